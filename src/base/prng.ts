@@ -1,0 +1,63 @@
+/**
+ * Counter-based pseudo-random numbers: every draw is a pure function of a key and a counter, so any draw can be
+ * computed again, in any order, by any process. The mixer is the 32-bit finaliser of MurmurHash3 (Appleby, 2011)
+ * applied over the words of the key.
+ */
+
+function mix(hash: number): number {
+  let h = hash;
+  h ^= h >>> 16;
+  h = Math.imul(h, 0x85ebca6b);
+  h ^= h >>> 13;
+  h = Math.imul(h, 0xc2b2ae35);
+  h ^= h >>> 16;
+  return h >>> 0;
+}
+
+/** One unsigned 32-bit word from the words of a key (each taken modulo 2^32). */
+export function hashWords(...words: readonly number[]): number {
+  let h = 0x9e3779b9;
+  for (const word of words) {
+    h = Math.imul(h ^ mix(word >>> 0), 0x01000193) >>> 0;
+    h = mix((h + 0x9e3779b9) >>> 0);
+  }
+  return h;
+}
+
+/** One unsigned 32-bit word from a string, to key a stream by name. */
+export function hashString(text: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193) >>> 0;
+  return mix(h);
+}
+
+/** A stream of draws under one key. Two streams with the same key give the same draws. */
+export class Prng {
+  readonly #key: number;
+  #counter = 0;
+
+  constructor(...key: readonly number[]) {
+    this.#key = hashWords(...key);
+  }
+
+  /** The next unsigned 32-bit word. */
+  word(): number {
+    return hashWords(this.#key, this.#counter++);
+  }
+
+  /** Uniform in [0, 1), 32 bits of resolution. */
+  uniform(): number {
+    return this.word() / 4294967296;
+  }
+
+  /** Uniform integer in [0, bound). Bias is at most bound / 2^32. */
+  below(bound: number): number {
+    return Math.floor(this.uniform() * bound);
+  }
+
+  /** Standard normal (Box and Muller, 1958). */
+  normal(): number {
+    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
+    return radius * Math.cos(2 * Math.PI * this.uniform());
+  }
+}

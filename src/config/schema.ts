@@ -1,0 +1,160 @@
+/** The recipe: one schema for every way of running. Unknown keys are errors. Defaults are here and nowhere else. */
+
+import { z } from 'zod';
+
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, ".", "_" and "-", starting with a letter or digit')
+  .max(64);
+const positive = z.number().gt(0);
+const share = z.number().min(0).max(1);
+const wholeFromOne = z.int().min(1);
+
+/** A value that is constant, or goes from one value to another over the stage. */
+const variable = z.union([
+  z.number(),
+  z.strictObject({ schedule: z.enum(['constant', 'linear', 'cosine']), from: z.number(), to: z.number() }),
+]);
+/** A knob of a loss over the course of a stage. `linear` and `cosine` go from `from` to `to`. */
+export type Variable = z.infer<typeof variable>;
+
+const split = z.strictObject({
+  /** Which files of the data set: those for training, or those for testing. */
+  part: z.enum(['train', 'test']),
+  /** Samples [from, to) in the order of the files; to the end when `to` is left out. */
+  from: z.int().min(0).default(0),
+  to: wholeFromOne.optional(),
+});
+
+const data = z.strictObject({
+  format: z.enum(['idx', 'cifar10', 'cifar100']),
+  /** A folder with the data set's own file names, from the recipe's folder; `builtin:fashion-mnist` is in the package. */
+  path: z.string().min(1),
+  /** CIFAR-100 only: the 100 fine labels or the 20 coarse ones. */
+  labels: z.enum(['fine', 'coarse']).default('fine'),
+  /** Per channel, of pixels in [0, 1]. */
+  normalise: z.strictObject({ mean: z.array(z.number()).min(1), std: z.array(positive).min(1) }),
+  splits: z.record(name, split),
+});
+
+const augment = z.strictObject({
+  /** Pad by so many pixels of zero (before normalising) on each side and crop back at random; 0: no crop. */
+  cropPadding: z.int().min(0).max(64).default(0),
+  /** Mirror left and right, one time in two. */
+  flip: z.boolean().default(false),
+});
+
+const model = z
+  .strictObject({
+    /** A model of the package, see src/nn/README.md. */
+    name: z.string().optional(),
+    /** Or a JavaScript module that exports `build(context)`, from the recipe's folder. */
+    module: z.string().optional(),
+    options: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])).default({}),
+  })
+  .refine((spec) => (spec.name === undefined) !== (spec.module === undefined), 'give either name or module');
+
+const optimizer = z.discriminatedUnion('name', [
+  z.strictObject({
+    name: z.literal('sgd'),
+    rate: positive,
+    momentum: z.number().min(0).lt(1).default(0),
+    nesterov: z.boolean().default(false),
+    weightDecay: z.number().min(0).default(0),
+    /** Whether weight decay also acts on biases and on BatchNorm's scale and shift. */
+    decayAll: z.boolean().default(false),
+  }),
+  z.strictObject({
+    name: z.literal('adam'),
+    rate: positive,
+    beta1: z.number().min(0).lt(1).default(0.9),
+    beta2: z.number().min(0).lt(1).default(0.999),
+    epsilon: positive.default(1e-8),
+    weightDecay: z.number().min(0).default(0),
+    decayAll: z.boolean().default(false),
+  }),
+]);
+export type OptimizerRecipe = z.infer<typeof optimizer>;
+
+const warmup = { warmupEpochs: z.number().min(0).default(0) };
+/** The learning rate as a share of the optimiser's rate, over the samples committed. */
+const schedule = z.discriminatedUnion('name', [
+  z.strictObject({ name: z.literal('constant'), ...warmup }),
+  z.strictObject({ name: z.literal('cosine'), ...warmup, /** The share at the end. */ final: share.default(0) }),
+  z.strictObject({ name: z.literal('step'), ...warmup, epochs: z.array(positive).min(1), factor: positive.default(0.1) }),
+]);
+export type ScheduleRecipe = z.infer<typeof schedule>;
+
+const training = {
+  needs: z.array(name).default([]),
+  model: name,
+  /** The splits to train and to test on. */
+  on: name,
+  test: name,
+  epochs: wholeFromOne,
+  /** Samples per step and student. */
+  batch: wholeFromOne.max(4096),
+  /** Steps of each student between two averages: one round. */
+  every: wholeFromOne.default(8),
+  augment: augment.default({ cropPadding: 0, flip: false }),
+  optimizer,
+  schedule: schedule.default({ name: 'constant', warmupEpochs: 0 }),
+  /** Epochs between two evaluations on the test split; the last epoch is always evaluated. */
+  evaluateEvery: wholeFromOne.default(1),
+  /** Rounds between two checkpoints; the end of a stage and a graceful stop always write one. */
+  checkpointEvery: wholeFromOne.default(25),
+};
+
+const stage = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('train'),
+    ...training,
+    loss: z.strictObject({ labelSmoothing: share.default(0) }).default({ labelSmoothing: 0 }),
+  }),
+  z.strictObject({
+    kind: z.literal('distil'),
+    ...training,
+    /** The stage whose model teaches. */
+    teacher: name,
+    loss: z.strictObject({
+      temperature: variable.default(4),
+      /** The share of the soft term: (1 - alpha) CE + alpha T^2 KL. */
+      alpha: variable.default(0.9),
+      labelSmoothing: share.default(0),
+    }),
+  }),
+  z.strictObject({ kind: z.literal('evaluate'), needs: z.array(name).default([]), of: name, test: name }),
+  z.strictObject({ kind: z.literal('export'), needs: z.array(name).default([]), of: name }),
+]);
+
+export const recipeSchema = z.strictObject({
+  name,
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .default(1),
+  data,
+  models: z.record(name, model),
+  stages: z.record(name, stage),
+  workers: z
+    .strictObject({
+      /** How many `run` starts on this machine. Stages wait until the first of each role they need is there. */
+      students: wholeFromOne.max(64).default(1),
+      teachers: z.int().min(0).max(64).default(1),
+      engine: z.enum(['auto', 'wasm', 'cpu', 'tensorflow']).default('auto'),
+      /** How often `run` starts a dead worker again. */
+      restarts: z.int().min(0).max(100).default(3),
+    })
+    .default({ students: 1, teachers: 1, engine: 'auto', restarts: 3 }),
+});
+
+export type Recipe = z.infer<typeof recipeSchema>;
+export type DataRecipe = Recipe['data'];
+export type SplitRecipe = z.infer<typeof split>;
+export type AugmentRecipe = z.infer<typeof augment>;
+export type ModelRecipe = z.infer<typeof model>;
+export type StageRecipe = z.infer<typeof stage>;
+/** A stage that changes parameters. */
+export type TrainingStage = Extract<StageRecipe, { kind: 'train' | 'distil' }>;
+export type EngineName = Exclude<Recipe['workers']['engine'], 'auto'>;

@@ -1,0 +1,51 @@
+/** The one error class that users meet. The message says what happened, where, and what to do next. */
+
+import { ERROR_TABLE, type ErrorCode } from './table.js';
+
+export interface ErrorDetails {
+  /** The file, with `line` and `column` from 1, or the byte `offset` from 0. */
+  readonly file?: string;
+  readonly line?: number;
+  readonly column?: number;
+  readonly offset?: number;
+  /** The peer (worker name or address) that the error is about. */
+  readonly peer?: string;
+  /** What the user can do next, as a sentence. */
+  readonly hint?: string;
+}
+
+export class StillhouseError extends Error {
+  override readonly name = 'StillhouseError';
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, what: string, options: ErrorDetails & { readonly cause?: unknown } = {}) {
+    const { cause, ...details } = options;
+    super(describe(what, details), cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.details = details;
+  }
+
+  get retryable(): boolean {
+    return ERROR_TABLE[this.code].retryable;
+  }
+
+  get exitCode(): number {
+    return ERROR_TABLE[this.code].exitCode;
+  }
+}
+
+function describe(what: string, { file, line, column, offset, peer, hint }: ErrorDetails): string {
+  let where = file ?? '';
+  if (line !== undefined) where += `:${line}`;
+  if (column !== undefined) where += `:${column}`;
+  let text = where === '' ? what : `${where}: ${what}`;
+  if (offset !== undefined) text += ` (at byte ${offset})`;
+  if (peer !== undefined) text += ` (peer ${peer})`;
+  return hint === undefined ? text : `${text}. ${hint}`;
+}
+
+/** The error's message, whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,78 @@
+/**
+ * The messages of the data plane: a client (DEALER) asks, a server (ROUTER) answers. One msgpack header frame, then
+ * the raw frames that `tensors` describes, in order. `id` joins an answer to its request; it is the client's to choose.
+ */
+
+import { z } from 'zod';
+import { DTYPE_BYTES } from '../tensor/tensor.js';
+import { field, REFUSE_REASONS, rangesSchema } from './field.js';
+import { LIMITS } from './limits.js';
+
+export const tensorSpecSchema = z.strictObject({
+  name: field.name,
+  dtype: z.enum(Object.keys(DTYPE_BYTES) as [keyof typeof DTYPE_BYTES]),
+  shape: z
+    .array(
+      z
+        .int()
+        .min(0)
+        .max(2 ** 40),
+    )
+    .max(LIMITS.axes),
+});
+
+const head = {
+  id: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1),
+  tensors: z.array(tensorSpecSchema).max(LIMITS.dataFrames - 1),
+};
+
+/** A committed state: which samples of the stage are in it, and what the arena hashes to. */
+const stateFields = { stage: field.name, round: field.count, ranges: rangesSchema, hash: field.hash, schema: field.hash };
+
+export const dataRequestSchema = z.discriminatedUnion('type', [
+  /** Tensor `samples` int32 [B]: soft targets, please, of these samples as augmented in this epoch. */
+  z.strictObject({ type: z.literal('targets.get'), ...head, term: field.term, stage: field.name, epoch: field.count }),
+  /** The sender's own arena after training its ranges of this round, before any average. */
+  z.strictObject({ type: z.literal('arena.get'), ...head, term: field.term, stage: field.name, round: field.round }),
+  /** The committed state of this round, with the optimiser's slots. */
+  z.strictObject({ type: z.literal('state.get'), ...head, term: field.term, stage: field.name, round: field.count, hash: field.hash }),
+  /** Tensors `parameters` float32 [P] and `slots` float32 [S]. To the coordinator. */
+  z.strictObject({
+    type: z.literal('checkpoint.put'),
+    ...head,
+    term: field.term,
+    incarnation: field.incarnation,
+    checkpoint: field.checkpoint,
+    ...stateFields,
+  }),
+  z.strictObject({ type: z.literal('checkpoint.get'), ...head, checkpoint: field.checkpoint }),
+  /** Each tensor is the bytes of a file (uint8 [bytes]) named by it. To the coordinator. */
+  z.strictObject({ type: z.literal('artifact.put'), ...head, term: field.term, incarnation: field.incarnation, stage: field.name }),
+]);
+export type DataRequest = z.infer<typeof dataRequestSchema>;
+
+export const dataAnswerSchema = z.discriminatedUnion('type', [
+  /** Tensor `logits` float32 [B, C], rows in the order of the request. */
+  z.strictObject({ type: z.literal('targets.answer'), ...head, stage: field.name }),
+  /** Tensor `parameters` float32 [P]. */
+  z.strictObject({
+    type: z.literal('arena.answer'),
+    ...head,
+    stage: field.name,
+    round: field.round,
+    samples: field.count,
+    ranges: rangesSchema,
+  }),
+  /** Tensors `parameters` float32 [P] and `slots` float32 [S]; to state.get and checkpoint.get. */
+  z.strictObject({ type: z.literal('state.answer'), ...head, ...stateFields }),
+  /** To checkpoint.put and artifact.put: it is on disk, whole. */
+  z.strictObject({ type: z.literal('stored'), ...head }),
+  z.strictObject({ type: z.literal('refuse'), ...head, reason: z.enum(REFUSE_REASONS), message: field.text }),
+]);
+export type DataAnswer = z.infer<typeof dataAnswerSchema>;
+
+export type DataRequestOf<T extends DataRequest['type']> = Extract<DataRequest, { type: T }>;
+export type DataAnswerOf<T extends DataAnswer['type']> = Extract<DataAnswer, { type: T }>;

@@ -1,0 +1,60 @@
+/** The fields that messages are made of. Each has a size or a range: nothing unbounded is accepted. */
+
+import { z } from 'zod';
+import type { Incarnation, RoundId, Term } from '../base/ids.js';
+import { LIMITS } from './limits.js';
+
+const count = z.int().min(0);
+
+export const field = {
+  term: z.int().min(1) as unknown as z.ZodType<Term>,
+  incarnation: z.int().min(1) as unknown as z.ZodType<Incarnation>,
+  round: z.int().min(1) as unknown as z.ZodType<RoundId>,
+  count,
+  milliseconds: z.number().min(0),
+  attempt: z.int().min(1).max(1_000_000),
+  finite: z.number(),
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/)
+    .max(LIMITS.nameLength),
+  /** A folder-safe identifier of a checkpoint: `<stage>-<round>`. */
+  checkpoint: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/)
+    .max(2 * LIMITS.nameLength),
+  text: z.string().max(LIMITS.textLength),
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  endpoint: z
+    .string()
+    .regex(/^(tcp|ipc|inproc):\/\/\S+$/)
+    .max(256),
+  role: z.enum(['teacher', 'student']),
+} as const;
+
+/** Positions of a stage's sample order, [start, end): position p is place p mod N of epoch floor(p / N). */
+export const rangeSchema = z.strictObject({ start: count, end: count }).refine(({ start, end }) => start < end, 'an empty range');
+export type Range = z.infer<typeof rangeSchema>;
+
+export const rangesSchema = z.array(rangeSchema).max(LIMITS.ranges);
+
+/** Why a request was not done. Each is a sentence that a peer would say; README.md has them. */
+export const REFUSE_REASONS = [
+  'protocol-version',
+  'schema-mismatch',
+  'old-term',
+  'unknown-incarnation',
+  'name-taken',
+  'run-over',
+  'invalid-message',
+  'too-large',
+  'not-ready',
+  'wrong-stage',
+  'wrong-round',
+  'unknown-sample',
+  'not-finite',
+  'missing',
+  'busy',
+  'failed',
+] as const;
+export type RefuseReason = (typeof REFUSE_REASONS)[number];

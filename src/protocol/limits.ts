@@ -1,0 +1,37 @@
+/** Every written maximum of the wire. The specification in README.md quotes this file. */
+
+/** Raised by every change that an older peer would misread. */
+export const PROTOCOL_VERSION = 1;
+
+export const LIMITS = {
+  /** A control message: one frame. Checked before it is decoded. */
+  controlFrameBytes: 64 * 1024,
+  /** The header frame of a data message. Checked before it is decoded. */
+  dataHeaderBytes: 64 * 1024,
+  /** One raw tensor frame. */
+  dataFrameBytes: 512 * 1024 * 1024,
+  /** Frames of a data message: the header and its tensors. */
+  dataFrames: 17,
+  /** Control messages waiting for one peer. */
+  controlQueue: 256,
+  /** Data messages waiting for one peer. */
+  dataQueue: 64,
+  /** Requests that one client may have unanswered at one server. */
+  requestsInFlight: 64,
+  /** Names of workers, runs, stages and models. */
+  nameLength: 64,
+  /** Free text: error messages, reasons. */
+  textLength: 2000,
+  /** Rows in one request for soft targets. */
+  rowsPerRequest: 4096,
+  /** Ranges in one message. */
+  ranges: 256,
+  /** Members of a round, teachers of a student. */
+  members: 256,
+  /** Axes of a tensor. */
+  axes: 8,
+  /** The resolved recipe, as JSON. */
+  recipeBytes: 48 * 1024,
+  /** Nesting of a message. */
+  depth: 8,
+} as const;

@@ -1,0 +1,22 @@
+/** Wire tensors: what a raw frame holds. No tfjs here; engines turn these into their own tensors. */
+
+export const DTYPE_BYTES = { float32: 4, int32: 4, uint8: 1 } as const;
+export type DType = keyof typeof DTYPE_BYTES;
+
+/** What a header says of the raw frame that follows it. Row-major, little-endian. */
+export interface TensorSpec {
+  readonly name: string;
+  readonly dtype: DType;
+  /** Sizes of the axes, each a whole number from 0. */
+  readonly shape: readonly number[];
+}
+
+export interface WireTensor extends TensorSpec {
+  /** Exactly product(shape) elements. The holder must not change it while a transport may still read it. */
+  readonly data: Float32Array | Int32Array | Uint8Array;
+}
+
+/** The number of elements of a shape; 1 for a scalar. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, axis) => product * axis, 1);
+}
