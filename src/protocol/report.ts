@@ -1,0 +1,72 @@
+/**
+ * What a coordinator tells whoever started it (over the parent's IPC channel), and what it appends to metrics.jsonl:
+ * results of stages, progress, members coming and going, and the summary at the end.
+ */
+
+export interface Evaluation {
+  readonly epoch: number;
+  /** Share of the test split that is classified right, 0 to 1. */
+  readonly accuracy: number;
+  /** Mean cross-entropy. */
+  readonly loss: number;
+  readonly millisecondsPerImage: number;
+  /** Of the model: trainable and other parameters. */
+  readonly parameters: number;
+}
+
+/** What a stage has come to; enough for the summary, and never made again on resume. */
+export interface StageResult {
+  readonly stage: string;
+  readonly last: Evaluation | null;
+  readonly best: Evaluation | null;
+  /** The checkpoint that later stages start from; null for stages that train nothing. */
+  readonly checkpoint: string | null;
+  readonly commits: number;
+  readonly samples: number;
+  /** Seconds that the stage took in this and earlier terms. */
+  readonly seconds: number;
+}
+
+/** What a person or a script is told while the run goes on; also the lines of metrics.jsonl. */
+export type Report =
+  | { readonly type: 'run-started'; readonly run: string; readonly term: number; readonly stages: readonly string[] }
+  | { readonly type: 'waiting'; readonly stage: string; readonly for: 'student' | 'teacher' }
+  | { readonly type: 'stage-started'; readonly stage: string; readonly kind: string; readonly epochs: number; readonly samples: number }
+  | {
+      readonly type: 'progress';
+      readonly stage: string;
+      readonly round: number;
+      readonly epoch: number;
+      readonly epochs: number;
+      readonly committed: number;
+      readonly samples: number;
+      /** Mean training loss of the round. */
+      readonly loss: number;
+      readonly imagesPerSecond: number;
+      readonly secondsLeft: number;
+    }
+  | { readonly type: 'evaluated'; readonly stage: string; readonly evaluation: Evaluation }
+  | { readonly type: 'stage-done'; readonly result: StageResult }
+  | {
+      readonly type: 'worker-joined';
+      readonly worker: string;
+      readonly role: string;
+      readonly incarnation: number;
+      readonly engine: string;
+    }
+  | { readonly type: 'worker-gone'; readonly worker: string; readonly role: string; readonly incarnation: number; readonly reason: string }
+  | { readonly type: 'run-ended'; readonly outcome: Outcome; readonly message: string };
+
+export type Outcome = 'done' | 'failed' | 'stopped';
+
+/** The numbers that end up in summary.json, next to what the shell knows (durations). */
+export interface Summary {
+  readonly engine: string;
+  readonly accuracy: Readonly<Record<string, { readonly last: number; readonly best: number; readonly epoch: number }>>;
+  readonly models: Readonly<Record<string, { readonly parameters: number; readonly bytes: number; readonly millisecondsPerImage: number }>>;
+  readonly imagesPerSecond: Readonly<Record<string, number>>;
+  readonly wireBytes: { readonly control: number; readonly data: number };
+  readonly commits: number;
+  readonly samplesCommitted: number;
+  readonly restarts: number;
+}
