@@ -1,0 +1,70 @@
+/**
+ * The engines there are, what each finds on this machine, and the one way to open one. A process has one current engine:
+ * tfjs keeps its backend in a global, and so every tensor made after `openEngine` belongs to that engine.
+ */
+
+import * as tf from '@tensorflow/tfjs-core';
+import type { EngineName } from '../config/schema.js';
+import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { cpuEngine } from './cpu.js';
+import type { Engine, EngineProbe } from './engine.js';
+import { tensorflowEngine } from './tensorflow.js';
+import { wasmEngine } from './wasm.js';
+
+export type { EngineProbe } from './engine.js';
+
+const ENGINES: { readonly [Name in EngineName]: Engine<Name> } = {
+  tensorflow: tensorflowEngine,
+  wasm: wasmEngine,
+  cpu: cpuEngine,
+};
+
+/** The order in which `auto` tries the engines: the fastest first. */
+export const ENGINE_PREFERENCE: readonly EngineName[] = ['tensorflow', 'wasm', 'cpu'];
+
+/** The engine that a process uses from here on. */
+export interface OpenedEngine {
+  readonly name: EngineName;
+  /** What it is; and, when it was chosen by `auto`, why not those preferred to it. */
+  readonly note: string;
+}
+
+/** Probes every engine, in the order of preference. Never throws. Leaves tfjs's current backend as it was. */
+export async function probeEngines(): Promise<readonly EngineProbe[]> {
+  quieten();
+  const probes: EngineProbe[] = [];
+  for (const name of ENGINE_PREFERENCE) probes.push(await ENGINES[name].probe());
+  return probes;
+}
+
+/**
+ * Loads an engine and makes it tfjs's backend; `auto` takes the first usable in the order of preference. Opening the
+ * engine that is already open changes nothing. Throws `engine.unusable`, with why and what to do.
+ */
+export async function openEngine(choice: EngineName | 'auto'): Promise<OpenedEngine> {
+  quieten();
+  const passedOver: string[] = [];
+  for (const name of choice === 'auto' ? ENGINE_PREFERENCE : [choice]) {
+    const probe = await ENGINES[name].probe();
+    if (probe.usable) {
+      await openProbed(name);
+      return { name, note: [probe.note, ...passedOver].join('; not ') };
+    }
+    if (choice !== 'auto') throw new StillhouseError('engine.unusable', `the engine ${name} cannot be used here: ${probe.note}`);
+    passedOver.push(`${name}: ${probe.note}`);
+  }
+  throw new StillhouseError('engine.unusable', `no engine can be used here: ${passedOver.join('; ')}`);
+}
+
+async function openProbed(name: EngineName): Promise<void> {
+  try {
+    await ENGINES[name].open();
+  } catch (error) {
+    throw new StillhouseError('engine.unusable', `the engine ${name} does not open: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** tfjs greets its user and recommends packages on the console; in its production mode it does not. */
+function quieten(): void {
+  tf.enableProdMode();
+}

@@ -1,0 +1,15 @@
+/** The engine `cpu`: tfjs's plain JavaScript. Slow, always there, and the reference that other engines are compared with. */
+
+import * as tf from '@tensorflow/tfjs-core';
+import type { Engine } from './engine.js';
+
+export const cpuEngine: Engine<'cpu'> = {
+  name: 'cpu',
+  async probe() {
+    return { name: 'cpu', usable: true, note: 'plain JavaScript, one thread: the reference for tests, slow' };
+  },
+  async open() {
+    await import('@tensorflow/tfjs-backend-cpu');
+    await tf.setBackend('cpu');
+  },
+};

@@ -1,0 +1,22 @@
+/**
+ * What every engine is to the catalogue: a name, a probe and a way to open it. One file per engine has this shape.
+ * Invariant: importing an engine's file loads no tfjs backend; its functions do.
+ */
+
+import type { EngineName } from '../config/schema.js';
+
+/** What a probe found on this machine. */
+export interface EngineProbe {
+  readonly name: EngineName;
+  readonly usable: boolean;
+  /** What the engine is; or, when it is not usable, why not and what to do. */
+  readonly note: string;
+}
+
+export interface Engine<Name extends EngineName = EngineName> {
+  readonly name: Name;
+  /** Tries the engine on a small computation. Never throws, and leaves tfjs's current backend as it was. */
+  probe(): Promise<EngineProbe>;
+  /** Makes the engine tfjs's backend; calling it again changes nothing. Throws when the engine cannot be loaded. */
+  open(): Promise<void>;
+}

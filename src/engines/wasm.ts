@@ -1,0 +1,27 @@
+/**
+ * The engine `wasm`: tfjs's WebAssembly backend with the gradient kernels of ./kernels. npm alone brings everything, so it
+ * is what a fresh installation trains with. One thread per process.
+ */
+
+import * as tf from '@tensorflow/tfjs-core';
+import type { Engine } from './engine.js';
+import { installWasmKernels } from './kernels/install.js';
+import { tryConvolution } from './tiny-convolution.js';
+
+async function open(): Promise<void> {
+  await import('@tensorflow/tfjs-backend-wasm');
+  installWasmKernels();
+  if (!(await tf.setBackend('wasm'))) throw new Error('tfjs could not start its WebAssembly module');
+}
+
+export const wasmEngine: Engine<'wasm'> = {
+  name: 'wasm',
+  async probe() {
+    const fault = await tryConvolution(open);
+    if (fault !== null)
+      return { name: 'wasm', usable: false, note: `${fault}; check that node_modules is whole (npm ci), or use the engine cpu` };
+    const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
+    return { name: 'wasm', usable: true, note: `WebAssembly ${simd ? 'with' : 'without'} SIMD, one thread` };
+  },
+  open,
+};

@@ -1,0 +1,54 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { describe, expect, test, vi } from 'vitest';
+import { ENGINE_PREFERENCE, openEngine, probeEngines } from '../../../src/engines/catalogue.js';
+import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
+
+describe('the catalogue of engines', () => {
+  test('probes in the order of preference, says something of each, and leaves the current backend alone', async () => {
+    await openEngine('cpu');
+    const probes = await probeEngines();
+    expect(probes.map(({ name }) => name)).toEqual(ENGINE_PREFERENCE);
+    for (const { note } of probes) expect(note).not.toBe('');
+    expect(probes.find(({ name }) => name === 'wasm')?.usable).toBe(true);
+    expect(probes.find(({ name }) => name === 'cpu')?.usable).toBe(true);
+    expect(tf.getBackend()).toBe('cpu');
+  });
+
+  test('auto opens the first usable engine and its note names every engine passed over', async () => {
+    const probes = await probeEngines();
+    const first = probes.findIndex(({ usable }) => usable);
+    const opened = await openEngine('auto');
+    expect(opened.name).toBe(probes[first]?.name);
+    expect(tf.getBackend()).toBe(opened.name);
+    for (const passedOver of probes.slice(0, first)) {
+      expect(opened.note).toContain(`not ${passedOver.name}: ${passedOver.note}`);
+    }
+  });
+
+  test('opening an open engine again keeps its backend and its tensors', async () => {
+    await openEngine('wasm');
+    const backend = tf.backend();
+    const kept = tf.tensor1d([1, 2, 3]);
+    await openEngine('wasm');
+    expect(tf.backend()).toBe(backend);
+    expect([...kept.dataSync()]).toEqual([1, 2, 3]);
+    kept.dispose();
+  });
+
+  test('an engine that cannot be used is refused with why and what to do', async () => {
+    const tensorflow = (await probeEngines()).find(({ name }) => name === 'tensorflow');
+    if (tensorflow?.usable) return;
+    const refusal = await openEngine('tensorflow').catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(StillhouseError);
+    expect(refusal).toMatchObject({ code: 'engine.unusable', message: expect.stringContaining('use the engine wasm') });
+  });
+
+  test('nothing is written to the console', async () => {
+    const spies = (['log', 'warn', 'error', 'info'] as const).map((level) => vi.spyOn(console, level));
+    for (const name of ['cpu', 'wasm', 'cpu'] as const) {
+      await openEngine(name);
+      tf.tidy(() => tf.matMul(tf.ones([2, 2]), tf.ones([2, 2])).dataSync());
+    }
+    for (const spy of spies) expect(spy).not.toHaveBeenCalled();
+  });
+});
