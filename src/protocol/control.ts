@@ -45,8 +45,8 @@ const workSchema = z.discriminatedUnion('kind', [
     /** Samples of all members of the round together, for schedules. */
     roundSamples: field.count,
   }),
-  /** Rows [start, end) of the stage's test split. */
-  z.strictObject({ kind: z.literal('evaluate'), start: field.count, end: field.count }),
+  /** Rows [start, end) of this split. */
+  z.strictObject({ kind: z.literal('evaluate'), split: field.name, start: field.count, end: field.count }),
   /** Write the model of the base parameters as a tf.LayersModel and put it to the coordinator. */
   z.strictObject({ kind: z.literal('export') }),
 ]);
@@ -138,10 +138,13 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
     /** The resolved recipe, as JSON. */
     recipe: z.string().max(LIMITS.recipeBytes),
   }),
+  /** To every renewal: the incarnation is known, and the coordinator lives. */
+  z.strictObject({ type: z.literal('coordinator.renewed'), ...toWorker }),
   z.strictObject({
     type: z.literal('coordinator.assign'),
     ...toWorker,
     round: field.round,
+    /** The stage whose model and parameters the work is about; never one of kind evaluate or export. */
     stage: field.name,
     base: baseSchema,
     work: workSchema,
