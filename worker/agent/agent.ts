@@ -1,0 +1,161 @@
+/**
+ * The agent of a worker: it delivers what happens (control messages, the engine's messages and end, time) to the session
+ * machine and performs its effects. It never touches a tensor and never blocks, so that it can always answer.
+ */
+
+import { assertNever } from '../../src/base/assert.js';
+import type { Clock, TimerHandle } from '../../src/base/clock.js';
+import type { EngineName } from '../../src/config/schema.js';
+import type { Logger } from '../../src/log/logger.js';
+import { decodeCoordinatorMessage, encodeControl, SCHEMA_HASH } from '../../src/protocol/codec.js';
+import { LIMITS } from '../../src/protocol/limits.js';
+import type { Dialer, Frames, Transport } from '../../src/transport/transport.js';
+import type { EngineHandle, EngineHost } from './engine-host.js';
+import { startSession, stepSession } from './session.js';
+import type { Session, SessionEffect, SessionEvent, SessionPlan, SessionTransition } from './session-types.js';
+
+/** What was queued last (why a worker goes) is on the wire after so long; an engine that was killed is gone. */
+const FAREWELL_MS = 100;
+const ENGINE_END_MS = 2_000;
+
+export interface AgentOptions extends Omit<SessionPlan, 'schema'> {
+  /** The coordinator's control plane. */
+  readonly coordinator: string;
+  readonly engine: EngineName | 'auto';
+  /** Where engines listen, `tcp://host:*`. */
+  readonly listen: string;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly host: EngineHost;
+  readonly logger: Logger;
+}
+
+export interface Agent {
+  /** Drains; called again, ends at once. */
+  stop(reason: string): void;
+  /** The exit code (src/errors), once the engine and the connection are closed. Never rejects. */
+  readonly exitCode: Promise<number>;
+}
+
+/** Connects to the coordinator and begins the session. */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const agent = new RunningAgent(options);
+  await agent.open();
+  return agent;
+}
+
+class RunningAgent implements Agent {
+  readonly exitCode: Promise<number>;
+  readonly #options: AgentOptions;
+  readonly #events: SessionEvent[] = [];
+  #exit: (code: number) => void = () => {};
+  #session: Session | null = null;
+  #dialer: Dialer | null = null;
+  #engine: { readonly number: number; readonly handle: EngineHandle } | null = null;
+  #wake: TimerHandle | null = null;
+  #isBusy = false;
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+    this.exitCode = new Promise((resolve) => {
+      this.#exit = resolve;
+    });
+  }
+
+  async open(): Promise<void> {
+    const { coordinator, transport, clock } = this.#options;
+    this.#dialer = await transport.dial({
+      endpoint: coordinator,
+      frameBytesMax: LIMITS.controlFrameBytes,
+      framesMax: 1,
+      queueMax: LIMITS.controlQueue,
+      onMessage: (frames) => this.#onFrames(frames),
+    });
+    this.#perform(startSession({ ...this.#options, schema: SCHEMA_HASH }, clock.nowMs()));
+  }
+
+  stop(reason: string): void {
+    this.#deliver({ type: 'stop', reason });
+  }
+
+  #onFrames(frames: Frames): void {
+    const decoded = decodeCoordinatorMessage(frames);
+    if (decoded.ok) this.#deliver({ type: 'control', message: decoded.message });
+    else this.#options.logger.warn('control.invalid', { reason: decoded.reason, detail: decoded.detail });
+  }
+
+  /** An event that an effect brings about waits until the effects before it are done. */
+  #deliver(event: SessionEvent): void {
+    this.#events.push(event);
+    if (this.#isBusy || this.#session === null) return;
+    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+      this.#perform(stepSession(this.#session, next, this.#options.clock.nowMs()));
+    }
+  }
+
+  #perform({ state, effects }: SessionTransition): void {
+    this.#session = state;
+    this.#isBusy = true;
+    for (const effect of effects) this.#performOne(effect);
+    this.#isBusy = false;
+  }
+
+  #performOne(effect: SessionEffect): void {
+    switch (effect.type) {
+      case 'send':
+        if (this.#dialer?.send([encodeControl(effect.message)]) === 'full') {
+          this.#options.logger.warn('control.full', { message: effect.message.type });
+        }
+        return;
+      case 'start-engine':
+        return this.#startEngine(effect);
+      case 'tell-engine':
+        if (this.#engine?.number === effect.engine) this.#engine.handle.send(effect.message);
+        return;
+      case 'kill-engine':
+        if (this.#engine?.number === effect.engine) this.#engine.handle.kill();
+        return;
+      case 'wake':
+        this.#wake?.cancel();
+        this.#wake = this.#options.clock.after(Math.max(0, effect.atMs - this.#options.clock.nowMs()), () => this.#tick());
+        return;
+      case 'log':
+        return this.#options.logger[effect.level](effect.event, effect.fields);
+      case 'exit':
+        void this.#close().then(() => this.#exit(effect.code));
+        return;
+      default:
+        assertNever(effect, 'session effect');
+    }
+  }
+
+  #tick(): void {
+    const { sentBytes, receivedBytes } = this.#dialer?.counters() ?? { sentBytes: 0, receivedBytes: 0 };
+    this.#deliver({ type: 'tick', controlBytes: sentBytes + receivedBytes });
+  }
+
+  #startEngine({ engine: number, welcome }: Extract<SessionEffect, { type: 'start-engine' }>): void {
+    const { host, worker, role, engine, listen } = this.#options;
+    const handle = host.start({
+      onMessage: (message) => this.#deliver({ type: 'engine', engine: number, message }),
+      onExit: (end) => this.#deliver({ type: 'engine-exit', engine: number, end }),
+    });
+    this.#engine = { number, handle };
+    const { term, incarnation, recipe, dataEndpoint } = welcome;
+    handle.send({ type: 'engine.configure', worker, role, term, incarnation, recipe, dataEndpoint, engine, listen });
+  }
+
+  async #close(): Promise<void> {
+    this.#wake?.cancel();
+    await this.#delay(FAREWELL_MS);
+    this.#engine?.handle.kill();
+    if (this.#engine !== null) await Promise.race([this.#engine.handle.ended, this.#delay(ENGINE_END_MS)]);
+    await this.#dialer?.close();
+  }
+
+  #delay(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.clock.after(ms, resolve);
+    });
+  }
+}

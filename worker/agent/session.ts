@@ -1,0 +1,294 @@
+/**
+ * The session of an agent with the coordinator, as a pure machine: one event and the time in, a new state and effects
+ * out. agent.ts delivers the events and performs the effects, in order.
+ *
+ *   joining   hello, repeated; --welcome--> starting; --refused for good, or too late--> over
+ *   starting  the engine of this incarnation opens; --worker.ready--> working
+ *   working   orders pass to the engine, its reports to the coordinator
+ *   draining  asked to leave; goes on working until the coordinator says stop (it may want a checkpoint), or too late
+ *   over      the exit code is said
+ *
+ *   starting, working --engine crashed or stuck--> joining: every engine is an incarnation of its own
+ *   starting, working --refused, or coordinator silent--> joining: the coordinator has begun a new term, or is gone
+ *   any --coordinator.stop--> over
+ *
+ * Invariants: at most one engine is alive, and only in the three middle states; only messages of the present term and
+ * incarnation pass in either direction; an engine's number is never used again.
+ */
+
+import { assertNever } from '../../src/base/assert.js';
+import { EXIT } from '../../src/errors/table.js';
+import type { CoordinatorMessage, CoordinatorMessageOf } from '../../src/protocol/control.js';
+import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
+import type { FromEngine } from '../engine/messages.js';
+import type { Attached, Joining, Session, SessionEffect, SessionEvent, SessionPlan, SessionTransition } from './session-types.js';
+
+const NO_PROGRESS: Attached['progress'] = { progress: 0, images: 0, busyMs: 0, dataBytes: 0, batchMs: null };
+
+/** A new agent says its first hello. */
+export function startSession(plan: SessionPlan, nowMs: number): SessionTransition {
+  const state: Session = { plan, link: { phase: 'over' }, engines: 0, losses: 0, controlBytes: 0 };
+  return withWake(join(state, nowMs, []));
+}
+
+/** One event. Events of an engine that is gone, and messages to another incarnation, change nothing. */
+export function stepSession(state: Session, event: SessionEvent, nowMs: number): SessionTransition {
+  if (state.link.phase === 'over') return { state, effects: [] };
+  return withWake(onEvent(state, event, nowMs));
+}
+
+function onEvent(state: Session, event: SessionEvent, nowMs: number): SessionTransition {
+  switch (event.type) {
+    case 'control':
+      return onControl(state, event.message, nowMs);
+    case 'engine':
+      return onEngine(state, event, nowMs);
+    case 'engine-exit':
+      return isCurrent(state, event.engine) ? onLoss(state, 'engine.crashed', `the engine ended: ${event.end}`, nowMs) : same(state);
+    case 'tick':
+      return onTick({ ...state, controlBytes: event.controlBytes }, nowMs);
+    case 'stop':
+      return onStop(state, event.reason, nowMs);
+    default:
+      return assertNever(event, 'session event');
+  }
+}
+
+// --- what the coordinator says
+
+function onControl(state: Session, message: CoordinatorMessage, nowMs: number): SessionTransition {
+  if (message.type === 'coordinator.welcome') return onWelcome(state, message, nowMs);
+  if (message.type === 'refuse') return onRefuse(state, message, nowMs);
+  const link = attached(state);
+  if (link === null || message.term !== link.welcome.term || message.incarnation !== link.welcome.incarnation) return same(state);
+  const heard: Session = { ...state, link: { ...link, heardMs: nowMs } };
+  switch (message.type) {
+    case 'coordinator.renewed':
+      return same(heard);
+    case 'coordinator.stop':
+      return end(heard, message.outcome === 'failed' ? EXIT.failed : EXIT.done, `run ${message.outcome}: ${message.message}`);
+    default:
+      return { state: heard, effects: [{ type: 'tell-engine', engine: link.engine, message }] };
+  }
+}
+
+function onWelcome(state: Session, welcome: CoordinatorMessageOf<'coordinator.welcome'>, nowMs: number): SessionTransition {
+  const link = attached(state);
+  if (link !== null && !isNewer(welcome, link.welcome)) return same(state);
+  if (link?.phase === 'draining') return same(state);
+  const engine = state.engines + 1;
+  const next: Attached = {
+    phase: 'starting',
+    welcome,
+    engine,
+    heardMs: nowMs,
+    engineHeardMs: nowMs,
+    nextRenewMs: nowMs + welcome.renewEveryMs,
+    progress: NO_PROGRESS,
+    controlBytesBefore: state.controlBytes,
+    drainUntilMs: Number.POSITIVE_INFINITY,
+  };
+  return {
+    state: { ...state, link: next, engines: engine },
+    effects: [
+      ...killed(state),
+      logged('info', 'session.welcomed', { run: welcome.run, term: welcome.term, incarnation: welcome.incarnation }),
+      { type: 'start-engine', engine, welcome },
+    ],
+  };
+}
+
+/** Two welcomes can answer two hellos of one life: the later one is valid. */
+function isNewer(a: CoordinatorMessageOf<'coordinator.welcome'>, b: CoordinatorMessageOf<'coordinator.welcome'>): boolean {
+  return a.term > b.term || (a.term === b.term && a.incarnation > b.incarnation);
+}
+
+function onRefuse(state: Session, refuse: Extract<CoordinatorMessage, { type: 'refuse' }>, nowMs: number): SessionTransition {
+  const why = `${refuse.reason}: ${refuse.message}`;
+  if (refuse.reason === 'run-over') return end(state, EXIT.done, why);
+  if (state.link.phase === 'joining') {
+    if (refuse.of !== 'worker.hello') return same(state);
+    const isFinal = refuse.reason === 'protocol-version' || refuse.reason === 'schema-mismatch' || refuse.reason === 'invalid-message';
+    return isFinal ? end(state, EXIT.usage, why) : same({ ...state, link: { ...state.link, refusal: why } });
+  }
+  if (state.link.phase === 'over') return same(state);
+  if (refuse.reason !== 'unknown-incarnation' && refuse.reason !== 'old-term') {
+    return { state, effects: [logged('warn', 'session.refused', { of: refuse.of, reason: why })] };
+  }
+  if (state.link.phase === 'draining') return end(state, EXIT.done, why);
+  return join(state, nowMs, [...killed(state), logged('warn', 'session.rejoin', { reason: why })]);
+}
+
+// --- what the engine says
+
+function onEngine(state: Session, { engine, message }: { engine: number; message: FromEngine }, nowMs: number): SessionTransition {
+  const link = attached(state);
+  if (link === null || !isCurrent(state, engine)) return same(state);
+  const heard: Attached = { ...link, engineHeardMs: nowMs };
+  switch (message.type) {
+    case 'engine.progress': {
+      const { type: _type, ...progress } = message;
+      return same({ ...state, link: { ...heard, progress } });
+    }
+    case 'engine.unusable': {
+      const lost = { ...identity(link), type: 'worker.lost', code: message.code, message: message.message } as const;
+      const over = end(state, message.exitCode, message.message);
+      return { ...over, effects: [{ type: 'send', message: lost }, ...over.effects] };
+    }
+    default: {
+      const isReady = message.type === 'worker.ready' && link.phase === 'starting';
+      const next: Attached = isReady ? { ...heard, phase: 'working' } : heard;
+      return { state: { ...state, link: next }, effects: [{ type: 'send', message }] };
+    }
+  }
+}
+
+/** The engine crashed or hung: tell the coordinator at once, and begin a new incarnation. */
+function onLoss(state: Session, code: 'engine.crashed' | 'engine.stuck', message: string, nowMs: number): SessionTransition {
+  const link = attached(state);
+  if (link === null) return same(state);
+  if (link.phase === 'draining') return end(state, EXIT.done, message);
+  const losses = state.losses + 1;
+  const effects: SessionEffect[] = [
+    ...(code === 'engine.stuck' ? killed(state) : []),
+    { type: 'send', message: { ...identity(link), type: 'worker.lost', code, message } },
+    logged('error', code, { message, losses }),
+  ];
+  if (losses <= state.plan.timing.lossesMax) return join({ ...state, losses }, nowMs, effects);
+  const gone: Session = { ...state, losses, link: { phase: 'over' } };
+  return { state: gone, effects: [...effects, logged('error', 'worker.exhausted', { losses }), { type: 'exit', code: EXIT.failed }] };
+}
+
+// --- time
+
+function onTick(state: Session, nowMs: number): SessionTransition {
+  switch (state.link.phase) {
+    case 'joining':
+      return onJoiningTick(state, state.link, nowMs);
+    case 'starting':
+    case 'working':
+    case 'draining':
+      return onAttachedTick(state, state.link, nowMs);
+    case 'over':
+      return same(state);
+    default:
+      return assertNever(state.link, 'session phase');
+  }
+}
+
+function onJoiningTick(state: Session, link: Joining, nowMs: number): SessionTransition {
+  if (nowMs >= link.untilMs) {
+    if (link.refusal !== null) return end(state, EXIT.usage, `the coordinator goes on refusing: ${link.refusal}`);
+    return end(state, EXIT.tryAgain, `no answer from the coordinator for ${state.plan.timing.joinMs} ms`);
+  }
+  if (nowMs < link.nextHelloMs) return same(state);
+  const helloEveryMs = Math.min(2 * link.helloEveryMs, state.plan.timing.helloMaxMs);
+  return { state: { ...state, link: { ...link, helloEveryMs, nextHelloMs: nowMs + helloEveryMs } }, effects: [hello(state.plan)] };
+}
+
+function onAttachedTick(state: Session, link: Attached, nowMs: number): SessionTransition {
+  const { timing } = state.plan;
+  if (nowMs >= link.drainUntilMs) return end(state, EXIT.done, 'drained without an answer from the coordinator');
+  if (nowMs - link.heardMs >= timing.silentLeases * link.welcome.leaseMs) {
+    if (link.phase === 'draining') return end(state, EXIT.done, 'drained while the coordinator was silent');
+    return join(state, nowMs, [...killed(state), logged('warn', 'session.rejoin', { reason: 'the coordinator is silent' })]);
+  }
+  const budgetMs = engineBudgetMs(state, link);
+  if (nowMs - link.engineHeardMs >= budgetMs) {
+    return onLoss(state, 'engine.stuck', `the engine was silent for ${Math.round(budgetMs)} ms, its budget`, nowMs);
+  }
+  if (nowMs < link.nextRenewMs) return same(state);
+  const { batchMs: _batchMs, ...counters } = link.progress;
+  const controlBytes = state.controlBytes - link.controlBytesBefore;
+  return {
+    state: { ...state, link: { ...link, nextRenewMs: nowMs + link.welcome.renewEveryMs } },
+    effects: [{ type: 'send', message: { ...identity(link), type: 'worker.renew', ...counters, controlBytes } }],
+  };
+}
+
+/** An engine speaks several times a second except while a batch is in the model: so long may a batch take. */
+function engineBudgetMs({ plan: { timing } }: Session, { progress }: Attached): number {
+  return progress.batchMs === null ? timing.firstBudgetMs : Math.max(timing.budgetFloorMs, timing.budgetFactor * progress.batchMs);
+}
+
+function dueMs(state: Session): number {
+  switch (state.link.phase) {
+    case 'joining':
+      return Math.min(state.link.nextHelloMs, state.link.untilMs);
+    case 'over':
+      return Number.POSITIVE_INFINITY;
+    default: {
+      const { link, plan } = { link: state.link, plan: state.plan };
+      const silentMs = link.heardMs + plan.timing.silentLeases * link.welcome.leaseMs;
+      return Math.min(link.nextRenewMs, silentMs, link.engineHeardMs + engineBudgetMs(state, link), link.drainUntilMs);
+    }
+  }
+}
+
+// --- coming and going
+
+function join(state: Session, nowMs: number, effects: readonly SessionEffect[]): SessionTransition {
+  const { helloMs, joinMs } = state.plan.timing;
+  const link: Joining = {
+    phase: 'joining',
+    untilMs: nowMs + joinMs,
+    nextHelloMs: nowMs + helloMs,
+    helloEveryMs: helloMs,
+    refusal: null,
+  };
+  return { state: { ...state, link }, effects: [...effects, hello(state.plan)] };
+}
+
+function onStop(state: Session, reason: string, nowMs: number): SessionTransition {
+  const link = attached(state);
+  if (link === null || link.phase === 'draining') return end(state, EXIT.done, reason);
+  return {
+    state: { ...state, link: { ...link, phase: 'draining', drainUntilMs: nowMs + state.plan.timing.drainMs } },
+    effects: [
+      { type: 'send', message: { ...identity(link), type: 'worker.leave', message: reason } },
+      logged('info', 'session.draining', { reason }),
+    ],
+  };
+}
+
+function end(state: Session, code: number, reason: string): SessionTransition {
+  const level = code === EXIT.done ? 'info' : 'error';
+  const effects: SessionEffect[] = [...killed(state), logged(level, 'session.over', { reason, code }), { type: 'exit', code }];
+  return { state: { ...state, link: { phase: 'over' } }, effects };
+}
+
+// --- small things
+
+function attached(state: Session): Attached | null {
+  return state.link.phase === 'joining' || state.link.phase === 'over' ? null : state.link;
+}
+
+function isCurrent(state: Session, engine: number): boolean {
+  return attached(state)?.engine === engine;
+}
+
+function identity({ welcome: { term, incarnation } }: Attached): Pick<Attached['welcome'], 'term' | 'incarnation'> {
+  return { term, incarnation };
+}
+
+function killed(state: Session): SessionEffect[] {
+  const link = attached(state);
+  return link === null ? [] : [{ type: 'kill-engine', engine: link.engine }];
+}
+
+function hello({ worker, role, host, pid, schema }: SessionPlan): SessionEffect {
+  return { type: 'send', message: { type: 'worker.hello', protocol: PROTOCOL_VERSION, schema, worker, role, host, pid } };
+}
+
+function logged(level: 'info' | 'warn' | 'error', event: string, fields: Record<string, unknown>): SessionEffect {
+  return { type: 'log', level, event, fields };
+}
+
+function same(state: Session): SessionTransition {
+  return { state, effects: [] };
+}
+
+function withWake({ state, effects }: SessionTransition): SessionTransition {
+  const atMs = dueMs(state);
+  return Number.isFinite(atMs) ? { state, effects: [...effects, { type: 'wake', atMs }] } : { state, effects };
+}

@@ -1,0 +1,69 @@
+/**
+ * What an agent and its engine say to each other over the channel between the two processes. The protocol's own
+ * messages pass through unchanged; only what is about the engine itself is defined here. Both ends are of one build, so
+ * nothing is validated again.
+ */
+
+import type { Incarnation, Term } from '../../src/base/ids.js';
+import type { EngineName } from '../../src/config/schema.js';
+import type { CoordinatorMessageOf, WorkerMessageOf } from '../../src/protocol/control.js';
+
+/** The coordinator's messages that are for the engine. */
+export type EngineOrder = CoordinatorMessageOf<
+  | 'coordinator.assign'
+  | 'coordinator.link'
+  | 'coordinator.average'
+  | 'coordinator.commit'
+  | 'coordinator.save'
+  | 'coordinator.abandon'
+  | 'coordinator.serve'
+>;
+
+/** The worker's messages that come from the engine. */
+export type EngineReport = WorkerMessageOf<
+  'worker.ready' | 'worker.trained' | 'worker.averaged' | 'worker.unreachable' | 'worker.evaluated' | 'worker.serving' | 'worker.failed'
+>;
+
+/** The first message to an engine: which life of which worker it is, and what it needs to begin. From the agent. */
+export interface EngineConfigure {
+  readonly type: 'engine.configure';
+  readonly worker: string;
+  readonly role: 'teacher' | 'student';
+  readonly term: Term;
+  readonly incarnation: Incarnation;
+  /** The resolved recipe, as JSON. */
+  readonly recipe: string;
+  /** The coordinator's data plane. */
+  readonly dataEndpoint: string;
+  readonly engine: EngineName | 'auto';
+  /** Where its own data plane listens, `tcp://host:*`. */
+  readonly listen: string;
+}
+
+/** Agent to engine. There is no message to end: an engine holds nothing worth saving, and is killed. */
+export type ToEngine = EngineConfigure | EngineOrder;
+
+/** Totals since the engine started. From the engine, several times a second, steps permitting. */
+export interface EngineProgress {
+  readonly type: 'engine.progress';
+  /** Rises with every batch through the model. */
+  readonly progress: number;
+  readonly images: number;
+  /** Milliseconds that the batches took. */
+  readonly busyMs: number;
+  /** Sent and received on the data plane. */
+  readonly dataBytes: number;
+  /** The 95th percentile of the milliseconds of the last batches; null before the first. */
+  readonly batchMs: number | null;
+}
+
+/** The engine cannot work on this machine, or not with this recipe: trying again cannot help. From the engine, last. */
+export interface EngineUnusable {
+  readonly type: 'engine.unusable';
+  readonly code: string;
+  readonly message: string;
+  readonly exitCode: number;
+}
+
+/** Engine to agent. */
+export type FromEngine = EngineReport | EngineProgress | EngineUnusable;
