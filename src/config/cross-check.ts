@@ -1,0 +1,120 @@
+/**
+ * What a schema cannot say: that names mean something that is there, and that values fit each other. References are
+ * checked on the recipe as it was written, so that a slip elsewhere does not hide them; values on the recipe whose
+ * shape is right.
+ */
+
+import { suggest } from './nearest.js';
+import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from './problem.js';
+import type { Recipe, Variable } from './schema.js';
+import { findCycle } from './stage-graph.js';
+
+const BUILTIN = 'builtin:';
+const BUILTIN_SETS = ['builtin:fashion-mnist'];
+const CHANNELS = { idx: 1, cifar10: 3, cifar100: 3 } as const;
+
+/** Names of models, splits and stages that nothing has, and stages that wait for each other. */
+export function checkReferences(root: unknown): readonly Problem[] {
+  const stages = valueAt(root, ['stages']);
+  const stageNames = keysOf(stages);
+  const trained = stageNames.filter((name) => ['train', 'distil'].includes(String(valueAt(stages, [name, 'kind']))));
+  const models = keysOf(valueAt(root, ['models']));
+  const splits = keysOf(valueAt(root, ['data', 'splits']));
+  const problems: Problem[] = [];
+  const expect = (path: Path, what: string, names: readonly string[]): void => {
+    const found = valueAt(root, path);
+    if (typeof found !== 'string' || names.includes(found)) return;
+    const isStage = what !== 'stage' && stageNames.includes(found) && names === trained;
+    const text = isStage ? `stage "${found}" trains no model` : `there is no ${what} "${found}"`;
+    problems.push({ path, at: 'value', text: `${formatPath(path)}: ${text}${suggest(found, names)}` });
+  };
+  for (const name of stageNames) {
+    const path = ['stages', name];
+    expect([...path, 'model'], 'model', models);
+    expect([...path, 'on'], 'split', splits);
+    expect([...path, 'test'], 'split', splits);
+    expect([...path, 'teacher'], 'training stage', trained);
+    expect([...path, 'of'], 'training stage', trained);
+    const needs = valueAt(root, [...path, 'needs']);
+    if (Array.isArray(needs)) for (const index of needs.keys()) expect([...path, 'needs', index], 'stage', stageNames);
+  }
+  const cycle = findCycle(new Map(stageNames.map((name) => [name, namedBy(entryOf(stages, name))])));
+  if (cycle !== null) {
+    const first = String(cycle[0]);
+    problems.push({ path: ['stages', first], at: 'key', text: `stages wait for each other: ${[...cycle, first].join(' needs ')}` });
+  }
+  return problems;
+}
+
+function namedBy(stage: unknown): string[] {
+  const needs = entryOf(stage, 'needs');
+  const names: unknown[] = [...(Array.isArray(needs) ? (needs as unknown[]) : []), entryOf(stage, 'teacher'), entryOf(stage, 'of')];
+  return names.filter((name) => typeof name === 'string');
+}
+
+/** Values that do not fit each other. */
+export function checkValues(recipe: Recipe): readonly Problem[] {
+  return [...checkData(recipe.data), ...checkStages(recipe)];
+}
+
+function checkData(data: Recipe['data']): readonly Problem[] {
+  const problems: Problem[] = [];
+  const channels = CHANNELS[data.format];
+  for (const key of ['mean', 'std'] as const) {
+    const count = data.normalise[key].length;
+    if (count === channels) continue;
+    const text = `data.normalise.${key} has ${count} entries, but images of the format ${data.format} have ${channels} channels`;
+    problems.push({ path: ['data', 'normalise', key], at: 'value', text });
+  }
+  if (data.labels === 'coarse' && data.format !== 'cifar100') {
+    problems.push({ path: ['data', 'labels'], at: 'value', text: 'data.labels: only cifar100 has coarse labels' });
+  }
+  if (data.path.startsWith(BUILTIN)) {
+    const path = ['data', 'path'];
+    if (!BUILTIN_SETS.includes(data.path)) {
+      problems.push({ path, at: 'value', text: `data.path: there is no "${data.path}"${suggest(data.path, BUILTIN_SETS)}` });
+    } else if (data.format !== 'idx') {
+      problems.push({ path: ['data', 'format'], at: 'value', text: `data.format: ${data.path} is of the format idx, not ${data.format}` });
+    }
+  }
+  for (const [name, split] of Object.entries(data.splits)) {
+    if (split.to === undefined || split.to > split.from) continue;
+    const text = `data.splits.${name} is empty: it goes from ${split.from} to ${split.to}`;
+    problems.push({ path: ['data', 'splits', name, 'to'], at: 'value', text });
+  }
+  return problems;
+}
+
+function checkStages(recipe: Recipe): readonly Problem[] {
+  const problems: Problem[] = [];
+  const stages = Object.entries(recipe.stages);
+  if (stages.length === 0) problems.push({ path: ['stages'], at: 'key', text: 'there is no stage in stages: nothing to do' });
+  for (const [name, stage] of stages) {
+    const path = ['stages', name];
+    if (stage.kind === 'evaluate' || stage.kind === 'export') continue;
+    if (stage.optimizer.name === 'sgd' && stage.optimizer.nesterov && stage.optimizer.momentum === 0) {
+      const text = `stages.${name}.optimizer.nesterov needs a momentum above 0`;
+      problems.push({ path: [...path, 'optimizer', 'nesterov'], at: 'value', text });
+    }
+    if (stage.schedule.warmupEpochs > stage.epochs) {
+      const text = `stages.${name}.schedule.warmupEpochs is longer than the stage, which has ${stage.epochs} epochs`;
+      problems.push({ path: [...path, 'schedule', 'warmupEpochs'], at: 'value', text });
+    }
+    if (stage.kind !== 'distil') continue;
+    if (recipe.workers.teachers === 0) {
+      problems.push({ path: ['workers', 'teachers'], at: 'value', text: `workers.teachers is 0, but stages.${name} needs a teacher` });
+    }
+    const { temperature, alpha } = stage.loss;
+    if (endsOf(temperature).some((value) => value <= 0)) {
+      problems.push({ path: [...path, 'loss', 'temperature'], at: 'value', text: `stages.${name}.loss.temperature must be more than 0` });
+    }
+    if (endsOf(alpha).some((value) => value < 0 || value > 1)) {
+      problems.push({ path: [...path, 'loss', 'alpha'], at: 'value', text: `stages.${name}.loss.alpha must be from 0 to 1` });
+    }
+  }
+  return problems;
+}
+
+function endsOf(variable: Variable): readonly number[] {
+  return typeof variable === 'number' ? [variable] : [variable.from, variable.to];
+}

@@ -1,0 +1,91 @@
+/** `--set a.b=c`: values of the command line, put over those of the recipe file before anything is checked. */
+
+import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { suggest } from './nearest.js';
+import { entryOf, formatPath, formatValue, keysOf, type Path } from './problem.js';
+import { keysAt } from './schema-problem.js';
+import { parseYaml } from './yaml-source.js';
+
+/** An override that was put in place. */
+export interface Override {
+  /** As it was typed, with its `--set`. */
+  readonly text: string;
+  /** What it brought into the recipe: its value, or the first map on the way that was not there before. */
+  readonly path: Path;
+}
+
+/** The recipe with one override. `value` is not changed. Throws usage.invalid when the text or its path makes no sense. */
+export function applyOverride(value: unknown, text: string): { readonly value: unknown; readonly override: Override } {
+  const label = `--set ${text}`;
+  const split = text.indexOf('=');
+  const parts = text.slice(0, Math.max(0, split)).split('.');
+  if (split < 1 || parts.includes('')) {
+    throw new StillhouseError('usage.invalid', `${label}: this is not of the form key.key=value`, {
+      hint: 'For example: --set stages.teacher.epochs=3',
+    });
+  }
+  const path = resolvePath(value, parts, label);
+  const created = path.findIndex((_, index) => !exists(value, path.slice(0, index + 1)));
+  const next = parseValue(text.slice(split + 1), label);
+  return {
+    value: replaceAt(value, path, next),
+    override: { text: label, path: created < 0 ? path : path.slice(0, created + 1) },
+  };
+}
+
+function parseValue(text: string, label: string): unknown {
+  try {
+    return parseYaml(text, label).value;
+  } catch (error) {
+    throw new StillhouseError('usage.invalid', messageOf(error), { cause: error });
+  }
+}
+
+/** From the parts between dots to keys. Names may have dots themselves: the longest key that is there wins. */
+function resolvePath(root: unknown, parts: readonly string[], label: string): Path {
+  const path: (string | number)[] = [];
+  let value = root;
+  for (let at = 0; at < parts.length; ) {
+    const length = longestKey(value, parts.slice(at));
+    const key = parts.slice(at, at + Math.max(1, length)).join('.');
+    at += Math.max(1, length);
+    const isLast = at >= parts.length;
+    const isMap = value === undefined || value === null || keysOf(value).length > 0 || JSON.stringify(value) === '{}';
+    if (!isMap && !Array.isArray(value)) fail(label, `${formatPath(path)} is ${formatValue(value)}, which has no "${key}"`);
+    if (Array.isArray(value) && length === 0) fail(label, `${formatPath(path)} has no entry "${key}"; it has ${value.length}, from 0`);
+    if (length === 0 && !isLast) {
+      const known = keysAt(path, root);
+      if (!known.includes(key)) fail(label, `there is no "${key}" in ${formatPath(path) || 'the recipe'}${suggest(key, known)}`);
+    }
+    path.push(Array.isArray(value) ? Number(key) : key);
+    value = entryOf(value, key);
+  }
+  return path;
+}
+
+function fail(label: string, what: string): never {
+  throw new StillhouseError('usage.invalid', `${label}: ${what}`);
+}
+
+/** How many parts, joined by dots, make a key that the map has; 0: none does. */
+function longestKey(value: unknown, parts: readonly string[]): number {
+  for (let count = parts.length; count > 0; count--) {
+    if (entryOf(value, parts.slice(0, count).join('.')) !== undefined) return count;
+  }
+  return 0;
+}
+
+function exists(root: unknown, path: Path): boolean {
+  return path.reduce<unknown>(entryOf, root) !== undefined;
+}
+
+/** Copies the maps along the path: others may share them through an alias. */
+function replaceAt(value: unknown, path: Path, next: unknown): unknown {
+  const [key, ...rest] = path;
+  if (key === undefined) return next;
+  const child = replaceAt(entryOf(value, key), rest, next);
+  if (Array.isArray(value)) return value.map((entry: unknown, index) => (index === key ? child : entry));
+  const entries = Object.entries((value ?? {}) as Record<string, unknown>).filter(([other]) => other !== key);
+  // fromEntries defines own properties, whatever their names: "__proto__" is a key like any other.
+  return Object.fromEntries([...entries, [String(key), child]]);
+}

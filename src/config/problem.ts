@@ -1,0 +1,45 @@
+/** What can be wrong with a recipe, before it is known where in the file that is. */
+
+/** The way from the top of the recipe to a value: keys of maps, numbers of list entries. */
+export type Path = readonly (string | number)[];
+
+export interface Problem {
+  readonly path: Path;
+  /** Whether it is the key at the end of the path that is wrong, or what it holds. */
+  readonly at: 'key' | 'value';
+  /** A sentence without its end, that says what is wrong and what would be right. */
+  readonly text: string;
+}
+
+/** A path as people write it: `stages.teacher.schedule.epochs[0]`. */
+export function formatPath(path: Path): string {
+  return path.reduce<string>((text, part) => {
+    if (typeof part === 'number') return `${text}[${part}]`;
+    return text === '' ? part : `${text}.${part}`;
+  }, '');
+}
+
+/** A value in a message: short, and on one line. */
+export function formatValue(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a map';
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+/** The value's own entry at a key or index: never what an object inherits. */
+export function entryOf(value: unknown, key: string | number): unknown {
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+  return (value as Record<string | number, unknown>)[key];
+}
+
+/** The value at the end of a path, or undefined. */
+export function valueAt(value: unknown, path: Path): unknown {
+  return path.reduce<unknown>(entryOf, value);
+}
+
+/** The keys of a map; none for anything else. */
+export function keysOf(value: unknown): string[] {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : [];
+}

@@ -1,0 +1,50 @@
+/**
+ * The stages as a graph: a stage comes after those it needs, those it names as its teacher, and those whose model it
+ * evaluates or exports. Pure.
+ */
+
+import { assert, present } from '../base/assert.js';
+import type { Recipe, StageRecipe } from './schema.js';
+
+/** The stages that must be done before this one, without duplicates. */
+export function needsOf(stage: StageRecipe): readonly string[] {
+  const implied = 'teacher' in stage ? [stage.teacher] : 'of' in stage ? [stage.of] : [];
+  return [...new Set([...stage.needs, ...implied])];
+}
+
+/** All stages in an order in which each comes after what it needs; otherwise the order of the recipe is kept. */
+export function stageOrder(recipe: Pick<Recipe, 'stages'>): readonly string[] {
+  const order: string[] = [];
+  const waiting = new Set(Object.keys(recipe.stages));
+  while (waiting.size > 0) {
+    const ready = [...waiting].find((name) => {
+      const stage = present(recipe.stages[name], `stage ${name}`);
+      return needsOf(stage).every((need) => !waiting.has(need));
+    });
+    assert(ready !== undefined, `stages that wait for each other: ${[...waiting].join(', ')}`);
+    waiting.delete(ready);
+    order.push(ready);
+  }
+  return order;
+}
+
+/** The stages of one circle of needs, in order, or null when there is none. `needs` maps each stage to those it needs. */
+export function findCycle(needs: ReadonlyMap<string, readonly string[]>): readonly string[] | null {
+  const clear = new Set<string>();
+  const visit = (name: string, trail: readonly string[]): readonly string[] | null => {
+    const start = trail.indexOf(name);
+    if (start >= 0) return trail.slice(start);
+    if (clear.has(name)) return null;
+    for (const need of needs.get(name) ?? []) {
+      const cycle = visit(need, [...trail, name]);
+      if (cycle !== null) return cycle;
+    }
+    clear.add(name);
+    return null;
+  };
+  for (const name of needs.keys()) {
+    const cycle = visit(name, []);
+    if (cycle !== null) return cycle;
+  }
+  return null;
+}

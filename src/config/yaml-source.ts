@@ -1,0 +1,88 @@
+/**
+ * YAML text with the place of every value, so that a problem can be shown where it is. Owns the limits on what a file
+ * may unfold to. Knows nothing of recipes.
+ */
+
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import type { Path } from './problem.js';
+
+/** How many values the aliases of one file may unfold to: a few lines of aliases of aliases could fill the memory. */
+const ALIAS_COUNT_MAX = 200;
+
+/** Line and column, from 1. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+export interface YamlSource {
+  /** Plain maps, lists, text, numbers, booleans and nulls. Aliased values are shared: do not write to them. */
+  readonly value: unknown;
+  /** Keys that a map has twice. */
+  readonly duplicates: readonly Place[];
+  /** Where the value (or the key) at the end of a path stands; the nearest thing around it when it is not there. */
+  placeOf(path: Path, at: 'key' | 'value'): Place;
+}
+
+/** Parses one YAML document. `file` is for messages. Throws recipe.unreadable. */
+export function parseYaml(text: string, file: string): YamlSource {
+  const lines = new LineCounter();
+  const placeAt = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(1, line), column: Math.max(1, col) };
+  };
+  const unreadable = (what: string, offset: number, cause?: unknown): StillhouseError =>
+    new StillhouseError('recipe.unreadable', what, { file, ...placeAt(offset), cause });
+
+  let document: Document.Parsed;
+  try {
+    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, resolveKnownTags: false, logLevel: 'error' });
+  } catch (error) {
+    throw unreadable(`this is not YAML that can be read: ${messageOf(error)}`, 0, error);
+  }
+  const [broken] = [...document.errors.filter((error) => error.code !== 'DUPLICATE_KEY'), ...document.warnings];
+  if (broken !== undefined) throw unreadable(`this is not valid YAML: ${broken.message}`, broken.pos[0], broken);
+
+  return {
+    value: unfold(document, (error) => unreadable(`this cannot be unfolded: ${messageOf(error)}`, 0, error)),
+    duplicates: document.errors.map((error) => placeAt(error.pos[0])),
+    placeOf: (path, at) => placeAt(offsetOf(document, path, at)),
+  };
+}
+
+function unfold(document: Document.Parsed, fail: (error: unknown) => StillhouseError): unknown {
+  try {
+    return document.toJS({ maxAliasCount: ALIAS_COUNT_MAX }) as unknown;
+  } catch (error) {
+    throw fail(error);
+  }
+}
+
+/** The offset of the last part of the path that the document has. */
+function offsetOf(document: Document.Parsed, path: Path, at: 'key' | 'value'): number {
+  let node: unknown = document.contents;
+  let offset = startOf(node) ?? 0;
+  for (const [index, part] of path.entries()) {
+    const isLast = index === path.length - 1;
+    const target = isAlias(node) ? node.resolve(document) : node;
+    if (isSeq(target)) {
+      node = target.items[Number(part)];
+      if (node === undefined) return offset;
+      offset = startOf(node) ?? offset;
+    } else if (isMap(target)) {
+      const pair = target.items.find((item) => isScalar(item.key) && String(item.key.value) === String(part)) as Pair | undefined;
+      if (pair === undefined) return offset;
+      const keyOffset = startOf(pair.key) ?? offset;
+      node = pair.value;
+      // An empty value stands nowhere in particular: its key is what people look for.
+      const isEmpty = node === null || (isScalar(node) && node.source === '');
+      offset = isLast && at === 'value' && !isEmpty ? (startOf(node) ?? keyOffset) : keyOffset;
+    } else return offset;
+  }
+  return offset;
+}
+
+function startOf(node: unknown): number | undefined {
+  return (node as Node | null | undefined)?.range?.[0];
+}

@@ -1,0 +1,12 @@
+/** Signals of the operating system, for the processes that take part in a graceful stop. */
+
+/** A signal that asks a process to end. */
+export type StopSignal = 'SIGINT' | 'SIGTERM';
+
+/** Calls `handler` at each of the signals instead of dying from it. Returns a function that takes it off again. */
+export function onSignal(signals: readonly StopSignal[], handler: (signal: StopSignal) => void): () => void {
+  for (const signal of signals) process.on(signal, handler);
+  return () => {
+    for (const signal of signals) process.off(signal, handler);
+  };
+}
