@@ -4,8 +4,8 @@
  */
 
 import { z } from 'zod';
-import { DTYPE_BYTES } from '../tensor/tensor.js';
-import { field, REFUSE_REASONS, rangesSchema } from './field.js';
+import { DTYPE_BYTES, type WireTensor } from '../tensor/tensor.js';
+import { field, REFUSE_REASONS, rangesSchema, requestIdSchema } from './field.js';
 import { LIMITS } from './limits.js';
 
 export const tensorSpecSchema = z.strictObject({
@@ -22,10 +22,7 @@ export const tensorSpecSchema = z.strictObject({
 });
 
 const head = {
-  id: z
-    .int()
-    .min(0)
-    .max(2 ** 32 - 1),
+  id: requestIdSchema,
   tensors: z.array(tensorSpecSchema).max(LIMITS.dataFrames - 1),
 };
 
@@ -76,3 +73,27 @@ export type DataAnswer = z.infer<typeof dataAnswerSchema>;
 
 export type DataRequestOf<T extends DataRequest['type']> = Extract<DataRequest, { type: T }>;
 export type DataAnswerOf<T extends DataAnswer['type']> = Extract<DataAnswer, { type: T }>;
+
+/** The answer that a request gets when it is not refused. */
+export const ANSWER_OF = {
+  'targets.get': 'targets.answer',
+  'arena.get': 'arena.answer',
+  'state.get': 'state.answer',
+  'checkpoint.put': 'stored',
+  'checkpoint.get': 'state.answer',
+  'artifact.put': 'stored',
+} as const satisfies Record<DataRequest['type'], DataAnswer['type']>;
+
+/** The answer, not a refusal, to a request of this type. */
+export type AnswerTo<T extends DataRequest['type']> = DataAnswerOf<(typeof ANSWER_OF)[T]>;
+
+/** A header as its author writes it: client, server and codec add `id` and `tensors`. */
+type Body<M> = M extends unknown ? Omit<M, 'id' | 'tensors'> : never;
+export type DataRequestBody = Body<DataRequest>;
+export type DataAnswerBody = Body<DataAnswer>;
+
+/** A header with the tensors that its `tensors` describes, in that order. */
+export interface DataMessage<M> {
+  readonly header: M;
+  readonly tensors: readonly WireTensor[];
+}

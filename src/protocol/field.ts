@@ -32,6 +32,12 @@ export const field = {
   role: z.enum(['teacher', 'student']),
 } as const;
 
+/** Joins an answer to its request. */
+export const requestIdSchema = z
+  .int()
+  .min(0)
+  .max(2 ** 32 - 1);
+
 /** Positions of a stage's sample order, [start, end): position p is place p mod N of epoch floor(p / N). */
 export const rangeSchema = z.strictObject({ start: count, end: count }).refine(({ start, end }) => start < end, 'an empty range');
 export type Range = z.infer<typeof rangeSchema>;

@@ -20,10 +20,10 @@ export interface StageResult {
   readonly last: Evaluation | null;
   readonly best: Evaluation | null;
   /** The checkpoint that later stages start from; null for stages that train nothing. */
-  readonly checkpoint: string | null;
+  readonly checkpoint: { readonly id: string; readonly round: number; readonly hash: string } | null;
   readonly commits: number;
   readonly samples: number;
-  /** Seconds that the stage took in this and earlier terms. */
+  /** Seconds that the stage took in the term that finished it. */
   readonly seconds: number;
 }
 
