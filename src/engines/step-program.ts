@@ -1,0 +1,69 @@
+/**
+ * What an engine does with a model: train it step by step, test it, predict with it, and hand its parameters and
+ * optimiser slots in and out as flat arenas. The student's and the teacher's loops know only this interface; how a step
+ * is carried out (op by op, or as a recorded graph) is behind it.
+ *
+ * Invariants: every call is synchronous and leaves no tensor behind; typed arrays that go in are the caller's again
+ * when the call returns, and arrays that come out are fresh copies.
+ * Axes: B batch, H height, W width, C channels, K classes. All arrays are row-major.
+ */
+
+import type { ArenaSchema } from '../tensor/arena.js';
+
+export interface StepBatch {
+  /** B. May differ from step to step. */
+  readonly size: number;
+  /** Normalised pixels, [B, H, W, C]. */
+  readonly images: Float32Array;
+  /** Class of each sample, [B]. */
+  readonly labels: Int32Array;
+  /** The teacher's logits, [B, K]; null in a stage without a teacher. */
+  readonly targets: Float32Array | null;
+}
+
+/** What changes over the course of a stage. `temperature` and `alpha` count in distillation only. */
+export interface StepKnobs {
+  readonly rate: number;
+  readonly temperature: number;
+  readonly alpha: number;
+}
+
+export interface StepResult {
+  /** The training loss before the update, summed over the batch. */
+  readonly lossSum: number;
+  /** B. */
+  readonly count: number;
+  /** How many samples the model put into their class, in training mode and before the update. */
+  readonly correct: number;
+  /** False when the loss is NaN or infinite; the parameters have then been updated with what came of it. */
+  readonly finite: boolean;
+}
+
+export interface EvaluateResult {
+  /** Cross-entropy with the labels, without smoothing, summed. */
+  readonly lossSum: number;
+  readonly correct: number;
+  readonly count: number;
+}
+
+export interface StepProgram {
+  readonly schema: ArenaSchema;
+  /** Elements of the optimiser's slots; 0 when it has none. */
+  readonly slotCount: number;
+  /** One student update. The gradient is that of the mean loss over the batch. */
+  step(batch: StepBatch, knobs: StepKnobs): StepResult;
+  /** Loss and hits of `size` samples in inference mode; images [B, H, W, C], labels [B]. */
+  evaluate(images: Float32Array, labels: Int32Array, size: number): EvaluateResult;
+  /** Logits [B, K] in inference mode. */
+  predict(images: Float32Array, size: number): Float32Array;
+  readParameters(): Float32Array;
+  /** Takes an arena of exactly `schema.size` elements. */
+  writeParameters(arena: Float32Array): void;
+  /** The optimiser's slots (a step count included, where it has one), `slotCount` elements. */
+  readSlots(): Float32Array;
+  writeSlots(slots: Float32Array): void;
+  /** As if no step had been taken. */
+  resetSlots(): void;
+  /** Gives back what the program holds. The model stays with who built it. */
+  dispose(): void;
+}

@@ -1,0 +1,66 @@
+/**
+ * Initial parameters. Drawn here and not by tfjs, so that a seed means the same bits on every engine; each tensor's
+ * draws depend on the seed and on the tensor's name only, not on the rest of the model.
+ */
+
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { assert } from '../base/assert.js';
+import { hashString, Prng } from '../base/prng.js';
+import type { ArenaEntry } from '../tensor/arena.js';
+import { arenaSchemaOf, writeArena } from './weights.js';
+
+/**
+ * `torch`: PyTorch's defaults, kernels and biases uniform within 1 / sqrt(fan in).
+ * `kaiming`: convolutions normal with variance 2 / fan out (He et al., arXiv 1502.01852), dense layers as `torch`.
+ * Both: BatchNorm's scale and variance 1, its shift and mean 0.
+ */
+export type InitialisationScheme = 'torch' | 'kaiming';
+
+/** For the layers of a model that {@link initialise} fills in: tfjs draws nothing at random meanwhile. */
+export const ZEROS = { kernelInitializer: 'zeros', biasInitializer: 'zeros' } as const;
+
+/** Overwrites all parameters of a model whose layers are convolutions, dense layers and BatchNorms. */
+export function initialise(model: LayersModel, scheme: InitialisationScheme, seed: number): void {
+  const schema = arenaSchemaOf(model);
+  const arena = new Float32Array(schema.size);
+  const fanInOfLayer = new Map<string, number>();
+  for (const entry of schema.entries) if (entry.kind === 'kernel') fanInOfLayer.set(layerOf(entry), fans(entry.shape).fanIn);
+  for (const entry of schema.entries) {
+    fill(arena.subarray(entry.offset, entry.offset + entry.size), entry, { scheme, seed, fanIn: fanInOfLayer.get(layerOf(entry)) });
+  }
+  writeArena(model, schema, arena);
+}
+
+interface FillOptions {
+  readonly scheme: InitialisationScheme;
+  readonly seed: number;
+  /** Of the entry's layer; undefined for BatchNorm. */
+  readonly fanIn: number | undefined;
+}
+
+function fill(out: Float32Array, entry: ArenaEntry, { scheme, seed, fanIn }: FillOptions): void {
+  if (fanIn === undefined) {
+    out.fill(entry.kind === 'norm-scale' || entry.kind === 'norm-variance' ? 1 : 0);
+    return;
+  }
+  assert(entry.kind === 'kernel' || entry.kind === 'bias', `no rule to initialise ${entry.name}`);
+  const random = new Prng(seed, hashString(entry.name));
+  if (scheme === 'kaiming' && entry.shape.length === 4) {
+    const deviation = Math.sqrt(2 / fans(entry.shape).fanOut);
+    for (let i = 0; i < out.length; i++) out[i] = deviation * random.normal();
+  } else {
+    const bound = 1 / Math.sqrt(fanIn);
+    for (let i = 0; i < out.length; i++) out[i] = bound * (2 * random.uniform() - 1);
+  }
+}
+
+/** Of a kernel [in, out] or [height, width, in, out]. */
+function fans(shape: readonly number[]): { fanIn: number; fanOut: number } {
+  const [fanOut = 1, inputs = 1, ...window] = [...shape].reverse();
+  const area = window.reduce((product, axis) => product * axis, 1);
+  return { fanIn: inputs * area, fanOut: fanOut * area };
+}
+
+function layerOf(entry: ArenaEntry): string {
+  return entry.name.slice(0, entry.name.lastIndexOf('/'));
+}

@@ -1,0 +1,104 @@
+/**
+ * A user's own model: a JavaScript module that exports `build(context, tf)`. Owns loading it and checking what it
+ * returns, so that a mistake shows before training starts and a saved model opens in stock tfjs.
+ */
+
+import { pathToFileURL } from 'node:url';
+import * as core from '@tensorflow/tfjs-core';
+import * as layers from '@tensorflow/tfjs-layers';
+import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import type { BuildContext, ModelBuilder } from './model-family.js';
+import { leafLayers } from './weights.js';
+
+/** Layers that tfjs itself can open again. Taken before any user's module is loaded: a module may register more. */
+const STOCK_CLASSES = new Set(Object.keys(core.serialization.SerializationMap.getMap().classNameMap));
+
+/** Imports the module (an absolute path) and builds its model. Throws `model.invalid`. */
+export async function buildFromModule(file: string, context: BuildContext): Promise<layers.LayersModel> {
+  const build = await importBuilder(file);
+  let model: unknown;
+  try {
+    model = await build(context, { core, layers });
+  } catch (error) {
+    throw new StillhouseError('model.invalid', `build failed: ${messageOf(error)}`, { file, cause: error });
+  }
+  checkModel(model, context, file);
+  return model;
+}
+
+async function importBuilder(file: string): Promise<ModelBuilder> {
+  let loaded: Record<string, unknown>;
+  try {
+    loaded = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+  } catch (error) {
+    throw new StillhouseError('model.invalid', `cannot load the module: ${messageOf(error)}`, {
+      file,
+      hint: 'Give the path of a JavaScript module, from the folder of the recipe',
+      cause: error,
+    });
+  }
+  if (typeof loaded.build !== 'function') {
+    const exports = Object.keys(loaded).join(', ') || 'nothing';
+    throw new StillhouseError('model.invalid', `the module exports ${exports}, but no function 'build'`, {
+      file,
+      hint: 'Write: export function build(context, tf) { ... return tf.layers.model({ inputs, outputs }); }',
+    });
+  }
+  return loaded.build as ModelBuilder;
+}
+
+function checkModel(model: unknown, { inputShape, classes }: BuildContext, file: string): asserts model is layers.LayersModel {
+  if (!(model instanceof layers.LayersModel)) {
+    throw new StillhouseError('model.invalid', 'build did not return a LayersModel', {
+      file,
+      hint: "Make it with the 'tf' that build is given: a model of another copy of tfjs does not count",
+    });
+  }
+  checkShape(model.inputs, [null, ...inputShape], { file, what: 'input', hint: 'Take context.inputShape' });
+  const hint = 'End with a dense layer of context.classes units and no softmax: the losses take logits';
+  checkShape(model.outputs, [null, classes], { file, what: 'output', hint });
+  for (const layer of leafLayers(model)) checkLayer(layer, file);
+}
+
+interface ShapeCheck {
+  readonly file: string;
+  readonly what: string;
+  readonly hint: string;
+}
+
+function checkShape(
+  tensors: readonly layers.SymbolicTensor[],
+  expected: readonly (number | null)[],
+  { file, what, hint }: ShapeCheck,
+): void {
+  const found = tensors.map((tensor) => JSON.stringify(tensor.shape)).join(' and ');
+  if (found !== JSON.stringify(expected)) {
+    throw new StillhouseError('model.invalid', `the model's ${what} is ${found}, not ${JSON.stringify(expected)}`, { file, hint });
+  }
+}
+
+function checkLayer(layer: layers.LayersModel['layers'][number], file: string): void {
+  const className = layer.getClassName();
+  if (!STOCK_CLASSES.has(className)) {
+    throw new StillhouseError('model.invalid', `layer '${layer.name}' is a ${className}, which is not a layer of tfjs`, {
+      file,
+      hint: 'Use stock layers only: a saved model must open without this module',
+    });
+  }
+  const config = layer.getConfig();
+  const unused = Object.keys(config).find(
+    (key) => /(Regularizer|Constraint)$/.test(key) && config[key] !== null && config[key] !== undefined,
+  );
+  if (unused !== undefined) {
+    throw new StillhouseError('model.invalid', `layer '${layer.name}' has a ${unused}, which training would not follow`, {
+      file,
+      hint: "Leave it out; the recipe's optimizer.weightDecay is an L2 penalty",
+    });
+  }
+  if (className === 'BatchNormalization' && config.axis !== -1 && config.axis !== (layer.inputSpec?.[0]?.ndim ?? 0) - 1) {
+    throw new StillhouseError('model.invalid', `layer '${layer.name}' normalises axis ${config.axis}, not the last one`, {
+      file,
+      hint: 'Put the channels last and leave the axis out',
+    });
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * A model's parameters, in and out, as one flat arena; the schema says where each lies.
+ *
+ * Invariants: the order is that of `model.weights` (trainable ones first), and names do not depend on how many models
+ * the process built before, so two processes that build the same model get the same hash.
+ */
+
+import { createHash } from 'node:crypto';
+import * as tf from '@tensorflow/tfjs-core';
+import type { LayersModel, LayerVariable } from '@tensorflow/tfjs-layers';
+import { assert, present } from '../base/assert.js';
+import { type ArenaItem, type ArenaKind, type ArenaSchema, layoutArena } from '../tensor/arena.js';
+
+type Layer = LayersModel['layers'][number];
+
+const KIND_BY_WEIGHT: Readonly<Record<string, ArenaKind>> = {
+  kernel: 'kernel',
+  depthwise_kernel: 'kernel',
+  pointwise_kernel: 'kernel',
+  recurrent_kernel: 'kernel',
+  bias: 'bias',
+  gamma: 'norm-scale',
+  beta: 'norm-shift',
+  moving_mean: 'norm-mean',
+  moving_variance: 'norm-variance',
+};
+
+/** The layers that do the work: a model inside the model is replaced by its own layers. Shared layers come once. */
+export function leafLayers(model: LayersModel): Layer[] {
+  const leaves = model.layers.flatMap((layer) => ('layers' in layer ? leafLayers(layer as unknown as LayersModel) : [layer]));
+  return [...new Set(leaves)];
+}
+
+/** Where each of the model's weights lies in its arena. */
+export function arenaSchemaOf(model: LayersModel): ArenaSchema {
+  const names = weightNames(model);
+  const trainable = new Set(model.trainableWeights);
+  const items = model.weights.map((weight): ArenaItem => {
+    assert(weight.dtype === 'float32', `weight ${weight.name} is ${weight.dtype}, not float32`);
+    return {
+      name: present(names.get(weight), `the layer of weight ${weight.name}`),
+      shape: weight.shape.map((axis) => present(axis, `an axis of weight ${weight.name}`)),
+      kind: KIND_BY_WEIGHT[baseName(weight)] ?? 'other',
+      trainable: trainable.has(weight),
+    };
+  });
+  return layoutArena(items, (text) => createHash('sha256').update(text).digest('hex'));
+}
+
+/** The model's parameters, as a fresh copy. */
+export function readArena(model: LayersModel, schema: ArenaSchema): Float32Array {
+  const arena = new Float32Array(schema.size);
+  eachWeight(model, schema, (weight, offset) => arena.set(weight.read().dataSync<'float32'>(), offset));
+  return arena;
+}
+
+/** Overwrites the model's parameters. The arena is copied: some engines would go on using the caller's memory. */
+export function writeArena(model: LayersModel, schema: ArenaSchema, arena: Float32Array): void {
+  assert(arena.length === schema.size, `an arena of ${arena.length} elements for a model of ${schema.size}`);
+  eachWeight(model, schema, (weight, offset, size) => {
+    const value = tf.tensor(arena.slice(offset, offset + size), weight.shape as number[]);
+    weight.write(value);
+    value.dispose();
+  });
+}
+
+function eachWeight(model: LayersModel, schema: ArenaSchema, visit: (weight: LayerVariable, offset: number, size: number) => void): void {
+  const weights = model.weights;
+  assert(weights.length === schema.entries.length, `a schema of ${schema.entries.length} weights for a model of ${weights.length}`);
+  schema.entries.forEach(({ offset, size }, i) => {
+    visit(present(weights[i], 'weight'), offset, size);
+  });
+}
+
+/** `conv1/kernel` of a layer's weight. */
+function weightNames(model: LayersModel): Map<LayerVariable, string> {
+  const names = new Map<LayerVariable, string>();
+  const taken = new Set<string>();
+  leafLayers(model).forEach((layer, index) => {
+    layer.weights.forEach((weight, position) => {
+      const name = `${stableName(layer, index)}/${baseName(weight)}`;
+      const unique = taken.has(name) ? `${name}-${index}-${position}` : name;
+      taken.add(unique);
+      names.set(weight, unique);
+    });
+  });
+  return names;
+}
+
+/** tfjs names a layer that has no name `conv2d_Conv2D7`, counting over the whole process: its place in the model is stable instead. */
+function stableName(layer: Layer, index: number): string {
+  const className = layer.getClassName();
+  return new RegExp(`_${className}\\d+$`).test(layer.name) ? `${className.toLowerCase()}-${index}` : layer.name;
+}
+
+/** The weight's own name without its layer, and without the `_1` that tfjs adds to a name already used in the process. */
+function baseName(weight: LayerVariable): string {
+  return weight.originalName.slice(weight.originalName.lastIndexOf('/') + 1);
+}
