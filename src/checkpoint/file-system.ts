@@ -1,0 +1,83 @@
+/**
+ * The few file-system calls that the store makes, as an interface, so that a test can fail or crash at each of them.
+ * Paths are absolute. Every call rejects with Node's own error.
+ */
+
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+
+export interface WritableFile {
+  /** Appends all of `bytes`. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** What was written is on the disk. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ReadableFile {
+  readonly size: number;
+  /** Fills `into` from where the last read ended; the number of bytes read is less at the end of the file only. */
+  read(into: Uint8Array): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface FileSystem {
+  /** Makes a folder and its parents; no error when it is there. */
+  makeFolder(path: string): Promise<void>;
+  /** Names in a folder. */
+  listFolder(path: string): Promise<readonly string[]>;
+  /** The folder's entries are on the disk. */
+  syncFolder(path: string): Promise<void>;
+  /** A new file; an error when it is there. */
+  create(path: string): Promise<WritableFile>;
+  open(path: string): Promise<ReadableFile>;
+  rename(from: string, to: string): Promise<void>;
+  /** A file, or a folder with everything in it; no error when it is not there. */
+  remove(path: string): Promise<void>;
+}
+
+export const nodeFileSystem: FileSystem = {
+  makeFolder: async (path) => void (await mkdir(path, { recursive: true })),
+  listFolder: (path) => readdir(path),
+
+  async syncFolder(path) {
+    const handle = await open(path, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  },
+
+  async create(path) {
+    const handle = await open(path, 'wx');
+    return {
+      async write(bytes) {
+        let done = 0;
+        while (done < bytes.byteLength) done += (await handle.write(bytes, done)).bytesWritten;
+      },
+      sync: () => handle.sync(),
+      close: () => handle.close(),
+    };
+  },
+
+  async open(path) {
+    const handle = await open(path, 'r');
+    const { size } = await handle.stat();
+    return {
+      size,
+      async read(into) {
+        let done = 0;
+        while (done < into.byteLength) {
+          const { bytesRead } = await handle.read(into, done, into.byteLength - done, null);
+          if (bytesRead === 0) break;
+          done += bytesRead;
+        }
+        return done;
+      },
+      close: () => handle.close(),
+    };
+  },
+
+  rename: (from, to) => rename(from, to),
+  remove: (path) => rm(path, { recursive: true, force: true }),
+};

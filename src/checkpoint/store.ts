@@ -1,0 +1,236 @@
+/**
+ * A folder of checkpoints. One is there whole or not at all: its files are written and synced first, its manifest
+ * last, and only then it gets its name. Damage is found by hashes, named, marked, and not tried again. One call runs
+ * at a time. It does not decide which checkpoints are needed.
+ */
+
+import { join } from 'node:path';
+import type { Term } from '../base/ids.js';
+import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import type { Range, RefuseReason } from '../protocol/field.js';
+import { discardFolder, sweepFolder, writeFolder } from './atomic-folder.js';
+import { type FileSystem, nodeFileSystem } from './file-system.js';
+import { MANIFEST_BYTES_MAX, MANIFEST_FILE, type Manifest, readManifest, writeManifest } from './manifest.js';
+import { NotFiniteError, openFile, readTensor, writeTensor } from './tensor-file.js';
+
+/** What a whole checkpoint on disk is. */
+export interface StoredCheckpoint {
+  readonly id: string;
+  readonly term: Term;
+  readonly stage: string;
+  readonly round: number;
+  /** The samples that its parameters contain, as positions of the stage's order. */
+  readonly ranges: readonly Range[];
+  /** SHA-256 of the parameters. */
+  readonly hash: string;
+  /** Hash of the arena's schema. */
+  readonly schema: string;
+}
+
+export interface CheckpointContent {
+  readonly info: StoredCheckpoint;
+  /** float32 [P] and [S]. Whoever gets them owns them; whoever puts them must not change them until it is done. */
+  readonly parameters: Float32Array;
+  readonly slots: Float32Array;
+}
+
+export type PutOutcome =
+  | { readonly stored: true; readonly checkpoint: StoredCheckpoint }
+  | { readonly stored: false; readonly reason: RefuseReason; readonly message: string };
+
+export interface DamagedCheckpoint {
+  readonly id: string;
+  readonly message: string;
+}
+
+export interface CheckpointStore {
+  /**
+   * Stores a checkpoint; it is on disk when this resolves. Refuses what is not finite, does not match its hash, or
+   * comes from an older term than a stored one. The same checkpoint again is stored already. Throws
+   * `checkpoint.unwritable` when the disk does not take it; what was stored before is untouched.
+   */
+  put(content: CheckpointContent): Promise<PutOutcome>;
+  /** Reads and verifies all of it. Throws `checkpoint.missing`, or `checkpoint.damaged` with file and offset. */
+  get(id: string): Promise<CheckpointContent>;
+  /** The whole ones, highest round first, and the damaged ones, as verified when opened and read since. */
+  list(): { readonly whole: readonly StoredCheckpoint[]; readonly damaged: readonly DamagedCheckpoint[] };
+  /**
+   * Deletes the other checkpoints of the stage and answers their ids. Deletes nothing unless one of `keep` is whole:
+   * the last good one is never given up.
+   */
+  retain(stage: string, keep: readonly string[]): Promise<readonly string[]>;
+  /** Clears away what a crash left. Only for the process that writes here. */
+  sweep(): Promise<void>;
+}
+
+/** A file with this name in a checkpoint's folder says why it is damaged. */
+const DAMAGE_FILE = 'damaged.txt';
+
+/** Opens a folder, made when it is missing, and verifies every checkpoint in it. */
+export async function openCheckpointStore(folder: string, fs: FileSystem = nodeFileSystem): Promise<CheckpointStore> {
+  await fs.makeFolder(folder);
+  const store = new FolderStore(folder, fs);
+  await store.load();
+  return store;
+}
+
+class FolderStore implements CheckpointStore {
+  readonly #folder: string;
+  readonly #fs: FileSystem;
+  readonly #whole = new Map<string, StoredCheckpoint>();
+  readonly #damaged = new Map<string, string>();
+  #newestTerm = 0;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(folder: string, fs: FileSystem) {
+    this.#folder = folder;
+    this.#fs = fs;
+  }
+
+  async load(): Promise<void> {
+    for (const name of await this.#fs.listFolder(this.#folder)) {
+      if (name.startsWith('.')) continue;
+      try {
+        this.#keep((await this.#read(name, false)).info);
+      } catch (error) {
+        await this.#mark(name, error);
+      }
+    }
+  }
+
+  put(content: CheckpointContent): Promise<PutOutcome> {
+    return this.#alone(async () => {
+      const { id, term, hash } = content.info;
+      if (term < this.#newestTerm) return refuse('old-term', `term ${term} is older than the newest stored, ${this.#newestTerm}`);
+      const there = this.#whole.get(id);
+      if (there?.hash === hash) return { stored: true, checkpoint: there };
+      if (there !== undefined) return refuse('failed', `${id} is stored with other contents`);
+      try {
+        await this.#write(content);
+      } catch (error) {
+        if (error instanceof NotFiniteError) return refuse('not-finite', `${id}: ${error.message}`);
+        if (error instanceof HashError) return refuse('invalid-message', `${id}: ${error.message}`);
+        throw new StillhouseError('checkpoint.unwritable', `cannot store: ${messageOf(error)}`, {
+          file: join(this.#folder, id),
+          hint: 'Check that the disk has room and works; checkpoints stored before are whole',
+          cause: error,
+        });
+      }
+      this.#damaged.delete(id);
+      this.#keep(content.info);
+      return { stored: true, checkpoint: content.info };
+    });
+  }
+
+  get(id: string): Promise<CheckpointContent> {
+    return this.#alone(async () => {
+      const marked = this.#damaged.get(id);
+      if (marked !== undefined) throw new StillhouseError('checkpoint.damaged', marked);
+      if (!this.#whole.has(id)) throw new StillhouseError('checkpoint.missing', `no checkpoint ${id}`, { file: this.#folder });
+      try {
+        return await this.#read(id, true);
+      } catch (error) {
+        await this.#mark(id, error);
+        throw error;
+      }
+    });
+  }
+
+  list(): ReturnType<CheckpointStore['list']> {
+    const whole = [...this.#whole.values()].sort((a, b) => b.round - a.round || b.term - a.term);
+    return { whole, damaged: [...this.#damaged].map(([id, message]) => ({ id, message })) };
+  }
+
+  retain(stage: string, keep: readonly string[]): Promise<readonly string[]> {
+    return this.#alone(async () => {
+      if (!keep.some((id) => this.#whole.has(id))) return [];
+      const removed: string[] = [];
+      for (const { id } of [...this.#whole.values()].filter((checkpoint) => checkpoint.stage === stage && !keep.includes(checkpoint.id))) {
+        this.#whole.delete(id);
+        await discardFolder({ fs: this.#fs, parent: this.#folder, name: id });
+        removed.push(id);
+      }
+      return removed;
+    });
+  }
+
+  sweep(): Promise<void> {
+    return this.#alone(() => sweepFolder(this.#fs, this.#folder));
+  }
+
+  #keep(checkpoint: StoredCheckpoint): void {
+    this.#whole.set(checkpoint.id, checkpoint);
+    this.#newestTerm = Math.max(this.#newestTerm, checkpoint.term);
+  }
+
+  async #write({ info, parameters, slots }: CheckpointContent): Promise<void> {
+    const { id, term, stage, round, ranges, hash, schema } = info;
+    await writeFolder({ fs: this.#fs, parent: this.#folder, name: id }, async (add) => {
+      const first = await writeTensor(add, 'parameters', parameters);
+      if (first.sha256 !== hash) throw new HashError(`the parameters hash to ${first.sha256}, not to ${hash}`);
+      const second = await writeTensor(add, 'slots', slots);
+      const manifest: Manifest = { format: 1, id, term, stage, round, ranges: [...ranges], hash, schema, tensors: [first, second] };
+      await add(MANIFEST_FILE, new TextEncoder().encode(writeManifest(manifest)));
+    });
+  }
+
+  /** With `keep` false the tensors are compared with their hashes and not kept. */
+  async #read(id: string, keep: boolean): Promise<CheckpointContent> {
+    const folder = join(this.#folder, id);
+    if ((await this.#fs.listFolder(folder)).includes(DAMAGE_FILE)) {
+      throw new StillhouseError('checkpoint.damaged', await this.#readText(join(folder, DAMAGE_FILE)));
+    }
+    const path = join(folder, MANIFEST_FILE);
+    const manifest = readManifest(await this.#readText(path), path);
+    if (manifest.id !== id) throw new StillhouseError('checkpoint.damaged', `is of ${manifest.id}, not of ${id}`, { file: path });
+    const [first, second] = manifest.tensors;
+    const parameters = await readTensor(this.#fs, folder, { spec: first, keep });
+    const slots = await readTensor(this.#fs, folder, { spec: second, keep });
+    const { term, stage, round, ranges, hash, schema } = manifest;
+    return { info: { id, term, stage, round, ranges, hash, schema }, parameters, slots };
+  }
+
+  async #readText(path: string): Promise<string> {
+    const file = await openFile(this.#fs, path);
+    try {
+      if (file.size > MANIFEST_BYTES_MAX) throw new StillhouseError('checkpoint.damaged', `has ${file.size} bytes`, { file: path });
+      const bytes = new Uint8Array(file.size);
+      await file.read(bytes);
+      return new TextDecoder().decode(bytes);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Not used in this process any more; and in no later one when it is damage and not, say, a disk that is away. */
+  async #mark(id: string, error: unknown): Promise<void> {
+    this.#whole.delete(id);
+    this.#damaged.set(id, messageOf(error));
+    if (!(error instanceof StillhouseError && error.code === 'checkpoint.damaged')) return;
+    const path = join(this.#folder, id, DAMAGE_FILE);
+    try {
+      await this.#fs.remove(path);
+      const file = await this.#fs.create(path);
+      await file.write(new TextEncoder().encode(messageOf(error)));
+      await file.close();
+    } catch (failure) {
+      this.#damaged.set(id, `${messageOf(error)} (it could not be marked: ${messageOf(failure)})`);
+    }
+  }
+
+  /** Runs after everything that was asked for before. */
+  #alone<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(task);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
+
+/** The parameters are not the ones that the hash names. */
+class HashError extends Error {
+  override readonly name = 'HashError';
+}
+
+function refuse(reason: RefuseReason, message: string): PutOutcome {
+  return { stored: false, reason, message };
+}

@@ -1,0 +1,92 @@
+/**
+ * One tensor of a checkpoint as a file of raw little-endian floats: written with its hash taken on the way, read back
+ * and compared. Works through it in chunks, so that the event loop is never held up for long.
+ */
+
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { type AddFile, CHUNK_BYTES } from './atomic-folder.js';
+import type { FileSystem, ReadableFile } from './file-system.js';
+import type { TensorFile } from './manifest.js';
+
+/** A value that is NaN or infinite, where a checkpoint may hold only finite ones. */
+export class NotFiniteError extends Error {
+  override readonly name = 'NotFiniteError';
+}
+
+/** Writes `values` as `<name>.bin`. Throws {@link NotFiniteError}, naming the place, when one is not finite. */
+export async function writeTensor(add: AddFile, name: TensorFile['name'], values: Float32Array): Promise<TensorFile> {
+  const hash = createHash('sha256');
+  const file = `${name}.bin`;
+  let place = 0;
+  await add(file, asBytes(values), (chunk) => {
+    const end = place + chunk.byteLength / 4;
+    for (; place < end; place++) {
+      if (!Number.isFinite(values[place])) throw new NotFiniteError(`${name}[${place}] is ${values[place]}`);
+    }
+    hash.update(chunk);
+  });
+  return { name, dtype: 'float32', shape: [values.length], file, bytes: values.byteLength, sha256: hash.digest('hex') };
+}
+
+/**
+ * Reads a tensor and compares it with its manifest. Throws `checkpoint.damaged` with file and offset where it does
+ * not fit. With `keep` false it only compares, and answers an empty array.
+ */
+export async function readTensor(fs: FileSystem, folder: string, options: { spec: TensorFile; keep: boolean }): Promise<Float32Array> {
+  const { spec, keep } = options;
+  const path = join(folder, spec.file);
+  const file = await openFile(fs, path);
+  try {
+    // Before anything is allocated: a manifest may claim any size.
+    if (file.size !== spec.bytes) {
+      throw new StillhouseError('checkpoint.damaged', `has ${file.size} bytes instead of ${spec.bytes}`, {
+        file: path,
+        offset: Math.min(file.size, spec.bytes),
+      });
+    }
+    const values = new Float32Array(keep ? spec.bytes / 4 : 0);
+    await compare(file, { path, spec, into: keep ? asBytes(values) : null });
+    return values;
+  } finally {
+    await file.close();
+  }
+}
+
+async function compare(
+  file: ReadableFile,
+  { path, spec, into }: { path: string; spec: TensorFile; into: Uint8Array | null },
+): Promise<void> {
+  const hash = createHash('sha256');
+  const scratch = into === null ? new Uint8Array(Math.min(CHUNK_BYTES, spec.bytes)) : null;
+  for (let start = 0; start < spec.bytes; start += CHUNK_BYTES) {
+    const length = Math.min(CHUNK_BYTES, spec.bytes - start);
+    const chunk = scratch?.subarray(0, length) ?? into?.subarray(start, start + length) ?? new Uint8Array(length);
+    const read = await file.read(chunk);
+    if (read < length) throw new StillhouseError('checkpoint.damaged', 'ends too early', { file: path, offset: start + read });
+    hash.update(chunk);
+  }
+  if (hash.digest('hex') === spec.sha256) return;
+  throw new StillhouseError('checkpoint.damaged', `bytes 0 to ${spec.bytes} of ${spec.name} do not match their SHA-256`, {
+    file: path,
+    offset: 0,
+  });
+}
+
+/** Opens a file of a checkpoint; one that is not there is damage, any other failure is passed on. */
+export async function openFile(fs: FileSystem, path: string): Promise<ReadableFile> {
+  try {
+    return await fs.open(path);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+    throw new StillhouseError('checkpoint.damaged', messageOf(error), { file: path, offset: 0, cause: error });
+  }
+}
+
+/** Whether Node gave this system error. */
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+const asBytes = (values: Float32Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

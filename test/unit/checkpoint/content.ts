@@ -1,0 +1,30 @@
+/** Small checkpoints to store. */
+
+import { createHash } from 'node:crypto';
+import { asTerm } from '../../../src/base/ids.js';
+import type { CheckpointContent, StoredCheckpoint } from '../../../src/checkpoint/store.js';
+
+export const sha256 = (values: Float32Array): string =>
+  createHash('sha256')
+    .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+    .digest('hex');
+
+export function contentOf(round: number, change: Partial<StoredCheckpoint> & { size?: number } = {}): CheckpointContent {
+  const { size = 100, ...info } = change;
+  const parameters = Float32Array.from({ length: size }, (_, i) => Math.sin(i + round));
+  const slots = Float32Array.from({ length: 7 }, (_, i) => i / 3 + round);
+  return {
+    info: {
+      id: `base-${round}`,
+      term: asTerm(1),
+      stage: 'base',
+      round,
+      ranges: [{ start: 0, end: 64 * round }],
+      hash: sha256(parameters),
+      schema: '0'.repeat(64),
+      ...info,
+    },
+    parameters,
+    slots,
+  };
+}

@@ -1,0 +1,117 @@
+/** A crash, and a failure, at every file-system call of a put: a checkpoint loads whole or not at all. */
+
+import { describe, expect, test } from 'vitest';
+import { openCheckpointStore } from '../../../src/checkpoint/store.js';
+import { contentOf } from './content.js';
+import { type Fault, MemoryDisk, systemError } from './memory-disk.js';
+
+const FOLDER = '/run/checkpoints';
+
+/** A disk with one checkpoint, and the number of calls that putting the second one makes. */
+async function prepared(): Promise<{ disk: MemoryDisk; calls: number }> {
+  const calls = await freshDisk().then(async (disk) => {
+    const store = await openCheckpointStore(FOLDER, disk);
+    disk.inject(() => null);
+    await store.put(contentOf(2));
+    return disk.calls;
+  });
+  return { disk: await freshDisk(), calls };
+}
+
+async function freshDisk(): Promise<MemoryDisk> {
+  const disk = new MemoryDisk();
+  const store = await openCheckpointStore(FOLDER, disk);
+  // The run folder's own entries were synced when it was made.
+  await disk.syncFolder('/');
+  await disk.syncFolder('/run');
+  await store.put(contentOf(1));
+  return disk;
+}
+
+/** Everything from the n-th call on fails: the process is gone. */
+const crashAt =
+  (n: number): Fault =>
+  (call) =>
+    call >= n ? systemError('CRASH') : null;
+
+describe.each([
+  { how: 'a killed process', powerCut: false, tear: false },
+  { how: 'a killed process in mid-write', powerCut: false, tear: true },
+  { how: 'a power cut', powerCut: true, tear: false },
+])('$how', ({ powerCut, tear }) => {
+  test('at every call of a put leaves whole checkpoints only', async () => {
+    const { calls } = await prepared();
+    expect(calls).toBeGreaterThan(15);
+    let kept = 0;
+    for (let n = 1; n <= calls + 1; n++) {
+      const disk = await freshDisk();
+      const store = await openCheckpointStore(FOLDER, disk);
+      disk.inject(crashAt(n), { tear });
+      const put = await store.put(contentOf(2)).then(
+        () => 'stored',
+        () => 'failed',
+      );
+      disk.restart({ powerCut });
+
+      const next = await openCheckpointStore(FOLDER, disk);
+      await next.sweep();
+      const { whole, damaged } = next.list();
+      expect({ n, damaged }).toEqual({ n, damaged: [] });
+      const ids = whole.map(({ id }) => id);
+      expect(ids.at(-1)).toBe('base-1');
+      for (const id of ids) {
+        const round = Number(id.slice(5));
+        expect(await next.get(id)).toEqual(contentOf(round));
+      }
+      if (put === 'stored') expect(ids).toEqual(['base-2', 'base-1']);
+      if (ids.length === 2) kept += 1;
+      // Nothing unfinished is left, and the one that failed can be put again.
+      await next.put(contentOf(2));
+      expect([...(await disk.listFolder(FOLDER))].sort()).toEqual(['base-1', 'base-2']);
+    }
+    expect(kept).toBeGreaterThan(0);
+    expect(kept).toBeLessThan(calls);
+  });
+
+  test('at every call of a removal leaves whole checkpoints only', async () => {
+    for (let n = 1; n <= 8; n++) {
+      const disk = await freshDisk();
+      const store = await openCheckpointStore(FOLDER, disk);
+      await store.put(contentOf(2));
+      disk.inject(crashAt(n), { tear });
+      await store.retain('base', ['base-2']).catch(() => undefined);
+      disk.restart({ powerCut });
+      const next = await openCheckpointStore(FOLDER, disk);
+      expect(next.list().damaged).toEqual([]);
+      expect(next.list().whole[0]?.id).toBe('base-2');
+    }
+  });
+});
+
+describe.each(['ENOSPC', 'EIO'])('one call that fails with %s', (code) => {
+  test('is told, and the store goes on as before', async () => {
+    const { calls } = await prepared();
+    for (let n = 1; n <= calls; n++) {
+      const disk = await freshDisk();
+      const store = await openCheckpointStore(FOLDER, disk);
+      disk.inject((call) => (call === n ? systemError(code) : null));
+      await expect(store.put(contentOf(2)), disk.trace.at(-1)).rejects.toMatchObject({
+        code: 'checkpoint.unwritable',
+        message: expect.stringContaining(code),
+      });
+      disk.restart({ powerCut: false });
+      expect(await store.get('base-1')).toEqual(contentOf(1));
+      expect(await store.put(contentOf(2))).toMatchObject({ stored: true });
+      expect(await store.get('base-2')).toEqual(contentOf(2));
+    }
+  });
+
+  test('a disk that stays full loses nothing that was there', async () => {
+    const disk = await freshDisk();
+    const store = await openCheckpointStore(FOLDER, disk);
+    disk.inject((_, call) => (call === 'write' || call === 'sync' ? systemError(code) : null));
+    await expect(store.put(contentOf(2))).rejects.toMatchObject({ code: 'checkpoint.unwritable' });
+    expect(await disk.listFolder(FOLDER)).toEqual(['base-1']);
+    expect(await store.get('base-1')).toEqual(contentOf(1));
+  });
+});

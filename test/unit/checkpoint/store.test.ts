@@ -1,0 +1,201 @@
+/** The store on a real disk: what goes in comes out, damage is named and marked, retention keeps the last good one. */
+
+import { appendFile, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { asTerm } from '../../../src/base/ids.js';
+import { openCheckpointStore } from '../../../src/checkpoint/store.js';
+import { contentOf, sha256 } from './content.js';
+
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'stillhouse store '));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+describe('put and get', () => {
+  test('what was put comes back, in this process and in the next', async () => {
+    const store = await openCheckpointStore(folder);
+    expect(await store.put(contentOf(1))).toEqual({ stored: true, checkpoint: contentOf(1).info });
+    expect(await store.get('base-1')).toEqual(contentOf(1));
+    expect(await (await openCheckpointStore(folder)).get('base-1')).toEqual(contentOf(1));
+  });
+
+  test('an empty slot arena is fine', async () => {
+    const store = await openCheckpointStore(folder);
+    await store.put({ ...contentOf(1), slots: new Float32Array(0) });
+    expect((await store.get('base-1')).slots).toEqual(new Float32Array(0));
+  });
+
+  test('the same again is stored already; the same name with other contents is refused', async () => {
+    const store = await openCheckpointStore(folder);
+    const first = store.put(contentOf(1));
+    expect(await store.put(contentOf(1))).toMatchObject({ stored: true });
+    await first;
+    const other = { ...contentOf(2), info: { ...contentOf(2).info, id: 'base-1' } };
+    expect(await store.put(other)).toMatchObject({ stored: false, reason: 'failed' });
+    expect(await store.get('base-1')).toEqual(contentOf(1));
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])('refuses %d, naming the place', async (value) => {
+    const store = await openCheckpointStore(folder);
+    for (const array of ['parameters', 'slots'] as const) {
+      const content = contentOf(1);
+      content[array][5] = value;
+      const info = { ...content.info, hash: sha256(content.parameters) };
+      const outcome = await store.put({ ...content, info });
+      expect(outcome).toEqual({ stored: false, reason: 'not-finite', message: `base-1: ${array}[5] is ${value}` });
+    }
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('refuses parameters that do not hash to what they claim', async () => {
+    const store = await openCheckpointStore(folder);
+    expect(await store.put(contentOf(1, { hash: 'a'.repeat(64) }))).toMatchObject({ stored: false, reason: 'invalid-message' });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('refuses an older term than the newest stored', async () => {
+    await (await openCheckpointStore(folder)).put(contentOf(1, { term: asTerm(3) }));
+    const store = await openCheckpointStore(folder);
+    expect(await store.put(contentOf(2, { term: asTerm(2) }))).toMatchObject({ stored: false, reason: 'old-term' });
+    expect(await store.put(contentOf(2, { term: asTerm(3) }))).toMatchObject({ stored: true });
+  });
+
+  test('one that is not there is missing', async () => {
+    const store = await openCheckpointStore(folder);
+    await expect(store.get('base-9')).rejects.toMatchObject({ code: 'checkpoint.missing' });
+  });
+
+  test('a large one does not hold up the event loop', async () => {
+    const store = await openCheckpointStore(folder);
+    const content = contentOf(1, { size: 16_000_000 });
+    let longest = 0;
+    let last = performance.now();
+    const timer = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }, 1);
+    await store.put(content);
+    clearInterval(timer);
+    expect(longest).toBeLessThan(250);
+  });
+});
+
+describe('list and retain', () => {
+  test('the whole ones come highest round first', async () => {
+    const store = await openCheckpointStore(folder);
+    for (const round of [9, 10, 2]) await store.put(contentOf(round));
+    expect(store.list().whole.map(({ id }) => id)).toEqual(['base-10', 'base-9', 'base-2']);
+  });
+
+  test('removes the others of the stage only', async () => {
+    const store = await openCheckpointStore(folder);
+    for (const round of [1, 2, 3]) await store.put(contentOf(round));
+    await store.put(contentOf(4, { id: 'other-4', stage: 'other' }));
+    expect(await store.retain('base', ['base-3'])).toEqual(['base-1', 'base-2']);
+    expect((await readdir(folder)).sort()).toEqual(['base-3', 'other-4']);
+  });
+
+  test('removes nothing when none of those to keep is whole', async () => {
+    const store = await openCheckpointStore(folder);
+    await store.put(contentOf(1));
+    await store.put(contentOf(2));
+    await truncate(join(folder, 'base-2', 'slots.bin'), 3);
+    const next = await openCheckpointStore(folder);
+    expect(await next.retain('base', ['base-2'])).toEqual([]);
+    expect(await next.get('base-1')).toEqual(contentOf(1));
+  });
+});
+
+describe('damage', () => {
+  const FILES = ['parameters.bin', 'slots.bin', 'manifest.json'] as const;
+
+  /** The second checkpoint is damaged: it is named with its file, and the first is used. */
+  async function expectDamaged(file: string): Promise<void> {
+    const store = await openCheckpointStore(folder);
+    expect(store.list().whole.map(({ id }) => id)).toEqual(['base-1']);
+    expect(store.list().damaged).toEqual([{ id: 'base-2', message: expect.stringContaining(join('base-2', file)) }]);
+    await expect(store.get('base-2')).rejects.toMatchObject({ code: 'checkpoint.damaged' });
+    expect(await store.get('base-1')).toEqual(contentOf(1));
+  }
+
+  beforeEach(async () => {
+    const store = await openCheckpointStore(folder);
+    await store.put(contentOf(1));
+    await store.put(contentOf(2));
+  });
+
+  test.each(FILES)('any flipped bit of %s is found', async (file) => {
+    const path = join(folder, 'base-2', file);
+    const bytes = await readFile(path);
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: bytes.length * 8 - 1 }), async (bit) => {
+        const flipped = Buffer.from(bytes);
+        flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        await writeFile(path, flipped);
+        await rm(join(folder, 'base-2', 'damaged.txt'), { force: true });
+        const store = await openCheckpointStore(folder);
+        const [newest] = store.list().whole;
+        // A flip between the manifest's words may leave its meaning as it is: then everything is as it was.
+        if (newest?.id === 'base-2') expect(await store.get('base-2')).toEqual(contentOf(2));
+        else await expectDamaged(file);
+        if (file !== 'manifest.json') expect(newest?.id).toBe('base-1');
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test.each(FILES.flatMap((file) => [0, 1, 27].map((size) => ({ file, size }))))('$file cut to $size bytes', async ({ file, size }) => {
+    await truncate(join(folder, 'base-2', file), size);
+    await expectDamaged(file);
+  });
+
+  test('a cut tensor names the byte where it ends', async () => {
+    await truncate(join(folder, 'base-2', 'parameters.bin'), 123);
+    const store = await openCheckpointStore(folder);
+    expect(store.list().damaged[0]?.message).toMatch(/parameters\.bin: has 123 bytes instead of 400 \(at byte 123\)/);
+  });
+
+  test.each(FILES)('%s with more behind it', async (file) => {
+    await appendFile(join(folder, 'base-2', file), 'x');
+    await expectDamaged(file);
+  });
+
+  test.each(FILES)('%s missing', async (file) => {
+    await rm(join(folder, 'base-2', file));
+    await expectDamaged(file);
+  });
+
+  test('damage while the store is open is found on reading', async () => {
+    const store = await openCheckpointStore(folder);
+    await truncate(join(folder, 'base-2', 'slots.bin'), 4);
+    await expect(store.get('base-2')).rejects.toMatchObject({ code: 'checkpoint.damaged', details: { offset: 4 } });
+    expect(store.list().whole.map(({ id }) => id)).toEqual(['base-1']);
+  });
+
+  test('is marked, and not tried again even when the file is put right', async () => {
+    const path = join(folder, 'base-2', 'parameters.bin');
+    const bytes = await readFile(path);
+    await truncate(path, 5);
+    await expectDamaged('parameters.bin');
+    await writeFile(path, bytes);
+    await expectDamaged('parameters.bin');
+  });
+
+  test('a folder under another name is not taken for that checkpoint', async () => {
+    await rename(join(folder, 'base-2'), join(folder, 'base-3'));
+    const store = await openCheckpointStore(folder);
+    expect(store.list().damaged).toEqual([{ id: 'base-3', message: expect.stringContaining('is of base-2') }]);
+  });
+
+  test('a damaged one can be put again', async () => {
+    await truncate(join(folder, 'base-2', 'slots.bin'), 4);
+    const store = await openCheckpointStore(folder);
+    expect(await store.put(contentOf(2))).toMatchObject({ stored: true });
+    expect(await store.get('base-2')).toEqual(contentOf(2));
+    expect(store.list().damaged).toEqual([]);
+  });
+});
