@@ -38,6 +38,8 @@ export function checkReferences(root: unknown): readonly Problem[] {
     const needs = valueAt(root, [...path, 'needs']);
     if (Array.isArray(needs)) for (const index of needs.keys()) expect([...path, 'needs', index], 'stage', stageNames);
   }
+  // A wrong name makes circles that are not there.
+  if (problems.length > 0) return problems;
   const cycle = findCycle(new Map(stageNames.map((name) => [name, namedBy(entryOf(stages, name))])));
   if (cycle !== null) {
     const first = String(cycle[0]);

@@ -10,8 +10,8 @@ export function nearest(word: string, candidates: readonly string[]): string | n
     const edits = distance(word.toLowerCase(), candidate.toLowerCase());
     if (edits < bestEdits) [best, bestEdits] = [candidate, edits];
   }
-  // A third of the letters: "techer" is "teacher", "x" is not "sgd".
-  return best !== null && bestEdits <= Math.max(1, Math.floor(Math.max(word.length, best.length) / 3)) ? best : null;
+  // Two letters in five: "trian" is "train", "x" is not "sgd".
+  return best !== null && bestEdits <= Math.max(1, Math.round(Math.max(word.length, best.length) * 0.4)) ? best : null;
 }
 
 /** The end of a sentence about an unknown name: the nearest one, or all there are. */

@@ -30,7 +30,10 @@ function describe(issue: Issue, root: unknown): Problem[] {
         return { path: [...path, key], at: 'key', text: `unknown key "${key}"${inside}${suggest(key, keysAt(path, root))}` };
       });
     case 'invalid_type':
-      if (found === undefined && path.length > 0) return [missing(path, root)];
+      if (found === undefined && path.length > 0) {
+        // A misspelt key is reported as unknown: that it is missing too is the same mistake.
+        return slipOf(path, root) === null ? [missing(path, root)] : [];
+      }
       return problem(`${name} must be ${typeName(issue.expected)}, not ${formatValue(found)}`);
     case 'invalid_value':
       return problem(notOneOf(name, found, issue.values.map(String)));
@@ -51,15 +54,17 @@ function describe(issue: Issue, root: unknown): Problem[] {
 
 function missing(path: Path, root: unknown): Problem {
   const parent = path.slice(0, -1);
-  const key = String(path.at(-1));
-  const inside = parent.length === 0 ? 'the recipe' : formatPath(parent);
+  const slip = slipOf(path, root);
+  const text = `${formatPath(parent) || 'the recipe'} needs the key "${path.at(-1)}"`;
+  return { path, at: 'key', text: slip === null ? text : `${text}, and has "${slip}"` };
+}
+
+/** The unknown key next to a missing one that is probably meant to be it. */
+function slipOf(path: Path, root: unknown): string | null {
+  const parent = path.slice(0, -1);
   const known = new Set(keysAt(parent, root));
-  const slip = nearest(
-    key,
-    keysOf(valueAt(root, parent)).filter((other) => !known.has(other)),
-  );
-  const text = `${inside} needs the key "${key}"`;
-  return { path, at: 'key', text: slip === null ? text : `${text} (it has "${slip}")` };
+  const unknown = keysOf(valueAt(root, parent)).filter((key) => !known.has(key));
+  return nearest(String(path.at(-1)), unknown);
 }
 
 function notOneOf(name: string, found: unknown, allowed: readonly string[]): string {
