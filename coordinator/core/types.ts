@@ -5,6 +5,7 @@
 
 import type { Incarnation, RoundId, Term } from '../../src/base/ids.js';
 import type { Recipe } from '../../src/config/schema.js';
+import type { ErrorCode } from '../../src/errors/table.js';
 import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
 import type { Evaluation, Outcome, Report, StageResult, Summary } from '../../src/protocol/report.js';
@@ -35,8 +36,16 @@ export interface Timing {
   readonly roundFactor: number;
   /** Contributors must have averaged after so long. */
   readonly averageMs: number;
+  /** A checkpoint that was asked for must be stored after so long. */
+  readonly saveMs: number;
   /** A graceful stop is over after so long, with or without its checkpoint. */
   readonly stopMs: number;
+  /** How long the first stage of a term waits for the recipe's number of students, from the first one on. */
+  readonly gatherMs: number;
+  /** A stage that lacks a worker it needs fails after so long. */
+  readonly waitMs: number;
+  /** So many rounds, saves or loads in a row may fail before the run does. */
+  readonly failuresMax: number;
 }
 
 /** A whole checkpoint on disk. */
@@ -104,8 +113,14 @@ export type Effect =
   | { readonly type: 'report'; readonly report: Report }
   /** Checkpoints of the stage other than these may be deleted. */
   | { readonly type: 'retain'; readonly stage: string; readonly checkpoints: readonly string[] }
-  /** The last effect of a run. `code` is an error code of src/errors when the outcome is not done. */
-  | { readonly type: 'finish'; readonly outcome: Outcome; readonly message: string; readonly summary: Summary };
+  /** The last effect of a run. `code` is null when the outcome is `done`. */
+  | {
+      readonly type: 'finish';
+      readonly outcome: Outcome;
+      readonly code: ErrorCode | null;
+      readonly message: string;
+      readonly summary: Summary;
+    };
 
 /** Where a run goes on: nothing done yet, or what the journal and the whole checkpoints say. */
 export interface Recovered {

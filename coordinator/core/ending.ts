@@ -1,0 +1,28 @@
+/** How a run ends: done, failed with a code, or stopped. After the end nothing is decided any more. */
+
+import type { ErrorCode } from '../../src/errors/table.js';
+import type { Outcome } from '../../src/protocol/report.js';
+import { summarise } from './summary.js';
+import { journal, log, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
+
+/** Ends the run: every member is told to leave, and the shell gets the summary. */
+export function finish(turn: Turn, outcome: Outcome, code: ErrorCode | null, message: string): void {
+  if (turn.state.phase.kind === 'ended') return;
+  if (outcome === 'done') journal(turn, { type: 'run-done' });
+  turn.state = { ...turn.state, phase: { kind: 'ended', outcome } };
+  for (const incarnation of turn.state.roster.keys()) {
+    sendTo(turn, incarnation, { type: 'coordinator.stop', outcome, message: message.slice(0, 2000) });
+  }
+  log(turn, outcome === 'failed' ? 'error' : 'info', 'run.ended', { outcome, code, message });
+  report(turn, { type: 'run-ended', outcome, message });
+  turn.effects.push({ type: 'finish', outcome, code, message, summary: summarise(turn.state) });
+}
+
+/** One more failure that another try may mend; too many in a row end the run with the last one's reason. */
+export function countFailure(turn: Turn, code: ErrorCode, message: string): void {
+  const failures = stageOf(turn).failures + 1;
+  setStage(turn, { failures });
+  log(turn, 'warn', 'stage.failure', { stage: stageOf(turn).name, code, message, failures });
+  if (failures < turn.state.plan.timing.failuresMax) return;
+  finish(turn, 'failed', code, `stage ${stageOf(turn).name}: ${message} (${failures} failures in a row)`);
+}

@@ -1,0 +1,61 @@
+/**
+ * The samples of a training stage: which are in the committed parameters, which wait to be trained, which are out in a
+ * round. Positions run over all epochs: [0, epochs * size).
+ *
+ * Invariant: contained, pending and lent are disjoint, and together they are all positions of the stage.
+ */
+
+import { assert } from '../../src/base/assert.js';
+import { mergeRanges, subtractRanges, takeRanges, totalOf } from '../../src/data/shard-plan.js';
+import type { Range } from '../../src/protocol/field.js';
+
+export interface Ledger {
+  /** Samples of an epoch, and epochs. */
+  readonly size: number;
+  readonly epochs: number;
+  readonly contained: readonly Range[];
+  readonly pending: readonly Range[];
+  /** Out in the round under way. */
+  readonly lent: readonly Range[];
+}
+
+/** The ledger of a stage whose parameters contain `contained`. */
+export function openLedger(size: number, epochs: number, contained: readonly Range[]): Ledger {
+  const ledger = { size, epochs, contained: mergeRanges(contained), pending: [], lent: [] };
+  return check({ ...ledger, pending: subtractRanges([{ start: 0, end: size * epochs }], ledger.contained) });
+}
+
+export function samplesOf(ledger: Ledger): number {
+  return ledger.size * ledger.epochs;
+}
+
+export function committedOf(ledger: Ledger): number {
+  return totalOf(ledger.contained);
+}
+
+/** Takes up to `count` of the earliest pending positions, never of more than one epoch. */
+export function lend(ledger: Ledger, count: number): { readonly ledger: Ledger; readonly ranges: readonly Range[] } {
+  assert(ledger.lent.length === 0, 'a round is lent while another is out');
+  const first = ledger.pending[0];
+  if (first === undefined) return { ledger, ranges: [] };
+  const epochEnd = (Math.floor(first.start / ledger.size) + 1) * ledger.size;
+  const inEpoch = ledger.pending.reduce((sum, range) => sum + Math.max(0, Math.min(range.end, epochEnd) - range.start), 0);
+  const { taken, rest } = takeRanges(ledger.pending, Math.min(count, inEpoch));
+  return { ledger: check({ ...ledger, pending: rest, lent: taken }), ranges: taken };
+}
+
+/** Ranges of the round that will not be committed go back to the queue. */
+export function giveBack(ledger: Ledger, ranges: readonly Range[]): Ledger {
+  return check({ ...ledger, lent: subtractRanges(ledger.lent, ranges), pending: mergeRanges([...ledger.pending, ...ranges]) });
+}
+
+/** All that is still lent becomes part of the committed parameters. */
+export function commitLent(ledger: Ledger): Ledger {
+  return check({ ...ledger, contained: mergeRanges([...ledger.contained, ...ledger.lent]), lent: [] });
+}
+
+function check(ledger: Ledger): Ledger {
+  const total = totalOf(ledger.contained) + totalOf(ledger.pending) + totalOf(ledger.lent);
+  assert(total === samplesOf(ledger), `the ledger holds ${total} samples of ${samplesOf(ledger)}`);
+  return ledger;
+}

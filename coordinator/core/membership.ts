@@ -1,0 +1,162 @@
+/** Members come, report, fall silent and leave. What a loss means for the stage under way is decided here too. */
+
+import { assert } from '../../src/base/assert.js';
+import { asIncarnation, type Incarnation } from '../../src/base/ids.js';
+import { ERROR_TABLE, type ErrorCode } from '../../src/errors/table.js';
+import type { WorkerMessageOf } from '../../src/protocol/control.js';
+import type { RefuseReason } from '../../src/protocol/field.js';
+import { countFailure, finish } from './ending.js';
+import { dropFromOther } from './evaluating.js';
+import { expiredMembers, judgeHello, type Member, NO_COUNTERS, withMember, withoutMember } from './roster.js';
+import { abandonSaving } from './saving.js';
+import { addCounters } from './summary.js';
+import { askToServe, relink } from './teaching.js';
+import { dropMember } from './training.js';
+import { log, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
+
+export function refuse(
+  turn: Turn,
+  peer: string,
+  options: { readonly reason: RefuseReason; readonly of: string; readonly message: string },
+): void {
+  log(turn, 'warn', 'message.refused', { peer, ...options });
+  turn.effects.push({ type: 'send', peer, message: { type: 'refuse', ...options } });
+}
+
+export function onHello(turn: Turn, peer: string, hello: WorkerMessageOf<'worker.hello'>): void {
+  if (turn.state.phase.kind !== 'running') {
+    refuse(turn, peer, { reason: 'run-over', of: hello.type, message: `the run ${turn.state.plan.run} is over or stopping` });
+    return;
+  }
+  const { renewEveryMs } = turn.state.plan.timing;
+  const verdict = judgeHello(turn.state.roster, hello, { peer, nowMs: turn.nowMs, renewEveryMs });
+  switch (verdict.kind) {
+    case 'again':
+      return welcome(turn, verdict.member);
+    case 'taken': {
+      const { worker, host, pid } = verdict.member;
+      const message = `the name ${worker} belongs to a live worker (${host}, process ${pid}). Give this one another --name`;
+      return refuse(turn, peer, { reason: 'name-taken', of: hello.type, message });
+    }
+    case 'replaces':
+      removeMember(turn, verdict.member.incarnation, 'another life of the same worker said hello');
+      return admit(turn, peer, hello);
+    case 'new':
+      return admit(turn, peer, hello);
+  }
+}
+
+function admit(turn: Turn, peer: string, hello: WorkerMessageOf<'worker.hello'>): void {
+  const { worker, role, host, pid } = hello;
+  const incarnation = asIncarnation(turn.state.nextIncarnation);
+  const member: Member = {
+    incarnation,
+    worker,
+    role,
+    host,
+    pid,
+    peer,
+    heardMs: turn.nowMs,
+    engine: null,
+    serving: null,
+    counters: NO_COUNTERS,
+  };
+  const { known, totals } = turn.state;
+  turn.state = {
+    ...turn.state,
+    nextIncarnation: incarnation + 1,
+    roster: withMember(turn.state.roster, member),
+    known: new Set([...known, worker]),
+    totals: { ...totals, restarts: totals.restarts + (known.has(worker) ? 1 : 0) },
+  };
+  log(turn, 'info', 'worker.welcomed', { worker, role, incarnation, host, pid });
+  welcome(turn, member);
+}
+
+function welcome(turn: Turn, { incarnation }: Member): void {
+  const { run, timing, dataEndpoint, recipeJson } = turn.state.plan;
+  const { renewEveryMs, leaseMs } = timing;
+  sendTo(turn, incarnation, { type: 'coordinator.welcome', run, renewEveryMs, leaseMs, dataEndpoint, recipe: recipeJson });
+}
+
+/** The engine is up: the member can be given work. */
+export function onReady(turn: Turn, member: Member, message: WorkerMessageOf<'worker.ready'>): void {
+  const { worker, role, incarnation } = member;
+  const engine = { name: message.engine, endpoint: message.endpoint };
+  turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, engine }) };
+  log(turn, 'info', 'worker.ready', { worker, role, incarnation, ...engine });
+  report(turn, { type: 'worker-joined', worker, role, incarnation, engine: engine.name });
+  if (role === 'teacher') askToServe(turn, incarnation);
+  else relink(turn);
+}
+
+export function onRenew(turn: Turn, member: Member, message: WorkerMessageOf<'worker.renew'>): void {
+  const { progress, images, busyMs, controlBytes, dataBytes } = message;
+  const counters = { progress, images, busyMs, controlBytes, dataBytes };
+  turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, counters }) };
+  sendTo(turn, member.incarnation, { type: 'coordinator.renewed' });
+}
+
+/** Takes a member out, and its work back. */
+export function removeMember(turn: Turn, incarnation: Incarnation, reason: string): void {
+  const member = turn.state.roster.get(incarnation);
+  if (member === undefined) return;
+  const { worker, role } = member;
+  log(turn, 'warn', 'worker.gone', { worker, role, incarnation, reason });
+  report(turn, { type: 'worker-gone', worker, role, incarnation, reason });
+  keepTotals(turn, member);
+  turn.state = { ...turn.state, roster: withoutMember(turn.state.roster, incarnation) };
+  if (turn.state.stage === null) return;
+  const { base, saving } = stageOf(turn);
+  setStage(turn, {
+    base: { ...base, holders: base.holders.filter((holder) => holder !== incarnation) },
+    saving: saving?.holder === incarnation ? null : saving,
+  });
+  withdraw(turn, incarnation, reason);
+  relink(turn);
+}
+
+/** Takes a member's share of the round back; it may go on living. */
+function withdraw(turn: Turn, incarnation: Incarnation, reason: string): void {
+  if (turn.state.stage === null) return;
+  dropMember(turn, incarnation, reason);
+  dropFromOther(turn, incarnation, reason);
+}
+
+function keepTotals(turn: Turn, { role, counters, engine }: Member): void {
+  const { totals } = turn.state;
+  const perRole = { ...totals.perRole, [role]: addCounters(totals.perRole[role], counters) };
+  const engines = engine === null ? totals.engines : [...totals.engines, engine.name];
+  turn.state = { ...turn.state, totals: { ...totals, perRole, engines: [...new Set(engines)] } };
+}
+
+export function removeExpired(turn: Turn): void {
+  const { leaseMs } = turn.state.plan.timing;
+  for (const { incarnation } of expiredMembers(turn.state.roster, turn.nowMs, leaseMs)) {
+    removeMember(turn, incarnation, `nothing was heard of it for ${leaseMs} ms`);
+  }
+}
+
+/** A worker could not do what it was told. What another try may mend is counted; anything else ends the run. */
+export function onFailed(turn: Turn, member: Member, message: WorkerMessageOf<'worker.failed'>): void {
+  const { incarnation, worker } = member;
+  const code: ErrorCode = message.code in ERROR_TABLE ? (message.code as ErrorCode) : 'run.failed';
+  const text = `worker ${worker}: ${message.message}`;
+  if (!ERROR_TABLE[code].retryable || turn.state.stage === null) {
+    finish(turn, 'failed', code, text);
+    return;
+  }
+  if (code === 'checkpoint.unwritable') return abandonSaving(turn, text);
+  if (code === 'checkpoint.damaged') forgetCheckpoint(turn);
+  withdraw(turn, incarnation, message.message);
+  countFailure(turn, code, text);
+  if (member.role === 'teacher' && turn.state.phase.kind === 'running') askToServe(turn, incarnation);
+}
+
+/** The checkpoint that the base rests on does not load: without a holder, the stage goes back to the one before. */
+function forgetCheckpoint(turn: Turn): void {
+  const { base, checkpoints } = stageOf(turn);
+  if (base.checkpoint === null) return;
+  assert(base.round > 0, 'initial parameters have no checkpoint');
+  setStage(turn, { base: { ...base, checkpoint: null }, checkpoints: checkpoints.filter(({ id }) => id !== base.checkpoint) });
+}

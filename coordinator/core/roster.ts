@@ -1,0 +1,92 @@
+/**
+ * Who is there. A member is one incarnation of a worker: one life of its engine.
+ *
+ * Invariants: an incarnation is issued once in a term; a worker name has at most one member; a member is alive exactly
+ * as long as it is in the roster.
+ */
+
+import type { Incarnation } from '../../src/base/ids.js';
+import type { WorkerMessageOf } from '../../src/protocol/control.js';
+
+/** Totals of one incarnation, as its last renewal gave them. */
+export interface Counters {
+  readonly progress: number;
+  readonly images: number;
+  readonly busyMs: number;
+  readonly controlBytes: number;
+  readonly dataBytes: number;
+}
+
+export const NO_COUNTERS: Counters = { progress: 0, images: 0, busyMs: 0, controlBytes: 0, dataBytes: 0 };
+
+export interface Member {
+  readonly incarnation: Incarnation;
+  readonly worker: string;
+  readonly role: 'teacher' | 'student';
+  readonly host: string;
+  readonly pid: number;
+  readonly peer: string;
+  /** When the last message came. */
+  readonly heardMs: number;
+  /** Null until the engine is up. */
+  readonly engine: { readonly name: string; readonly endpoint: string } | null;
+  /** A teacher: the stage that it answers for, once it has loaded its model. */
+  readonly serving: string | null;
+  readonly counters: Counters;
+}
+
+export type ReadyMember = Member & { readonly engine: NonNullable<Member['engine']> };
+export type Roster = ReadonlyMap<Incarnation, Member>;
+
+export function isReady(member: Member): member is ReadyMember {
+  return member.engine !== null;
+}
+
+/** The members of a role whose engines are up, in the order of their incarnations. */
+export function readyMembers(roster: Roster, role: Member['role']): ReadyMember[] {
+  return [...roster.values()].filter(isReady).filter((member) => member.role === role);
+}
+
+export function withMember(roster: Roster, member: Member): Roster {
+  return new Map(roster).set(member.incarnation, member);
+}
+
+export function withoutMember(roster: Roster, incarnation: Incarnation): Roster {
+  const next = new Map(roster);
+  next.delete(incarnation);
+  return next;
+}
+
+export type HelloVerdict =
+  /** Nobody has the name. */
+  | { readonly kind: 'new' }
+  /** The same life said hello before and has not got its welcome. */
+  | { readonly kind: 'again'; readonly member: Member }
+  /** An earlier life that has fallen silent. */
+  | { readonly kind: 'replaces'; readonly member: Member }
+  | { readonly kind: 'taken'; readonly member: Member };
+
+/** What a hello means. A name is free again as soon as its last holder has missed two renewals. */
+export function judgeHello(
+  roster: Roster,
+  hello: WorkerMessageOf<'worker.hello'>,
+  options: { readonly peer: string; readonly nowMs: number; readonly renewEveryMs: number },
+): HelloVerdict {
+  const member = [...roster.values()].find(({ worker }) => worker === hello.worker);
+  if (member === undefined) return { kind: 'new' };
+  if (member.peer === options.peer && member.pid === hello.pid) {
+    return member.engine === null ? { kind: 'again', member } : { kind: 'replaces', member };
+  }
+  const silentMs = options.nowMs - member.heardMs;
+  return silentMs > 2 * options.renewEveryMs ? { kind: 'replaces', member } : { kind: 'taken', member };
+}
+
+/** Members whose lease is over. */
+export function expiredMembers(roster: Roster, nowMs: number, leaseMs: number): Member[] {
+  return [...roster.values()].filter(({ heardMs }) => nowMs - heardMs >= leaseMs);
+}
+
+/** Images per second of busy time; null before anything was measured. */
+export function measuredRate({ images, busyMs }: Counters): number | null {
+  return images > 0 && busyMs > 0 ? (1000 * images) / busyMs : null;
+}

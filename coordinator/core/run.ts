@@ -1,0 +1,172 @@
+/**
+ * The coordinator's core: one event and the time in, the next state and the effects out. Pure. Which file decides what:
+ * membership.ts who is there, advance.ts what comes next, training.ts and evaluating.ts what happens in a round,
+ * teaching.ts who teaches whom, saving.ts what goes to disk, ending.ts how it ends.
+ *
+ * Invariants: after the end nothing is decided; a message of another term or incarnation changes nothing; whatever is
+ * waited for has a deadline, and the wake-up is set to the first of them.
+ */
+
+import { assertNever } from '../../src/base/assert.js';
+import { stageOrder } from '../../src/config/stage-graph.js';
+import type { WorkerMessage } from '../../src/protocol/control.js';
+import { advance } from './advance.js';
+import { finish } from './ending.js';
+import { abandonOther, onArtifactStored, onEvaluated, onOtherDeadline } from './evaluating.js';
+import { onFailed, onHello, onReady, onRenew, refuse, removeExpired, removeMember } from './membership.js';
+import { type Member, withMember } from './roster.js';
+import { abandonSaving, onStored } from './saving.js';
+import { NO_TOTALS } from './summary.js';
+import { onServing } from './teaching.js';
+import { abandonTraining, onAveraged, onTrained, onTrainingDeadline, onUnreachable } from './training.js';
+import { journal, log, type RunState, report, type Turn } from './turn.js';
+import type { CoreEvent, Recovered, RunPlan, Transition } from './types.js';
+
+/** The first state of a term. */
+export function startRun(plan: RunPlan, recovered: Recovered, nowMs: number): Transition<RunState> {
+  const state: RunState = {
+    plan,
+    phase: { kind: 'running' },
+    roster: new Map(),
+    gatherUntilMs: null,
+    known: new Set(),
+    order: stageOrder(plan.recipe),
+    done: recovered.done,
+    stage: null,
+    left: { checkpoint: recovered.checkpoint, evaluations: recovered.evaluations },
+    nextIncarnation: 1,
+    nextRound: recovered.round + 1,
+    commits: recovered.commits,
+    totals: NO_TOTALS,
+  };
+  const turn: Turn = { state, effects: [], nowMs };
+  journal(turn, { type: 'term' });
+  log(turn, 'info', 'run.started', { run: plan.run, term: plan.term, done: recovered.done.map(({ stage }) => stage) });
+  report(turn, { type: 'run-started', run: plan.run, term: plan.term, stages: state.order });
+  advance(turn);
+  return close(turn);
+}
+
+export function stepRun(state: RunState, event: CoreEvent, nowMs: number): Transition<RunState> {
+  const turn: Turn = { state, effects: [], nowMs };
+  if (state.phase.kind === 'ended') return afterTheEnd(turn, event);
+  handle(turn, event);
+  removeExpired(turn);
+  checkDeadlines(turn);
+  advance(turn);
+  return close(turn);
+}
+
+function handle(turn: Turn, event: CoreEvent): void {
+  switch (event.type) {
+    case 'message':
+      return onMessage(turn, event.peer, event.message);
+    case 'tick':
+      return;
+    case 'checkpoint-stored':
+      return onStored(turn, event.checkpoint);
+    case 'artifact-stored':
+      return onArtifactStored(turn, event.incarnation);
+    case 'stop':
+      return onStop(turn, event.reason);
+    default:
+      return assertNever(event, 'event');
+  }
+}
+
+function onMessage(turn: Turn, peer: string, message: WorkerMessage): void {
+  if (message.type === 'worker.hello') return onHello(turn, peer, message);
+  const { plan, roster } = turn.state;
+  if (message.term !== plan.term) {
+    const text = `term ${message.term} is not the coordinator's: it is in term ${plan.term}. Say hello again`;
+    return refuse(turn, peer, { reason: 'old-term', of: message.type, message: text });
+  }
+  const member = roster.get(message.incarnation);
+  if (member === undefined) {
+    const text = `incarnation ${message.incarnation} is not, or no longer, a member. Say hello again`;
+    return refuse(turn, peer, { reason: 'unknown-incarnation', of: message.type, message: text });
+  }
+  const heard = { ...member, peer, heardMs: turn.nowMs };
+  turn.state = { ...turn.state, roster: withMember(roster, heard) };
+  onMemberMessage(turn, heard, message);
+}
+
+function onMemberMessage(turn: Turn, member: Member, message: Exclude<WorkerMessage, { type: 'worker.hello' }>): void {
+  const { incarnation } = member;
+  switch (message.type) {
+    case 'worker.ready':
+      return onReady(turn, member, message);
+    case 'worker.renew':
+      return onRenew(turn, member, message);
+    case 'worker.lost':
+      return removeMember(turn, incarnation, `${message.code}: ${message.message}`);
+    case 'worker.leave':
+      return removeMember(turn, incarnation, `it leaves: ${message.message}`);
+    case 'worker.failed':
+      return onFailed(turn, member, message);
+    case 'worker.serving':
+      return onServing(turn, incarnation, message.stage);
+    default:
+      if (turn.state.stage !== null) onWorkReport(turn, message);
+  }
+}
+
+type WorkReport = Extract<WorkerMessage, { round: unknown }>;
+
+function onWorkReport(turn: Turn, message: WorkReport): void {
+  switch (message.type) {
+    case 'worker.trained':
+      return onTrained(turn, message);
+    case 'worker.averaged':
+      return onAveraged(turn, message);
+    case 'worker.unreachable':
+      return onUnreachable(turn, message);
+    case 'worker.evaluated':
+      return onEvaluated(turn, message);
+    default:
+      return assertNever(message, 'message');
+  }
+}
+
+/** The round is given up; advance() sees to the checkpoint and the end. */
+function onStop(turn: Turn, reason: string): void {
+  if (turn.state.phase.kind !== 'running') return;
+  if (turn.state.stage !== null) {
+    abandonTraining(turn, reason);
+    abandonOther(turn, reason);
+  }
+  const deadlineMs = turn.nowMs + turn.state.plan.timing.stopMs;
+  turn.state = { ...turn.state, phase: { kind: 'stopping', reason, deadlineMs } };
+}
+
+function checkDeadlines(turn: Turn): void {
+  const { phase, stage } = turn.state;
+  if (phase.kind === 'stopping' && turn.nowMs >= phase.deadlineMs) {
+    finish(turn, 'stopped', 'run.interrupted', `${phase.reason} (the last checkpoint was not stored in time)`);
+    return;
+  }
+  if (stage?.round && turn.nowMs >= stage.round.deadlineMs) {
+    if (stage.round.kind === 'train') onTrainingDeadline(turn);
+    else onOtherDeadline(turn);
+  }
+  if (turn.state.stage?.saving && turn.nowMs >= turn.state.stage.saving.deadlineMs) abandonSaving(turn, 'the deadline is over');
+}
+
+function afterTheEnd(turn: Turn, event: CoreEvent): Transition<RunState> {
+  if (event.type === 'message' && event.message.type === 'worker.hello') onHello(turn, event.peer, event.message);
+  return { state: turn.state, effects: turn.effects };
+}
+
+/** Sets the wake-up to the first deadline of all. */
+function close(turn: Turn): Transition<RunState> {
+  const { phase, roster, stage, plan, gatherUntilMs } = turn.state;
+  const { leaseMs, waitMs } = plan.timing;
+  const deadlines = [...roster.values()].map(({ heardMs }) => heardMs + leaseMs);
+  if (phase.kind === 'stopping') deadlines.push(phase.deadlineMs);
+  if (stage?.round) deadlines.push(stage.round.deadlineMs);
+  if (stage?.saving) deadlines.push(stage.saving.deadlineMs);
+  if (stage?.waitingSinceMs != null) deadlines.push(stage.waitingSinceMs + waitMs);
+  if (gatherUntilMs !== null && gatherUntilMs > turn.nowMs) deadlines.push(gatherUntilMs);
+  if (phase.kind !== 'ended' && deadlines.length > 0) turn.effects.push({ type: 'wake', atMs: Math.min(...deadlines) });
+  return { state: turn.state, effects: turn.effects };
+}

@@ -1,0 +1,65 @@
+/** The numbers of summary.json, from the stages' results and the members' counters. */
+
+import type { StageResult, Summary } from '../../src/protocol/report.js';
+import { committedOf } from './ledger.js';
+import { type Counters, measuredRate, NO_COUNTERS } from './roster.js';
+import { isTraining } from './stage.js';
+import type { RunState, Totals } from './turn.js';
+
+const FLOAT32_BYTES = 4;
+
+export const NO_TOTALS: Totals = { perRole: { teacher: NO_COUNTERS, student: NO_COUNTERS }, engines: [], restarts: 0 };
+
+export function addCounters(a: Counters, b: Counters): Counters {
+  return {
+    progress: a.progress + b.progress,
+    images: a.images + b.images,
+    busyMs: a.busyMs + b.busyMs,
+    controlBytes: a.controlBytes + b.controlBytes,
+    dataBytes: a.dataBytes + b.dataBytes,
+  };
+}
+
+/** Of the whole run up to now. Rates are of one worker of the role, over its busy time. */
+export function summarise(state: RunState): Summary {
+  const perRole = { ...state.totals.perRole };
+  for (const { role, counters } of state.roster.values()) perRole[role] = addCounters(perRole[role], counters);
+  const engines = [...state.roster.values()].flatMap(({ engine }) => (engine === null ? [] : [engine.name]));
+  return {
+    engine: [...new Set([...state.totals.engines, ...engines])].sort().join(', '),
+    accuracy: accuracyOf(state.done),
+    models: modelsOf(state),
+    imagesPerSecond: { teacher: rateOf(perRole.teacher), student: rateOf(perRole.student) },
+    wireBytes: {
+      control: perRole.teacher.controlBytes + perRole.student.controlBytes,
+      data: perRole.teacher.dataBytes + perRole.student.dataBytes,
+    },
+    commits: state.commits,
+    samplesCommitted: state.done.reduce((sum, { samples }) => sum + samples, state.stage === null ? 0 : committedOf(state.stage.ledger)),
+    restarts: state.totals.restarts,
+  };
+}
+
+function rateOf(counters: Counters): number {
+  return Math.round((measuredRate(counters) ?? 0) * 10) / 10;
+}
+
+function accuracyOf(done: readonly StageResult[]): Summary['accuracy'] {
+  return Object.fromEntries(
+    done.flatMap(({ stage, last, best }) =>
+      last === null || best === null ? [] : [[stage, { last: last.accuracy, best: best.accuracy, epoch: best.epoch }]],
+    ),
+  );
+}
+
+/** Each model by its name in the recipe, as its latest evaluation measured it. */
+function modelsOf({ done, plan }: RunState): Summary['models'] {
+  const models: Record<string, Summary['models'][string]> = {};
+  for (const { stage, last } of done) {
+    const recipe = plan.recipe.stages[stage];
+    if (last === null || recipe === undefined || !isTraining(recipe)) continue;
+    const { parameters, millisecondsPerImage } = last;
+    models[recipe.model] = { parameters, bytes: parameters * FLOAT32_BYTES, millisecondsPerImage };
+  }
+  return models;
+}

@@ -1,0 +1,56 @@
+/** Teachers: told what to serve, and linked to students. Links go out whole, under a version that only rises. */
+
+import { assert } from '../../src/base/assert.js';
+import type { Incarnation } from '../../src/base/ids.js';
+import { planLinks } from './links.js';
+import { measuredRate, type ReadyMember, readyMembers, withMember } from './roster.js';
+import { sendTo, setStage, stageOf, type Turn } from './turn.js';
+
+/** The teachers that answer for the stage under way. */
+export function servingTeachers(turn: Turn): ReadyMember[] {
+  const { name } = stageOf(turn);
+  return readyMembers(turn.state.roster, 'teacher').filter(({ serving }) => serving === name);
+}
+
+/** Tells a teacher what to load for the stage under way, if that stage is taught. */
+export function askToServe(turn: Turn, teacher: Incarnation): void {
+  const stage = turn.state.stage;
+  if (stage?.recipe.kind !== 'distil') return;
+  const from = stage.recipe.teacher;
+  const result = turn.state.done.find((done) => done.stage === from);
+  assert(result?.checkpoint, `the stage ${from} teaches but has no checkpoint`);
+  sendTo(turn, teacher, { type: 'coordinator.serve', stage: stage.name, from, checkpoint: result.checkpoint.id });
+}
+
+export function askAllToServe(turn: Turn): void {
+  for (const { incarnation } of readyMembers(turn.state.roster, 'teacher')) askToServe(turn, incarnation);
+}
+
+export function onServing(turn: Turn, incarnation: Incarnation, stage: string): void {
+  const member = turn.state.roster.get(incarnation);
+  assert(member, 'a serving teacher that is not in the roster');
+  turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, serving: stage }) };
+  relink(turn);
+}
+
+/** Plans the links anew and tells each student whose teachers have changed. */
+export function relink(turn: Turn): void {
+  const stage = turn.state.stage;
+  if (stage?.recipe.kind !== 'distil') return;
+  const students = readyMembers(turn.state.roster, 'student').map(({ incarnation }) => incarnation);
+  const teachers = servingTeachers(turn);
+  const capacities = teachers.map(({ incarnation, counters }) => ({ incarnation, rate: measuredRate(counters) }));
+  const links = planLinks(students, capacities);
+  const changed = students.filter((student) => !sameList(links.get(student) ?? [], stage.links.get(student)));
+  const version = stage.linkVersion + (changed.length > 0 ? 1 : 0);
+  setStage(turn, { links, linkVersion: version });
+  for (const student of changed) {
+    const linked = teachers.filter(({ incarnation }) => links.get(student)?.includes(incarnation));
+    const addresses = linked.map(({ incarnation, engine }) => ({ incarnation, endpoint: engine.endpoint }));
+    sendTo(turn, student, { type: 'coordinator.link', stage: stage.name, version, teachers: addresses });
+  }
+}
+
+function sameList(a: readonly Incarnation[], b: readonly Incarnation[] | undefined): boolean {
+  return b !== undefined && a.length === b.length && a.every((item, index) => item === b[index]);
+}

@@ -1,0 +1,17 @@
+/** The coordinator's deadlines. Tests and simulations pass their own. */
+
+import type { Timing } from './types.js';
+
+export const DEFAULT_TIMING: Timing = {
+  renewEveryMs: 400,
+  leaseMs: 2500,
+  firstRoundMs: 600_000,
+  roundFloorMs: 20_000,
+  roundFactor: 10,
+  averageMs: 60_000,
+  saveMs: 120_000,
+  stopMs: 8_000,
+  gatherMs: 5_000,
+  waitMs: 1_800_000,
+  failuresMax: 5,
+};

@@ -1,0 +1,215 @@
+/**
+ * Rounds of training, from the assignment to the commit. What a round needs of the wire is in src/protocol/README.md.
+ *
+ * Invariant: between two commits the committed state is untouched; a range leaves the round only by a commit or back
+ * to the queue.
+ */
+
+import type { Incarnation } from '../../src/base/ids.js';
+import { splitRanges, totalOf } from '../../src/data/shard-plan.js';
+import type { Base, Work, WorkerMessageOf } from '../../src/protocol/control.js';
+import { countFailure } from './ending.js';
+import { commitLent, committedOf, giveBack, lend, samplesOf } from './ledger.js';
+import { isReady, type ReadyMember } from './roster.js';
+import { agreedHash, nextAttempt, type TrainRound, totalsOf, withAveraged, withoutMembers, withTrained } from './round.js';
+import { isTraining, type StageState } from './stage.js';
+import { journal, log, report, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
+
+/** Lends the next positions to these students and tells each its ranges. */
+export function startTraining(turn: Turn, students: readonly ReadyMember[]): void {
+  const stage = stageOf(turn);
+  const recipe = stage.recipe;
+  if (!isTraining(recipe)) return;
+  const { ledger, ranges } = lend(stage.ledger, students.length * recipe.batch * recipe.every);
+  const roundSamples = totalOf(ranges);
+  const shares = splitRanges(ranges, evenly(roundSamples, students.length));
+  const members = students.flatMap(({ incarnation }, index) => {
+    const own = shares[index] ?? [];
+    return own.length === 0 ? [] : [{ incarnation, ranges: own, trained: null, averaged: null }];
+  });
+  const deadlineMs = turn.nowMs + roundBudgetMs(turn, stage, Math.ceil(roundSamples / members.length));
+  const id = takeRoundId(turn);
+  setStage(turn, { ledger, round: { kind: 'train', id, phase: 'training', attempt: 0, members, startedMs: turn.nowMs, deadlineMs } });
+  for (const member of members) {
+    assign(turn, member.incarnation, { round: id, deadlineMs, work: { kind: 'train', ranges: [...member.ranges], roundSamples } });
+  }
+}
+
+/** Whole numbers that add up to `total` and differ by at most one. */
+export function evenly(total: number, parts: number): number[] {
+  return Array.from({ length: parts }, (_, index) => Math.floor((total * (index + 1)) / parts) - Math.floor((total * index) / parts));
+}
+
+function roundBudgetMs(turn: Turn, stage: StageState, samplesEach: number): number {
+  const { firstRoundMs, roundFloorMs, roundFactor } = turn.state.plan.timing;
+  return stage.msPerSample === null ? firstRoundMs : Math.max(roundFloorMs, roundFactor * stage.msPerSample * samplesEach);
+}
+
+/** Sends work on the committed parameters of the stage under way. */
+export function assign(
+  turn: Turn,
+  incarnation: Incarnation,
+  { round, deadlineMs, work }: { readonly round: TrainRound['id']; readonly deadlineMs: number; readonly work: Work },
+): void {
+  const { recipe, name } = stageOf(turn);
+  const stage = isTraining(recipe) ? name : recipe.of;
+  sendTo(turn, incarnation, { type: 'coordinator.assign', round, stage, base: baseFor(turn), work, deadlineMs: deadlineMs - turn.nowMs });
+}
+
+function baseFor(turn: Turn): Base {
+  const { base, ledger } = stageOf(turn);
+  const sources = base.holders.flatMap((holder) => {
+    const member = turn.state.roster.get(holder);
+    return member !== undefined && isReady(member) ? [member.engine.endpoint] : [];
+  });
+  return { round: base.round, hash: base.hash, committed: committedOf(ledger), sources, checkpoint: base.checkpoint };
+}
+
+export function onTrained(turn: Turn, message: WorkerMessageOf<'worker.trained'>): void {
+  const round = roundOf(turn, message.round);
+  if (round === null) return;
+  const next = withTrained(round, message);
+  setStage(turn, { round: next });
+  if (next.members.every(({ trained }) => trained !== null)) fixContributors(turn);
+}
+
+export function onAveraged(turn: Turn, message: WorkerMessageOf<'worker.averaged'>): void {
+  const round = roundOf(turn, message.round);
+  if (round === null) return;
+  const next = withAveraged(round, message);
+  setStage(turn, { round: next });
+  if (next.phase === 'averaging' && next.members.every(({ averaged }) => averaged !== null)) commit(turn, next);
+}
+
+/** A peer did not hand over its arena: the others go on without it. A report of an older exchange says nothing. */
+export function onUnreachable(turn: Turn, message: WorkerMessageOf<'worker.unreachable'>): void {
+  const round = roundOf(turn, message.round);
+  if (round?.phase !== 'averaging' || round.attempt !== message.attempt) return;
+  if (!round.members.some(({ incarnation }) => incarnation === message.peer)) return;
+  log(turn, 'warn', 'round.peerUnreachable', {
+    round: round.id,
+    reporter: message.incarnation,
+    peer: message.peer,
+    message: message.message,
+  });
+  dropMember(turn, message.peer, 'a peer could not reach it');
+}
+
+/** The deadline of the phase is over: whoever is late is out of this round. */
+export function onTrainingDeadline(turn: Turn): void {
+  const round = currentRound(turn);
+  if (round === null) return;
+  log(turn, 'warn', 'round.deadline', { round: round.id, phase: round.phase, attempt: round.attempt });
+  if (round.phase === 'training') fixContributors(turn);
+  else keepMembers(turn, round, ({ averaged }) => averaged !== null, 'it did not average in time');
+}
+
+/** A member is out of the round: it died, failed, or could not be reached. Its ranges go back to the queue. */
+export function dropMember(turn: Turn, incarnation: Incarnation, reason: string): void {
+  const round = currentRound(turn);
+  if (round === null) return;
+  keepMembers(turn, round, (member) => member.incarnation !== incarnation, reason);
+}
+
+/** Gives the whole round up; the committed state stays as it is. */
+export function abandonTraining(turn: Turn, reason: string): void {
+  const round = currentRound(turn);
+  if (round !== null) keepMembers(turn, round, () => false, reason);
+}
+
+/** Fixes the contributor set: whoever has trained by now. */
+function fixContributors(turn: Turn): void {
+  const round = currentRound(turn);
+  if (round === null) return;
+  const { round: rest, dropped, ranges } = withoutMembers(round, ({ trained }) => trained !== null);
+  release(turn, round, { dropped, ranges, reason: 'it did not train in time' });
+  exchange(turn, rest);
+}
+
+function keepMembers(turn: Turn, round: TrainRound, keep: Parameters<typeof withoutMembers>[1], reason: string): void {
+  const { round: rest, dropped, ranges } = withoutMembers(round, keep);
+  if (dropped.length === 0) return;
+  release(turn, round, { dropped, ranges, reason });
+  if (round.phase === 'averaging') exchange(turn, rest);
+  else if (rest.members.length > 0 && rest.members.every(({ trained }) => trained !== null)) exchange(turn, rest);
+  else setStage(turn, { round: rest.members.length === 0 ? null : rest });
+}
+
+function release(
+  turn: Turn,
+  round: TrainRound,
+  out: { readonly dropped: readonly Incarnation[]; readonly ranges: TrainRound['members'][number]['ranges']; readonly reason: string },
+): void {
+  setStage(turn, { ledger: giveBack(stageOf(turn).ledger, out.ranges) });
+  for (const incarnation of out.dropped) sendTo(turn, incarnation, { type: 'coordinator.abandon', round: round.id, reason: out.reason });
+}
+
+/** Starts the next exchange among the members that are left; without any, the round is over. */
+function exchange(turn: Turn, round: TrainRound): void {
+  if (round.members.length === 0) {
+    setStage(turn, { round: null });
+    countFailure(turn, 'transport.deadline', `round ${round.id} lost all its members`);
+    return;
+  }
+  const next = nextAttempt(round, turn.nowMs + turn.state.plan.timing.averageMs);
+  setStage(turn, { round: next });
+  const contributors = next.members.map(({ incarnation, ranges }) => ({
+    incarnation,
+    endpoint: turn.state.roster.get(incarnation)?.engine?.endpoint ?? 'inproc://gone',
+    samples: totalOf(ranges),
+  }));
+  for (const { incarnation } of contributors) {
+    sendTo(turn, incarnation, { type: 'coordinator.average', round: next.id, attempt: next.attempt, contributors });
+  }
+}
+
+function commit(turn: Turn, round: TrainRound): void {
+  const stage = stageOf(turn);
+  const hash = agreedHash(round, committedOf(stage.ledger));
+  const ledger = commitLent(stage.ledger);
+  const committed = committedOf(ledger);
+  const contributors = round.members.map(({ incarnation }) => incarnation);
+  const totals = totalsOf(round);
+  journal(turn, { type: 'commit', stage: stage.name, round: round.id, contributors, ranges: stage.ledger.lent, hash, committed });
+  for (const incarnation of contributors) sendTo(turn, incarnation, { type: 'coordinator.commit', round: round.id, hash, committed });
+  setStage(turn, {
+    ledger,
+    base: { round: round.id, hash, holders: contributors, checkpoint: null },
+    round: null,
+    commits: stage.commits + 1,
+    commitsSinceCheckpoint: stage.commitsSinceCheckpoint + 1,
+    msPerSample: totals.msPerSample,
+    failures: 0,
+  });
+  turn.state = { ...turn.state, commits: turn.state.commits + 1 };
+  reportProgress(turn, round, totals.lossSum / totals.samples);
+}
+
+function reportProgress(turn: Turn, round: TrainRound, loss: number): void {
+  const { name, ledger, startedMs, startedAt } = stageOf(turn);
+  const committed = committedOf(ledger);
+  const seconds = Math.max(turn.nowMs - startedMs, 1) / 1000;
+  const imagesPerSecond = (committed - startedAt) / seconds;
+  report(turn, {
+    type: 'progress',
+    stage: name,
+    round: round.id,
+    epoch: Math.min(Math.floor(committed / ledger.size) + 1, ledger.epochs),
+    epochs: ledger.epochs,
+    committed,
+    samples: samplesOf(ledger),
+    loss,
+    imagesPerSecond,
+    secondsLeft: (samplesOf(ledger) - committed) / imagesPerSecond,
+  });
+}
+
+function currentRound(turn: Turn): TrainRound | null {
+  const round = turn.state.stage?.round ?? null;
+  return round?.kind === 'train' ? round : null;
+}
+
+function roundOf(turn: Turn, id: number): TrainRound | null {
+  const round = currentRound(turn);
+  return round?.id === id ? round : null;
+}

@@ -1,0 +1,93 @@
+/**
+ * One turn of the core: the state as it becomes, the effects so far, and the time. Functions that decide take the turn,
+ * replace its state and add effects; the states themselves are never changed.
+ */
+
+import { present } from '../../src/base/assert.js';
+import type { Incarnation, RoundId } from '../../src/base/ids.js';
+import type { CoordinatorMessage } from '../../src/protocol/control.js';
+import type { Evaluation, Outcome, Report, StageResult } from '../../src/protocol/report.js';
+import type { Counters, Roster } from './roster.js';
+import type { StageState } from './stage.js';
+import type { CheckpointInfo, Effect, JournalRecord, RunPlan } from './types.js';
+
+export type RunPhase =
+  | { readonly kind: 'running' }
+  /** A stop was asked for: finish as soon as the committed state is on disk, or at the deadline. */
+  | { readonly kind: 'stopping'; readonly reason: string; readonly deadlineMs: number }
+  | { readonly kind: 'ended'; readonly outcome: Outcome };
+
+/** What is left of incarnations that are gone, for the summary. */
+export interface Totals {
+  readonly perRole: Readonly<Record<'teacher' | 'student', Counters>>;
+  readonly engines: readonly string[];
+  readonly restarts: number;
+}
+
+export interface RunState {
+  readonly plan: RunPlan;
+  readonly phase: RunPhase;
+  readonly roster: Roster;
+  /** Until when the first stage waits for more students; null until the first student is ready. */
+  readonly gatherUntilMs: number | null;
+  /** Names that were welcomed in this term: a second welcome is a restart. */
+  readonly known: ReadonlySet<string>;
+  /** Stages in the order to run them. */
+  readonly order: readonly string[];
+  readonly done: readonly StageResult[];
+  /** The stage under way; null between stages and after the last. */
+  readonly stage: StageState | null;
+  /** What an earlier term left of the first stage to run; used once. */
+  readonly left: { readonly checkpoint: CheckpointInfo | null; readonly evaluations: readonly Evaluation[] } | null;
+  readonly nextIncarnation: number;
+  readonly nextRound: number;
+  readonly commits: number;
+  readonly totals: Totals;
+}
+
+export interface Turn {
+  state: RunState;
+  readonly effects: Effect[];
+  readonly nowMs: number;
+}
+
+/** The stage under way. Throws when there is none. */
+export function stageOf(turn: Turn): StageState {
+  return present(turn.state.stage, 'the stage under way');
+}
+
+export function setStage(turn: Turn, change: Partial<StageState>): void {
+  turn.state = { ...turn.state, stage: { ...stageOf(turn), ...change } };
+}
+
+export function takeRoundId(turn: Turn): RoundId {
+  const id = turn.state.nextRound as RoundId;
+  turn.state = { ...turn.state, nextRound: id + 1 };
+  return id;
+}
+
+/** A message without the fields that every message to a welcomed worker has. */
+type Addressed = Extract<CoordinatorMessage, { incarnation: Incarnation }>;
+type Body<M> = M extends unknown ? Omit<M, 'term' | 'incarnation'> : never;
+
+/** Sends to a member of the roster; to one that is gone, nothing happens. */
+export function sendTo(turn: Turn, incarnation: Incarnation, body: Body<Addressed>): void {
+  const member = turn.state.roster.get(incarnation);
+  if (member === undefined) return;
+  const message = { ...body, term: turn.state.plan.term, incarnation } as Addressed;
+  turn.effects.push({ type: 'send', peer: member.peer, message });
+}
+
+export function report(turn: Turn, what: Report): void {
+  turn.effects.push({ type: 'report', report: what });
+}
+
+type WithoutTerm<R> = R extends unknown ? Omit<R, 'term'> : never;
+
+export function journal(turn: Turn, record: WithoutTerm<JournalRecord>): void {
+  turn.effects.push({ type: 'journal', record: { ...record, term: turn.state.plan.term } as JournalRecord });
+}
+
+export function log(turn: Turn, level: 'info' | 'warn' | 'error', event: string, fields: Readonly<Record<string, unknown>>): void {
+  turn.effects.push({ type: 'log', level, event, fields });
+}
