@@ -1,0 +1,64 @@
+/**
+ * The log: JSON lines, one event name a line, with the run, role and worker that it is about. The only pino import.
+ * Lines are written synchronously: what was logged before a crash is there. A log that cannot be written does not end
+ * the run: the first failure is told on the standard error.
+ */
+
+import { pino } from 'pino';
+import { messageOf } from '../errors/stillhouse-error.js';
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Event names are `noun.verb`, like messages: 'worker.joined'. Errors go under the field `error`. */
+export interface Logger {
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+  /** A logger whose lines have these fields too. */
+  child(bindings: LogFields): Logger;
+}
+
+export type LogLevel = 'info' | 'warn' | 'error' | 'silent';
+
+export interface LoggerOptions {
+  /** Lines are appended to this file, whose folder is made when it is missing; to the standard error when left out. */
+  readonly file?: string;
+  /** Fields of every line: run, role, worker, term. */
+  readonly bindings: LogFields;
+  /** The least level to write. */
+  readonly level?: LogLevel;
+}
+
+/** Opens a log. Throws Node's error when the file cannot be opened. */
+export function openLogger({ file, bindings, level = 'info' }: LoggerOptions): Logger {
+  const destination = pino.destination(
+    file === undefined ? { dest: 2, sync: true } : { dest: file, sync: true, mkdir: true, append: true },
+  );
+  let told = false;
+  destination.on('error', (error) => {
+    if (!told) process.stderr.write(`the log cannot be written: ${messageOf(error)}\n`);
+    told = true;
+  });
+  const options = {
+    level,
+    base: { ...bindings },
+    messageKey: 'event',
+    errorKey: 'error',
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { error: pino.stdSerializers.err },
+  };
+  return loggerOf(pino(options, destination));
+}
+
+/** Writes nothing. */
+export const silentLogger: Logger = { info() {}, warn() {}, error() {}, child: () => silentLogger };
+
+function loggerOf(inner: pino.Logger): Logger {
+  return {
+    info: (event, fields = {}) => inner.info(fields, event),
+    warn: (event, fields = {}) => inner.warn(fields, event),
+    error: (event, fields = {}) => inner.error(fields, event),
+    child: (bindings) => loggerOf(inner.child(bindings)),
+  };
+}

@@ -1,0 +1,89 @@
+/** Lines on a real disk, written when the call returns; a full disk is told once and ends nothing. */
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
+import { openLogger, silentLogger } from '../../../src/log/logger.js';
+
+let folder = '';
+let file = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'stillhouse log '));
+  file = join(folder, 'new', 'log.jsonl');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const lines = (): Record<string, unknown>[] =>
+  readFileSync(file, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+test('a line is in the file when the call returns, with its event, level, time and bindings', () => {
+  const logger = openLogger({ file, bindings: { run: 'demo', role: 'coordinator' } });
+  logger.info('worker.joined', { worker: 'student-1', step: 3 });
+  expect(lines()).toEqual([
+    {
+      level: 'info',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      run: 'demo',
+      role: 'coordinator',
+      worker: 'student-1',
+      step: 3,
+      event: 'worker.joined',
+    },
+  ]);
+});
+
+test('a child adds its bindings, and the next process appends', () => {
+  openLogger({ file, bindings: { run: 'demo' } })
+    .child({ worker: 'teacher-1' })
+    .warn('worker.slow');
+  openLogger({ file, bindings: { run: 'demo' } }).error('worker.gone');
+  expect(lines().map(({ level, event, worker }) => [level, event, worker])).toEqual([
+    ['warn', 'worker.slow', 'teacher-1'],
+    ['error', 'worker.gone', undefined],
+  ]);
+});
+
+test('an error is written with its code, message and stack', () => {
+  openLogger({ file, bindings: {} }).error('run.failed', { error: new StillhouseError('run.failed', 'no students', { file: 'x.yaml' }) });
+  expect(lines()[0]?.error).toMatchObject({
+    code: 'run.failed',
+    message: 'x.yaml: no students',
+    stack: expect.stringContaining('logger.test'),
+  });
+});
+
+test('lines under the level are not written', () => {
+  const logger = openLogger({ file, bindings: {}, level: 'warn' });
+  logger.info('a.happened');
+  logger.warn('b.happened');
+  expect(lines().map(({ event }) => event)).toEqual(['b.happened']);
+});
+
+test('a field cannot break a line in two', () => {
+  openLogger({ file, bindings: {} }).info('worker.said', { text: 'one\ntwo\u2028"}\n{' });
+  expect(lines()).toHaveLength(1);
+});
+
+test('the silent logger writes nothing', () => {
+  silentLogger.child({ worker: 'x' }).error('a.happened');
+  expect(existsSync(file)).toBe(false);
+});
+
+test.runIf(existsSync('/dev/full'))('a full disk is told once, and the process goes on', () => {
+  const script = `
+    const { openLogger } = await import(${JSON.stringify(new URL('../../../dist/src/log/logger.js', import.meta.url).href)});
+    const logger = openLogger({ file: '/dev/full', bindings: {} });
+    for (let i = 0; i < 50; i++) logger.info('a.happened');
+    await new Promise((resolve) => setImmediate(resolve));
+    console.log('went on');
+  `;
+  const result = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  expect(result).toMatchObject({ status: 0, stdout: 'went on\n' });
+  expect(result.stderr).toMatch(/^the log cannot be written: .*ENOSPC.*\n$/);
+});
