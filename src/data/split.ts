@@ -4,6 +4,7 @@
  */
 
 import { assert } from '../base/assert.js';
+import type { SplitRecipe } from '../config/schema.js';
 
 /** What a model must fit: [height, width, channels] in, `classes` out. */
 export interface ImageShape {
@@ -13,15 +14,21 @@ export interface ImageShape {
   readonly classes: number;
 }
 
+export interface DataFile {
+  readonly file: string;
+  readonly samples: number;
+}
+
 /** One part of a data set as its files hold it, checked: every label is below `classes`. */
 export interface ImagePart extends ImageShape {
-  readonly name: 'train' | 'test';
+  readonly name: SplitRecipe['part'];
   readonly count: number;
   /** [count, height, width, channels], row-major. */
   readonly pixels: Uint8Array;
   /** [count] */
   readonly labels: Uint8Array;
-  readonly files: readonly string[];
+  /** The files it came from, in order, and how many samples each holds. */
+  readonly files: readonly DataFile[];
 }
 
 export interface Split extends ImageShape {

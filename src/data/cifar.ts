@@ -1,0 +1,117 @@
+/**
+ * The binary layout that CIFAR-10 and CIFAR-100 share: records without header or gap, each some label bytes, then
+ * 32 x 32 pixels in planes (all red, all green, all blue), which become [H, W, C]. Layout:
+ * https://www.cs.toronto.edu/~kriz/cifar.html
+ *
+ * Nothing in a file says how many records it has, so a file cut between two records looks whole. But the published sets
+ * have known sizes: when at least half the files of a folder have theirs, the folder is the published set and all must.
+ */
+
+import { damaged, fileBytes, findFile, readExactly } from './data-file.js';
+import type { DataFormat, PartSource } from './format.js';
+
+const SIDE = 32;
+const CHANNELS = 3;
+const PLANE = SIDE * SIDE;
+const IMAGE_BYTES = PLANE * CHANNELS;
+
+export interface CifarLayout {
+  /** The files of each part in order, with the records that each has in the published set. */
+  readonly files: Readonly<Record<PartSource['part'], readonly { readonly name: string; readonly records: number }[]>>;
+  /** The label bytes of a record, in order: which set of labels, and of how many classes. */
+  readonly labels: readonly { readonly set: PartSource['labels']; readonly classes: number }[];
+}
+
+/** A reader for one layout. */
+export function cifarFormat(layout: CifarLayout): DataFormat {
+  return {
+    labelSets: layout.labels.map(({ set }) => set),
+
+    async inspect(source) {
+      const files = await measureFiles(layout, source);
+      const { classes } = layout.labels.find(({ set }) => set === source.labels)!;
+      return { count: files.reduce((sum, { records }) => sum + records, 0), height: SIDE, width: SIDE, channels: CHANNELS, classes };
+    },
+
+    async read(source) {
+      const files = await measureFiles(layout, source);
+      const chosen = layout.labels.findIndex(({ set }) => set === source.labels);
+      const count = files.reduce((sum, { records }) => sum + records, 0);
+      const pixels = new Uint8Array(count * IMAGE_BYTES);
+      const labels = new Uint8Array(count);
+      let sample = 0;
+      for (const { file, records } of files) {
+        const content = await readExactly(file, records * recordBytes(layout));
+        checkLabels(layout, file, content);
+        for (let record = 0; record < records; record++, sample++) {
+          const start = record * recordBytes(layout);
+          labels[sample] = content[start + chosen]!;
+          interleave(content, start + layout.labels.length, pixels, sample * IMAGE_BYTES);
+        }
+      }
+      const shape = { height: SIDE, width: SIDE, channels: CHANNELS, classes: layout.labels[chosen]!.classes };
+      return { ...shape, name: source.part, count, pixels, labels, files: files.map(({ file, records }) => ({ file, samples: records })) };
+    },
+  };
+}
+
+function recordBytes(layout: CifarLayout): number {
+  return layout.labels.length + IMAGE_BYTES;
+}
+
+/** The part's files and their records, by size. */
+async function measureFiles(layout: CifarLayout, { folder, part }: PartSource): Promise<{ file: string; records: number }[]> {
+  const published = await isPublishedSet(layout, folder);
+  const measured: { file: string; records: number }[] = [];
+  for (const { name, records: expected } of layout.files[part]) {
+    const file = await findFile(folder, [name]);
+    const bytes = await fileBytes(file);
+    const whole = Math.floor(bytes / recordBytes(layout));
+    if (bytes === 0) throw damaged(file, 0, 'is empty');
+    if (bytes !== whole * recordBytes(layout)) {
+      throw damaged(
+        file,
+        whole * recordBytes(layout),
+        `its last record has ${bytes - whole * recordBytes(layout)} of ${recordBytes(layout)} bytes`,
+      );
+    }
+    if (published && whole !== expected) {
+      const edge = Math.min(whole, expected) * recordBytes(layout);
+      throw damaged(file, edge, `${whole} records, where the published set, whose sizes the other files have, has ${expected}`);
+    }
+    measured.push({ file, records: whole });
+  }
+  return measured;
+}
+
+async function isPublishedSet(layout: CifarLayout, folder: string): Promise<boolean> {
+  let present = 0;
+  let published = 0;
+  for (const { name, records } of [...layout.files.train, ...layout.files.test]) {
+    const file = await findFile(folder, [name]).catch(() => null);
+    if (file === null) continue;
+    present++;
+    if ((await fileBytes(file)) === records * recordBytes(layout)) published++;
+  }
+  return published > 0 && 2 * published >= present;
+}
+
+function checkLabels(layout: CifarLayout, file: string, content: Uint8Array): void {
+  for (let start = 0; start < content.length; start += recordBytes(layout)) {
+    for (const [place, { set, classes }] of layout.labels.entries()) {
+      const label = content[start + place]!;
+      if (label < classes) continue;
+      const record = start / recordBytes(layout);
+      throw damaged(file, start + place, `${set} label ${label} of record ${record} is not a class from 0 to ${classes - 1}`);
+    }
+  }
+}
+
+/** One image: planes at `from` in `content` to pixels at `to`. */
+function interleave(content: Uint8Array, from: number, pixels: Uint8Array, to: number): void {
+  for (let channel = 0; channel < CHANNELS; channel++) {
+    let write = to + channel;
+    const plane = from + channel * PLANE;
+    for (let read = plane; read < plane + PLANE; read++, write += CHANNELS) pixels[write] = content[read]!;
+  }
+}

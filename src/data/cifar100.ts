@@ -1,0 +1,14 @@
+/** CIFAR-100, binary version: one file a part; each record has its coarse label, of 20, then its fine label, of 100. */
+
+import { cifarFormat } from './cifar.js';
+
+export const cifar100Format = cifarFormat({
+  files: {
+    train: [{ name: 'train.bin', records: 50_000 }],
+    test: [{ name: 'test.bin', records: 10_000 }],
+  },
+  labels: [
+    { set: 'coarse', classes: 20 },
+    { set: 'fine', classes: 100 },
+  ],
+});

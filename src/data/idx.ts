@@ -1,0 +1,75 @@
+/**
+ * The idx format of MNIST and Fashion-MNIST, plain or gzip: big-endian headers, then bytes. Per part a file of images
+ * [N, H, W] and a file of labels [N]. Layout: http://yann.lecun.com/exdb/mnist/
+ *
+ *   0  two zero bytes | 2  element type (0x08: unsigned byte) | 3  rank | 4  the axes, 32 bits each | then the elements
+ */
+
+import { damaged, findFile, readExactly, readHead } from './data-file.js';
+import type { DataFormat, PartSource, PartSummary } from './format.js';
+
+const NAMES = {
+  train: { images: 'train-images-idx3-ubyte', labels: 'train-labels-idx1-ubyte' },
+  test: { images: 't10k-images-idx3-ubyte', labels: 't10k-labels-idx1-ubyte' },
+} as const;
+const TYPE_UINT8 = 0x08;
+const CLASSES = 10;
+/** A larger side is taken for a broken header: nothing here trains on such images. */
+const SIDE_MAX = 1024;
+
+export const idxFormat: DataFormat = {
+  labelSets: ['fine'],
+
+  async inspect(source) {
+    return (await readHeaders(source)).summary;
+  },
+
+  async read(source) {
+    const { images, labels, summary } = await readHeaders(source);
+    const { count, height, width } = summary;
+    const classOf = (await readExactly(labels.file, labels.bytes + count)).subarray(labels.bytes);
+    const wrong = classOf.findIndex((label) => label >= CLASSES);
+    if (wrong >= 0) {
+      throw damaged(
+        labels.file,
+        labels.bytes + wrong,
+        `label ${classOf[wrong]} of sample ${wrong} is not a class from 0 to ${CLASSES - 1}`,
+      );
+    }
+    const pixels = (await readExactly(images.file, images.bytes + count * height * width)).subarray(images.bytes);
+    const files = [images, labels].map(({ file }) => ({ file, samples: count }));
+    return { ...summary, name: source.part, pixels, labels: classOf, files };
+  },
+};
+
+interface IdxHeader {
+  readonly file: string;
+  readonly axes: readonly number[];
+  /** Bytes of the header: where the elements begin. */
+  readonly bytes: number;
+}
+
+async function readHeaders({ folder, part }: PartSource): Promise<{ images: IdxHeader; labels: IdxHeader; summary: PartSummary }> {
+  const names = NAMES[part];
+  const imageFile = await findFile(folder, [names.images, `${names.images}.gz`]);
+  const labelFile = await findFile(folder, [names.labels, `${names.labels}.gz`]);
+  const images = await readHeader(imageFile, 3);
+  const labels = await readHeader(labelFile, 1);
+  const [count, height, width] = images.axes as [number, number, number];
+  if (count === 0) throw damaged(imageFile, 4, 'holds no images');
+  for (const [axis, side] of [height, width].entries()) {
+    if (side === 0 || side > SIDE_MAX) throw damaged(imageFile, 8 + 4 * axis, `an image side of ${side} is not from 1 to ${SIDE_MAX}`);
+  }
+  if (labels.axes[0] !== count) throw damaged(labelFile, 4, `${labels.axes[0]} labels for the ${count} images of ${imageFile}`);
+  return { images, labels, summary: { count, height, width, channels: 1, classes: CLASSES } };
+}
+
+async function readHeader(file: string, rank: number): Promise<IdxHeader> {
+  const bytes = 4 + 4 * rank;
+  const head = await readHead(file, bytes);
+  const magic = head.readUInt16BE(0);
+  if (magic !== 0) throw damaged(file, 0, `is not idx: it starts with 0x${magic.toString(16).padStart(4, '0')} in place of two zero bytes`);
+  if (head[2] !== TYPE_UINT8) throw damaged(file, 2, `element type 0x${head[2]?.toString(16)} is not 0x08, unsigned bytes`);
+  if (head[3] !== rank) throw damaged(file, 3, `rank ${head[3]} is not ${rank}`);
+  return { file, axes: Array.from({ length: rank }, (_, axis) => head.readUInt32BE(4 + 4 * axis)), bytes };
+}

@@ -1,0 +1,116 @@
+/**
+ * Small valid data files of every format, for tests: as bytes, or in a folder. Pixels and labels are a function of a seed;
+ * labels go round the classes, so that each occurs. `writeFashionAsCifar10` has real images instead.
+ */
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { Prng } from '../../src/base/prng.js';
+import { loadSplit } from '../../src/data/dataset.js';
+
+const CIFAR_PIXELS = 3 * 32 * 32;
+
+export interface IdxOptions {
+  readonly train?: number;
+  readonly test?: number;
+  readonly height?: number;
+  readonly width?: number;
+  readonly gzip?: boolean;
+  readonly seed?: number;
+}
+
+/** An idx header and its elements. */
+export function idxBytes(axes: readonly number[], elements: Uint8Array): Buffer {
+  const head = Buffer.alloc(4 + 4 * axes.length);
+  head.set([0, 0, 8, axes.length]);
+  axes.forEach((axis, i) => head.writeUInt32BE(axis, 4 + 4 * i));
+  return Buffer.concat([head, elements]);
+}
+
+export function randomBytes(count: number, seed: number): Uint8Array {
+  const draws = new Prng(seed);
+  return Uint8Array.from({ length: count }, () => draws.below(256));
+}
+
+function roundLabels(count: number, classes: number): Uint8Array {
+  return Uint8Array.from({ length: count }, (_, i) => i % classes);
+}
+
+/** Both parts of an MNIST-like set; 60 and 20 grey images of 12x10, if not said otherwise. */
+export async function writeIdx(folder: string, options: IdxOptions = {}): Promise<void> {
+  const { train = 60, test = 20, height = 12, width = 10, gzip = false, seed = 1 } = options;
+  await mkdir(folder, { recursive: true });
+  for (const [prefix, count] of [
+    ['train', train],
+    ['t10k', test],
+  ] as const) {
+    const images = idxBytes([count, height, width], randomBytes(count * height * width, seed + count));
+    const labels = idxBytes([count], roundLabels(count, 10));
+    const suffix = gzip ? '.gz' : '';
+    await writeFile(join(folder, `${prefix}-images-idx3-ubyte${suffix}`), gzip ? gzipSync(images) : images);
+    await writeFile(join(folder, `${prefix}-labels-idx1-ubyte${suffix}`), gzip ? gzipSync(labels) : labels);
+  }
+}
+
+/** Records of CIFAR's layout: each the label bytes that `labelsOf` gives, then random planes. */
+export function cifarBytes(records: number, seed: number, labelsOf: (record: number) => readonly number[]): Buffer {
+  const pixels = randomBytes(records * CIFAR_PIXELS, seed);
+  const parts = Array.from({ length: records }, (_, i) => [
+    Uint8Array.from(labelsOf(i)),
+    pixels.subarray(i * CIFAR_PIXELS, (i + 1) * CIFAR_PIXELS),
+  ]);
+  return Buffer.concat(parts.flat());
+}
+
+/** Five training files and a test file; 8 records in each, if not said otherwise. */
+export async function writeCifar10(folder: string, { perFile = 8, test = 8, seed = 1 } = {}): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (let batch = 1; batch <= 5; batch++) {
+    await writeFile(
+      join(folder, `data_batch_${batch}.bin`),
+      cifarBytes(perFile, seed + batch, (i) => [i % 10]),
+    );
+  }
+  await writeFile(
+    join(folder, 'test_batch.bin'),
+    cifarBytes(test, seed, (i) => [i % 10]),
+  );
+}
+
+/** A file for each part; fine labels go round 100 classes, coarse ones round 20. */
+export async function writeCifar100(folder: string, { train = 20, test = 8, seed = 1 } = {}): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 'train.bin'), cifarBytes(train, seed + 1, cifar100Labels));
+  await writeFile(join(folder, 'test.bin'), cifarBytes(test, seed, cifar100Labels));
+}
+
+function cifar100Labels(record: number): readonly number[] {
+  return [record % 20, record % 100];
+}
+
+/**
+ * Real images in CIFAR-10's layout: Fashion-MNIST's 28x28 grey ones in the middle of 32x32, the same in all three
+ * planes. The training files have the first 5 * perFile of the 10,000, the test file the last `test`.
+ */
+export async function writeFashionAsCifar10(folder: string, { perFile = 1600, test = 2000 } = {}): Promise<void> {
+  const normalise = { mean: [0], std: [1] };
+  const splits = { all: { part: 'test' as const, from: 0 } };
+  const all = await loadSplit({ format: 'idx', path: 'builtin:fashion-mnist', labels: 'fine', normalise, splits }, 'all');
+  const record = (sample: number): Uint8Array => {
+    const bytes = new Uint8Array(1 + CIFAR_PIXELS);
+    bytes[0] = all.label(sample);
+    for (let plane = 0; plane < 3; plane++) {
+      for (let y = 0; y < 28; y++) {
+        const from = (sample * 28 + y) * 28;
+        bytes.set(all.pixels.subarray(from, from + 28), 1 + (plane * 32 + y + 2) * 32 + 2);
+      }
+    }
+    return bytes;
+  };
+  const write = (name: string, from: number, count: number) =>
+    writeFile(join(folder, name), Buffer.concat(Array.from({ length: count }, (_, i) => record(from + i))));
+  await mkdir(folder, { recursive: true });
+  for (let batch = 1; batch <= 5; batch++) await write(`data_batch_${batch}.bin`, (batch - 1) * perFile, perFile);
+  await write('test_batch.bin', all.count - test, test);
+}
