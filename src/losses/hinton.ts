@@ -1,0 +1,22 @@
+/**
+ * The soft term of knowledge distillation (Hinton, Vinyals & Dean, arXiv 1503.02531): T^2 KL(softmax(z_t / T) || softmax(z_s / T)),
+ * teacher first, summed over the batch. T^2 keeps the gradient's size when T changes: it is T (p_s - p_t), and p_s - p_t
+ * shrinks as 1 / T. Axes: B batch, K classes.
+ */
+
+import * as tf from '@tensorflow/tfjs-core';
+import { present } from '../base/assert.js';
+import type { LossMethod } from './loss-method.js';
+import { withSoftmaxGradient } from './softmax-gradient.js';
+
+export const hinton: LossMethod<{ readonly temperature: number }> = {
+  sum({ logits_BK, targets_BK }, { temperature }) {
+    const teacherLog_BK = tf.logSoftmax(tf.mul(present(targets_BK, "the teacher's logits"), 1 / temperature));
+    const teacher_BK = tf.exp(teacherLog_BK) as tf.Tensor2D;
+    const student_BK = tf.mul(logits_BK, 1 / temperature) as tf.Tensor2D;
+    const divergence = withSoftmaxGradient(student_BK, teacher_BK, (studentLog_BK) =>
+      tf.sum(tf.mul(teacher_BK, tf.sub(teacherLog_BK, studentLog_BK))),
+    );
+    return { sum: tf.mul(divergence, temperature * temperature), count: logits_BK.shape[0] };
+  },
+};

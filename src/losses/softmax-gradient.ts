@@ -1,0 +1,29 @@
+/**
+ * The gradient that the losses over class probabilities share: for a loss whose derivative by the logits z is
+ * softmax(z) - q, with q a constant distribution per row. One native pass instead of the tape's way back through
+ * log, sum and exp, and it stays exact where those would overflow. Axes: B batch, K classes.
+ */
+
+import * as tf from '@tensorflow/tfjs-core';
+
+/**
+ * The scalar `value(log softmax(logits))`, with the gradient softmax(logits) - distribution by the logits. That
+ * `value` has this gradient is the caller's promise; the rows of the distribution add up to 1.
+ */
+export function withSoftmaxGradient(
+  logits_BK: tf.Tensor2D,
+  distribution_BK: tf.Tensor2D,
+  value: (logProbabilities_BK: tf.Tensor2D) => tf.Scalar,
+): tf.Scalar {
+  const operation = tf.customGrad((...inputs) => {
+    const [logits, save] = inputs as [tf.Tensor2D, (tensors: tf.Tensor[]) => void];
+    // tf.logSoftmax subtracts the row's maximum first: logits of any finite size give finite results.
+    const logProbabilities_BK = tf.logSoftmax(logits);
+    save([tf.sub(tf.exp(logProbabilities_BK), distribution_BK)]);
+    return {
+      value: value(logProbabilities_BK),
+      gradFunc: (dy, saved) => tf.mul(dy, (saved as tf.Tensor[])[0] as tf.Tensor),
+    };
+  });
+  return operation(logits_BK) as tf.Scalar;
+}

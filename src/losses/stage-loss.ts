@@ -1,0 +1,43 @@
+/** The loss of a stage: which methods of the catalogue it adds up, with which weights. */
+
+import { add, mul, type Scalar } from '@tensorflow/tfjs-core';
+import { assertNever } from '../base/assert.js';
+import type { TrainingStage } from '../config/schema.js';
+import { LOSSES } from './catalogue.js';
+import type { LossBatch, LossSum } from './loss-method.js';
+
+/** What may change from step to step. */
+export interface LossKnobs {
+  readonly temperature: number;
+  /** The weight of the soft term; the labels have the rest. */
+  readonly alpha: number;
+}
+
+export interface StageLoss {
+  /** Whether the batch must bring the teacher's logits. */
+  readonly needsTargets: boolean;
+  sum(batch: LossBatch, knobs: LossKnobs): LossSum;
+}
+
+/** Training: the labels. Distillation: (1 - alpha) CE + alpha T^2 KL(teacher || student). */
+export function stageLoss(stage: Pick<TrainingStage, 'kind' | 'loss'>): StageLoss {
+  switch (stage.kind) {
+    case 'train':
+      return { needsTargets: false, sum: (batch) => hardLoss(batch, stage.loss.labelSmoothing) };
+    case 'distil':
+      return {
+        needsTargets: true,
+        sum(batch, { temperature, alpha }) {
+          const hard = hardLoss(batch, stage.loss.labelSmoothing);
+          const soft = LOSSES.hinton.sum(batch, { temperature });
+          return { sum: add(mul(hard.sum, 1 - alpha), mul(soft.sum, alpha)) as Scalar, count: hard.count };
+        },
+      };
+    default:
+      return assertNever(stage.kind, 'stage');
+  }
+}
+
+function hardLoss(batch: LossBatch, epsilon: number): LossSum {
+  return epsilon > 0 ? LOSSES['label-smoothing'].sum(batch, { epsilon }) : LOSSES['cross-entropy'].sum(batch, {});
+}

@@ -1,0 +1,120 @@
+/**
+ * BatchNorm in training mode, the same on every engine. Stock tfjs updates the running variance with the biased variance
+ * of the batch, except where an engine has a fused kernel, which gives the unbiased one. PyTorch's rule holds here: the
+ * batch is normalised by its biased variance, the running variance takes the unbiased one, n / (n - 1) times as large.
+ *
+ * How: while a training program holds the model, the `call` of each BatchNormalization is replaced on the layer itself.
+ * Its class stays the stock one, so a saved model is not affected. Inference goes to the stock `call`.
+ * Axes: N batch and all pixels, C channels (last).
+ */
+
+import * as tf from '@tensorflow/tfjs-core';
+import type { LayersModel, LayerVariable } from '@tensorflow/tfjs-layers';
+import { present } from '../base/assert.js';
+import { leafLayers } from './weights.js';
+
+type Layer = LayersModel['layers'][number];
+
+/** Makes the model's BatchNorms train as above, until the function that is returned is called. */
+export function overrideBatchNorms(model: LayersModel): () => void {
+  const layers = leafLayers(model).filter((layer) => layer.getClassName() === 'BatchNormalization');
+  const restore = layers.map(overrideLayer);
+  return () => {
+    for (const undo of restore) undo();
+  };
+}
+
+function overrideLayer(layer: Layer): () => void {
+  const stock = layer.call;
+  const { epsilon, momentum } = layer.getConfig() as { epsilon: number; momentum: number };
+  const find = (name: string) => layer.weights.find((weight) => weight.originalName.endsWith(`/${name}`));
+  const mean = present(find('moving_mean'), 'moving mean');
+  const variance = present(find('moving_variance'), 'moving variance');
+  layer.call = (inputs, kwargs) => {
+    if (kwargs.training !== true) return stock.call(layer, inputs, kwargs);
+    return tf.tidy(() => {
+      const x = (Array.isArray(inputs) ? inputs[0] : inputs) as tf.Tensor;
+      const channels = x.shape[x.rank - 1] as number;
+      const scale = find('gamma')?.read() ?? tf.ones([channels]);
+      const shift = find('beta')?.read() ?? tf.zeros([channels]);
+      const batch = normaliseBatch(x, { scale_C: scale as tf.Tensor1D, shift_C: shift as tf.Tensor1D, epsilon });
+      moveTowards(mean, batch.mean_C, 1 - momentum);
+      moveTowards(variance, batch.unbiasedVariance_C, 1 - momentum);
+      tf.dispose([batch.mean_C, batch.unbiasedVariance_C]);
+      return batch.normalised;
+    });
+  };
+  return () => {
+    layer.call = stock;
+  };
+}
+
+function moveTowards(running: LayerVariable, value: tf.Tensor, share: number): void {
+  const old = running.read();
+  running.write(tf.add(old, tf.mul(tf.sub(value, old), share)));
+}
+
+export interface NormaliseOptions {
+  readonly scale_C: tf.Tensor1D;
+  readonly shift_C: tf.Tensor1D;
+  readonly epsilon: number;
+}
+
+export interface NormalisedBatch {
+  /** Of the input's shape; gradients flow back to the input, the scale and the shift. */
+  readonly normalised: tf.Tensor;
+  /** Constants to the gradient. */
+  readonly mean_C: tf.Tensor1D;
+  readonly unbiasedVariance_C: tf.Tensor1D;
+}
+
+/**
+ * (x - mean) / sqrt(variance + epsilon) * scale + shift over all axes but the last (Ioffe & Szegedy, arXiv 1502.03167),
+ * with the gradient written out: the tape's own way back would take some twenty passes over the batch.
+ * The results are the caller's to dispose; tf.tidy does not dispose the two statistics.
+ */
+export function normaliseBatch(x: tf.Tensor, { scale_C, shift_C, epsilon }: NormaliseOptions): NormalisedBatch {
+  const channels = scale_C.shape[0];
+  const count = x.size / channels;
+  let mean_C!: tf.Tensor1D;
+  let unbiasedVariance_C!: tf.Tensor1D;
+  const operation = tf.customGrad((...inputs) => {
+    const [input, scale, shift, save] = inputs as [tf.Tensor, tf.Tensor1D, tf.Tensor1D, (tensors: tf.Tensor[]) => void];
+    mean_C = tf.mul(sumOverN(input), 1 / count) as tf.Tensor1D;
+    const centred = tf.sub(input, mean_C);
+    const squares_C = sumOverN(tf.square(centred));
+    unbiasedVariance_C = tf.mul(squares_C, 1 / Math.max(count - 1, 1)) as tf.Tensor1D;
+    const inverse_C = tf.rsqrt(tf.add(tf.mul(squares_C, 1 / count), epsilon)) as tf.Tensor1D;
+    // Neither is an output of the operation: kept, or tfjs would dispose them when it ends.
+    tf.keep(mean_C);
+    tf.keep(unbiasedVariance_C);
+    save([centred, scale, inverse_C]);
+    const value = tf.add(tf.mul(centred, tf.mul(scale, inverse_C)), shift);
+    return { value, gradFunc: (dy, saved) => gradients(dy as tf.Tensor, saved as [tf.Tensor, tf.Tensor1D, tf.Tensor1D]) };
+  });
+  const normalised = operation(x, scale_C, shift_C);
+  return { normalised, mean_C, unbiasedVariance_C };
+}
+
+function gradients(dy: tf.Tensor, [centred, scale_C, inverse_C]: [tf.Tensor, tf.Tensor1D, tf.Tensor1D]): tf.Tensor[] {
+  const count = dy.size / scale_C.size;
+  const dShift_C = sumOverN(dy);
+  const dCentred_C = sumOverN(tf.mul(dy, centred));
+  const factor_C = tf.mul(scale_C, inverse_C);
+  // dx = factor (dy - mean(dy) - centred inverse^2 mean(dy centred))
+  const byCentred_C = tf.mul(tf.mul(dCentred_C, tf.square(inverse_C)), 1 / count);
+  const inner = tf.sub(tf.sub(dy, tf.mul(dShift_C, 1 / count)), tf.mul(centred, byCentred_C));
+  return [tf.mul(inner, factor_C), tf.mul(dCentred_C, inverse_C), dShift_C];
+}
+
+/**
+ * [C] from [..., C]. By two products with ones, first over the batch and then over the pixels: engines are fast at
+ * those and slow at reductions over several axes, and two short sums round less than one long one.
+ */
+function sumOverN(x: tf.Tensor): tf.Tensor1D {
+  const [batch = 1] = x.shape;
+  const channels = x.shape[x.rank - 1] as number;
+  const pixels = x.size / batch / channels;
+  const perPixel = tf.matMul(tf.ones([1, batch]), tf.reshape(x, [batch, pixels * channels]));
+  return tf.reshape(tf.matMul(tf.ones([1, pixels]), tf.reshape(perPixel, [pixels, channels])), [channels]);
+}

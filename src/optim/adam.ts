@@ -1,0 +1,28 @@
+/**
+ * Adam (Kingma & Ba, arXiv 1412.6980) as PyTorch's `torch.optim.Adam`: with t the step from 1,
+ * m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2,
+ * p = p - rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon).
+ */
+
+import { add, div, mul, sqrt, square, sub } from '@tensorflow/tfjs-core';
+import { present } from '../base/assert.js';
+import type { OptimizerRecipe } from '../config/schema.js';
+import type { UpdateRule } from './update-rule.js';
+
+/** Two slots per variable, the moments m and v, and the step count. */
+export function adamRule({ beta1, beta2, epsilon }: Extract<OptimizerRecipe, { name: 'adam' }>): UpdateRule {
+  return {
+    slotsPerVariable: 2,
+    countsSteps: true,
+    update({ variable, gradient, slots, rate, step }) {
+      const first = present(slots[0], 'first moment');
+      const second = present(slots[1], 'second moment');
+      first.assign(add(mul(first, beta1), mul(gradient, 1 - beta1)));
+      second.assign(add(mul(second, beta2), mul(square(gradient), 1 - beta2)));
+      // The corrections are worked out in float64: 1 - beta2^t loses most of its digits in float32 at the first steps.
+      const scale = rate / (1 - beta1 ** step);
+      const root = mul(sqrt(second), 1 / Math.sqrt(1 - beta2 ** step));
+      variable.assign(sub(variable, div(mul(first, scale), add(root, epsilon))));
+    },
+  };
+}

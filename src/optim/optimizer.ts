@@ -1,0 +1,91 @@
+/**
+ * An optimiser over a list of variables: keeps the slots of the update rule, the step count, and weight decay.
+ *
+ * Invariants: slots belong to the optimiser, variables do not. As an arena, slots lie variable by variable in the order
+ * of the list; a step count, where the rule keeps one, is the last element (exact in float32 up to 2^24 steps).
+ */
+
+import * as tf from '@tensorflow/tfjs-core';
+import { assert, present } from '../base/assert.js';
+import type { OptimizerRecipe } from '../config/schema.js';
+import { updateRule } from './catalogue.js';
+import type { UpdateRule } from './update-rule.js';
+
+export interface OptimizedVariable {
+  readonly variable: tf.Variable;
+  /** Whether weight decay acts on it. */
+  readonly decays: boolean;
+}
+
+export class Optimizer {
+  readonly #variables: readonly OptimizedVariable[];
+  readonly #rule: UpdateRule;
+  readonly #weightDecay: number;
+  /** The slots of each variable. */
+  readonly #slots: readonly (readonly tf.Variable[])[];
+  readonly slotCount: number;
+  #step = 0;
+
+  constructor(recipe: OptimizerRecipe, variables: readonly OptimizedVariable[]) {
+    this.#variables = variables;
+    this.#rule = updateRule(recipe);
+    this.#weightDecay = recipe.weightDecay;
+    this.#slots = variables.map(({ variable }) => Array.from({ length: this.#rule.slotsPerVariable }, () => zerosLike(variable)));
+    const elements = this.#slots.flat().reduce((sum, slot) => sum + slot.size, 0);
+    this.slotCount = elements + (this.#rule.countsSteps ? 1 : 0);
+  }
+
+  /** One update. `gradients` are by variable name, of the mean loss, and stay the caller's. */
+  apply(gradients: tf.NamedTensorMap, rate: number): void {
+    if (this.#rule.countsSteps) this.#step += 1;
+    this.#variables.forEach(({ variable, decays }, i) => {
+      const raw = present(gradients[variable.name], `the gradient of ${variable.name}`);
+      const slots = present(this.#slots[i], 'slots');
+      tf.tidy(() => {
+        const decay = decays && this.#weightDecay > 0;
+        const gradient = decay ? tf.add(raw, tf.mul(variable, this.#weightDecay)) : raw;
+        this.#rule.update({ variable, gradient, slots, rate, step: this.#step });
+      });
+    });
+  }
+
+  /** A fresh copy, `slotCount` elements. */
+  readSlots(): Float32Array {
+    const arena = new Float32Array(this.slotCount);
+    let offset = 0;
+    for (const slot of this.#slots.flat()) {
+      arena.set(slot.dataSync<'float32'>(), offset);
+      offset += slot.size;
+    }
+    if (this.#rule.countsSteps) arena[offset] = this.#step;
+    return arena;
+  }
+
+  /** Copies: some engines would go on using the caller's memory. */
+  writeSlots(arena: Float32Array): void {
+    assert(arena.length === this.slotCount, `${arena.length} slot elements for an optimiser of ${this.slotCount}`);
+    let offset = 0;
+    for (const slot of this.#slots.flat()) {
+      const value = tf.tensor(arena.slice(offset, offset + slot.size), slot.shape);
+      slot.assign(value);
+      value.dispose();
+      offset += slot.size;
+    }
+    if (this.#rule.countsSteps) this.#step = present(arena[offset], 'step count');
+  }
+
+  resetSlots(): void {
+    this.writeSlots(new Float32Array(this.slotCount));
+  }
+
+  dispose(): void {
+    for (const slot of this.#slots.flat()) slot.dispose();
+  }
+}
+
+function zerosLike(variable: tf.Variable): tf.Variable {
+  const zeros = tf.zeros(variable.shape);
+  const slot = tf.variable(zeros, false);
+  zeros.dispose();
+  return slot;
+}

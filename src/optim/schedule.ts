@@ -1,0 +1,56 @@
+/**
+ * What changes over the course of a stage, as pure functions of the samples committed: how many workers there are, and
+ * how many steps each has taken, does not matter.
+ */
+
+import { assertNever } from '../base/assert.js';
+import type { ScheduleRecipe, TrainingStage, Variable } from '../config/schema.js';
+
+export interface Progress {
+  /** Samples of the stage that have been trained on, over all workers and epochs. */
+  readonly samples: number;
+  readonly samplesPerEpoch: number;
+}
+
+/** The learning rate: the optimiser's rate times the schedule's share. */
+export function rateAt(stage: Pick<TrainingStage, 'optimizer' | 'schedule' | 'epochs'>, { samples, samplesPerEpoch }: Progress): number {
+  const epoch = samples / samplesPerEpoch;
+  const { warmupEpochs } = stage.schedule;
+  const warmup = epoch < warmupEpochs ? epoch / warmupEpochs : 1;
+  return stage.optimizer.rate * warmup * shareAt(stage.schedule, epoch, stage.epochs);
+}
+
+/** Epochs count from 0 and may be fractions. Warm-up, linear from 0, comes on top. */
+function shareAt(schedule: ScheduleRecipe, epoch: number, epochs: number): number {
+  switch (schedule.name) {
+    case 'constant':
+      return 1;
+    case 'step':
+      return schedule.factor ** schedule.epochs.filter((at) => epoch >= at).length;
+    case 'cosine': {
+      // The cosine (Loshchilov & Hutter, arXiv 1608.03983, without restarts) falls over what warm-up leaves of the stage.
+      const span = Math.max(epochs - schedule.warmupEpochs, Number.EPSILON);
+      const fraction = Math.max(0, epoch - schedule.warmupEpochs) / span;
+      return valueAt({ schedule: 'cosine', from: 1, to: schedule.final }, fraction);
+    }
+    default:
+      return assertNever(schedule, 'schedule');
+  }
+}
+
+/** The value of a knob when `fraction` of the stage is done, held at its end from 1 on. */
+export function valueAt(variable: Variable, fraction: number): number {
+  if (typeof variable === 'number') return variable;
+  const { schedule, from, to } = variable;
+  const done = Math.min(1, Math.max(0, fraction));
+  switch (schedule) {
+    case 'constant':
+      return from;
+    case 'linear':
+      return from + (to - from) * done;
+    case 'cosine':
+      return to + (from - to) * 0.5 * (1 + Math.cos(Math.PI * done));
+    default:
+      return assertNever(schedule, 'schedule of a knob');
+  }
+}
