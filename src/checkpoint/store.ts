@@ -46,8 +46,8 @@ export interface DamagedCheckpoint {
 export interface CheckpointStore {
   /**
    * Stores a checkpoint; it is on disk when this resolves. Refuses what is not finite, does not match its hash, or
-   * comes from an older term than a stored one. The same checkpoint again is stored already. Throws
-   * `checkpoint.unwritable` when the disk does not take it; what was stored before is untouched.
+   * comes from an older term than a stored one. The same checkpoint again is stored already; one of an older term
+   * under the same id is replaced. Throws `checkpoint.unwritable` when the disk does not take it; what was stored before is untouched.
    */
   put(content: CheckpointContent): Promise<PutOutcome>;
   /** Reads and verifies all of it. Throws `checkpoint.missing`, or `checkpoint.damaged` with file and offset. */
@@ -104,7 +104,8 @@ class FolderStore implements CheckpointStore {
       if (term < this.#newestTerm) return refuse('old-term', `term ${term} is older than the newest stored, ${this.#newestTerm}`);
       const there = this.#whole.get(id);
       if (there?.hash === hash) return { stored: true, checkpoint: there };
-      if (there !== undefined) return refuse('failed', `${id} is stored with other contents`);
+      // Of an older term: a commit that the journal has lost, in a power cut, is done again with other results.
+      if (there?.term === term) return refuse('failed', `${id} is stored with other contents`);
       try {
         await this.#write(content);
       } catch (error) {

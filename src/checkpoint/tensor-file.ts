@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { type AddFile, CHUNK_BYTES } from './atomic-folder.js';
 import type { FileSystem, ReadableFile } from './file-system.js';
 import type { TensorFile } from './manifest.js';
@@ -82,11 +82,6 @@ export async function openFile(fs: FileSystem, path: string): Promise<ReadableFi
     if (!hasCode(error, 'ENOENT')) throw error;
     throw new StillhouseError('checkpoint.damaged', messageOf(error), { file: path, offset: 0, cause: error });
   }
-}
-
-/** Whether Node gave this system error. */
-export function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 const asBytes = (values: Float32Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

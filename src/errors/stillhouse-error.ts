@@ -49,3 +49,8 @@ function describe(what: string, { file, line, column, offset, peer, hint }: Erro
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Whether it is the system error of this name, such as ENOENT. */
+export function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

@@ -27,6 +27,7 @@ export const ERROR_TABLE = {
   'checkpoint.unwritable': { retryable: true, exitCode: EXIT.failed, meaning: 'a checkpoint could not be written' },
   'run.invalid': { retryable: false, exitCode: EXIT.usage, meaning: 'the folder is not a run, or its journal is damaged' },
   'run.busy': { retryable: true, exitCode: EXIT.tryAgain, meaning: 'another coordinator works on this run' },
+  'run.unwritable': { retryable: true, exitCode: EXIT.failed, meaning: 'the run folder could not be written' },
   'run.failed': { retryable: false, exitCode: EXIT.failed, meaning: 'the run ended without finishing its stages' },
   'run.interrupted': { retryable: true, exitCode: EXIT.tryAgain, meaning: 'the run stopped before its end and can be resumed' },
   'worker.exhausted': { retryable: true, exitCode: EXIT.failed, meaning: 'a worker died more often than it may be restarted' },

@@ -64,6 +64,15 @@ describe('put and get', () => {
     expect(await store.put(contentOf(2, { term: asTerm(3) }))).toMatchObject({ stored: true });
   });
 
+  test('a newer term replaces what an older one stored under the same id', async () => {
+    await (await openCheckpointStore(folder)).put(contentOf(1));
+    const store = await openCheckpointStore(folder);
+    const other = { ...contentOf(2), info: { ...contentOf(2).info, id: 'base-1', term: asTerm(2) } };
+    expect(await store.put(other)).toMatchObject({ stored: true });
+    expect(await store.get('base-1')).toEqual(other);
+    expect(await (await openCheckpointStore(folder)).get('base-1')).toEqual(other);
+  });
+
   test('one that is not there is missing', async () => {
     const store = await openCheckpointStore(folder);
     await expect(store.get('base-9')).rejects.toMatchObject({ code: 'checkpoint.missing' });
