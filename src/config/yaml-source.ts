@@ -3,12 +3,14 @@
  * may unfold to. Knows nothing of recipes.
  */
 
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, type Pair, Parser, parseDocument } from 'yaml';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import type { Path } from './problem.js';
 
 /** How many values the aliases of one file may unfold to: a few lines of aliases of aliases could fill the memory. */
 const ALIAS_COUNT_MAX = 200;
+/** How deep values may be nested: what builds them is recursive, and would overflow the stack. */
+const DEPTH_MAX = 64;
 
 /** Line and column, from 1. */
 export interface Place {
@@ -35,12 +37,10 @@ export function parseYaml(text: string, file: string): YamlSource {
   const unreadable = (what: string, offset: number, cause?: unknown): StillhouseError =>
     new StillhouseError('recipe.unreadable', what, { file, ...placeAt(offset), cause });
 
-  let document: Document.Parsed;
-  try {
-    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, resolveKnownTags: false, logLevel: 'error' });
-  } catch (error) {
-    throw unreadable(`this is not YAML that can be read: ${messageOf(error)}`, 0, error);
-  }
+  if (isTooDeep(text, lines.addNewLine))
+    throw unreadable(`this is nested more than ${DEPTH_MAX} levels deep`, lines.lineStarts.at(-1) ?? 0);
+  lines.lineStarts = [];
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, resolveKnownTags: false, logLevel: 'error' });
   const [broken] = [...document.errors.filter((error) => error.code !== 'DUPLICATE_KEY'), ...document.warnings];
   if (broken !== undefined) throw unreadable(`this is not valid YAML: ${broken.message}`, broken.pos[0], broken);
 
@@ -57,6 +57,17 @@ function unfold(document: Document.Parsed, fail: (error: unknown) => StillhouseE
   } catch (error) {
     throw fail(error);
   }
+}
+
+/** Whether the nesting passes its limit. Reads the text as the parser does (its stack is not the program's), up to there. */
+function isTooDeep(text: string, onNewLine: (offset: number) => void): boolean {
+  const parser = new Parser(onNewLine);
+  for (const lexeme of new Lexer().lex(text)) {
+    // The tokens are of no interest here, but the parser only moves on when they are taken.
+    Array.from(parser.next(lexeme));
+    if (parser.stack.length > DEPTH_MAX) return true;
+  }
+  return false;
 }
 
 /** The offset of the last part of the path that the document has. */

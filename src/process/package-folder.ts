@@ -3,13 +3,13 @@
  * finds the package's folder from its own address, compiled (dist/src/process) or run from the sources by the tests.
  */
 
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const runsFromSource = import.meta.url.endsWith('.ts');
 
 /** The folder of package.json. */
-export const packageFolder = fileURLToPath(new URL(runsFromSource ? '../..' : '../../..', import.meta.url));
+export const packageFolder = resolve(fileURLToPath(new URL(runsFromSource ? '../..' : '../../..', import.meta.url)));
 
 /** The folder of the compiled program. */
 export const distFolder = join(packageFolder, 'dist');
