@@ -18,6 +18,10 @@ export const LIMITS = {
   dataQueue: 64,
   /** Requests that one client may have unanswered at one server. */
   requestsInFlight: 64,
+  /** Requests that one server works on at a time, of all clients together. */
+  requestsInWork: 256,
+  /** Peers that one listener remembers. */
+  peers: 65_536,
   /** Names of workers, runs, stages and models. */
   nameLength: 64,
   /** Free text: error messages, reasons. */

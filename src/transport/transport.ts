@@ -3,23 +3,30 @@
  * It knows nothing of messages. Implementations: memory (tests, simulations) and zmq (ROUTER and DEALER sockets).
  */
 
-/** One message: a header frame, then raw frames. The sender must not change them once handed over. */
+/**
+ * One message: a header frame, then raw frames. Nothing is copied on the way out: a transport reads the sender's memory
+ * for as long as the message waits, also after `send` has returned. So what was handed over must never change again,
+ * except where an answer shows that it has arrived, or once `close` has resolved.
+ */
 export type Frames = readonly Uint8Array[];
 
 /** A connected peer as a listener sees it; equal for all frames of one connection, unique per listener. */
 export type PeerId = string;
 
-/** `full`: the queue to that peer is at its maximum, nothing was queued. `gone`: the peer is not connected. */
+/**
+ * `queued`: on its way, and lost only with the connection. `full`: the queue to that peer is at its maximum, nothing was
+ * queued. `gone`: the peer is not connected; so for every peer of a closed listener. A loss may show only at a later send.
+ */
 export type SendOutcome = 'queued' | 'full' | 'gone';
 
 export interface ChannelOptions {
   /** `tcp://host:port` (port `*`: any), `ipc://path` or `inproc://name`. */
   readonly endpoint: string;
-  /** A longer frame is refused: the peer is cut off. */
+  /** A longer frame is refused: its message is dropped, and the peer may be cut off, to connect again. */
   readonly frameBytesMax: number;
   /** Frames a message may have; more, and the message is dropped and counted. */
   readonly framesMax: number;
-  /** Messages waiting to be sent, per peer. */
+  /** Messages waiting to be sent, per peer; at least 2. */
   readonly queueMax: number;
 }
 
@@ -49,6 +56,7 @@ export interface Listener {
 }
 
 export interface Dialer {
+  /** Before the listener is there, and while it is away, messages wait in the queue. Always `full` once closed. */
   send(frames: Frames): Exclude<SendOutcome, 'gone'>;
   counters(): TransportCounters;
   close(): Promise<void>;

@@ -1,0 +1,34 @@
+/** Addresses: what they look like, and which of them stay on this machine. Without keys, nothing else is listened on. */
+
+import { StillhouseError } from '../errors/stillhouse-error.js';
+
+const TCP = /^tcp:\/\/(\[[0-9a-fA-F:.]+\]|[^\s:/]+):(\d{1,5}|\*)$/;
+const LOCAL = /^(ipc|inproc):\/\/\S+$/;
+
+/** Throws `transport.bind` unless the text is an address that can be listened on or dialled. */
+export function requireEndpoint(endpoint: string): void {
+  const port = TCP.exec(endpoint)?.[2];
+  if (LOCAL.test(endpoint) || port === '*' || (port !== undefined && Number(port) <= 65535)) return;
+  throw new StillhouseError('transport.bind', `${endpoint} is not an address`, {
+    hint: 'Write tcp://host:port (port * takes any free one), ipc://path or inproc://name',
+  });
+}
+
+/** Whether only processes of this machine can reach the address. A host name other than localhost is not trusted to be local. */
+export function isLoopback(endpoint: string): boolean {
+  if (LOCAL.test(endpoint)) return true;
+  const host = TCP.exec(endpoint)?.[1];
+  return host !== undefined && (host === 'localhost' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host));
+}
+
+/** Throws `transport.insecure` for an address that other machines can reach, unless `insecure` allows it. */
+export function requireLoopback(endpoint: string, { insecure }: { readonly insecure: boolean }): void {
+  if (insecure || isLoopback(endpoint)) return;
+  throw new StillhouseError(
+    'transport.insecure',
+    `${endpoint} can be reached from other machines, and whoever reaches it can take part in the run`,
+    {
+      hint: 'Use 127.0.0.1, or pass --insecure on a network where you trust every machine',
+    },
+  );
+}

@@ -1,0 +1,255 @@
+/**
+ * A transport within one process, for tests and simulations: a network of named hosts whose time and faults are the
+ * caller's. It keeps the promises of transport.ts, and shows the same aliasing mistakes as a real one: a message is
+ * copied when it is delivered, so a sender that changes it too early sends the change.
+ * Invariants: messages of one connection and direction arrive in the order sent; delivery is never within `send`.
+ */
+
+import { StillhouseError } from '../errors/stillhouse-error.js';
+import { assertWithinMaxima, bytesOf, withinMaxima } from './channel.js';
+import { requireEndpoint } from './endpoint.js';
+import type { ChannelOptions, Dialer, DialOptions, Frames, Listener, ListenOptions, PeerId, SendOutcome, Transport } from './transport.js';
+
+/** What becomes of a message. A delayed one also delays those behind it: a connection never reorders. */
+export type Fate = 'deliver' | 'drop' | 'duplicate' | { readonly delayMs: number };
+
+export interface MemoryNetworkOptions {
+  /** Calls `deliver` later, never at once. Left out: by setImmediate, whatever the delay. */
+  schedule?(delayMs: number, deliver: () => void): void;
+  /** Asked once per message, with the names of the two hosts. Left out: everything is delivered. */
+  fate?(from: string, to: string, frames: Frames): Fate;
+}
+
+export interface MemoryNetwork {
+  /** The transport of one host. Endpoints are shared by the whole network. */
+  transportOf(host: string): Transport;
+}
+
+export function createMemoryNetwork(options: MemoryNetworkOptions = {}): MemoryNetwork {
+  const network = new Network(options);
+  return {
+    transportOf: (host) => ({
+      listen: async (listen) => network.listen(host, listen),
+      dial: async (dial) => network.dial(host, dial),
+    }),
+  };
+}
+
+/** A network with one host. */
+export function createMemoryTransport(options: MemoryNetworkOptions = {}): Transport {
+  return createMemoryNetwork(options).transportOf('local');
+}
+
+class Network {
+  readonly schedule: (delayMs: number, deliver: () => void) => void;
+  readonly fate: (from: string, to: string, frames: Frames) => Fate;
+  readonly #listeners = new Map<string, MemoryListener>();
+  readonly #dialers = new Set<MemoryDialer>();
+  #names = 0;
+
+  constructor({ schedule, fate }: MemoryNetworkOptions) {
+    this.schedule = schedule ?? ((_delayMs, deliver) => setImmediate(deliver));
+    this.fate = fate ?? (() => 'deliver');
+  }
+
+  listen(host: string, options: ListenOptions): Listener {
+    requireEndpoint(options.endpoint);
+    const endpoint = options.endpoint.replace(/:\*$/, () => `:${++this.#names}`);
+    if (this.#listeners.has(endpoint)) {
+      throw new StillhouseError('transport.bind', `cannot listen on ${endpoint}: the address is in use`);
+    }
+    const listener = new MemoryListener(this, host, { ...options, endpoint });
+    this.#listeners.set(endpoint, listener);
+    for (const dialer of this.#dialers) dialer.outbound.flush();
+    return listener;
+  }
+
+  dial(host: string, options: DialOptions): Dialer {
+    requireEndpoint(options.endpoint);
+    const dialer = new MemoryDialer(this, `${host}#${++this.#names}`, { host, options });
+    this.#dialers.add(dialer);
+    return dialer;
+  }
+
+  listenerAt(endpoint: string): MemoryListener | undefined {
+    return this.#listeners.get(endpoint);
+  }
+
+  remove(end: MemoryListener | MemoryDialer): void {
+    if (end instanceof MemoryListener) {
+      if (this.#listeners.get(end.endpoint) === end) this.#listeners.delete(end.endpoint);
+      return;
+    }
+    this.#dialers.delete(end);
+    for (const listener of this.#listeners.values()) listener.forget(end.peer);
+  }
+}
+
+/** One direction of a connection: a bounded queue whose head is delivered once its time has come. */
+class Pipe {
+  readonly #network: Network;
+  readonly #queueMax: number;
+  readonly #receive: (frames: Frames) => boolean;
+  #waiting: { readonly frames: Frames; due: boolean }[] = [];
+
+  /** `receive` is false while there is nobody to receive: the message waits for the next `flush`. */
+  constructor(network: Network, queueMax: number, receive: (frames: Frames) => boolean) {
+    this.#network = network;
+    this.#queueMax = queueMax;
+    this.#receive = receive;
+  }
+
+  send(frames: Frames, fate: Fate): 'queued' | 'full' {
+    if (this.#waiting.length >= this.#queueMax) return 'full';
+    if (fate === 'drop') return 'queued';
+    for (let copies = fate === 'duplicate' ? 2 : 1; copies > 0; copies--) {
+      const message = { frames, due: false };
+      this.#waiting.push(message);
+      this.#network.schedule(typeof fate === 'object' ? fate.delayMs : 0, () => {
+        message.due = true;
+        this.flush();
+      });
+    }
+    return 'queued';
+  }
+
+  flush(): void {
+    while (this.#waiting[0]?.due === true) {
+      const message = this.#waiting.shift()!;
+      if (this.#receive(message.frames)) continue;
+      this.#waiting.unshift(message);
+      return;
+    }
+  }
+
+  clear(): void {
+    this.#waiting = [];
+  }
+}
+
+/** What both ends share: counters and the check of what arrives. */
+class End {
+  #sentBytes = 0;
+  #receivedBytes = 0;
+  #refused = 0;
+  readonly #options: ChannelOptions;
+
+  constructor(options: ChannelOptions) {
+    this.#options = options;
+  }
+
+  sent(frames: Frames): void {
+    this.#sentBytes += bytesOf(frames);
+  }
+
+  /** A copy of what arrived, or null when it breaks a maximum. */
+  accept(frames: Frames): Frames | null {
+    if (!withinMaxima(frames, this.#options)) {
+      this.#refused++;
+      return null;
+    }
+    this.#receivedBytes += bytesOf(frames);
+    return frames.map((frame) => Uint8Array.from(frame));
+  }
+
+  counters() {
+    return { sentBytes: this.#sentBytes, receivedBytes: this.#receivedBytes, refused: this.#refused };
+  }
+}
+
+class MemoryListener implements Listener {
+  readonly endpoint: string;
+  readonly host: string;
+  readonly #network: Network;
+  readonly #options: ListenOptions;
+  readonly #end: End;
+  readonly #peers = new Map<PeerId, { readonly host: string; readonly pipe: Pipe }>();
+
+  constructor(network: Network, host: string, options: ListenOptions) {
+    this.#network = network;
+    this.host = host;
+    this.endpoint = options.endpoint;
+    this.#options = options;
+    this.#end = new End(options);
+  }
+
+  receive(dialer: MemoryDialer, frames: Frames): void {
+    if (!this.#peers.has(dialer.peer)) {
+      const pipe = new Pipe(this.#network, this.#options.queueMax, (answer) => dialer.receive(answer));
+      this.#peers.set(dialer.peer, { host: dialer.host, pipe });
+    }
+    const accepted = this.#end.accept(frames);
+    if (accepted !== null) this.#options.onMessage(dialer.peer, accepted);
+  }
+
+  send(peer: PeerId, frames: Frames): SendOutcome {
+    assertWithinMaxima(frames, this.#options);
+    const to = this.#peers.get(peer);
+    if (to === undefined) return 'gone';
+    const outcome = to.pipe.send(frames, this.#network.fate(this.host, to.host, frames));
+    if (outcome === 'queued') this.#end.sent(frames);
+    return outcome;
+  }
+
+  forget(peer: PeerId): void {
+    this.#peers.get(peer)?.pipe.clear();
+    this.#peers.delete(peer);
+  }
+
+  counters() {
+    return this.#end.counters();
+  }
+
+  async close(): Promise<void> {
+    this.#network.remove(this);
+    for (const peer of [...this.#peers.keys()]) this.forget(peer);
+  }
+}
+
+class MemoryDialer implements Dialer {
+  readonly peer: PeerId;
+  readonly host: string;
+  readonly outbound: Pipe;
+  readonly #network: Network;
+  readonly #options: DialOptions;
+  readonly #end: End;
+  #closed = false;
+
+  constructor(network: Network, peer: PeerId, { host, options }: { readonly host: string; readonly options: DialOptions }) {
+    this.#network = network;
+    this.peer = peer;
+    this.host = host;
+    this.#options = options;
+    this.#end = new End(options);
+    this.outbound = new Pipe(network, options.queueMax, (frames) => {
+      const listener = network.listenerAt(options.endpoint);
+      listener?.receive(this, frames);
+      return listener !== undefined;
+    });
+  }
+
+  receive(frames: Frames): boolean {
+    const accepted = this.#end.accept(frames);
+    if (accepted !== null) this.#options.onMessage(accepted);
+    return true;
+  }
+
+  send(frames: Frames): 'queued' | 'full' {
+    assertWithinMaxima(frames, this.#options);
+    if (this.#closed) return 'full';
+    const to = this.#network.listenerAt(this.#options.endpoint);
+    const outcome = this.outbound.send(frames, to === undefined ? 'deliver' : this.#network.fate(this.host, to.host, frames));
+    if (outcome === 'queued') this.#end.sent(frames);
+    return outcome;
+  }
+
+  counters() {
+    return this.#end.counters();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.outbound.clear();
+    this.#network.remove(this);
+  }
+}
