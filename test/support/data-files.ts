@@ -24,7 +24,7 @@ export interface IdxOptions {
 export function idxBytes(axes: readonly number[], elements: Uint8Array): Buffer {
   const head = Buffer.alloc(4 + 4 * axes.length);
   head.set([0, 0, 8, axes.length]);
-  axes.forEach((axis, i) => head.writeUInt32BE(axis, 4 + 4 * i));
+  for (const [i, axis] of axes.entries()) head.writeUInt32BE(axis, 4 + 4 * i);
   return Buffer.concat([head, elements]);
 }
 
