@@ -1,4 +1,42 @@
-/** Puts the kernels of this folder into tfjs's registry for the backend `wasm`. */
+/** Puts the kernels of this folder into tfjs's registry for the backend `wasm`, over tfjs's own where it has one. */
 
-/** Registers every kernel, once per process. */
-export function installWasmKernels(): void {}
+import * as tf from '@tensorflow/tfjs-core';
+import { convolutionGradients } from './convolution-gradient.js';
+import { depthwiseGradients } from './depthwise-gradient.js';
+import { matrixProducts } from './matrix-product.js';
+import { poolingGradients } from './pooling-gradient.js';
+import { reductions } from './reduction.js';
+import { segmentSums } from './segment-sum.js';
+import { sharingKernels } from './sharing.js';
+import type { KernelBody } from './wasm-kernel.js';
+
+const KERNELS = [
+  ...convolutionGradients,
+  ...depthwiseGradients,
+  ...matrixProducts,
+  ...poolingGradients,
+  ...reductions,
+  ...segmentSums,
+  ...sharingKernels,
+];
+
+let installed = false;
+
+/** Registers every kernel, once per process. tfjs's own kernels must be registered before. */
+export function installWasmKernels(): void {
+  if (installed) return;
+  installed = true;
+  for (const { name, build } of KERNELS) {
+    const stock: tf.KernelConfig | undefined = tf.getKernel(name, 'wasm');
+    if (stock !== undefined) tf.unregisterKernel(name, 'wasm');
+    const body = build((stock?.kernelFunc ?? missing(name)) as KernelBody);
+    // `stock` brings its set-up along: the kernel that falls back on it needs it.
+    tf.registerKernel({ ...stock, kernelName: name, backendName: 'wasm', kernelFunc: body as unknown as tf.KernelFunc });
+  }
+}
+
+function missing(name: string): KernelBody {
+  return () => {
+    throw new Error(`tfjs has no kernel ${name} for wasm`);
+  };
+}

@@ -1,0 +1,23 @@
+/** UnsortedSegmentSum, the gradient of gather, which tfjs lacks for wasm. */
+
+import * as tf from '@tensorflow/tfjs-core';
+import { floatsOf, type KernelBody, type WasmKernel } from './wasm-kernel.js';
+
+/** Adds the slices of x that share an id; ids outside [0, numSegments) are left out. Answer: [numSegments, ...slice]. */
+const segmentSum: KernelBody = ({ inputs, attrs, backend }) => {
+  const { x, segmentIds } = inputs as { x: tf.Tensor; segmentIds: tf.Tensor };
+  const segments = attrs.numSegments as number;
+  const inner = x.shape.slice(segmentIds.rank);
+  const size = tf.util.sizeFromShape(inner);
+  const sums = backend.makeOutput([segments, ...inner], x.dtype);
+  const [from, ids, to] = [floatsOf(backend, x), floatsOf(backend, segmentIds), floatsOf(backend, sums)];
+  to.fill(0);
+  for (let slice = 0; slice < ids.length; slice++) {
+    const id = ids[slice]!;
+    if (id < 0 || id >= segments) continue;
+    for (let i = 0; i < size; i++) to[id * size + i]! += from[slice * size + i]!;
+  }
+  return sums;
+};
+
+export const segmentSums: readonly WasmKernel[] = [{ name: tf.UnsortedSegmentSum, build: () => segmentSum }];

@@ -1,0 +1,145 @@
+import * as tf from '@tensorflow/tfjs-core';
+import * as layers from '@tensorflow/tfjs-layers';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { openEngine } from '../../src/engines/catalogue.js';
+
+/** Largest ||a - b|| / ||b|| of a tensor on wasm against the same on cpu. */
+const TOLERANCE = 1e-4;
+
+/** Values in [-1, 1] that are the same in every run (a linear congruential generator, Numerical Recipes). */
+function valuesOf(count: number, seed: number): Float32Array {
+  let state = seed >>> 0;
+  return Float32Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  });
+}
+
+function makeTensors(shapes: readonly (readonly number[])[]): tf.Tensor[] {
+  return shapes.map((shape, i) => tf.tensor(valuesOf(tf.util.sizeFromShape([...shape]), i + 1), [...shape]));
+}
+
+function distance(actual: Float32Array, expected: Float32Array): number {
+  let difference = 0;
+  let norm = 0;
+  for (let i = 0; i < expected.length; i++) {
+    difference += (actual[i]! - expected[i]!) ** 2;
+    norm += expected[i]! ** 2;
+  }
+  return Math.sqrt(difference / (norm || 1));
+}
+
+/** The output of an operation and its gradients for every input, for an output gradient that differs from place to place. */
+function forwardAndGradients(operation: (...inputs: tf.Tensor[]) => tf.Tensor, shapes: readonly (readonly number[])[]): Float32Array[] {
+  return tf.tidy(() => {
+    const inputs = makeTensors(shapes);
+    const output = operation(...inputs);
+    const weights = tf.tensor(valuesOf(output.size, 99), output.shape);
+    const gradients = tf.grads((...given: tf.Tensor[]) => tf.sum(tf.mul(operation(...given), weights)))(inputs);
+    return [output, ...gradients].map((tensor) => tensor.dataSync() as Float32Array);
+  });
+}
+
+async function onBoth<T>(compute: () => T): Promise<{ cpu: T; wasm: T }> {
+  await openEngine('cpu');
+  const cpu = compute();
+  await openEngine('wasm');
+  return { cpu, wasm: compute() };
+}
+
+async function expectAgreement(compute: () => Float32Array[]): Promise<void> {
+  const { cpu, wasm } = await onBoth(compute);
+  expect(wasm.map(({ length }) => length)).toEqual(cpu.map(({ length }) => length));
+  for (const [i, expected] of cpu.entries()) expect(distance(wasm[i]!, expected), `tensor ${i}`).toBeLessThan(TOLERANCE);
+}
+
+type Operation = (...inputs: tf.Tensor[]) => tf.Tensor;
+type Pad = 'same' | 'valid' | number | tf.backend_util.ExplicitPadding;
+
+const convolution =
+  (stride: number | [number, number], pad: Pad): Operation =>
+  (x, w) =>
+    tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, stride, pad, 'NHWC', 1, typeof pad === 'number' ? 'floor' : undefined);
+const depthwise =
+  (stride: number, pad: Pad): Operation =>
+  (x, w) =>
+    tf.depthwiseConv2d(x as tf.Tensor4D, w as tf.Tensor4D, stride, pad);
+
+const CONVOLUTIONS: readonly (readonly [string, Operation, number[][]])[] = [
+  ['3x3 same', convolution(1, 'same'), [[2, 6, 5, 3], [3, 3, 3, 4]]],
+  ['3x3 valid', convolution(1, 'valid'), [[2, 6, 5, 3], [3, 3, 3, 4]]],
+  ['2x2 same, lopsided padding', convolution(1, 'same'), [[2, 5, 6, 2], [2, 2, 2, 3]]],
+  ['5x3 same', convolution(1, 'same'), [[1, 7, 8, 2], [5, 3, 2, 9]]],
+  ['1x1', convolution(1, 'same'), [[3, 4, 5, 6], [1, 1, 6, 7]]],
+  ['1x1 stride 2', convolution(2, 'same'), [[3, 5, 6, 4], [1, 1, 4, 3]]],
+  ['3x3 same, stride 2, even size', convolution(2, 'same'), [[2, 8, 6, 3], [3, 3, 3, 4]]],
+  ['3x3 same, stride 2, odd size', convolution(2, 'same'), [[2, 7, 9, 3], [3, 3, 3, 4]]],
+  ['3x3 valid, stride 2, a row left over', convolution(2, 'valid'), [[2, 8, 8, 3], [3, 3, 3, 4]]],
+  ['3x3 stride 2 by 1', convolution([2, 1], 'same'), [[2, 8, 7, 3], [3, 3, 3, 4]]],
+  ['3x3 valid, stride 3', convolution(3, 'valid'), [[2, 11, 12, 2], [3, 3, 2, 5]]],
+  ['3x3 padding 2 on each side', convolution(1, 2), [[2, 5, 5, 3], [3, 3, 3, 4]]],
+  ['1x1 padding 1: more than the filter', convolution(1, 1), [[2, 4, 4, 3], [1, 1, 3, 2]]],
+  ['3x3 padding of its own on each side', convolution(1, [[0, 0], [0, 2], [1, 0], [0, 0]]), [[2, 5, 6, 3], [3, 3, 3, 4]]],
+  ['3x3 stride 2, padding of its own', convolution(2, [[0, 0], [1, 1], [1, 1], [0, 0]]), [[2, 8, 7, 3], [3, 3, 3, 4]]],
+  ['depthwise 3x3 same', depthwise(1, 'same'), [[2, 6, 5, 4], [3, 3, 4, 1]]],
+  ['depthwise 3x3 valid', depthwise(1, 'valid'), [[2, 6, 5, 4], [3, 3, 4, 1]]],
+  ['depthwise 2x2 same', depthwise(1, 'same'), [[2, 6, 5, 3], [2, 2, 3, 1]]],
+  ['depthwise 3x3 stride 2, even size', depthwise(2, 'same'), [[2, 8, 6, 4], [3, 3, 4, 1]]],
+  ['depthwise 3x3 stride 2, odd size', depthwise(2, 'valid'), [[2, 9, 7, 4], [3, 3, 4, 1]]],
+  ['depthwise multiplier 2', depthwise(1, 'same'), [[2, 6, 5, 3], [3, 3, 3, 2]]],
+  ['depthwise multiplier 2, stride 2', depthwise(2, 'same'), [[2, 6, 5, 3], [3, 3, 3, 2]]],
+]; // biome-ignore format: a case a line
+
+const PRODUCTS: readonly (readonly [string, Operation, number[][]])[] = [
+  ['a b', (a, b) => tf.matMul(a, b), [[5, 7], [7, 3]]],
+  ['aT b', (a, b) => tf.matMul(a, b, true), [[7, 5], [7, 3]]],
+  ['a bT', (a, b) => tf.matMul(a, b, false, true), [[5, 7], [3, 7]]],
+  ['aT bT', (a, b) => tf.matMul(a, b, true, true), [[7, 5], [3, 7]]],
+  ['batches', (a, b) => tf.matMul(a, b, true), [[4, 7, 5], [4, 7, 3]]],
+  ['a batch of one, broadcast, forward only', (a, b) => tf.matMul(tf.sum(a, 0, true), b), [[2, 5, 7], [1, 7, 3]]],
+  ['fused with bias and relu', (a, b, bias) => tf.fused.matMul({ a: a as tf.Tensor2D, b: b as tf.Tensor2D, bias: bias!, activation: 'relu', transposeB: true }), [[5, 7], [3, 7], [3]]],
+]; // biome-ignore format: a case a line
+
+const OTHERS: readonly (readonly [string, Operation, number[][]])[] = [
+  ['sum over all', (x) => tf.sum(x), [[2, 3, 4, 5]]],
+  ['sum over three axes', (x) => tf.sum(x, [0, 1, 2]), [[4, 6, 6, 5]]],
+  ['sum over the last axis', (x) => tf.sum(x, -1), [[4, 6, 5]]],
+  ['sum over the middle, axes kept', (x) => tf.sum(x, [1, 2], true), [[3, 4, 5, 6]]],
+  ['sum over axes apart', (x) => tf.sum(x, [0, 2]), [[3, 4, 5, 6]]],
+  ['sum over a prime length', (x) => tf.sum(x, 0), [[131, 3]]],
+  ['sum over nothing', (x) => tf.sum(x, []), [[3, 4]]],
+  ['mean over three axes', (x) => tf.mean(x, [0, 1, 2]), [[4, 6, 6, 5]]],
+  ['mean over the middle', (x) => tf.mean(x, [1, 2]), [[3, 4, 5, 6]]],
+  ['mean over axes given backwards', (x) => tf.mean(x, [2, 1]), [[3, 4, 5, 6]]],
+  ['max pooling', (x) => tf.maxPool(x as tf.Tensor4D, 2, 2, 'same'), [[2, 5, 6, 3]]],
+  ['max pooling that overlaps', (x) => tf.maxPool(x as tf.Tensor4D, 3, 2, 'valid'), [[2, 7, 7, 3]]],
+  ['average pooling', (x) => tf.avgPool(x as tf.Tensor4D, 2, 2, 'same'), [[2, 5, 6, 3]]],
+  ['average pooling of one pixel', (x) => tf.avgPool(x as tf.Tensor4D, 1, 2, 'same'), [[2, 6, 6, 3]]],
+  ['relu', (x) => tf.relu(x), [[3, 4, 5]]],
+  ['vector added', (x, v) => tf.add(x, v), [[4, 4, 4, 6], [6]]],
+  ['vector subtracted', (x, v) => tf.sub(x, v), [[4, 4, 4, 6], [1, 1, 1, 6]]],
+  ['vector times tensor', (v, x) => tf.mul(v, x), [[6], [4, 4, 4, 6]]],
+  ['tensor taken from vector', (v, x) => tf.sub(v, x), [[6], [4, 4, 4, 6]]],
+  ['batch normalisation', (x, scale, offset) => normalise(x as tf.Tensor4D, scale as tf.Tensor1D, offset as tf.Tensor1D), [[8, 4, 4, 6], [6], [6]]],
+  ['batch normalisation by given moments', (x, m, v, s, o) => tf.batchNorm(x as tf.Tensor4D, m as tf.Tensor1D, tf.square(v!) as tf.Tensor1D, o as tf.Tensor1D, s as tf.Tensor1D, 0.1), [[2, 3, 4, 5], [5], [5], [5], [5]]],
+  ['gather, repeated rows', (x) => tf.gather(x, tf.tensor1d([2, 0, 2, 1, 2], 'int32')), [[4, 3]]],
+  ['gather along another axis', (x) => tf.gather(x, tf.tensor1d([1, 1, 0], 'int32'), 2), [[2, 3, 4, 2]]],
+  ['padding', (x) => tf.pad(x, [[0, 0], [1, 2], [0, 3]]), [[2, 3, 4]]],
+  ['permutation', (x) => tf.transpose(x, [0, 3, 1, 2]), [[2, 3, 4, 5]]],
+  ['concatenation', (a, b) => tf.concat([a, b], 3), [[2, 3, 3, 2], [2, 3, 3, 4]]],
+  ['softmax cross entropy', (x) => tf.neg(tf.sum(tf.mul(tf.logSoftmax(x), tf.oneHot(tf.tensor1d([1, 0, 2], 'int32'), 4)), -1)), [[3, 4]]],
+  ['softmax', (x) => tf.softmax(x), [[3, 4]]],
+]; // biome-ignore format: a case a line
+
+function normalise(x: tf.Tensor4D, scale: tf.Tensor1D, offset: tf.Tensor1D): tf.Tensor {
+  const { mean, variance } = tf.moments(x, [0, 1, 2]);
+  return tf.batchNorm(x, mean as tf.Tensor1D, variance as tf.Tensor1D, offset, scale, 1e-5);
+}
+
+describe.each([
+  ['convolutions', CONVOLUTIONS],
+  ['matrix products', PRODUCTS],
+  ['other operations', OTHERS],
+] as const)('wasm agrees with cpu: %s', (_, cases) => {
+  test.each(cases)('%s', (_name, operation, shapes) => expectAgreement(() => forwardAndGradients(operation, shapes)));
+});
