@@ -19,10 +19,10 @@ export interface Ledger {
   readonly lent: readonly Range[];
 }
 
-/** The ledger of a stage whose parameters contain `contained`. */
+/** The ledger of a stage whose parameters contain `contained`; an empty one for a stage that trains nothing. */
 export function openLedger(size: number, epochs: number, contained: readonly Range[]): Ledger {
-  const ledger = { size, epochs, contained: mergeRanges(contained), pending: [], lent: [] };
-  return check({ ...ledger, pending: subtractRanges([{ start: 0, end: size * epochs }], ledger.contained) });
+  const whole = size * epochs > 0 ? [{ start: 0, end: size * epochs }] : [];
+  return check({ size, epochs, contained: mergeRanges(contained), pending: subtractRanges(whole, contained), lent: [] });
 }
 
 export function samplesOf(ledger: Ledger): number {

@@ -8,7 +8,7 @@ import type { RefuseReason } from '../../src/protocol/field.js';
 import { countFailure, finish } from './ending.js';
 import { dropFromOther } from './evaluating.js';
 import { expiredMembers, judgeHello, type Member, NO_COUNTERS, withMember, withoutMember } from './roster.js';
-import { abandonSaving } from './saving.js';
+import { abandonSaving, askToSave } from './saving.js';
 import { addCounters } from './summary.js';
 import { askToServe, relink } from './teaching.js';
 import { dropMember } from './training.js';
@@ -60,6 +60,7 @@ function admit(turn: Turn, peer: string, hello: WorkerMessageOf<'worker.hello'>)
     engine: null,
     serving: null,
     counters: NO_COUNTERS,
+    isLeaving: false,
   };
   const { known, totals } = turn.state;
   turn.state = {
@@ -95,6 +96,35 @@ export function onRenew(turn: Turn, member: Member, message: WorkerMessageOf<'wo
   const counters = { progress, images, busyMs, controlBytes, dataBytes };
   turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, counters }) };
   sendTo(turn, member.incarnation, { type: 'coordinator.renewed' });
+}
+
+/** The worker wants to go (a drain). */
+export function onLeave(turn: Turn, member: Member, message: WorkerMessageOf<'worker.leave'>): void {
+  const { worker, incarnation } = member;
+  log(turn, 'info', 'worker.leaving', { worker, incarnation, reason: message.message });
+  turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, isLeaving: true }) };
+  withdraw(turn, incarnation, 'it leaves');
+  relink(turn);
+}
+
+/** Lets those go that asked to, once nothing depends on them: parameters that nobody else holds go to disk first. */
+export function releaseLeavers(turn: Turn): void {
+  for (const { incarnation, isLeaving } of turn.state.roster.values()) {
+    if (!isLeaving) continue;
+    if (holdsTheLast(turn, incarnation)) {
+      askToSave(turn);
+      continue;
+    }
+    sendTo(turn, incarnation, { type: 'coordinator.stop', outcome: 'stopped', message: 'drained' });
+    removeMember(turn, incarnation, 'it left');
+  }
+}
+
+/** Whether this member holds the committed parameters, and otherwise no disk and only other leavers do. */
+function holdsTheLast({ state: { stage, roster } }: Turn, incarnation: Incarnation): boolean {
+  if (stage === null || stage.base.round === 0 || stage.base.checkpoint !== null) return false;
+  const { holders } = stage.base;
+  return holders.includes(incarnation) && holders.every((holder) => roster.get(holder)?.isLeaving);
 }
 
 /** Takes a member out, and its work back. */

@@ -33,6 +33,8 @@ export interface Member {
   /** A teacher: the stage that it answers for, once it has loaded its model. */
   readonly serving: string | null;
   readonly counters: Counters;
+  /** It asked to leave: it gets no more work, and goes as soon as nothing depends on it. */
+  readonly isLeaving: boolean;
 }
 
 export type ReadyMember = Member & { readonly engine: NonNullable<Member['engine']> };
@@ -42,9 +44,9 @@ export function isReady(member: Member): member is ReadyMember {
   return member.engine !== null;
 }
 
-/** The members of a role whose engines are up, in the order of their incarnations. */
+/** The members of a role that can be given work, in the order of their incarnations. */
 export function readyMembers(roster: Roster, role: Member['role']): ReadyMember[] {
-  return [...roster.values()].filter(isReady).filter((member) => member.role === role);
+  return [...roster.values()].filter(isReady).filter((member) => member.role === role && !member.isLeaving);
 }
 
 export function withMember(roster: Roster, member: Member): Roster {

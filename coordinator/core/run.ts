@@ -13,7 +13,7 @@ import type { WorkerMessage } from '../../src/protocol/control.js';
 import { advance } from './advance.js';
 import { finish } from './ending.js';
 import { abandonOther, onArtifactStored, onEvaluated, onOtherDeadline } from './evaluating.js';
-import { onFailed, onHello, onReady, onRenew, refuse, removeExpired, removeMember } from './membership.js';
+import { onFailed, onHello, onLeave, onReady, onRenew, refuse, releaseLeavers, removeExpired, removeMember } from './membership.js';
 import { type Member, withMember } from './roster.js';
 import { abandonSaving, onStored } from './saving.js';
 import { NO_TOTALS } from './summary.js';
@@ -53,6 +53,7 @@ export function stepRun(state: RunState, event: CoreEvent, nowMs: number): Trans
   handle(turn, event);
   removeExpired(turn);
   checkDeadlines(turn);
+  releaseLeavers(turn);
   advance(turn);
   return close(turn);
 }
@@ -101,7 +102,7 @@ function onMemberMessage(turn: Turn, member: Member, message: Exclude<WorkerMess
     case 'worker.lost':
       return removeMember(turn, incarnation, `${message.code}: ${message.message}`);
     case 'worker.leave':
-      return removeMember(turn, incarnation, `it leaves: ${message.message}`);
+      return onLeave(turn, member, message);
     case 'worker.failed':
       return onFailed(turn, member, message);
     case 'worker.serving':

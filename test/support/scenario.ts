@@ -1,0 +1,321 @@
+/**
+ * Readable scripts for the coordinator's core. A script is a text file: comments, then blocks of
+ *
+ *   command name key=value ...
+ *   ----
+ *   what the core did
+ *
+ * with an empty line after each. Worker names stand for incarnations. With STILLHOUSE_REWRITE=1 in the environment the
+ * expected output is written anew; read the difference before committing it.
+ *
+ * Commands: run, recover, join, hello, ready, serving, trained, averaged, unreachable, evaluated, failed, lost, leave,
+ * renew, stored, exported, advance, stop, status.
+ */
+
+import { createHash } from 'node:crypto';
+import { committedOf } from '../../coordinator/core/ledger.js';
+import { recover } from '../../coordinator/core/recovery.js';
+import { startRun, stepRun } from '../../coordinator/core/run.js';
+import { DEFAULT_TIMING } from '../../coordinator/core/timing.js';
+import type { RunState } from '../../coordinator/core/turn.js';
+import type { CheckpointInfo, CoreEvent, Effect, JournalRecord, RunPlan } from '../../coordinator/core/types.js';
+import { assert, present } from '../../src/base/assert.js';
+import { asIncarnation, asRoundId, asTerm, type Incarnation } from '../../src/base/ids.js';
+import { recipeSchema } from '../../src/config/schema.js';
+import { totalOf } from '../../src/data/shard-plan.js';
+import type { WorkerMessage } from '../../src/protocol/control.js';
+import type { Range } from '../../src/protocol/field.js';
+
+type Options = Readonly<Record<string, string>>;
+
+/** Runs a script and gives it back with what the core really did. */
+export function playScript(text: string): string {
+  const stagehand = new Stagehand();
+  return text
+    .split('\n\n')
+    .map((block) => {
+      const lines = block.trimEnd().split('\n');
+      const bar = lines.indexOf('----');
+      if (bar < 1) return block.trimEnd();
+      const head = lines.slice(0, bar);
+      const output = stagehand.play(present(head.at(-1), 'a command'));
+      return [...head, '----', ...output].join('\n');
+    })
+    .join('\n\n')
+    .concat('\n');
+}
+
+class Stagehand {
+  #state: RunState | null = null;
+  #plan: RunPlan | null = null;
+  #nowMs = 0;
+  readonly #records: JournalRecord[] = [];
+  readonly #checkpoints: CheckpointInfo[] = [];
+  readonly #names = new Map<string, Incarnation>();
+
+  play(line: string): string[] {
+    const [command = '', ...words] = line.trim().split(/\s+/);
+    const name = words[0]?.includes('=') ? '' : (words[0] ?? '');
+    const options = Object.fromEntries(words.filter((word) => word.includes('=')).map((word) => word.split('=') as [string, string]));
+    if (command === 'run') return this.#start(options);
+    if (command === 'recover') return this.#restart();
+    if (command === 'status') return this.#status();
+    if (command === 'join') return [...this.#deliver(this.#hello(name, options)), ...this.#deliver(this.#message('ready', name, options))];
+    if (command === 'advance') {
+      this.#nowMs += Number(name);
+      return this.#deliver({ type: 'tick' });
+    }
+    return this.#deliver(this.#event(command, name, options));
+  }
+
+  #start(options: Options): string[] {
+    this.#plan = planOf(options);
+    const { state, effects } = startRun(this.#plan, recover([], []), this.#nowMs);
+    this.#state = state;
+    return this.#show(effects);
+  }
+
+  /** A new coordinator over the journal and the checkpoints of this script. */
+  #restart(): string[] {
+    const plan = present(this.#plan, 'a run');
+    this.#plan = { ...plan, term: asTerm(plan.term + 1) };
+    const { state, effects } = startRun(this.#plan, recover(this.#records, this.#checkpoints), this.#nowMs);
+    this.#state = state;
+    this.#names.clear();
+    return this.#show(effects);
+  }
+
+  #deliver(event: CoreEvent): string[] {
+    const { state, effects } = stepRun(present(this.#state, 'a run'), event, this.#nowMs);
+    this.#state = state;
+    return this.#show(effects);
+  }
+
+  #hello(name: string, options: Options): CoreEvent {
+    const role = options.role === 'teacher' ? 'teacher' : 'student';
+    const pid = Number(options.pid ?? 1);
+    return { type: 'message', peer: name, message: { type: 'worker.hello', protocol: 1, schema: '', worker: name, role, host: 'h', pid } };
+  }
+
+  #event(command: string, name: string, options: Options): CoreEvent {
+    if (command === 'hello') return this.#hello(name, options);
+    if (command === 'stop') return { type: 'stop', reason: 'a person asked' };
+    if (command === 'exported') return { type: 'artifact-stored', incarnation: this.#incarnation(name), stage: options.stage ?? '' };
+    if (command === 'stored') return { type: 'checkpoint-stored', checkpoint: this.#store() };
+    return this.#message(command, name, options);
+  }
+
+  #message(command: string, name: string, options: Options): CoreEvent {
+    const { term } = present(this.#plan, 'a run');
+    const from = { term: options.term ? asTerm(Number(options.term)) : term, incarnation: this.#incarnation(name) };
+    return { type: 'message', peer: name, message: this.#body(command, from, options) };
+  }
+
+  #body(command: string, from: { term: RunPlan['term']; incarnation: Incarnation }, options: Options): WorkerMessage {
+    const stage = this.#state?.stage;
+    const round = asRoundId(Number(options.round ?? stage?.round?.id ?? 1));
+    const attempt = Number(options.attempt ?? (stage?.round?.kind === 'train' ? stage.round.attempt : 1));
+    switch (command) {
+      case 'ready':
+        return { ...from, type: 'worker.ready', endpoint: `inproc://${from.incarnation}`, engine: 'cpu' };
+      case 'serving':
+        return { ...from, type: 'worker.serving', stage: present(stage, 'a stage').name };
+      case 'renew':
+        return {
+          ...from,
+          type: 'worker.renew',
+          progress: 1,
+          images: 100,
+          busyMs: Number(options.busy ?? 100),
+          controlBytes: 10,
+          dataBytes: 1000,
+        };
+      case 'trained': {
+        const samples = totalOf(this.#rangesOf(from.incarnation));
+        return { ...from, type: 'worker.trained', round, samples, lossSum: samples, correct: 0, trainMs: samples };
+      }
+      case 'averaged': {
+        const hash = createHash('sha256')
+          .update(options.bits ?? `round ${round}`)
+          .digest('hex');
+        return { ...from, type: 'worker.averaged', round, attempt, hash, contained: this.#containedAfter() };
+      }
+      case 'unreachable':
+        return { ...from, type: 'worker.unreachable', round, attempt, peer: this.#incarnation(options.peer ?? ''), message: 'no answer' };
+      case 'evaluated':
+        return {
+          ...from,
+          type: 'worker.evaluated',
+          round,
+          correct: Number(options.correct ?? 1),
+          count: Number(options.count ?? 2),
+          lossSum: 1,
+          evaluateMs: 2,
+          parameters: 10,
+        };
+      case 'failed':
+        return { ...from, type: 'worker.failed', code: options.code ?? '', message: 'it did not work' };
+      case 'lost':
+        return { ...from, type: 'worker.lost', code: 'engine.crashed', message: 'signal SIGKILL' };
+      case 'leave':
+        return { ...from, type: 'worker.leave', message: 'drained' };
+      default:
+        throw new Error(`unknown command ${command}`);
+    }
+  }
+
+  #incarnation(name: string): Incarnation {
+    return /^\d+$/.test(name) ? asIncarnation(Number(name)) : present(this.#names.get(name), `the worker ${name}`);
+  }
+
+  #rangesOf(incarnation: Incarnation): readonly Range[] {
+    const round = this.#state?.stage?.round;
+    assert(round?.kind === 'train', 'no training is under way');
+    return round.members.find((member) => member.incarnation === incarnation)?.ranges ?? [{ start: 0, end: 1 }];
+  }
+
+  #containedAfter(): number {
+    const stage = present(this.#state?.stage, 'a stage');
+    return committedOf(stage.ledger) + totalOf(stage.ledger.lent);
+  }
+
+  /** What was asked for becomes whole; it must be asked for while its parameters are the committed ones. */
+  #store(): CheckpointInfo {
+    const stage = present(this.#state?.stage, 'a stage');
+    const saving = present(stage.saving, 'a checkpoint that was asked for');
+    const round = Number(saving.checkpoint.slice(stage.name.length + 1));
+    const commit = this.#records.findLast((record) => record.type === 'commit' && record.round === round);
+    assert(commit?.type === 'commit', `no commit of round ${round}`);
+    const ranges = [{ start: 0, end: commit.committed }];
+    const info: CheckpointInfo = { id: saving.checkpoint, stage: stage.name, round, ranges, hash: commit.hash };
+    this.#checkpoints.push(info);
+    return info;
+  }
+
+  #show(effects: readonly Effect[]): string[] {
+    for (const effect of effects) {
+      if (effect.type === 'journal') this.#records.push(effect.record);
+      if (effect.type === 'send' && effect.message.type === 'coordinator.welcome') this.#names.set(effect.peer, effect.message.incarnation);
+    }
+    const lines = effects.flatMap((effect) => describeEffect(effect));
+    return lines.length === 0 ? ['(nothing)'] : lines;
+  }
+
+  #status(): string[] {
+    const { stage, roster, phase } = present(this.#state, 'a run');
+    const members = [...roster.values()].map(({ worker, incarnation }) => `${worker}=${incarnation}`).join(' ');
+    const lines = [`phase ${phase.kind}, members ${members || 'none'}`];
+    if (stage === null) return [...lines, 'no stage'];
+    const { contained, pending, lent } = stage.ledger;
+    const { round, holders, checkpoint } = stage.base;
+    lines.push(`stage ${stage.name}: contained ${spell(contained)}, lent ${spell(lent)}, pending ${spell(pending)}`);
+    return [...lines, `base round ${round}, holders ${holders.join(' ') || 'none'}, checkpoint ${checkpoint ?? 'none'}`];
+  }
+}
+
+function describeEffect(effect: Effect): string[] {
+  switch (effect.type) {
+    case 'send':
+      return [`-> ${effect.peer}: ${describeMessage(effect.message)}`];
+    case 'journal':
+      return [`journal ${describeRecord(effect.record)}`];
+    case 'retain':
+      return [`retain ${effect.checkpoints.join(' ')}`];
+    case 'finish':
+      return [`finish ${effect.outcome} ${effect.code ?? ''}: ${effect.message}`];
+    case 'report':
+      return effect.report.type === 'waiting' ? [`waiting for a ${effect.report.for}`] : [];
+    default:
+      return [];
+  }
+}
+
+function describeMessage(message: Extract<Effect, { type: 'send' }>['message']): string {
+  switch (message.type) {
+    case 'coordinator.assign': {
+      const { round, stage, base, work } = message;
+      const what = work.kind === 'train' ? `train ${spell(work.ranges)} of ${work.roundSamples}` : work.kind;
+      const rows = work.kind === 'evaluate' ? ` ${work.split}[${work.start},${work.end})` : '';
+      const source = `${base.sources.length} sources${base.checkpoint === null ? '' : `, ${base.checkpoint}`}`;
+      return `assign round ${round} ${stage}: ${what}${rows}, base ${base.round} (${source})`;
+    }
+    case 'coordinator.average':
+      return `average round ${message.round} attempt ${message.attempt}: ${message.contributors.map(({ incarnation, samples }) => `${incarnation}x${samples}`).join(' ')}`;
+    case 'coordinator.commit':
+      return `commit round ${message.round}, ${message.committed} committed`;
+    case 'coordinator.link':
+      return `link ${message.stage} v${message.version}: ${message.teachers.map(({ incarnation }) => incarnation).join(' ') || 'nobody'}`;
+    case 'coordinator.save':
+      return `save ${message.checkpoint}`;
+    case 'coordinator.abandon':
+      return `abandon round ${message.round}: ${message.reason}`;
+    case 'coordinator.serve':
+      return `serve ${message.stage} with ${message.checkpoint}`;
+    case 'coordinator.stop':
+      return `stop ${message.outcome}: ${message.message}`;
+    case 'coordinator.welcome':
+      return `welcome incarnation ${message.incarnation}`;
+    case 'coordinator.renewed':
+      return 'renewed';
+    case 'refuse':
+      return `refuse ${message.of}, ${message.reason}: ${message.message}`;
+    default:
+      throw new Error(`no words for ${JSON.stringify(message)}`);
+  }
+}
+
+function describeRecord(record: JournalRecord): string {
+  switch (record.type) {
+    case 'commit':
+      return `commit round ${record.round} by ${record.contributors.join(' ')} ${spell(record.ranges)}, ${record.committed} committed`;
+    case 'checkpoint':
+      return `checkpoint ${record.id}`;
+    case 'rollback':
+      return `rollback to ${record.checkpoint ?? 'the beginning'}, ${record.committed} committed`;
+    case 'evaluation':
+      return `evaluation ${record.stage} epoch ${record.evaluation.epoch} accuracy ${record.evaluation.accuracy}`;
+    case 'stage-done':
+      return `stage-done ${record.result.stage} ${record.result.checkpoint?.id ?? ''}`.trimEnd();
+    default:
+      return `${record.type} ${record.term}`;
+  }
+}
+
+function spell(ranges: readonly Range[]): string {
+  return ranges.map(({ start, end }) => `[${start},${end})`).join(' ') || 'nothing';
+}
+
+/** A recipe with a stage `base`, and with `distil=1` a stage `taught` that learns from it, and `export=1` an export. */
+function planOf(options: Options): RunPlan {
+  const number = (key: string, fallback: number) => Number(options[key] ?? fallback);
+  const training = {
+    model: 'net',
+    on: 'all',
+    test: 'test',
+    epochs: number('epochs', 1),
+    batch: number('batch', 4),
+    every: number('every', 1),
+    evaluateEvery: number('evaluateEvery', 1),
+    checkpointEvery: number('checkpointEvery', 100),
+    optimizer: { name: 'sgd', rate: 0.1 },
+  };
+  const recipe = recipeSchema.parse({
+    name: 'scenario',
+    data: {
+      format: 'idx',
+      path: '/data',
+      normalise: { mean: [0], std: [1] },
+      splits: { all: { part: 'train' }, test: { part: 'test' } },
+    },
+    models: { net: { name: 'net' } },
+    stages: {
+      base: { kind: 'train', ...training },
+      ...(options.distil ? { taught: { kind: 'distil', teacher: 'base', loss: {}, ...training } } : {}),
+      ...(options.export ? { out: { kind: 'export', of: 'base' } } : {}),
+    },
+    workers: { students: number('students', 1), teachers: 1 },
+  });
+  const timing = { ...DEFAULT_TIMING, firstRoundMs: number('roundMs', DEFAULT_TIMING.firstRoundMs) };
+  const splitSizes = { all: number('size', 8), test: number('rows', 2) };
+  return { run: 'scenario', term: asTerm(1), recipe, recipeJson: '{}', dataEndpoint: 'inproc://data', splitSizes, timing };
+}

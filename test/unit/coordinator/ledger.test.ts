@@ -1,0 +1,55 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { commitLent, committedOf, giveBack, type Ledger, lend, openLedger } from '../../../coordinator/core/ledger.js';
+
+describe('ledger', () => {
+  test('a round never spans two epochs', () => {
+    const ledger = openLedger(10, 2, []);
+    const first = lend(ledger, 7);
+    expect(first.ranges).toEqual([{ start: 0, end: 7 }]);
+    expect(lend(commitLent(first.ledger), 7).ranges).toEqual([{ start: 7, end: 10 }]);
+  });
+
+  test('what comes back is lent first', () => {
+    const lent = lend(openLedger(10, 1, []), 6);
+    const back = commitLent(giveBack(lent.ledger, [{ start: 2, end: 4 }]));
+    expect(lend(back, 4).ranges).toEqual([
+      { start: 2, end: 4 },
+      { start: 6, end: 8 },
+    ]);
+  });
+
+  test('a checkpoint’s samples are not trained again', () => {
+    expect(lend(openLedger(10, 1, [{ start: 0, end: 3 }]), 100).ranges).toEqual([{ start: 3, end: 10 }]);
+  });
+
+  test('ranges that overlap are refused', () => {
+    const ranges = [
+      { start: 0, end: 5 },
+      { start: 4, end: 8 },
+    ];
+    expect(() => openLedger(10, 1, ranges)).toThrow(/overlap/);
+  });
+
+  test('any history of lending, losing and committing trains each position once', () => {
+    const step = fc.record({ count: fc.integer({ min: 1, max: 9 }), lost: fc.integer({ min: 0, max: 3 }) });
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 13 }),
+        fc.integer({ min: 1, max: 3 }),
+        fc.array(step, { minLength: 100, maxLength: 100 }),
+        (size, epochs, steps) => {
+          let ledger: Ledger = openLedger(size, epochs, []);
+          for (const { count, lost } of steps) {
+            const round = lend(ledger, count);
+            const first = round.ranges[0];
+            const isLost = first !== undefined && lost > 0 && first.end - first.start > lost;
+            ledger = commitLent(isLost ? giveBack(round.ledger, [{ start: first.start, end: first.start + lost }]) : round.ledger);
+          }
+          expect(committedOf(ledger)).toBe(size * epochs);
+          expect(ledger.contained).toEqual([{ start: 0, end: size * epochs }]);
+        },
+      ),
+    );
+  });
+});
