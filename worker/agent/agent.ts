@@ -8,7 +8,7 @@ import type { Clock, TimerHandle } from '../../src/base/clock.js';
 import type { EngineName } from '../../src/config/schema.js';
 import type { Logger } from '../../src/log/logger.js';
 import { decodeCoordinatorMessage, encodeControl, SCHEMA_HASH } from '../../src/protocol/codec.js';
-import { LIMITS } from '../../src/protocol/limits.js';
+import { CONTROL_CHANNEL } from '../../src/transport/channel.js';
 import type { Dialer, Frames, Transport } from '../../src/transport/transport.js';
 import type { EngineHandle, EngineHost } from './engine-host.js';
 import { startSession, stepSession } from './session.js';
@@ -18,15 +18,18 @@ import type { Session, SessionEffect, SessionEvent, SessionPlan, SessionTransiti
 const FAREWELL_MS = 100;
 const ENGINE_END_MS = 2_000;
 
-export interface AgentOptions extends Omit<SessionPlan, 'schema'> {
+export interface AgentOptions {
+  readonly plan: Omit<SessionPlan, 'schema'>;
   /** The coordinator's control plane. */
   readonly coordinator: string;
   readonly engine: EngineName | 'auto';
+  readonly engineHost: EngineHost;
   /** Where engines listen, `tcp://host:*`. */
   readonly listen: string;
+  /** Where engines write their log; null: the standard error. */
+  readonly logFile: string | null;
   readonly transport: Transport;
   readonly clock: Clock;
-  readonly host: EngineHost;
   readonly logger: Logger;
 }
 
@@ -63,15 +66,13 @@ class RunningAgent implements Agent {
   }
 
   async open(): Promise<void> {
-    const { coordinator, transport, clock } = this.#options;
+    const { plan, coordinator, transport, clock } = this.#options;
     this.#dialer = await transport.dial({
       endpoint: coordinator,
-      frameBytesMax: LIMITS.controlFrameBytes,
-      framesMax: 1,
-      queueMax: LIMITS.controlQueue,
+      ...CONTROL_CHANNEL,
       onMessage: (frames) => this.#onFrames(frames),
     });
-    this.#perform(startSession({ ...this.#options, schema: SCHEMA_HASH }, clock.nowMs()));
+    this.#perform(startSession({ ...plan, schema: SCHEMA_HASH }, clock.nowMs()));
   }
 
   stop(reason: string): void {
@@ -108,7 +109,8 @@ class RunningAgent implements Agent {
         }
         return;
       case 'start-engine':
-        return this.#startEngine(effect);
+        this.#startEngine(effect);
+        return;
       case 'tell-engine':
         if (this.#engine?.number === effect.engine) this.#engine.handle.send(effect.message);
         return;
@@ -120,7 +122,8 @@ class RunningAgent implements Agent {
         this.#wake = this.#options.clock.after(Math.max(0, effect.atMs - this.#options.clock.nowMs()), () => this.#tick());
         return;
       case 'log':
-        return this.#options.logger[effect.level](effect.event, effect.fields);
+        this.#options.logger[effect.level](effect.event, effect.fields);
+        return;
       case 'exit':
         void this.#close().then(() => this.#exit(effect.code));
         return;
@@ -135,14 +138,15 @@ class RunningAgent implements Agent {
   }
 
   #startEngine({ engine: number, welcome }: Extract<SessionEffect, { type: 'start-engine' }>): void {
-    const { host, worker, role, engine, listen } = this.#options;
-    const handle = host.start({
+    const { plan, engineHost, engine, listen, logFile } = this.#options;
+    const handle = engineHost.start({
       onMessage: (message) => this.#deliver({ type: 'engine', engine: number, message }),
       onExit: (end) => this.#deliver({ type: 'engine-exit', engine: number, end }),
     });
     this.#engine = { number, handle };
     const { term, incarnation, recipe, dataEndpoint } = welcome;
-    handle.send({ type: 'engine.configure', worker, role, term, incarnation, recipe, dataEndpoint, engine, listen });
+    const { worker, role } = plan;
+    handle.send({ type: 'engine.configure', worker, role, term, incarnation, recipe, dataEndpoint, engine, listen, logFile });
   }
 
   async #close(): Promise<void> {

@@ -38,6 +38,8 @@ export interface EngineConfigure {
   readonly engine: EngineName | 'auto';
   /** Where its own data plane listens, `tcp://host:*`. */
   readonly listen: string;
+  /** Where it writes its log; null: the standard error. */
+  readonly logFile: string | null;
 }
 
 /** Agent to engine. There is no message to end: an engine holds nothing worth saving, and is killed. */

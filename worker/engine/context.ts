@@ -1,0 +1,51 @@
+/** What both roles work with: who they are, the recipe, the peers, the clock, the meter. One per engine process. */
+
+import { present } from '../../src/base/assert.js';
+import type { Clock } from '../../src/base/clock.js';
+import type { Incarnation, Term } from '../../src/base/ids.js';
+import type { Recipe, TrainingStage } from '../../src/config/schema.js';
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { Logger } from '../../src/log/logger.js';
+import { cutText } from '../../src/protocol/field.js';
+import type { EngineReport } from './messages.js';
+import type { Meter } from './meter.js';
+import type { Peers } from './peers.js';
+import type { SplitShelf } from './split-shelf.js';
+
+export interface EngineContext {
+  readonly term: Term;
+  readonly incarnation: Incarnation;
+  readonly recipe: Recipe;
+  /** The coordinator's data plane. */
+  readonly dataEndpoint: string;
+  readonly clock: Clock;
+  readonly peers: Peers;
+  readonly splits: SplitShelf;
+  readonly meter: Meter;
+  readonly logger: Logger;
+  /** To the coordinator, by way of the agent. */
+  report(message: ReportBody): void;
+  /** A bug, or a broken runtime: the process ends, and the agent starts another. */
+  crash(error: unknown): void;
+}
+
+type Body<M> = M extends unknown ? Omit<M, 'term' | 'incarnation'> : never;
+/** A report as a role writes it: the context adds whose it is. */
+export type ReportBody = Body<EngineReport>;
+
+/** The stage's recipe. The coordinator names only stages that train a model. */
+export function trainingStage({ recipe }: EngineContext, name: string): TrainingStage {
+  const stage = present(recipe.stages[name], `stage ${name}`);
+  if (stage.kind === 'train' || stage.kind === 'distil') return stage;
+  throw new StillhouseError('protocol.invalid', `stage ${name} has no model of its own`);
+}
+
+/** An error that a person or the coordinator can act on is reported, and the engine lives on; any other ends it. */
+export function reportFailure(context: EngineContext, error: unknown): void {
+  if (!(error instanceof StillhouseError)) {
+    context.crash(error);
+    return;
+  }
+  context.logger.error('work.failed', { code: error.code, error });
+  context.report({ type: 'worker.failed', code: error.code, message: cutText(error.message) });
+}

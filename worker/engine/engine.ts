@@ -1,0 +1,88 @@
+/**
+ * An engine: it opens tfjs, listens on the data plane, and lets its role work. main.ts runs it as a process; tests run
+ * it in their own. It decides nothing about who works on what.
+ */
+
+import { assertNever } from '../../src/base/assert.js';
+import type { Clock, TimerHandle } from '../../src/base/clock.js';
+import { parseRecipe } from '../../src/config/load.js';
+import { openEngine } from '../../src/engines/catalogue.js';
+import type { Logger } from '../../src/log/logger.js';
+import { type DataServer, serveData } from '../../src/transport/data-server.js';
+import type { Transport } from '../../src/transport/transport.js';
+import { Student } from '../student/student.js';
+import { Teacher } from '../teacher/teacher.js';
+import type { EngineContext } from './context.js';
+import type { EngineConfigure, EngineOrder, FromEngine } from './messages.js';
+import { Meter } from './meter.js';
+import { Peers } from './peers.js';
+import type { Role } from './role.js';
+import { SplitShelf } from './split-shelf.js';
+import { DATA_TIMING } from './timing.js';
+
+export interface EngineOptions {
+  readonly configure: EngineConfigure;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** To the agent. */
+  send(message: FromEngine): void;
+  /** See EngineContext. */
+  crash(error: unknown): void;
+}
+
+export interface RunningEngine {
+  handle(order: EngineOrder): void;
+  close(): Promise<void>;
+}
+
+/** Opens what the configuration asks for and reports worker.ready. Throws engine.unusable, recipe.invalid, transport.bind. */
+export async function startEngine({ configure, transport, clock, logger, send, crash }: EngineOptions): Promise<RunningEngine> {
+  const { term, incarnation, dataEndpoint, listen } = configure;
+  const recipe = parseRecipe(configure.recipe);
+  const { name, note } = await openEngine(configure.engine);
+  logger.info('engine.opened', { engine: name, note });
+  const peers = new Peers(transport, clock);
+  const meter = new Meter(clock);
+  const splits = new SplitShelf(recipe.data);
+  const report: EngineContext['report'] = (message) => send({ ...message, term, incarnation });
+  const role = roleOf(configure.role, { term, incarnation, recipe, dataEndpoint, clock, peers, splits, meter, logger, report, crash });
+  const server = await serveData({ transport, endpoint: listen, answer: (request) => role.answer(request) });
+  report({ type: 'worker.ready', endpoint: server.endpoint, engine: name });
+  const progress = startProgress(clock, () => send(meter.progress(peers.bytes() + servedBytes(server))));
+  return {
+    handle: (order) => role.handle(order),
+    async close() {
+      progress.stop();
+      await role.close();
+      await Promise.all([server.close(), peers.close()]);
+    },
+  };
+}
+
+function roleOf(role: EngineConfigure['role'], context: EngineContext): Role {
+  switch (role) {
+    case 'student':
+      return new Student(context);
+    case 'teacher':
+      return new Teacher(context);
+    default:
+      return assertNever(role, 'role');
+  }
+}
+
+/** Its reports also tell the agent that the process is not stuck: they come whenever no batch is in the model. */
+function startProgress(clock: Clock, send: () => void): { stop(): void } {
+  let timer: TimerHandle;
+  const tick = () => {
+    send();
+    timer = clock.after(DATA_TIMING.progressMs, tick);
+  };
+  tick();
+  return { stop: () => timer.cancel() };
+}
+
+function servedBytes(server: DataServer): number {
+  const { sentBytes, receivedBytes } = server.counters();
+  return sentBytes + receivedBytes;
+}

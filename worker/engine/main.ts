@@ -1,0 +1,53 @@
+/**
+ * The engine's process. Its agent starts it, tells it what to be, and kills it; it ends at once when its agent is gone,
+ * and leaves signals to its agent.
+ */
+
+import { systemClock } from '../../src/base/clock.js';
+import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { EXIT } from '../../src/errors/table.js';
+import { openLogger } from '../../src/log/logger.js';
+import { exitNow } from '../../src/process/exit.js';
+import { linkToParent, type ParentLink } from '../../src/process/parent-link.js';
+import { onSignal } from '../../src/process/signal.js';
+import { zmqTransport } from '../../src/transport/zmq-transport.js';
+import { type RunningEngine, startEngine } from './engine.js';
+import type { EngineConfigure, EngineOrder, FromEngine, ToEngine } from './messages.js';
+
+const link = linkToParent<ToEngine, FromEngine>();
+if (link === null) {
+  console.error('An engine is started by its worker: see stillhouse worker --help');
+  exitNow(EXIT.usage);
+}
+onSignal(['SIGTERM'], () => {});
+
+let engine: Promise<RunningEngine> | null = null;
+link.onMessage((message) => {
+  if (message.type === 'engine.configure') engine ??= configure(message, link);
+  else forward(message);
+});
+
+function forward(order: EngineOrder): void {
+  // An engine that did not start has said so: what comes after is for nobody.
+  engine?.then(
+    (running) => running.handle(order),
+    () => {},
+  );
+}
+
+function configure(message: EngineConfigure, agent: ParentLink<ToEngine, FromEngine>): Promise<RunningEngine> {
+  const { worker, role, incarnation, logFile } = message;
+  const logger = openLogger({ bindings: { process: 'engine', worker, role, incarnation }, ...(logFile === null ? {} : { file: logFile }) });
+  const crash = (error: unknown): never => {
+    logger.error('engine.crashed', { error });
+    exitNow(EXIT.failed);
+  };
+  process.on('uncaughtException', crash);
+  const send = (report: FromEngine) => agent.send(report);
+  const running = startEngine({ configure: message, transport: zmqTransport, clock: systemClock, logger, send, crash });
+  running.catch((error: unknown) => {
+    if (!(error instanceof StillhouseError) || error.retryable) crash(error);
+    else agent.send({ type: 'engine.unusable', code: error.code, message: messageOf(error), exitCode: error.exitCode });
+  });
+  return running;
+}

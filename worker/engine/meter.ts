@@ -1,0 +1,37 @@
+/** What an engine has done since it started: the numbers behind its progress reports. */
+
+import type { Clock } from '../../src/base/clock.js';
+import type { EngineProgress } from './messages.js';
+
+/** Batches that the percentile looks back on. */
+const WINDOW = 128;
+
+export class Meter {
+  readonly #clock: Clock;
+  readonly #recentMs: number[] = [];
+  #batches = 0;
+  #images = 0;
+  #busyMs = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Runs one batch through the model, synchronously, and counts it. */
+  measure<T>(images: number, batch: () => T): { readonly result: T; readonly elapsedMs: number } {
+    const startMs = this.#clock.nowMs();
+    const result = batch();
+    const elapsedMs = this.#clock.nowMs() - startMs;
+    this.#recentMs[this.#batches % WINDOW] = elapsedMs;
+    this.#batches += 1;
+    this.#images += images;
+    this.#busyMs += elapsedMs;
+    return { result, elapsedMs };
+  }
+
+  progress(dataBytes: number): EngineProgress {
+    const sorted = [...this.#recentMs].sort((a, b) => a - b);
+    const batchMs = sorted[Math.floor(0.95 * (sorted.length - 1))] ?? null;
+    return { type: 'engine.progress', progress: this.#batches, images: this.#images, busyMs: this.#busyMs, dataBytes, batchMs };
+  }
+}

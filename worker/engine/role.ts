@@ -1,0 +1,13 @@
+/** What an engine is for: it takes the coordinator's orders and answers its peers. student.ts and teacher.ts have the two. */
+
+import type { DataMessage, DataRequest } from '../../src/protocol/data.js';
+import type { DataReply } from '../../src/transport/data-server.js';
+import type { EngineOrder } from './messages.js';
+
+export interface Role {
+  /** Begins what is ordered and returns at once. Orders that are not for this role are dropped. */
+  handle(order: EngineOrder): void;
+  answer(request: DataMessage<DataRequest>): Promise<DataReply>;
+  /** Calls off what is under way and gives back what the role holds. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,24 @@
+/** The splits of the run's data, each read once, when it is first needed, and shared by all stages. */
+
+import type { DataRecipe } from '../../src/config/schema.js';
+import { loadSplit } from '../../src/data/dataset.js';
+import type { Split } from '../../src/data/split.js';
+
+export class SplitShelf {
+  readonly #recipe: DataRecipe;
+  readonly #splits = new Map<string, Promise<Split>>();
+
+  constructor(recipe: DataRecipe) {
+    this.#recipe = recipe;
+  }
+
+  /** Throws as loadSplit does; what could not be read is read again the next time. */
+  get(name: string): Promise<Split> {
+    const there = this.#splits.get(name);
+    if (there !== undefined) return there;
+    const loading = loadSplit(this.#recipe, name);
+    this.#splits.set(name, loading);
+    loading.catch(() => this.#splits.delete(name));
+    return loading;
+  }
+}

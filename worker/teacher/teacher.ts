@@ -1,0 +1,102 @@
+/**
+ * The teacher: it loads the model that the coordinator names and answers students' requests for soft targets with
+ * logits, of the same pixels that the students see. What it serves changes only whole.
+ *
+ * Invariants: an answer belongs to the stage and term of its request; no logit that is not finite leaves the process.
+ */
+
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { CoordinatorMessageOf } from '../../src/protocol/control.js';
+import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
+import { LIMITS } from '../../src/protocol/limits.js';
+import { isFiniteArena } from '../../src/reduce/finite.js';
+import { type DataReply, refusal } from '../../src/transport/data-server.js';
+import { abortable } from '../engine/abortable.js';
+import { type EngineContext, reportFailure, trainingStage } from '../engine/context.js';
+import { fetchCheckpoint } from '../engine/fetch-state.js';
+import { JobSlot } from '../engine/job-slot.js';
+import type { EngineOrder } from '../engine/messages.js';
+import type { Role } from '../engine/role.js';
+import { openStageModel } from '../engine/stage-model.js';
+import type { SampleView } from '../engine/view.js';
+import { Classroom } from './classroom.js';
+
+export class Teacher implements Role {
+  readonly #context: EngineContext;
+  readonly #loading: JobSlot;
+  #classroom: Classroom | null = null;
+
+  constructor(context: EngineContext) {
+    this.#context = context;
+    this.#loading = new JobSlot((error) => reportFailure(context, error));
+  }
+
+  handle(order: EngineOrder): void {
+    if (order.type === 'coordinator.serve') this.#loading.replace((signal) => this.#load(order, signal));
+  }
+
+  async answer({ header, tensors }: DataMessage<DataRequest>): Promise<DataReply> {
+    if (header.type !== 'targets.get') return refusal('invalid-message', `a teacher does not answer ${header.type}`);
+    const { term } = this.#context;
+    if (header.term !== term) return refusal('old-term', `the request is of term ${header.term}, this teacher of term ${term}`);
+    const classroom = this.#classroom;
+    if (classroom === null) return refusal('not-ready', 'no model is loaded yet');
+    if (header.stage !== classroom.stage) return refusal('wrong-stage', `stage ${classroom.stage} is served, not ${header.stage}`);
+    const [samples] = tensors;
+    if (tensors.length !== 1 || samples?.name !== 'samples' || !(samples.data instanceof Int32Array) || samples.shape.length !== 1) {
+      return refusal('invalid-message', 'targets.get has one tensor: samples, int32 [B]');
+    }
+    return this.#teach(classroom, header, { epoch: header.epoch, samples: samples.data });
+  }
+
+  async close(): Promise<void> {
+    this.#loading.cancel();
+    await this.#loading.idle();
+    this.#classroom?.close();
+    this.#classroom = null;
+  }
+
+  async #teach(classroom: Classroom, { stage }: DataRequestOf<'targets.get'>, view: SampleView): Promise<DataReply> {
+    const { samples } = view;
+    if (samples.length > LIMITS.rowsPerRequest) return refusal('too-large', `${samples.length} rows, of at most ${LIMITS.rowsPerRequest}`);
+    const unknown = samples.find((sample) => sample < 0 || sample >= classroom.sampleCount);
+    if (unknown !== undefined) return refusal('unknown-sample', `sample ${unknown} is not in a split of ${classroom.sampleCount}`);
+    const asked = classroom.ask(view);
+    if (asked === null) return refusal('busy', 'too many requests wait');
+    const logits = await asked.catch((error: unknown) => {
+      if (error instanceof StillhouseError) throw error;
+      return this.#context.crash(error);
+    });
+    if (!(logits instanceof Float32Array)) return refusal('failed', 'the engine ends');
+    if (!isFiniteArena(logits)) return refusal('not-finite', `the model of stage ${classroom.from} gives logits that are not finite`);
+    const shape = [samples.length, classroom.classes];
+    return { header: { type: 'targets.answer', stage }, tensors: [{ name: 'logits', dtype: 'float32', shape, data: logits }] };
+  }
+
+  async #load(order: CoordinatorMessageOf<'coordinator.serve'>, signal: AbortSignal): Promise<void> {
+    const { stage, from, checkpoint } = order;
+    if (this.#classroom?.stage !== stage || this.#classroom.checkpoint !== checkpoint) {
+      const next = await this.#open(order, signal);
+      this.#classroom?.close();
+      this.#classroom = next;
+      this.#context.logger.info('teacher.serving', { stage, from, checkpoint });
+    }
+    this.#context.report({ type: 'worker.serving', stage });
+  }
+
+  async #open({ stage, from, checkpoint }: CoordinatorMessageOf<'coordinator.serve'>, signal: AbortSignal): Promise<Classroom> {
+    const context = this.#context;
+    const recipe = trainingStage(context, stage);
+    const split = await abortable(context.splits.get(recipe.on), signal);
+    const model = await openStageModel(context, from, 'infer');
+    try {
+      const name = { stage: from, round: null, hash: null, schema: model.program.schema.hash };
+      const { parameters } = await abortable(fetchCheckpoint(context, checkpoint, name), signal);
+      model.program.writeParameters(parameters);
+      return new Classroom({ context, name: stage, stage: recipe, checkpoint, model, split });
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
+  }
+}
