@@ -4,13 +4,14 @@
  * shape is right.
  */
 
+import { BUILTIN_SETS } from '../data/catalogue.js';
+import { MODEL_NAMES } from '../nn/names.js';
 import { suggest } from './nearest.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from './problem.js';
 import type { Recipe, Variable } from './schema.js';
 import { findCycle } from './stage-graph.js';
 
 const BUILTIN = 'builtin:';
-const BUILTIN_SETS = ['builtin:fashion-mnist'];
 const CHANNELS = { idx: 1, cifar10: 3, cifar100: 3 } as const;
 
 /** Names of models, splits and stages that nothing has, and stages that wait for each other. */
@@ -20,7 +21,7 @@ export function checkReferences(root: unknown): readonly Problem[] {
   const trained = stageNames.filter((name) => ['train', 'distil'].includes(String(valueAt(stages, [name, 'kind']))));
   const models = keysOf(valueAt(root, ['models']));
   const splits = keysOf(valueAt(root, ['data', 'splits']));
-  const problems: Problem[] = [];
+  const problems: Problem[] = models.flatMap((name) => checkModelName(root, name));
   const expect = (path: Path, what: string, names: readonly string[]): void => {
     const found = valueAt(root, path);
     if (typeof found !== 'string' || names.includes(found)) return;
@@ -48,6 +49,15 @@ export function checkReferences(root: unknown): readonly Problem[] {
   return problems;
 }
 
+/** Of a model of the package; a user's module is not looked into. */
+function checkModelName(root: unknown, model: string): readonly Problem[] {
+  const path = ['models', model, 'name'];
+  const found = valueAt(root, path);
+  const names: readonly string[] = MODEL_NAMES;
+  if (typeof found !== 'string' || names.includes(found)) return [];
+  return [{ path, at: 'value', text: `${formatPath(path)}: there is no model "${found}" in the package${suggest(found, names)}` }];
+}
+
 function namedBy(stage: unknown): string[] {
   const needs = entryOf(stage, 'needs');
   const names: unknown[] = [...(Array.isArray(needs) ? (needs as unknown[]) : []), entryOf(stage, 'teacher'), entryOf(stage, 'of')];
@@ -73,10 +83,12 @@ function checkData(data: Recipe['data']): readonly Problem[] {
   }
   if (data.path.startsWith(BUILTIN)) {
     const path = ['data', 'path'];
-    if (!BUILTIN_SETS.includes(data.path)) {
-      problems.push({ path, at: 'value', text: `data.path: there is no "${data.path}"${suggest(data.path, BUILTIN_SETS)}` });
-    } else if (data.format !== 'idx') {
-      problems.push({ path: ['data', 'format'], at: 'value', text: `data.format: ${data.path} is of the format idx, not ${data.format}` });
+    const set = BUILTIN_SETS.get(data.path);
+    if (set === undefined) {
+      problems.push({ path, at: 'value', text: `data.path: there is no "${data.path}"${suggest(data.path, [...BUILTIN_SETS.keys()])}` });
+    } else if (data.format !== set.format) {
+      const text = `data.format: ${data.path} is of the format ${set.format}, not ${data.format}`;
+      problems.push({ path: ['data', 'format'], at: 'value', text });
     }
   }
   for (const [name, split] of Object.entries(data.splits)) {

@@ -1,24 +1,25 @@
 /**
- * What a coordinator process and whoever started it say to each other over the IPC channel, and the coordinator's one
- * argument. Only between a parent and its own child: nothing of this crosses the network.
+ * What a coordinator or worker process and whoever started it say to each other over the IPC channel, and the one
+ * argument of each. Only between a parent and its own child: nothing of this crosses the network.
  */
 
+import type { EngineName } from '../config/schema.js';
 import type { ErrorCode } from '../errors/table.js';
 import type { Report, Summary } from './report.js';
 
 /** The coordinator's only argument, as JSON. Either `recipe` or `resume`. */
 export interface CoordinatorArguments {
   /** A recipe file, with `set` of the command line ('a.b=c'). */
-  readonly recipe?: string;
-  readonly set?: readonly string[];
+  readonly recipe?: string | undefined;
+  readonly set?: readonly string[] | undefined;
   /** The folder of a run to go on with. */
-  readonly resume?: string;
+  readonly resume?: string | undefined;
   /** Where the folder of a new run is made; 'runs' when left out. */
-  readonly runsFolder?: string;
+  readonly runsFolder?: string | undefined;
   /** The control address; port `*`: any. */
   readonly listen: string;
   /** The data address; the host of `listen` and any port when left out. */
-  readonly dataListen?: string;
+  readonly dataListen?: string | undefined;
   /** Allows addresses off loopback. */
   readonly insecure: boolean;
 }
@@ -37,3 +38,23 @@ export type CoordinatorToParent =
   | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string };
 
 export type ParentToCoordinator = { readonly type: 'stop'; readonly reason: string };
+
+/** The worker agent's only argument, as JSON. */
+export interface WorkerArguments {
+  readonly role: 'teacher' | 'student';
+  /** The coordinator's control address. */
+  readonly coordinator: string;
+  /** Unique in the run. */
+  readonly name: string;
+  /** What the recipe says when left out. */
+  readonly engine?: EngineName | 'auto';
+  /** Where its engine listens for data; 127.0.0.1 when left out. */
+  readonly listenHost?: string;
+  /** Allows addresses off loopback. */
+  readonly insecure: boolean;
+  /** Where its log goes; to the standard error when left out. */
+  readonly logFile?: string;
+}
+
+/** Drain: finish what the round needs, then leave. A second one ends the worker at once. */
+export type ParentToWorker = { readonly type: 'stop'; readonly reason: string };

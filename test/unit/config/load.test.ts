@@ -139,6 +139,12 @@ describe('what is wrong is named with its place and the nearest valid name', () 
     ['model with two origins', edited('{ name: cnn-teacher }', '{ name: a, module: b }'), '10:12', /give either name or module/],
     ['empty section', edited(/stages:\n[\s\S]*/.exec(VALID)?.[0] ?? '', 'stages:\n'), '12:1', /stages must be a map, not nothing/],
     ['no stages', edited(/stages:\n[\s\S]*/.exec(VALID)?.[0] ?? '', 'stages: {}\n'), '12:1', /there is no stage in stages/],
+    [
+      'model of the package',
+      edited('cnn-teacher', 'cnn-techer'),
+      '10:20',
+      /no model "cnn-techer" in the package; did you mean "cnn-teacher"/,
+    ],
     ['model that is not there', edited('model: own', 'model: owm'), '25:12', /there is no model "owm"; did you mean "own"\?/],
     ['split that is not there', edited('on: train', 'on: trian'), '16:9', /there is no split "trian"; did you mean "train"\?/],
     [
