@@ -1,0 +1,33 @@
+/** A small file that is replaced whole: after a crash the old text or the new one is there, never half of one. */
+
+import { open, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
+
+/** Writes, syncs and renames. Throws `run.unwritable`. */
+export async function writeFileAtomic(file: string, text: string): Promise<void> {
+  const unfinished = `${file}.unfinished`;
+  try {
+    const handle = await open(unfinished, 'w');
+    try {
+      await handle.writeFile(text);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(unfinished, file);
+    await syncFolder(dirname(file));
+  } catch (error) {
+    throw new StillhouseError('run.unwritable', `cannot be written: ${messageOf(error)}`, { file, cause: error });
+  }
+}
+
+/** The folder's entries are on the disk. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * The control plane's end: frames to messages and back. What is no valid message is refused with its reason, counted
+ * and logged, and never reaches the core; nothing that a peer sends can throw here.
+ */
+
+import type { Logger } from '../../src/log/logger.js';
+import { decodeWorkerMessage, encodeControl } from '../../src/protocol/codec.js';
+import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
+import { LIMITS } from '../../src/protocol/limits.js';
+import type { Frames, Listener, PeerId, SendOutcome, Transport } from '../../src/transport/transport.js';
+import { PeerConduct } from './peer-conduct.js';
+
+export interface ControlServerOptions {
+  readonly transport: Transport;
+  readonly endpoint: string;
+  readonly logger: Logger;
+  /** Takes a valid message; false when too many of this peer, or of all, are waiting. */
+  deliver(peer: PeerId, message: WorkerMessage): boolean;
+}
+
+export interface ControlServer {
+  /** Where workers reach it. */
+  readonly endpoint: string;
+  send(peer: PeerId, message: CoordinatorMessage): SendOutcome;
+  close(): Promise<void>;
+}
+
+/** Listens. Throws `transport.bind`. */
+export async function openControlServer(options: ControlServerOptions): Promise<ControlServer> {
+  const { transport, endpoint, logger, deliver } = options;
+  const conduct = new PeerConduct();
+  const listener: Listener = await transport.listen({
+    endpoint,
+    frameBytesMax: LIMITS.controlFrameBytes,
+    framesMax: 1,
+    queueMax: LIMITS.controlQueue,
+    onMessage: (peer, frames) => receive(peer, frames),
+  });
+
+  function receive(peer: PeerId, frames: Frames): void {
+    const decoded = decodeWorkerMessage(frames);
+    if (decoded.ok && deliver(peer, decoded.message)) return;
+    const refusal: Omit<RefuseMessage, 'type'> = decoded.ok
+      ? { reason: 'busy', of: decoded.message.type, message: 'too many messages are waiting; send less often' }
+      : { reason: decoded.reason, of: isHello(decoded.reason) ? 'worker.hello' : 'unknown', message: decoded.detail };
+    const { answer, log } = conduct.offend(peer);
+    if (log) logger.warn('message.refused', { peer, ...refusal, total: conduct.total });
+    if (answer) listener.send(peer, [encodeControl({ type: 'refuse', ...refusal })]);
+  }
+
+  return {
+    endpoint: listener.endpoint,
+    send: (peer, message) => listener.send(peer, [encodeControl(message)]),
+    close: () => listener.close(),
+  };
+}
+
+type RefuseMessage = Extract<CoordinatorMessage, { type: 'refuse' }>;
+
+/** Refusals that only a hello gets. */
+const isHello = (reason: string): boolean => reason === 'protocol-version' || reason === 'schema-mismatch';

@@ -1,0 +1,175 @@
+/**
+ * What the coordinator's data server answers: workers put and fetch checkpoints and put exported models, and this is
+ * the only writer of them. It takes only what the core has asked for, in this term, from the incarnation that it was
+ * asked of. Soft targets, arenas and states are the workers' to hand out.
+ */
+
+import { assertNever } from '../../src/base/assert.js';
+import type { Incarnation } from '../../src/base/ids.js';
+import { writeFolder } from '../../src/checkpoint/atomic-folder.js';
+import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
+import type { CheckpointStore } from '../../src/checkpoint/store.js';
+import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { Logger } from '../../src/log/logger.js';
+import { cutText } from '../../src/protocol/codec.js';
+import type { CoordinatorMessage } from '../../src/protocol/control.js';
+import type { DataAnswerBody, DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
+import type { RefuseReason } from '../../src/protocol/field.js';
+import type { WireTensor } from '../../src/tensor/tensor.js';
+import type { CoreEvent } from '../core/types.js';
+import type { HeldTerm } from './term.js';
+
+export interface DataReply {
+  readonly header: DataAnswerBody;
+  readonly tensors: readonly WireTensor[];
+}
+
+export interface DataStoreOptions {
+  readonly term: HeldTerm;
+  readonly store: CheckpointStore;
+  readonly exportsFolder: string;
+  readonly logger: Logger;
+  /** Told when something is on disk, whole. */
+  readonly onStored: (event: Extract<CoreEvent, { type: 'checkpoint-stored' | 'artifact-stored' }>) => void;
+  /** Told when this coordinator may not go on. */
+  readonly onOver: (error: unknown) => void;
+}
+
+/** A put may be repeated when its answer was lost, so what was asked for is remembered for so many more. */
+const REMEMBERED_MAX = 64;
+
+export class DataStore {
+  readonly #options: DataStoreOptions;
+  readonly #saves = new Map<string, { readonly incarnation: Incarnation; readonly round: number }>();
+  readonly #exports = new Map<string, Incarnation>();
+
+  constructor(options: DataStoreOptions) {
+    this.#options = options;
+  }
+
+  /** Looks at what the core sends: from then on, what it asks for is taken. */
+  expect(message: CoordinatorMessage): void {
+    if (message.type === 'coordinator.save') {
+      const { checkpoint, incarnation, round } = message;
+      remember(this.#saves, checkpoint, { incarnation, round });
+    }
+    if (message.type === 'coordinator.assign' && message.work.kind === 'export')
+      remember(this.#exports, message.stage, message.incarnation);
+  }
+
+  /** Never rejects: what goes wrong is logged and refused. */
+  async answer(request: DataMessage<DataRequest>): Promise<DataReply> {
+    const { logger, onOver } = this.#options;
+    try {
+      const reply = await this.#handle(request);
+      if (reply.header.type === 'refuse') logger.warn('data.refused', { of: request.header.type, ...reply.header });
+      return reply;
+    } catch (error) {
+      logger.error('data.failed', { of: request.header.type, error });
+      if (!(error instanceof StillhouseError)) return refuse('failed', messageOf(error));
+      if (error.code === 'run.busy') onOver(error);
+      return refuse(error.code === 'checkpoint.missing' ? 'missing' : 'failed', error.message);
+    }
+  }
+
+  async #handle({ header, tensors }: DataMessage<DataRequest>): Promise<DataReply> {
+    switch (header.type) {
+      case 'checkpoint.put':
+        return this.#putCheckpoint(header, tensors);
+      case 'checkpoint.get':
+        return this.#getCheckpoint(header.checkpoint);
+      case 'artifact.put':
+        return this.#putArtifact(header, tensors);
+      case 'targets.get':
+      case 'arena.get':
+      case 'state.get':
+        return refuse('missing', `the coordinator does not answer ${header.type}: ask a worker`);
+      default:
+        return assertNever(header, 'data request');
+    }
+  }
+
+  async #putCheckpoint(header: DataRequestOf<'checkpoint.put'>, tensors: readonly WireTensor[]): Promise<DataReply> {
+    const { term, store, onStored } = this.#options;
+    const { checkpoint: id, incarnation, stage, round, ranges, hash, schema } = header;
+    const old = this.#refuseOldTerm(header.term);
+    if (old !== null) return old;
+    const asked = this.#saves.get(id);
+    if (asked?.round !== round || asked.incarnation !== incarnation) {
+      return refuse('wrong-round', `incarnation ${incarnation} was not asked to save round ${round} as ${id}`);
+    }
+    const [parameters, slots] = tensors;
+    if (tensors.length !== 2 || !isFloats(parameters, 'parameters') || !isFloats(slots, 'slots')) {
+      return refuse('invalid-message', 'a checkpoint is two tensors: parameters float32 [P], slots float32 [S]');
+    }
+    term.requireNewest();
+    const info = { id, term: header.term, stage, round, ranges, hash, schema };
+    const outcome = await store.put({ info, parameters: parameters.data, slots: slots.data });
+    if (!outcome.stored) return refuse(outcome.reason, outcome.message);
+    onStored({ type: 'checkpoint-stored', checkpoint: outcome.checkpoint });
+    return STORED;
+  }
+
+  async #getCheckpoint(id: string): Promise<DataReply> {
+    const { info, parameters, slots } = await this.#options.store.get(id);
+    const { stage, round, ranges, hash, schema } = info;
+    return {
+      header: { type: 'state.answer', stage, round, ranges: [...ranges], hash, schema },
+      tensors: [
+        { name: 'parameters', dtype: 'float32', shape: [parameters.length], data: parameters },
+        { name: 'slots', dtype: 'float32', shape: [slots.length], data: slots },
+      ],
+    };
+  }
+
+  async #putArtifact(header: DataRequestOf<'artifact.put'>, tensors: readonly WireTensor[]): Promise<DataReply> {
+    const { term, exportsFolder, onStored, logger } = this.#options;
+    const { stage, incarnation } = header;
+    const old = this.#refuseOldTerm(header.term);
+    if (old !== null) return old;
+    if (this.#exports.get(stage) !== incarnation) {
+      return refuse('wrong-stage', `incarnation ${incarnation} was not asked to export stage ${stage}`);
+    }
+    // A file's name is a tensor's name, which has no separators and does not start with a dot.
+    if (
+      tensors.length === 0 ||
+      tensors.some(({ dtype }) => dtype !== 'uint8') ||
+      new Set(tensors.map(({ name }) => name)).size < tensors.length
+    ) {
+      return refuse('invalid-message', 'an artifact is one or more files of different names, each a tensor uint8 [bytes]');
+    }
+    term.requireNewest();
+    await writeFolder({ fs: nodeFileSystem, parent: exportsFolder, name: stage }, async (add) => {
+      for (const { name, data } of tensors) await add(name, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    });
+    logger.info('artifact.stored', { stage, files: tensors.map(({ name }) => name) });
+    onStored({ type: 'artifact-stored', incarnation, stage });
+    return STORED;
+  }
+
+  #refuseOldTerm(term: number): DataReply | null {
+    const own = this.#options.term.term;
+    return term === own ? null : refuse('old-term', `term ${term} is not the coordinator's: it is in term ${own}`);
+  }
+}
+
+const STORED: DataReply = { header: { type: 'stored' }, tensors: [] };
+
+function refuse(reason: RefuseReason, message: string): DataReply {
+  return { header: { type: 'refuse', reason, message: cutText(message) }, tensors: [] };
+}
+
+type FloatTensor = WireTensor & { readonly data: Float32Array };
+
+function isFloats(tensor: WireTensor | undefined, name: string): tensor is FloatTensor {
+  return tensor?.name === name && tensor.data instanceof Float32Array && tensor.shape.length === 1;
+}
+
+/** Sets the newest entry and forgets the oldest beyond the maximum. */
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size <= REMEMBERED_MAX) return;
+  const [oldest] = map.keys();
+  if (oldest !== undefined) map.delete(oldest);
+}

@@ -1,0 +1,62 @@
+/** Performs what the core decides. Each effect is done, or on the disk, when the promise resolves. */
+
+import { assertNever } from '../../src/base/assert.js';
+import type { CheckpointStore } from '../../src/checkpoint/store.js';
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { Logger } from '../../src/log/logger.js';
+import type { CoordinatorMessage } from '../../src/protocol/control.js';
+import type { Report } from '../../src/protocol/report.js';
+import type { ControlServer } from './control-server.js';
+import type { DataStore } from './data-store.js';
+import type { Journal } from './journal.js';
+import type { OuterEffect } from './runner.js';
+import type { HeldTerm } from './term.js';
+
+export interface Outside {
+  readonly term: HeldTerm;
+  readonly control: Pick<ControlServer, 'send'>;
+  readonly data: Pick<DataStore, 'expect'>;
+  readonly journal: Pick<Journal, 'append'>;
+  readonly store: Pick<CheckpointStore, 'retain'>;
+  readonly logger: Logger;
+  /** Tells the parent, and writes metrics.jsonl. */
+  report(report: Report): Promise<void>;
+}
+
+/** Throws `run.busy` before anything is written for a term that is over, and `run.unwritable`. */
+export async function performEffect(outside: Outside, effect: OuterEffect): Promise<void> {
+  switch (effect.type) {
+    case 'send':
+      return send(outside, effect.peer, effect.message);
+    case 'journal':
+      outside.term.requireNewest();
+      return outside.journal.append(effect.record);
+    case 'log':
+      return outside.logger[effect.level](effect.event, effect.fields);
+    case 'report':
+      return outside.report(effect.report);
+    case 'retain':
+      return retain(outside, effect.stage, effect.checkpoints);
+    default:
+      return assertNever(effect, 'effect');
+  }
+}
+
+/** What is not delivered is logged and not repeated: the peer's lease or a deadline of the core will tell. */
+function send({ control, data, logger }: Outside, peer: string, message: CoordinatorMessage): void {
+  // First, so that the peer's put cannot come too early.
+  data.expect(message);
+  const outcome = control.send(peer, message);
+  if (outcome !== 'queued') logger.warn('message.undelivered', { peer, message: message.type, outcome });
+}
+
+/** Old checkpoints that cannot be deleted take room and harm nothing else. */
+async function retain({ store, term, logger }: Outside, stage: string, checkpoints: readonly string[]): Promise<void> {
+  term.requireNewest();
+  try {
+    await store.retain(stage, checkpoints);
+  } catch (error) {
+    if (error instanceof StillhouseError) throw error;
+    logger.warn('checkpoint.undeleted', { stage, error });
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * Events on their way to the core, in the order they came. Messages of workers are bounded, in all and per peer, so
+ * that one that floods the coordinator neither fills its memory nor keeps the others from being heard.
+ */
+
+import { LIMITS } from '../../src/protocol/limits.js';
+import type { CoreEvent } from '../core/types.js';
+
+/** Messages of all peers together that may wait. */
+const WAITING_MAX = 16 * LIMITS.controlQueue;
+
+type MessageEvent = Extract<CoreEvent, { type: 'message' }>;
+
+export class Inbox {
+  #events: CoreEvent[] = [];
+  /** How many messages of each peer are waiting; peers without any are not in it. */
+  readonly #waiting = new Map<string, number>();
+  #messages = 0;
+  #failure: { readonly error: unknown } | null = null;
+  #wake: (() => void) | null = null;
+
+  /** Takes a worker's message; false, and it is dropped, when too many are waiting. */
+  offer(event: MessageEvent): boolean {
+    const waiting = this.#waiting.get(event.peer) ?? 0;
+    if (waiting >= LIMITS.controlQueue || this.#messages >= WAITING_MAX) return false;
+    this.#waiting.set(event.peer, waiting + 1);
+    this.#messages += 1;
+    this.#push(event);
+    return true;
+  }
+
+  /** Takes an event of the coordinator's own. */
+  add(event: Exclude<CoreEvent, MessageEvent>): void {
+    this.#push(event);
+  }
+
+  /** The next call of `next`, and every later one, throws this. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#wake?.();
+  }
+
+  /** The oldest event; waits for one. One caller at a time. */
+  async next(): Promise<CoreEvent> {
+    for (;;) {
+      if (this.#failure !== null) throw this.#failure.error;
+      const event = this.#events.shift();
+      if (event !== undefined) return this.#taken(event);
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#wake = null;
+    }
+  }
+
+  #push(event: CoreEvent): void {
+    this.#events.push(event);
+    this.#wake?.();
+  }
+
+  #taken(event: CoreEvent): CoreEvent {
+    if (event.type !== 'message') return event;
+    const left = (this.#waiting.get(event.peer) ?? 1) - 1;
+    if (left === 0) this.#waiting.delete(event.peer);
+    else this.#waiting.set(event.peer, left);
+    this.#messages -= 1;
+    return event;
+  }
+}

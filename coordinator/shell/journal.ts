@@ -1,0 +1,94 @@
+/**
+ * The journal: what was committed, one JSON line a record, each with a checksum, append-only. A crash can leave the
+ * last line torn: it is dropped. Damage anywhere else is an error, because everything after it would hang in the air.
+ * Invariant: a record that `append` resolved for is in the file; one that later records build on is on the disk.
+ */
+
+import { createHash } from 'node:crypto';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { assert } from '../../src/base/assert.js';
+import { hasCode, messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { JournalRecord } from '../core/types.js';
+import { journalRecordSchema } from './journal-record.js';
+
+export interface Journal {
+  /** The records found when it was opened, oldest first. */
+  readonly records: readonly JournalRecord[];
+  /** Adds a record. Throws `run.unwritable`. */
+  append(record: JournalRecord): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A resumed run builds on these, so they reach the disk before anything else happens. Commits follow with the next. */
+const SYNCED: ReadonlySet<JournalRecord['type']> = new Set(['term', 'checkpoint', 'rollback', 'stage-done', 'run-done']);
+
+/**
+ * Opens a journal, made when it is missing, and cuts off a torn last line. Throws `run.invalid`, naming file and line,
+ * when it is damaged.
+ */
+export async function openJournal(file: string): Promise<Journal> {
+  const { records, wholeBytes } = await readJournal(file);
+  const handle = await open(file, 'a');
+  await handle.truncate(wholeBytes);
+  return {
+    records,
+    append: (record) => append(handle, file, record),
+    close: () => handle.close(),
+  };
+}
+
+/** The records of a journal and the bytes they take; none when there is no file. Throws `run.invalid` as above. */
+export async function readJournal(file: string): Promise<{ records: JournalRecord[]; wholeBytes: number }> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT')) return '';
+    throw error;
+  });
+  const lines = text.split('\n');
+  // What follows the last line feed was not written to its end.
+  const torn = lines.pop() ?? '';
+  const records: JournalRecord[] = [];
+  let newestTerm = 0;
+  for (const [index, line] of lines.entries()) {
+    const record = decodeLine(line);
+    if (record === null) {
+      throw new StillhouseError('run.invalid', 'this line of the journal is damaged', {
+        file,
+        line: index + 1,
+        hint: 'To give up what was committed after it, cut the file before this line',
+      });
+    }
+    // An older coordinator wrote on before it noticed that another had taken over: nobody acted on that.
+    if (record.term < newestTerm) continue;
+    newestTerm = record.term;
+    records.push(record);
+  }
+  return { records, wholeBytes: Buffer.byteLength(text) - Buffer.byteLength(torn) };
+}
+
+/** A record as its line, with the line feed. */
+export function encodeLine(record: JournalRecord): string {
+  assert(journalRecordSchema.safeParse(record).success, `the journal would not read this record: ${JSON.stringify(record)}`);
+  return `${JSON.stringify({ sum: checksum(record), record })}\n`;
+}
+
+function decodeLine(line: string): JournalRecord | null {
+  try {
+    const { sum, record } = JSON.parse(line) as { sum?: unknown; record?: unknown };
+    if (record === undefined || sum !== checksum(record)) return null;
+    return journalRecordSchema.safeParse(record).data ?? null;
+  } catch {
+    return null;
+  }
+}
+
+const checksum = (record: unknown): string => createHash('sha256').update(JSON.stringify(record)).digest('hex').slice(0, 16);
+
+async function append(handle: FileHandle, file: string, record: JournalRecord): Promise<void> {
+  try {
+    await handle.appendFile(encodeLine(record));
+    if (SYNCED.has(record.type)) await handle.datasync();
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error)) throw error;
+    throw new StillhouseError('run.unwritable', `the journal cannot be written: ${messageOf(error)}`, { file, cause: error });
+  }
+}

@@ -1,0 +1,99 @@
+/** The folder of a run: where each file of it lies, how a new one is made, and how an older one is opened again. */
+
+import { mkdir, readFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { explainRecipe } from '../../src/config/explain.js';
+import { parseRecipe, recipeJson } from '../../src/config/load.js';
+import type { Recipe } from '../../src/config/schema.js';
+import { hasCode, messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { LIMITS } from '../../src/protocol/limits.js';
+import { syncFolder, writeFileAtomic } from './atomic-file.js';
+
+export interface RunFolder {
+  /** The folder's name, which is the run's. */
+  readonly name: string;
+  readonly path: string;
+  /** The recipe with its defaults: for people, and as resuming reads it. */
+  readonly config: string;
+  readonly recipe: string;
+  readonly terms: string;
+  readonly journal: string;
+  readonly log: string;
+  /** Reports, one JSON line each. */
+  readonly metrics: string;
+  readonly checkpoints: string;
+  /** A folder per exported stage. */
+  readonly exports: string;
+  readonly summary: string;
+}
+
+/** Where the files of the run in this folder lie. */
+export function runFolderAt(path: string): RunFolder {
+  const at = (name: string): string => join(resolve(path), name);
+  return {
+    name: basename(resolve(path)),
+    path: resolve(path),
+    config: at('config.resolved.yaml'),
+    recipe: at('recipe.json'),
+    terms: at('terms'),
+    journal: at('journal'),
+    log: at('log.jsonl'),
+    metrics: at('metrics.jsonl'),
+    checkpoints: at('checkpoints'),
+    exports: at('export'),
+    summary: at('summary.json'),
+  };
+}
+
+/**
+ * Makes `runsFolder`/<recipe's name>-<time>, with the recipe in it. Runs that start in the same second get different
+ * folders. Throws `run.unwritable`.
+ */
+export async function createRunFolder(options: { runsFolder: string; recipe: Recipe; wallMs: number }): Promise<RunFolder> {
+  const { runsFolder, recipe, wallMs } = options;
+  const folder = runFolderAt(await makeUnique(resolve(runsFolder), recipe.name, timeName(wallMs)));
+  await mkdir(folder.exports);
+  await writeFileAtomic(folder.config, explainRecipe(recipe));
+  // Last: a folder with this file in it is a run.
+  await writeFileAtomic(folder.recipe, recipeJson(recipe));
+  await syncFolder(resolve(runsFolder));
+  return folder;
+}
+
+/** The folder of an older run and its recipe. Throws `run.invalid` when it is none. */
+export async function openRunFolder(path: string): Promise<{ folder: RunFolder; recipe: Recipe }> {
+  const folder = runFolderAt(path);
+  try {
+    return { folder, recipe: parseRecipe(await readFile(folder.recipe, 'utf8')) };
+  } catch (error) {
+    const what = hasCode(error, 'ENOENT') ? 'this folder is not a run' : `the run's recipe cannot be read: ${messageOf(error)}`;
+    throw new StillhouseError('run.invalid', what, { file: folder.recipe, hint: 'Give a folder that "run" made', cause: error });
+  }
+}
+
+async function makeUnique(runsFolder: string, recipeName: string, time: string): Promise<string> {
+  const longestEnding = `-${time}-999`.length;
+  const stem = `${recipeName.slice(0, LIMITS.nameLength - longestEnding)}-${time}`;
+  try {
+    await mkdir(runsFolder, { recursive: true });
+    for (let n = 1; ; n++) {
+      const path = join(runsFolder, n === 1 ? stem : `${stem}-${n}`);
+      try {
+        await mkdir(path);
+        return path;
+      } catch (error) {
+        if (!hasCode(error, 'EEXIST')) throw error;
+      }
+    }
+  } catch (error) {
+    throw new StillhouseError('run.unwritable', `cannot make a run folder: ${messageOf(error)}`, { file: runsFolder, cause: error });
+  }
+}
+
+/** Local time as YYYYMMDD-HHMMSS. */
+function timeName(wallMs: number): string {
+  const time = new Date(wallMs);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const day = `${time.getFullYear()}${two(time.getMonth() + 1)}${two(time.getDate())}`;
+  return `${day}-${two(time.getHours())}${two(time.getMinutes())}${two(time.getSeconds())}`;
+}
