@@ -46,7 +46,7 @@ export function splitOf(part: ImagePart, { name, from, to }: { name: string; fro
   const { height, width, channels, classes } = part;
   const whole = from === 0 && to === part.count;
   const bytes = height * width * channels;
-  const labels = whole ? part.labels : part.labels.slice(from, to);
+  const labels = whole ? part.labels : new Uint8Array(part.labels.subarray(from, to));
   return {
     name,
     count: to - from,
@@ -54,7 +54,7 @@ export function splitOf(part: ImagePart, { name, from, to }: { name: string; fro
     width,
     channels,
     classes,
-    pixels: whole ? part.pixels : part.pixels.slice(from * bytes, to * bytes),
+    pixels: whole ? part.pixels : new Uint8Array(part.pixels.subarray(from * bytes, to * bytes)),
     label(sample) {
       const label = labels[sample];
       assert(label !== undefined, `split ${name} has no sample ${sample}`);
