@@ -32,7 +32,7 @@ export interface Child<In, Out> {
   /** Queues a message. False when the child is gone, or going: it will not get this message. */
   send(message: Out): boolean;
   onMessage(handler: (message: In) => void): void;
-  /** Called once, when the process has ended; at the next turn if it already has. */
+  /** Called once, when the process has ended and its last message was delivered; at the next turn if that is so already. */
   onExit(handler: (end: ChildEnd) => void): void;
   /** Sends a signal; does nothing when the process has ended. */
   kill(signal: NodeJS.Signals): void;
@@ -61,7 +61,8 @@ function childOf<In, Out>(child: ChildProcess): Child<In, Out> {
     child.on('error', () => {
       if (child.pid === undefined) resolve({ code: null, signal: null });
     });
-    child.on('exit', (code, signal) => resolve({ code, signal }));
+    // 'close' comes after the channel is read to its end, 'exit' may come before.
+    child.on('close', (code, signal) => resolve({ code, signal }));
   });
   return {
     pid: child.pid ?? 0,

@@ -10,6 +10,8 @@ import { onSignal } from './signal.js';
 export interface ParentLink<In, Out> {
   /** Queues a message to the parent. A message to a parent that is gone is dropped: this process is about to end. */
   send(message: Out): void;
+  /** Resolves when what was sent so far is out of this process. Await it before exiting. */
+  sent(): Promise<void>;
   /** Sets what is called with each message of the parent. Messages that arrive before are kept for it. */
   onMessage(handler: (message: In) => void): void;
 }
@@ -32,12 +34,16 @@ export function linkToParent<In, Out>(options: { readonly onGone?: () => void } 
     else handler(message as In);
   });
 
+  let last = Promise.resolve();
   return {
     send(message) {
       if (!process.connected) return;
-      // The callback takes errors of the channel: a parent that went away meanwhile is seen by 'disconnect'.
-      process.send?.(message, undefined, undefined, () => {});
+      last = new Promise((resolve) => {
+        // The callback takes errors of the channel: a parent that went away meanwhile is seen by 'disconnect'.
+        process.send?.(message, undefined, undefined, () => resolve());
+      });
     },
+    sent: () => last,
     onMessage(next) {
       handler = next;
       for (const message of early.splice(0)) next(message);

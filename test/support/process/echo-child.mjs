@@ -14,6 +14,10 @@ if (link === null) {
       process.kill(process.pid, 'SIGINT');
       setImmediate(() => link.send({ type: 'alive' }));
     }
+    if (message.type === 'flood') {
+      for (let i = 0; i < message.count; i++) link.send({ type: 'flood', i, ballast: new Uint8Array(64 * 1024) });
+      void link.sent().then(() => exitAfterFlush(0));
+    }
     if (message.type === 'exit') void exitAfterFlush(message.code);
   });
   link.send({ type: 'ready', pid: process.pid });

@@ -59,6 +59,15 @@ describe('a child', () => {
     expect(late).toEqual({ code, signal: null });
   });
 
+  test('that exits after its messages are sent loses none', async () => {
+    const { child } = await start();
+    const seen: unknown[] = [];
+    child.onMessage((message) => seen.push(message.i));
+    child.send({ type: 'flood', count: 200 });
+    await child.ended;
+    expect(seen).toEqual(Array.from({ length: 200 }, (_, i) => i));
+  });
+
   test('says that it was killed, and by what', async () => {
     const { child, pid } = await start();
     expect(child.pid).toBe(pid);
