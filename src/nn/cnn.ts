@@ -42,6 +42,8 @@ function build({ inputShape, classes, seed }: BuildContext, { channels, down, hi
     const filters = Number(text);
     x = down === 'pool' ? pooledConvolution(x, i + 1, filters) : stridedConvolution(x, i + 1, filters);
   });
+  if (x.shape.includes(0))
+    throw new Error(`Nothing is left of the image after ${channels.split(',').length} halvings: give fewer channels`);
   x = layers.flatten({ name: 'flatten' }).apply(x) as SymbolicTensor;
   if (hidden > 0) x = layers.dense({ name: 'hidden', units: hidden, activation: 'relu', ...ZEROS }).apply(x) as SymbolicTensor;
   x = layers.dense({ name: 'logits', units: classes, ...ZEROS }).apply(x) as SymbolicTensor;

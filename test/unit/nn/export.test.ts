@@ -1,0 +1,83 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, expect, test } from 'vitest';
+import { openEngine } from '../../../src/engines/catalogue.js';
+import { buildModel } from '../../../src/nn/build.js';
+import { serialiseModel } from '../../../src/nn/export.js';
+import { arenaSchemaOf, readArena, writeArena } from '../../../src/nn/weights.js';
+
+/** Stock tfjs in a process of its own: none of this package's code is there to help. */
+const STOCK = `
+import { readFileSync } from 'node:fs';
+import '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+import { loadLayersModel } from '@tensorflow/tfjs-layers';
+const [folder, shape] = process.argv.slice(1);
+const { modelTopology, weightsManifest } = JSON.parse(readFileSync(folder + '/model.json', 'utf8'));
+const weightSpecs = weightsManifest.flatMap(({ weights }) => weights);
+const file = readFileSync(folder + '/' + weightsManifest[0].paths[0]);
+const weightData = new Uint8Array(file).buffer;
+const model = await loadLayersModel({ load: async () => ({ modelTopology, weightSpecs, weightData }) });
+const size = JSON.parse(shape).reduce((a, b) => a * b, 1);
+const images = tf.tensor(Float32Array.from({ length: size }, (_, i) => Math.sin(i)), JSON.parse(shape));
+process.stdout.write(JSON.stringify([...model.predict(images).dataSync()]));
+`;
+
+beforeAll(async () => {
+  await openEngine('cpu');
+});
+
+const user = fileURLToPath(new URL('module/good.mjs', import.meta.url));
+
+test.each([
+  ['cnn-student', { name: 'cnn-student', options: {} }, [8, 8, 2]],
+  ['resnet8, shortcut A', { name: 'resnet8', options: {} }, [8, 8, 3]],
+  ['resnet8, shortcut B', { name: 'resnet8', options: { shortcut: 'B' } }, [8, 8, 3]],
+  ["a user's module", { module: user, options: { filters: 2 } }, [8, 8, 1]],
+] as const)('%s opens in stock tfjs and predicts the same, to the bit', async (_, spec, inputShape) => {
+  const model = await buildModel(spec, { inputShape, classes: 3, seed: 5 });
+  const schema = arenaSchemaOf(model);
+  // As after training: BatchNorm's statistics are not those of the start.
+  writeArena(
+    model,
+    schema,
+    readArena(model, schema).map((x, i) => x + 0.1 * (1 + Math.sin(i))),
+  );
+  const shape = [2, ...inputShape];
+  const images = tf.tensor(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i)),
+    shape,
+  );
+  const expected = [...(model.predict(images) as tf.Tensor).dataSync()];
+
+  const folder = await mkdtemp(join(tmpdir(), 'stillhouse export '));
+  for (const { name, bytes } of await serialiseModel(model)) await writeFile(join(folder, name), bytes);
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--input-type=module', '--eval', STOCK, '--', folder, JSON.stringify(shape)],
+    { cwd: fileURLToPath(new URL('../../../', import.meta.url)) },
+  );
+  expect(JSON.parse(stdout)).toEqual(expected);
+  expect(expected.every(Number.isFinite)).toBe(true);
+  await rm(folder, { recursive: true });
+  model.dispose();
+});
+
+test('equal models give equal bytes, other parameters other ones; model.json names the weights file', async () => {
+  const context = { inputShape: [8, 8, 1], classes: 3 } as const;
+  const models = await Promise.all([1, 1, 2].map((seed) => buildModel({ name: 'cnn-student', options: {} }, { ...context, seed })));
+  const [one, same, other] = await Promise.all(models.map(serialiseModel));
+  expect(same?.[1]).toEqual(one?.[1]);
+  expect(other?.[1]).not.toEqual(one?.[1]);
+  expect(one?.map(({ name }) => name)).toEqual(['model.json', 'weights.bin']);
+  const json = JSON.parse(new TextDecoder().decode(one?.[0]?.bytes)) as { weightsManifest: { paths: string[] }[]; format: string };
+  expect(json.format).toBe('layers-model');
+  expect(json.weightsManifest[0]?.paths).toEqual(['weights.bin']);
+  expect(one?.[1]?.bytes.length).toBe(4 * arenaSchemaOf(models[0]!).size);
+  for (const model of models) model.dispose();
+});
