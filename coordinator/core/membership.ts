@@ -7,7 +7,7 @@ import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import type { RefuseReason } from '../../src/protocol/field.js';
 import { countFailure, finish } from './ending.js';
 import { dropFromOther } from './evaluating.js';
-import { expiredMembers, judgeHello, type Member, NO_COUNTERS, withMember, withoutMember } from './roster.js';
+import { expiryMs, judgeHello, type Member, NO_COUNTERS, withMember, withoutMember } from './roster.js';
 import { abandonSaving, askToSave } from './saving.js';
 import { addCounters } from './summary.js';
 import { askToServe, relink } from './teaching.js';
@@ -59,6 +59,7 @@ function admit(turn: Turn, peer: string, hello: WorkerMessageOf<'worker.hello'>)
     heardMs: turn.nowMs,
     engine: null,
     serving: null,
+    dueMs: turn.nowMs + turn.state.plan.timing.startMs,
     counters: NO_COUNTERS,
     isLeaving: false,
   };
@@ -84,7 +85,7 @@ function welcome(turn: Turn, { incarnation }: Member): void {
 export function onReady(turn: Turn, member: Member, message: WorkerMessageOf<'worker.ready'>): void {
   const { worker, role, incarnation } = member;
   const engine = { name: message.engine, endpoint: message.endpoint };
-  turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, engine }) };
+  turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, engine, dueMs: null }) };
   log(turn, 'info', 'worker.ready', { worker, role, incarnation, ...engine });
   report(turn, { type: 'worker-joined', worker, role, incarnation, engine: engine.name });
   if (role === 'teacher') askToServe(turn, incarnation);
@@ -161,9 +162,12 @@ function keepTotals(turn: Turn, { role, counters, engine }: Member): void {
 }
 
 export function removeExpired(turn: Turn): void {
-  const { leaseMs } = turn.state.plan.timing;
-  for (const { incarnation } of expiredMembers(turn.state.roster, turn.nowMs, leaseMs)) {
-    removeMember(turn, incarnation, `nothing was heard of it for ${leaseMs} ms`);
+  const { leaseMs, startMs } = turn.state.plan.timing;
+  for (const member of turn.state.roster.values()) {
+    if (expiryMs(member, leaseMs) > turn.nowMs) continue;
+    const isSilent = turn.nowMs - member.heardMs >= leaseMs;
+    const reason = isSilent ? `nothing was heard of it for ${leaseMs} ms` : `its engine or model was not ready after ${startMs} ms`;
+    removeMember(turn, member.incarnation, reason);
   }
 }
 

@@ -32,6 +32,8 @@ export interface Member {
   readonly engine: { readonly name: string; readonly endpoint: string } | null;
   /** A teacher: the stage that it answers for, once it has loaded its model. */
   readonly serving: string | null;
+  /** By when its engine must be up, or its model loaded; null when nothing is owed. */
+  readonly dueMs: number | null;
   readonly counters: Counters;
   /** It asked to leave: it gets no more work, and goes as soon as nothing depends on it. */
   readonly isLeaving: boolean;
@@ -83,9 +85,9 @@ export function judgeHello(
   return silentMs > 2 * options.renewEveryMs ? { kind: 'replaces', member } : { kind: 'taken', member };
 }
 
-/** Members whose lease is over. */
-export function expiredMembers(roster: Roster, nowMs: number, leaseMs: number): Member[] {
-  return [...roster.values()].filter(({ heardMs }) => nowMs - heardMs >= leaseMs);
+/** When the member is to be taken out: its lease is over, or what it owes is. */
+export function expiryMs({ heardMs, dueMs }: Member, leaseMs: number): number {
+  return Math.min(heardMs + leaseMs, dueMs ?? Number.POSITIVE_INFINITY);
 }
 
 /** Images per second of busy time; null before anything was measured. */

@@ -68,13 +68,13 @@ export function membersOf(round: Round): Incarnation[] {
 
 /** The round with one member's report entered; the same round when the report is not one it waits for. */
 export function withTrained(round: TrainRound, message: WorkerMessageOf<'worker.trained'>): TrainRound {
-  if (round.phase !== 'training') return round;
+  if (round.phase !== 'training' || !isInRound(round, message.incarnation)) return round;
   const members = round.members.map((member) => (member.incarnation === message.incarnation ? { ...member, trained: message } : member));
   return { ...round, members };
 }
 
 export function withAveraged(round: TrainRound, message: WorkerMessageOf<'worker.averaged'>): TrainRound {
-  if (round.phase !== 'averaging' || message.attempt !== round.attempt) return round;
+  if (round.phase !== 'averaging' || message.attempt !== round.attempt || !isInRound(round, message.incarnation)) return round;
   const members = round.members.map((member) => (member.incarnation === message.incarnation ? { ...member, averaged: message } : member));
   return { ...round, members };
 }

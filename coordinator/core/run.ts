@@ -14,7 +14,7 @@ import { advance } from './advance.js';
 import { finish } from './ending.js';
 import { abandonOther, onArtifactStored, onEvaluated, onOtherDeadline } from './evaluating.js';
 import { onFailed, onHello, onLeave, onReady, onRenew, refuse, releaseLeavers, removeExpired, removeMember } from './membership.js';
-import { type Member, withMember } from './roster.js';
+import { expiryMs, type Member, withMember } from './roster.js';
 import { abandonSaving, onStored } from './saving.js';
 import { NO_TOTALS } from './summary.js';
 import { onServing } from './teaching.js';
@@ -162,7 +162,7 @@ function afterTheEnd(turn: Turn, event: CoreEvent): Transition<RunState> {
 function close(turn: Turn): Transition<RunState> {
   const { phase, roster, stage, plan, gatherUntilMs } = turn.state;
   const { leaseMs, waitMs } = plan.timing;
-  const deadlines = [...roster.values()].map(({ heardMs }) => heardMs + leaseMs);
+  const deadlines = [...roster.values()].map((member) => expiryMs(member, leaseMs));
   if (phase.kind === 'stopping') deadlines.push(phase.deadlineMs);
   if (stage?.round) deadlines.push(stage.round.deadlineMs);
   if (stage?.saving) deadlines.push(stage.saving.deadlineMs);

@@ -39,7 +39,7 @@ export interface StageState {
   /** Whole checkpoints on the way to `base`, oldest first. */
   readonly checkpoints: readonly CheckpointInfo[];
   readonly evaluations: readonly Evaluation[];
-  /** The version of the links that students have, and those links. */
+  /** The version of the links, and what students were told; one that lost its place in a round is told again. */
   readonly linkVersion: number;
   readonly links: ReadonlyMap<Incarnation, readonly Incarnation[]>;
   readonly exported: boolean;

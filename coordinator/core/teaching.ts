@@ -1,6 +1,6 @@
 /** Teachers: told what to serve, and linked to students. Links go out whole, under a version that only rises. */
 
-import { assert } from '../../src/base/assert.js';
+import { assert, present } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
 import { planLinks } from './links.js';
 import { measuredRate, type ReadyMember, readyMembers, withMember } from './roster.js';
@@ -19,6 +19,9 @@ export function askToServe(turn: Turn, teacher: Incarnation): void {
   const from = stage.recipe.teacher;
   const result = turn.state.done.find((done) => done.stage === from);
   assert(result?.checkpoint, `the stage ${from} teaches but has no checkpoint`);
+  const member = present(turn.state.roster.get(teacher), 'a teacher');
+  const dueMs = turn.nowMs + turn.state.plan.timing.startMs;
+  turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, dueMs }) };
   sendTo(turn, teacher, { type: 'coordinator.serve', stage: stage.name, from, checkpoint: result.checkpoint.id });
 }
 
@@ -29,7 +32,7 @@ export function askAllToServe(turn: Turn): void {
 export function onServing(turn: Turn, incarnation: Incarnation, stage: string): void {
   const member = turn.state.roster.get(incarnation);
   assert(member, 'a serving teacher that is not in the roster');
-  turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, serving: stage }) };
+  turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, serving: stage, dueMs: null }) };
   relink(turn);
 }
 

@@ -5,6 +5,7 @@ import type { Timing } from './types.js';
 export const DEFAULT_TIMING: Timing = {
   renewEveryMs: 400,
   leaseMs: 2500,
+  startMs: 120_000,
   firstRoundMs: 600_000,
   roundFloorMs: 20_000,
   roundFactor: 10,

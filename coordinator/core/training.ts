@@ -69,6 +69,7 @@ export function onTrained(turn: Turn, message: WorkerMessageOf<'worker.trained'>
   const round = roundOf(turn, message.round);
   if (round === null) return;
   const next = withTrained(round, message);
+  if (next === round) return;
   setStage(turn, { round: next });
   if (next.members.every(({ trained }) => trained !== null)) fixContributors(turn);
 }
@@ -77,8 +78,9 @@ export function onAveraged(turn: Turn, message: WorkerMessageOf<'worker.averaged
   const round = roundOf(turn, message.round);
   if (round === null) return;
   const next = withAveraged(round, message);
+  if (next === round) return;
   setStage(turn, { round: next });
-  if (next.phase === 'averaging' && next.members.every(({ averaged }) => averaged !== null)) commit(turn, next);
+  if (next.members.every(({ averaged }) => averaged !== null)) commit(turn, next);
 }
 
 /** A peer did not hand over its arena: the others go on without it. A report of an older exchange says nothing. */
@@ -140,7 +142,9 @@ function release(
   round: TrainRound,
   out: { readonly dropped: readonly Incarnation[]; readonly ranges: TrainRound['members'][number]['ranges']; readonly reason: string },
 ): void {
-  setStage(turn, { ledger: giveBack(stageOf(turn).ledger, out.ranges) });
+  const { ledger, links } = stageOf(turn);
+  const known = [...links].filter(([student]) => !out.dropped.includes(student));
+  setStage(turn, { ledger: giveBack(ledger, out.ranges), links: new Map(known) });
   for (const incarnation of out.dropped) sendTo(turn, incarnation, { type: 'coordinator.abandon', round: round.id, reason: out.reason });
 }
 

@@ -29,6 +29,8 @@ export interface Timing {
   readonly renewEveryMs: number;
   /** Without a renewal for so long, an incarnation is dead. */
   readonly leaseMs: number;
+  /** An engine must be up after so long, and a teacher must have loaded its model. */
+  readonly startMs: number;
   /** The deadline of a round before any round was measured, and the least afterwards. */
   readonly firstRoundMs: number;
   readonly roundFloorMs: number;
