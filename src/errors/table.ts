@@ -31,7 +31,7 @@ export const ERROR_TABLE = {
   'run.failed': { retryable: false, exitCode: EXIT.failed, meaning: 'the run ended without finishing its stages' },
   'run.interrupted': { retryable: true, exitCode: EXIT.tryAgain, meaning: 'the run stopped before its end and can be resumed' },
   'worker.exhausted': { retryable: true, exitCode: EXIT.failed, meaning: 'a worker died more often than it may be restarted' },
-  'transport.bind': { retryable: false, exitCode: EXIT.usage, meaning: 'an address cannot be listened on' },
+  'transport.bind': { retryable: false, exitCode: EXIT.usage, meaning: 'an address cannot be listened on, or is none' },
   'transport.insecure': { retryable: false, exitCode: EXIT.usage, meaning: 'an address off loopback was asked for without --insecure' },
   'transport.deadline': { retryable: true, exitCode: EXIT.tryAgain, meaning: 'a peer did not answer in time' },
   'transport.full': { retryable: true, exitCode: EXIT.tryAgain, meaning: 'a queue to a peer is at its maximum' },

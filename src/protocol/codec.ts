@@ -23,7 +23,7 @@ import {
   dataAnswerSchema,
   dataRequestSchema,
 } from './data.js';
-import { type RefuseReason, requestIdSchema } from './field.js';
+import { cutText, type RefuseReason, requestIdSchema } from './field.js';
 import { shapeProblem } from './frame-shape.js';
 import { LIMITS, PROTOCOL_VERSION } from './limits.js';
 
@@ -202,9 +202,4 @@ function tooLarge(type: string, what: string): StillhouseError {
 /** Details quote what a peer sent, so they are cut to what a message may carry. */
 function malformed(detail: string): Malformed {
   return { ok: false, reason: 'invalid-message', detail: cutText(detail) };
-}
-
-/** Text that fits a message's text field: cut to its length, and without half a surrogate pair at the cut. */
-export function cutText(text: string): string {
-  return Buffer.from(text.slice(0, LIMITS.textLength)).toString();
 }

@@ -32,6 +32,11 @@ export const field = {
   role: z.enum(['teacher', 'student']),
 } as const;
 
+/** Text that fits `field.text`: cut to its length, and without half a surrogate pair at the cut. */
+export function cutText(text: string): string {
+  return Buffer.from(text.slice(0, LIMITS.textLength)).toString();
+}
+
 /** Joins an answer to its request. */
 export const requestIdSchema = z
   .int()

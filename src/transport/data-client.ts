@@ -49,7 +49,8 @@ export async function openDataClient(options: {
   const dialer = await transport.dial({ endpoint, ...DATA_CHANNEL, onMessage: (frames) => requests.settle(frames) });
   return {
     // The type of the answer is checked against the request's when it arrives.
-    request: (body, tensors, deadlineMs) => requests.start({ body, tensors, deadlineMs }, dialer) as never,
+    request: <B extends DataRequestBody>(body: B, tensors: readonly WireTensor[], deadlineMs: number) =>
+      requests.start({ body, tensors, deadlineMs }, dialer) as Promise<DataMessage<AnswerTo<B['type']>>>,
     counters: () => {
       const counters = dialer.counters();
       return { ...counters, refused: counters.refused + requests.malformed };

@@ -6,9 +6,9 @@
  */
 
 import { messageOf } from '../errors/stillhouse-error.js';
-import { cutText, decodeDataRequest, encodeData } from '../protocol/codec.js';
+import { decodeDataRequest, encodeData } from '../protocol/codec.js';
 import type { DataAnswerBody, DataMessage, DataRequest } from '../protocol/data.js';
-import type { RefuseReason } from '../protocol/field.js';
+import { cutText, type RefuseReason } from '../protocol/field.js';
 import { LIMITS } from '../protocol/limits.js';
 import type { WireTensor } from '../tensor/tensor.js';
 import { DATA_CHANNEL } from './channel.js';
