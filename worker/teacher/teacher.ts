@@ -43,8 +43,14 @@ export class Teacher implements Role {
     if (classroom === null) return refusal('not-ready', 'no model is loaded yet');
     if (header.stage !== classroom.stage) return refusal('wrong-stage', `stage ${classroom.stage} is served, not ${header.stage}`);
     const [samples] = tensors;
-    if (tensors.length !== 1 || samples?.name !== 'samples' || !(samples.data instanceof Int32Array) || samples.shape.length !== 1) {
-      return refusal('invalid-message', 'targets.get has one tensor: samples, int32 [B]');
+    if (
+      tensors.length !== 1 ||
+      samples?.name !== 'samples' ||
+      samples.data.length === 0 ||
+      !(samples.data instanceof Int32Array) ||
+      samples.shape.length !== 1
+    ) {
+      return refusal('invalid-message', 'targets.get has one tensor: samples, int32 [B], B from 1');
     }
     return this.#teach(classroom, header, { epoch: header.epoch, samples: samples.data });
   }

@@ -1,0 +1,60 @@
+/**
+ * The parameters that a round starts from: the student's own, the stage's initial ones, those of a peer that has them,
+ * or those of a checkpoint; the first that serves.
+ */
+
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { CoordinatorMessageOf } from '../../src/protocol/control.js';
+import { abortable } from '../engine/abortable.js';
+import type { EngineContext } from '../engine/context.js';
+import { type FetchedState, fetchCheckpoint, fetchFromPeer } from '../engine/fetch-state.js';
+import type { StageModel } from '../engine/stage-model.js';
+import { type CommittedState, isBase } from './state.js';
+
+export interface BaseStateOptions {
+  readonly context: EngineContext;
+  readonly model: StageModel;
+  readonly assign: CoordinatorMessageOf<'coordinator.assign'>;
+  /** What the student holds. */
+  readonly committed: CommittedState | null;
+  readonly signal: AbortSignal;
+}
+
+/** The base of the assignment. Throws what the last source answered when none has it. */
+export async function baseState(options: BaseStateOptions): Promise<CommittedState> {
+  const { model, assign, committed, signal } = options;
+  const { stage, base } = assign;
+  if (isBase(committed, stage, base)) return committed;
+  if (base.round === 0) return initialState(model);
+  const fetched = await abortable(fetchState(options), signal);
+  if (fetched.slots.length !== model.program.slotCount) {
+    throw new StillhouseError(
+      'protocol.invalid',
+      `stage ${stage}: ${fetched.slots.length} optimiser slots, not ${model.program.slotCount}`,
+    );
+  }
+  return { stage, ...fetched };
+}
+
+/** The same in every process. */
+export function initialState({ name, program, initial }: StageModel): CommittedState {
+  program.resetSlots();
+  return { stage: name, round: 0, hash: null, ranges: [], parameters: initial, slots: program.readSlots() };
+}
+
+async function fetchState({ context, model, assign }: BaseStateOptions): Promise<FetchedState> {
+  const { stage, base } = assign;
+  const name = { stage, round: base.round, hash: base.hash, schema: model.program.schema.hash };
+  let last: unknown = new StillhouseError('protocol.invalid', `stage ${stage}: nobody is named who has round ${base.round}`);
+  for (const endpoint of base.sources) {
+    try {
+      if (base.hash !== null) return await fetchFromPeer(context, endpoint, { ...name, hash: base.hash });
+    } catch (error) {
+      if (!(error instanceof StillhouseError)) throw error;
+      context.logger.warn('base.notFetched', { stage, round: base.round, from: endpoint, error });
+      last = error;
+    }
+  }
+  if (base.checkpoint === null) throw last;
+  return fetchCheckpoint(context, base.checkpoint, name);
+}

@@ -1,0 +1,45 @@
+/** Which samples go into which step: pure, and the same wherever a round is trained again. */
+
+import { sampleAt } from '../../src/data/order.js';
+import { cutAtEpochs, epochOf, takeRanges, totalOf } from '../../src/data/shard-plan.js';
+import type { Range } from '../../src/protocol/field.js';
+import type { SampleView } from '../engine/view.js';
+
+export interface BatchPlanOptions {
+  /** Positions of the stage, in the order to train them. */
+  readonly ranges: readonly Range[];
+  /** Samples of the split. */
+  readonly size: number;
+  /** Samples per step. */
+  readonly batch: number;
+  /** Of the order. */
+  readonly seed: number;
+}
+
+/**
+ * The steps of a round, in order. Each takes `batch` positions, across ranges too; only the last of an epoch, and the
+ * last of the round, may be smaller: a step is of one epoch, so that one view describes it.
+ */
+export function planBatches({ ranges, size, batch, seed }: BatchPlanOptions): SampleView[] {
+  const plan: SampleView[] = [];
+  let rest = cutAtEpochs(ranges, size);
+  for (let first = rest[0]; first !== undefined; first = rest[0]) {
+    const { epoch } = epochOf(first.start, size);
+    const isOther = (range: Range) => epochOf(range.start, size).epoch !== epoch;
+    const other = rest.findIndex(isOther);
+    const sameEpoch = other < 0 ? rest : rest.slice(0, other);
+    const { taken } = takeRanges(sameEpoch, batch);
+    plan.push({ epoch, samples: samplesOf(taken, { size, seed, epoch }) });
+    rest = takeRanges(rest, totalOf(taken)).rest;
+  }
+  return plan;
+}
+
+function samplesOf(ranges: readonly Range[], order: { readonly size: number; readonly seed: number; readonly epoch: number }): Int32Array {
+  const samples = new Int32Array(totalOf(ranges));
+  let next = 0;
+  for (const { start, end } of ranges) {
+    for (let position = start; position < end; position++) samples[next++] = sampleAt(order, epochOf(position, order.size).place);
+  }
+  return samples;
+}

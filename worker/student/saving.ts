@@ -1,0 +1,50 @@
+/** What a student puts to the coordinator, which alone writes to the run's folder: checkpoints and exports. */
+
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { serialiseModel } from '../../src/nn/export.js';
+import type { DataRequestBody } from '../../src/protocol/data.js';
+import type { WireTensor } from '../../src/tensor/tensor.js';
+import type { EngineContext } from '../engine/context.js';
+import { arenaTensor } from '../engine/fetch-state.js';
+import type { StageModel } from '../engine/stage-model.js';
+import { DATA_TIMING } from '../engine/timing.js';
+import type { Candidate } from './state.js';
+
+/** Puts the state under this name. Throws checkpoint.unwritable when it is not on disk at the end. */
+export async function saveState(
+  context: EngineContext,
+  state: Candidate,
+  { checkpoint, schema }: { readonly checkpoint: string; readonly schema: string },
+): Promise<void> {
+  const { term, incarnation } = context;
+  const { stage, round, hash, ranges, parameters, slots } = state;
+  const body: PutBody = { type: 'checkpoint.put', term, incarnation, checkpoint, stage, round, hash, schema, ranges: [...ranges] };
+  await put(context, `checkpoint ${checkpoint}`, { body, tensors: [arenaTensor('parameters', parameters), arenaTensor('slots', slots)] });
+}
+
+/** Puts the model, as its parameters are now, as files that stock tfjs opens. Throws checkpoint.unwritable. */
+export async function exportModel(context: EngineContext, model: StageModel): Promise<void> {
+  const { term, incarnation } = context;
+  const files = await serialiseModel(model.model);
+  const tensors = files.map(({ name, bytes }): WireTensor => ({ name, dtype: 'uint8', shape: [bytes.length], data: bytes }));
+  await put(context, `the export of stage ${model.name}`, {
+    body: { type: 'artifact.put', term, incarnation, stage: model.name },
+    tensors,
+  });
+}
+
+type PutBody = Extract<DataRequestBody, { type: 'checkpoint.put' | 'artifact.put' }>;
+
+async function put(
+  context: EngineContext,
+  what: string,
+  { body, tensors }: { readonly body: PutBody; readonly tensors: readonly WireTensor[] },
+): Promise<void> {
+  try {
+    await context.peers.request(context.dataEndpoint, { body, tensors, deadlineMs: DATA_TIMING.storeMs });
+    context.logger.info('state.stored', { what });
+  } catch (error) {
+    if (!(error instanceof StillhouseError)) throw error;
+    throw new StillhouseError('checkpoint.unwritable', `${what} was not stored: ${error.message}`, { cause: error });
+  }
+}

@@ -1,0 +1,179 @@
+/**
+ * Soft targets, asked for ahead of their use: for N teachers, up to 2N + 2 views beyond the last one used are asked
+ * for, and the answers, which come in any order, are given out in order. It knows nothing of sockets: `ask` does the
+ * asking.
+ *
+ * Invariants: each view is given out once, in order; a request that fails is made again (of another teacher, where
+ * there is one) for as long as the stream is open; one that is late is made of a second teacher as well, and the first
+ * answer wins; at most two linked teachers are asked for a view at once; a teacher that failed rests before it is asked again.
+ */
+
+import { assert } from '../../src/base/assert.js';
+import type { Clock, TimerHandle } from '../../src/base/clock.js';
+import type { Incarnation } from '../../src/base/ids.js';
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { TeacherAddress } from '../../src/protocol/control.js';
+import type { SampleView } from '../engine/view.js';
+
+export interface TargetTiming {
+  /** A view not answered after so long is asked of a second teacher. */
+  readonly targetsLateMs: number;
+  /** A teacher rests after a failure; twice as long after each further one in a row. */
+  readonly teacherRestMs: number;
+  readonly teacherRestMaxMs: number;
+}
+
+export interface TargetStreamOptions {
+  readonly views: readonly SampleView[];
+  readonly teachers: readonly TeacherAddress[];
+  readonly clock: Clock;
+  readonly timing: TargetTiming;
+  /**
+   * Logits of the view from this teacher. A rejection is a failure of this request, at its own deadline at the latest;
+   * `training.notFinite` ends the stream.
+   */
+  ask(teacher: TeacherAddress, view: SampleView): Promise<Float32Array>;
+}
+
+interface Item {
+  readonly view: SampleView;
+  logits: Float32Array | null;
+  /** Linked teachers that have not answered yet. */
+  readonly asked: Set<Incarnation>;
+  askedMs: number;
+}
+
+interface Teacher {
+  readonly address: TeacherAddress;
+  unanswered: number;
+  failures: number;
+  restsUntilMs: number;
+}
+
+interface Waiter {
+  resolve(logits: Float32Array): void;
+  reject(error: unknown): void;
+}
+
+export class TargetStream {
+  readonly #options: TargetStreamOptions;
+  /** The views not given out yet, in order. */
+  readonly #items: Item[];
+  readonly #teachers = new Map<Incarnation, Teacher>();
+  #waiter: Waiter | null = null;
+  #failure: unknown = null;
+  #timer: TimerHandle | null = null;
+  #isClosed = false;
+
+  constructor(options: TargetStreamOptions) {
+    this.#options = options;
+    this.#items = options.views.map((view) => ({ view, logits: null, asked: new Set(), askedMs: 0 }));
+    this.link(options.teachers);
+  }
+
+  /** The teachers from now on. What others have not answered is asked again at once. */
+  link(addresses: readonly TeacherAddress[]): void {
+    const linked = new Map(addresses.map((address) => [address.incarnation, address]));
+    for (const incarnation of [...this.#teachers.keys()]) if (!linked.has(incarnation)) this.#unlink(incarnation);
+    for (const [incarnation, address] of linked) {
+      if (!this.#teachers.has(incarnation)) this.#teachers.set(incarnation, { address, unanswered: 0, failures: 0, restsUntilMs: 0 });
+    }
+    this.#pump();
+  }
+
+  /** Logits of the next view. One call at a time. Rejects with the error that ended the stream. */
+  next(): Promise<Float32Array> {
+    assert(this.#waiter === null, 'two wait for the next targets');
+    return new Promise((resolve, reject) => {
+      this.#waiter = { resolve, reject };
+      this.#pump();
+    });
+  }
+
+  /** Nothing is asked any more; who waits waits forever. Safe to call twice. */
+  close(): void {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+  }
+
+  #unlink(incarnation: Incarnation): void {
+    this.#teachers.delete(incarnation);
+    for (const { asked } of this.#items) asked.delete(incarnation);
+  }
+
+  /** Gives out what is ready, then asks for what the window lacks, and sets the timer for what to look at again. */
+  #pump(): void {
+    if (this.#isClosed) return;
+    this.#giveOut();
+    const { clock } = this.#options;
+    const nowMs = clock.nowMs();
+    const open = this.#items.slice(0, 2 * this.#teachers.size + 2).filter(({ logits }) => logits === null);
+    for (const item of open) {
+      const teacher = this.#wants(item, nowMs) ? this.#choose(item, nowMs) : null;
+      if (teacher !== null) void this.#request(item, teacher);
+    }
+    this.#timer?.cancel();
+    const atMs = this.#nextLookMs(open, nowMs);
+    this.#timer = Number.isFinite(atMs) ? clock.after(atMs - nowMs, () => this.#pump()) : null;
+  }
+
+  #giveOut(): void {
+    const logits = this.#items[0]?.logits ?? null;
+    if (this.#waiter === null || (logits === null && this.#failure === null)) return;
+    const waiter = this.#waiter;
+    this.#waiter = null;
+    if (logits === null) {
+      waiter.reject(this.#failure);
+      return;
+    }
+    this.#items.shift();
+    waiter.resolve(logits);
+  }
+
+  #wants({ asked, askedMs }: Item, nowMs: number): boolean {
+    return asked.size === 0 || (asked.size === 1 && nowMs - askedMs >= this.#options.timing.targetsLateMs);
+  }
+
+  /** The rested teacher with the least to do that has not been asked for this view. */
+  #choose({ asked }: Item, nowMs: number): Teacher | null {
+    let best: Teacher | null = null;
+    for (const teacher of this.#teachers.values()) {
+      if (asked.has(teacher.address.incarnation) || teacher.restsUntilMs > nowMs) continue;
+      if (best === null || teacher.unanswered < best.unanswered) best = teacher;
+    }
+    return best;
+  }
+
+  async #request(item: Item, teacher: Teacher): Promise<void> {
+    const { address } = teacher;
+    item.asked.add(address.incarnation);
+    item.askedMs = this.#options.clock.nowMs();
+    teacher.unanswered += 1;
+    try {
+      const logits = await this.#options.ask(address, item.view);
+      item.logits ??= logits;
+      teacher.failures = 0;
+    } catch (error) {
+      if (error instanceof StillhouseError && error.code === 'training.notFinite') this.#failure = error;
+      this.#rest(teacher);
+    }
+    teacher.unanswered -= 1;
+    // A teacher may have been unlinked and linked again meanwhile: then this request is not the one that is noted.
+    if (this.#teachers.get(address.incarnation) === teacher) item.asked.delete(address.incarnation);
+    this.#pump();
+  }
+
+  #rest(teacher: Teacher): void {
+    const { clock, timing } = this.#options;
+    const restMs = Math.min(timing.teacherRestMaxMs, timing.teacherRestMs * 2 ** teacher.failures);
+    teacher.failures += 1;
+    teacher.restsUntilMs = clock.nowMs() + restMs;
+  }
+
+  /** When a request becomes late, or a rested teacher could be asked. */
+  #nextLookMs(open: readonly Item[], nowMs: number): number {
+    const late = open.filter(({ asked }) => asked.size === 1).map(({ askedMs }) => askedMs + this.#options.timing.targetsLateMs);
+    const rested = open.length === 0 ? [] : [...this.#teachers.values()].map(({ restsUntilMs }) => restsUntilMs);
+    return Math.min(...[...late, ...rested].filter((atMs) => atMs > nowMs));
+  }
+}

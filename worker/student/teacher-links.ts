@@ -1,0 +1,25 @@
+/** The teachers that this student may ask, as the coordinator said last, and the stream that asks them. */
+
+import type { CoordinatorMessageOf, TeacherAddress } from '../../src/protocol/control.js';
+import type { TargetStream } from './target-stream.js';
+
+export class TeacherLinks {
+  #link: Pick<CoordinatorMessageOf<'coordinator.link'>, 'stage' | 'version' | 'teachers'> | null = null;
+  #stream: TargetStream | null = null;
+
+  /** A link is whole; an older one of the same stage than the last is void. */
+  set({ stage, version, teachers }: CoordinatorMessageOf<'coordinator.link'>): void {
+    if (this.#link?.stage === stage && version < this.#link.version) return;
+    this.#link = { stage, version, teachers };
+    this.#stream?.link(teachers);
+  }
+
+  of(stage: string): readonly TeacherAddress[] {
+    return this.#link?.stage === stage ? this.#link.teachers : [];
+  }
+
+  /** Tells this stream of every change from now on; null: none. */
+  follow(stream: TargetStream | null): void {
+    this.#stream = stream;
+  }
+}

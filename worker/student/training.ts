@@ -1,0 +1,93 @@
+/**
+ * Training one's own ranges of a round, step by step, from the base. Between two steps the event loop has its turn, so
+ * that peers are answered and the work can be called off.
+ */
+
+import type { RoundId } from '../../src/base/ids.js';
+import type { TrainingStage } from '../../src/config/schema.js';
+import { assembleBatch } from '../../src/data/batch.js';
+import { totalOf } from '../../src/data/shard-plan.js';
+import type { Split } from '../../src/data/split.js';
+import type { StepKnobs } from '../../src/engines/step-program.js';
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { rateAt, valueAt } from '../../src/optim/schedule.js';
+import type { Range } from '../../src/protocol/field.js';
+import { isFiniteArena } from '../../src/reduce/finite.js';
+import { abortable, nextTurn } from '../engine/abortable.js';
+import type { EngineContext } from '../engine/context.js';
+import type { StageModel } from '../engine/stage-model.js';
+import { type SampleView, trainingView } from '../engine/view.js';
+import { type CommittedState, type TrainedArena, trainedArena } from './state.js';
+import type { TargetStream } from './target-stream.js';
+
+export interface TrainOptions {
+  readonly context: EngineContext;
+  readonly model: StageModel;
+  readonly split: Split;
+  readonly base: CommittedState;
+  readonly round: RoundId;
+  readonly ranges: readonly Range[];
+  /** The steps of the ranges (planBatches). */
+  readonly batches: readonly SampleView[];
+  /** Soft targets of the batches, in order; null in a stage without a teacher. */
+  readonly targets: TargetStream | null;
+  /** Samples of the stage committed before the round, and of all members in it. */
+  readonly committed: number;
+  readonly roundSamples: number;
+  readonly signal: AbortSignal;
+}
+
+export interface TrainResult {
+  readonly trained: TrainedArena;
+  readonly lossSum: number;
+  readonly correct: number;
+}
+
+/** Throws training.notFinite, and the signal's reason when it is called off: the program then holds half a round. */
+export async function trainRanges(options: TrainOptions): Promise<TrainResult> {
+  const { context, model, base, round, ranges, batches, targets, signal } = options;
+  const { program } = model;
+  program.writeParameters(base.parameters);
+  program.writeSlots(base.slots);
+  const images = new Float32Array(model.stage.batch * model.imageSize);
+  const labels = new Int32Array(model.stage.batch);
+  let lossSum = 0;
+  let correct = 0;
+  let done = 0;
+  for (const [index, view] of batches.entries()) {
+    const size = view.samples.length;
+    const batchTargets = targets === null ? null : await abortable(targets.next(), signal);
+    assembleBatch(options.split, trainingView(context.recipe, model.stage, view.epoch), view.samples, { images, labels });
+    const batch = { size, images: images.subarray(0, size * model.imageSize), labels: labels.subarray(0, size), targets: batchTargets };
+    const knobs = knobsAt(options, done);
+    const { result } = context.meter.measure(size, () => program.step(batch, knobs));
+    if (!result.finite) throw notFinite(options, `the loss of step ${index + 1} of ${batches.length} is ${result.lossSum}`);
+    lossSum += result.lossSum;
+    correct += result.correct;
+    done += size;
+    await nextTurn(signal);
+  }
+  const parameters = program.readParameters();
+  const slots = program.readSlots();
+  if (!isFiniteArena(parameters) || !isFiniteArena(slots)) throw notFinite(options, `after step ${batches.length} a parameter is`);
+  return { trained: trainedArena({ base, round, ranges, parameters, slots }), lossSum, correct };
+}
+
+/** The knobs when this student has trained `done` of its samples, and the others as great a share of theirs. */
+function knobsAt({ model: { stage }, split, ranges, committed, roundSamples }: TrainOptions, done: number): StepKnobs {
+  const samples = committed + (done * roundSamples) / totalOf(ranges);
+  const fraction = samples / (stage.epochs * split.count);
+  return { rate: rateAt(stage, { samples, samplesPerEpoch: split.count }), ...softKnobs(stage, fraction) };
+}
+
+function softKnobs(stage: TrainingStage, fraction: number): Pick<StepKnobs, 'temperature' | 'alpha'> {
+  if (stage.kind === 'train') return { temperature: 1, alpha: 0 };
+  const { temperature, alpha } = stage.loss;
+  return { temperature: valueAt(temperature, fraction), alpha: valueAt(alpha, fraction) };
+}
+
+function notFinite({ model, round }: TrainOptions, what: string): StillhouseError {
+  return new StillhouseError('training.notFinite', `stage ${model.name}, round ${round}: ${what} not finite`, {
+    hint: 'A lower learning rate, or warm-up, usually helps',
+  });
+}

@@ -1,0 +1,100 @@
+/** The kinds of work in an assignment, each from the base to the report. To add one: a function here, a case in student.ts. */
+
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { CoordinatorMessageOf, TeacherAddress, Work } from '../../src/protocol/control.js';
+import { isFiniteArena } from '../../src/reduce/finite.js';
+import { PeerRefusal } from '../../src/transport/peer-refusal.js';
+import { abortable } from '../engine/abortable.js';
+import type { EngineContext, ReportBody } from '../engine/context.js';
+import { floatTensor } from '../engine/fetch-state.js';
+import type { StageModel } from '../engine/stage-model.js';
+import { DATA_TIMING } from '../engine/timing.js';
+import type { SampleView } from '../engine/view.js';
+import { planBatches } from './batch-plan.js';
+import { exportModel } from './saving.js';
+import type { CommittedState, TrainedArena } from './state.js';
+import { TargetStream } from './target-stream.js';
+import type { TeacherLinks } from './teacher-links.js';
+import { testRows } from './testing.js';
+import { trainRanges } from './training.js';
+
+export interface WorkJob {
+  readonly context: EngineContext;
+  /** Of the assignment's stage. Its parameters are whatever the last job left. */
+  readonly model: StageModel;
+  /** What the work starts from. */
+  readonly base: CommittedState;
+  readonly assign: CoordinatorMessageOf<'coordinator.assign'>;
+  readonly signal: AbortSignal;
+}
+
+type WorkOf<K extends Work['kind']> = Extract<Work, { kind: K }>;
+
+/** Trains the ranges. The caller sends the report once it holds the arena: from then on peers may ask for it. */
+export async function trainWork(
+  { context, model, base, assign, signal }: WorkJob,
+  { ranges, roundSamples }: WorkOf<'train'>,
+  links: TeacherLinks,
+): Promise<{ readonly trained: TrainedArena; readonly report: ReportBody }> {
+  const { round } = assign;
+  const startMs = context.clock.nowMs();
+  const split = await abortable(context.splits.get(model.stage.on), signal);
+  const batches = planBatches({ ranges, size: split.count, batch: model.stage.batch, seed: context.recipe.seed });
+  const targets = model.stage.kind === 'distil' ? openTargets({ context, model, base, assign, signal }, batches, links) : null;
+  links.follow(targets);
+  try {
+    const committed = assign.base.committed;
+    const rest = { split, batches, targets, committed, roundSamples };
+    const { trained, lossSum, correct } = await trainRanges({ context, model, base, round, ranges, signal, ...rest });
+    const trainMs = context.clock.nowMs() - startMs;
+    return { trained, report: { type: 'worker.trained', round, samples: trained.samples, lossSum, correct, trainMs } };
+  } finally {
+    links.follow(null);
+    targets?.close();
+  }
+}
+
+/** Tests the rows and reports worker.evaluated. */
+export async function evaluateWork({ context, model, base, assign, signal }: WorkJob, work: WorkOf<'evaluate'>): Promise<void> {
+  const { start, end } = work;
+  const split = await abortable(context.splits.get(work.split), signal);
+  model.program.writeParameters(base.parameters);
+  const result = await testRows({ context, model, split, start, end, signal });
+  context.report({ type: 'worker.evaluated', round: assign.round, ...result, parameters: model.program.schema.size });
+}
+
+/** Puts the model to the coordinator, which sees by itself when it is there. */
+export async function exportWork({ context, model, base, signal }: WorkJob): Promise<void> {
+  model.program.writeParameters(base.parameters);
+  await abortable(exportModel(context, model), signal);
+}
+
+function openTargets({ context, model, assign }: WorkJob, views: readonly SampleView[], links: TeacherLinks): TargetStream {
+  const ask = (teacher: TeacherAddress, view: SampleView) => askTeacher({ context, model, stage: assign.stage }, teacher, view);
+  return new TargetStream({ views, teachers: links.of(assign.stage), clock: context.clock, timing: DATA_TIMING, ask });
+}
+
+/** Logits [B, K] of a view from one teacher. Throws as Peers.request does; training.notFinite when they are not. */
+async function askTeacher(
+  { context, model, stage }: { readonly context: EngineContext; readonly model: StageModel; readonly stage: string },
+  teacher: TeacherAddress,
+  { epoch, samples }: SampleView,
+): Promise<Float32Array> {
+  const peer = teacher.endpoint;
+  const body = { type: 'targets.get', term: context.term, stage, epoch } as const;
+  const tensors = [{ name: 'samples', dtype: 'int32', shape: [samples.length], data: samples }] as const;
+  const notFinite = (what: string) => new StillhouseError('training.notFinite', `stage ${stage}, epoch ${epoch}: ${what}`, { peer });
+  try {
+    const answer = await context.peers.request(peer, { body, tensors, deadlineMs: DATA_TIMING.targetsMs });
+    const logits = floatTensor(answer.tensors, 'logits');
+    if (logits?.length === samples.length * model.classes && answer.header.stage === stage) {
+      if (!isFiniteArena(logits)) throw notFinite('the teacher sent soft targets that are not finite');
+      return logits;
+    }
+    throw new StillhouseError('protocol.invalid', `stage ${stage}: the soft targets have not the shape that was asked for`, { peer });
+  } catch (error) {
+    context.logger.warn('targets.failed', { stage, epoch, teacher: teacher.incarnation, error });
+    if (error instanceof PeerRefusal && error.reason === 'not-finite') throw notFinite(error.message);
+    throw error;
+  }
+}
