@@ -9,7 +9,7 @@ import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { LIMITS } from '../protocol/limits.js';
 import { checkReferences, checkValues } from './cross-check.js';
 import { applyOverride, type Override } from './override.js';
-import type { Problem } from './problem.js';
+import type { Path, Problem } from './problem.js';
 import type { Recipe } from './schema.js';
 import { checkShape } from './schema-problem.js';
 import { type Place, parseYaml, type YamlSource } from './yaml-source.js';
@@ -42,6 +42,11 @@ export async function loadRecipe(file: string, options: { readonly set?: readonl
   const recipe = withAbsolutePaths(checked.recipe, dirname(resolve(file)));
   recipeJson(recipe);
   return recipe;
+}
+
+/** Where a value of the recipe stands in its file, for problems that show only when it is used. */
+export async function locateInRecipe(file: string, path: Path): Promise<Place> {
+  return parseYaml(await readText(file), file).placeOf(path, 'value');
 }
 
 /** A recipe from the JSON that recipeJson made, checked as a file is. Throws recipe.invalid. */

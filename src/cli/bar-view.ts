@@ -1,0 +1,79 @@
+/** Progress on a terminal: a bar per stage, and above the bars what happens. */
+
+import { MultiBar, type SingleBar } from 'cli-progress';
+import type { Report } from '../protocol/report.js';
+import { formatShare } from './format.js';
+import { describeProgress, describeReport } from './report-text.js';
+import type { RunView } from './run-view.js';
+
+export class BarView implements RunView {
+  readonly #stream: NodeJS.WritableStream;
+  readonly #bars: MultiBar;
+  readonly #byStage = new Map<string, SingleBar>();
+
+  /** Draws on this stream, which must be a terminal. */
+  constructor(stream: NodeJS.WritableStream) {
+    this.#stream = stream;
+    this.#bars = new MultiBar({
+      stream,
+      format: '{stage} [{bar}] {percentage} % {figures}',
+      barCompleteChar: '=',
+      barIncompleteChar: ' ',
+      barsize: 20,
+      fps: 5,
+      hideCursor: null,
+      gracefulExit: false,
+      emptyOnZero: true,
+      linewrap: false,
+    });
+  }
+
+  report(report: Report): void {
+    switch (report.type) {
+      case 'stage-started':
+        if (report.samples > 0) this.#barOf(report.stage, report.samples);
+        return;
+      case 'progress':
+        this.#barOf(report.stage, report.samples).update(report.committed, { figures: describeProgress(report) });
+        return;
+      case 'evaluated':
+        // Shown by the bar of the stage until its next round; stages have many epochs.
+        this.#byStage.get(report.stage)?.update({ figures: `accuracy ${formatShare(report.evaluation.accuracy)}` });
+        return;
+      case 'stage-done': {
+        const bar = this.#byStage.get(report.result.stage);
+        const { last } = report.result;
+        if (bar === undefined) this.note(describeReport(report));
+        bar?.update(bar.getTotal(), { figures: last === null ? 'done' : `done, accuracy ${formatShare(last.accuracy)}` });
+        return;
+      }
+      default:
+        this.note(describeReport(report));
+    }
+  }
+
+  note(text: string): void {
+    if (this.#byStage.size === 0) {
+      this.#stream.write(`${text}\n`);
+      return;
+    }
+    this.#bars.log(`${text}\n`);
+    this.#bars.update();
+  }
+
+  alert(text: string): void {
+    this.note(text);
+  }
+
+  close(): void {
+    if (this.#byStage.size > 0) this.#bars.stop();
+  }
+
+  #barOf(stage: string, samples: number): SingleBar {
+    const known = this.#byStage.get(stage);
+    if (known !== undefined) return known;
+    const bar = this.#bars.create(samples, 0, { stage: stage.padEnd(10), figures: '' });
+    this.#byStage.set(stage, bar);
+    return bar;
+  }
+}

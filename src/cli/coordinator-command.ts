@@ -1,0 +1,58 @@
+/** `stillhouse coordinator`: a run whose workers are started by hand, here or on other machines. */
+
+import type { Command } from 'commander';
+import { loadRecipe } from '../config/load.js';
+import { StillhouseError } from '../errors/stillhouse-error.js';
+import { checkRecipe } from './check-recipe.js';
+import { action, type CliContext, EXIT_CODES, examples, gather } from './context.js';
+import { checkEndpoint } from './endpoint-option.js';
+import { runHere } from './run-command.js';
+import { requireRunFolder } from './run-folder.js';
+
+interface CoordinatorOptions {
+  readonly listen: string;
+  readonly dataListen?: string;
+  readonly set?: readonly string[];
+  readonly out: string;
+  readonly resume?: string;
+  readonly insecure?: boolean;
+}
+
+/** Adds the command to the program. */
+export function addCoordinatorCommand(program: Command, context: CliContext): void {
+  program
+    .command('coordinator')
+    .description('run a recipe with workers that are started by hand; prints the address that they connect to')
+    .argument('[recipe]', 'a recipe file; none with --resume')
+    .option('--listen <address>', 'the address for workers; port * takes any free one', 'tcp://127.0.0.1:7700')
+    .option('--data-listen <address>', 'the address for checkpoints (default: any port of the same host)')
+    .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
+    .option('--out <folder>', 'where the folder of the run is made', 'runs')
+    .option('--resume <run>', 'go on with the run in this folder')
+    .option('--insecure', 'allow addresses that other machines can reach, without any protection')
+    .addHelpText(
+      'after',
+      examples(
+        'stillhouse coordinator recipe.yaml',
+        'stillhouse coordinator recipe.yaml --listen tcp://10.0.0.1:7700 --insecure',
+        'stillhouse coordinator --resume runs/demo-20260101-120000',
+      ) + EXIT_CODES,
+    )
+    .action(
+      action<CoordinatorOptions>(context, async ({ args: [file], options, output }) => {
+        const { listen, dataListen, set = [], out, resume, insecure = false } = options;
+        if ((file === undefined) === (resume === undefined)) {
+          throw new StillhouseError('usage.invalid', 'give either a recipe or --resume with the folder of a run');
+        }
+        checkEndpoint(listen, insecure, output);
+        if (dataListen !== undefined) checkEndpoint(dataListen, insecure, output);
+        const start = file === undefined ? { resume: resume ?? '' } : { recipe: file, set, runsFolder: out };
+        const recipe = file === undefined ? await loadRecipe(requireRunFolder(resume ?? '').config) : (await checkRecipe(file, set)).recipe;
+        const coordinator = { ...start, listen, insecure, ...(dataListen === undefined ? {} : { dataListen }) };
+        const onListening = (endpoint: string, run: string): void => {
+          output.result(output.json ? JSON.stringify({ type: 'listening', endpoint, run }) : `listening on ${endpoint}`);
+        };
+        return runHere({ recipe, coordinator, context, output, workers: [], onListening });
+      }),
+    );
+}

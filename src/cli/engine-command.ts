@@ -1,0 +1,26 @@
+/** `stillhouse engine`: what can compute on this machine. */
+
+import type { Command } from 'commander';
+import { EXIT } from '../errors/table.js';
+import { action, type CliContext, examples } from './context.js';
+
+/** Adds the command to the program. */
+export function addEngineCommand(program: Command, context: CliContext): void {
+  program
+    .command('engine')
+    .description('what can compute on this machine')
+    .addHelpText('after', examples('stillhouse engine list'))
+    .command('list')
+    .description('each engine, and whether it can be used here, in the order in which auto tries them')
+    .addHelpText('after', examples('stillhouse engine list', 'stillhouse engine list --json'))
+    .action(
+      action<object>(context, async ({ output }) => {
+        const { probeEngines } = await import('../engines/catalogue.js');
+        for (const probe of await probeEngines()) {
+          if (output.json) output.result(JSON.stringify(probe));
+          else output.result(`${probe.name.padEnd(12)}${probe.usable ? 'usable    ' : 'not usable'}  ${probe.note}`);
+        }
+        return EXIT.done;
+      }),
+    );
+}

@@ -1,0 +1,96 @@
+/** `stillhouse export`: the model of a stage from the checkpoints of a run, as stock TensorFlow.js loads it. */
+
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { type CheckpointContent, openCheckpointStore } from '../checkpoint/store.js';
+import { loadRecipe } from '../config/load.js';
+import { suggest } from '../config/nearest.js';
+import type { Recipe, TrainingStage } from '../config/schema.js';
+import { stageOrder } from '../config/stage-graph.js';
+import { inspectData } from '../data/dataset.js';
+import { StillhouseError } from '../errors/stillhouse-error.js';
+import { EXIT } from '../errors/table.js';
+import { action, type CliContext, examples } from './context.js';
+import { requireRunFolder } from './run-folder.js';
+
+interface ExportOptions {
+  readonly stage?: string;
+  readonly out: string;
+}
+
+/** Adds the command to the program. */
+export function addExportCommand(program: Command, context: CliContext): void {
+  program
+    .command('export')
+    .description('write the model of a stage as model.json and weights.bin, for tf.loadLayersModel')
+    .argument('<run>', 'the folder of a run')
+    .requiredOption('--out <folder>', 'where to write; made when missing')
+    .option('--stage <stage>', 'the stage (default: the last one that trains)')
+    .addHelpText('after', examples('stillhouse export runs/demo-20260101-120000 --stage student --out student-model'))
+    .action(
+      action<ExportOptions>(context, async ({ args: [run = ''], options, output }) => {
+        const files = requireRunFolder(run);
+        const recipe = await loadRecipe(files.config);
+        const { name, stage } = chooseStage(recipe, options.stage);
+        const checkpoint = await newestCheckpoint(files.checkpoints, name);
+        const model = await buildTrained(recipe, stage, checkpoint);
+        if (existsSync(join(options.out, 'model.json'))) {
+          throw new StillhouseError('usage.invalid', 'there is a model already', { file: options.out, hint: 'Choose another folder' });
+        }
+        await mkdir(options.out, { recursive: true });
+        for (const part of model) await writeFile(join(options.out, part.name), part.bytes);
+        const { id, round } = checkpoint.info;
+        const paths = model.map((part) => join(options.out, part.name));
+        if (output.json) output.result(JSON.stringify({ type: 'export', stage: name, checkpoint: id, round, files: paths }));
+        else output.result(`${name} as of round ${round}: ${paths.join(', ')}`);
+        return EXIT.done;
+      }),
+    );
+}
+
+function chooseStage(recipe: Recipe, wanted: string | undefined): { readonly name: string; readonly stage: TrainingStage } {
+  const trained = stageOrder(recipe).flatMap((name) => {
+    const stage = recipe.stages[name];
+    return stage !== undefined && 'model' in stage ? [{ name, stage }] : [];
+  });
+  const found = wanted === undefined ? trained.at(-1) : trained.find(({ name }) => name === wanted);
+  if (found !== undefined) return found;
+  const names = trained.map(({ name }) => name);
+  throw new StillhouseError('usage.invalid', `the run has no training stage "${wanted ?? ''}"${suggest(wanted ?? '', names)}`);
+}
+
+async function newestCheckpoint(folder: string, stage: string): Promise<CheckpointContent> {
+  const store = await openCheckpointStore(folder);
+  const newest = store.list().whole.find((checkpoint) => checkpoint.stage === stage);
+  if (newest !== undefined) return store.get(newest.id);
+  throw new StillhouseError('checkpoint.missing', `the stage ${stage} has no whole checkpoint yet`, { file: folder });
+}
+
+async function buildTrained(
+  recipe: Recipe,
+  stage: TrainingStage,
+  { info, parameters }: CheckpointContent,
+): Promise<readonly { readonly name: string; readonly bytes: Uint8Array }[]> {
+  const { openEngine } = await import('../engines/catalogue.js');
+  const { buildModel } = await import('../nn/build.js');
+  const { arenaSchemaOf, writeArena } = await import('../nn/weights.js');
+  const { serialiseModel } = await import('../nn/export.js');
+  const { height, width, channels, classes } = await inspectData(recipe.data);
+  const spec = recipe.models[stage.model];
+  if (spec === undefined) throw new StillhouseError('recipe.invalid', `there is no model "${stage.model}"`);
+  await openEngine('cpu');
+  const model = await buildModel(spec, { inputShape: [height, width, channels], classes, seed: recipe.seed });
+  const schema = arenaSchemaOf(model);
+  if (schema.hash !== info.schema) {
+    throw new StillhouseError(
+      'model.invalid',
+      `the model "${stage.model}" is not the one that was trained: its parameters differ in number or shape`,
+    );
+  }
+  writeArena(model, schema, parameters);
+  const parts = await serialiseModel(model);
+  model.dispose();
+  return parts;
+}

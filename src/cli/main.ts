@@ -1,0 +1,18 @@
+/** The entry of the command line. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../base/clock.js';
+import { EXIT } from '../errors/table.js';
+import { exitAfterFlush } from '../process/exit.js';
+import { packageFolder } from '../process/package-folder.js';
+import { runProgram } from './program.js';
+
+const { version } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as { version: string };
+try {
+  const code = await runProgram(process.argv.slice(2), { clock: systemClock, exitCode: EXIT.done }, version);
+  await exitAfterFlush(code);
+} catch (error) {
+  process.stderr.write(`a fault of Stillhouse itself: ${error instanceof Error ? error.stack : String(error)}\n`);
+  await exitAfterFlush(EXIT.failed);
+}

@@ -1,0 +1,47 @@
+/** The command line as a whole: its commands, its global options, and what a mistake in it does. */
+
+import { Command, CommanderError } from 'commander';
+import { EXIT } from '../errors/table.js';
+import type { CliContext } from './context.js';
+import { examples } from './context.js';
+import { addCoordinatorCommand } from './coordinator-command.js';
+import { addDataCommand } from './data-command.js';
+import { addEngineCommand } from './engine-command.js';
+import { addExportCommand } from './export-command.js';
+import { addResumeCommand, addRunCommand } from './run-command.js';
+import { addValidateCommand } from './validate-command.js';
+import { addWorkerCommand } from './worker-command.js';
+
+/** Runs the command line (without node and script). Answers the exit code. Errors that are bugs of ours are thrown. */
+export async function runProgram(args: readonly string[], context: CliContext, version: string): Promise<number> {
+  const program = buildProgram(context, version);
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return context.exitCode;
+  } catch (error) {
+    // Help and version end this way too, with the code 0; commander has told what is wrong.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
+    throw error;
+  }
+}
+
+function buildProgram(context: CliContext, version: string): Command {
+  const program = new Command('stillhouse')
+    .description('Distils small networks from large ones, with coordinator, teachers and students as processes.')
+    .version(version)
+    .option('--json', 'write JSON lines to the standard output, and nothing else there')
+    .option('--quiet', 'only errors and results')
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('(--help says more)')
+    .exitOverride()
+    .addHelpText('after', examples('stillhouse run deploy/recipes/demo.yaml', 'stillhouse validate recipe.yaml', 'stillhouse run --help'));
+  addRunCommand(program, context);
+  addResumeCommand(program, context);
+  addCoordinatorCommand(program, context);
+  addWorkerCommand(program, context);
+  addValidateCommand(program, context);
+  addExportCommand(program, context);
+  addEngineCommand(program, context);
+  addDataCommand(program, context);
+  return program;
+}

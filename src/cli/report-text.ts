@@ -1,0 +1,48 @@
+/** Reports as sentences. Pure. */
+
+import { assertNever } from '../base/assert.js';
+import type { Report } from '../protocol/report.js';
+import { formatCount, formatDuration, formatShare } from './format.js';
+
+export type Progress = Extract<Report, { type: 'progress' }>;
+
+/** One line for a report. */
+export function describeReport(report: Report): string {
+  switch (report.type) {
+    case 'run-started':
+      return `run ${report.run}${report.term > 1 ? `, start ${report.term}` : ''}: ${report.stages.join(', ')}`;
+    case 'waiting':
+      return `${report.stage}: waiting for a ${report.for}`;
+    case 'stage-started':
+      return `${report.stage}: ${report.kind}${report.epochs > 0 ? `, ${report.epochs} epochs of ${formatCount(report.samples / report.epochs)} images` : ''}`;
+    case 'progress':
+      return `${report.stage}: ${formatShare(shareDone(report))}, ${describeProgress(report)}`;
+    case 'evaluated': {
+      const { epoch, accuracy, loss } = report.evaluation;
+      return `${report.stage}: accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(3)} after epoch ${epoch}`;
+    }
+    case 'stage-done': {
+      const { stage, last, seconds } = report.result;
+      return `${stage}: done in ${formatDuration(seconds)}${last === null ? '' : `, accuracy ${formatShare(last.accuracy)}`}`;
+    }
+    case 'worker-joined':
+      return `${report.role} ${report.worker} joined (engine ${report.engine})`;
+    case 'worker-gone':
+      return `${report.role} ${report.worker} is gone: ${report.reason}`;
+    case 'run-ended':
+      return `run ${report.outcome}${report.message === '' ? '' : `: ${report.message}`}`;
+    default:
+      return assertNever(report, 'report');
+  }
+}
+
+/** How far a stage is, 0 to 1. */
+export function shareDone({ committed, samples }: Progress): number {
+  return samples === 0 ? 1 : committed / samples;
+}
+
+/** The figures of a stage under way. */
+export function describeProgress({ epoch, epochs, round, imagesPerSecond, loss, secondsLeft }: Progress): string {
+  const rate = `${formatCount(imagesPerSecond)} images/s`;
+  return `epoch ${Math.min(epoch + 1, epochs)}/${epochs}, round ${round}, ${rate}, loss ${loss.toFixed(3)}, ${formatDuration(secondsLeft)} left`;
+}

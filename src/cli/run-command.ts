@@ -1,0 +1,91 @@
+/** `stillhouse run` and `stillhouse resume`: a whole run on this machine, in front until it ends. */
+
+import type { Command } from 'commander';
+import { loadRecipe } from '../config/load.js';
+import type { Recipe } from '../config/schema.js';
+import type { CoordinatorArguments } from '../protocol/parent.js';
+import { checkRecipe } from './check-recipe.js';
+import { action, type CliContext, EXIT_CODES, examples, gather } from './context.js';
+import type { Output } from './output.js';
+import { resultTable } from './result-table.js';
+import { requireRunFolder } from './run-folder.js';
+import { openRunView } from './run-view.js';
+import { type SupervisorOptions, supervise } from './supervisor.js';
+
+/** Any free port of this machine. */
+const LISTEN = 'tcp://127.0.0.1:*';
+
+interface RunOptions {
+  readonly set?: readonly string[];
+  readonly out: string;
+}
+
+/** Adds the command to the program. */
+export function addRunCommand(program: Command, context: CliContext): void {
+  program
+    .command('run')
+    .description('train and distil as the recipe says, with a coordinator and workers on this machine')
+    .argument('<recipe>', 'a recipe file')
+    .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
+    .option('--out <folder>', 'where the folder of the run is made', 'runs')
+    .addHelpText(
+      'after',
+      examples('stillhouse run recipe.yaml', 'stillhouse run recipe.yaml --set stages.teacher.epochs=3 --set workers.students=4') +
+        EXIT_CODES,
+    )
+    .action(
+      action<RunOptions>(context, async ({ args: [file = ''], options, output }) => {
+        const { recipe } = await checkRecipe(file, options.set ?? []);
+        const coordinator = { recipe: file, set: options.set ?? [], runsFolder: options.out, listen: LISTEN, insecure: false };
+        return runHere({ recipe, coordinator, context, output });
+      }),
+    );
+}
+
+/** Adds the command to the program. */
+export function addResumeCommand(program: Command, context: CliContext): void {
+  program
+    .command('resume')
+    .description('go on with a run that was stopped, or died, from its newest checkpoint')
+    .argument('<run>', 'the folder of the run')
+    .addHelpText('after', examples('stillhouse resume runs/demo-20260101-120000') + EXIT_CODES)
+    .action(
+      action<object>(context, async ({ args: [run = ''], output }) => {
+        const { config } = requireRunFolder(run);
+        const recipe = await loadRecipe(config);
+        return runHere({ recipe, coordinator: { resume: run, listen: LISTEN, insecure: false }, context, output });
+      }),
+    );
+}
+
+/** Supervises a run, shows it, and prints what it came to. Answers the exit code. */
+export async function runHere(options: {
+  readonly recipe: Recipe;
+  readonly coordinator: CoordinatorArguments;
+  readonly context: CliContext;
+  readonly output: Output;
+  /** None: workers are started by hand. */
+  readonly workers?: SupervisorOptions['workers'];
+  readonly onListening?: NonNullable<SupervisorOptions['onListening']>;
+}): Promise<number> {
+  const { recipe, coordinator, context, output, workers = workersOf(recipe), onListening } = options;
+  const view = openRunView(output, context.clock);
+  const { restarts } = recipe.workers;
+  const listening = onListening === undefined ? {} : { onListening };
+  const end = await supervise({ coordinator, workers, restarts, view, clock: context.clock, ...listening }).finally(() => view.close());
+  if (end.summary !== null) {
+    if (output.json) output.result(JSON.stringify({ type: 'summary', ...end.summary }));
+    else output.result(resultTable(recipe, end.summary));
+    if (end.run !== null) output.note(`run folder: ${end.run}`);
+  }
+  return end.code;
+}
+
+/** The workers that `run` starts: teachers only when a stage has a teacher. */
+function workersOf(recipe: Recipe): SupervisorOptions['workers'] {
+  const { students, teachers, engine } = recipe.workers;
+  const hasTeaching = Object.values(recipe.stages).some(({ kind }) => kind === 'distil');
+  const named = (role: 'teacher' | 'student', count: number): SupervisorOptions['workers'] =>
+    Array.from({ length: count }, (_, index) => ({ role, name: `${role}-${index + 1}`, engine, insecure: false }));
+  return [...named('student', students), ...named('teacher', hasTeaching ? teachers : 0)];
+}

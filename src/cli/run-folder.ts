@@ -1,0 +1,19 @@
+/** What commands read in the folder of a run. The coordinator makes and writes it. */
+
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { StillhouseError } from '../errors/stillhouse-error.js';
+
+export interface RunFiles {
+  /** The recipe with its defaults. */
+  readonly config: string;
+  readonly checkpoints: string;
+}
+
+/** The files of the run in this folder. Throws run.invalid when it is none. */
+export function requireRunFolder(folder: string): RunFiles {
+  const path = resolve(folder);
+  const config = join(path, 'config.resolved.yaml');
+  if (existsSync(config)) return { config, checkpoints: join(path, 'checkpoints') };
+  throw new StillhouseError('run.invalid', 'this folder is not a run', { file: path, hint: 'Give a folder that "stillhouse run" made' });
+}

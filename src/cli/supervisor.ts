@@ -1,0 +1,231 @@
+/**
+ * The processes of a run on this machine: one coordinator and the workers it is given. Starts them, starts dead workers
+ * again, passes on the wish to stop, and ends when the coordinator ends. Knows nothing of recipes.
+ *
+ * Invariants: when `supervise` resolves, no process that it started is alive. A worker is started only while the
+ * coordinator lives and nobody has asked to stop. The first signal asks, the second one kills.
+ */
+
+import { relative } from 'node:path';
+import { assertNever } from '../base/assert.js';
+import type { Clock, TimerHandle } from '../base/clock.js';
+import { type ErrorCode, EXIT } from '../errors/table.js';
+import { type Child, type ChildEnd, describeEnd, startChild } from '../process/child.js';
+import { onSignal, type StopSignal } from '../process/signal.js';
+import type {
+  CoordinatorArguments,
+  CoordinatorToParent,
+  ParentToCoordinator,
+  ParentToWorker,
+  RunSummary,
+  WorkerArguments,
+} from '../protocol/parent.js';
+import type { Outcome } from '../protocol/report.js';
+import { decideRestart } from './restart-policy.js';
+import type { RunView } from './run-view.js';
+
+/** From the wish to stop to the end of everything, as promised to the user. */
+const STOP_MS = 10_000;
+/** Workers that were told that the run is over end within so long. */
+const WORKER_END_MS = 3_000;
+
+export interface SupervisorOptions {
+  readonly coordinator: CoordinatorArguments;
+  /** The workers of this machine, without what only the running coordinator knows. */
+  readonly workers: readonly Omit<WorkerArguments, 'coordinator' | 'logFile'>[];
+  /** How often each worker may be started again. */
+  readonly restarts: number;
+  readonly view: RunView;
+  readonly clock: Clock;
+  /** Called when workers can connect. */
+  readonly onListening?: (endpoint: string, run: string) => void;
+  /** The compiled entries; others only in tests. */
+  readonly modules?: { readonly coordinator: string; readonly worker: string };
+}
+
+export interface RunEnd {
+  /** The exit code of the whole. */
+  readonly code: number;
+  /** Null when the coordinator did not get to its end. */
+  readonly summary: RunSummary | null;
+  /** The run's folder; null when it was not made. */
+  readonly run: string | null;
+}
+
+interface Worker {
+  readonly plan: SupervisorOptions['workers'][number];
+  child: Child<never, ParentToWorker> | null;
+  restarts: number;
+  isGivenUp: boolean;
+}
+
+/** Runs the coordinator and its workers to the end. */
+export function supervise(options: SupervisorOptions): Promise<RunEnd> {
+  return new Supervisor(options).run();
+}
+
+class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #coordinator: Child<CoordinatorToParent, ParentToCoordinator>;
+  readonly #workers: readonly Worker[];
+  readonly #timers = new Set<TimerHandle>();
+  #endpoint: string | null = null;
+  #run: string | null = null;
+  #summary: RunSummary | null = null;
+  #outcome: Outcome | null = null;
+  #error: ErrorCode | null = null;
+  #signal: StopSignal | null = null;
+  #isEnding = false;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#workers = options.workers.map((plan) => ({ plan, child: null, restarts: 0, isGivenUp: false }));
+    const module = options.modules?.coordinator ?? 'coordinator/main.js';
+    this.#coordinator = startChild({ module, args: [JSON.stringify(options.coordinator)] });
+    this.#coordinator.onMessage((message) => this.#onMessage(message));
+  }
+
+  async run(): Promise<RunEnd> {
+    const offSignal = onSignal(['SIGINT', 'SIGTERM'], (signal) => this.#onSignal(signal));
+    try {
+      const end = await this.#coordinator.ended;
+      await this.#endWorkers();
+      return { code: this.#conclude(end), summary: this.#summary, run: this.#run };
+    } finally {
+      for (const timer of this.#timers) timer.cancel();
+      offSignal();
+    }
+  }
+
+  #onMessage(message: CoordinatorToParent): void {
+    switch (message.type) {
+      case 'listening':
+        this.#endpoint = message.endpoint;
+        this.#run = message.run;
+        this.#options.onListening?.(message.endpoint, message.run);
+        for (const worker of this.#workers) this.#startWorker(worker);
+        return;
+      case 'report':
+        if (message.report.type === 'run-ended') this.#outcome = message.report.outcome;
+        this.#options.view.report(message.report);
+        return;
+      case 'summary':
+        this.#summary = message.summary;
+        return;
+      case 'error':
+        this.#error = message.code;
+        this.#options.view.alert(`error (${message.code}): ${message.message}`);
+        return;
+      default:
+        assertNever(message, 'message of the coordinator');
+    }
+  }
+
+  #startWorker(worker: Worker): void {
+    if (this.#isEnding || this.#endpoint === null || this.#run === null) return;
+    const logFile = `${this.#run}/${worker.plan.name}.log.jsonl`;
+    const plan: WorkerArguments = { ...worker.plan, coordinator: this.#endpoint, logFile };
+    const module = this.#options.modules?.worker ?? 'worker/main.js';
+    const child = startChild<never, ParentToWorker>({ module, args: [JSON.stringify(plan)] });
+    worker.child = child;
+    child.onExit((end) => {
+      worker.child = null;
+      this.#onWorkerEnd(worker, end);
+    });
+  }
+
+  #onWorkerEnd(worker: Worker, end: ChildEnd): void {
+    if (this.#isEnding) return;
+    const { view, restarts } = this.#options;
+    const what = `${worker.plan.name} ended (${describeEnd(end)})`;
+    const decision = decideRestart(end, worker.restarts, restarts);
+    switch (decision.type) {
+      case 'leave':
+        return;
+      case 'restart':
+        worker.restarts++;
+        view.note(`${what}; starting it again (${worker.restarts} of ${restarts})`);
+        this.#later(decision.delayMs, () => this.#startWorker(worker));
+        return;
+      case 'give-up': {
+        worker.isGivenUp = true;
+        view.alert(`${what}; it is not started again: ${decision.why}`);
+        const { role } = worker.plan;
+        const isLast = this.#workers.every((other) => other.plan.role !== role || other.isGivenUp);
+        if (isLast) this.#giveUp(`no ${role} is left`);
+        return;
+      }
+      default:
+        assertNever(decision, 'restart decision');
+    }
+  }
+
+  #giveUp(why: string): void {
+    this.#error ??= 'worker.exhausted';
+    this.#options.view.alert(`error (worker.exhausted): ${why}, so the run cannot go on`);
+    this.#askToStop(why);
+  }
+
+  #onSignal(signal: StopSignal): void {
+    if (this.#signal !== null) {
+      this.#killAll();
+      return;
+    }
+    this.#signal = signal;
+    this.#options.view.alert('stopping; once more to stop at once');
+    this.#askToStop(signal);
+  }
+
+  /** Gracefully: the coordinator has its checkpoint made, and tells the workers. */
+  #askToStop(reason: string): void {
+    this.#isEnding = true;
+    this.#coordinator.send({ type: 'stop', reason });
+    this.#later(STOP_MS, () => {
+      this.#options.view.alert(`not stopped within ${STOP_MS / 1000} s: stopping at once`);
+      this.#killAll();
+    });
+  }
+
+  #killAll(): void {
+    this.#isEnding = true;
+    this.#coordinator.kill('SIGKILL');
+    for (const { child } of this.#workers) child?.kill('SIGKILL');
+  }
+
+  /** The coordinator is gone: workers that know it end by themselves, the others are ended. */
+  async #endWorkers(): Promise<void> {
+    this.#isEnding = true;
+    const children = this.#workers.flatMap(({ child }) => child ?? []);
+    if (!this.#hasConcluded()) this.#killAll();
+    for (const child of children) child.send({ type: 'stop', reason: 'the run is over' });
+    this.#later(WORKER_END_MS, () => this.#killAll());
+    await Promise.all(children.map((child) => child.ended));
+  }
+
+  /** Whether the coordinator said how the run ended, or why it could not begin. */
+  #hasConcluded(): boolean {
+    return this.#summary !== null || this.#error !== null;
+  }
+
+  #conclude(end: ChildEnd): number {
+    if (this.#error === 'worker.exhausted') return EXIT.failed;
+    const isFailed = this.#outcome === 'failed' || (this.#error !== null && this.#signal === null);
+    if (isFailed) return end.code === null || end.code === EXIT.done ? EXIT.failed : end.code;
+    if (this.#outcome === 'done') return EXIT.done;
+    const { view } = this.#options;
+    if (!this.#hasConcluded() && this.#signal === null)
+      view.alert(`error (run.interrupted): the coordinator ended unexpectedly (${describeEnd(end)})`);
+    if (this.#run !== null) view.alert(`the run can go on with: stillhouse resume ${relative('.', this.#run) || '.'}`);
+    // Without a folder there is nothing to go on with, and trying again would end the same way.
+    if (this.#signal === null) return this.#run === null ? EXIT.failed : EXIT.tryAgain;
+    return this.#signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
+  }
+
+  #later(delayMs: number, callback: () => void): void {
+    const timer = this.#options.clock.after(delayMs, () => {
+      this.#timers.delete(timer);
+      callback();
+    });
+    this.#timers.add(timer);
+  }
+}

@@ -1,0 +1,41 @@
+/** `stillhouse validate`: whether a recipe can be run, without running it. */
+
+import type { Command } from 'commander';
+import { explainRecipe } from '../config/explain.js';
+import { stageOrder } from '../config/stage-graph.js';
+import { EXIT } from '../errors/table.js';
+import { checkRecipe } from './check-recipe.js';
+import { action, type CliContext, examples, gather } from './context.js';
+import { formatCount } from './format.js';
+
+interface ValidateOptions {
+  readonly set?: readonly string[];
+  readonly explain?: boolean;
+}
+
+/** Adds the command to the program. */
+export function addValidateCommand(program: Command, context: CliContext): void {
+  program
+    .command('validate')
+    .description('check a recipe, its data files and its models, and name everything that is wrong')
+    .argument('<recipe>', 'a recipe file')
+    .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
+    .option('--explain', 'print the recipe with all its defaults')
+    .addHelpText('after', examples('stillhouse validate recipe.yaml', 'stillhouse validate recipe.yaml --explain'))
+    .action(
+      action<ValidateOptions>(context, async ({ args: [file = ''], options, output }) => {
+        const { recipe, data, parameters } = await checkRecipe(file, options.set ?? []);
+        if (output.json) output.result(JSON.stringify({ type: 'recipe', recipe, splits: data.splitSizes, parameters }));
+        else if (options.explain) output.result(explainRecipe(recipe).trimEnd());
+        else {
+          const splits = Object.entries(data.splitSizes).map(([name, size]) => `${name} ${formatCount(size)}`);
+          const models = Object.entries(parameters).map(([name, count]) => `${name} ${formatCount(count)} parameters`);
+          output.result(`${file} can be run`);
+          output.result(`data: ${data.height}x${data.width}x${data.channels}, ${data.classes} classes; images: ${splits.join(', ')}`);
+          output.result(`models: ${models.join(', ')}`);
+          output.result(`stages: ${stageOrder(recipe).join(', ')}`);
+        }
+        return EXIT.done;
+      }),
+    );
+}

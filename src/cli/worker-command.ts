@@ -1,0 +1,94 @@
+/** `stillhouse worker`: one worker of a run whose coordinator was started by hand. It is not started again when it dies. */
+
+import { hostname } from 'node:os';
+import { type Command, Option } from 'commander';
+import { StillhouseError } from '../errors/stillhouse-error.js';
+import { EXIT } from '../errors/table.js';
+import { describeEnd, startChild } from '../process/child.js';
+import { onSignal, type StopSignal } from '../process/signal.js';
+import type { ParentToWorker, WorkerArguments } from '../protocol/parent.js';
+import { isLoopback, requireEndpoint } from '../transport/endpoint.js';
+import { action, type CliContext, EXIT_CODES, examples } from './context.js';
+import { checkEndpoint } from './endpoint-option.js';
+import type { Output } from './output.js';
+
+const STOP_MS = 10_000;
+
+interface WorkerOptions {
+  readonly role: WorkerArguments['role'];
+  readonly coordinator: string;
+  readonly name?: string;
+  readonly engine?: NonNullable<WorkerArguments['engine']>;
+  readonly listenHost?: string;
+  readonly insecure?: boolean;
+}
+
+/** Adds the command to the program. */
+export function addWorkerCommand(program: Command, context: CliContext): void {
+  program
+    .command('worker')
+    .description('take part in a run as a teacher or a student')
+    .addOption(new Option('--role <role>', 'what to do').choices(['teacher', 'student']).makeOptionMandatory())
+    .requiredOption('--coordinator <address>', 'the address that the coordinator printed')
+    .option('--name <name>', 'the name of this worker in the run (default: role, host and process id)')
+    .addOption(
+      new Option('--engine <engine>', 'what computes (default: as the recipe says)').choices(['auto', 'tensorflow', 'wasm', 'cpu']),
+    )
+    .option('--listen-host <host>', 'the address of this machine that other workers can reach (default: 127.0.0.1)')
+    .option('--insecure', 'allow addresses that other machines can reach, without any protection')
+    .addHelpText(
+      'after',
+      examples(
+        'stillhouse worker --role student --coordinator tcp://127.0.0.1:7700',
+        'stillhouse worker --role teacher --coordinator tcp://10.0.0.1:7700 --listen-host 10.0.0.2 --insecure',
+      ) + EXIT_CODES,
+    )
+    .action(
+      action<WorkerOptions>(context, async ({ options, output }) => {
+        const { role, coordinator, name = defaultName(role), engine, listenHost, insecure = false } = options;
+        requireEndpoint(coordinator);
+        if (listenHost === undefined && insecure && !isLoopback(coordinator)) {
+          throw new StillhouseError('usage.invalid', `${coordinator} is another machine, and its workers cannot reach 127.0.0.1 here`, {
+            hint: 'Give --listen-host with the address of this machine on that network',
+          });
+        }
+        checkEndpoint(coordinator, insecure, output);
+        if (listenHost !== undefined) checkEndpoint(`tcp://${listenHost}:*`, insecure, output);
+        const plan: WorkerArguments = {
+          ...{ role, coordinator, name, insecure },
+          ...(engine === undefined ? {} : { engine }),
+          ...(listenHost === undefined ? {} : { listenHost }),
+        };
+        return workHere(plan, context, output);
+      }),
+    );
+}
+
+/** Starts the worker and waits for its end. The first signal drains it, the second one kills it. Answers the exit code. */
+async function workHere(plan: WorkerArguments, { clock }: CliContext, output: Output): Promise<number> {
+  const child = startChild<never, ParentToWorker>({ module: 'worker/main.js', args: [JSON.stringify(plan)] });
+  let stoppedBy: StopSignal | null = null;
+  const offSignal = onSignal(['SIGINT', 'SIGTERM'], (signal) => {
+    if (stoppedBy !== null) {
+      child.kill('SIGKILL');
+      return;
+    }
+    stoppedBy = signal;
+    output.note('leaving the run; once more to stop at once');
+    child.send({ type: 'stop', reason: signal });
+    clock.after(STOP_MS, () => child.kill('SIGKILL'), { unref: true });
+  });
+  output.note(`worker ${plan.name}: ${plan.role} of ${plan.coordinator}`);
+  const end = await child.ended;
+  offSignal();
+  if (stoppedBy !== null) return stoppedBy === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
+  if (end.code !== EXIT.done) output.alert(`worker ${plan.name} ended (${describeEnd(end)})`);
+  return end.code ?? EXIT.failed;
+}
+
+function defaultName(role: string): string {
+  const host = hostname()
+    .replace(/[^A-Za-z0-9-]/g, '-')
+    .slice(0, 40);
+  return `${role}-${host}-${process.pid}`;
+}
