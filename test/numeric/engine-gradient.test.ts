@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
+// tfjs's gradients come with its layers.
 import * as layers from '@tensorflow/tfjs-layers';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openEngine } from '../../src/engines/catalogue.js';
 
 /** Largest ||a - b|| / ||b|| of a tensor on wasm against the same on cpu. */
@@ -95,6 +96,7 @@ const PRODUCTS: readonly (readonly [string, Operation, number[][]])[] = [
   ['aT b', (a, b) => tf.matMul(a, b, true), [[7, 5], [7, 3]]],
   ['a bT', (a, b) => tf.matMul(a, b, false, true), [[5, 7], [3, 7]]],
   ['aT bT', (a, b) => tf.matMul(a, b, true, true), [[7, 5], [3, 7]]],
+  ['one factor in two shapes', (a, b) => tf.add(tf.sum(tf.matMul(a, b)), tf.sum(tf.matMul(tf.ones([1, 3]), tf.reshape(b, [3, 14])))), [[5, 7], [7, 6]]],
   ['batches', (a, b) => tf.matMul(a, b, true), [[4, 7, 5], [4, 7, 3]]],
   ['a batch of one, broadcast, forward only', (a, b) => tf.matMul(tf.sum(a, 0, true), b), [[2, 5, 7], [1, 7, 3]]],
   ['fused with bias and relu', (a, b, bias) => tf.fused.matMul({ a: a as tf.Tensor2D, b: b as tf.Tensor2D, bias: bias!, activation: 'relu', transposeB: true }), [[5, 7], [3, 7], [3]]],
@@ -128,6 +130,7 @@ const OTHERS: readonly (readonly [string, Operation, number[][]])[] = [
   ['permutation', (x) => tf.transpose(x, [0, 3, 1, 2]), [[2, 3, 4, 5]]],
   ['concatenation', (a, b) => tf.concat([a, b], 3), [[2, 3, 3, 2], [2, 3, 3, 4]]],
   ['softmax cross entropy', (x) => tf.neg(tf.sum(tf.mul(tf.logSoftmax(x), tf.oneHot(tf.tensor1d([1, 0, 2], 'int32'), 4)), -1)), [[3, 4]]],
+  ['one hot in float32', (x) => tf.mul(x, tf.oneHot(tf.tensor1d([1, 0, 2], 'int32'), 4, 0.75, 0.25, 'float32')), [[3, 4]]],
   ['softmax', (x) => tf.softmax(x), [[3, 4]]],
 ]; // biome-ignore format: a case a line
 
