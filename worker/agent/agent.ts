@@ -22,7 +22,8 @@ export interface AgentOptions {
   readonly plan: Omit<SessionPlan, 'schema'>;
   /** The coordinator's control plane. */
   readonly coordinator: string;
-  readonly engine: EngineName | 'auto';
+  /** Null: as the recipe says. */
+  readonly engine: EngineName | 'auto' | null;
   readonly engineHost: EngineHost;
   /** Where engines listen, `tcp://host:*`. */
   readonly listen: string;

@@ -40,7 +40,7 @@ export interface RunningEngine {
 export async function startEngine({ configure, transport, clock, logger, send, crash }: EngineOptions): Promise<RunningEngine> {
   const { term, incarnation, dataEndpoint, listen } = configure;
   const recipe = parseRecipe(configure.recipe);
-  const { name, note } = await openEngine(configure.engine);
+  const { name, note } = await openEngine(configure.engine ?? recipe.workers.engine);
   logger.info('engine.opened', { engine: name, note });
   const peers = new Peers(transport, clock);
   const meter = new Meter(clock);

@@ -5,6 +5,7 @@ import type { DataAnswerOf, DataMessage } from '../../src/protocol/data.js';
 import type { Range } from '../../src/protocol/field.js';
 import { isFiniteArena } from '../../src/reduce/finite.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
+import { PeerRefusal } from '../../src/transport/peer-refusal.js';
 import { hashArena } from './arena-hash.js';
 import type { EngineContext } from './context.js';
 import { DATA_TIMING } from './timing.js';
@@ -35,15 +36,26 @@ export async function fetchFromPeer(context: EngineContext, endpoint: string, na
   return checked(await context.peers.request(endpoint, { body, deadlineMs: DATA_TIMING.stateMs }), name, endpoint);
 }
 
-/** From the coordinator's disk. `round` may be left out where the checkpoint's name is all that is known. */
+/** From the coordinator's disk; `round` is null where the checkpoint's name is all that is known. Throws checkpoint.damaged. */
 export async function fetchCheckpoint(
   context: EngineContext,
   checkpoint: string,
   name: Omit<StateName, 'round'> & { readonly round: number | null },
 ): Promise<FetchedState> {
   const body = { type: 'checkpoint.get', checkpoint } as const;
-  const answer = await context.peers.request(context.dataEndpoint, { body, deadlineMs: DATA_TIMING.checkpointMs });
-  return checked(answer, { ...name, round: name.round ?? answer.header.round }, `checkpoint ${checkpoint}`);
+  try {
+    const answer = await context.peers.request(context.dataEndpoint, { body, deadlineMs: DATA_TIMING.checkpointMs });
+    return checked(answer, { ...name, round: name.round ?? answer.header.round }, context.dataEndpoint);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    throw new StillhouseError('checkpoint.damaged', `checkpoint ${checkpoint}: ${error.message}`, { cause: error });
+  }
+}
+
+/** Asking again would give the same; an older checkpoint may serve. */
+function isDamage(error: unknown): error is StillhouseError {
+  if (error instanceof PeerRefusal) return error.reason === 'missing' || error.reason === 'failed';
+  return error instanceof StillhouseError && error.code === 'protocol.invalid';
 }
 
 function checked({ header, tensors }: DataMessage<DataAnswerOf<'state.answer'>>, name: StateName, peer: string): FetchedState {

@@ -35,7 +35,8 @@ export interface EngineConfigure {
   readonly recipe: string;
   /** The coordinator's data plane. */
   readonly dataEndpoint: string;
-  readonly engine: EngineName | 'auto';
+  /** Null: as the recipe says. */
+  readonly engine: EngineName | 'auto' | null;
   /** Where its own data plane listens, `tcp://host:*`. */
   readonly listen: string;
   /** Where it writes its log; null: the standard error. */

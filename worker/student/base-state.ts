@@ -20,7 +20,7 @@ export interface BaseStateOptions {
   readonly signal: AbortSignal;
 }
 
-/** The base of the assignment. Throws what the last source answered when none has it. */
+/** The base of the assignment. Throws peer.refused or checkpoint.damaged when nobody hands it over. */
 export async function baseState(options: BaseStateOptions): Promise<CommittedState> {
   const { model, assign, committed, signal } = options;
   const { stage, base } = assign;
@@ -45,16 +45,18 @@ export function initialState({ name, program, initial }: StageModel): CommittedS
 async function fetchState({ context, model, assign }: BaseStateOptions): Promise<FetchedState> {
   const { stage, base } = assign;
   const name = { stage, round: base.round, hash: base.hash, schema: model.program.schema.hash };
-  let last: unknown = new StillhouseError('protocol.invalid', `stage ${stage}: nobody is named who has round ${base.round}`);
+  let why = 'nobody is named who has them';
   for (const endpoint of base.sources) {
     try {
       if (base.hash !== null) return await fetchFromPeer(context, endpoint, { ...name, hash: base.hash });
     } catch (error) {
       if (!(error instanceof StillhouseError)) throw error;
       context.logger.warn('base.notFetched', { stage, round: base.round, from: endpoint, error });
-      last = error;
+      why = error.message;
     }
   }
-  if (base.checkpoint === null) throw last;
+  if (base.checkpoint === null) {
+    throw new StillhouseError('peer.refused', `stage ${stage}: the parameters of round ${base.round} are not to be had: ${why}`);
+  }
   return fetchCheckpoint(context, base.checkpoint, name);
 }

@@ -146,7 +146,7 @@ export class Student implements Role {
     this.#jobs.replace(async (signal) => {
       const { candidate, reports } = await averageRound(this.#context, own, { order, signal });
       this.#candidate = candidate;
-      reports.forEach(this.#context.report);
+      for (const report of reports) this.#context.report(report);
     });
   }
 

@@ -1,0 +1,84 @@
+/**
+ * The process of a worker: its agent. One argument: WorkerArguments of src/protocol/parent.ts, as JSON. It ends with its
+ * parent. SIGTERM, or the parent's wish: drain; again: at once. Started by hand it takes SIGINT as SIGTERM.
+ *
+ * Exit codes (src/errors): 0 the run is over or the worker drained, 1 it failed, 2 it was refused or called wrongly,
+ * 75 the coordinator is gone.
+ */
+
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { systemClock } from '../src/base/clock.js';
+import { messageOf, StillhouseError } from '../src/errors/stillhouse-error.js';
+import { EXIT } from '../src/errors/table.js';
+import { openLogger } from '../src/log/logger.js';
+import { exitAfterFlush } from '../src/process/exit.js';
+import { linkToParent } from '../src/process/parent-link.js';
+import { onSignal } from '../src/process/signal.js';
+import { field } from '../src/protocol/field.js';
+import type { ParentToWorker } from '../src/protocol/parent.js';
+import { requireEndpoint, requireLoopback } from '../src/transport/endpoint.js';
+import { zmqTransport } from '../src/transport/zmq-transport.js';
+import { startAgent } from './agent/agent.js';
+import { childEngineHost } from './agent/engine-host.js';
+import { DEFAULT_SESSION_TIMING } from './agent/session-types.js';
+
+const argumentsSchema = z.strictObject({
+  role: field.role,
+  coordinator: z.string(),
+  name: field.name,
+  engine: z.enum(['auto', 'tensorflow', 'wasm', 'cpu']).nullable().default(null),
+  listenHost: z.string().min(1).default('127.0.0.1'),
+  insecure: z.boolean(),
+  logFile: z.string().nullable().default(null),
+});
+
+const link = linkToParent<ParentToWorker, never>();
+
+function readArguments(): z.infer<typeof argumentsSchema> {
+  try {
+    return argumentsSchema.parse(JSON.parse(process.argv[2] ?? ''));
+  } catch (error) {
+    throw new StillhouseError('usage.invalid', `the argument of the worker is not what it expects: ${messageOf(error)}`);
+  }
+}
+
+async function work(): Promise<number> {
+  const { role, coordinator, name, engine, listenHost, insecure, logFile } = readArguments();
+  const listen = `tcp://${listenHost}:*`;
+  for (const endpoint of [coordinator, listen]) {
+    requireEndpoint(endpoint);
+    requireLoopback(endpoint, { insecure });
+  }
+  const logger = openLogger({
+    bindings: { process: 'agent', worker: name, role },
+    ...(logFile === null ? { level: 'warn' } : { file: logFile }),
+  });
+  const agent = await startAgent({
+    plan: { worker: name, role, host: hostname().slice(0, 256), pid: process.pid, timing: DEFAULT_SESSION_TIMING },
+    coordinator,
+    engine,
+    listen,
+    logFile,
+    transport: zmqTransport,
+    clock: systemClock,
+    engineHost: childEngineHost,
+    logger,
+  });
+  link?.onMessage(({ reason }) => agent.stop(reason));
+  onSignal(link === null ? ['SIGINT', 'SIGTERM'] : ['SIGTERM'], (signal) => agent.stop(signal));
+  return agent.exitCode;
+}
+
+async function main(): Promise<number> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof StillhouseError)) throw error;
+    console.error(`error (${error.code}): ${error.message}`);
+    return error.exitCode;
+  }
+}
+
+process.exitCode = EXIT.failed;
+await exitAfterFlush(await main());
