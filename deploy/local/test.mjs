@@ -1,0 +1,42 @@
+/**
+ * `npm test`: sets up, runs vitest with the arguments given, and ends with one line that counts tests. Says why tests
+ * were skipped.
+ */
+
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterSetUp, packageFolder } from './setup.mjs';
+
+await afterSetUp(async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'stillhouse-test-'));
+  const report = join(folder, 'report.json');
+  // The default output for people, and ours for the last line.
+  const reporters = ['--reporter=default', `--reporter=${join(packageFolder, 'deploy/local/test-reporter.mjs')}`];
+  const vitest = join(packageFolder, 'node_modules/vitest/vitest.mjs');
+  const child = spawn(process.execPath, [vitest, 'run', ...reporters, ...process.argv.slice(2)], {
+    cwd: packageFolder,
+    stdio: 'inherit',
+    env: { ...process.env, STILLHOUSE_TEST_REPORT: report },
+  });
+  // Ctrl-C reaches vitest too, which ends by it.
+  process.on('SIGINT', () => {});
+  const code = await new Promise((resolve) => child.on('close', (status) => resolve(status ?? 1)));
+  process.exitCode = code;
+  tellCounts(report);
+  rmSync(folder, { recursive: true });
+});
+
+function tellCounts(report) {
+  let counts;
+  try {
+    counts = JSON.parse(readFileSync(report, 'utf8'));
+  } catch (error) {
+    process.stdout.write(`no test was run: ${error.code === 'ENOENT' ? 'vitest ended before' : error.message}\n`);
+    process.exitCode ||= 1;
+    return;
+  }
+  for (const { name, reason } of counts.skipped) process.stdout.write(`skipped: ${name}: ${reason}\n`);
+  process.stdout.write(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped.length} skipped\n`);
+}
