@@ -11,18 +11,12 @@ import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import type { CheckpointStore } from '../../src/checkpoint/store.js';
 import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { Logger } from '../../src/log/logger.js';
-import { cutText } from '../../src/protocol/codec.js';
 import type { CoordinatorMessage } from '../../src/protocol/control.js';
-import type { DataAnswerBody, DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
-import type { RefuseReason } from '../../src/protocol/field.js';
+import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
+import { type DataReply, refusal } from '../../src/transport/data-server.js';
 import type { CoreEvent } from '../core/types.js';
 import type { HeldTerm } from './term.js';
-
-export interface DataReply {
-  readonly header: DataAnswerBody;
-  readonly tensors: readonly WireTensor[];
-}
 
 export interface DataStoreOptions {
   readonly term: HeldTerm;
@@ -66,9 +60,9 @@ export class DataStore {
       return reply;
     } catch (error) {
       logger.error('data.failed', { of: request.header.type, error });
-      if (!(error instanceof StillhouseError)) return refuse('failed', messageOf(error));
+      if (!(error instanceof StillhouseError)) return refusal('failed', messageOf(error));
       if (error.code === 'run.busy') onOver(error);
-      return refuse(error.code === 'checkpoint.missing' ? 'missing' : 'failed', error.message);
+      return refusal(error.code === 'checkpoint.missing' ? 'missing' : 'failed', error.message);
     }
   }
 
@@ -83,7 +77,7 @@ export class DataStore {
       case 'targets.get':
       case 'arena.get':
       case 'state.get':
-        return refuse('missing', `the coordinator does not answer ${header.type}: ask a worker`);
+        return refusal('missing', `the coordinator does not answer ${header.type}: ask a worker`);
       default:
         return assertNever(header, 'data request');
     }
@@ -96,16 +90,16 @@ export class DataStore {
     if (old !== null) return old;
     const asked = this.#saves.get(id);
     if (asked?.round !== round || asked.incarnation !== incarnation) {
-      return refuse('wrong-round', `incarnation ${incarnation} was not asked to save round ${round} as ${id}`);
+      return refusal('wrong-round', `incarnation ${incarnation} was not asked to save round ${round} as ${id}`);
     }
     const [parameters, slots] = tensors;
     if (tensors.length !== 2 || !isFloats(parameters, 'parameters') || !isFloats(slots, 'slots')) {
-      return refuse('invalid-message', 'a checkpoint is two tensors: parameters float32 [P], slots float32 [S]');
+      return refusal('invalid-message', 'a checkpoint is two tensors: parameters float32 [P], slots float32 [S]');
     }
     term.requireNewest();
     const info = { id, term: header.term, stage, round, ranges, hash, schema };
     const outcome = await store.put({ info, parameters: parameters.data, slots: slots.data });
-    if (!outcome.stored) return refuse(outcome.reason, outcome.message);
+    if (!outcome.stored) return refusal(outcome.reason, outcome.message);
     onStored({ type: 'checkpoint-stored', checkpoint: outcome.checkpoint });
     return STORED;
   }
@@ -128,7 +122,7 @@ export class DataStore {
     const old = this.#refuseOldTerm(header.term);
     if (old !== null) return old;
     if (this.#exports.get(stage) !== incarnation) {
-      return refuse('wrong-stage', `incarnation ${incarnation} was not asked to export stage ${stage}`);
+      return refusal('wrong-stage', `incarnation ${incarnation} was not asked to export stage ${stage}`);
     }
     // A file's name is a tensor's name, which has no separators and does not start with a dot.
     if (
@@ -136,7 +130,7 @@ export class DataStore {
       tensors.some(({ dtype }) => dtype !== 'uint8') ||
       new Set(tensors.map(({ name }) => name)).size < tensors.length
     ) {
-      return refuse('invalid-message', 'an artifact is one or more files of different names, each a tensor uint8 [bytes]');
+      return refusal('invalid-message', 'an artifact is one or more files of different names, each a tensor uint8 [bytes]');
     }
     term.requireNewest();
     await writeFolder({ fs: nodeFileSystem, parent: exportsFolder, name: stage }, async (add) => {
@@ -149,15 +143,11 @@ export class DataStore {
 
   #refuseOldTerm(term: number): DataReply | null {
     const own = this.#options.term.term;
-    return term === own ? null : refuse('old-term', `term ${term} is not the coordinator's: it is in term ${own}`);
+    return term === own ? null : refusal('old-term', `term ${term} is not the coordinator's: it is in term ${own}`);
   }
 }
 
 const STORED: DataReply = { header: { type: 'stored' }, tensors: [] };
-
-function refuse(reason: RefuseReason, message: string): DataReply {
-  return { header: { type: 'refuse', reason, message: cutText(message) }, tensors: [] };
-}
 
 type FloatTensor = WireTensor & { readonly data: Float32Array };
 

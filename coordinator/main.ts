@@ -1,0 +1,86 @@
+/**
+ * The coordinator process. One argument: CoordinatorArguments of src/protocol/parent.ts, as JSON. With a parent's
+ * channel it talks over that and ends with the parent; started by hand it writes the same messages as JSON lines to
+ * the standard output. It never loads tfjs. SIGTERM, and SIGINT without a parent: stop with a checkpoint; again: at once.
+ */
+
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { systemClock } from '../src/base/clock.js';
+import { messageOf, StillhouseError } from '../src/errors/stillhouse-error.js';
+import { EXIT } from '../src/errors/table.js';
+import { exitAfterFlush, exitNow } from '../src/process/exit.js';
+import { linkToParent } from '../src/process/parent-link.js';
+import { onSignal } from '../src/process/signal.js';
+import type { CoordinatorArguments, CoordinatorToParent, ParentToCoordinator } from '../src/protocol/parent.js';
+import { zmqTransport } from '../src/transport/zmq-transport.js';
+import { DEFAULT_TIMING } from './core/timing.js';
+import { coordinate } from './shell/coordinate.js';
+
+/** Whatever holds it up, a graceful stop is over after so long. */
+const STOP_MS = 9_500;
+
+const argumentsSchema: z.ZodType<CoordinatorArguments> = z.strictObject({
+  recipe: z.string().optional(),
+  set: z.array(z.string()).optional(),
+  resume: z.string().optional(),
+  runsFolder: z.string().optional(),
+  listen: z.string(),
+  dataListen: z.string().optional(),
+  insecure: z.boolean(),
+});
+
+const link = linkToParent<ParentToCoordinator, CoordinatorToParent>();
+
+function tell(message: CoordinatorToParent): void {
+  if (link !== null) link.send(message);
+  else process.stdout.write(`${JSON.stringify(message)}\n`);
+}
+
+const stop = new AbortController();
+
+function requestStop(reason: string): void {
+  stop.abort(reason);
+  systemClock.after(STOP_MS, () => exitNow(EXIT.tryAgain), { unref: true });
+}
+
+link?.onMessage(({ reason }) => requestStop(reason));
+onSignal(link === null ? ['SIGINT', 'SIGTERM'] : ['SIGTERM'], (signal) => {
+  if (stop.signal.aborted) exitNow(signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated);
+  requestStop(signal);
+});
+
+function readArguments(): CoordinatorArguments {
+  try {
+    return argumentsSchema.parse(JSON.parse(process.argv[2] ?? ''));
+  } catch (error) {
+    throw new StillhouseError('usage.invalid', `the argument of the coordinator is not what it expects: ${messageOf(error)}`);
+  }
+}
+
+async function main(): Promise<number> {
+  try {
+    return await coordinate({
+      args: readArguments(),
+      transport: zmqTransport,
+      clock: systemClock,
+      timing: DEFAULT_TIMING,
+      host: hostname(),
+      pid: process.pid,
+      stop: stop.signal,
+      tell,
+    });
+  } catch (error) {
+    if (error instanceof StillhouseError) {
+      tell({ type: 'error', code: error.code, message: error.message });
+      return error.exitCode;
+    }
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    tell({ type: 'error', code: 'run.failed', message: `the coordinator broke: ${messageOf(error)}` });
+    return EXIT.failed;
+  }
+}
+
+const code = await main();
+await link?.sent();
+await exitAfterFlush(code);

@@ -1,0 +1,205 @@
+/**
+ * One term of a run: opens everything around the core in the order in which it may be used (the term first: what is
+ * written is written in its name), runs the core to its end, and closes all of it.
+ */
+
+import { mkdir } from 'node:fs/promises';
+import { assert } from '../../src/base/assert.js';
+import type { Clock } from '../../src/base/clock.js';
+import { type CheckpointStore, openCheckpointStore } from '../../src/checkpoint/store.js';
+import { recipeJson } from '../../src/config/load.js';
+import type { Recipe } from '../../src/config/schema.js';
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { ERROR_TABLE, EXIT } from '../../src/errors/table.js';
+import { type Logger, openLogger } from '../../src/log/logger.js';
+import type { CoordinatorArguments, CoordinatorToParent, RunSummary } from '../../src/protocol/parent.js';
+import type { Report } from '../../src/protocol/report.js';
+import { serveData } from '../../src/transport/data-server.js';
+import type { Transport } from '../../src/transport/transport.js';
+import { recover } from '../core/recovery.js';
+import { startRun, stepRun } from '../core/run.js';
+import type { RunPlan, Timing } from '../core/types.js';
+import { writeFileAtomic } from './atomic-file.js';
+import { openControlServer } from './control-server.js';
+import { advertised, dataListenFor } from './data-endpoint.js';
+import { DataStore } from './data-store.js';
+import { performEffect } from './effects.js';
+import { Inbox } from './inbox.js';
+import { type Journal, openJournal } from './journal.js';
+import { type LineFile, openLineFile } from './line-file.js';
+import type { RunFolder } from './run-folder.js';
+import { type FinishEffect, runToEnd } from './runner.js';
+import { type SteadyClock, steadyClock } from './steady-clock.js';
+import { type HeldTerm, takeTerm } from './term.js';
+
+/** What a coordinator is given by its process. */
+export interface CoordinateOptions {
+  readonly args: CoordinatorArguments;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly timing: Timing;
+  /** This machine and process: for the term's file, and for the address that workers are told. */
+  readonly host: string;
+  readonly pid: number;
+  /** Aborted with a reason: the run stops, with a checkpoint. */
+  readonly stop: AbortSignal;
+  tell(message: CoordinatorToParent): void;
+}
+
+export interface TermRun {
+  readonly folder: RunFolder;
+  readonly recipe: Recipe;
+  readonly splitSizes: RunPlan['splitSizes'];
+  /** What earlier terms took. */
+  readonly earlierSeconds: number;
+}
+
+/** What is open during a term. */
+interface Opened {
+  readonly term: HeldTerm;
+  readonly logger: Logger;
+  readonly journal: Journal;
+  readonly store: CheckpointStore;
+  readonly metrics: LineFile;
+  readonly clock: SteadyClock;
+  readonly inbox: Inbox;
+}
+
+/** What was queued last, that the run is over, is on the wire after so long. */
+const FAREWELL_MS = 250;
+
+/** Runs a term and answers the exit code. Throws `run.busy`, `run.unwritable`, `run.invalid`, and broken invariants. */
+export async function runTerm(options: CoordinateOptions, run: TermRun): Promise<number> {
+  const startedMs = options.clock.nowMs();
+  const { folder } = run;
+  const term = await takeTerm(folder.terms, {
+    host: options.host,
+    pid: options.pid,
+    since: new Date(options.clock.wallMs()).toISOString(),
+  });
+  const logger = openLogger({ file: folder.log, bindings: { run: folder.name, role: 'coordinator', term: term.term } });
+  const closers: Closer[] = [];
+  try {
+    const opened = await open(options, { folder, term, logger, closers });
+    const end = await runCore(options, run, { opened, closers });
+    const seconds = run.earlierSeconds + (options.clock.nowMs() - startedMs) / 1000;
+    await tellEnd(options, folder, { end, seconds });
+    await new Promise<void>((resolve) => options.clock.after(FAREWELL_MS, resolve));
+    return end.code === null ? EXIT.done : ERROR_TABLE[end.code].exitCode;
+  } catch (error) {
+    logger.error('coordinator.failed', { error });
+    throw error;
+  } finally {
+    for (const close of closers.reverse()) await close();
+  }
+}
+
+type Closer = () => Promise<void> | void;
+
+async function open(
+  options: CoordinateOptions,
+  { folder, term, logger, closers }: { folder: RunFolder; term: HeldTerm; logger: Logger; closers: Closer[] },
+): Promise<Opened> {
+  const journal = await openJournal(folder.journal);
+  closers.push(() => journal.close());
+  const store = await openCheckpointStore(folder.checkpoints);
+  await store.sweep();
+  const { whole, damaged } = store.list();
+  for (const { id, message } of damaged) logger.warn('checkpoint.damaged', { checkpoint: id, message });
+  const newest = Math.max(0, ...journal.records.map((record) => record.term), ...whole.map((checkpoint) => checkpoint.term));
+  if (newest >= term.term) {
+    throw new StillhouseError('run.invalid', `the run was in term ${newest} already, and the files of its terms are gone`, {
+      file: folder.terms,
+      hint: `Put an empty file named ${newest} there to go on`,
+    });
+  }
+  await mkdir(folder.exports, { recursive: true });
+  const metrics = await openLineFile(folder.metrics);
+  closers.push(() => metrics.close());
+  const clock = steadyClock(options.clock);
+  closers.push(() => clock.close());
+  return { term, logger, journal, store, metrics, clock, inbox: new Inbox() };
+}
+
+async function runCore(
+  options: CoordinateOptions,
+  run: TermRun,
+  { opened, closers }: { opened: Opened; closers: Closer[] },
+): Promise<FinishEffect> {
+  const { args, transport, stop, tell, timing } = options;
+  const { term, logger, journal, store, clock, inbox } = opened;
+  const data = new DataStore({
+    term,
+    store,
+    exportsFolder: run.folder.exports,
+    logger,
+    onStored: (event) => inbox.add(event),
+    onOver: (error) => inbox.fail(error),
+  });
+  const dataServer = await serveData({
+    transport,
+    endpoint: args.dataListen ?? dataListenFor(args.listen),
+    answer: (request) => data.answer(request),
+  });
+  closers.push(() => dataServer.close());
+  const control = await openControlServer({
+    transport,
+    endpoint: args.listen,
+    logger,
+    deliver: (peer, message) => inbox.offer({ type: 'message', peer, message }),
+  });
+  closers.push(() => control.close());
+  const plan: RunPlan = {
+    run: run.folder.name,
+    term: term.term,
+    recipe: run.recipe,
+    recipeJson: recipeJson(run.recipe),
+    dataEndpoint: advertised(dataServer.endpoint, options.host),
+    splitSizes: run.splitSizes,
+    timing,
+  };
+  logger.info('coordinator.listening', { control: control.endpoint, data: plan.dataEndpoint });
+  tell({ type: 'listening', endpoint: control.endpoint, run: run.folder.path });
+  stopOn(stop, inbox);
+  const recovered = recover(journal.records, store.list().whole);
+  const report = reporter(options, opened);
+  return runToEnd({
+    start: (nowMs) => startRun(plan, recovered, nowMs),
+    step: stepRun,
+    inbox,
+    clock,
+    perform: (effect) => performEffect({ term, control, data, journal, store, logger, report }, effect),
+    checkTerm: () => term.requireNewest(),
+  });
+}
+
+/** Hands the wish to stop to the core, whenever it came. */
+function stopOn(stop: AbortSignal, inbox: Inbox): void {
+  const add = (): void => inbox.add({ type: 'stop', reason: String(stop.reason) });
+  if (stop.aborted) add();
+  else stop.addEventListener('abort', add, { once: true });
+}
+
+/** To the parent, and as a line of metrics.jsonl; when that cannot be written, training goes on. */
+function reporter({ tell, clock }: CoordinateOptions, { metrics, logger }: Opened): (report: Report) => Promise<void> {
+  return async (report) => {
+    tell({ type: 'report', report });
+    try {
+      await metrics.append({ time: new Date(clock.wallMs()).toISOString(), ...report });
+    } catch (error) {
+      logger.warn('metrics.unwritten', { error });
+    }
+  };
+}
+
+async function tellEnd(
+  { tell }: CoordinateOptions,
+  folder: RunFolder,
+  { end, seconds }: { end: FinishEffect; seconds: number },
+): Promise<void> {
+  assert((end.outcome === 'done') === (end.code === null), `outcome ${end.outcome} with code ${end.code}`);
+  const summary: RunSummary = { ...end.summary, durationSeconds: Math.round(seconds * 1000) / 1000 };
+  await writeFileAtomic(folder.summary, `${JSON.stringify(summary, null, 2)}\n`);
+  tell({ type: 'summary', file: folder.summary, summary });
+  if (end.code !== null) tell({ type: 'error', code: end.code, message: end.message });
+}

@@ -1,0 +1,168 @@
+/** What is appended is read back; a torn end is dropped, damage anywhere else is an error with its line. */
+
+import { appendFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { JournalRecord } from '../../../coordinator/core/types.js';
+import { encodeLine, openJournal, readJournal } from '../../../coordinator/shell/journal.js';
+import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
+import { scratchFolder } from './scratch-folder.js';
+
+const evaluation = { epoch: 1, accuracy: 0.5, loss: 1.25, millisecondsPerImage: 0.1, parameters: 40 };
+const HASH = 'ab'.repeat(32);
+const term = asTerm(1);
+
+/** One record of each type. */
+const RECORDS: readonly JournalRecord[] = [
+  { type: 'term', term },
+  {
+    type: 'commit',
+    term,
+    stage: 'base',
+    round: asRoundId(1),
+    contributors: [asIncarnation(1), asIncarnation(2)],
+    ranges: [{ start: 0, end: 64 }],
+    hash: HASH,
+    committed: 64,
+  },
+  { type: 'checkpoint', term, id: 'base-1', stage: 'base', round: 1, hash: HASH },
+  { type: 'evaluation', term, stage: 'base', evaluation },
+  { type: 'rollback', term, stage: 'base', checkpoint: null, committed: 0 },
+  {
+    type: 'stage-done',
+    term,
+    result: {
+      stage: 'base',
+      last: evaluation,
+      best: evaluation,
+      checkpoint: { id: 'base-1', round: 1, hash: HASH },
+      commits: 1,
+      samples: 64,
+      seconds: 2.5,
+    },
+  },
+  { type: 'run-done', term },
+];
+
+async function written(records: readonly JournalRecord[] = RECORDS): Promise<string> {
+  const file = join(scratchFolder(), 'journal');
+  const journal = await openJournal(file);
+  for (const record of records) await journal.append(record);
+  await journal.close();
+  return file;
+}
+
+test('every type of record is read back, in order, and more can be added', async () => {
+  const file = await written();
+  const journal = await openJournal(file);
+  expect(journal.records).toEqual(RECORDS);
+  await journal.append({ type: 'term', term: asTerm(2) });
+  await journal.close();
+  expect((await readJournal(file)).records).toEqual([...RECORDS, { type: 'term', term: 2 }]);
+});
+
+test('a missing file is an empty journal, and reading makes none', async () => {
+  const file = join(scratchFolder(), 'journal');
+  expect(await readJournal(file)).toEqual({ records: [], wholeBytes: 0 });
+  await expect((async () => readFileSync(file))()).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+test('cut at any byte, the whole lines before it are read and can be added to', async () => {
+  const file = await written();
+  const whole = readFileSync(file);
+  await fc.assert(
+    fc.asyncProperty(fc.integer({ min: 0, max: whole.length }), async (size) => {
+      writeFileSync(file, whole.subarray(0, size));
+      const lines = whole.subarray(0, size).toString().split('\n').length - 1;
+      const journal = await openJournal(file);
+      expect(journal.records).toEqual(RECORDS.slice(0, lines));
+      await journal.append({ type: 'term', term });
+      await journal.close();
+      expect((await readJournal(file)).records).toEqual([...RECORDS.slice(0, lines), { type: 'term', term }]);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('zeros behind the last line, as a power cut leaves them, are dropped', async () => {
+  const file = await written();
+  appendFileSync(file, new Uint8Array(300));
+  expect((await readJournal(file)).records).toEqual(RECORDS);
+});
+
+describe('damage', () => {
+  test('a flipped bit in any line is an error with its line', async () => {
+    const file = await written();
+    const whole = readFileSync(file);
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: whole.length - 1 }), fc.integer({ min: 0, max: 7 }), async (place, bit) => {
+        const flipped = Buffer.from(whole);
+        flipped[place] = (flipped[place] ?? 0) ^ (1 << bit);
+        writeFileSync(file, flipped);
+        const read = readJournal(file);
+        // The last line feed is what makes the last line whole.
+        if (place === whole.length - 1) {
+          expect((await read).records).toEqual(RECORDS.slice(0, -1));
+          return;
+        }
+        const line = whole.subarray(0, place).toString().split('\n').length;
+        const failure = await read.then(
+          ({ records }) => records,
+          (error: unknown) => error,
+        );
+        // A line feed that became another character joins two lines: the first of them is named.
+        if (Array.isArray(failure)) expect(failure).toEqual(RECORDS);
+        else expect(failure).toMatchObject({ code: 'run.invalid', details: { file, line } });
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test.each([
+    ['an empty line', '\n'],
+    ['no JSON', 'hello\n'],
+    ['null', 'null\n'],
+    ['no checksum', `${JSON.stringify({ record: { type: 'term', term: 1 } })}\n`],
+    ['a foreign checksum', encodeLine({ type: 'term', term: asTerm(1) }).replace('"term":1', '"term":2')],
+  ])('%s in the middle', async (_, line) => {
+    const file = await written();
+    const lines = readFileSync(file, 'utf8').split(/(?<=\n)/);
+    writeFileSync(file, [lines[0], line, ...lines.slice(1)].join(''));
+    await expect(openJournal(file)).rejects.toMatchObject({ code: 'run.invalid', details: { line: 2 } });
+    // It is not touched: a person can look at it.
+    expect(readFileSync(file, 'utf8')).toContain(line);
+  });
+});
+
+test('what an older term wrote after a newer one had begun is void', async () => {
+  const old: JournalRecord = { type: 'evaluation', term: asTerm(1), stage: 'base', evaluation };
+  const file = await written([
+    { type: 'term', term: asTerm(1) },
+    { type: 'term', term: asTerm(2) },
+    old,
+    { type: 'run-done', term: asTerm(2) },
+  ]);
+  expect((await readJournal(file)).records.map((record) => [record.type, record.term])).toEqual([
+    ['term', 1],
+    ['term', 2],
+    ['run-done', 2],
+  ]);
+});
+
+test('a record that could not be read back is not written', async () => {
+  const file = await written([]);
+  const journal = await openJournal(file);
+  const bad: JournalRecord = { type: 'evaluation', term, stage: 'base', evaluation: { ...evaluation, loss: Number.NaN } };
+  await expect(journal.append(bad)).rejects.toThrow('would not read');
+  await journal.close();
+  expect(readFileSync(file, 'utf8')).toBe('');
+});
+
+test('a journal cut back is not longer afterwards', async () => {
+  const file = await written();
+  const { length } = readFileSync(file);
+  truncateSync(file, length - 3);
+  await (await openJournal(file)).close();
+  expect((await readJournal(file)).wholeBytes).toBe(readFileSync(file).length);
+});

@@ -1,0 +1,48 @@
+/** Terms rise, two coordinators never hold the same one, and the older of two notices. */
+
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { takeTerm } from '../../../coordinator/shell/term.js';
+import { scratchFolder } from './scratch-folder.js';
+
+test('terms rise from 1, and their files name the holder', async () => {
+  const folder = join(scratchFolder(), 'terms');
+  expect((await takeTerm(folder, { pid: 7 })).term).toBe(1);
+  expect((await takeTerm(folder, { pid: 8 })).term).toBe(2);
+  expect(JSON.parse(readFileSync(join(folder, '2'), 'utf8'))).toEqual({ pid: 8 });
+});
+
+test('the older holder finds out, the newest goes on', async () => {
+  const folder = scratchFolder();
+  const first = await takeTerm(folder, {});
+  first.requireNewest();
+  const second = await takeTerm(folder, {});
+  expect(() => first.requireNewest()).toThrow(
+    expect.objectContaining({ code: 'run.busy', details: expect.objectContaining({ file: join(folder, '2') }) }),
+  );
+  second.requireNewest();
+});
+
+test('of many that take one at once, all get different ones and one is the newest', async () => {
+  const folder = scratchFolder();
+  const held = await Promise.all(Array.from({ length: 20 }, (_, pid) => takeTerm(folder, { pid })));
+  expect(held.map(({ term }) => term).sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+  const newest = held.filter((each) => {
+    try {
+      each.requireNewest();
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  expect(newest.map(({ term }) => term)).toEqual([20]);
+});
+
+test('other files beside the terms do no harm', async () => {
+  const folder = join(scratchFolder(), 'terms');
+  mkdirSync(folder);
+  for (const name of ['.DS_Store', 'notes', '3']) writeFileSync(join(folder, name), '');
+  expect((await takeTerm(folder, {})).term).toBe(4);
+  expect(readdirSync(folder)).toContain('4');
+});
