@@ -37,7 +37,10 @@ function forward(order: EngineOrder): void {
 
 function configure(message: EngineConfigure, agent: ParentLink<ToEngine, FromEngine>): Promise<RunningEngine> {
   const { worker, role, incarnation, logFile } = message;
-  const logger = openLogger({ bindings: { process: 'engine', worker, role, incarnation }, ...(logFile === null ? {} : { file: logFile }) });
+  const logger = openLogger({
+    bindings: { process: 'engine', worker, role, incarnation },
+    ...(logFile === null ? { level: 'warn' } : { file: logFile }),
+  });
   const crash = (error: unknown): never => {
     logger.error('engine.crashed', { error });
     exitNow(EXIT.failed);
