@@ -32,8 +32,7 @@ export class Outbox {
   offer(message: Outgoing): boolean {
     const queue = this.#queues.get(message.peer);
     if (queue !== undefined) return queue.offer(message);
-    // The head of the queue is a place of its own.
-    this.#queues.set(message.peer, new BoundedQueue(Math.max(1, this.#queueMax - 1)));
+    this.#queues.set(message.peer, new BoundedQueue(this.#queueMax));
     this.#ready.push(message);
     return true;
   }

@@ -26,7 +26,7 @@ export interface ChannelOptions {
   readonly frameBytesMax: number;
   /** Frames a message may have; more, and the message is dropped and counted. */
   readonly framesMax: number;
-  /** Messages waiting to be sent, per peer; at least 2. */
+  /** Messages waiting to be sent, per peer. Up to 16 more may be on their way already. */
   readonly queueMax: number;
 }
 

@@ -1,7 +1,7 @@
 /**
  * The transport between processes: a listener is a ROUTER, a dialer a DEALER; the only file that knows zeromq.
  * A socket allows one send and one receive at a time, so each has one pump that empties its outbox and one reader.
- * Half of a peer's `queueMax` waits here, the other half inside zmq; zmq connects again by itself after a loss.
+ * zmq connects again by itself after a loss, and what waits then goes to whoever listens.
  * Limits: a frame that is too long makes zmq cut the connection without a word to either side; zmq's inproc sockets
  * enforce no maximum and share memory (checked and copied here), and do not connect again after their listener closed.
  */
@@ -27,6 +27,9 @@ import type {
   Transport,
   TransportCounters,
 } from './transport.js';
+
+/** Messages per peer that zmq takes ahead of the network, and keeps unread: so that neither side waits for the other's turn. */
+const IN_ZMQ = 15;
 
 const TIMING = {
   /** A connection without a sign of life is cut after interval plus timeout. zmq's own thread answers, also while a kernel runs. */
@@ -173,12 +176,6 @@ class ZmqDialer implements Dialer {
   }
 }
 
-/** The part of a peer's queue that zmq holds. */
-function zmqShare(queueMax: number): number {
-  assert(queueMax >= 2, `a queue of ${queueMax} cannot be shared with zmq`);
-  return Math.floor(queueMax / 2);
-}
-
 /** Over inproc a receiver gets the sender's own memory: without a copy, each would see what the other does to it. */
 async function* copies(messages: AsyncIterable<Frames>): AsyncIterable<Frames> {
   for await (const frames of messages) yield frames.map((frame) => Uint8Array.from(frame));
@@ -187,7 +184,7 @@ async function* copies(messages: AsyncIterable<Frames>): AsyncIterable<Frames> {
 function endOptions(socket: zmq.Router | zmq.Dealer, { endpoint, queueMax }: ChannelOptions, clock: Clock) {
   return {
     clock,
-    queueMax: queueMax - zmqShare(queueMax),
+    queueMax,
     messages: endpoint.startsWith('inproc:') ? copies(socket) : socket,
     shut(done: () => void): void {
       socket.events.on('end', done);
@@ -196,13 +193,13 @@ function endOptions(socket: zmq.Router | zmq.Dealer, { endpoint, queueMax }: Cha
   };
 }
 
-function socketOptions({ endpoint, frameBytesMax, queueMax }: ChannelOptions) {
+function socketOptions({ endpoint, frameBytesMax }: ChannelOptions) {
   return {
     // Without it, a message for a peer that is gone would hold the process open.
     linger: 0,
     maxMessageSize: frameBytesMax,
-    sendHighWaterMark: zmqShare(queueMax),
-    receiveHighWaterMark: zmqShare(queueMax),
+    sendHighWaterMark: IN_ZMQ,
+    receiveHighWaterMark: IN_ZMQ,
     heartbeatInterval: TIMING.heartbeatIntervalMs,
     heartbeatTimeout: TIMING.heartbeatTimeoutMs,
     heartbeatTimeToLive: TIMING.heartbeatTimeoutMs,
