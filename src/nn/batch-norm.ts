@@ -80,11 +80,11 @@ export function normaliseBatch(x: tf.Tensor, { scale_C, shift_C, epsilon }: Norm
   let unbiasedVariance_C!: tf.Tensor1D;
   const operation = tf.customGrad((...inputs) => {
     const [input, scale, shift, save] = inputs as [tf.Tensor, tf.Tensor1D, tf.Tensor1D, (tensors: tf.Tensor[]) => void];
-    mean_C = tf.mul(sumOverN(input), 1 / count) as tf.Tensor1D;
+    mean_C = meanOverN(input);
     const centred = tf.sub(input, mean_C);
-    const squares_C = sumOverN(tf.square(centred));
-    unbiasedVariance_C = tf.mul(squares_C, 1 / Math.max(count - 1, 1)) as tf.Tensor1D;
-    const inverse_C = tf.rsqrt(tf.add(tf.mul(squares_C, 1 / count), epsilon)) as tf.Tensor1D;
+    const variance_C = meanOverN(tf.square(centred));
+    unbiasedVariance_C = tf.mul(variance_C, count / Math.max(count - 1, 1));
+    const inverse_C = tf.rsqrt(tf.add(variance_C, epsilon)) as tf.Tensor1D;
     // Neither is an output of the operation: kept, or tfjs would dispose them when it ends.
     tf.keep(mean_C);
     tf.keep(unbiasedVariance_C);
@@ -96,25 +96,24 @@ export function normaliseBatch(x: tf.Tensor, { scale_C, shift_C, epsilon }: Norm
   return { normalised, mean_C, unbiasedVariance_C };
 }
 
+/** By x, scale and shift. With hat = centred * inverse: dx = scale inverse (dy - mean(dy) - hat mean(dy hat)). */
 function gradients(dy: tf.Tensor, [centred, scale_C, inverse_C]: [tf.Tensor, tf.Tensor1D, tf.Tensor1D]): tf.Tensor[] {
   const count = dy.size / scale_C.size;
-  const dShift_C = sumOverN(dy);
-  const dCentred_C = sumOverN(tf.mul(dy, centred));
-  const factor_C = tf.mul(scale_C, inverse_C);
-  // dx = factor (dy - mean(dy) - centred inverse^2 mean(dy centred))
-  const byCentred_C = tf.mul(tf.mul(dCentred_C, tf.square(inverse_C)), 1 / count);
-  const inner = tf.sub(tf.sub(dy, tf.mul(dShift_C, 1 / count)), tf.mul(centred, byCentred_C));
-  return [tf.mul(inner, factor_C), tf.mul(dCentred_C, inverse_C), dShift_C];
+  const meanDy_C = meanOverN(dy);
+  const meanDyHat_C = tf.mul(meanOverN(tf.mul(dy, centred)), inverse_C);
+  const inner = tf.sub(tf.sub(dy, meanDy_C), tf.mul(centred, tf.mul(meanDyHat_C, inverse_C)));
+  return [tf.mul(inner, tf.mul(scale_C, inverse_C)), tf.mul(meanDyHat_C, count), tf.mul(meanDy_C, count)];
 }
 
 /**
- * [C] from [..., C]. By two products with ones, first over the batch and then over the pixels: engines are fast at
- * those and slow at reductions over several axes, and two short sums round less than one long one.
+ * [C] from [..., C]. By pooling, which every engine does in one pass, where a reduction over several axes may transpose
+ * first. First over the pixels and then over the batch: two short sums round less than one long one.
  */
-function sumOverN(x: tf.Tensor): tf.Tensor1D {
+function meanOverN(x: tf.Tensor): tf.Tensor1D {
   const [batch = 1] = x.shape;
   const channels = x.shape[x.rank - 1] as number;
   const pixels = x.size / batch / channels;
-  const perPixel = tf.matMul(tf.ones([1, batch]), tf.reshape(x, [batch, pixels * channels]));
-  return tf.reshape(tf.matMul(tf.ones([1, pixels]), tf.reshape(perPixel, [pixels, channels])), [channels]);
+  const perSample = tf.avgPool(tf.reshape(x, [batch, pixels, 1, channels]) as tf.Tensor4D, [pixels, 1], 1, 'valid');
+  const overall = tf.avgPool(tf.reshape(perSample, [1, batch, 1, channels]) as tf.Tensor4D, [batch, 1], 1, 'valid');
+  return tf.reshape(overall, [channels]);
 }
