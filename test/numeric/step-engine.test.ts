@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest';
+import type { EngineName } from '../../src/config/schema.js';
+import { openEngine } from '../../src/engines/catalogue.js';
+import { buildEagerStep } from '../../src/engines/eager-step.js';
+import { buildModel } from '../../src/nn/build.js';
+import { distilStage, noiseBatch } from '../support/training.js';
+
+const SHAPE = { inputShape: [8, 8, 3], classes: 4 } as const;
+
+/** Parameters and slots after two steps of distillation. */
+async function trainedOn(engine: EngineName, name: string, options: Record<string, string>) {
+  await openEngine(engine);
+  const model = await buildModel({ name, options }, { ...SHAPE, seed: 3 });
+  const optimizer = { name: 'sgd', rate: 0.01, momentum: 0.9, nesterov: false, weightDecay: 1e-3, decayAll: false } as const;
+  const program = buildEagerStep({ model, stage: distilStage({ optimizer }), inputShape: SHAPE.inputShape });
+  const start = program.readParameters();
+  const losses = [0, 1].map(
+    (t) => program.step(noiseBatch(t, { ...SHAPE, size: 4, taught: true }), { rate: 0.01, temperature: 4, alpha: 0.9 }).lossSum,
+  );
+  const result = { schema: program.schema, start, losses, parameters: program.readParameters() };
+  program.dispose();
+  model.dispose();
+  return result;
+}
+
+function distance(a: Float32Array, b: Float32Array): number {
+  return Math.sqrt(a.reduce((sum, x, i) => sum + (x - b[i]!) ** 2, 0));
+}
+
+test.each([
+  ['cnn-teacher', {}],
+  ['cnn-student', {}],
+  ['resnet8', { shortcut: 'A' }],
+  ['resnet8', { shortcut: 'B' }],
+])('%s %j: two steps on wasm change each tensor as on cpu', async (name, options) => {
+  const cpu = await trainedOn('cpu', name, options);
+  const wasm = await trainedOn('wasm', name, options);
+  expect(wasm.start).toEqual(cpu.start);
+  expect(wasm.schema).toEqual(cpu.schema);
+  wasm.losses.forEach((loss, t) => {
+    expect(Math.abs(loss / (cpu.losses[t] as number) - 1)).toBeLessThan(1e-5);
+  });
+  for (const { name: entry, offset, size } of cpu.schema.entries) {
+    const [from, a, b] = [cpu.start, cpu.parameters, wasm.parameters].map((arena) => arena.subarray(offset, offset + size)) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
+    const moved = distance(from, a);
+    expect(moved, `${entry} does not move`).toBeGreaterThan(0);
+    expect(distance(a, b) / moved, entry).toBeLessThan(1e-4);
+  }
+});
