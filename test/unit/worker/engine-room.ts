@@ -1,0 +1,248 @@
+/**
+ * Engines in this process, with real models on the cpu engine, over the memory transport, and a store of checkpoints
+ * in a temporary folder where the coordinator's would be. The test is the coordinator: it sends orders and awaits reports.
+ */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { present } from '../../../src/base/assert.js';
+import { systemClock } from '../../../src/base/clock.js';
+import { asIncarnation, asRoundId, asTerm, type Incarnation } from '../../../src/base/ids.js';
+import { type CheckpointStore, openCheckpointStore } from '../../../src/checkpoint/store.js';
+import { recipeJson } from '../../../src/config/load.js';
+import { type Recipe, recipeSchema } from '../../../src/config/schema.js';
+import { silentLogger } from '../../../src/log/logger.js';
+import type { Base, Contributor, CoordinatorMessage, Work } from '../../../src/protocol/control.js';
+import type { DataMessage, DataRequest } from '../../../src/protocol/data.js';
+import { type DataClient, openDataClient } from '../../../src/transport/data-client.js';
+import { type DataReply, type DataServer, refusal, serveData } from '../../../src/transport/data-server.js';
+import { createMemoryTransport } from '../../../src/transport/memory-transport.js';
+import { type RunningEngine, startEngine } from '../../../worker/engine/engine.js';
+import type { EngineOrder, EngineReport, FromEngine } from '../../../worker/engine/messages.js';
+import { writeIdx } from '../../support/data-files.js';
+
+export const TERM = asTerm(2);
+export const INITIAL: Base = { round: 0, hash: null, committed: 0, sources: [], checkpoint: null };
+
+type Order = EngineOrder extends infer M ? (M extends unknown ? Omit<M, 'term' | 'incarnation'> : never) : never;
+type ReportOf<T extends EngineReport['type']> = Extract<EngineReport, { type: T }>;
+
+/** A small training recipe on 60 + 20 noise images; `stages` come on top of a stage `plain`. */
+export function smallRecipe(folder: string, stages: Record<string, unknown> = {}): Recipe {
+  const training = { model: 'small', on: 'train', test: 'test', epochs: 2, batch: 8, every: 2 };
+  const optimizer = { name: 'adam', rate: 0.01 };
+  return recipeSchema.parse({
+    name: 'small',
+    seed: 11,
+    data: {
+      format: 'idx',
+      path: folder,
+      normalise: { mean: [0.5], std: [0.25] },
+      splits: { train: { part: 'train' }, test: { part: 'test' } },
+    },
+    models: { small: { name: 'cnn-student' }, large: { name: 'cnn', options: { channels: '4,8', hidden: 16 } } },
+    stages: {
+      plain: { kind: 'train', ...training, optimizer, augment: { cropPadding: 1, flip: true } },
+      large: { kind: 'train', ...training, model: 'large', optimizer },
+      taught: { kind: 'distil', ...training, teacher: 'large', optimizer, augment: { cropPadding: 1, flip: true }, loss: {} },
+      ...stages,
+    },
+  });
+}
+
+/** One engine, as its agent sees it. */
+export class TestEngine {
+  readonly incarnation: Incarnation;
+  readonly reports: EngineReport[] = [];
+  readonly crashes: unknown[] = [];
+  #running: RunningEngine | null = null;
+  #taken = 0;
+  #notify: () => void = () => {};
+
+  constructor(incarnation: number) {
+    this.incarnation = asIncarnation(incarnation);
+  }
+
+  get endpoint(): string {
+    const ready = this.reports.find((report) => report.type === 'worker.ready');
+    return present(ready?.type === 'worker.ready' ? ready.endpoint : null, 'the endpoint');
+  }
+
+  attach(running: RunningEngine): void {
+    this.#running = running;
+  }
+
+  readonly onMessage = (message: FromEngine): void => {
+    if (message.type === 'engine.progress' || message.type === 'engine.unusable') return;
+    this.reports.push(message);
+    this.#notify();
+  };
+
+  readonly onCrash = (error: unknown): void => {
+    this.crashes.push(error);
+    this.#notify();
+  };
+
+  order(order: Order): void {
+    this.#running?.handle({ ...order, term: TERM, incarnation: this.incarnation } as EngineOrder);
+  }
+
+  assign(round: number, options: { readonly stage?: string; readonly base?: Base; readonly work: Work }): void {
+    const { stage = 'plain', base = INITIAL, work } = options;
+    this.order({ type: 'coordinator.assign', round: asRoundId(round), stage, base, work, deadlineMs: 60_000 });
+  }
+
+  train(
+    round: number,
+    start: number,
+    end: number,
+    options: { readonly stage?: string; readonly base?: Base; readonly total?: number } = {},
+  ): void {
+    const { total = end - start, ...rest } = options;
+    this.assign(round, { ...rest, work: { kind: 'train', ranges: [{ start, end }], roundSamples: total } });
+  }
+
+  average(round: number, contributors: readonly Contributor[], attempt = 1): void {
+    this.order({ type: 'coordinator.average', round: asRoundId(round), attempt, contributors: [...contributors] });
+  }
+
+  contributor(samples: number): Contributor {
+    return { incarnation: this.incarnation, endpoint: this.endpoint, samples };
+  }
+
+  /** The next report that was not taken yet; it must be of this type. */
+  async next<T extends EngineReport['type']>(type: T): Promise<ReportOf<T>> {
+    while (this.reports.length <= this.#taken) {
+      if (this.crashes.length > 0) throw this.crashes[0];
+      await new Promise<void>((resolve) => {
+        this.#notify = resolve;
+      });
+    }
+    const report = present(this.reports[this.#taken++], 'a report');
+    if (report.type !== type) throw new Error(`expected ${type}, got ${JSON.stringify(report)}`);
+    return report as ReportOf<T>;
+  }
+
+  close(): Promise<void> {
+    return this.#running?.close() ?? Promise.resolve();
+  }
+}
+
+export class EngineRoom {
+  readonly transport = createMemoryTransport();
+  readonly artifacts = new Map<string, ReadonlyMap<string, Uint8Array>>();
+  readonly #engines: TestEngine[] = [];
+  readonly #clients: DataClient[] = [];
+  #notify: () => void = () => {};
+  folder = '';
+  recipe!: Recipe;
+  store!: CheckpointStore;
+  #server!: DataServer;
+
+  async open(stages: Record<string, unknown> = {}): Promise<this> {
+    this.folder = await mkdtemp(join(tmpdir(), 'stillhouse-worker-'));
+    await writeIdx(join(this.folder, 'data'));
+    this.recipe = smallRecipe(join(this.folder, 'data'), stages);
+    this.store = await openCheckpointStore(join(this.folder, 'checkpoints'));
+    const answer = (request: DataMessage<DataRequest>) => this.#answer(request);
+    this.#server = await serveData({ transport: this.transport, endpoint: 'tcp://127.0.0.1:*', answer });
+    return this;
+  }
+
+  async engine(role: 'student' | 'teacher', incarnation: number): Promise<TestEngine> {
+    const engine = new TestEngine(incarnation);
+    this.#engines.push(engine);
+    const running = await startEngine({
+      configure: {
+        type: 'engine.configure',
+        worker: `${role}-${incarnation}`,
+        role,
+        term: TERM,
+        incarnation: engine.incarnation,
+        recipe: recipeJson(this.recipe),
+        dataEndpoint: this.#server.endpoint,
+        engine: 'cpu',
+        listen: 'tcp://127.0.0.1:*',
+        logFile: null,
+      },
+      transport: this.transport,
+      clock: systemClock,
+      logger: silentLogger,
+      send: engine.onMessage,
+      crash: engine.onCrash,
+    });
+    engine.attach(running);
+    await engine.next('worker.ready');
+    return engine;
+  }
+
+  /** A peer that asks an engine over the data plane. */
+  async client(engine: TestEngine): Promise<DataClient> {
+    const client = await openDataClient({ transport: this.transport, endpoint: engine.endpoint, clock: systemClock });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Resolves when a checkpoint is on disk. */
+  async stored(checkpoint: string): Promise<void> {
+    await this.#until(() => this.store.list().whole.some(({ id }) => id === checkpoint));
+  }
+
+  async exported(stage: string): Promise<ReadonlyMap<string, Uint8Array>> {
+    await this.#until(() => this.artifacts.has(stage));
+    return present(this.artifacts.get(stage), 'the export');
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#engines, ...this.#clients].map((part) => part.close()));
+    await this.#server.close();
+    await rm(this.folder, { recursive: true });
+  }
+
+  async #until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      await new Promise<void>((resolve) => {
+        this.#notify = resolve;
+      });
+    }
+  }
+
+  async #answer({ header, tensors }: DataMessage<DataRequest>): Promise<DataReply> {
+    switch (header.type) {
+      case 'checkpoint.put': {
+        const { checkpoint: id, term, stage, round, ranges, hash, schema } = header;
+        const [parameters, slots] = tensors.map(({ data }) => data as Float32Array);
+        const info = { id, term, stage, round, ranges, hash, schema };
+        const outcome = await this.store.put({ info, parameters: present(parameters, 'P'), slots: present(slots, 'S') });
+        if (!outcome.stored) return refusal(outcome.reason, outcome.message);
+        this.#notify();
+        return { header: { type: 'stored' }, tensors: [] };
+      }
+      case 'checkpoint.get': {
+        if (!this.store.list().whole.some(({ id }) => id === header.checkpoint)) return refusal('missing', header.checkpoint);
+        const { info, parameters, slots } = await this.store.get(header.checkpoint);
+        const { stage, round, ranges, hash, schema } = info;
+        const tensor = (name: string, data: Float32Array) => ({ name, dtype: 'float32' as const, shape: [data.length], data });
+        return {
+          header: { type: 'state.answer', stage, round, ranges: [...ranges], hash, schema },
+          tensors: [tensor('parameters', parameters), tensor('slots', slots)],
+        };
+      }
+      case 'artifact.put':
+        this.artifacts.set(header.stage, new Map(tensors.map(({ name, data }) => [name, data as Uint8Array])));
+        this.#notify();
+        return { header: { type: 'stored' }, tensors: [] };
+      default:
+        return refusal('missing', header.type);
+    }
+  }
+}
+
+/** The base that a commit makes. */
+export function baseOf(
+  commit: Extract<CoordinatorMessage, { type: 'coordinator.commit' }> | { round: number; hash: string; committed: number },
+): Base {
+  const { round, hash, committed } = commit;
+  return { round, hash, committed, sources: [], checkpoint: null };
+}

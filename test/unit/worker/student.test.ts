@@ -1,0 +1,217 @@
+import { createHash } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { asRoundId } from '../../../src/base/ids.js';
+import type { Base, Contributor } from '../../../src/protocol/control.js';
+import type { Range } from '../../../src/protocol/field.js';
+import { weightedAverage } from '../../../src/reduce/weighted-average.js';
+import { EngineRoom, INITIAL, TERM, type TestEngine } from './engine-room.js';
+
+let room: EngineRoom;
+beforeEach(async () => {
+  room = await new EngineRoom().open({
+    hot: { kind: 'train', model: 'small', on: 'train', test: 'test', epochs: 1, batch: 8, optimizer: { name: 'sgd', rate: 1e30 } },
+  });
+});
+afterEach(() => room.close());
+
+async function arenaOf(engine: TestEngine, round: number): Promise<{ arena: Float32Array; ranges: readonly Range[]; samples: number }> {
+  const client = await room.client(engine);
+  const { header, tensors } = await client.request({ type: 'arena.get', term: TERM, stage: 'plain', round: asRoundId(round) }, [], 5_000);
+  return { arena: tensors[0]?.data as Float32Array, ranges: header.ranges, samples: header.samples };
+}
+
+/** One round of one student alone, committed. Answers the base of the next round. */
+async function trainAlone(student: TestEngine, round: number, range: Range, base: Base): Promise<Base> {
+  student.train(round, range.start, range.end, { base });
+  const { samples } = await student.next('worker.trained');
+  student.average(round, [student.contributor(samples)]);
+  const { hash, contained } = await student.next('worker.averaged');
+  expect(contained).toBe(base.committed + samples);
+  student.order({ type: 'coordinator.commit', round: asRoundId(round), hash, committed: contained });
+  return { round, hash, committed: contained, sources: [], checkpoint: null };
+}
+
+describe('a student alone', () => {
+  test('trains, commits, saves, and another one goes on from the checkpoint with the same bits', async () => {
+    const first = await room.engine('student', 1);
+    const base = await trainAlone(first, 1, { start: 0, end: 20 }, INITIAL);
+    first.order({ type: 'coordinator.save', round: asRoundId(1), checkpoint: 'plain-1' });
+    await room.stored('plain-1');
+    const { info } = await room.store.get('plain-1');
+    expect(info).toMatchObject({ stage: 'plain', round: 1, ranges: [{ start: 0, end: 20 }], hash: base.hash });
+
+    const second = await room.engine('student', 2);
+    const undisturbed = await trainAlone(first, 2, { start: 20, end: 60 }, base);
+    const resumed = await trainAlone(second, 2, { start: 20, end: 60 }, { ...base, checkpoint: 'plain-1' });
+    expect(resumed.hash).toBe(undisturbed.hash);
+  });
+
+  test('reports what it trained on, and a loss that falls', async () => {
+    const student = await room.engine('student', 1);
+    const losses: number[] = [];
+    let base = INITIAL;
+    for (let round = 1; round <= 6; round++) {
+      student.train(round, (round - 1) * 20, round * 20, { base });
+      const { samples, lossSum, correct } = await student.next('worker.trained');
+      expect(samples).toBe(20);
+      expect(correct).toBeLessThanOrEqual(20);
+      losses.push(lossSum / samples);
+      student.average(round, [student.contributor(samples)]);
+      const { hash, contained } = await student.next('worker.averaged');
+      student.order({ type: 'coordinator.commit', round: asRoundId(round), hash, committed: contained });
+      base = { round, hash, committed: contained, sources: [], checkpoint: null };
+    }
+    expect(losses.at(-1)).toBeLessThan(losses[0] ?? 0);
+  });
+
+  test('evaluates the rows it is given: two halves are the whole', async () => {
+    const student = await room.engine('student', 1);
+    const rows = async (round: number, start: number, end: number) => {
+      student.assign(round, { work: { kind: 'evaluate', split: 'test', start, end } });
+      return student.next('worker.evaluated');
+    };
+    const whole = await rows(1, 0, 20);
+    const halves = [await rows(2, 0, 9), await rows(3, 9, 20)];
+    expect(whole.count).toBe(20);
+    expect(halves.reduce((sum, { correct }) => sum + correct, 0)).toBe(whole.correct);
+    expect(halves.reduce((sum, { lossSum }) => sum + lossSum, 0)).toBeCloseTo(whole.lossSum, 3);
+  });
+
+  test('exports a model of two files', async () => {
+    const student = await room.engine('student', 1);
+    student.assign(1, { work: { kind: 'export' } });
+    const files = await room.exported('plain');
+    expect([...files.keys()].sort()).toEqual(['model.json', 'weights.bin']);
+  });
+
+  test('parameters that are not finite are named with stage, round and step, and never handed out', async () => {
+    const student = await room.engine('student', 1);
+    student.train(1, 0, 40, { stage: 'hot' });
+    const failed = await student.next('worker.failed');
+    expect(failed.code).toBe('training.notFinite');
+    expect(failed.message).toMatch(/stage hot, round 1: .*step \d of 5/);
+    const client = await room.client(student);
+    const body = { type: 'arena.get', term: TERM, stage: 'hot', round: asRoundId(1) } as const;
+    await expect(client.request(body, [], 5_000)).rejects.toMatchObject({ reason: 'not-ready' });
+  });
+
+  test('an abandoned round leaves the committed state and drops the arena', async () => {
+    const student = await room.engine('student', 1);
+    const base = await trainAlone(student, 1, { start: 0, end: 20 }, INITIAL);
+    student.train(2, 20, 40, { base });
+    await student.next('worker.trained');
+    student.order({ type: 'coordinator.abandon', round: asRoundId(2), reason: 'a test' });
+    await expect(arenaOf(student, 2)).rejects.toMatchObject({ reason: 'not-ready' });
+    const again = await trainAlone(student, 3, { start: 20, end: 40 }, base);
+    const other = await room.engine('student', 2);
+    await trainAlone(other, 1, { start: 0, end: 20 }, INITIAL);
+    expect((await trainAlone(other, 3, { start: 20, end: 40 }, base)).hash).toBe(again.hash);
+  });
+
+  test('an assignment calls off the one before', async () => {
+    const student = await room.engine('student', 1);
+    student.train(1, 0, 120);
+    student.train(2, 0, 20);
+    expect(await student.next('worker.trained')).toMatchObject({ round: 2, samples: 20 });
+  });
+
+  test('a base that nobody has is reported, and the student lives on', async () => {
+    const student = await room.engine('student', 1);
+    student.train(3, 0, 20, { base: { ...INITIAL, round: 2, hash: 'a'.repeat(64), committed: 40 } });
+    expect(await student.next('worker.failed')).toMatchObject({ code: 'peer.refused' });
+    student.train(4, 0, 20, { base: { ...INITIAL, round: 2, hash: 'a'.repeat(64), committed: 40, checkpoint: 'plain-2' } });
+    expect(await student.next('worker.failed')).toMatchObject({ code: 'checkpoint.damaged' });
+    student.train(5, 0, 20);
+    await student.next('worker.trained');
+  });
+
+  test('saving a round that it does not hold fails and names it', async () => {
+    const student = await room.engine('student', 1);
+    student.order({ type: 'coordinator.save', round: asRoundId(7), checkpoint: 'plain-7' });
+    const failed = await student.next('worker.failed');
+    expect(failed).toMatchObject({ code: 'checkpoint.unwritable' });
+    expect(failed.message).toContain('plain-7');
+  });
+});
+
+describe('three students', () => {
+  let students: TestEngine[];
+  const shares: readonly Range[] = [
+    { start: 0, end: 16 },
+    { start: 16, end: 36 },
+    { start: 36, end: 40 },
+  ];
+
+  beforeEach(async () => {
+    students = await Promise.all([1, 2, 3].map((incarnation) => room.engine('student', incarnation)));
+  });
+
+  async function trainAll(round: number, base: Base): Promise<Contributor[]> {
+    students.forEach((student, i) => {
+      student.train(round, shares[i]?.start ?? 0, shares[i]?.end ?? 0, { base, total: 40 });
+    });
+    return Promise.all(students.map(async (student) => student.contributor((await student.next('worker.trained')).samples)));
+  }
+
+  test('average to the same bits: the weighted average of their arenas, in rank order', async () => {
+    const contributors = await trainAll(1, INITIAL);
+    const arenas = await Promise.all(students.map((student) => arenaOf(student, 1)));
+    expect(arenas.map(({ ranges }) => ranges)).toEqual(shares.map((range) => [range]));
+    for (const student of students) student.average(1, contributors);
+    const averaged = await Promise.all(students.map((student) => student.next('worker.averaged')));
+    const expected = weightedAverage(arenas.map(({ arena, samples }) => ({ arena, samples })));
+    const hash = createHash('sha256').update(new Uint8Array(expected.buffer)).digest('hex');
+    expect(averaged.map((report) => report.hash)).toEqual([hash, hash, hash]);
+    expect(averaged.map(({ contained }) => contained)).toEqual([40, 40, 40]);
+  });
+
+  test('a smaller exchange starts again from what was trained', async () => {
+    const contributors = await trainAll(1, INITIAL);
+    // The third drops its arena, as one that has been restarted would have.
+    students[2]?.order({ type: 'coordinator.abandon', round: asRoundId(1), reason: 'a test' });
+    for (const student of students.slice(0, 2)) student.average(1, contributors);
+    for (const student of students.slice(0, 2)) {
+      expect(await student.next('worker.unreachable')).toMatchObject({ round: 1, attempt: 1, peer: 3 });
+    }
+    for (const student of students.slice(0, 2)) student.average(1, contributors.slice(0, 2), 2);
+    const [first, second] = await Promise.all(students.slice(0, 2).map((student) => student.next('worker.averaged')));
+    expect(first).toMatchObject({ attempt: 2, contained: 36 });
+    expect(second?.hash).toBe(first?.hash);
+  });
+
+  test('a joiner takes the committed state from a peer', async () => {
+    const contributors = await trainAll(1, INITIAL);
+    for (const student of students) student.average(1, contributors);
+    const [report] = await Promise.all(students.map((student) => student.next('worker.averaged')));
+    const hash = report?.hash ?? '';
+    for (const student of students) student.order({ type: 'coordinator.commit', round: asRoundId(1), hash, committed: 40 });
+    const joiner = await room.engine('student', 4);
+    const nobody = 'tcp://127.0.0.1:9';
+    expect(nobody).not.toBe(students[1]?.endpoint);
+    const base = { ...INITIAL, round: 1, hash, committed: 40, sources: [joiner.endpoint, students[1]?.endpoint ?? ''] };
+    joiner.train(2, 40, 56, { base });
+    students[1]?.train(2, 40, 56, { base });
+    const pair = [joiner, ...students.slice(1, 2)];
+    const [a, b] = await Promise.all(pair.map((student) => student.next('worker.trained')));
+    expect(a?.lossSum).toBe(b?.lossSum);
+    expect((await arenaOf(joiner, 2)).ranges).toEqual([{ start: 0, end: 56 }]);
+    expect((await arenaOf(joiner, 2)).arena).toEqual((await arenaOf(pair[1] as TestEngine, 2)).arena);
+  });
+
+  test('arenas and states are handed out for the right round, stage and term only', async () => {
+    await trainAll(1, INITIAL);
+    const client = await room.client(students[0] as TestEngine);
+    const arena = { type: 'arena.get', term: TERM, stage: 'plain', round: asRoundId(1) } as const;
+    const state = { type: 'state.get', term: TERM, stage: 'plain', round: 1, hash: 'a'.repeat(64) } as const;
+    const samples = { name: 'samples', dtype: 'int32', shape: [1], data: Int32Array.of(0) } as const;
+    const ask = (body: Parameters<typeof client.request>[0], tensors: readonly (typeof samples)[] = []) =>
+      client.request(body, tensors, 5_000);
+    await expect(ask({ ...arena, round: asRoundId(2) })).rejects.toMatchObject({ reason: 'wrong-round' });
+    await expect(ask({ ...arena, stage: 'large' })).rejects.toMatchObject({ reason: 'wrong-stage' });
+    await expect(ask({ ...arena, term: (TERM - 1) as typeof TERM })).rejects.toMatchObject({ reason: 'old-term' });
+    await expect(ask(state)).rejects.toMatchObject({ reason: 'wrong-round' });
+    await expect(ask({ type: 'targets.get', term: TERM, stage: 'plain', epoch: 0 }, [samples])).rejects.toMatchObject({
+      reason: 'invalid-message',
+    });
+  });
+});
