@@ -44,5 +44,5 @@ export function shareDone({ committed, samples }: Progress): number {
 /** The figures of a stage under way. */
 export function describeProgress({ epoch, epochs, round, imagesPerSecond, loss, secondsLeft }: Progress): string {
   const rate = `${formatCount(imagesPerSecond)} images/s`;
-  return `epoch ${Math.min(epoch + 1, epochs)}/${epochs}, round ${round}, ${rate}, loss ${loss.toFixed(3)}, ${formatDuration(secondsLeft)} left`;
+  return `epoch ${epoch}/${epochs}, round ${round}, ${rate}, loss ${loss.toFixed(3)}, ${formatDuration(secondsLeft)} left`;
 }

@@ -1,0 +1,25 @@
+/** Stands for the coordinator process in tests of the supervisor: ends as the name of its recipe says. */
+
+import { exitAfterFlush } from '../../../dist/src/process/exit.js';
+import { linkToParent } from '../../../dist/src/process/parent-link.js';
+
+const { recipe } = JSON.parse(process.argv[2]);
+const link = linkToParent();
+const summary = { type: 'summary', file: 'summary.json', summary: { engine: 'cpu', durationSeconds: 1 } };
+
+async function end(code, ...messages) {
+  for (const message of messages) link.send(message);
+  await link.sent();
+  await exitAfterFlush(code);
+}
+const ended = (outcome) => ({ type: 'report', report: { type: 'run-ended', outcome, message: '' } });
+
+link.onMessage((message) => {
+  if (recipe === 'stubborn') return;
+  void end(130, { type: 'report', report: { type: 'run-ended', outcome: 'stopped', message: message.reason } }, summary);
+});
+if (recipe === 'refused') await end(2, { type: 'error', code: 'transport.bind', message: 'in use' });
+if (recipe !== 'stillborn') link.send({ type: 'listening', endpoint: `tcp://127.0.0.1:${process.pid}`, run: process.cwd() });
+if (recipe === 'stillborn' || recipe === 'crash') await end(1);
+if (recipe === 'done') await end(0, ended('done'), summary);
+if (recipe === 'failed') await end(1, ended('failed'), summary);

@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest';
+import type { Clock } from '../../../src/base/clock.js';
+import { LineView } from '../../../src/cli/line-view.js';
+import type { Output } from '../../../src/cli/output.js';
+import type { Report } from '../../../src/protocol/report.js';
+
+const PROGRESS: Report = {
+  type: 'progress',
+  stage: 'teacher',
+  round: 4,
+  epoch: 2,
+  epochs: 8,
+  committed: 10_000,
+  samples: 64_000,
+  loss: 0.5,
+  imagesPerSecond: 1234.5,
+  secondsLeft: 43.7,
+};
+const EVALUATED: Report = {
+  type: 'evaluated',
+  stage: 'teacher',
+  evaluation: { epoch: 2, accuracy: 0.81, loss: 0.6, millisecondsPerImage: 0.1, parameters: 10 },
+};
+
+/** The lines of a view that is shown reports at given seconds. */
+function lines(reports: readonly (readonly [number, Report])[]): string[] {
+  const told: string[] = [];
+  let seconds = 0;
+  const clock: Clock = { nowMs: () => seconds * 1000, wallMs: () => 0, after: () => ({ cancel: () => {} }) };
+  const output: Output = {
+    json: false,
+    quiet: false,
+    isTerminal: false,
+    result: () => {},
+    note: (line) => told.push(line),
+    alert: () => {},
+  };
+  const view = new LineView(output, clock);
+  for (const [at, report] of reports) {
+    seconds = at;
+    view.report(report);
+  }
+  return told;
+}
+
+describe('progress as lines', () => {
+  test('has the figures of the stage', () => {
+    expect(
+      lines([
+        [0, PROGRESS],
+        [9, EVALUATED],
+      ]),
+    ).toEqual([
+      'teacher: 15.6 %, epoch 2/8, round 4, 1,235 images/s, loss 0.500, 0:44 left',
+      'teacher: accuracy 81.0 %, loss 0.600 after epoch 2',
+    ]);
+  });
+
+  test('tells what happens often at most every five seconds', () => {
+    const often = Array.from({ length: 200 }, (_, index) => [index / 10, index % 2 === 0 ? PROGRESS : EVALUATED] as const);
+    expect(lines(often)).toHaveLength(4);
+  });
+
+  test('tells everything else at once', () => {
+    const joined = (worker: string): Report => ({ type: 'worker-joined', worker, role: 'student', incarnation: 1, engine: 'wasm' });
+    expect(
+      lines([
+        [0, PROGRESS],
+        [0, joined('a')],
+        [0, joined('b')],
+      ]).slice(1),
+    ).toEqual(['student a joined (engine wasm)', 'student b joined (engine wasm)']);
+  });
+});

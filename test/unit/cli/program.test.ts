@@ -1,0 +1,108 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { distFolder, packageFolder } from '../../../src/process/package-folder.js';
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The compiled command line, as a user starts it. */
+function stillhouse(...args: readonly string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [join(distFolder, 'src/cli/main.js'), ...args], (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
+
+const DEMO = join(packageFolder, 'deploy/recipes/demo.yaml');
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'command line '));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe('help', () => {
+  test.each([
+    [],
+    ['run'],
+    ['resume'],
+    ['coordinator'],
+    ['worker'],
+    ['validate'],
+    ['export'],
+    ['engine'],
+    ['engine', 'list'],
+    ['data'],
+    ['data', 'verify'],
+  ])('of %j has an example', async (...command) => {
+    const { code, stdout } = await stillhouse(...command, '--help');
+    expect(code).toBe(0);
+    expect(stdout).toContain(`Examples:\n  $ stillhouse ${command.join(' ')}`);
+  });
+});
+
+describe('a mistake ends with the code 2 and says what to do', () => {
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['runn', 'a.yaml'], /unknown command 'runn'[\s\S]*run/],
+    [['run'], /missing required argument 'recipe'/],
+    [['run', 'nowhere.yaml'], /^nowhere\.yaml: the recipe cannot be read: ENOENT/],
+    [['run', DEMO, '--sett', 'a=b'], /unknown option '--sett'[\s\S]*--set/],
+    [['run', DEMO, '--set', 'stages.teacher.epoch=3'], /--set stages\.teacher\.epoch=3: unknown key "epoch" .* did you mean "epochs"\?/],
+    [['validate', DEMO, '--set', 'models.student.options.widht=3'], /demo\.yaml:\d+:\d+: models\.student: .* no option 'widht'/],
+    [['validate', DEMO, '--set', 'data.splits.test.to=10001'], /test/],
+    [['data', 'verify', DEMO, '--set', 'data.path=/nowhere'], /\/nowhere/],
+    [['worker', '--role', 'pupil', '--coordinator', 'tcp://127.0.0.1:1'], /Allowed choices are teacher, student/],
+    [['worker', '--role', 'student', '--coordinator', 'tcp://10.0.0.1:1'], /--insecure/],
+    [['worker', '--role', 'student', '--coordinator', 'tcp://10.0.0.1:1', '--insecure'], /Give --listen-host/],
+    [['coordinator', DEMO, '--listen', 'tcp://10.0.0.1:1'], /--insecure/],
+    [['coordinator', DEMO, '--listen', 'tcp://0.0.0.0:1', '--insecure'], /no address that others can connect to/],
+    [['coordinator', DEMO, '--listen', 'localhost:1'], /localhost:1 is not an address/],
+    [['coordinator'], /give either a recipe or --resume/],
+    [['resume', tmpdir()], /this folder is not a run/],
+    [['export', tmpdir(), '--out', 'x'], /this folder is not a run/],
+  ];
+  test.each(cases)('%j', async (args, message) => {
+    const { code, stdout, stderr } = await stillhouse(...args);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(2);
+    expect(stdout).toBe('');
+  });
+});
+
+describe('what was asked for is on the standard output', () => {
+  test('the demo is valid', async () => {
+    const { code, stdout } = await stillhouse('validate', DEMO);
+    expect(code).toBe(0);
+    expect(stdout).toContain('teacher 52,138 parameters, student 4,266 parameters');
+  });
+
+  test('a recipe explained is a recipe', async () => {
+    const file = join(folder, 'explained.yaml');
+    await writeFile(file, (await stillhouse('validate', DEMO, '--explain')).stdout);
+    const [first, second] = await Promise.all([stillhouse('validate', DEMO, '--json'), stillhouse('--json', 'validate', file)]);
+    expect(JSON.parse(second.stdout)).toEqual(JSON.parse(first.stdout));
+  });
+
+  test('each engine is usable, or it says why not', async () => {
+    const { stdout } = await stillhouse('engine', 'list', '--json');
+    const probes = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(probes.map(({ name }) => name)).toEqual(['tensorflow', 'wasm', 'cpu']);
+    expect(probes).toContainEqual(expect.objectContaining({ name: 'wasm', usable: true }));
+    expect(probes.every(({ note }) => String(note).length > 0)).toBe(true);
+  });
+
+  test('the data of the demo is whole', async () => {
+    const { code, stdout } = await stillhouse('data', 'verify', DEMO);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/10,000 samples/);
+  });
+});

@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest';
+import { formatBytes, formatCount, formatDuration, formatShare } from '../../../src/cli/format.js';
+import { resultTable } from '../../../src/cli/result-table.js';
+import { parseRecipe } from '../../../src/config/load.js';
+import type { RunSummary } from '../../../src/protocol/parent.js';
+
+const training = { on: 'few', test: 'test', epochs: 1, batch: 8, optimizer: { name: 'adam', rate: 0.01 } };
+const recipe = parseRecipe(
+  JSON.stringify({
+    name: 'demo',
+    data: {
+      format: 'idx',
+      path: 'builtin:fashion-mnist',
+      normalise: { mean: [0], std: [1] },
+      splits: { all: { part: 'test' }, few: { part: 'test', to: 500 }, test: { part: 'test', from: 8000 } },
+    },
+    models: { large: { name: 'cnn-teacher' }, small: { name: 'cnn-student' } },
+    stages: {
+      teacher: { ...training, kind: 'train', on: 'all', model: 'large' },
+      alone: { ...training, kind: 'train', model: 'small' },
+      elsewhere: { ...training, kind: 'train', on: 'all', model: 'small' },
+      student: { ...training, kind: 'distil', teacher: 'teacher', model: 'small', loss: {} },
+      again: { kind: 'evaluate', of: 'student', test: 'all' },
+      out: { kind: 'export', of: 'student' },
+    },
+  }),
+);
+
+const summary: RunSummary = {
+  engine: 'wasm',
+  durationSeconds: 125,
+  accuracy: {
+    teacher: { last: 0.868, best: 0.87, epoch: 7 },
+    alone: { last: 0.77, best: 0.771, epoch: 70 },
+    elsewhere: { last: 0.8, best: 0.8, epoch: 1 },
+    student: { last: 0.804, best: 0.805, epoch: 74 },
+    again: { last: 0.81, best: 0.81, epoch: 1 },
+  },
+  models: {
+    large: { parameters: 52138, bytes: 208552, millisecondsPerImage: 0.2 },
+    small: { parameters: 4266, bytes: 17064, millisecondsPerImage: 0.05 },
+  },
+  imagesPerSecond: { teacher: 7187, student: 1710.4 },
+  wireBytes: { control: 1, data: 2 },
+  commits: 3,
+  samplesCommitted: 4,
+  restarts: 0,
+};
+
+describe('the table of results', () => {
+  test('has a line per stage with an accuracy, and what distilling was worth', () => {
+    expect(resultTable(recipe, summary)).toBe(
+      [
+        'stage       model   accuracy                best   parameters        size   per image',
+        '-------------------------------------------------------------------------------------',
+        'teacher     large     86.8 %    87.0 % (epoch 7)       52,138   203.7 KiB    0.200 ms',
+        'alone       small     77.0 %   77.1 % (epoch 70)        4,266    16.7 KiB    0.050 ms',
+        'elsewhere   small     80.0 %    80.0 % (epoch 1)        4,266    16.7 KiB    0.050 ms',
+        'student     small     80.4 %   80.5 % (epoch 74)        4,266    16.7 KiB    0.050 ms',
+        'again       small     81.0 %    81.0 % (epoch 1)        4,266    16.7 KiB    0.050 ms',
+        'margin: student against alone, the same model on the same images without a teacher: +3.4 points',
+        'size: student has 1/12.2 of the parameters of its teacher',
+        'time: 2:05 on the engine wasm; per worker: teacher 7,187 images/s, student 1,710 images/s',
+      ].join('\n'),
+    );
+  });
+
+  test('of a run that was stopped early has what there is', () => {
+    const text = resultTable(recipe, { ...summary, engine: '', accuracy: {}, models: {}, imagesPerSecond: {} });
+    expect(text.split('\n').at(-1)).toBe('time: 2:05 on the engine (none)');
+    expect(text).not.toMatch(/margin|size:/);
+  });
+});
+
+test('numbers as people read them', () => {
+  expect([0, 42, 60, 3725, 86_400].map(formatDuration)).toEqual(['0:00', '0:42', '1:00', '1:02:05', '24:00:00']);
+  expect([0, 1023, 1024, 17064, 3 * 1024 ** 3].map(formatBytes)).toEqual(['0 B', '1023 B', '1.0 KiB', '16.7 KiB', '3.0 GiB']);
+  expect([formatShare(0.8684), formatCount(1234567.6)]).toEqual(['86.8 %', '1,234,568']);
+});

@@ -1,0 +1,122 @@
+import { describe, expect, test, vi } from 'vitest';
+import { type Clock, systemClock } from '../../../src/base/clock.js';
+import type { RunView } from '../../../src/cli/run-view.js';
+import { type RunEnd, supervise } from '../../../src/cli/supervisor.js';
+
+const MODULES = { coordinator: '../test/support/process/fake-coordinator.mjs', worker: '../test/support/process/fake-worker.mjs' };
+/** Time runs faster here: what waits for seconds waits for moments. */
+const HASTE = 50;
+
+interface Supervised {
+  readonly end: Promise<RunEnd>;
+  /** What the user was told, in order. */
+  readonly told: string[];
+  until(text: string): Promise<unknown>;
+}
+
+/** A run whose coordinator behaves as `recipe` says and whose workers behave as they are called. */
+function start(recipe: string, workers: readonly string[] = [], restarts = 2): Supervised {
+  const told: string[] = [];
+  const view: RunView = {
+    report: (report) => void told.push(report.type),
+    note: (text) => void told.push(text),
+    alert: (text) => void told.push(text),
+    close: () => {},
+  };
+  const clock: Clock = { ...systemClock, after: (delayMs, ...rest) => systemClock.after(delayMs / HASTE, ...rest) };
+  const end = supervise({
+    coordinator: { recipe, listen: 'tcp://127.0.0.1:*', insecure: false },
+    workers: workers.map((name) => ({ role: name.includes('teacher') ? 'teacher' : 'student', name, insecure: false })),
+    restarts,
+    view,
+    clock,
+    modules: MODULES,
+    onListening: () => void told.push('listening'),
+  });
+  return { end, told, until: (text) => vi.waitUntil(() => told.some((line) => line.includes(text)), { timeout: 10_000, interval: 5 }) };
+}
+
+describe('the exit code is that of how the run ended', () => {
+  test.each([
+    ['done', 0],
+    ['failed', 1],
+    ['refused', 2],
+    ['crash', 75],
+    ['stillborn', 1],
+  ] as const)('%s: %i', async (recipe, code) => {
+    const { end, told } = start(recipe, ['student-1', 'teacher-1']);
+    expect((await end).code).toBe(code);
+    if (recipe === 'crash')
+      expect(told.join('\n')).toMatch(/coordinator ended unexpectedly \(exit code 1\)\nthe run can go on with: stillhouse resume/);
+  });
+
+  test('workers that hear nothing are ended too', async () => {
+    const { end } = start('done', ['deaf-student']);
+    expect((await end).code).toBe(0);
+  });
+});
+
+describe('a signal', () => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s stops the run gracefully', async (signal, code) => {
+    const { end, told, until } = start('hang', ['student-1']);
+    await until('listening');
+    process.emit(signal, signal);
+    expect(await end).toMatchObject({ code, summary: { engine: 'cpu' } });
+    expect(told.at(-1)).toMatch(/the run can go on with: stillhouse resume/);
+  });
+
+  test('twice kills at once what does not stop', async () => {
+    const { end, until } = start('stubborn', ['deaf-student']);
+    await until('listening');
+    process.emit('SIGINT', 'SIGINT');
+    process.emit('SIGINT', 'SIGINT');
+    expect(await end).toMatchObject({ code: 130, summary: null });
+  });
+
+  test('once kills what has not stopped after ten seconds', async () => {
+    const { end, until, told } = start('stubborn');
+    await until('listening');
+    process.emit('SIGTERM', 'SIGTERM');
+    expect((await end).code).toBe(143);
+    expect(told).toContain('not stopped within 10 s: stopping at once');
+  });
+
+  test('leaves no handler behind', async () => {
+    const before = process.listenerCount('SIGINT');
+    await start('done').end;
+    expect(process.listenerCount('SIGINT')).toBe(before);
+  });
+});
+
+describe('a worker that dies', () => {
+  test('is started again so often, and the run ends when no other of its role is left', async () => {
+    const { end, told } = start('hang', ['exit-1-student', 'teacher-1']);
+    expect((await end).code).toBe(1);
+    expect(told.filter((line) => line.includes('starting it again'))).toEqual([
+      'exit-1-student ended (exit code 1); starting it again (1 of 2)',
+      'exit-1-student ended (exit code 1); starting it again (2 of 2)',
+    ]);
+    expect(told.join('\n')).toMatch(
+      /not started again: it was started again 2 times already\nerror \(worker\.exhausted\): no student is left/,
+    );
+  });
+
+  test('does not end the run while another of its role is there', async () => {
+    const { end, until, told } = start('hang', ['exit-2-student', 'student-2']);
+    await until('exit-2-student ended (exit code 2); it is not started again');
+    process.emit('SIGINT', 'SIGINT');
+    expect((await end).code).toBe(130);
+    expect(told.join('\n')).not.toMatch(/exhausted/);
+  });
+
+  test('with the code of a run that is over stays away', async () => {
+    const { end, until, told } = start('hang', ['exit-0-student', 'exit-1-student']);
+    await until('starting it again');
+    process.emit('SIGINT', 'SIGINT');
+    await end;
+    expect(told.join('\n')).not.toMatch(/exit-0-student/);
+  });
+});
