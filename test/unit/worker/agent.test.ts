@@ -1,0 +1,140 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { present } from '../../../src/base/assert.js';
+import { asIncarnation, asTerm } from '../../../src/base/ids.js';
+import { silentLogger } from '../../../src/log/logger.js';
+import { decodeWorkerMessage, encodeControl } from '../../../src/protocol/codec.js';
+import type { CoordinatorMessage, WorkerMessage } from '../../../src/protocol/control.js';
+import { CONTROL_CHANNEL } from '../../../src/transport/channel.js';
+import { createMemoryTransport } from '../../../src/transport/memory-transport.js';
+import type { Listener, PeerId } from '../../../src/transport/transport.js';
+import { type Agent, startAgent } from '../../../worker/agent/agent.js';
+import type { EngineHandlers } from '../../../worker/agent/engine-host.js';
+import { DEFAULT_SESSION_TIMING } from '../../../worker/agent/session-types.js';
+import type { ToEngine } from '../../../worker/engine/messages.js';
+import { VirtualClock } from '../shell/virtual-clock.js';
+
+const ids = { term: asTerm(1), incarnation: asIncarnation(3) };
+
+/** An engine process of which the test is the inside. */
+interface FakeEngine extends EngineHandlers {
+  readonly received: ToEngine[];
+  isKilled: boolean;
+}
+
+let clock: VirtualClock;
+let coordinator: Listener;
+let agent: Agent;
+let received: WorkerMessage[];
+let peer: PeerId;
+let engines: FakeEngine[];
+
+beforeEach(async () => {
+  clock = new VirtualClock();
+  received = [];
+  engines = [];
+  const transport = createMemoryTransport();
+  coordinator = await transport.listen({
+    endpoint: 'inproc://coordinator',
+    ...CONTROL_CHANNEL,
+    onMessage(from, frames) {
+      const decoded = decodeWorkerMessage(frames);
+      peer = from;
+      if (decoded.ok) received.push(decoded.message);
+    },
+  });
+  agent = await startAgent({
+    plan: { worker: 'w', role: 'student', host: 'here', pid: 1, timing: DEFAULT_SESSION_TIMING },
+    coordinator: 'inproc://coordinator',
+    engine: null,
+    listen: 'inproc://w',
+    logFile: null,
+    transport,
+    clock,
+    logger: silentLogger,
+    engineHost: {
+      start(handlers) {
+        let end: () => void = () => {};
+        const ended = new Promise<void>((resolve) => {
+          end = resolve;
+        });
+        const engine: FakeEngine = { ...handlers, received: [], isKilled: false };
+        engines.push(engine);
+        const kill = () => {
+          if (engine.isKilled) return;
+          engine.isKilled = true;
+          end();
+          setImmediate(() => handlers.onExit('signal SIGKILL'));
+        };
+        return { ended, kill, send: (message) => void engine.received.push(message) };
+      },
+    },
+  });
+});
+afterEach(() => coordinator.close());
+
+async function say(message: CoordinatorMessage): Promise<void> {
+  coordinator.send(peer, [encodeControl(message)]);
+  await clock.advance(0);
+  await clock.advance(0);
+}
+
+/** Plays the coordinator and the engine until the agent works. */
+async function attach(): Promise<FakeEngine> {
+  await clock.advance(0);
+  expect(received.map(({ type }) => type)).toEqual(['worker.hello']);
+  const rest = { run: 'r', renewEveryMs: 400, leaseMs: 2_500, dataEndpoint: 'inproc://data', recipe: '{}' };
+  await say({ type: 'coordinator.welcome', ...ids, ...rest });
+  const engine = present(engines[0], 'an engine');
+  expect(engine.received[0]).toMatchObject({ type: 'engine.configure', ...ids, recipe: '{}', dataEndpoint: 'inproc://data', engine: null });
+  engine.onMessage({ type: 'worker.ready', ...ids, endpoint: 'inproc://w', engine: 'cpu' });
+  await clock.advance(0);
+  return engine;
+}
+
+describe('the agent', () => {
+  test('joins, passes orders and reports on, renews, and ends with the run', async () => {
+    const engine = await attach();
+    await say({ type: 'coordinator.link', ...ids, stage: 's', version: 1, teachers: [] });
+    expect(engine.received.at(-1)).toMatchObject({ type: 'coordinator.link', stage: 's' });
+    engine.onMessage({ type: 'engine.progress', progress: 3, images: 24, busyMs: 9, dataBytes: 100, batchMs: 3 });
+    await clock.advance(400);
+    await clock.advance(0);
+    const renewal = received.at(-1);
+    expect(renewal).toMatchObject({ type: 'worker.renew', ...ids, progress: 3, images: 24 });
+    expect(renewal?.type === 'worker.renew' && renewal.controlBytes).toBeGreaterThan(0);
+    await say({ type: 'coordinator.stop', ...ids, outcome: 'done', message: '' });
+    await clock.advance(1_000);
+    expect(await agent.exitCode).toBe(0);
+    expect(engine.isKilled).toBe(true);
+  });
+
+  test('tells at once that its engine is gone, and starts another for the next incarnation', async () => {
+    const engine = await attach();
+    engine.onExit('signal SIGSEGV');
+    await clock.advance(0);
+    expect(received.slice(-2).map(({ type }) => type)).toEqual(['worker.lost', 'worker.hello']);
+    expect(received.at(-2)).toMatchObject({ ...ids, code: 'engine.crashed', message: 'the engine ended: signal SIGSEGV' });
+    const rest = { run: 'r', renewEveryMs: 400, leaseMs: 2_500, dataEndpoint: 'inproc://data', recipe: '{}' };
+    await say({ type: 'coordinator.welcome', ...ids, incarnation: asIncarnation(4), ...rest });
+    expect(engines[1]?.received[0]).toMatchObject({ type: 'engine.configure', incarnation: 4 });
+  });
+
+  test('drains: leaves when the coordinator lets it, and at once when asked twice', async () => {
+    const engine = await attach();
+    agent.stop('SIGTERM');
+    await clock.advance(0);
+    expect(received.at(-1)).toMatchObject({ type: 'worker.leave', ...ids, message: 'SIGTERM' });
+    expect(engine.isKilled).toBe(false);
+    agent.stop('SIGTERM');
+    await clock.advance(1_000);
+    expect(await agent.exitCode).toBe(0);
+    expect(engine.isKilled).toBe(true);
+  });
+
+  test('gives up on a coordinator that never answers', async () => {
+    await clock.advance(DEFAULT_SESSION_TIMING.joinMs);
+    await clock.advance(1_000);
+    expect(await agent.exitCode).toBe(75);
+    expect(received.length).toBeGreaterThan(10);
+  });
+});
