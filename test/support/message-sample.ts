@@ -1,0 +1,110 @@
+/** One valid message of every type, with every field set to something that is not its default. */
+
+import { asIncarnation, asRoundId, asTerm } from '../../src/base/ids.js';
+import { SCHEMA_HASH } from '../../src/protocol/codec.js';
+import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
+import type { DataAnswerBody, DataRequestBody } from '../../src/protocol/data.js';
+import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
+import type { WireTensor } from '../../src/tensor/tensor.js';
+
+const life = { term: asTerm(3), incarnation: asIncarnation(7) };
+const hash = 'ab'.repeat(32);
+const round = asRoundId(12);
+const endpoint = 'tcp://127.0.0.1:4000';
+const ranges = [
+  { start: 0, end: 4 },
+  { start: 70_000, end: 2 ** 40 },
+];
+
+export const WORKER_MESSAGES: readonly WorkerMessage[] = [
+  { type: 'worker.hello', protocol: PROTOCOL_VERSION, schema: SCHEMA_HASH, worker: 'student-1', role: 'student', host: 'höst', pid: 4242 },
+  { type: 'worker.ready', ...life, endpoint, engine: 'wasm' },
+  { type: 'worker.renew', ...life, progress: 9, images: 640, busyMs: 12.5, controlBytes: 1000, dataBytes: 2 ** 40 },
+  { type: 'worker.trained', ...life, round, samples: 512, lossSum: -1.25, correct: 100, trainMs: 33.3 },
+  { type: 'worker.averaged', ...life, round, attempt: 2, hash, contained: 2048 },
+  { type: 'worker.unreachable', ...life, round, attempt: 1, peer: asIncarnation(8), message: 'no answer within 2000 ms' },
+  { type: 'worker.evaluated', ...life, round, correct: 1700, count: 2000, lossSum: 901.5, evaluateMs: 120, parameters: 4266 },
+  { type: 'worker.serving', ...life, stage: 'distil' },
+  { type: 'worker.failed', ...life, code: 'model.invalid', message: 'the model has no output' },
+  { type: 'worker.lost', ...life, code: 'engine.crashed', message: 'the engine ended with signal SIGSEGV' },
+  { type: 'worker.leave', ...life, message: 'drained' },
+];
+
+const base = { round: 11, hash, committed: 2048, sources: [endpoint], checkpoint: 'distil-11' };
+
+export const COORDINATOR_MESSAGES: readonly CoordinatorMessage[] = [
+  {
+    type: 'coordinator.welcome',
+    ...life,
+    run: 'demo',
+    renewEveryMs: 500,
+    leaseMs: 2500,
+    dataEndpoint: endpoint,
+    recipe: '{"name":"demo"}',
+  },
+  { type: 'coordinator.renewed', ...life },
+  {
+    type: 'coordinator.assign',
+    ...life,
+    round,
+    stage: 'distil',
+    base,
+    work: { kind: 'train', ranges, roundSamples: 1024 },
+    deadlineMs: 30_000,
+  },
+  {
+    type: 'coordinator.assign',
+    ...life,
+    round,
+    stage: 'distil',
+    base: { ...base, round: 0, hash: null, checkpoint: null },
+    work: { kind: 'evaluate', split: 'test', start: 0, end: 2000 },
+    deadlineMs: 30_000,
+  },
+  { type: 'coordinator.assign', ...life, round, stage: 'distil', base, work: { kind: 'export' }, deadlineMs: 30_000 },
+  { type: 'coordinator.link', ...life, stage: 'distil', version: 4, teachers: [{ incarnation: asIncarnation(2), endpoint }] },
+  {
+    type: 'coordinator.average',
+    ...life,
+    round,
+    attempt: 1,
+    contributors: [{ incarnation: life.incarnation, endpoint, samples: 512 }],
+  },
+  { type: 'coordinator.commit', ...life, round, hash, committed: 3072 },
+  { type: 'coordinator.save', ...life, round, checkpoint: 'distil-12' },
+  { type: 'coordinator.abandon', ...life, round, reason: 'its deadline passed' },
+  { type: 'coordinator.serve', ...life, stage: 'distil', from: 'teach', checkpoint: 'teach-40' },
+  { type: 'coordinator.stop', ...life, outcome: 'done', message: 'all stages are done' },
+  { type: 'refuse', reason: 'old-term', of: 'worker.renew', message: 'this is term 4' },
+];
+
+const float32 = (name: string, ...values: number[]): WireTensor => ({
+  name,
+  dtype: 'float32',
+  shape: [values.length],
+  data: Float32Array.from(values),
+});
+const state = { stage: 'distil', round: 12, ranges, hash, schema: 'cd'.repeat(32) };
+
+export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTensor[]])[] = [
+  [
+    { type: 'targets.get', term: life.term, stage: 'distil', epoch: 2 },
+    [{ name: 'samples', dtype: 'int32', shape: [3], data: Int32Array.of(5, -1, 2 ** 31 - 1) }],
+  ],
+  [{ type: 'arena.get', term: life.term, stage: 'distil', round }, []],
+  [{ type: 'state.get', term: life.term, stage: 'distil', round: 12, hash }, []],
+  [{ type: 'checkpoint.put', ...life, checkpoint: 'distil-12', ...state }, [float32('parameters', 1, 2, 3), float32('slots')]],
+  [{ type: 'checkpoint.get', checkpoint: 'distil-12' }, []],
+  [{ type: 'artifact.put', ...life, stage: 'distil' }, [{ name: 'model.json', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }]],
+];
+
+export const DATA_ANSWERS: readonly (readonly [DataAnswerBody, readonly WireTensor[]])[] = [
+  [
+    { type: 'targets.answer', stage: 'distil' },
+    [{ name: 'logits', dtype: 'float32', shape: [2, 3], data: Float32Array.of(0.1, -0.2, 0.3, 4, 5, 6) }],
+  ],
+  [{ type: 'arena.answer', stage: 'distil', round, samples: 512, ranges }, [float32('parameters', -1, 0.5)]],
+  [{ type: 'state.answer', ...state }, [float32('parameters', 1), float32('slots', 2)]],
+  [{ type: 'stored' }, []],
+  [{ type: 'refuse', reason: 'busy', message: 'later, please' }, []],
+];

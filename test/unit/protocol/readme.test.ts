@@ -1,0 +1,50 @@
+/** README.md is the wire's specification: it names every message, field and refusal, and the limits as the code has them. */
+
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { coordinatorMessageSchema, workerMessageSchema } from '../../../src/protocol/control.js';
+import { dataAnswerSchema, dataRequestSchema } from '../../../src/protocol/data.js';
+import { REFUSE_REASONS } from '../../../src/protocol/field.js';
+import { LIMITS, PROTOCOL_VERSION } from '../../../src/protocol/limits.js';
+
+const readme = readFileSync(new URL('../../../src/protocol/README.md', import.meta.url), 'utf8');
+const MEND = 'write it into src/protocol/README.md, or take it out of the code';
+
+const messages = [workerMessageSchema, coordinatorMessageSchema, dataRequestSchema, dataAnswerSchema].flatMap((schema) =>
+  schema.options.map((option) => ({ type: option.shape.type.value as string, fields: Object.keys(option.shape) })),
+);
+
+describe('messages', () => {
+  test.each(messages.map(({ type, fields }) => [type, fields] as const))('%s has a line with its fields', (type, fields) => {
+    const lines = readme.split('\n').filter((line) => line.startsWith(`| \`${type}\` |`));
+    expect(lines.length, `${type} has no line in a table: ${MEND}`).toBeGreaterThan(0);
+    const common = ['type', 'id', 'tensors', 'term', 'incarnation'];
+    for (const field of fields.filter((name) => !common.includes(name))) {
+      expect(
+        lines.some((line) => line.includes(field)),
+        `${type} does not mention its field ${field}: ${MEND}`,
+      ).toBe(true);
+    }
+  });
+
+  test('no line is about a message that does not exist', () => {
+    const named = [...readme.matchAll(/^\| `([a-z]+(?:\.[a-z]+)?)` \|/gm)].map(([, name]) => name!);
+    const known = new Set([...messages.map(({ type }) => type)]);
+    expect(
+      named.filter((name) => !known.has(name) && !(REFUSE_REASONS as readonly string[]).includes(name)),
+      MEND,
+    ).toEqual([]);
+  });
+});
+
+test.each(REFUSE_REASONS)('the refusal %s is a sentence', (reason) => {
+  expect(readme, `${reason}: ${MEND}`).toMatch(new RegExp(`^\\| \`${reason}\` \\| .+\\. \\|`, 'm'));
+});
+
+test.each(Object.entries(LIMITS))('the limit %s is quoted as %i', (name, value) => {
+  expect(readme, `${name}: ${MEND}`).toMatch(new RegExp(`^\\| \`${name}\` \\| ${value.toLocaleString('en')} \\|`, 'm'));
+});
+
+test('the protocol version is quoted', () => {
+  expect(readme).toContain(`protocol version **${PROTOCOL_VERSION}**`);
+});

@@ -1,0 +1,50 @@
+import { describe, expect, test } from 'vitest';
+import { isLoopback, requireEndpoint, requireLoopback } from '../../../src/transport/endpoint.js';
+
+const LOCAL = ['tcp://127.0.0.1:5555', 'tcp://127.8.9.10:*', 'tcp://localhost:1', 'tcp://[::1]:80', 'ipc:///tmp/x', 'inproc://x'];
+const REMOTE = [
+  'tcp://*:5555',
+  'tcp://0.0.0.0:5555',
+  'tcp://[::]:5555',
+  'tcp://192.168.0.1:5555',
+  'tcp://gpu-1:5555',
+  'tcp://127.0.0.1.example.org:5555',
+  'tcp://localhost.example.org:5555',
+];
+
+describe('loopback', () => {
+  test.each(LOCAL)('%s stays on this machine', (endpoint) => {
+    expect(isLoopback(endpoint)).toBe(true);
+    expect(() => requireLoopback(endpoint, { insecure: false })).not.toThrow();
+  });
+
+  test.each(REMOTE)('%s does not', (endpoint) => {
+    expect(isLoopback(endpoint)).toBe(false);
+    expect(() => requireLoopback(endpoint, { insecure: false })).toThrow(
+      expect.objectContaining({ code: 'transport.insecure', message: expect.stringContaining('--insecure') }),
+    );
+    expect(() => requireLoopback(endpoint, { insecure: true })).not.toThrow();
+  });
+});
+
+describe('addresses', () => {
+  test.each([...LOCAL, ...REMOTE])('%s is one', (endpoint) => {
+    expect(() => requireEndpoint(endpoint)).not.toThrow();
+  });
+
+  test.each([
+    '',
+    'tcp://',
+    'tcp://x',
+    'tcp://x:',
+    'tcp://x:65536',
+    'tcp://x:-1',
+    'tcp://:5',
+    'http://x:80',
+    'ipc://',
+    '127.0.0.1:5',
+    'tcp://a b:5',
+  ])('%j is none', (endpoint) => {
+    expect(() => requireEndpoint(endpoint)).toThrow('is not an address');
+  });
+});
