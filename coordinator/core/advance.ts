@@ -142,7 +142,7 @@ function waitFor(turn: Turn, role: 'student' | 'teacher'): Verdict {
     setStage(turn, { waitingSinceMs: turn.nowMs });
     log(turn, 'info', 'stage.waiting', { stage: name, for: role });
     report(turn, { type: 'waiting', stage: name, for: role });
-  } else if (turn.nowMs - waitingSinceMs >= turn.state.plan.timing.waitMs) {
+  } else if (turn.nowMs >= waitingSinceMs + turn.state.plan.timing.waitMs) {
     finish(turn, 'failed', 'run.interrupted', `stage ${name} waited for a ${role} for too long. Start one, and resume the run`);
   }
   return 'wait';

@@ -138,11 +138,8 @@ export function removeMember(turn: Turn, incarnation: Incarnation, reason: strin
   keepTotals(turn, member);
   turn.state = { ...turn.state, roster: withoutMember(turn.state.roster, incarnation) };
   if (turn.state.stage === null) return;
-  const { base, saving } = stageOf(turn);
-  setStage(turn, {
-    base: { ...base, holders: base.holders.filter((holder) => holder !== incarnation) },
-    saving: saving?.holder === incarnation ? null : saving,
-  });
+  if (stageOf(turn).saving?.holder === incarnation) setStage(turn, { saving: null });
+  disown(turn, incarnation);
   withdraw(turn, incarnation, reason);
   relink(turn);
 }
@@ -165,7 +162,7 @@ export function removeExpired(turn: Turn): void {
   const { leaseMs, startMs } = turn.state.plan.timing;
   for (const member of turn.state.roster.values()) {
     if (expiryMs(member, leaseMs) > turn.nowMs) continue;
-    const isSilent = turn.nowMs - member.heardMs >= leaseMs;
+    const isSilent = turn.nowMs >= member.heardMs + leaseMs;
     const reason = isSilent ? `nothing was heard of it for ${leaseMs} ms` : `its engine or model was not ready after ${startMs} ms`;
     removeMember(turn, member.incarnation, reason);
   }
@@ -182,9 +179,16 @@ export function onFailed(turn: Turn, member: Member, message: WorkerMessageOf<'w
   }
   if (code === 'checkpoint.unwritable') return abandonSaving(turn, text);
   if (code === 'checkpoint.damaged') forgetCheckpoint(turn);
+  disown(turn, incarnation);
   withdraw(turn, incarnation, message.message);
   countFailure(turn, code, text);
   if (member.role === 'teacher' && turn.state.phase.kind === 'running') askToServe(turn, incarnation);
+}
+
+/** A worker that failed is not counted on to hold the committed parameters: it may have missed the commit. */
+function disown(turn: Turn, incarnation: Incarnation): void {
+  const { base } = stageOf(turn);
+  setStage(turn, { base: { ...base, holders: base.holders.filter((holder) => holder !== incarnation) } });
 }
 
 /** The checkpoint that the base rests on does not load: without a holder, the stage goes back to the one before. */

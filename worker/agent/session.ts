@@ -189,12 +189,12 @@ function onJoiningTick(state: Session, link: Joining, nowMs: number): SessionTra
 function onAttachedTick(state: Session, link: Attached, nowMs: number): SessionTransition {
   const { timing } = state.plan;
   if (nowMs >= link.drainUntilMs) return end(state, EXIT.done, 'drained without an answer from the coordinator');
-  if (nowMs - link.heardMs >= timing.silentLeases * link.welcome.leaseMs) {
+  if (nowMs >= link.heardMs + timing.silentLeases * link.welcome.leaseMs) {
     if (link.phase === 'draining') return end(state, EXIT.done, 'drained while the coordinator was silent');
     return join(state, nowMs, [...killed(state), logged('warn', 'session.rejoin', { reason: 'the coordinator is silent' })]);
   }
   const budgetMs = engineBudgetMs(state, link);
-  if (nowMs - link.engineHeardMs >= budgetMs) {
+  if (nowMs >= link.engineHeardMs + budgetMs) {
     return onLoss(state, 'engine.stuck', `the engine was silent for ${Math.round(budgetMs)} ms, its budget`, nowMs);
   }
   if (nowMs < link.nextRenewMs) return same(state);

@@ -1,0 +1,102 @@
+/**
+ * The real core over a simulated disk and network. The disk (journal, checkpoints, term) outlives it. As the real shell
+ * does, it looks at the term on disk before it does anything, and ends when there is a later one.
+ */
+
+import { recover } from '../../coordinator/core/recovery.js';
+import { startRun, stepRun } from '../../coordinator/core/run.js';
+import type { RunState } from '../../coordinator/core/turn.js';
+import type { CheckpointInfo, CoreEvent, Effect, JournalRecord, RunPlan } from '../../coordinator/core/types.js';
+import { asTerm, type Incarnation, type Term } from '../../src/base/ids.js';
+import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
+import type { Outcome } from '../../src/protocol/report.js';
+import type { SimState } from './sim-engine.js';
+import type { World } from './world.js';
+
+export interface SimDisk {
+  term: number;
+  readonly records: JournalRecord[];
+  readonly checkpoints: Map<string, CheckpointInfo>;
+  readonly exported: Set<string>;
+}
+
+export type SimEnd = { readonly outcome: Outcome; readonly message: string };
+
+export class SimCoordinator {
+  readonly term: Term;
+  isAlive = true;
+  end: SimEnd | null = null;
+  readonly #world: World;
+  readonly #disk: SimDisk;
+  readonly #send: (peer: string, message: CoordinatorMessage) => void;
+  #state: RunState;
+  #cancelWake: () => void = () => {};
+
+  constructor(world: World, disk: SimDisk, plan: RunPlan, send: (peer: string, message: CoordinatorMessage) => void) {
+    this.#world = world;
+    this.#disk = disk;
+    this.#send = send;
+    disk.term++;
+    this.term = asTerm(disk.term);
+    const recovered = recover(disk.records, [...disk.checkpoints.values()]);
+    const { state, effects } = startRun({ ...plan, term: this.term }, recovered, world.nowMs);
+    this.#state = state;
+    this.#perform(effects);
+  }
+
+  receive(peer: string, message: WorkerMessage): void {
+    this.#deliver({ type: 'message', peer, message });
+  }
+
+  stop(reason: string): void {
+    this.#deliver({ type: 'stop', reason });
+  }
+
+  kill(): void {
+    this.isAlive = false;
+    this.#cancelWake();
+  }
+
+  load(id: string): SimState | null {
+    return this.#disk.checkpoints.get(id) ?? null;
+  }
+
+  /** The data server: an older term may store nothing. */
+  store(term: Term, checkpoint: SimState & { readonly id: string }): void {
+    if (!this.isAlive || term !== this.term) return;
+    this.#disk.checkpoints.set(checkpoint.id, checkpoint);
+    this.#deliver({ type: 'checkpoint-stored', checkpoint });
+  }
+
+  storeArtifact(incarnation: Incarnation, stage: string): void {
+    this.#disk.exported.add(stage);
+    this.#deliver({ type: 'artifact-stored', incarnation, stage });
+  }
+
+  #deliver(event: CoreEvent): void {
+    if (this.#disk.term > this.term) this.kill();
+    if (!this.isAlive) return;
+    const { state, effects } = stepRun(this.#state, event, this.#world.nowMs);
+    this.#state = state;
+    this.#perform(effects);
+  }
+
+  #perform(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      if (effect.type === 'journal') this.#disk.records.push(effect.record);
+      if (effect.type === 'send') this.#send(effect.peer, effect.message);
+      if (effect.type === 'retain') this.#retain(effect.stage, effect.checkpoints);
+      if (effect.type === 'finish') this.end = { outcome: effect.outcome, message: effect.message };
+      if (effect.type === 'wake') {
+        this.#cancelWake();
+        this.#cancelWake = this.#world.at(effect.atMs, () => this.#deliver({ type: 'tick' }));
+      }
+    }
+  }
+
+  #retain(stage: string, kept: readonly string[]): void {
+    for (const { id, stage: of } of this.#disk.checkpoints.values()) {
+      if (of === stage && !kept.includes(id)) this.#disk.checkpoints.delete(id);
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import { describe, expect, test } from 'vitest';
+import { present } from '../../src/base/assert.js';
+import { type SimulationResult, simulate } from './simulation.js';
+
+const SEEDS = Number(process.env.STILLHOUSE_SIM_SEEDS ?? 200);
+const FIRST = Number(process.env.STILLHOUSE_SIM_FIRST ?? 1);
+const CALM = { lose: 0, repeat: 0, delay: 0, reorder: 0 };
+const ROUGH = { lose: 0.01, repeat: 0.02, delay: 0.01, reorder: 0.02 };
+
+/** Every sample of every epoch is in the final parameters of both stages, once, by what the checkpoints carry. */
+function audit(result: SimulationResult, seed: number): void {
+  const story = `seed ${seed} after ${result.seconds} s\n${result.faults.join('\n')}`;
+  expect(result.end, story).toEqual({ outcome: 'done', message: 'all stages are done' });
+  for (const stage of ['base', 'taught']) {
+    const done = result.disk.records.filter((record) => record.type === 'stage-done' && record.result.stage === stage);
+    expect(done, story).toHaveLength(1);
+    const record = present(done[0], 'the stage');
+    const id = record.type === 'stage-done' ? record.result.checkpoint?.id : undefined;
+    const checkpoint = present(result.disk.checkpoints.get(id ?? ''), `the checkpoint ${id} (${story})`);
+    expect(checkpoint.ranges, story).toEqual([{ start: 0, end: 57 * 3 }]);
+  }
+  expect([...result.disk.exported], story).toEqual(['taught']);
+}
+
+/** No term commits after a later one has begun. */
+function auditTerms(result: SimulationResult): void {
+  const terms = result.disk.records.map(({ term }) => term);
+  expect(terms).toEqual([...terms].sort((a, b) => a - b));
+}
+
+describe('simulated runs', () => {
+  test('without faults', () => {
+    const result = simulate({ seed: 1, students: 2, teachers: 1, faultEveryMs: Number.POSITIVE_INFINITY, calmAfterMs: 0, wire: CALM });
+    audit(result, 1);
+    expect(result.disk.records.filter(({ type }) => type === 'rollback')).toEqual([]);
+  });
+
+  test('the same seed plays the same run', () => {
+    const play = () => simulate({ seed: 7, students: 3, teachers: 2, faultEveryMs: 300, calmAfterMs: 60_000, wire: ROUGH });
+    expect(play()).toEqual(play());
+  });
+
+  test(`${SEEDS} seeds of crashes, cuts, drains and restarts, from ${FIRST}`, { timeout: 300_000 }, () => {
+    const kinds = new Set<string>();
+    for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
+      const students = 1 + (seed % 4);
+      const teachers = 1 + (seed % 2);
+      const faultEveryMs = [200, 1000, 5000][seed % 3] ?? 200;
+      const result = simulate({ seed, students, teachers, faultEveryMs, calmAfterMs: 60_000, wire: seed % 5 === 0 ? CALM : ROUGH });
+      audit(result, seed);
+      auditTerms(result);
+      for (const { type } of result.disk.records) kinds.add(type);
+    }
+    expect(kinds).toContain('rollback');
+  });
+});

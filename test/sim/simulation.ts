@@ -1,0 +1,175 @@
+/** A whole run in one process and virtual time: the real core, real agents' sessions, faults chosen by a seed. */
+
+import { DEFAULT_TIMING } from '../../coordinator/core/timing.js';
+import type { RunPlan } from '../../coordinator/core/types.js';
+import { asTerm } from '../../src/base/ids.js';
+import { recipeSchema } from '../../src/config/schema.js';
+import { SimCoordinator, type SimDisk, type SimEnd } from './sim-coordinator.js';
+import type { DataPlane } from './sim-engine.js';
+import { SimWorker } from './sim-worker.js';
+import { type WireFaults, World } from './world.js';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  readonly students: number;
+  readonly teachers: number;
+  /** Mean milliseconds between two faults; Infinity: none. */
+  readonly faultEveryMs: number;
+  /** Faults end then, so that the run can be seen to end. */
+  readonly calmAfterMs: number;
+  readonly wire: WireFaults;
+}
+
+export interface SimulationResult {
+  readonly disk: SimDisk;
+  readonly plan: RunPlan;
+  readonly end: SimEnd | null;
+  readonly faults: readonly string[];
+  readonly seconds: number;
+}
+
+/** A worker that died starts again after so long, as a supervisor would have it. */
+const RESTART_MS = 300;
+const LIMIT_MS = 2 * 3600 * 1000;
+
+export function simulate(options: SimulationOptions): SimulationResult {
+  const simulation = new Simulation(options);
+  return simulation.play();
+}
+
+class Simulation {
+  readonly #options: SimulationOptions;
+  readonly #world: World;
+  readonly #disk: SimDisk = { term: 0, records: [], checkpoints: new Map(), exported: new Set() };
+  readonly #plane: DataPlane = new Map();
+  readonly #plan = simulatedPlan();
+  readonly #workers = new Map<string, SimWorker>();
+  readonly #faults: string[] = [];
+  #coordinator: SimCoordinator | null = null;
+  #pids = 0;
+
+  constructor(options: SimulationOptions) {
+    this.#options = options;
+    this.#world = new World(options.seed);
+  }
+
+  play(): SimulationResult {
+    this.#startCoordinator();
+    for (let i = 0; i < this.#options.students; i++) this.#startWorker(`student-${i}`, 'student');
+    for (let i = 0; i < this.#options.teachers; i++) this.#startWorker(`teacher-${i}`, 'teacher');
+    this.#scheduleFault();
+    this.#world.play(LIMIT_MS, () => this.#coordinator?.end != null);
+    const end = this.#coordinator?.end ?? null;
+    return { disk: this.#disk, plan: this.#plan, end, faults: this.#faults, seconds: this.#world.nowMs / 1000 };
+  }
+
+  #startCoordinator(): void {
+    this.#coordinator = new SimCoordinator(this.#world, this.#disk, this.#plan, (peer, message) => {
+      for (const worker of this.#workers.values()) if (worker.peer === peer) worker.receive(message);
+    });
+  }
+
+  #startWorker(name: string, role: 'teacher' | 'student'): void {
+    const worker = new SimWorker({
+      world: this.#world,
+      name,
+      role,
+      pid: ++this.#pids,
+      faults: this.#options.wire,
+      plane: this.#plane,
+      coordinator: () => this.#coordinator,
+    });
+    this.#workers.set(name, worker);
+    this.#watch(worker, role);
+  }
+
+  #watch(worker: SimWorker, role: 'teacher' | 'student'): void {
+    this.#world.after(RESTART_MS, () => {
+      if (worker.isAlive) this.#watch(worker, role);
+      else this.#startWorker(worker.name, role);
+    });
+  }
+
+  #scheduleFault(): void {
+    const { faultEveryMs, calmAfterMs } = this.#options;
+    if (!Number.isFinite(faultEveryMs)) return;
+    this.#world.after(this.#world.between(0, 2 * faultEveryMs), () => {
+      if (this.#world.nowMs > calmAfterMs) return;
+      this.#fault();
+      this.#scheduleFault();
+    });
+  }
+
+  #fault(): void {
+    const { random } = this.#world;
+    const workers = [...this.#workers.values()];
+    const victim = workers[random.below(workers.length)];
+    const kind = (['engine', 'agent', 'cut', 'cut', 'drain', 'coordinator'] as const)[random.below(6)];
+    this.#faults.push(`${Math.round(this.#world.nowMs)} ms: ${kind} ${kind === 'coordinator' ? '' : victim?.name}`);
+    switch (kind) {
+      case 'engine':
+        return victim?.killEngine();
+      case 'agent':
+        return victim?.kill();
+      case 'drain':
+        return victim?.drain();
+      case 'cut':
+        victim?.cut(true);
+        this.#world.after(this.#world.between(100, 8000), () => victim?.cut(false));
+        return;
+      case 'coordinator':
+        this.#coordinator?.kill();
+        this.#coordinator = null;
+        this.#world.after(this.#world.between(100, 6000), () => this.#startCoordinator());
+    }
+  }
+}
+
+/** Three epochs of a trained and of a taught stage, then an export. */
+export function simulatedPlan(): RunPlan {
+  const training = {
+    model: 'net',
+    on: 'all',
+    test: 'test',
+    epochs: 3,
+    batch: 2,
+    every: 2,
+    evaluateEvery: 1,
+    checkpointEvery: 3,
+    optimizer: { name: 'sgd', rate: 0.1 },
+  };
+  const recipe = recipeSchema.parse({
+    name: 'simulation',
+    data: {
+      format: 'idx',
+      path: '/data',
+      normalise: { mean: [0], std: [1] },
+      splits: { all: { part: 'train' }, test: { part: 'test' } },
+    },
+    models: { net: { name: 'net' } },
+    stages: {
+      base: { kind: 'train', ...training },
+      taught: { kind: 'distil', teacher: 'base', loss: {}, ...training },
+      out: { kind: 'export', of: 'taught' },
+    },
+    workers: { students: 2, teachers: 1 },
+  });
+  const timing = {
+    ...DEFAULT_TIMING,
+    firstRoundMs: 20_000,
+    roundFloorMs: 5_000,
+    averageMs: 3_000,
+    saveMs: 3_000,
+    startMs: 5_000,
+    failuresMax: 1000,
+  };
+  return {
+    run: 'simulation',
+    term: asTerm(1),
+    recipe,
+    recipeJson: '{}',
+    dataEndpoint: 'inproc://data',
+    splitSizes: { all: 57, test: 5 },
+    timing,
+  };
+}
