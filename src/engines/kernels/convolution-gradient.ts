@@ -4,6 +4,7 @@
  * of Conv2D asks for nothing else.
  */
 
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { floatsOf, type KernelBody, type WasmKernel } from './wasm-kernel.js';
 
@@ -32,33 +33,23 @@ function describe(inputShape: unknown, filterShape: unknown, attrs: Record<strin
   );
 }
 
-/** A stride-1 convolution of a framed image; `dilation` is the distance between the filter's taps. */
-function convolveFramed(x: tf.Tensor4D, filter: tf.Tensor4D, frame: Frame, dilation: [number, number]): tf.Tensor4D {
-  const [batch, height, width, channels] = x.shape;
-  const cut = {
-    top: Math.max(0, -frame.top),
-    bottom: Math.max(0, -frame.bottom),
-    left: Math.max(0, -frame.left),
-    right: Math.max(0, -frame.right),
-  };
-  const inner =
-    cut.top + cut.bottom + cut.left + cut.right === 0
-      ? x
-      : tf.slice(x, [0, cut.top, cut.left, 0], [batch, height - cut.top - cut.bottom, width - cut.left - cut.right, channels]);
-  const padding: tf.backend_util.ExplicitPadding = [
-    [0, 0],
-    [frame.top + cut.top, frame.bottom + cut.bottom],
-    [frame.left + cut.left, frame.right + cut.right],
-    [0, 0],
-  ];
-  return tf.conv2d(inner, filter, 1, padding, 'NHWC', dilation);
+/** What a negative count of a frame cuts off. */
+function cutOf({ top, bottom, left, right }: Frame): Frame {
+  return { top: Math.max(0, -top), bottom: Math.max(0, -bottom), left: Math.max(0, -left), right: Math.max(0, -right) };
+}
+
+/** A stride-1 convolution of an image with zeros around it; `dilation` is the distance between the filter's taps. */
+function convolve(x: tf.Tensor4D, filter: tf.Tensor4D, frame: Frame, dilation: [number, number]): tf.Tensor4D {
+  const rows: [number, number] = [Math.max(0, frame.top), Math.max(0, frame.bottom)];
+  const columns: [number, number] = [Math.max(0, frame.left), Math.max(0, frame.right)];
+  return tf.conv2d(x, filter, 1, [[0, 0], rows, columns, [0, 0]], 'NHWC', dilation);
 }
 
 /**
  * dw[k,l,c,o] = sum over n,p,q of x[n, p*stride+k, q*stride+l, c] * dy[n,p,q,o]: a convolution whose images are the input's
  * channels, whose channels are the samples, and whose filter is dy with its taps a stride apart.
  */
-const filterGradient: KernelBody = ({ inputs, attrs }) => {
+const filterGradient: KernelBody = ({ inputs, attrs, backend }) => {
   const { x, dy } = inputs as { x: tf.Tensor4D; dy: tf.Tensor4D };
   const info = describe(x.shape, attrs.filterShape, attrs);
   const { filterHeight, filterWidth, strideHeight, strideWidth, outHeight, outWidth, inHeight, inWidth, padInfo } = info;
@@ -74,12 +65,38 @@ const filterGradient: KernelBody = ({ inputs, attrs }) => {
       left: padInfo.left,
       right: filterWidth + (outWidth - 1) * strideWidth - inWidth - padInfo.left,
     };
-    const x_CHWN = tf.transpose(x, [3, 1, 2, 0]);
+    const x_CHWN = channelsFirst(backend, x, cutOf(frame));
     const dy_PQNO = tf.transpose(dy, [1, 2, 0, 3]);
-    const dw_CKLO = convolveFramed(x_CHWN, dy_PQNO, frame, [strideHeight, strideWidth]);
+    const dw_CKLO = convolve(x_CHWN, dy_PQNO, frame, [strideHeight, strideWidth]);
     return tf.transpose(dw_CKLO, [1, 2, 0, 3]);
   });
 };
+
+/** Samples moved at a time: their lines stay in the cache until every channel of a pixel has been read. */
+const SAMPLES_AT_ONCE = 8;
+
+/** x_CHWN of x_NHWC without the rows and columns cut off, in half the time of tfjs's own Transpose. */
+function channelsFirst(backend: BackendWasm, x: tf.Tensor4D, cut: Frame): tf.Tensor4D {
+  const [samples, height, width, channels] = x.shape;
+  const rows = height - cut.top - cut.bottom;
+  const columns = width - cut.left - cut.right;
+  const out = tf.engine().makeTensorFromTensorInfo(backend.makeOutput([channels, rows, columns, samples], 'float32'));
+  const [from, to] = [floatsOf(backend, x), floatsOf(backend, out)];
+  const imageSize = height * width * channels;
+  for (let first = 0; first < samples; first += SAMPLES_AT_ONCE) {
+    const count = Math.min(SAMPLES_AT_ONCE, samples - first);
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        const source = first * imageSize + ((row + cut.top) * width + column + cut.left) * channels;
+        for (let c = 0; c < channels; c++) {
+          const target = ((c * rows + row) * columns + column) * samples + first;
+          for (let n = 0, at = source + c; n < count; n++, at += imageSize) to[target + n] = from[at]!;
+        }
+      }
+    }
+  }
+  return out as tf.Tensor4D;
+}
 
 /** dx: at stride 1 a convolution of dy with the filter turned by half a turn, else a product scattered back over the taps. */
 const inputGradient: KernelBody = ({ inputs, attrs, backend }) => {
@@ -95,7 +112,10 @@ const inputGradient: KernelBody = ({ inputs, attrs, backend }) => {
         left: filterWidth - 1 - padInfo.left,
         right: inWidth + padInfo.left - outWidth,
       };
-      return convolveFramed(dy, turned, frame, [1, 1]);
+      const { top, bottom, left, right } = cutOf(frame);
+      const [batch, rows, columns, channels] = dy.shape;
+      const inner = tf.slice(dy, [0, top, left, 0], [batch, rows - top - bottom, columns - left - right, channels]);
+      return convolve(inner, turned, frame, [1, 1]);
     });
   }
   const taps = tf.tidy(() => tf.matMul(tf.reshape(dy, [-1, info.outChannels]), tf.reshape(filter, [-1, info.outChannels]), false, true));

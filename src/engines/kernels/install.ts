@@ -1,23 +1,29 @@
 /** Puts the kernels of this folder into tfjs's registry for the backend `wasm`, over tfjs's own where it has one. */
 
 import * as tf from '@tensorflow/tfjs-core';
+import { batchNorms } from './batch-norm.js';
 import { convolutionGradients } from './convolution-gradient.js';
 import { depthwiseGradients } from './depthwise-gradient.js';
 import { matrixProducts } from './matrix-product.js';
+import { oneHots } from './one-hot.js';
 import { poolingGradients } from './pooling-gradient.js';
 import { reductions } from './reduction.js';
 import { segmentSums } from './segment-sum.js';
 import { sharingKernels } from './sharing.js';
+import { slices } from './slice.js';
 import type { KernelBody } from './wasm-kernel.js';
 
 const KERNELS = [
+  ...batchNorms,
   ...convolutionGradients,
   ...depthwiseGradients,
   ...matrixProducts,
+  ...oneHots,
   ...poolingGradients,
   ...reductions,
   ...segmentSums,
   ...sharingKernels,
+  ...slices,
 ];
 
 let installed = false;

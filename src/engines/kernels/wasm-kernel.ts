@@ -28,8 +28,23 @@ export function floatsOf(backend: BackendWasm, tensor: tf.TensorInfo): Float32Ar
   return backend.typedArrayFromHeap(tensor) as Float32Array;
 }
 
-/** Gives a fresh tensor another shape of the same size, without copying. */
-export function relabel(backend: BackendWasm, tensor: tf.TensorInfo, shape: readonly number[]): tf.TensorInfo {
-  backend.dataIdMap.get(tensor.dataId).shape = [...shape];
-  return { ...tensor, shape: [...shape] };
+export interface View {
+  readonly shape: readonly number[];
+  /** The first element, counted in float32 from the tensor's own first. */
+  readonly offset?: number;
+}
+
+/**
+ * Calls `use` with part of a float32 tensor's data under another shape, without copying. The view has an id of its own, and
+ * what the backend has built for that id (packed matrices) goes with it; it is dead when `use` returns.
+ */
+export function withView<T>(backend: BackendWasm, tensor: tf.TensorInfo, { shape, offset = 0 }: View, use: (view: tf.Tensor) => T): T {
+  const view = backend.makeOutput([...shape], 'float32', backend.getMemoryOffset(tensor.dataId) + 4 * offset);
+  try {
+    return use(view as tf.Tensor);
+  } finally {
+    // Not the backend's disposeData, which would free the tensor's memory as well.
+    backend.wasm.tfjs.disposeData(backend.dataIdMap.get(view.dataId).id);
+    backend.dataIdMap.delete(view.dataId);
+  }
 }
