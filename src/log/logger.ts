@@ -14,7 +14,7 @@ export interface Logger {
   info(event: string, fields?: LogFields): void;
   warn(event: string, fields?: LogFields): void;
   error(event: string, fields?: LogFields): void;
-  /** A logger whose lines have these fields too. */
+  /** A logger whose lines have these fields too. A field of the line itself goes before one of the logger. */
   child(bindings: LogFields): Logger;
 }
 
@@ -41,24 +41,25 @@ export function openLogger({ file, bindings, level = 'info' }: LoggerOptions): L
   });
   const options = {
     level,
-    base: { ...bindings },
+    base: null,
     messageKey: 'event',
     errorKey: 'error',
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { error: pino.stdSerializers.err },
   };
-  return loggerOf(pino(options, destination));
+  return loggerOf(pino(options, destination), bindings);
 }
 
 /** Writes nothing. */
 export const silentLogger: Logger = { info() {}, warn() {}, error() {}, child: () => silentLogger };
 
-function loggerOf(inner: pino.Logger): Logger {
+/** Merges the fields itself: pino would write a field of both as two keys of one line. */
+function loggerOf(inner: pino.Logger, bindings: LogFields): Logger {
   return {
-    info: (event, fields = {}) => inner.info(fields, event),
-    warn: (event, fields = {}) => inner.warn(fields, event),
-    error: (event, fields = {}) => inner.error(fields, event),
-    child: (bindings) => loggerOf(inner.child(bindings)),
+    info: (event, fields) => inner.info({ ...bindings, ...fields }, event),
+    warn: (event, fields) => inner.warn({ ...bindings, ...fields }, event),
+    error: (event, fields) => inner.error({ ...bindings, ...fields }, event),
+    child: (more) => loggerOf(inner, { ...bindings, ...more }),
   };
 }

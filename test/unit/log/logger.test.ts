@@ -49,6 +49,13 @@ test('a child adds its bindings, and the next process appends', () => {
   ]);
 });
 
+test('a field is in a line once: the line goes before the child, the child before the logger', () => {
+  const logger = openLogger({ file, bindings: { role: 'coordinator', run: 'demo', term: 1 } }).child({ role: 'student', term: 2 });
+  logger.info('worker.joined', { term: 3 });
+  expect(lines()).toMatchObject([{ role: 'student', run: 'demo', term: 3 }]);
+  expect(readFileSync(file, 'utf8').match(/"(role|term)"/g)).toHaveLength(2);
+});
+
 test('an error is written with its code, message and stack', () => {
   openLogger({ file, bindings: {} }).error('run.failed', { error: new StillhouseError('run.failed', 'no students', { file: 'x.yaml' }) });
   expect(lines()[0]?.error).toMatchObject({

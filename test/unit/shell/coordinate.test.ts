@@ -1,0 +1,122 @@
+/** What keeps a coordinator from starting is named, with the code of the table, and leaves nothing behind. */
+
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { DEFAULT_TIMING } from '../../../coordinator/core/timing.js';
+import { coordinate } from '../../../coordinator/shell/coordinate.js';
+import { openJournal } from '../../../coordinator/shell/journal.js';
+import { createRunFolder } from '../../../coordinator/shell/run-folder.js';
+import { systemClock } from '../../../src/base/clock.js';
+import { asTerm } from '../../../src/base/ids.js';
+import type { CoordinatorArguments, CoordinatorToParent } from '../../../src/protocol/parent.js';
+import { zmqTransport } from '../../../src/transport/zmq-transport.js';
+import { RECIPE, tinyRecipe } from './recipe.js';
+import { scratchFolder } from './scratch-folder.js';
+
+/** Starts and, should it come to that, stops at once. */
+async function started(args: Partial<CoordinatorArguments>): Promise<{ code: number; told: CoordinatorToParent[] }> {
+  const told: CoordinatorToParent[] = [];
+  const code = await coordinate({
+    args: { listen: 'tcp://127.0.0.1:*', insecure: false, ...args },
+    transport: zmqTransport,
+    clock: systemClock,
+    timing: DEFAULT_TIMING,
+    host: hostname(),
+    pid: process.pid,
+    stop: AbortSignal.abort('the test is over'),
+    tell: (message) => told.push(message),
+  });
+  return { code, told };
+}
+
+function prepared(change: object = {}): { recipe: string; runsFolder: string } {
+  const folder = scratchFolder();
+  const recipe = join(folder, 'recipe.yaml');
+  writeFileSync(recipe, JSON.stringify({ ...RECIPE, ...change }));
+  return { recipe, runsFolder: join(folder, 'runs') };
+}
+
+const newRun = () => createRunFolder({ runsFolder: scratchFolder(), recipe: tinyRecipe(), wallMs: 0 });
+
+describe('a new run', () => {
+  test.each<[string, () => Partial<CoordinatorArguments>, string]>([
+    ['neither recipe nor run', () => ({}), 'usage.invalid'],
+    ['a recipe that is not there', () => ({ recipe: join(scratchFolder(), 'x.yaml') }), 'recipe.unreadable'],
+    ['a recipe with an unknown key', () => prepared({ stagez: {} }), 'recipe.invalid'],
+    ['data that is not there', () => prepared({ data: { ...RECIPE.data, path: 'nowhere' } }), 'data.missing'],
+    ['an address off loopback', () => ({ ...prepared(), listen: 'tcp://0.0.0.0:*' }), 'transport.insecure'],
+    ['a data address off loopback', () => ({ ...prepared(), dataListen: 'tcp://0.0.0.0:*' }), 'transport.insecure'],
+  ])('%s', async (_, argumentsOf, code) => {
+    const args = argumentsOf();
+    await expect(started(args)).rejects.toMatchObject({ code });
+    if (args.runsFolder !== undefined) expect(existsSync(args.runsFolder)).toBe(false);
+  });
+
+  test('an address that is taken', async () => {
+    const holder = await zmqTransport.listen({
+      endpoint: 'tcp://127.0.0.1:*',
+      frameBytesMax: 1,
+      framesMax: 1,
+      queueMax: 2,
+      onMessage: () => {},
+    });
+    await expect(started({ ...prepared(), listen: holder.endpoint })).rejects.toMatchObject({ code: 'transport.bind' });
+    await holder.close();
+  });
+
+  test('off loopback with --insecure: workers are told the name of the machine', async () => {
+    const { runsFolder, recipe } = prepared();
+    const { told } = await started({ recipe, runsFolder, listen: 'tcp://0.0.0.0:*', insecure: true });
+    const [listening] = told;
+    expect(listening).toMatchObject({ type: 'listening', endpoint: expect.stringMatching(/^tcp:\/\/0\.0\.0\.0:\d+$/) });
+    const log = readFileSync(join(runsFolder, readdirSync(runsFolder)[0] ?? '', 'log.jsonl'), 'utf8');
+    expect(log).toContain(`"data":"tcp://${hostname()}:`);
+  });
+});
+
+describe('a run to resume', () => {
+  test('a folder that is no run', async () => {
+    await expect(started({ resume: scratchFolder() })).rejects.toMatchObject({ code: 'run.invalid' });
+  });
+
+  test('a damaged journal is named with its line, and the run is left as it was', async () => {
+    const folder = await newRun();
+    const journal = await openJournal(folder.journal);
+    for (const term of [1, 2, 3]) await journal.append({ type: 'term', term: asTerm(term) });
+    await journal.close();
+    writeFileSync(folder.journal, readFileSync(folder.journal, 'utf8').replace('"term":2', '"term":7'));
+    const before = readdirSync(folder.path);
+    await expect(started({ resume: folder.path })).rejects.toMatchObject({
+      code: 'run.invalid',
+      details: { file: folder.journal, line: 2 },
+    });
+    expect(readdirSync(folder.path)).toEqual(before);
+  });
+
+  test('a run whose terms were lost is not gone on with under an old one', async () => {
+    const folder = await newRun();
+    const journal = await openJournal(folder.journal);
+    await journal.append({ type: 'term', term: asTerm(4) });
+    await journal.close();
+    await expect(started({ resume: folder.path })).rejects.toMatchObject({
+      code: 'run.invalid',
+      message: expect.stringContaining('named 4'),
+    });
+    rmSync(folder.terms, { recursive: true });
+    mkdirSync(folder.terms);
+    writeFileSync(join(folder.terms, '4'), '');
+    const { told } = await started({ resume: folder.path });
+    expect(told).toContainEqual({ type: 'report', report: expect.objectContaining({ type: 'run-started', term: 5 }) });
+  });
+
+  test('durations of terms add up', async () => {
+    const folder = await newRun();
+    writeFileSync(folder.summary, JSON.stringify({ durationSeconds: 100 }));
+    const { told } = await started({ resume: folder.path });
+    const summary = told.find((message) => message.type === 'summary');
+    expect(summary?.summary.durationSeconds).toBeGreaterThan(100);
+    expect(summary?.summary.durationSeconds).toBeLessThan(110);
+  });
+});

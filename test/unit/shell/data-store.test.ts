@@ -1,0 +1,207 @@
+/** The coordinator's data server on real sockets: what it takes, what it hands out, and what it refuses. */
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { CoreEvent } from '../../../coordinator/core/types.js';
+import { DataStore } from '../../../coordinator/shell/data-store.js';
+import { takeTerm } from '../../../coordinator/shell/term.js';
+import { systemClock } from '../../../src/base/clock.js';
+import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
+import { openCheckpointStore } from '../../../src/checkpoint/store.js';
+import type { DataRequestBody } from '../../../src/protocol/data.js';
+import type { WireTensor } from '../../../src/tensor/tensor.js';
+import { openDataClient } from '../../../src/transport/data-client.js';
+import { serveData } from '../../../src/transport/data-server.js';
+import { zmqTransport } from '../../../src/transport/zmq-transport.js';
+import { contentOf } from '../checkpoint/content.js';
+import { type LogLine, recordingLogger } from './recording-logger.js';
+import { scratchFolder } from './scratch-folder.js';
+
+const DEADLINE_MS = 10_000;
+const incarnation = asIncarnation(3);
+const term = asTerm(1);
+
+async function opened() {
+  const folder = scratchFolder();
+  const exportsFolder = join(folder, 'export');
+  const terms = join(folder, 'terms');
+  const held = await takeTerm(terms, {});
+  const store = await openCheckpointStore(join(folder, 'checkpoints'));
+  await openCheckpointStore(exportsFolder);
+  const lines: LogLine[] = [];
+  const events: CoreEvent[] = [];
+  const over: unknown[] = [];
+  const data = new DataStore({
+    term: held,
+    store,
+    exportsFolder,
+    logger: recordingLogger(lines),
+    onStored: (event) => events.push(event),
+    onOver: (error) => over.push(error),
+  });
+  const server = await serveData({ transport: zmqTransport, endpoint: 'tcp://127.0.0.1:*', answer: (request) => data.answer(request) });
+  const client = await openDataClient({ transport: zmqTransport, endpoint: server.endpoint, clock: systemClock });
+  onTestFinished(async () => {
+    await client.close();
+    await server.close();
+  });
+  const ask = (body: DataRequestBody, tensors: readonly WireTensor[] = []) => client.request(body, tensors, DEADLINE_MS);
+  return { folder, exportsFolder, terms, store, lines, events, over, data, ask };
+}
+
+const save = (round: number) =>
+  ({ type: 'coordinator.save', term, incarnation, round: asRoundId(round), checkpoint: `base-${round}` }) as const;
+
+function put(round: number, change: object = {}): [DataRequestBody, WireTensor[]] {
+  const { info, parameters, slots } = contentOf(round);
+  const { id, ...state } = info;
+  return [
+    { type: 'checkpoint.put', incarnation, checkpoint: id, ...state, ranges: [...info.ranges], ...change } as DataRequestBody,
+    [floats('parameters', parameters), floats('slots', slots)],
+  ];
+}
+
+const floats = (name: string, data: Float32Array): WireTensor => ({ name, dtype: 'float32', shape: [data.length], data });
+const file = (name: string, text: string): WireTensor => {
+  const data = new TextEncoder().encode(text);
+  return { name, dtype: 'uint8', shape: [data.length], data };
+};
+const refusedWith = (reason: string, message: RegExp = /./) =>
+  expect.objectContaining({ code: 'peer.refused', reason, message: expect.stringMatching(message) });
+
+describe('checkpoints', () => {
+  test('one that was asked for is stored, told to the core, and handed out again', async () => {
+    const { data, ask, events, store } = await opened();
+    data.expect(save(2));
+    expect((await ask(...put(2))).header.type).toBe('stored');
+    expect(events).toEqual([{ type: 'checkpoint-stored', checkpoint: contentOf(2).info }]);
+    expect(store.list().whole).toEqual([contentOf(2).info]);
+    const { header, tensors } = await ask({ type: 'checkpoint.get', checkpoint: 'base-2' });
+    const { stage, round, ranges, hash, schema } = contentOf(2).info;
+    expect(header).toMatchObject({ type: 'state.answer', stage, round, ranges, hash, schema });
+    expect(tensors).toEqual([floats('parameters', contentOf(2).parameters), floats('slots', contentOf(2).slots)]);
+  });
+
+  test('a put whose answer was lost can be repeated', async () => {
+    const { data, ask, store } = await opened();
+    data.expect(save(2));
+    await ask(...put(2));
+    expect((await ask(...put(2))).header.type).toBe('stored');
+    expect(store.list().whole).toHaveLength(1);
+  });
+
+  test.each([
+    ['of an older or another term', { term: asTerm(2) }, 'old-term'],
+    ['of another incarnation', { incarnation: asIncarnation(4) }, 'wrong-round'],
+    ['of another round', { round: 3 }, 'wrong-round'],
+    ['that nobody asked for', { checkpoint: 'base-9' }, 'wrong-round'],
+    ['that does not hash to what it says', { hash: 'a'.repeat(64) }, 'invalid-message'],
+  ])('one %s is refused', async (_, change, reason) => {
+    const { data, ask, events, store, lines } = await opened();
+    data.expect(save(2));
+    await expect(ask(...put(2, change))).rejects.toEqual(refusedWith(reason));
+    expect({ events, whole: store.list().whole }).toEqual({ events: [], whole: [] });
+    expect(lines).toMatchObject([{ level: 'warn', event: 'data.refused', fields: { of: 'checkpoint.put', reason } }]);
+  });
+
+  test('one with a NaN is refused, naming its place', async () => {
+    const { data, ask } = await opened();
+    data.expect(save(2));
+    const [body, tensors] = put(2);
+    tensors[0]!.data[4] = Number.NaN;
+    await expect(ask(body, tensors)).rejects.toEqual(refusedWith('not-finite', /parameters\[4\]/));
+  });
+
+  test('other tensors than a checkpoint has are refused', async () => {
+    const { data, ask } = await opened();
+    data.expect(save(2));
+    const [body, [parameters, slots]] = put(2);
+    const bad = [
+      [],
+      [parameters!],
+      [slots!, parameters!],
+      [parameters!, slots!, slots!],
+      [{ ...parameters!, shape: [10, 10] }, slots!],
+      [file('parameters', 'abcd'), slots!],
+    ];
+    for (const tensors of bad) await expect(ask(body, tensors)).rejects.toEqual(refusedWith('invalid-message', /two tensors/));
+  });
+
+  test('one that is not there is missing', async () => {
+    const { ask } = await opened();
+    await expect(ask({ type: 'checkpoint.get', checkpoint: 'base-1' })).rejects.toEqual(refusedWith('missing'));
+  });
+
+  test('after another coordinator has taken over nothing is stored, and this one is told', async () => {
+    const { data, ask, terms, over, store } = await opened();
+    data.expect(save(2));
+    await takeTerm(terms, {});
+    await expect(ask(...put(2))).rejects.toEqual(refusedWith('failed', /taken over/));
+    expect(over).toEqual([expect.objectContaining({ code: 'run.busy' })]);
+    expect(store.list().whole).toEqual([]);
+  });
+});
+
+describe('artifacts', () => {
+  const assign = {
+    type: 'coordinator.assign',
+    term,
+    incarnation,
+    round: asRoundId(4),
+    stage: 'model',
+    base: { round: 3, hash: 'ab'.repeat(32), committed: 9, sources: [], checkpoint: null },
+    work: { kind: 'export' },
+    deadlineMs: 1000,
+  } as const;
+  const body = { type: 'artifact.put', term, incarnation, stage: 'model' } as const;
+
+  test('are files in a folder of their stage; a second put replaces all of them', async () => {
+    const { data, ask, events, exportsFolder } = await opened();
+    data.expect(assign as never);
+    await ask(body, [file('model.json', '{}'), file('old.bin', 'x')]);
+    await ask(body, [file('model.json', '{"a":1}'), file('weights.bin', '')]);
+    expect(events).toEqual([
+      { type: 'artifact-stored', incarnation, stage: 'model' },
+      { type: 'artifact-stored', incarnation, stage: 'model' },
+    ]);
+    expect(readdirSync(exportsFolder)).toEqual(['model']);
+    expect(readdirSync(join(exportsFolder, 'model')).sort()).toEqual(['model.json', 'weights.bin']);
+    expect(readFileSync(join(exportsFolder, 'model', 'model.json'), 'utf8')).toBe('{"a":1}');
+  });
+
+  test.each<[string, object, WireTensor[], string]>([
+    ['of a stage that is not exported', { stage: 'other' }, [file('a', 'x')], 'wrong-stage'],
+    ['of another incarnation', { incarnation: asIncarnation(9) }, [file('a', 'x')], 'wrong-stage'],
+    ['of another term', { term: asTerm(7) }, [file('a', 'x')], 'old-term'],
+    ['without files', {}, [], 'invalid-message'],
+    ['with a name twice', {}, [file('a', 'x'), file('a', 'y')], 'invalid-message'],
+    ['with floats', {}, [floats('a', new Float32Array(1))], 'invalid-message'],
+  ])('%s are refused', async (_, change, tensors, reason) => {
+    const { data, ask, events, exportsFolder } = await opened();
+    data.expect(assign as never);
+    await expect(ask({ ...body, ...change }, tensors)).rejects.toEqual(refusedWith(reason));
+    expect({ events, files: readdirSync(exportsFolder) }).toEqual({ events: [], files: [] });
+  });
+
+  test.each(['../x', '..', '.hidden', 'a/b', 'a\\b', '/etc/x', '', 'a\0b', 'C:x'])(
+    'a file named %j never gets to the disk',
+    async (name) => {
+      const { data, ask, exportsFolder, folder } = await opened();
+      data.expect(assign as never);
+      const before = readdirSync(folder, { recursive: true });
+      await expect(ask(body, [file(name, 'x')])).rejects.toEqual(refusedWith('invalid-message'));
+      expect(readdirSync(folder, { recursive: true })).toEqual(before);
+      expect(readdirSync(exportsFolder)).toEqual([]);
+    },
+  );
+});
+
+test.each<DataRequestBody>([
+  { type: 'targets.get', term, stage: 'base', epoch: 0 },
+  { type: 'arena.get', term, stage: 'base', round: asRoundId(1) },
+  { type: 'state.get', term, stage: 'base', round: 1, hash: 'ab'.repeat(32) },
+])('$type is the workers to answer', async (body) => {
+  const { ask } = await opened();
+  await expect(ask(body)).rejects.toEqual(refusedWith('missing', /ask a worker/));
+});

@@ -1,0 +1,101 @@
+/** The run's folder: unique names, a recipe that comes back, small files that are replaced whole. */
+
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { writeFileAtomic } from '../../../coordinator/shell/atomic-file.js';
+import { advertised, dataListenFor } from '../../../coordinator/shell/data-endpoint.js';
+import { openLineFile } from '../../../coordinator/shell/line-file.js';
+import { createRunFolder, openRunFolder } from '../../../coordinator/shell/run-folder.js';
+import { tinyRecipe } from './recipe.js';
+import { scratchFolder } from './scratch-folder.js';
+
+const wallMs = new Date(2024, 1, 29, 7, 8, 9).getTime();
+
+describe('createRunFolder', () => {
+  test('names it after recipe and time, and puts the recipe in twice', async () => {
+    const recipe = tinyRecipe();
+    const folder = await createRunFolder({ runsFolder: join(scratchFolder(), 'deep', 'runs'), recipe, wallMs });
+    expect(folder.name).toBe('tiny-20240229-070809');
+    expect(readdirSync(folder.path).sort()).toEqual(['config.resolved.yaml', 'export', 'recipe.json']);
+    expect(parse(readFileSync(folder.config, 'utf8'))).toEqual(recipe);
+    expect(await openRunFolder(folder.path)).toEqual({ folder, recipe });
+  });
+
+  test('runs of the same second get folders of their own', async () => {
+    const runsFolder = scratchFolder();
+    const folders = await Promise.all(Array.from({ length: 12 }, () => createRunFolder({ runsFolder, recipe: tinyRecipe(), wallMs })));
+    expect(new Set(folders.map(({ name }) => name)).size).toBe(12);
+    expect(readdirSync(runsFolder)).toHaveLength(12);
+  });
+
+  test('the name fits a message however long the recipe is called', async () => {
+    const recipe = tinyRecipe({ name: 'x'.repeat(64) });
+    const runsFolder = scratchFolder();
+    await createRunFolder({ runsFolder, recipe, wallMs });
+    expect((await createRunFolder({ runsFolder, recipe, wallMs })).name.length).toBeLessThanOrEqual(64);
+  });
+
+  test('a place that cannot be written to is told', async () => {
+    const file = join(scratchFolder(), 'file');
+    writeFileSync(file, '');
+    await expect(createRunFolder({ runsFolder: file, recipe: tinyRecipe(), wallMs })).rejects.toMatchObject({ code: 'run.unwritable' });
+  });
+});
+
+describe('openRunFolder', () => {
+  test.each([
+    ['no folder', undefined],
+    ['no JSON', '{'],
+    ['another recipe', '{"name":"x"}'],
+  ])('%s is no run', async (_, text) => {
+    const path = join(scratchFolder(), 'run');
+    if (text !== undefined) {
+      mkdirSync(path);
+      writeFileSync(join(path, 'recipe.json'), text);
+    }
+    await expect(openRunFolder(path)).rejects.toMatchObject({ code: 'run.invalid', message: expect.stringContaining('recipe.json') });
+  });
+});
+
+test('a small file is replaced, and nothing else is left', async () => {
+  const folder = scratchFolder();
+  const file = join(folder, 'summary.json');
+  await writeFileAtomic(file, 'one');
+  await writeFileAtomic(file, 'two');
+  expect(readFileSync(file, 'utf8')).toBe('two');
+  expect(readdirSync(folder)).toEqual(['summary.json']);
+  await expect(writeFileAtomic(join(folder, 'missing', 'x'), '')).rejects.toMatchObject({ code: 'run.unwritable' });
+});
+
+test('a torn line of a line file does not spoil the next one', async () => {
+  const file = join(scratchFolder(), 'metrics.jsonl');
+  const first = await openLineFile(file);
+  await first.append({ a: 1 });
+  await first.close();
+  appendFileSync(file, '{"b":');
+  const second = await openLineFile(file);
+  await second.append({ c: 3 });
+  await second.close();
+  expect(readFileSync(file, 'utf8')).toBe('{"a":1}\n{"b":\n{"c":3}\n');
+});
+
+test.each([
+  ['tcp://127.0.0.1:5555', 'tcp://127.0.0.1:*'],
+  ['tcp://[::1]:*', 'tcp://[::1]:*'],
+  ['tcp://0.0.0.0:5555', 'tcp://0.0.0.0:*'],
+  ['ipc:///tmp/x.sock', 'ipc:///tmp/x.sock.data'],
+])('beside %s the data server listens on %s', (control, data) => {
+  expect(dataListenFor(control)).toBe(data);
+});
+
+test.each([
+  ['tcp://127.0.0.1:5555', 'tcp://127.0.0.1:5555'],
+  ['tcp://0.0.0.0:5555', 'tcp://node7:5555'],
+  ['tcp://[::]:5555', 'tcp://node7:5555'],
+  ['tcp://*:5555', 'tcp://node7:5555'],
+  ['ipc:///tmp/x.sock', 'ipc:///tmp/x.sock'],
+])('%s is told as %s', (endpoint, told) => {
+  expect(advertised(endpoint, 'node7')).toBe(told);
+});
