@@ -21,6 +21,8 @@ export class BarView implements RunView {
       barIncompleteChar: ' ',
       barsize: 20,
       fps: 5,
+      // Lines above the bars move them down: those that look the same must be drawn again too.
+      forceRedraw: true,
       hideCursor: null,
       gracefulExit: false,
       emptyOnZero: true,

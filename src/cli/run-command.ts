@@ -1,15 +1,16 @@
 /** `stillhouse run` and `stillhouse resume`: a whole run on this machine, in front until it ends. */
 
+import { relative } from 'node:path';
 import type { Command } from 'commander';
 import { loadRecipe } from '../config/load.js';
 import type { Recipe } from '../config/schema.js';
 import type { CoordinatorArguments } from '../protocol/parent.js';
 import { checkRecipe } from './check-recipe.js';
 import { action, type CliContext, EXIT_CODES, examples, gather } from './context.js';
+import { openRunView } from './open-run-view.js';
 import type { Output } from './output.js';
 import { resultTable } from './result-table.js';
 import { requireRunFolder } from './run-folder.js';
-import { openRunView } from './run-view.js';
 import { type SupervisorOptions, supervise } from './supervisor.js';
 
 /** Any free port of this machine. */
@@ -75,10 +76,18 @@ export async function runHere(options: {
   const end = await supervise({ coordinator, workers, restarts, view, clock: context.clock, ...listening }).finally(() => view.close());
   if (end.summary !== null) {
     if (output.json) output.result(JSON.stringify({ type: 'summary', ...end.summary }));
-    else output.result(resultTable(recipe, end.summary));
-    if (end.run !== null) output.note(`run folder: ${end.run}`);
+    else if (Object.keys(end.summary.accuracy).length > 0) output.result(resultTable(recipe, end.summary));
   }
+  if (end.run !== null) output.note(`run folder: ${end.run}`);
+  if (end.run !== null && end.isResumable) output.alert(`the run can go on with: stillhouse resume ${typeable(end.run)}`);
   return end.code;
+}
+
+/** A path as it can be typed here. */
+function typeable(path: string): string {
+  const near = relative('.', path);
+  const short = near === '' || near.startsWith('..') ? path : near;
+  return /^[\w./-]+$/.test(short) ? short : JSON.stringify(short);
 }
 
 /** The workers that `run` starts: teachers only when a stage has a teacher. */

@@ -6,7 +6,6 @@
  * coordinator lives and nobody has asked to stop. The first signal asks, the second one kills.
  */
 
-import { relative } from 'node:path';
 import { assertNever } from '../base/assert.js';
 import type { Clock, TimerHandle } from '../base/clock.js';
 import { type ErrorCode, EXIT } from '../errors/table.js';
@@ -50,6 +49,8 @@ export interface RunEnd {
   readonly summary: RunSummary | null;
   /** The run's folder; null when it was not made. */
   readonly run: string | null;
+  /** Whether the run can go on where it ended. */
+  readonly isResumable: boolean;
 }
 
 interface Worker {
@@ -90,7 +91,9 @@ class Supervisor {
     try {
       const end = await this.#coordinator.ended;
       await this.#endWorkers();
-      return { code: this.#conclude(end), summary: this.#summary, run: this.#run };
+      const code = this.#conclude(end);
+      const isResumable = this.#run !== null && this.#outcome !== 'done' && this.#outcome !== 'failed';
+      return { code, summary: this.#summary, run: this.#run, isResumable };
     } finally {
       for (const timer of this.#timers) timer.cancel();
       offSignal();
@@ -114,6 +117,8 @@ class Supervisor {
         return;
       case 'error':
         this.#error = message.code;
+        // That the run was stopped is no news to whoever stopped it.
+        if (this.#signal !== null && message.code === 'run.interrupted') return;
         this.#options.view.alert(`error (${message.code}): ${message.message}`);
         return;
       default:
@@ -215,7 +220,6 @@ class Supervisor {
     const { view } = this.#options;
     if (!this.#hasConcluded() && this.#signal === null)
       view.alert(`error (run.interrupted): the coordinator ended unexpectedly (${describeEnd(end)})`);
-    if (this.#run !== null) view.alert(`the run can go on with: stillhouse resume ${relative('.', this.#run) || '.'}`);
     // Without a folder there is nothing to go on with, and trying again would end the same way.
     if (this.#signal === null) return this.#run === null ? EXIT.failed : EXIT.tryAgain;
     return this.#signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;

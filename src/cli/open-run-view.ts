@@ -1,0 +1,15 @@
+/** How a run is shown: JSON lines for a script, bars for a person at a terminal, plain lines elsewhere, nothing when quiet. */
+
+import type { Clock } from '../base/clock.js';
+import { BarView } from './bar-view.js';
+import { LineView } from './line-view.js';
+import type { Output } from './output.js';
+import type { RunView } from './run-view.js';
+
+/** The view for this output. */
+export function openRunView(output: Output, clock: Clock): RunView {
+  const plain = { note: output.note, alert: output.alert, close: () => {} };
+  if (output.json) return { ...plain, report: (report) => output.result(JSON.stringify(report)) };
+  if (output.quiet) return { ...plain, report: () => {} };
+  return output.isTerminal ? new BarView(process.stderr) : new LineView(output, clock);
+}
