@@ -66,6 +66,7 @@ const depthwise =
   (x, w) =>
     tf.depthwiseConv2d(x as tf.Tensor4D, w as tf.Tensor4D, stride, pad);
 
+// biome-ignore format: a case a line
 const CONVOLUTIONS: readonly (readonly [string, Operation, number[][]])[] = [
   ['3x3 same', convolution(1, 'same'), [[2, 6, 5, 3], [3, 3, 3, 4]]],
   ['3x3 valid', convolution(1, 'valid'), [[2, 6, 5, 3], [3, 3, 3, 4]]],
@@ -89,8 +90,9 @@ const CONVOLUTIONS: readonly (readonly [string, Operation, number[][]])[] = [
   ['depthwise 3x3 stride 2, odd size', depthwise(2, 'valid'), [[2, 9, 7, 4], [3, 3, 4, 1]]],
   ['depthwise multiplier 2', depthwise(1, 'same'), [[2, 6, 5, 3], [3, 3, 3, 2]]],
   ['depthwise multiplier 2, stride 2', depthwise(2, 'same'), [[2, 6, 5, 3], [3, 3, 3, 2]]],
-]; // biome-ignore format: a case a line
+];
 
+// biome-ignore format: a case a line
 const PRODUCTS: readonly (readonly [string, Operation, number[][]])[] = [
   ['a b', (a, b) => tf.matMul(a, b), [[5, 7], [7, 3]]],
   ['aT b', (a, b) => tf.matMul(a, b, true), [[7, 5], [7, 3]]],
@@ -100,8 +102,9 @@ const PRODUCTS: readonly (readonly [string, Operation, number[][]])[] = [
   ['batches', (a, b) => tf.matMul(a, b, true), [[4, 7, 5], [4, 7, 3]]],
   ['a batch of one, broadcast, forward only', (a, b) => tf.matMul(tf.sum(a, 0, true), b), [[2, 5, 7], [1, 7, 3]]],
   ['fused with bias and relu', (a, b, bias) => tf.fused.matMul({ a: a as tf.Tensor2D, b: b as tf.Tensor2D, bias: bias!, activation: 'relu', transposeB: true }), [[5, 7], [3, 7], [3]]],
-]; // biome-ignore format: a case a line
+];
 
+// biome-ignore format: a case a line
 const OTHERS: readonly (readonly [string, Operation, number[][]])[] = [
   ['sum over all', (x) => tf.sum(x), [[2, 3, 4, 5]]],
   ['sum over three axes', (x) => tf.sum(x, [0, 1, 2]), [[4, 6, 6, 5]]],
@@ -135,7 +138,7 @@ const OTHERS: readonly (readonly [string, Operation, number[][]])[] = [
   ['softmax cross entropy', (x) => tf.neg(tf.sum(tf.mul(tf.logSoftmax(x), tf.oneHot(tf.tensor1d([1, 0, 2], 'int32'), 4)), -1)), [[3, 4]]],
   ['one hot in float32', (x) => tf.mul(x, tf.oneHot(tf.tensor1d([1, 0, 2], 'int32'), 4, 0.75, 0.25, 'float32')), [[3, 4]]],
   ['softmax', (x) => tf.softmax(x), [[3, 4]]],
-]; // biome-ignore format: a case a line
+];
 
 function normalise(x: tf.Tensor4D, scale: tf.Tensor1D, offset: tf.Tensor1D): tf.Tensor {
   const { mean, variance } = tf.moments(x, [0, 1, 2]);
@@ -148,4 +151,94 @@ describe.each([
   ['other operations', OTHERS],
 ] as const)('wasm agrees with cpu: %s', (_, cases) => {
   test.each(cases)('%s', (_name, operation, shapes) => expectAgreement(() => forwardAndGradients(operation, shapes)));
+});
+
+/** A block of a residual network that halves the picture: shortcut A of stock layers, then pooling and a classifier. */
+function residualNet(): layers.LayersModel {
+  const norm = (x: layers.SymbolicTensor) => layers.layers.batchNormalization({ epsilon: 1e-5 }).apply(x) as layers.SymbolicTensor;
+  const relu = (x: layers.SymbolicTensor) => layers.layers.activation({ activation: 'relu' }).apply(x) as layers.SymbolicTensor;
+  const convolve = (x: layers.SymbolicTensor, filters: number, strides: number) =>
+    layers.layers.conv2d({ filters, kernelSize: 3, strides, padding: 'same', useBias: false }).apply(x) as layers.SymbolicTensor;
+  const start = layers.input({ shape: [8, 8, 3] });
+  const x = relu(norm(convolve(start, 4, 1)));
+  const y = norm(convolve(relu(norm(convolve(x, 8, 2))), 8, 1));
+  let direct = layers.layers.averagePooling2d({ poolSize: 1, strides: 2 }).apply(x);
+  direct = layers.layers.permute({ dims: [1, 3, 2] }).apply(direct);
+  // biome-ignore format: one axis each
+  direct = layers.layers.zeroPadding2d({ padding: [[0, 0], [2, 2]] }).apply(direct);
+  direct = layers.layers.permute({ dims: [1, 3, 2] }).apply(direct) as layers.SymbolicTensor;
+  const sum = relu(layers.layers.add().apply([y, direct]) as layers.SymbolicTensor);
+  const pooled = layers.layers.globalAveragePooling2d({}).apply(sum);
+  return layers.model({ inputs: start, outputs: layers.layers.dense({ units: 5 }).apply(pooled) as layers.SymbolicTensor });
+}
+
+/** Depthwise convolutions, max pooling, concatenation, flattening and reshaping. */
+function mixedNet(): layers.LayersModel {
+  const start = layers.input({ shape: [8, 8, 3] });
+  const wide = layers.layers.conv2d({ filters: 6, kernelSize: 1, activation: 'relu' }).apply(start);
+  const deep = layers.layers.depthwiseConv2d({ kernelSize: 3, strides: 2, padding: 'same' }).apply(wide);
+  const pooled = layers.layers.maxPooling2d({ poolSize: 2 }).apply(wide);
+  const both = layers.layers.concatenate().apply([deep as layers.SymbolicTensor, pooled as layers.SymbolicTensor]);
+  const rows = layers.layers.reshape({ targetShape: [16, 12] }).apply(both);
+  const flat = layers.layers.flatten().apply(layers.layers.permute({ dims: [2, 1] }).apply(rows) as layers.SymbolicTensor);
+  return layers.model({ inputs: start, outputs: layers.layers.dense({ units: 5 }).apply(flat) as layers.SymbolicTensor });
+}
+
+/** Gives every weight the same values on every engine; running variances stay positive. */
+function fillWeights(model: layers.LayersModel): void {
+  const values = model.getWeights().map(({ shape, size }, i) => {
+    const variance = model.weights[i]?.originalName.endsWith('moving_variance');
+    const scale = 1 / Math.sqrt(Math.max(1, size / (shape.at(-1) ?? 1)));
+    return tf.tensor(
+      valuesOf(size, 100 + i).map((value) => (variance ? 1 : value * scale)),
+      shape,
+    );
+  });
+  model.setWeights(values);
+  tf.dispose(values);
+}
+
+function lossAndGradients(model: layers.LayersModel): { value: tf.Scalar; grads: tf.NamedTensorMap } {
+  const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
+  return tf.tidy(() => {
+    const images = tf.tensor(valuesOf(6 * 8 * 8 * 3, 7), [6, 8, 8, 3]);
+    const labels = tf.oneHot(tf.tensor1d([0, 1, 2, 3, 4, 0], 'int32'), 5, 1, 0, 'float32');
+    return tf.variableGrads(() => {
+      const logits = model.apply(images, { training: true }) as tf.Tensor;
+      return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), labels), -1))) as tf.Scalar;
+    }, variables);
+  });
+}
+
+const NETS = [
+  ['residual block, stride 2, shortcut A', residualNet],
+  ['depthwise, pooling, concatenation', mixedNet],
+] as const;
+
+describe.each(NETS)('a small net: %s', (_, build) => {
+  test('wasm agrees with cpu in loss, gradients and inference', async () => {
+    await expectAgreement(() => {
+      const model = build();
+      fillWeights(model);
+      const { value, grads } = lossAndGradients(model);
+      const logits = tf.tidy(() => model.predict(tf.tensor(valuesOf(2 * 192, 8), [2, 8, 8, 3])) as tf.Tensor);
+      const tensors = [value, ...model.trainableWeights.map((weight) => grads[(weight.read() as tf.Variable).name]!), logits];
+      const arrays = tensors.map((tensor) => tensor.dataSync<'float32'>().slice());
+      tf.dispose(tensors);
+      model.dispose();
+      return arrays;
+    });
+  });
+
+  test.each(['cpu', 'wasm'] as const)('a step leaves no tensor and no data behind on %s', async (name) => {
+    await openEngine(name);
+    const model = build();
+    const step = () => tf.dispose(lossAndGradients(model));
+    step();
+    const counts = () => [tf.memory().numTensors, tf.memory().numDataBuffers, tf.memory().numBytes, tf.engine().backend.numDataIds()];
+    const before = counts();
+    for (let i = 0; i < 3; i++) step();
+    expect(counts()).toEqual(before);
+    model.dispose();
+  });
 });

@@ -75,7 +75,8 @@ const inputGradient: KernelBody = ({ inputs, attrs, backend }) => {
   if (plain && Math.min(top, bottom, left, right) >= 0) {
     // The operation takes no padding side by side, so the zeros are added first.
     return tf.tidy(() => {
-      const framed = tf.pad(dy, [[0, 0], [top, bottom], [left, right], [0, 0]]); // biome-ignore format: one axis each
+      // biome-ignore format: one axis each
+      const framed = tf.pad(dy, [[0, 0], [top, bottom], [left, right], [0, 0]]);
       return tf.depthwiseConv2d(framed, tf.reverse(filter, [0, 1]), 1, 'valid');
     });
   }
