@@ -80,7 +80,8 @@ describe('put and get', () => {
 
   test('a large one does not hold up the event loop', async () => {
     const store = await openCheckpointStore(folder);
-    const content = contentOf(1, { size: 16_000_000 });
+    const parameters = new Float32Array(16_000_000).fill(0.5);
+    const content = { ...contentOf(1, { hash: sha256(parameters) }), parameters };
     let longest = 0;
     let last = performance.now();
     const timer = setInterval(() => {
