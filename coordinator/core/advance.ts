@@ -25,7 +25,7 @@ function decide(turn: Turn): Verdict {
   if (phase.kind === 'ended') return 'wait';
   if (phase.kind === 'stopping') return decideStop(turn, phase.reason);
   if (stage === null) return openNext(turn);
-  if (stage.round !== null) return 'wait';
+  if (stage.round !== null || turn.nowMs < stage.pauseUntilMs) return 'wait';
   if (isLost(stage)) return rollBack(turn);
   if (stage.recipe.kind === 'export')
     return stage.exported ? closeStage(turn) : withStudents(turn, ([first]) => first && startExport(turn, first));

@@ -18,10 +18,15 @@ export function finish(turn: Turn, outcome: Outcome, code: ErrorCode | null, mes
   turn.effects.push({ type: 'finish', outcome, code, message, summary: summarise(turn.state) });
 }
 
-/** One more failure that another try may mend; too many in a row end the run with the last one's reason. */
+/**
+ * One more failure that another try may mend: the stage pauses, longer each time. Too many in a row end the run with
+ * the last one's reason.
+ */
 export function countFailure(turn: Turn, code: ErrorCode, message: string): void {
+  const { retryMs, retryMaxMs } = turn.state.plan.timing;
   const failures = stageOf(turn).failures + 1;
-  setStage(turn, { failures });
+  const pauseMs = Math.min(retryMs * 2 ** (failures - 1), retryMaxMs);
+  setStage(turn, { failures, pauseUntilMs: turn.nowMs + pauseMs });
   log(turn, 'warn', 'stage.failure', { stage: stageOf(turn).name, code, message, failures });
   if (failures < turn.state.plan.timing.failuresMax) return;
   finish(turn, 'failed', code, `stage ${stageOf(turn).name}: ${message} (${failures} failures in a row)`);

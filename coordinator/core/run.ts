@@ -167,6 +167,7 @@ function close(turn: Turn): Transition<RunState> {
   if (stage?.round) deadlines.push(stage.round.deadlineMs);
   if (stage?.saving) deadlines.push(stage.saving.deadlineMs);
   if (stage?.waitingSinceMs != null) deadlines.push(stage.waitingSinceMs + waitMs);
+  if (stage && stage.pauseUntilMs > turn.nowMs) deadlines.push(stage.pauseUntilMs);
   if (gatherUntilMs !== null && gatherUntilMs > turn.nowMs) deadlines.push(gatherUntilMs);
   if (phase.kind !== 'ended' && deadlines.length > 0) turn.effects.push({ type: 'wake', atMs: Math.min(...deadlines) });
   return { state: turn.state, effects: turn.effects };

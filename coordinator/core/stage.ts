@@ -54,6 +54,8 @@ export interface StageState {
   readonly msPerSample: number | null;
   /** Rounds, saves and loads that failed since the last one that succeeded. */
   readonly failures: number;
+  /** After a failure, nothing is begun before this time. */
+  readonly pauseUntilMs: number;
 }
 
 export function isTraining(recipe: StageRecipe): recipe is TrainingStage {
@@ -93,6 +95,7 @@ export function openStage(options: {
     waitingSinceMs: null,
     msPerSample: null,
     failures: 0,
+    pauseUntilMs: 0,
   };
 }
 

@@ -14,5 +14,7 @@ export const DEFAULT_TIMING: Timing = {
   stopMs: 8_000,
   gatherMs: 5_000,
   waitMs: 1_800_000,
-  failuresMax: 5,
+  failuresMax: 8,
+  retryMs: 200,
+  retryMaxMs: 10_000,
 };

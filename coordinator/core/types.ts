@@ -48,6 +48,9 @@ export interface Timing {
   readonly waitMs: number;
   /** So many rounds, saves or loads in a row may fail before the run does. */
   readonly failuresMax: number;
+  /** The pause after the first failure; doubles with each further one, up to `retryMaxMs`. */
+  readonly retryMs: number;
+  readonly retryMaxMs: number;
 }
 
 /** A whole checkpoint on disk. */

@@ -126,8 +126,7 @@ export class SimEngine {
   #finishWork(order: Assign, base: SimState, work: number): void {
     const { round } = order;
     this.#progress++;
-    if (order.work.kind === 'export')
-      return present(this.#coordinator(), 'a coordinator').storeArtifact(this.#identity().incarnation, order.stage);
+    if (order.work.kind === 'export') return this.#coordinator()?.storeArtifact(this.#identity().incarnation, order.stage);
     if (order.work.kind === 'evaluate') {
       const count = order.work.end - order.work.start;
       const figures = { correct: Math.min(count, totalOf(base.ranges)), count, lossSum: 1, evaluateMs: count, parameters: 1 };

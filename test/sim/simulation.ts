@@ -32,9 +32,14 @@ export interface SimulationResult {
 const RESTART_MS = 300;
 const LIMIT_MS = 2 * 3600 * 1000;
 
+/** Throws, naming the seed, when the run does something it must never do. */
 export function simulate(options: SimulationOptions): SimulationResult {
   const simulation = new Simulation(options);
-  return simulation.play();
+  try {
+    return simulation.play();
+  } catch (cause) {
+    throw new Error(`seed ${options.seed}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
 }
 
 class Simulation {
@@ -161,7 +166,7 @@ export function simulatedPlan(): RunPlan {
     averageMs: 3_000,
     saveMs: 3_000,
     startMs: 5_000,
-    failuresMax: 1000,
+    failuresMax: 100,
   };
   return {
     run: 'simulation',
