@@ -32,9 +32,9 @@ import type {
 const IN_ZMQ = 15;
 
 const TIMING = {
-  /** A connection without a sign of life is cut after interval plus timeout. zmq's own thread answers, also while a kernel runs. */
-  heartbeatIntervalMs: 1000,
-  heartbeatTimeoutMs: 4000,
+  /** A silent connection is probed by the kernel: first after so long, then so often. */
+  keepaliveIdleS: 10,
+  keepaliveIntervalS: 5,
   /** A peer that connects and does not speak zmq's protocol. */
   handshakeMs: 5000,
   connectMs: 5000,
@@ -200,9 +200,11 @@ function socketOptions({ endpoint, frameBytesMax }: ChannelOptions) {
     maxMessageSize: frameBytesMax,
     sendHighWaterMark: IN_ZMQ,
     receiveHighWaterMark: IN_ZMQ,
-    heartbeatInterval: TIMING.heartbeatIntervalMs,
-    heartbeatTimeout: TIMING.heartbeatTimeoutMs,
-    heartbeatTimeToLive: TIMING.heartbeatTimeoutMs,
+    // Not zmq's own heartbeats: with a full queue and a peer that leaves, they abort the process (libzmq 4.3.5, issue 4364).
+    tcpKeepalive: 1,
+    tcpKeepaliveIdle: TIMING.keepaliveIdleS,
+    tcpKeepaliveInterval: TIMING.keepaliveIntervalS,
+    tcpKeepaliveCount: 3,
     handshakeInterval: TIMING.handshakeMs,
     connectTimeout: TIMING.connectMs,
     ipv6: endpoint.includes('['),

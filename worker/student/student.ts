@@ -2,7 +2,8 @@
  * The student: it carries out the coordinator's orders on its model, one at a time, and hands its arenas to its peers.
  * What each order means is in the files beside; this one says which states an order finds and leaves.
  *
- *   assign   drops what the last round left; takes up the base; trains, evaluates or exports
+ *   assign   takes up the base (the candidate, where that is it); drops the rest of the last round; trains, evaluates
+ *            or exports
  *   average  needs the trained arena of the round; leaves a candidate; a later attempt starts from the trained arena
  *   commit   makes the candidate the committed state
  *   abandon  drops the trained arena and the candidate; the committed state stays
@@ -49,6 +50,7 @@ export class Student implements Role {
   handle(order: EngineOrder): void {
     switch (order.type) {
       case 'coordinator.assign':
+        this.#catchUp(order);
         this.#forgetRound(order.round);
         this.#jobs.replace((signal) => this.#work(order, signal));
         return;
@@ -88,6 +90,11 @@ export class Student implements Role {
     await this.#jobs.idle();
     this.#model?.dispose();
     this.#model = null;
+  }
+
+  /** A round that starts from the candidate shows that it was committed, even when that message was lost. */
+  #catchUp({ stage, base }: CoordinatorMessageOf<'coordinator.assign'>): void {
+    if (isBase(this.#candidate, stage, base)) this.#committed = this.#candidate;
   }
 
   #forgetRound(next: RoundId): void {
