@@ -21,4 +21,4 @@ const scaleAndShift =
     });
   };
 
-export const batchNorms: readonly WasmKernel[] = [{ name: tf.FusedBatchNorm, build: scaleAndShift }];
+export const batchNorms: readonly WasmKernel[] = [{ name: tf.FusedBatchNorm, build: (stock) => scaleAndShift(stock(tf.FusedBatchNorm)) }];

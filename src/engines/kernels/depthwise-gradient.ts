@@ -5,23 +5,8 @@
  */
 
 import * as tf from '@tensorflow/tfjs-core';
+import { type ConvolutionInfo, describeConvolution } from './convolution-info.js';
 import { floatsOf, type KernelBody, type WasmKernel } from './wasm-kernel.js';
-
-type ConvolutionInfo = tf.backend_util.Conv2DInfo;
-type Shape4 = [number, number, number, number];
-
-function describe(inputShape: unknown, filterShape: unknown, attrs: Record<string, unknown>): ConvolutionInfo {
-  const { strides, dilations, pad, dimRoundingMode } = attrs;
-  return tf.backend_util.computeConv2DInfo(
-    inputShape as Shape4,
-    filterShape as Shape4,
-    strides as number,
-    (dilations ?? 1) as number,
-    pad as number,
-    dimRoundingMode as 'floor',
-    true,
-  );
-}
 
 /** Calls `visit` for each tap of each output pixel that lies inside the image, with the first index of each in x, dy and w. */
 function eachTap(info: ConvolutionInfo, visit: (x: number, dy: number, w: number) => void): void {
@@ -45,18 +30,20 @@ function eachTap(info: ConvolutionInfo, visit: (x: number, dy: number, w: number
   }
 }
 
+/** The input channel of each output channel. */
+function channelsOf({ inChannels, outChannels }: ConvolutionInfo): Int32Array {
+  return Int32Array.from({ length: outChannels }, (_, o) => Math.floor((o * inChannels) / outChannels));
+}
+
 const filterGradient: KernelBody = ({ inputs, attrs, backend }) => {
   const { x, dy } = inputs as { x: tf.Tensor4D; dy: tf.Tensor4D };
-  const info = describe(x.shape, attrs.filterShape, attrs);
-  const multiplier = info.outChannels / info.inChannels;
+  const info = describeConvolution({ inputShape: x.shape, filterShape: attrs.filterShape as number[], attrs, depthwise: true });
+  const channelOf = channelsOf(info);
   const dw = backend.makeOutput([...info.filterShape], 'float32');
   const [xs, dys] = [floatsOf(backend, x), floatsOf(backend, dy)];
   const sums = new Float64Array(info.filterHeight * info.filterWidth * info.outChannels);
   eachTap(info, (xAt, dyAt, wAt) => {
-    for (let c = 0; c < info.inChannels; c++) {
-      const value = xs[xAt + c]!;
-      for (let m = c * multiplier; m < (c + 1) * multiplier; m++) sums[wAt + m]! += value * dys[dyAt + m]!;
-    }
+    for (let o = 0; o < channelOf.length; o++) sums[wAt + o]! += xs[xAt + channelOf[o]!]! * dys[dyAt + o]!;
   });
   floatsOf(backend, dw).set(sums);
   return dw;
@@ -64,7 +51,7 @@ const filterGradient: KernelBody = ({ inputs, attrs, backend }) => {
 
 const inputGradient: KernelBody = ({ inputs, attrs, backend }) => {
   const { dy, filter } = inputs as { dy: tf.Tensor4D; filter: tf.Tensor4D };
-  const info = describe(attrs.inputShape, filter.shape, attrs);
+  const info = describeConvolution({ inputShape: attrs.inputShape as number[], filterShape: filter.shape, attrs, depthwise: true });
   const { filterHeight, filterWidth, padInfo } = info;
   const top = filterHeight - 1 - padInfo.top;
   const bottom = info.inHeight + padInfo.top - info.outHeight;
@@ -80,16 +67,12 @@ const inputGradient: KernelBody = ({ inputs, attrs, backend }) => {
       return tf.depthwiseConv2d(framed, tf.reverse(filter, [0, 1]), 1, 'valid');
     });
   }
-  const multiplier = info.outChannels / info.inChannels;
+  const channelOf = channelsOf(info);
   const dx = backend.makeOutput([...info.inShape], 'float32');
   const [dxs, dys, ws] = [floatsOf(backend, dx), floatsOf(backend, dy), floatsOf(backend, filter)];
   dxs.fill(0);
   eachTap(info, (xAt, dyAt, wAt) => {
-    for (let c = 0; c < info.inChannels; c++) {
-      let sum = 0;
-      for (let m = c * multiplier; m < (c + 1) * multiplier; m++) sum += ws[wAt + m]! * dys[dyAt + m]!;
-      dxs[xAt + c]! += sum;
-    }
+    for (let o = 0; o < channelOf.length; o++) dxs[xAt + channelOf[o]!]! += ws[wAt + o]! * dys[dyAt + o]!;
   });
   return dx;
 };

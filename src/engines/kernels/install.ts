@@ -2,7 +2,8 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { batchNorms } from './batch-norm.js';
-import { convolutionGradients } from './convolution-gradient.js';
+import { convolutionFilterGradients } from './convolution-filter-gradient.js';
+import { convolutionInputGradients } from './convolution-input-gradient.js';
 import { depthwiseGradients } from './depthwise-gradient.js';
 import { matrixProducts } from './matrix-product.js';
 import { oneHots } from './one-hot.js';
@@ -15,7 +16,8 @@ import type { KernelBody } from './wasm-kernel.js';
 
 const KERNELS = [
   ...batchNorms,
-  ...convolutionGradients,
+  ...convolutionFilterGradients,
+  ...convolutionInputGradients,
   ...depthwiseGradients,
   ...matrixProducts,
   ...oneHots,
@@ -32,12 +34,13 @@ let installed = false;
 export function installWasmKernels(): void {
   if (installed) return;
   installed = true;
+  const stock = new Map(tf.getKernelsForBackend('wasm').map((kernel) => [kernel.kernelName, kernel]));
   for (const { name, build } of KERNELS) {
-    const stock: tf.KernelConfig | undefined = tf.getKernel(name, 'wasm');
-    if (stock !== undefined) tf.unregisterKernel(name, 'wasm');
-    const body = build((stock?.kernelFunc ?? missing(name)) as KernelBody);
-    // `stock` brings its set-up along: the kernel that falls back on it needs it.
-    tf.registerKernel({ ...stock, kernelName: name, backendName: 'wasm', kernelFunc: body as unknown as tf.KernelFunc });
+    const replaced = stock.get(name);
+    if (replaced !== undefined) tf.unregisterKernel(name, 'wasm');
+    const body = build((wanted) => (stock.get(wanted)?.kernelFunc ?? missing(wanted)) as KernelBody);
+    // `replaced` brings its set-up along: kernels that call it need it.
+    tf.registerKernel({ ...replaced, kernelName: name, backendName: 'wasm', kernelFunc: body as unknown as tf.KernelFunc });
   }
 }
 

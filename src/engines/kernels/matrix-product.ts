@@ -30,4 +30,7 @@ function turn(x: tf.Tensor): tf.Tensor {
   return tf.transpose(x, [...axes.slice(0, -2), x.rank - 1, x.rank - 2]);
 }
 
-export const matrixProducts: readonly WasmKernel[] = [tf.BatchMatMul, tf._FusedMatMul].map((name) => ({ name, build: multiply }));
+export const matrixProducts: readonly WasmKernel[] = [tf.BatchMatMul, tf._FusedMatMul].map((name) => ({
+  name,
+  build: (stock) => multiply(stock(name)),
+}));

@@ -15,4 +15,4 @@ const castLast =
     });
   };
 
-export const oneHots: readonly WasmKernel[] = [{ name: tf.OneHot, build: castLast }];
+export const oneHots: readonly WasmKernel[] = [{ name: tf.OneHot, build: (stock) => castLast(stock(tf.OneHot)) }];

@@ -6,9 +6,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { floatsOf, type KernelBody, type WasmKernel } from './wasm-kernel.js';
 
-/** Where a window begins and ends along one axis, cut to the image. */
-function windowAt(place: number, stride: number, padding: number, length: number, size: number): [from: number, to: number] {
-  const start = place * stride - padding;
+/** Where a window of a length begins and ends along one axis, cut to the image. */
+function cutToImage(start: number, length: number, size: number): [from: number, to: number] {
   return [Math.max(0, start), Math.min(size, start + length)];
 }
 
@@ -28,9 +27,9 @@ const maxPoolGradient: KernelBody = ({ inputs, attrs, backend }) => {
   dxs.fill(0);
   for (let n = 0; n < batchSize; n++) {
     for (let p = 0; p < outHeight; p++) {
-      const [top, bottom] = windowAt(p, info.strideHeight, padInfo.top, info.effectiveFilterHeight, inHeight);
+      const [top, bottom] = cutToImage(p * info.strideHeight - padInfo.top, info.effectiveFilterHeight, inHeight);
       for (let q = 0; q < outWidth; q++) {
-        const [left, right] = windowAt(q, info.strideWidth, padInfo.left, info.effectiveFilterWidth, inWidth);
+        const [left, right] = cutToImage(q * info.strideWidth - padInfo.left, info.effectiveFilterWidth, inWidth);
         const from = ((n * outHeight + p) * outWidth + q) * inChannels;
         for (let c = 0; c < inChannels; c++) {
           let best = -1;

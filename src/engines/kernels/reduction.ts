@@ -39,9 +39,17 @@ function addRows(values: Float32Array, { start, rows }: { start: number; rows: n
   }
 }
 
+interface RowSum {
+  /** tfjs's own Add. */
+  readonly add: KernelBody;
+  readonly backend: BackendWasm;
+  readonly x: tf.TensorInfo;
+  readonly rows: number;
+  readonly width: number;
+}
+
 /** The sum of all rows of x. */
-function sumRows(backend: BackendWasm, x: tf.TensorInfo, { rows, width }: Block): Float64Array {
-  const add = tf.getKernel(tf.Add, 'wasm').kernelFunc as unknown as KernelBody;
+function sumRows({ add, backend, x, rows, width }: RowSum): Float64Array {
   const sums = new Float64Array(width);
   let rest = x;
   let count = rows;
@@ -60,8 +68,8 @@ function sumRows(backend: BackendWasm, x: tf.TensorInfo, { rows, width }: Block)
   return sums;
 }
 
-function reduce(average: boolean): WasmKernel['build'] {
-  return (stock) => (call) => {
+function reduce(average: boolean, stock: KernelBody, add: KernelBody): KernelBody {
+  return (call) => {
     const { backend } = call;
     const { x } = call.inputs as { x: tf.Tensor };
     const axes = tf.util.parseAxisParam(call.attrs.axis as number[], x.shape);
@@ -74,7 +82,7 @@ function reduce(average: boolean): WasmKernel['build'] {
     const out = backend.makeOutput(shape, 'float32');
     for (let i = 0; i < before; i++) {
       let sums: Float64Array;
-      if (before === 1) sums = sumRows(backend, x, block);
+      if (before === 1) sums = sumRows({ add, backend, x, rows, width });
       else {
         sums = new Float64Array(width);
         addRows(floatsOf(backend, x), { start: i * rows * width, rows }, sums);
@@ -87,6 +95,6 @@ function reduce(average: boolean): WasmKernel['build'] {
 }
 
 export const reductions: readonly WasmKernel[] = [
-  { name: tf.Sum, build: reduce(false) },
-  { name: tf.Mean, build: reduce(true) },
+  { name: tf.Sum, build: (stock) => reduce(false, stock(tf.Sum), stock(tf.Add)) },
+  { name: tf.Mean, build: (stock) => reduce(true, stock(tf.Mean), stock(tf.Add)) },
 ];

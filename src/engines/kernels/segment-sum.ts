@@ -1,7 +1,7 @@
 /** UnsortedSegmentSum, the gradient of gather, which tfjs lacks for wasm. */
 
 import * as tf from '@tensorflow/tfjs-core';
-import { floatsOf, type KernelBody, type WasmKernel } from './wasm-kernel.js';
+import type { KernelBody, WasmKernel } from './wasm-kernel.js';
 
 /** Adds the slices of x that share an id; ids outside [0, numSegments) are left out. Answer: [numSegments, ...slice]. */
 const segmentSum: KernelBody = ({ inputs, attrs, backend }) => {
@@ -10,7 +10,11 @@ const segmentSum: KernelBody = ({ inputs, attrs, backend }) => {
   const inner = x.shape.slice(segmentIds.rank);
   const size = tf.util.sizeFromShape(inner);
   const sums = backend.makeOutput([segments, ...inner], x.dtype);
-  const [from, ids, to] = [floatsOf(backend, x), floatsOf(backend, segmentIds), floatsOf(backend, sums)];
+  const [from, ids, to] = [x, segmentIds, sums].map((tensor) => backend.typedArrayFromHeap(tensor)) as [
+    tf.TypedArray,
+    tf.TypedArray,
+    tf.TypedArray,
+  ];
   to.fill(0);
   for (let slice = 0; slice < ids.length; slice++) {
     const id = ids[slice]!;

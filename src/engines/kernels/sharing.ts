@@ -16,4 +16,7 @@ const shareUnlessString =
     return { dataId: x.dataId, shape: x.shape, dtype: x.dtype };
   };
 
-export const sharingKernels: readonly WasmKernel[] = [tf.Identity, tf.Cast].map((name) => ({ name, build: shareUnlessString }));
+export const sharingKernels: readonly WasmKernel[] = [tf.Identity, tf.Cast].map((name) => ({
+  name,
+  build: (stock) => shareUnlessString(stock(name)),
+}));

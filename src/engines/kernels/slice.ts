@@ -3,31 +3,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { KernelBody, WasmKernel } from './wasm-kernel.js';
 
-interface Copy {
-  readonly from: tf.TypedArray;
-  readonly to: tf.TypedArray;
-  readonly strides: readonly number[];
-  readonly begin: readonly number[];
-  readonly size: readonly number[];
-  /** From this axis on, the elements taken lie together. */
-  readonly runAxis: number;
-}
-
-/** Copies what is taken of the axes from `axis` on; `at` is the place in `from`. Returns the next place in `to`. */
-function copyAxis(copy: Copy, axis: number, at: number, place: number): number {
-  const { from, to, strides, begin, size, runAxis } = copy;
-  const stride = strides[axis] ?? 1;
-  const start = at + begin[axis]! * stride;
-  if (axis === runAxis) {
-    const run = size[axis]! * stride;
-    to.set(from.subarray(start, start + run), place);
-    return place + run;
-  }
-  let next = place;
-  for (let i = 0; i < size[axis]!; i++) next = copyAxis(copy, axis + 1, start + i * stride, next);
-  return next;
-}
-
 const sliceByRuns =
   (stock: KernelBody): KernelBody =>
   (call) => {
@@ -39,9 +14,20 @@ const sliceByRuns =
     if (tf.util.sizeFromShape(size) === 0) return out;
     let runAxis = x.rank - 1;
     while (runAxis > 0 && size[runAxis] === x.shape[runAxis]) runAxis--;
-    const strides = tf.util.computeStrides(x.shape);
-    copyAxis({ from: backend.typedArrayFromHeap(x), to: backend.typedArrayFromHeap(out), strides, begin, size, runAxis }, 0, 0, 0);
+    const strides = [...tf.util.computeStrides(x.shape), 1];
+    const run = size[runAxis]! * strides[runAxis]!;
+    const start = begin.reduce((sum, index, axis) => sum + index * strides[axis]!, 0);
+    const from = backend.typedArrayFromHeap(x);
+    const to = backend.typedArrayFromHeap(out);
+    for (let place = 0, count = 0; place < to.length; place += run, count++) {
+      let at = start;
+      for (let axis = runAxis - 1, rest = count; axis >= 0; axis--) {
+        at += (rest % size[axis]!) * strides[axis]!;
+        rest = Math.floor(rest / size[axis]!);
+      }
+      to.set(from.subarray(at, at + run), place);
+    }
     return out;
   };
 
-export const slices: readonly WasmKernel[] = [{ name: tf.Slice, build: sliceByRuns }];
+export const slices: readonly WasmKernel[] = [{ name: tf.Slice, build: (stock) => sliceByRuns(stock(tf.Slice)) }];

@@ -13,11 +13,13 @@ export type KernelBody = (call: {
   readonly backend: BackendWasm;
 }) => tf.TensorInfo;
 
+/** tfjs's own kernel of a name, whatever has been put in its place. It throws when called if tfjs has none. */
+export type StockKernels = (name: string) => KernelBody;
+
 export interface WasmKernel {
   /** tfjs's name of the kernel. */
   readonly name: string;
-  /** Makes the kernel. `stock` is tfjs's own, to fall back on; it throws when tfjs has none. */
-  readonly build: (stock: KernelBody) => KernelBody;
+  readonly build: (stock: StockKernels) => KernelBody;
 }
 
 /**
