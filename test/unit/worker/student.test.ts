@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { memory } from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { asRoundId } from '../../../src/base/ids.js';
 import type { Base, Contributor } from '../../../src/protocol/control.js';
@@ -108,6 +109,21 @@ describe('a student alone', () => {
     const other = await room.engine('student', 2);
     await trainAlone(other, 1, { start: 0, end: 20 }, INITIAL);
     expect((await trainAlone(other, 3, { start: 20, end: 40 }, base)).hash).toBe(again.hash);
+  });
+
+  test('holds no more tensors after many rounds and stages than after one, and none at the end', async () => {
+    const before = memory().numTensors;
+    const student = await room.engine('student', 1);
+    const counts: number[] = [];
+    for (let round = 1; round <= 3; round++) {
+      await trainAlone(student, round, { start: 0, end: 20 }, INITIAL);
+      student.assign(10 + round, { stage: 'large', work: { kind: 'evaluate', split: 'test', start: 0, end: 20 } });
+      await student.next('worker.evaluated');
+      counts.push(memory().numTensors);
+    }
+    expect(new Set(counts).size).toBe(1);
+    await student.close();
+    expect(memory().numTensors).toBe(before);
   });
 
   test('an assignment calls off the one before', async () => {
