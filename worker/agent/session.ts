@@ -44,7 +44,9 @@ function onEvent(state: Session, event: SessionEvent, nowMs: number): SessionTra
     case 'engine':
       return onEngine(state, event, nowMs);
     case 'engine-exit':
-      return isCurrent(state, event.engine) ? onLoss(state, 'engine.crashed', `the engine ended: ${event.end}`, nowMs) : same(state);
+      return isCurrent(state, event.engine)
+        ? onLoss(state, { code: 'engine.crashed', message: `the engine ended: ${event.end}` }, nowMs)
+        : same(state);
     case 'tick':
       return onTick({ ...state, controlBytes: event.controlBytes }, nowMs);
     case 'stop':
@@ -144,7 +146,11 @@ function onEngine(state: Session, { engine, message }: { engine: number; message
 }
 
 /** The engine crashed or hung: tell the coordinator at once, and begin a new incarnation. */
-function onLoss(state: Session, code: 'engine.crashed' | 'engine.stuck', message: string, nowMs: number): SessionTransition {
+function onLoss(
+  state: Session,
+  { code, message }: { readonly code: 'engine.crashed' | 'engine.stuck'; readonly message: string },
+  nowMs: number,
+): SessionTransition {
   const link = attached(state);
   if (link === null) return same(state);
   if (link.phase === 'draining') return end(state, EXIT.done, message);
@@ -195,7 +201,7 @@ function onAttachedTick(state: Session, link: Attached, nowMs: number): SessionT
   }
   const budgetMs = engineBudgetMs(state, link);
   if (nowMs >= link.engineHeardMs + budgetMs) {
-    return onLoss(state, 'engine.stuck', `the engine was silent for ${Math.round(budgetMs)} ms, its budget`, nowMs);
+    return onLoss(state, { code: 'engine.stuck', message: `the engine was silent for ${Math.round(budgetMs)} ms, its budget` }, nowMs);
   }
   if (nowMs < link.nextRenewMs) return same(state);
   const { batchMs: _batchMs, ...counters } = link.progress;

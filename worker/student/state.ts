@@ -47,6 +47,7 @@ export function isBase(state: CommittedState | null, stage: string, base: Pick<B
   return state !== null && state.stage === stage && state.round === base.round && state.hash === base.hash;
 }
 
+/** The arena after training `ranges` on top of the base. Asserts that the base does not contain them already. */
 export function trainedArena(options: {
   readonly base: CommittedState;
   readonly round: RoundId;

@@ -28,6 +28,7 @@ export interface TestResult {
   readonly evaluateMs: number;
 }
 
+/** Sums over the rows. Throws the signal's reason when it is called off. */
 export async function testRows({ context, model, split, start, end, signal }: TestOptions): Promise<TestResult> {
   const images = new Float32Array(ROWS * model.imageSize);
   const labels = new Int32Array(ROWS);
