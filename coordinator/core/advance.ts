@@ -14,6 +14,7 @@ import { askAllToServe, relink, servingTeachers } from './teaching.js';
 import { startTraining } from './training.js';
 import { journal, log, report, setStage, stageOf, type Turn } from './turn.js';
 
+/** Decides until nothing more follows from the state: call it once after each event. */
 export function advance(turn: Turn): void {
   while (decide(turn) === 'again');
 }
@@ -50,7 +51,7 @@ function decideStop(turn: Turn, reason: string): Verdict {
   const stage = turn.state.stage;
   const isSafe = stage === null || stage.base.round === 0 || stage.base.checkpoint !== null;
   if (!isSafe && askToSave(turn)) return 'wait';
-  finish(turn, 'stopped', 'run.interrupted', reason);
+  finish(turn, { outcome: 'stopped', code: 'run.interrupted', message: reason });
   return 'wait';
 }
 
@@ -58,7 +59,7 @@ function openNext(turn: Turn): Verdict {
   const { order, done, plan, left } = turn.state;
   const name = order.find((candidate) => !done.some(({ stage }) => stage === candidate));
   if (name === undefined) {
-    finish(turn, 'done', null, 'all stages are done');
+    finish(turn, { outcome: 'done', code: null, message: 'all stages are done' });
     return 'wait';
   }
   const recipe = plan.recipe.stages[name];
@@ -75,7 +76,7 @@ function openNext(turn: Turn): Verdict {
   });
   turn.state = { ...turn.state, stage, left: null };
   const { size, epochs } = stage.ledger;
-  log(turn, 'info', 'stage.started', { stage: name, kind: recipe.kind, samples: size * epochs, committed: stage.startedAt });
+  log(turn, ['info', 'stage.started'], { stage: name, kind: recipe.kind, samples: size * epochs, committed: stage.startedAt });
   report(turn, { type: 'stage-started', stage: name, kind: recipe.kind, epochs, samples: size * epochs });
   askAllToServe(turn);
   return 'again';
@@ -84,7 +85,7 @@ function openNext(turn: Turn): Verdict {
 function closeStage(turn: Turn): Verdict {
   const result = resultOf(stageOf(turn), turn.nowMs);
   journal(turn, { type: 'stage-done', result });
-  log(turn, 'info', 'stage.done', { stage: result.stage, accuracy: result.last?.accuracy, seconds: result.seconds });
+  log(turn, ['info', 'stage.done'], { stage: result.stage, accuracy: result.last?.accuracy, seconds: result.seconds });
   report(turn, { type: 'stage-done', result });
   turn.state = { ...turn.state, stage: null, done: [...turn.state.done, result] };
   return 'again';
@@ -103,7 +104,7 @@ function rollBack(turn: Turn): Verdict {
   const committed = ledger.contained.reduce((sum, { start, end }) => sum + end - start, 0);
   const seen = Math.floor(committed / ledger.size);
   journal(turn, { type: 'rollback', stage: stage.name, checkpoint: checkpoint?.id ?? null, committed });
-  log(turn, 'warn', 'stage.rollback', { stage: stage.name, checkpoint: checkpoint?.id ?? null, lostFrom: stage.base.round, committed });
+  log(turn, ['warn', 'stage.rollback'], { stage: stage.name, checkpoint: checkpoint?.id ?? null, lostFrom: stage.base.round, committed });
   setStage(turn, {
     ledger,
     base: baseOf(checkpoint),
@@ -140,10 +141,11 @@ function waitFor(turn: Turn, role: 'student' | 'teacher'): Verdict {
   const { waitingSinceMs, name } = stageOf(turn);
   if (waitingSinceMs === null) {
     setStage(turn, { waitingSinceMs: turn.nowMs });
-    log(turn, 'info', 'stage.waiting', { stage: name, for: role });
+    log(turn, ['info', 'stage.waiting'], { stage: name, for: role });
     report(turn, { type: 'waiting', stage: name, for: role });
   } else if (turn.nowMs >= waitingSinceMs + turn.state.plan.timing.waitMs) {
-    finish(turn, 'failed', 'run.interrupted', `stage ${name} waited for a ${role} for too long. Start one, and resume the run`);
+    const message = `stage ${name} waited for a ${role} for too long. Start one, and resume the run`;
+    finish(turn, { outcome: 'failed', code: 'run.interrupted', message });
   }
   return 'wait';
 }

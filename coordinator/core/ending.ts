@@ -5,15 +5,22 @@ import type { Outcome } from '../../src/protocol/report.js';
 import { summarise } from './summary.js';
 import { journal, log, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
 
+/** How it ends; `code` is null when all is done. */
+export interface Ending {
+  readonly outcome: Outcome;
+  readonly code: ErrorCode | null;
+  readonly message: string;
+}
+
 /** Ends the run: every member is told to leave, and the shell gets the summary. */
-export function finish(turn: Turn, outcome: Outcome, code: ErrorCode | null, message: string): void {
+export function finish(turn: Turn, { outcome, code, message }: Ending): void {
   if (turn.state.phase.kind === 'ended') return;
   if (outcome === 'done') journal(turn, { type: 'run-done' });
   turn.state = { ...turn.state, phase: { kind: 'ended', outcome } };
   for (const incarnation of turn.state.roster.keys()) {
     sendTo(turn, incarnation, { type: 'coordinator.stop', outcome, message: message.slice(0, 2000) });
   }
-  log(turn, outcome === 'failed' ? 'error' : 'info', 'run.ended', { outcome, code, message });
+  log(turn, [outcome === 'failed' ? 'error' : 'info', 'run.ended'], { outcome, code, message });
   report(turn, { type: 'run-ended', outcome, message });
   turn.effects.push({ type: 'finish', outcome, code, message, summary: summarise(turn.state) });
 }
@@ -27,7 +34,8 @@ export function countFailure(turn: Turn, code: ErrorCode, message: string): void
   const failures = stageOf(turn).failures + 1;
   const pauseMs = Math.min(retryMs * 2 ** (failures - 1), retryMaxMs);
   setStage(turn, { failures, pauseUntilMs: turn.nowMs + pauseMs });
-  log(turn, 'warn', 'stage.failure', { stage: stageOf(turn).name, code, message, failures });
+  log(turn, ['warn', 'stage.failure'], { stage: stageOf(turn).name, code, message, failures });
   if (failures < turn.state.plan.timing.failuresMax) return;
-  finish(turn, 'failed', code, `stage ${stageOf(turn).name}: ${message} (${failures} failures in a row)`);
+  const text = `stage ${stageOf(turn).name}: ${message} (${failures} failures in a row)`;
+  finish(turn, { outcome: 'failed', code, message: text });
 }

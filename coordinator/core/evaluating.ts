@@ -30,6 +30,7 @@ export function startEvaluation(turn: Turn, epoch: number, students: readonly Re
   });
 }
 
+/** One member's rows are evaluated; the last one closes the evaluation. A report of another round says nothing. */
 export function onEvaluated(turn: Turn, message: WorkerMessageOf<'worker.evaluated'>): void {
   const { round } = stageOf(turn);
   if (round?.kind !== 'evaluate' || round.id !== message.round) return;
@@ -64,6 +65,7 @@ export function startExport(turn: Turn, student: ReadyMember): void {
   assign(turn, student.incarnation, { round: id, deadlineMs, work: { kind: 'export' } });
 }
 
+/** The export is on disk, if it came from the member that was asked for it. */
 export function onArtifactStored(turn: Turn, incarnation: Incarnation): void {
   const round = turn.state.stage?.round;
   if (round?.kind !== 'export' || round.member !== incarnation) return;
@@ -78,6 +80,7 @@ export function abandonOther(turn: Turn, reason: string): void {
   for (const incarnation of membersOf(round)) sendTo(turn, incarnation, { type: 'coordinator.abandon', round: round.id, reason });
 }
 
+/** The deadline of an evaluation or an export is over: it is given up, and counts as a failure. */
 export function onOtherDeadline(turn: Turn): void {
   abandonOther(turn, 'the deadline is over');
   countFailure(turn, 'transport.deadline', 'an evaluation or export took too long');

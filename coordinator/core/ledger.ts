@@ -25,10 +25,12 @@ export function openLedger(size: number, epochs: number, contained: readonly Ran
   return check({ size, epochs, contained: mergeRanges(contained), pending: subtractRanges(whole, contained), lent: [] });
 }
 
+/** All samples of the stage: an epoch's, as often as there are epochs. */
 export function samplesOf(ledger: Ledger): number {
   return ledger.size * ledger.epochs;
 }
 
+/** Samples that the committed parameters contain. */
 export function committedOf(ledger: Ledger): number {
   return totalOf(ledger.contained);
 }

@@ -14,15 +14,17 @@ import { askToServe, relink } from './teaching.js';
 import { dropMember } from './training.js';
 import { log, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
 
+/** Tells a peer why its message was not taken; `of` is the type of that message. */
 export function refuse(
   turn: Turn,
   peer: string,
   options: { readonly reason: RefuseReason; readonly of: string; readonly message: string },
 ): void {
-  log(turn, 'warn', 'message.refused', { peer, ...options });
+  log(turn, ['warn', 'message.refused'], { peer, ...options });
   turn.effects.push({ type: 'send', peer, message: { type: 'refuse', ...options } });
 }
 
+/** Admits a worker, or refuses it with the reason. The same life that asks again gets the same welcome. */
 export function onHello(turn: Turn, peer: string, hello: WorkerMessageOf<'worker.hello'>): void {
   if (turn.state.phase.kind !== 'running') {
     refuse(turn, peer, { reason: 'run-over', of: hello.type, message: `the run ${turn.state.plan.run} is over or stopping` });
@@ -71,7 +73,7 @@ function admit(turn: Turn, peer: string, hello: WorkerMessageOf<'worker.hello'>)
     known: new Set([...known, worker]),
     totals: { ...totals, restarts: totals.restarts + (known.has(worker) ? 1 : 0) },
   };
-  log(turn, 'info', 'worker.welcomed', { worker, role, incarnation, host, pid });
+  log(turn, ['info', 'worker.welcomed'], { worker, role, incarnation, host, pid });
   welcome(turn, member);
 }
 
@@ -86,12 +88,13 @@ export function onReady(turn: Turn, member: Member, message: WorkerMessageOf<'wo
   const { worker, role, incarnation } = member;
   const engine = { name: message.engine, endpoint: message.endpoint };
   turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, engine, dueMs: null }) };
-  log(turn, 'info', 'worker.ready', { worker, role, incarnation, ...engine });
+  log(turn, ['info', 'worker.ready'], { worker, role, incarnation, ...engine });
   report(turn, { type: 'worker-joined', worker, role, incarnation, engine: engine.name });
   if (role === 'teacher') askToServe(turn, incarnation);
   else relink(turn);
 }
 
+/** A sign of life: the lease begins anew (run.ts has noted the time), and the counters are kept. */
 export function onRenew(turn: Turn, member: Member, message: WorkerMessageOf<'worker.renew'>): void {
   const { progress, images, busyMs, controlBytes, dataBytes } = message;
   const counters = { progress, images, busyMs, controlBytes, dataBytes };
@@ -102,7 +105,7 @@ export function onRenew(turn: Turn, member: Member, message: WorkerMessageOf<'wo
 /** The worker wants to go (a drain). */
 export function onLeave(turn: Turn, member: Member, message: WorkerMessageOf<'worker.leave'>): void {
   const { worker, incarnation } = member;
-  log(turn, 'info', 'worker.leaving', { worker, incarnation, reason: message.message });
+  log(turn, ['info', 'worker.leaving'], { worker, incarnation, reason: message.message });
   turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, isLeaving: true }) };
   withdraw(turn, incarnation, 'it leaves');
   relink(turn);
@@ -133,7 +136,7 @@ export function removeMember(turn: Turn, incarnation: Incarnation, reason: strin
   const member = turn.state.roster.get(incarnation);
   if (member === undefined) return;
   const { worker, role } = member;
-  log(turn, 'warn', 'worker.gone', { worker, role, incarnation, reason });
+  log(turn, ['warn', 'worker.gone'], { worker, role, incarnation, reason });
   report(turn, { type: 'worker-gone', worker, role, incarnation, reason });
   keepTotals(turn, member);
   turn.state = { ...turn.state, roster: withoutMember(turn.state.roster, incarnation) };
@@ -158,6 +161,7 @@ function keepTotals(turn: Turn, { role, counters, engine }: Member): void {
   turn.state = { ...turn.state, totals: { ...totals, perRole, engines: [...new Set(engines)] } };
 }
 
+/** Takes out whoever is silent for a lease, or owes an engine or a model for too long. */
 export function removeExpired(turn: Turn): void {
   const { leaseMs, startMs } = turn.state.plan.timing;
   for (const member of turn.state.roster.values()) {
@@ -174,11 +178,11 @@ export function onFailed(turn: Turn, member: Member, message: WorkerMessageOf<'w
   const code: ErrorCode = message.code in ERROR_TABLE ? (message.code as ErrorCode) : 'run.failed';
   const text = `worker ${worker}: ${message.message}`;
   if (!ERROR_TABLE[code].retryable || turn.state.stage === null) {
-    finish(turn, 'failed', code, text);
+    finish(turn, { outcome: 'failed', code, message: text });
     return;
   }
   if (code === 'checkpoint.unwritable') return abandonSaving(turn, text);
-  if (code === 'checkpoint.damaged') forgetCheckpoint(turn);
+  if (code === 'checkpoint.damaged' && member.role === 'student') forgetCheckpoint(turn);
   disown(turn, incarnation);
   withdraw(turn, incarnation, message.message);
   countFailure(turn, code, text);

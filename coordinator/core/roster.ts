@@ -42,6 +42,7 @@ export interface Member {
 export type ReadyMember = Member & { readonly engine: NonNullable<Member['engine']> };
 export type Roster = ReadonlyMap<Incarnation, Member>;
 
+/** Whether the engine is up. */
 export function isReady(member: Member): member is ReadyMember {
   return member.engine !== null;
 }
@@ -51,10 +52,12 @@ export function readyMembers(roster: Roster, role: Member['role']): ReadyMember[
   return [...roster.values()].filter(isReady).filter((member) => member.role === role && !member.isLeaving);
 }
 
+/** The roster with this member, new or changed. */
 export function withMember(roster: Roster, member: Member): Roster {
   return new Map(roster).set(member.incarnation, member);
 }
 
+/** The roster without it; the same members when it is not there. */
 export function withoutMember(roster: Roster, incarnation: Incarnation): Roster {
   const next = new Map(roster);
   next.delete(incarnation);

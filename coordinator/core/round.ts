@@ -57,11 +57,13 @@ export interface ExportRound {
 
 export type Round = TrainRound | EvaluateRound | ExportRound;
 
+/** Whether the incarnation has a share in the round. */
 export function isInRound(round: Round, incarnation: Incarnation): boolean {
   if (round.kind === 'export') return round.member === incarnation;
   return round.members.some((member) => member.incarnation === incarnation);
 }
 
+/** Who has a share in the round; of a round of training, in rank order. */
 export function membersOf(round: Round): Incarnation[] {
   return round.kind === 'export' ? [round.member] : round.members.map(({ incarnation }) => incarnation);
 }
@@ -73,6 +75,7 @@ export function withTrained(round: TrainRound, message: WorkerMessageOf<'worker.
   return { ...round, members };
 }
 
+/** The same for a report of averaging: only the attempt under way counts. */
 export function withAveraged(round: TrainRound, message: WorkerMessageOf<'worker.averaged'>): TrainRound {
   if (round.phase !== 'averaging' || message.attempt !== round.attempt || !isInRound(round, message.incarnation)) return round;
   const members = round.members.map((member) => (member.incarnation === message.incarnation ? { ...member, averaged: message } : member));

@@ -41,12 +41,13 @@ export function startRun(plan: RunPlan, recovered: Recovered, nowMs: number): Tr
   };
   const turn: Turn = { state, effects: [], nowMs };
   journal(turn, { type: 'term' });
-  log(turn, 'info', 'run.started', { run: plan.run, term: plan.term, done: recovered.done.map(({ stage }) => stage) });
+  log(turn, ['info', 'run.started'], { run: plan.run, term: plan.term, done: recovered.done.map(({ stage }) => stage) });
   report(turn, { type: 'run-started', run: plan.run, term: plan.term, stages: state.order });
   advance(turn);
   return close(turn);
 }
 
+/** The state after one event, with the time at which it came. Throws InvariantError when the core itself is wrong. */
 export function stepRun(state: RunState, event: CoreEvent, nowMs: number): Transition<RunState> {
   const turn: Turn = { state, effects: [], nowMs };
   if (state.phase.kind === 'ended') return afterTheEnd(turn, event);
@@ -143,7 +144,8 @@ function onStop(turn: Turn, reason: string): void {
 function checkDeadlines(turn: Turn): void {
   const { phase, stage } = turn.state;
   if (phase.kind === 'stopping' && turn.nowMs >= phase.deadlineMs) {
-    finish(turn, 'stopped', 'run.interrupted', `${phase.reason} (the last checkpoint was not stored in time)`);
+    const message = `${phase.reason} (the last checkpoint was not stored in time)`;
+    finish(turn, { outcome: 'stopped', code: 'run.interrupted', message });
     return;
   }
   if (stage?.round && turn.nowMs >= stage.round.deadlineMs) {

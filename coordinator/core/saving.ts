@@ -27,11 +27,11 @@ export function onStored(turn: Turn, checkpoint: CheckpointInfo): void {
   const { stage } = turn.state;
   const fields = { checkpoint: checkpoint.id, stage: checkpoint.stage, round: checkpoint.round };
   if (stage?.name !== checkpoint.stage || stage.saving?.checkpoint !== checkpoint.id) {
-    log(turn, 'warn', 'checkpoint.unexpected', fields);
+    log(turn, ['warn', 'checkpoint.unexpected'], fields);
     return;
   }
   journal(turn, { type: 'checkpoint', id: checkpoint.id, stage: checkpoint.stage, round: checkpoint.round, hash: checkpoint.hash });
-  log(turn, 'info', 'checkpoint.stored', fields);
+  log(turn, ['info', 'checkpoint.stored'], fields);
   const checkpoints = [...stage.checkpoints, checkpoint].slice(-KEPT);
   const isBase = stage.base.round === checkpoint.round && stage.base.hash === checkpoint.hash;
   setStage(turn, {

@@ -58,6 +58,7 @@ export interface StageState {
   readonly pauseUntilMs: number;
 }
 
+/** Whether the stage changes parameters: it has a ledger, rounds of training and checkpoints. */
 export function isTraining(recipe: StageRecipe): recipe is TrainingStage {
   return recipe.kind === 'train' || recipe.kind === 'distil';
 }
@@ -99,6 +100,7 @@ export function openStage(options: {
   };
 }
 
+/** The base that a checkpoint makes; without one, the initial parameters. Nobody holds it in memory yet. */
 export function baseOf(checkpoint: StageResult['checkpoint']): StageBase {
   if (checkpoint === null) return { round: 0, hash: null, holders: [], checkpoint: null };
   return { round: checkpoint.round, hash: checkpoint.hash, holders: [], checkpoint: checkpoint.id };

@@ -10,6 +10,7 @@ const FLOAT32_BYTES = 4;
 
 export const NO_TOTALS: Totals = { perRole: { teacher: NO_COUNTERS, student: NO_COUNTERS }, engines: [], restarts: 0 };
 
+/** The totals of two incarnations together. */
 export function addCounters(a: Counters, b: Counters): Counters {
   return {
     progress: a.progress + b.progress,

@@ -25,10 +25,12 @@ export function askToServe(turn: Turn, teacher: Incarnation): void {
   sendTo(turn, teacher, { type: 'coordinator.serve', stage: stage.name, from, checkpoint: result.checkpoint.id });
 }
 
+/** Tells every teacher that is up what the stage under way needs. */
 export function askAllToServe(turn: Turn): void {
   for (const { incarnation } of readyMembers(turn.state.roster, 'teacher')) askToServe(turn, incarnation);
 }
 
+/** A teacher has loaded the model: from now on it can be linked. */
 export function onServing(turn: Turn, incarnation: Incarnation, stage: string): void {
   const member = turn.state.roster.get(incarnation);
   assert(member, 'a serving teacher that is not in the roster');

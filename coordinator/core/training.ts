@@ -65,6 +65,7 @@ function baseFor(turn: Turn): Base {
   return { round: base.round, hash: base.hash, committed: committedOf(ledger), sources, checkpoint: base.checkpoint };
 }
 
+/** A member has trained its ranges; the last one fixes the contributor set. */
 export function onTrained(turn: Turn, message: WorkerMessageOf<'worker.trained'>): void {
   const round = roundOf(turn, message.round);
   if (round === null) return;
@@ -74,6 +75,7 @@ export function onTrained(turn: Turn, message: WorkerMessageOf<'worker.trained'>
   if (next.members.every(({ trained }) => trained !== null)) fixContributors(turn);
 }
 
+/** A contributor has averaged; the last one commits the round, when all have the same bits. */
 export function onAveraged(turn: Turn, message: WorkerMessageOf<'worker.averaged'>): void {
   const round = roundOf(turn, message.round);
   if (round === null) return;
@@ -88,7 +90,7 @@ export function onUnreachable(turn: Turn, message: WorkerMessageOf<'worker.unrea
   const round = roundOf(turn, message.round);
   if (round?.phase !== 'averaging' || round.attempt !== message.attempt) return;
   if (!round.members.some(({ incarnation }) => incarnation === message.peer)) return;
-  log(turn, 'warn', 'round.peerUnreachable', {
+  log(turn, ['warn', 'round.peerUnreachable'], {
     round: round.id,
     reporter: message.incarnation,
     peer: message.peer,
@@ -101,22 +103,19 @@ export function onUnreachable(turn: Turn, message: WorkerMessageOf<'worker.unrea
 export function onTrainingDeadline(turn: Turn): void {
   const round = currentRound(turn);
   if (round === null) return;
-  log(turn, 'warn', 'round.deadline', { round: round.id, phase: round.phase, attempt: round.attempt });
+  log(turn, ['warn', 'round.deadline'], { round: round.id, phase: round.phase, attempt: round.attempt });
   if (round.phase === 'training') fixContributors(turn);
-  else keepMembers(turn, round, ({ averaged }) => averaged !== null, 'it did not average in time');
+  else keepMembers(turn, ({ averaged }) => averaged !== null, 'it did not average in time');
 }
 
 /** A member is out of the round: it died, failed, or could not be reached. Its ranges go back to the queue. */
 export function dropMember(turn: Turn, incarnation: Incarnation, reason: string): void {
-  const round = currentRound(turn);
-  if (round === null) return;
-  keepMembers(turn, round, (member) => member.incarnation !== incarnation, reason);
+  keepMembers(turn, (member) => member.incarnation !== incarnation, reason);
 }
 
 /** Gives the whole round up; the committed state stays as it is. */
 export function abandonTraining(turn: Turn, reason: string): void {
-  const round = currentRound(turn);
-  if (round !== null) keepMembers(turn, round, () => false, reason);
+  keepMembers(turn, () => false, reason);
 }
 
 /** Fixes the contributor set: whoever has trained by now. */
@@ -128,7 +127,9 @@ function fixContributors(turn: Turn): void {
   exchange(turn, rest);
 }
 
-function keepMembers(turn: Turn, round: TrainRound, keep: Parameters<typeof withoutMembers>[1], reason: string): void {
+function keepMembers(turn: Turn, keep: Parameters<typeof withoutMembers>[1], reason: string): void {
+  const round = currentRound(turn);
+  if (round === null) return;
   const { round: rest, dropped, ranges } = withoutMembers(round, keep);
   if (dropped.length === 0) return;
   release(turn, round, { dropped, ranges, reason });

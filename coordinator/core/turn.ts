@@ -56,10 +56,12 @@ export function stageOf(turn: Turn): StageState {
   return present(turn.state.stage, 'the stage under way');
 }
 
+/** Changes fields of the stage under way. */
 export function setStage(turn: Turn, change: Partial<StageState>): void {
   turn.state = { ...turn.state, stage: { ...stageOf(turn), ...change } };
 }
 
+/** The next number for a round; none is used twice in a run. */
 export function takeRoundId(turn: Turn): RoundId {
   const id = turn.state.nextRound as RoundId;
   turn.state = { ...turn.state, nextRound: id + 1 };
@@ -78,16 +80,23 @@ export function sendTo(turn: Turn, incarnation: Incarnation, body: Body<Addresse
   turn.effects.push({ type: 'send', peer: member.peer, message });
 }
 
+/** Tells whoever watches the run. */
 export function report(turn: Turn, what: Report): void {
   turn.effects.push({ type: 'report', report: what });
 }
 
 type WithoutTerm<R> = R extends unknown ? Omit<R, 'term'> : never;
 
+/** Adds a line to the journal, under the present term. */
 export function journal(turn: Turn, record: WithoutTerm<JournalRecord>): void {
   turn.effects.push({ type: 'journal', record: { ...record, term: turn.state.plan.term } as JournalRecord });
 }
 
-export function log(turn: Turn, level: 'info' | 'warn' | 'error', event: string, fields: Readonly<Record<string, unknown>>): void {
+/** Adds a line to the log: an event's name `noun.verb`, its level and its fields. */
+export function log(
+  turn: Turn,
+  [level, event]: readonly ['info' | 'warn' | 'error', string],
+  fields: Readonly<Record<string, unknown>>,
+): void {
   turn.effects.push({ type: 'log', level, event, fields });
 }
