@@ -52,6 +52,14 @@ export async function fileBytes(file: string): Promise<number> {
   }
 }
 
+/** Throws data.damaged unless the content is so long. Of a gzip file only reading it shows that: nothing is said of it here. */
+export async function requireBytes(file: string, bytes: number): Promise<void> {
+  if (isGzip(file)) return;
+  const size = await fileBytes(file);
+  if (size < bytes) throw cutShort(file, bytes, size);
+  if (size > bytes) throw trailing(file, bytes);
+}
+
 /** The first `bytes` of the content; throws data.damaged if there are fewer. */
 export async function readHead(file: string, bytes: number): Promise<Buffer> {
   const head = isGzip(file) ? await gunzipUpTo(file, bytes) : await readUpTo(file, bytes);
@@ -62,9 +70,13 @@ export async function readHead(file: string, bytes: number): Promise<Buffer> {
 /** The whole content, which must be exactly `bytes` long; throws data.damaged, before it reads more than that, if it is not. */
 export async function readExactly(file: string, bytes: number): Promise<Buffer> {
   const content = isGzip(file) ? await gunzipUpTo(file, bytes + 1) : await readWhole(file, bytes);
-  if (content.length < bytes) throw damaged(file, content.length, `cut short: ${bytes} bytes expected, ${content.length} there`);
+  if (content.length < bytes) throw cutShort(file, bytes, content.length);
   if (content.length > bytes) throw trailing(file, bytes);
   return content;
+}
+
+function cutShort(file: string, bytes: number, there: number): StillhouseError {
+  return damaged(file, there, `cut short: ${bytes} bytes expected, ${there} there`);
 }
 
 function trailing(file: string, offset: number): StillhouseError {

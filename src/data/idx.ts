@@ -5,7 +5,7 @@
  *   0  two zero bytes | 2  element type (0x08: unsigned byte) | 3  rank | 4  the axes, 32 bits each | then the elements
  */
 
-import { damaged, findFile, readExactly, readHead } from './data-file.js';
+import { damaged, findFile, readExactly, readHead, requireBytes } from './data-file.js';
 import type { DataFormat, PartSource, PartSummary } from './format.js';
 
 const NAMES = {
@@ -61,6 +61,8 @@ async function readHeaders({ folder, part }: PartSource): Promise<{ images: IdxH
     if (side === 0 || side > SIDE_MAX) throw damaged(imageFile, 8 + 4 * axis, `an image side of ${side} is not from 1 to ${SIDE_MAX}`);
   }
   if (labels.axes[0] !== count) throw damaged(labelFile, 4, `${labels.axes[0]} labels for the ${count} images of ${imageFile}`);
+  await requireBytes(imageFile, images.bytes + count * height * width);
+  await requireBytes(labelFile, labels.bytes + count);
   return { images, labels, summary: { count, height, width, channels: 1, classes: CLASSES } };
 }
 
