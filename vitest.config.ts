@@ -1,11 +1,24 @@
 import { defineConfig } from 'vitest/config';
 
+const limits = { pool: 'forks', testTimeout: 30_000, hookTimeout: 30_000 } as const;
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    projects: [
+      { test: { ...limits, name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**'] } },
+      // Whole runs of processes: after the others, and one at a time.
+      {
+        test: {
+          ...limits,
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup: 'test/support/compiled.ts',
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+          testTimeout: 150_000,
+        },
+      },
+    ],
   },
 });

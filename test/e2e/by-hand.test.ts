@@ -1,0 +1,70 @@
+/** A coordinator and workers that are started one by one, as on a cluster: they find each other, come late, and leave. */
+
+import { describe, expect, test } from 'vitest';
+import { auditRun } from '../support/audit.js';
+import { canFindProcesses } from '../support/marked-process.js';
+import type { RunProcess } from '../support/run-process.js';
+import { journalOf, loggedOnce, summaryOf } from '../support/run-record.js';
+import { useRunRoom } from '../support/run-room.js';
+import { smallRecipe } from '../support/small-recipe.js';
+
+const room = useRunRoom();
+
+async function startCoordinator(recipe: object): Promise<{ coordinator: RunProcess; endpoint: string; run: string }> {
+  const coordinator = room.start('coordinator', room.recipe(recipe), '--listen', 'tcp://127.0.0.1:*', '--out', room.runs, '--json');
+  const { endpoint, run } = await coordinator.said('listening');
+  return { coordinator, endpoint, run };
+}
+
+function startWorker(endpoint: string, name: string): RunProcess {
+  return room.start('worker', '--role', name.startsWith('teacher') ? 'teacher' : 'student', '--coordinator', endpoint, '--name', name);
+}
+
+describe.skipIf(!canFindProcesses)('workers started by hand', () => {
+  test('a teacher and two students over tcp finish the run, and all end well', async () => {
+    const { coordinator, endpoint, run } = await startCoordinator(smallRecipe({ studentEpochs: 3 }));
+    expect(endpoint).toMatch(/^tcp:\/\/127\.0\.0\.1:\d+$/);
+    const workers = ['teacher-a', 'student-a', 'student-b'].map((name) => startWorker(endpoint, name));
+    for (const process of [coordinator, ...workers]) expect(await process.exit(), process.command).toBe(0);
+
+    expect(await auditRun(run)).toEqual({ teacher: [], student: [] });
+    expect(summaryOf(run)).toMatchObject({ engine: 'wasm', restarts: 0, samplesCommitted: 640 + 3 * 640 });
+    const contributors = (await journalOf(run, 'commit')).flatMap((commit) => commit.contributors);
+    expect(new Set(contributors)).toEqual(new Set(['student-a', 'student-b'].map((name) => incarnationOf(run, name))));
+  });
+
+  test('a student that joins late takes part, and one that is told to leave in mid-stage goes without a trace', async () => {
+    const { coordinator, endpoint, run } = await startCoordinator(smallRecipe({ students: 1 }));
+    const early = startWorker(endpoint, 'student-early');
+    await coordinator.said('progress', ({ stage }) => stage === 'teacher');
+    const late = startWorker(endpoint, 'student-late');
+    await coordinator.said('worker-joined', ({ worker }) => worker === 'student-late');
+    // The stage that it takes part in for certain: it cannot begin before.
+    const teacher = startWorker(endpoint, 'teacher-a');
+    await coordinator.said('progress', ({ stage, committed, samples }) => stage === 'student' && committed > samples / 10);
+    process.kill(room.agent('student-early'), 'SIGTERM');
+    expect(await early.exit()).toBe(0);
+    for (const process of [coordinator, late, teacher]) expect(await process.exit(), process.command).toBe(0);
+
+    expect(await auditRun(run)).toEqual({ teacher: [], student: [] });
+    const commits = (await journalOf(run, 'commit')).filter(({ stage }) => stage === 'student');
+    const [first, last] = [commits.at(0), commits.at(-1)];
+    expect(first?.contributors).toEqual([incarnationOf(run, 'student-early'), incarnationOf(run, 'student-late')]);
+    expect(last?.contributors, 'the early one left in mid-stage').toEqual([incarnationOf(run, 'student-late')]);
+    expect(loggedOnce(run, 'worker.gone', { worker: 'student-early' })).toMatchObject({ reason: 'it left' });
+    // Nobody was taken for dead, so nothing had to be trained again.
+    expect(await journalOf(run, 'rollback')).toEqual([]);
+  });
+
+  test('a worker does not leave this machine without --insecure', async () => {
+    const worker = room.start('worker', '--role', 'student', '--coordinator', 'tcp://192.0.2.1:7700');
+    expect(await worker.exit()).toBe(2);
+    expect(worker.stderr).toContain('transport.insecure');
+    expect(worker.stderr).toContain('--insecure');
+    expect(room.processes()).toEqual([]);
+  });
+});
+
+function incarnationOf(run: string, worker: string): unknown {
+  return loggedOnce(run, 'worker.welcomed', { worker })['incarnation'];
+}

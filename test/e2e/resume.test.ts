@@ -1,0 +1,106 @@
+/** Runs that end before their time, by a kill or by Ctrl-C, and go on later as if nothing had happened. */
+
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { present } from '../../src/base/assert.js';
+import { totalOf } from '../../src/data/shard-plan.js';
+import { auditRun, finalCheckpoints, finalHashes } from '../support/audit.js';
+import { canFindProcesses } from '../support/marked-process.js';
+import type { RunProcess } from '../support/run-process.js';
+import { journalOf, summaryOf } from '../support/run-record.js';
+import { useRunRoom } from '../support/run-room.js';
+import { smallRecipe } from '../support/small-recipe.js';
+
+const room = useRunRoom();
+
+/** Bit for bit the same on every machine: one student, on the engine that is plain JavaScript. */
+const EXACT = smallRecipe({ engine: 'cpu', students: 1, images: 160, teacherEpochs: 4, studentEpochs: 4 });
+const EXACT_SAMPLES = 4 * 160;
+const SECOND_SIGNAL_MS = 2_000;
+const STOP_MS = 10_000;
+
+async function startRun(recipe: object): Promise<{ cli: RunProcess; run: string }> {
+  const cli = room.start('run', room.recipe(recipe), '--out', room.runs, '--json');
+  const { run } = await cli.said('run-started');
+  return { cli, run: join(room.runs, run) };
+}
+
+/** Until so much of the stage is committed. */
+function reached(cli: RunProcess, stage: string, share: number): Promise<unknown> {
+  return cli.said('progress', (line) => line.stage === stage && line.committed > share * line.samples);
+}
+
+describe.skipIf(!canFindProcesses)('resume', () => {
+  test('after kill -9 of the coordinator in mid-stage: goes on from the last checkpoint, and leaves finished stages alone', async () => {
+    const { cli, run } = await startRun(smallRecipe());
+    await reached(cli, 'student', 0.4);
+    process.kill(room.coordinator(), 'SIGKILL');
+    expect(await cli.exit()).toBe(75);
+    expect(cli.stderr).toContain('stillhouse resume');
+    expect(cli.stderr).toContain(run);
+
+    const resumed = room.start('resume', run, '--json');
+    expect(await resumed.exit()).toBe(0);
+    expect(await auditRun(run)).toEqual({ teacher: [], student: [] });
+    expect((await journalOf(run, 'stage-done')).map(({ result, term }) => [result.stage, term])).toEqual([
+      ['teacher', 1],
+      ['student', 2],
+    ]);
+    const later = (await journalOf(run, 'commit')).filter(({ term }) => term === 2);
+    expect(new Set(later.map(({ stage }) => stage))).toEqual(new Set(['student']));
+    const again = totalOf(present(later.at(0), 'a commit after the resume').ranges);
+    expect(later.at(0)?.committed, 'it went on from a checkpoint').toBeGreaterThan(again);
+    expect(summaryOf(run).samplesCommitted).toBe(640 + 30 * 640);
+  });
+
+  test('after Ctrl-C, in a stage of each kind: the same weights, bit for bit, as without', async () => {
+    const undisturbed = await startRun(EXACT);
+    expect(await undisturbed.cli.exit()).toBe(0);
+
+    const first = await startRun(EXACT);
+    await interrupt(first.cli, 'teacher');
+    const { run } = first;
+    expect(await checkpointed(run, 'teacher')).toBeGreaterThan(0);
+    expect(await checkpointed(run, 'teacher')).toBeLessThan(EXACT_SAMPLES);
+
+    const second = room.start('resume', run, '--json');
+    await interrupt(second, 'student');
+    expect(await checkpointed(run, 'student')).toBeGreaterThan(0);
+    expect(await checkpointed(run, 'student')).toBeLessThan(EXACT_SAMPLES);
+
+    const third = room.start('resume', run, '--json');
+    expect(await third.exit()).toBe(0);
+    expect(await auditRun(run)).toEqual({ teacher: [], student: [] });
+    expect(await finalHashes(run)).toEqual(await finalHashes(undisturbed.run));
+    expect(readdirSync(room.runs).length).toBe(2);
+  });
+
+  test('a second Ctrl-C does not wait for a checkpoint', async () => {
+    const { cli } = await startRun(smallRecipe());
+    await reached(cli, 'student', 0.1);
+    // A coordinator that hears nothing any more: without the second signal the stop would take its full time.
+    process.kill(room.coordinator(), 'SIGSTOP');
+    cli.interrupt();
+    await cli.told('once more to stop at once');
+    cli.interrupt();
+    expect(await cli.exit(SECOND_SIGNAL_MS)).toBe(130);
+    expect(cli.stderr).toContain('stillhouse resume');
+  });
+});
+
+/** Ctrl-C when a third of the stage is committed. */
+async function interrupt(cli: RunProcess, stage: string): Promise<void> {
+  await reached(cli, stage, 0.3);
+  cli.interrupt();
+  expect(await cli.exit(STOP_MS)).toBe(130);
+  expect(cli.stderr).toContain('stillhouse resume');
+}
+
+/** The samples in the stage's newest checkpoint, which has what was committed last. */
+async function checkpointed(run: string, stage: string): Promise<number> {
+  const commits = (await journalOf(run, 'commit')).filter((commit) => commit.stage === stage);
+  const checkpoint = (await finalCheckpoints(run)).get(stage);
+  expect(checkpoint?.hash).toBe(commits.at(-1)?.hash);
+  return totalOf(checkpoint?.ranges ?? []);
+}

@@ -1,0 +1,61 @@
+/**
+ * The audit of a run: which samples its final parameters contain, from the ranges that its checkpoints carry and the
+ * order of samples alone. What the coordinator wrote down about itself plays no part.
+ */
+
+import { readFile } from 'node:fs/promises';
+import { runFolderAt } from '../../coordinator/shell/run-folder.js';
+import { present } from '../../src/base/assert.js';
+import { openCheckpointStore, type StoredCheckpoint } from '../../src/checkpoint/store.js';
+import { parseRecipe } from '../../src/config/load.js';
+import type { Recipe } from '../../src/config/schema.js';
+import { inspectData } from '../../src/data/dataset.js';
+import { sampleAt } from '../../src/data/order.js';
+import type { Range } from '../../src/protocol/field.js';
+
+/** Of each training stage, what is wrong with it: samples of an epoch that are in it not once. */
+export async function auditRun(run: string): Promise<Readonly<Record<string, readonly string[]>>> {
+  const recipe = parseRecipe(await readFile(runFolderAt(run).recipe, 'utf8'));
+  const { splitSizes } = await inspectData(recipe.data);
+  const checkpoints = await finalCheckpoints(run);
+  return Object.fromEntries(
+    Object.entries(recipe.stages).flatMap(([name, stage]) => {
+      if (stage.kind !== 'train' && stage.kind !== 'distil') return [];
+      const size = present(splitSizes[stage.on], `split ${stage.on}`);
+      const { epochs } = stage;
+      return [[name, findWrong(checkpoints.get(name)?.ranges ?? [], { recipe, size, epochs })]];
+    }),
+  );
+}
+
+/** Of each stage, the hash of its final parameters. */
+export async function finalHashes(run: string): Promise<Readonly<Record<string, string>>> {
+  const checkpoints = await finalCheckpoints(run);
+  return Object.fromEntries([...checkpoints].sort().map(([stage, { hash }]) => [stage, hash]));
+}
+
+/** The newest whole checkpoint of each stage. Each of its files was compared with its hash. */
+export async function finalCheckpoints(run: string): Promise<ReadonlyMap<string, StoredCheckpoint>> {
+  const store = await openCheckpointStore(runFolderAt(run).checkpoints);
+  const newest = new Map<string, StoredCheckpoint>();
+  for (const checkpoint of store.list().whole) {
+    if (!newest.has(checkpoint.stage)) newest.set(checkpoint.stage, checkpoint);
+  }
+  return newest;
+}
+
+function findWrong(ranges: readonly Range[], { recipe, size, epochs }: { recipe: Recipe; size: number; epochs: number }): string[] {
+  const counts = new Uint32Array(epochs * size);
+  const wrong: string[] = [];
+  for (const { start, end } of ranges) {
+    for (let position = start; position < end; position++) {
+      const epoch = Math.floor(position / size);
+      if (epoch >= epochs) wrong.push(`position ${position} is beyond the stage`);
+      else counts[epoch * size + sampleAt({ seed: recipe.seed, epoch, size }, position % size)]! += 1;
+    }
+  }
+  for (const [place, count] of counts.entries()) {
+    if (count !== 1) wrong.push(`epoch ${Math.floor(place / size)}, sample ${place % size}: ${count} times`);
+  }
+  return wrong;
+}

@@ -1,0 +1,61 @@
+/** Recipes that whole runs of processes are tested with: real images, small networks, seconds. */
+
+import type { Recipe } from '../../src/config/schema.js';
+
+export interface SmallRecipeOptions {
+  readonly engine?: Recipe['workers']['engine'];
+  readonly students?: number;
+  /** For training, of each stage. */
+  readonly images?: number;
+  /** Of the stage that teaches, and of the one that is taught. */
+  readonly teacherEpochs?: number;
+  readonly studentEpochs?: number;
+}
+
+const ADAM = { name: 'adam', rate: 0.003 };
+
+/**
+ * A stage `teacher` and a stage `student` that learns from it, on few images, with many short rounds. Both have the same
+ * small model: what is tested is not what they learn.
+ */
+export function smallRecipe({
+  engine = 'wasm',
+  students = 2,
+  images = 640,
+  teacherEpochs = 1,
+  studentEpochs = 30,
+}: SmallRecipeOptions = {}): object {
+  const stage = {
+    model: 'student',
+    on: 'few',
+    test: 'test',
+    evaluateEvery: 1000,
+    optimizer: ADAM,
+    augment: { cropPadding: 2, flip: true },
+  };
+  return {
+    name: 'small',
+    seed: 7,
+    data: {
+      format: 'idx',
+      path: 'builtin:fashion-mnist',
+      normalise: { mean: [0.286], std: [0.353] },
+      splits: { few: { part: 'test', from: 0, to: images }, test: { part: 'test', from: 9800, to: 10_000 } },
+    },
+    models: { student: { name: 'cnn-student' } },
+    stages: {
+      teacher: { kind: 'train', ...stage, epochs: teacherEpochs, batch: 16, every: 2 },
+      student: {
+        kind: 'distil',
+        teacher: 'teacher',
+        ...stage,
+        epochs: studentEpochs,
+        batch: 16,
+        every: 2,
+        checkpointEvery: 10,
+        loss: { temperature: 4, alpha: { schedule: 'linear', from: 0.5, to: 0.9 } },
+      },
+    },
+    workers: { students, teachers: 1, engine },
+  };
+}
