@@ -26,8 +26,16 @@ export interface BatchArrays {
   readonly labels: Int32Array;
 }
 
-/** Writes the views of `samples` (indices within the split), in their order, to the start of `out`. Asserts that they fit. */
-export function assembleBatch(split: Split, view: BatchView, samples: Int32Array | readonly number[], out: BatchArrays): void {
+export interface BatchPlan {
+  readonly split: Split;
+  readonly view: BatchView;
+  /** [B], indices within the split; the batch has their order. */
+  readonly samples: Int32Array | readonly number[];
+  readonly out: BatchArrays;
+}
+
+/** Writes the views of the samples and their labels to the start of `out`. Asserts that they fit. */
+export function assembleBatch({ split, view, samples, out }: BatchPlan): void {
   const imageSize = split.height * split.width * split.channels;
   assert(out.images.length >= samples.length * imageSize && out.labels.length >= samples.length, 'the arrays are too small for the batch');
   const painter = painterOf(split, view.normalise);
@@ -35,7 +43,7 @@ export function assembleBatch(split: Split, view: BatchView, samples: Int32Array
     const sample = samples[i]!;
     out.labels[i] = split.label(sample);
     const placement = view.augment === null ? UNMOVED : placementOf(view.augment, view, sample);
-    paint(painter, placement, sample * imageSize, out.images.subarray(i * imageSize, (i + 1) * imageSize));
+    paint(painter, placement, { source: sample * imageSize, image: out.images.subarray(i * imageSize, (i + 1) * imageSize) });
   }
 }
 
@@ -60,33 +68,42 @@ function painterOf(split: Split, normalise: DataRecipe['normalise']): Painter {
   return { split, table, blackRow };
 }
 
-/** One image from byte `source` of the split's pixels to `image` [H, W, C]: row by row, what is inside, on black where not all is. */
-function paint({ split, table, blackRow }: Painter, { down, right, flip }: Placement, source: number, image: Float32Array): void {
+interface ImageJob {
+  /** The image's first byte in the split's pixels. */
+  readonly source: number;
+  /** [H, W, C] */
+  readonly image: Float32Array;
+}
+
+/** Paints one image, all of it: row by row, what is inside, on black where not all is. */
+function paint({ split, table, blackRow }: Painter, { down, right, flip }: Placement, { source, image }: ImageJob): void {
   const { pixels, height, width, channels } = split;
   const rowSize = width * channels;
   const columns = width - Math.abs(right);
   const firstColumn = Math.max(0, -right);
   const firstWrite = (flip ? width - 1 - firstColumn : firstColumn) * channels;
+  const job = { pixels, table, image, channels, columns, flip };
   for (let y = 0; y < height; y++) {
     const inside = y + down >= 0 && y + down < height && columns > 0;
     if (!inside || right !== 0) image.set(blackRow, y * rowSize);
     if (!inside) continue;
     const read = source + (y + down) * rowSize + Math.max(0, right) * channels;
-    paintRow({ pixels, table, channels, columns, flip }, read, image, y * rowSize + firstWrite);
+    paintRow(job, read, y * rowSize + firstWrite);
   }
 }
 
 interface RowJob {
   readonly pixels: Uint8Array;
   readonly table: Float32Array;
+  readonly image: Float32Array;
   readonly channels: number;
-  /** Pixels to copy. */
+  /** Pixels to copy from each row. */
   readonly columns: number;
   readonly flip: boolean;
 }
 
-/** Pixels from byte `read` on to `image` at `write`: forwards, or backwards when mirrored. */
-function paintRow({ pixels, table, channels, columns, flip }: RowJob, read: number, image: Float32Array, write: number): void {
+/** Pixels from byte `read` on to element `write` of the image: forwards, or backwards when mirrored. */
+function paintRow({ pixels, table, image, channels, columns, flip }: RowJob, read: number, write: number): void {
   const step = flip ? -channels : channels;
   for (let channel = 0; channel < channels; channel++) {
     const base = channel * 256;

@@ -46,7 +46,7 @@ export function cifarFormat(layout: CifarLayout): DataFormat {
         for (let record = 0; record < records; record++, sample++) {
           const start = record * recordBytes(layout);
           labels[sample] = content[start + chosen]!;
-          interleave(content, start + layout.labels.length, pixels, sample * IMAGE_BYTES);
+          interleave({ content, from: start + layout.labels.length, pixels, to: sample * IMAGE_BYTES });
         }
       }
       const shape = { height: SIDE, width: SIDE, channels: CHANNELS, classes: layout.labels[chosen]!.classes };
@@ -107,8 +107,17 @@ function checkLabels(layout: CifarLayout, file: string, content: Uint8Array): vo
   }
 }
 
-/** One image: planes at `from` in `content` to pixels at `to`. */
-function interleave(content: Uint8Array, from: number, pixels: Uint8Array, to: number): void {
+interface PlaneJob {
+  /** Holds the image in planes, from this byte on. */
+  readonly content: Uint8Array;
+  readonly from: number;
+  /** Gets it as [H, W, C], from this byte on. */
+  readonly pixels: Uint8Array;
+  readonly to: number;
+}
+
+/** One image: planes to pixels. */
+function interleave({ content, from, pixels, to }: PlaneJob): void {
   for (let channel = 0; channel < CHANNELS; channel++) {
     let write = to + channel;
     const plane = from + channel * PLANE;

@@ -14,11 +14,10 @@ import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 /** Compressed bytes given to zlib at a time: how finely an error says where a stream is broken. */
 const BLOCK_BYTES = 4096;
 const GZIP_MAGIC = 0x1f8b;
-const DOWNLOAD_AGAIN = 'Download or copy the file again';
 
-/** data.damaged at a byte of a file. */
-export function damaged(file: string, offset: number, what: string, hint: string = DOWNLOAD_AGAIN): StillhouseError {
-  return new StillhouseError('data.damaged', what, { file, offset, hint });
+/** The error data.damaged at a byte of a file, from 0. It is not thrown here. */
+export function damaged(file: string, offset: number, what: string): StillhouseError {
+  return new StillhouseError('data.damaged', what, { file, offset, hint: 'Download or copy the file again' });
 }
 
 /** The first of `names` that is a file in the folder, as a path. Throws data.missing, with all the names looked for. */
@@ -113,7 +112,8 @@ async function gunzipUpTo(file: string, bytes: number): Promise<Buffer> {
   const size = await fileBytes(file);
   const magic = await readUpTo(file, 2);
   if (magic.length === 2 && magic.readUInt16BE() !== GZIP_MAGIC) {
-    throw damaged(file, 0, 'is not gzip', 'If it is not compressed any more, take .gz off its name; otherwise download it again');
+    const hint = 'If it is not compressed any more, take .gz off its name; otherwise download it again';
+    throw new StillhouseError('data.damaged', 'is not gzip', { file, offset: 0, hint });
   }
   const source = createReadStream(file, { highWaterMark: BLOCK_BYTES });
   const gunzip = createGunzip();
@@ -127,7 +127,7 @@ async function gunzipUpTo(file: string, bytes: number): Promise<Buffer> {
       if (length >= bytes) break;
     }
   } catch (error) {
-    throw error instanceof StillhouseError ? error : brokenGzip(file, gunzip.bytesWritten, size, error);
+    throw error instanceof StillhouseError ? error : brokenGzip(file, gunzip.bytesWritten, error);
   } finally {
     source.destroy();
     gunzip.destroy();
@@ -138,9 +138,10 @@ async function gunzipUpTo(file: string, bytes: number): Promise<Buffer> {
   return Buffer.concat(chunks, Math.min(length, bytes));
 }
 
-function brokenGzip(file: string, consumed: number, size: number, cause: unknown): StillhouseError {
+/** What zlib failed with after `consumed` bytes of the compressed file. */
+function brokenGzip(file: string, consumed: number, cause: unknown): StillhouseError {
   const code = (cause as NodeJS.ErrnoException).code;
-  if (code === 'Z_BUF_ERROR') return damaged(file, size, 'cut short: its gzip stream does not end');
+  if (code === 'Z_BUF_ERROR') return damaged(file, consumed, 'cut short: its gzip stream does not end');
   return damaged(file, consumed, `its gzip stream is broken from here on: ${messageOf(cause)}`);
 }
 

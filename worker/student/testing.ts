@@ -35,8 +35,8 @@ export async function testRows({ context, model, split, start, end, signal }: Te
   let total: TestResult = { correct: 0, count: 0, lossSum: 0, evaluateMs: 0 };
   for (let row = start; row < end; row += ROWS) {
     const size = Math.min(ROWS, end - row);
-    const rows = Int32Array.from({ length: size }, (_, i) => row + i);
-    assembleBatch(split, testView(context.recipe), rows, { images, labels });
+    const samples = Int32Array.from({ length: size }, (_, i) => row + i);
+    assembleBatch({ split, view: testView(context.recipe), samples, out: { images, labels } });
     const evaluate = () => model.program.evaluate(images.subarray(0, size * model.imageSize), labels.subarray(0, size), size);
     const { result, elapsedMs } = context.meter.measure(size, evaluate);
     total = {

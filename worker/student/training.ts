@@ -54,10 +54,11 @@ export async function trainRanges(options: TrainOptions): Promise<TrainResult> {
   let lossSum = 0;
   let correct = 0;
   let done = 0;
-  for (const [index, view] of batches.entries()) {
-    const size = view.samples.length;
+  for (const [index, { epoch, samples }] of batches.entries()) {
+    const size = samples.length;
     const batchTargets = targets === null ? null : await abortable(targets.next(), signal);
-    assembleBatch(options.split, trainingView(context.recipe, model.stage, view.epoch), view.samples, { images, labels });
+    const view = trainingView(context.recipe, model.stage, epoch);
+    assembleBatch({ split: options.split, view, samples, out: { images, labels } });
     const batch = { size, images: images.subarray(0, size * model.imageSize), labels: labels.subarray(0, size), targets: batchTargets };
     const knobs = knobsAt(options, done);
     const { result } = context.meter.measure(size, () => program.step(batch, knobs));

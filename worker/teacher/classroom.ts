@@ -69,7 +69,7 @@ export class Classroom {
     let row = 0;
     for (const { epoch, samples } of views) {
       const out = { images: images.subarray(row * model.imageSize), labels: labels.subarray(row) };
-      assembleBatch(split, trainingView(context.recipe, stage, epoch), samples, out);
+      assembleBatch({ split, view: trainingView(context.recipe, stage, epoch), samples, out });
       row += samples.length;
     }
     return context.meter.measure(rows, () => model.program.predict(images, rows)).result;

@@ -64,7 +64,7 @@ describe('assembling a batch', () => {
         const samples = [3, 11, 0, 3, 7];
         const out = arraysOf(split, samples.length);
         out.images.fill(Number.NaN);
-        assembleBatch(split, view, samples, out);
+        assembleBatch({ split, view, samples, out });
         expect([...out.images]).toEqual(samples.flatMap((sample) => [...plainImage(split, view, sample)]));
         expect([...out.labels]).toEqual(samples.map((sample) => split.label(sample)));
       }),
@@ -75,15 +75,10 @@ describe('assembling a batch', () => {
     const split = splitOfShape(8, 8, 3);
     const view = { seed: 5, epoch: 2, augment: { cropPadding: 2, flip: true }, normalise: normaliseOf(3) };
     const all = arraysOf(split, 12);
-    assembleBatch(
-      split,
-      view,
-      Int32Array.from({ length: 12 }, (_, i) => 11 - i),
-      all,
-    );
+    assembleBatch({ split, view, samples: Int32Array.from({ length: 12 }, (_, i) => 11 - i), out: all });
     for (let sample = 0; sample < 12; sample++) {
       const alone = arraysOf(split, 1);
-      assembleBatch(split, view, [sample], alone);
+      assembleBatch({ split, view, samples: [sample], out: alone });
       expect(alone.images).toEqual(all.images.slice((11 - sample) * 192, (12 - sample) * 192));
     }
   });
@@ -93,7 +88,7 @@ describe('assembling a batch', () => {
     const view = { seed: 5, epoch: 2, augment: { cropPadding: 3, flip: true }, normalise: normaliseOf(1) };
     const pixels = [view, { ...view, seed: 6 }, { ...view, epoch: 3 }].map((each) => {
       const out = arraysOf(split, 12);
-      assembleBatch(split, each, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], out);
+      assembleBatch({ split, view: each, samples: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], out });
       return out.images.join();
     });
     expect(new Set(pixels).size).toBe(3);
@@ -107,7 +102,7 @@ describe('assembling a batch', () => {
       [99, 7],
     ] as const) {
       const out = arraysOf(split, 2);
-      assembleBatch(split, { seed, epoch, augment: null, normalise }, [4, 9], out);
+      assembleBatch({ split, view: { seed, epoch, augment: null, normalise }, samples: [4, 9], out });
       for (let i = 0; i < 90; i++) {
         const c = i % 3;
         expect(out.images[90 + i]).toBe(Math.fround((split.pixels[9 * 90 + i]! / 255 - normalise.mean[c]!) / normalise.std[c]!));
@@ -118,7 +113,8 @@ describe('assembling a batch', () => {
   test('leaves what is beyond the batch alone', () => {
     const split = splitOfShape(4, 4, 1);
     const out = { images: new Float32Array(100).fill(7), labels: new Int32Array(5).fill(-1) };
-    assembleBatch(split, { seed: 1, epoch: 0, augment: { cropPadding: 4, flip: true }, normalise: normaliseOf(1) }, [1, 2], out);
+    const view = { seed: 1, epoch: 0, augment: { cropPadding: 4, flip: true }, normalise: normaliseOf(1) };
+    assembleBatch({ split, view, samples: [1, 2], out });
     expect([...out.images.subarray(32)].every((value) => value === 7)).toBe(true);
     expect([...out.labels.subarray(2)]).toEqual([-1, -1, -1]);
   });
@@ -131,7 +127,7 @@ describe('assembling a batch', () => {
   ] as const)('asserts on %s', (_, samples, room, means) => {
     const split = splitOfShape(4, 4, 1);
     const view = { seed: 1, epoch: 0, augment: null, normalise: normaliseOf(means) };
-    expect(() => assembleBatch(split, view, samples, arraysOf(split, room))).toThrow(InvariantError);
+    expect(() => assembleBatch({ split, view, samples, out: arraysOf(split, room) })).toThrow(InvariantError);
   });
 });
 
