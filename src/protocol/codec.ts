@@ -73,6 +73,7 @@ export function decodeWorkerMessage(frames: Frames): Decoded<WorkerMessage> {
   return foreignHello(plain.message) ?? parse(workerMessageSchema, plain.message);
 }
 
+/** A coordinator's message, which is one frame. It carries no version: one of another version is only malformed. */
 export function decodeCoordinatorMessage(frames: Frames): Decoded<CoordinatorMessage> {
   const plain = decodePlain(frames, 1, LIMITS.controlFrameBytes);
   return plain.ok ? parse(coordinatorMessageSchema, plain.message) : plain;
@@ -94,11 +95,15 @@ export function encodeData(body: DataRequestBody | DataAnswerBody, id: number, t
   return [pack({ ...body, id, tensors: specs }, LIMITS.dataHeaderBytes, body.type), ...frames];
 }
 
-/** The tensors of a decoded message are views on its frames where these are aligned, else copies. */
+/**
+ * A request with its tensors: views on the frames' own memory where that is aligned, else copies. So whoever keeps a
+ * tensor keeps its frame, and the frames must not change while it is read.
+ */
 export function decodeDataRequest(frames: Frames): DecodedData<DataRequest> {
   return decodeData(dataRequestSchema, frames);
 }
 
+/** An answer or a refusal, with tensors as in {@link decodeDataRequest}. */
 export function decodeDataAnswer(frames: Frames): DecodedData<DataAnswer> {
   return decodeData(dataAnswerSchema, frames);
 }

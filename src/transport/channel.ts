@@ -12,11 +12,15 @@ export const CONTROL_CHANNEL: Maxima = { frameBytesMax: LIMITS.controlFrameBytes
 /** Requests and answers with tensors. */
 export const DATA_CHANNEL: Maxima = { frameBytesMax: LIMITS.dataFrameBytes, framesMax: LIMITS.dataFrames, queueMax: LIMITS.dataQueue };
 
+/** Whether a message has at least one frame, no more of them than the channel takes, and none longer than it takes. */
 export function withinMaxima(frames: Frames, { frameBytesMax, framesMax }: Maxima): boolean {
   return frames.length > 0 && frames.length <= framesMax && frames.every((frame) => frame.byteLength <= frameBytesMax);
 }
 
-/** To send more than the channel's own maxima is a bug of the sender: the peer would cut it off without a word. */
+/**
+ * Throws InvariantError for a message that is beyond the maxima. To send one is a bug of the sender: the peer would cut
+ * it off without a word.
+ */
 export function assertWithinMaxima(frames: Frames, maxima: Maxima): void {
   assert(
     withinMaxima(frames, maxima),
@@ -24,6 +28,7 @@ export function assertWithinMaxima(frames: Frames, maxima: Maxima): void {
   );
 }
 
+/** Bytes of a message's frames together, without what the transport adds to each. */
 export function bytesOf(frames: Frames): number {
   return frames.reduce((sum, frame) => sum + frame.byteLength, 0);
 }

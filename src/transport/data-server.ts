@@ -48,21 +48,26 @@ export async function serveData({ transport, endpoint, answer }: DataServerOptio
   const inWork = new InWork();
   let malformed = 0;
 
+  // A peer that is gone gets nothing, and neither does one whose queue is full: with at most as many requests out as the
+  // queue is long, only a peer that does not read its answers fills it.
+  const reply = (peer: PeerId, id: number, made: DataReply): void => {
+    listener.send(peer, encodeReply(id, made));
+  };
   const onMessage = (peer: PeerId, frames: Frames): void => {
     const request = decodeDataRequest(frames);
     if (!request.ok) {
       malformed++;
-      if (request.id !== null) reply(listener, peer, request.id, refusal(request.reason, request.detail));
+      if (request.id !== null) reply(peer, request.id, refusal(request.reason, request.detail));
       return;
     }
     const { id } = request.message.header;
     if (!inWork.start(peer)) {
-      reply(listener, peer, id, refusal('busy', `${inWork.countOf(peer)} requests of this peer and ${inWork.total} in all are in work`));
+      reply(peer, id, refusal('busy', `${inWork.countOf(peer)} requests of this peer and ${inWork.total} in all are in work`));
       return;
     }
     void answerOrRefuse(answer, request.message).then((made) => {
       inWork.end(peer);
-      reply(listener, peer, id, made);
+      reply(peer, id, made);
     });
   };
 
@@ -83,14 +88,6 @@ async function answerOrRefuse(answer: DataServerOptions['answer'], request: Data
   } catch (error) {
     return refusal('failed', messageOf(error));
   }
-}
-
-/**
- * A peer that is gone gets nothing, and neither does one whose queue is full: with at most as many requests out as the
- * queue is long, only a peer that does not read its answers fills it.
- */
-function reply(listener: Listener, peer: PeerId, id: number, { header, tensors }: DataReply): void {
-  listener.send(peer, encodeReply(id, { header, tensors }));
 }
 
 /** An answer that cannot be put on the wire (too large, or not what its header says) is the handler's failure. */

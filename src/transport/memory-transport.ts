@@ -25,6 +25,10 @@ export interface MemoryNetwork {
   transportOf(host: string): Transport;
 }
 
+/**
+ * A network without hosts or listeners. It has no end of its own: what is closed leaves it. Its transports throw
+ * `transport.bind` for an address that is none, and on listening where somebody listens already.
+ */
 export function createMemoryNetwork(options: MemoryNetworkOptions = {}): MemoryNetwork {
   const network = new Network(options);
   return {
@@ -35,7 +39,7 @@ export function createMemoryNetwork(options: MemoryNetworkOptions = {}): MemoryN
   };
 }
 
-/** A network with one host. */
+/** The transport of a network's only host, `local`, for who needs no second one. */
 export function createMemoryTransport(options: MemoryNetworkOptions = {}): Transport {
   return createMemoryNetwork(options).transportOf('local');
 }

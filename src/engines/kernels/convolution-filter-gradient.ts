@@ -115,9 +115,9 @@ const filterGradient =
       layInput(floatsOf(backend, x), floatsOf(backend, x_SCG), { grid, first });
       layGradient(floatsOf(backend, dy), floatsOf(backend, dy_GO), { grid, first });
       // One view of dy for all taps: the product packs its second factor once for each view.
-      withView(backend, dy_GO, { shape: [grid.places, outChannels] }, (b) => {
+      withView(backend, { of: dy_GO, shape: [grid.places, outChannels] }, (b) => {
         for (const [tap, view] of taps.entries()) {
-          const product = withView(backend, x_SCG, view, (a) => multiply({ inputs: { a, b }, attrs: PLAIN, backend }));
+          const product = withView(backend, { of: x_SCG, ...view }, (a) => multiply({ inputs: { a, b }, attrs: PLAIN, backend }));
           addTo(sums, tap * inChannels * outChannels, floatsOf(backend, product));
           backend.disposeData(product.dataId);
         }

@@ -15,7 +15,7 @@ function multiply(stock: KernelBody): KernelBody {
     const left = transposeA ? turn(a) : a;
     const right = transposeB ? turn(b) : b;
     const attrs = { ...call.attrs, transposeA: false, transposeB: false };
-    const product = withView(call.backend, right, { shape: right.shape }, (view) =>
+    const product = withView(call.backend, { of: right, shape: right.shape }, (view) =>
       stock({ ...call, inputs: { ...call.inputs, a: left, b: view }, attrs }),
     );
     if (left !== a) left.dispose();

@@ -56,8 +56,8 @@ function sumRows({ add, backend, x, rows, width }: RowSum): Float64Array {
   while (count > FEW_ROWS) {
     const half = count >> 1;
     if (count % 2 === 1) addRows(floatsOf(backend, rest), { start: (count - 1) * width, rows: 1 }, sums);
-    const folded = withView(backend, rest, { shape: [half, width] }, (a) =>
-      withView(backend, rest, { shape: [half, width], offset: half * width }, (b) => add({ inputs: { a, b }, attrs: {}, backend })),
+    const folded = withView(backend, { of: rest, shape: [half, width] }, (a) =>
+      withView(backend, { of: rest, shape: [half, width], offset: half * width }, (b) => add({ inputs: { a, b }, attrs: {}, backend })),
     );
     if (rest !== x) backend.disposeData(rest.dataId);
     rest = folded;

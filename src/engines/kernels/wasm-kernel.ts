@@ -30,18 +30,20 @@ export function floatsOf(backend: BackendWasm, tensor: tf.TensorInfo): Float32Ar
   return backend.typedArrayFromHeap(tensor) as Float32Array;
 }
 
+/** Part of a float32 tensor's data, under another shape. */
 export interface View {
+  readonly of: tf.TensorInfo;
   readonly shape: readonly number[];
   /** The first element, counted in float32 from the tensor's own first. */
   readonly offset?: number;
 }
 
 /**
- * Calls `use` with part of a float32 tensor's data under another shape, without copying. The view has an id of its own, and
+ * Calls `use` with a view as a tensor, without copying. The view has an id of its own, and
  * what the backend has built for that id (packed matrices) goes with it; it is dead when `use` returns.
  */
-export function withView<T>(backend: BackendWasm, tensor: tf.TensorInfo, { shape, offset = 0 }: View, use: (view: tf.Tensor) => T): T {
-  const view = backend.makeOutput([...shape], 'float32', backend.getMemoryOffset(tensor.dataId) + 4 * offset);
+export function withView<T>(backend: BackendWasm, { of, shape, offset = 0 }: View, use: (view: tf.Tensor) => T): T {
+  const view = backend.makeOutput([...shape], 'float32', backend.getMemoryOffset(of.dataId) + 4 * offset);
   try {
     return use(view as tf.Tensor);
   } finally {
