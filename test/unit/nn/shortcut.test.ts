@@ -20,7 +20,7 @@ test('shortcut A takes every second pixel and puts the old channels between two 
     rows.forEach((pixels, y) => {
       pixels.forEach((channels, x) => {
         const zeros = Array.from({ length: 8 }, () => 0);
-        expect(channels).toEqual([...zeros, ...(before[n]?.[2 * y]?.[2 * x] as number[]), ...zeros]);
+        expect(channels).toEqual([...zeros, ...before[n]![2 * y]![2 * x]!, ...zeros]);
       });
     });
   });

@@ -7,7 +7,10 @@ import { type Contribution, weightedAverage } from '../../../src/reduce/weighted
 /** Without -0, which becomes 0 in a sum. */
 const arenas = fc.integer({ min: 1, max: 8 }).chain((size) => {
   const arena = fc.array(fc.float({ noNaN: true, noDefaultInfinity: true, min: -1e6, max: 1e6 }), { minLength: size, maxLength: size });
-  const contribution = fc.record({ samples: fc.integer({ min: 1, max: 1_000_000 }), arena: arena.map((x) => Float32Array.from(x, (v) => v + 0)) });
+  const contribution = fc.record({
+    samples: fc.integer({ min: 1, max: 1_000_000 }),
+    arena: arena.map((x) => Float32Array.from(x, (v) => v + 0)),
+  });
   return fc.array(contribution, { minLength: 1, maxLength: 6 });
 });
 
