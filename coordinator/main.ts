@@ -1,7 +1,8 @@
 /**
  * The coordinator process. One argument: CoordinatorArguments of src/protocol/parent.ts, as JSON. With a parent's
  * channel it talks over that and ends with the parent; started by hand it writes the same messages as JSON lines to
- * the standard output. It never loads tfjs. SIGTERM, and SIGINT without a parent: stop with a checkpoint; again: at once.
+ * the standard output. It never loads tfjs. SIGTERM or the parent's wish: stop with a checkpoint. Without a parent SIGINT is
+ * SIGTERM, and a second signal ends at once.
  */
 
 import { hostname } from 'node:os';
@@ -11,7 +12,7 @@ import { messageOf, StillhouseError } from '../src/errors/stillhouse-error.js';
 import { EXIT } from '../src/errors/table.js';
 import { exitAfterFlush, exitNow } from '../src/process/exit.js';
 import { linkToParent } from '../src/process/parent-link.js';
-import { onSignal } from '../src/process/signal.js';
+import { onStopWish } from '../src/process/stop-wish.js';
 import type { CoordinatorArguments, CoordinatorToParent, ParentToCoordinator } from '../src/protocol/parent.js';
 import { zmqTransport } from '../src/transport/zmq-transport.js';
 import { DEFAULT_TIMING } from './core/timing.js';
@@ -39,15 +40,13 @@ function tell(message: CoordinatorToParent): void {
 
 const stop = new AbortController();
 
-function requestStop(reason: string): void {
-  stop.abort(reason);
-  systemClock.after(STOP_MS, () => exitNow(EXIT.tryAgain), { unref: true });
-}
-
-link?.onMessage(({ reason }) => requestStop(reason));
-onSignal(link === null ? ['SIGINT', 'SIGTERM'] : ['SIGTERM'], (signal) => {
-  if (stop.signal.aborted) exitNow(signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated);
-  requestStop(signal);
+onStopWish(link, {
+  clock: systemClock,
+  ask(reason) {
+    stop.abort(reason);
+    systemClock.after(STOP_MS, () => exitNow(EXIT.tryAgain), { unref: true });
+  },
+  force: (signal) => exitNow(signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated),
 });
 
 function readArguments(): CoordinatorArguments {

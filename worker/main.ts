@@ -1,6 +1,6 @@
 /**
  * The process of a worker: its agent. One argument: WorkerArguments of src/protocol/parent.ts, as JSON. It ends with its
- * parent. SIGTERM, or the parent's wish: drain; again: at once. Started by hand it takes SIGINT as SIGTERM.
+ * parent. SIGTERM or the parent's wish: drain. Without a parent SIGINT is SIGTERM, and a second signal ends at once.
  *
  * Exit codes (src/errors): 0 the run is over or the worker drained, 1 it failed, 2 it was refused or called wrongly,
  * 75 the coordinator is gone.
@@ -14,7 +14,7 @@ import { EXIT } from '../src/errors/table.js';
 import { openLogger } from '../src/log/logger.js';
 import { exitAfterFlush } from '../src/process/exit.js';
 import { linkToParent } from '../src/process/parent-link.js';
-import { onSignal } from '../src/process/signal.js';
+import { onStopWish } from '../src/process/stop-wish.js';
 import { field } from '../src/protocol/field.js';
 import type { ParentToWorker } from '../src/protocol/parent.js';
 import { requireEndpoint, requireLoopback } from '../src/transport/endpoint.js';
@@ -65,8 +65,8 @@ async function work(): Promise<number> {
     engineHost: childEngineHost,
     logger,
   });
-  link?.onMessage(({ reason }) => agent.stop(reason));
-  onSignal(link === null ? ['SIGINT', 'SIGTERM'] : ['SIGTERM'], (signal) => agent.stop(signal));
+  const stop = (reason: string): void => agent.stop(reason);
+  onStopWish(link, { clock: systemClock, ask: stop, force: stop });
   return agent.exitCode;
 }
 

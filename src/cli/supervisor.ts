@@ -10,7 +10,8 @@ import { assertNever } from '../base/assert.js';
 import type { Clock, TimerHandle } from '../base/clock.js';
 import { type ErrorCode, EXIT } from '../errors/table.js';
 import { type Child, type ChildEnd, describeEnd, startChild } from '../process/child.js';
-import { onSignal, type StopSignal } from '../process/signal.js';
+import type { StopSignal } from '../process/signal.js';
+import { onStopSignal } from '../process/stop-wish.js';
 import type {
   CoordinatorArguments,
   CoordinatorToParent,
@@ -87,7 +88,11 @@ class Supervisor {
   }
 
   async run(): Promise<RunEnd> {
-    const offSignal = onSignal(['SIGINT', 'SIGTERM'], (signal) => this.#onSignal(signal));
+    const offSignal = onStopSignal({
+      clock: this.#options.clock,
+      ask: (signal) => this.#onSignal(signal),
+      force: () => this.#killAll(),
+    });
     try {
       const end = await this.#coordinator.ended;
       await this.#endWorkers();
@@ -172,10 +177,6 @@ class Supervisor {
   }
 
   #onSignal(signal: StopSignal): void {
-    if (this.#signal !== null) {
-      this.#killAll();
-      return;
-    }
     this.#signal = signal;
     this.#options.view.alert('stopping; once more to stop at once');
     this.#askToStop(signal);

@@ -5,7 +5,8 @@ import { type Command, Option } from 'commander';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
 import { describeEnd, startChild } from '../process/child.js';
-import { onSignal, type StopSignal } from '../process/signal.js';
+import type { StopSignal } from '../process/signal.js';
+import { onStopSignal } from '../process/stop-wish.js';
 import type { ParentToWorker, WorkerArguments } from '../protocol/parent.js';
 import { isLoopback, requireEndpoint } from '../transport/endpoint.js';
 import { action, type CliContext, EXIT_CODES, examples } from './context.js';
@@ -68,15 +69,15 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
 async function workHere(plan: WorkerArguments, { clock }: CliContext, output: Output): Promise<number> {
   const child = startChild<never, ParentToWorker>({ module: 'worker/main.js', args: [JSON.stringify(plan)] });
   let stoppedBy: StopSignal | null = null;
-  const offSignal = onSignal(['SIGINT', 'SIGTERM'], (signal) => {
-    if (stoppedBy !== null) {
-      child.kill('SIGKILL');
-      return;
-    }
-    stoppedBy = signal;
-    output.note('leaving the run; once more to stop at once');
-    child.send({ type: 'stop', reason: signal });
-    clock.after(STOP_MS, () => child.kill('SIGKILL'), { unref: true });
+  const offSignal = onStopSignal({
+    clock,
+    ask(signal) {
+      stoppedBy = signal;
+      output.note('leaving the run; once more to stop at once');
+      child.send({ type: 'stop', reason: signal });
+      clock.after(STOP_MS, () => child.kill('SIGKILL'), { unref: true });
+    },
+    force: () => child.kill('SIGKILL'),
   });
   output.note(`worker ${plan.name}: ${plan.role} of ${plan.coordinator}`);
   const end = await child.ended;

@@ -37,6 +37,7 @@ export type CoordinatorToParent =
   | { readonly type: 'summary'; readonly file: string; readonly summary: RunSummary }
   | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string };
 
+/** Stop with a checkpoint. Later ones change nothing: a parent in a hurry kills. */
 export type ParentToCoordinator = { readonly type: 'stop'; readonly reason: string };
 
 /** The worker agent's only argument, as JSON. */
@@ -56,5 +57,5 @@ export interface WorkerArguments {
   readonly logFile?: string;
 }
 
-/** Drain: finish what the round needs, then leave. A second one ends the worker at once. */
+/** Drain: finish what the round needs, then leave. Later ones change nothing: a parent in a hurry kills. */
 export type ParentToWorker = { readonly type: 'stop'; readonly reason: string };

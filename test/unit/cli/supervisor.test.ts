@@ -1,10 +1,10 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Clock, systemClock } from '../../../src/base/clock.js';
 import type { RunView } from '../../../src/cli/run-view.js';
 import { type RunEnd, supervise } from '../../../src/cli/supervisor.js';
 
 const MODULES = { coordinator: '../test/support/process/fake-coordinator.mjs', worker: '../test/support/process/fake-worker.mjs' };
-/** Time runs faster here: what waits for seconds waits for moments. */
+/** Delays are so much shorter here: what waits for seconds waits for moments. */
 const HASTE = 50;
 
 interface Supervised {
@@ -15,7 +15,7 @@ interface Supervised {
 }
 
 /** A run whose coordinator behaves as `recipe` says and whose workers behave as they are called. */
-function start(recipe: string, workers: readonly string[] = [], restarts = 2): Supervised {
+function start(recipe: string, workers: readonly string[] = [], haste = HASTE): Supervised {
   const told: string[] = [];
   const view: RunView = {
     report: (report) => void told.push(report.type),
@@ -23,11 +23,11 @@ function start(recipe: string, workers: readonly string[] = [], restarts = 2): S
     alert: (text) => void told.push(text),
     close: () => {},
   };
-  const clock: Clock = { ...systemClock, after: (delayMs, ...rest) => systemClock.after(delayMs / HASTE, ...rest) };
+  const clock: Clock = { ...systemClock, after: (delayMs, ...rest) => systemClock.after(delayMs / haste, ...rest) };
   const end = supervise({
     coordinator: { recipe, listen: 'tcp://127.0.0.1:*', insecure: false },
     workers: workers.map((name) => ({ role: name.includes('teacher') ? 'teacher' : 'student', name, insecure: false })),
-    restarts,
+    restarts: 2,
     view,
     clock,
     modules: MODULES,
@@ -66,12 +66,21 @@ describe('a signal', () => {
     expect(await end).toMatchObject({ code, summary: { engine: 'cpu' }, isResumable: true });
   });
 
-  test('twice kills at once what does not stop', async () => {
-    const { end, until } = start('stubborn', ['deaf-student']);
+  test('once more kills at once what does not stop', async () => {
+    const { end, until, told } = start('stubborn', ['deaf-student'], 1);
+    await until('listening');
+    const again = setInterval(() => process.emit('SIGINT', 'SIGINT'), 5);
+    onTestFinished(() => clearInterval(again));
+    expect(await end).toMatchObject({ code: 130, summary: null });
+    expect(told.join()).not.toContain('not stopped within 10 s');
+  });
+
+  test('that a launcher passes on as well is still one wish', async () => {
+    const { end, until } = start('hang', ['student-1']);
     await until('listening');
     process.emit('SIGINT', 'SIGINT');
     process.emit('SIGINT', 'SIGINT');
-    expect(await end).toMatchObject({ code: 130, summary: null });
+    expect(await end).toMatchObject({ code: 130, summary: { engine: 'cpu' } });
   });
 
   test('once kills what has not stopped after ten seconds', async () => {

@@ -1,8 +1,9 @@
 /** The coordinator as a process: it never loads tfjs, survives hostile frames, runs, stops, resumes, and gives way. */
 
-import { type ChildProcess, fork, spawnSync } from 'node:child_process';
+import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process';
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { readJournal } from '../../../coordinator/shell/journal.js';
 import { openCheckpointStore } from '../../../src/checkpoint/store.js';
@@ -25,14 +26,21 @@ class CoordinatorProcess {
   readonly ended: Promise<number | NodeJS.Signals | null>;
   #wake: () => void = () => {};
 
-  constructor(argument: Partial<CoordinatorArguments> | string) {
-    const args = { listen: 'tcp://127.0.0.1:*', insecure: false };
-    const text = typeof argument === 'string' ? argument : JSON.stringify({ ...args, ...argument });
-    this.child = fork(MAIN, [text], { execArgv: ['--import', NO_TFJS], serialization: 'advanced', stdio: 'inherit' });
-    this.child.on('message', (message) => {
-      this.messages.push(message as CoordinatorToParent);
+  constructor(argument: Partial<CoordinatorArguments>, { hasParent = true }: { readonly hasParent?: boolean } = {}) {
+    const text = JSON.stringify({ listen: 'tcp://127.0.0.1:*', insecure: false, ...argument });
+    const execArgv = ['--import', NO_TFJS];
+    const hear = (message: CoordinatorToParent): void => {
+      this.messages.push(message);
       this.#wake();
-    });
+    };
+    if (hasParent) {
+      this.child = fork(MAIN, [text], { execArgv, serialization: 'advanced', stdio: 'inherit' });
+      this.child.on('message', hear);
+    } else {
+      const child = spawn(process.execPath, [...execArgv, MAIN, text], { stdio: ['ignore', 'pipe', 'inherit'] });
+      createInterface(child.stdout).on('line', (line) => hear(JSON.parse(line)));
+      this.child = child;
+    }
     this.ended = new Promise((resolve) => {
       this.child.on('exit', (code, signal) => {
         this.#wake();
@@ -183,9 +191,16 @@ describe('a whole run', () => {
 });
 
 describe('stopping', () => {
-  test.each([
+  test.each<[string, (child: ChildProcess) => void]>([
     ['the parent asks', (child: ChildProcess) => void child.send({ type: 'stop', reason: 'Ctrl-C' })],
     ['SIGTERM', (child: ChildProcess) => void child.kill('SIGTERM')],
+    [
+      'the whole process group gets SIGTERM',
+      (child: ChildProcess) => {
+        child.kill('SIGTERM');
+        child.send({ type: 'stop', reason: 'SIGTERM' });
+      },
+    ],
   ])('when %s the run stops with a checkpoint, and can be resumed', async (_, ask) => {
     const { recipe, runsFolder } = prepared({
       stages: { base: { ...RECIPE.stages.base, epochs: 500, evaluateEvery: 500, checkpointEvery: 10_000 } },
@@ -222,14 +237,16 @@ describe('stopping', () => {
     expect(await coordinator.ended).not.toBe(EXIT.done);
   });
 
-  test('a stop that waits for a checkpoint is cut short by the second SIGTERM', async () => {
+  test('by hand, a stop that waits for a checkpoint is cut short by one more SIGTERM', async () => {
     const { recipe, runsFolder } = prepared({ stages: { base: { ...LONGER.stages.base, evaluateEvery: 3, checkpointEvery: 100 } } });
-    const coordinator = new CoordinatorProcess({ recipe, runsFolder });
+    const coordinator = new CoordinatorProcess({ recipe, runsFolder }, { hasParent: false });
     const worker = await student((await coordinator.said('listening')).endpoint, { rounds: 1, saves: false });
     await coordinator.said('report', 'progress');
     coordinator.child.kill('SIGTERM');
     await worker.hears('coordinator.save');
-    coordinator.child.kill('SIGTERM');
+    // Again and again: one that follows the first too closely is the same wish.
+    const again = setInterval(() => coordinator.child.kill('SIGTERM'), 20);
+    onTestFinished(() => clearInterval(again));
     expect(await coordinator.ended).toBe(EXIT.terminated);
   });
 });

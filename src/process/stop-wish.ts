@@ -1,0 +1,63 @@
+/**
+ * The wish that this process ends, from a signal or from its parent. The first wish asks for an end in order; what one
+ * more means depends on who may say it. What an end in order is, and what ends at once, is the caller's.
+ */
+
+import type { Clock } from '../base/clock.js';
+import { onSignal, type StopSignal } from './signal.js';
+
+/**
+ * A signal so soon after the first is the same wish: a launcher such as npm passes on to its child what the terminal has
+ * sent to the whole process group.
+ */
+const SAME_WISH_MS = 100;
+
+export interface SignalWish {
+  readonly clock: Pick<Clock, 'nowMs'>;
+  /** Called once. */
+  ask(signal: StopSignal): void;
+  /** Called with each signal after that. */
+  force(signal: StopSignal): void;
+}
+
+export interface StopWish extends SignalWish {
+  /** Called once, with the signal's name or the parent's reason. */
+  ask(reason: string): void;
+}
+
+/** Takes SIGINT and SIGTERM as the wish of a user, who may wish twice. Returns a function that takes it off again. */
+export function onStopSignal({ clock, ask, force }: SignalWish): () => void {
+  let askedMs: number | null = null;
+  return onSignal(['SIGINT', 'SIGTERM'], (signal) => {
+    if (askedMs === null) {
+      askedMs = clock.nowMs();
+      ask(signal);
+    } else if (clock.nowMs() - askedMs >= SAME_WISH_MS) {
+      force(signal);
+    }
+  });
+}
+
+/** A parent (see {@link linkToParent}) whose messages all mean that this process shall end. */
+interface StoppingParent {
+  onMessage(handler: (message: { readonly reason: string }) => void): void;
+}
+
+/**
+ * Takes the parent's messages and SIGTERM as one wish, for both come when a signal goes to the whole process group; a
+ * parent that wants the end at once kills. Without a parent, signals are a user's: see {@link onStopSignal}.
+ */
+export function onStopWish(parent: StoppingParent | null, wish: StopWish): void {
+  if (parent === null) {
+    onStopSignal(wish);
+    return;
+  }
+  let isAsked = false;
+  const askOnce = (reason: string): void => {
+    if (isAsked) return;
+    isAsked = true;
+    wish.ask(reason);
+  };
+  parent.onMessage(({ reason }) => askOnce(reason));
+  onSignal(['SIGTERM'], askOnce);
+}

@@ -1,0 +1,32 @@
+/**
+ * Stands for a process that can be asked to stop, through the compiled stop-wish. Its argument is a list of what happens
+ * to it: a signal, 'message' (it has its parent send one), or milliseconds that pass. Writes what it was asked, as JSON.
+ */
+
+import { once } from 'node:events';
+import { exitAfterFlush } from '../../../dist/src/process/exit.js';
+import { linkToParent } from '../../../dist/src/process/parent-link.js';
+import { onStopWish } from '../../../dist/src/process/stop-wish.js';
+
+const heard = [];
+let nowMs = 0;
+const link = linkToParent();
+onStopWish(link, {
+  clock: { nowMs: () => nowMs },
+  ask: (reason) => heard.push(`ask ${reason}`),
+  force: (signal) => heard.push(`force ${signal}`),
+});
+// Keeps the process alive while it waits for a signal.
+const alive = setInterval(() => {}, 1000);
+for (const event of JSON.parse(process.argv[2])) {
+  if (typeof event === 'number') nowMs += event;
+  else {
+    const came = once(process, event);
+    if (event === 'message') link.send('now');
+    else process.kill(process.pid, event);
+    await came;
+  }
+}
+clearInterval(alive);
+process.stdout.write(JSON.stringify(heard));
+await exitAfterFlush(0);

@@ -1,0 +1,46 @@
+import { spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+
+const CHILD = fileURLToPath(new URL('../../support/process/stop-child.mjs', import.meta.url));
+
+/** What a child was asked to which these things happen. */
+async function heardBy(events: readonly (string | number)[], { hasParent }: { readonly hasParent: boolean }): Promise<unknown> {
+  const child = spawn(process.execPath, [CHILD, JSON.stringify(events)], {
+    stdio: ['ignore', 'pipe', 'inherit', ...(hasParent ? (['ipc'] as const) : [])],
+  });
+  child.on('message', () => child.send({ reason: 'the user' }));
+  return JSON.parse(await text(child.stdout as NodeJS.ReadableStream));
+}
+
+describe('with a parent', () => {
+  test.each([
+    [['message'], ['ask the user']],
+    [['message', 1000, 'SIGTERM', 1000, 'SIGTERM'], ['ask the user']],
+    [['SIGTERM', 1000, 'message', 1000, 'SIGTERM'], ['ask SIGTERM']],
+    [['SIGINT', 1000, 'SIGINT'], []],
+  ])('%j: %j', async (events, heard) => {
+    expect(await heardBy(events, { hasParent: true })).toEqual(heard);
+  });
+});
+
+describe('without a parent', () => {
+  test.each([
+    [['SIGTERM'], ['ask SIGTERM']],
+    [
+      ['SIGINT', 1000, 'SIGTERM'],
+      ['ask SIGINT', 'force SIGTERM'],
+    ],
+    [
+      ['SIGTERM', 1000, 'SIGINT', 1, 'SIGINT'],
+      ['ask SIGTERM', 'force SIGINT', 'force SIGINT'],
+    ],
+    [
+      ['SIGINT', 20, 'SIGINT', 1000, 'SIGINT'],
+      ['ask SIGINT', 'force SIGINT'],
+    ],
+  ])('%j: %j', async (events, heard) => {
+    expect(await heardBy(events, { hasParent: false })).toEqual(heard);
+  });
+});
