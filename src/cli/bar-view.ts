@@ -38,6 +38,10 @@ export class BarView implements RunView {
       case 'progress':
         this.#barOf(report.stage, report.samples).update(report.committed, { figures: describeProgress(report) });
         return;
+      case 'rollback':
+        this.note(describeReport(report));
+        this.#barOf(report.stage, report.samples).update(report.committed);
+        return;
       case 'evaluated':
         // Shown by the bar of the stage until its next round; stages have many epochs.
         this.#byStage.get(report.stage)?.update({ figures: `accuracy ${formatShare(report.evaluation.accuracy)}` });

@@ -21,6 +21,15 @@ export function describeReport(report: Report): string {
       const { epoch, accuracy, loss } = report.evaluation;
       return `${report.stage}: accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(3)} after epoch ${epoch}`;
     }
+    case 'trouble': {
+      const { stage, code, message, failures } = report;
+      return `${stage}: trouble (${code}${failures > 1 ? `, ${failures} times in a row` : ''}): ${message}`;
+    }
+    case 'rollback': {
+      const { stage, checkpoint, committed, samples } = report;
+      const from = checkpoint === null ? 'its beginning' : `checkpoint ${checkpoint}, ${formatShare(shareDone({ committed, samples }))}`;
+      return `${stage}: back to ${from}`;
+    }
     case 'stage-done': {
       const { stage, last, seconds } = report.result;
       return `${stage}: done in ${formatDuration(seconds)}${last === null ? '' : `, accuracy ${formatShare(last.accuracy)}`}`;
@@ -37,7 +46,7 @@ export function describeReport(report: Report): string {
 }
 
 /** How far a stage is, 0 to 1. */
-export function shareDone({ committed, samples }: Progress): number {
+export function shareDone({ committed, samples }: Pick<Progress, 'committed' | 'samples'>): number {
   return samples === 0 ? 1 : committed / samples;
 }
 

@@ -3,6 +3,8 @@
  * results of stages, progress, members coming and going, and the summary at the end.
  */
 
+import type { ErrorCode } from '../errors/table.js';
+
 export interface Evaluation {
   readonly epoch: number;
   /** Share of the test split that is classified right, 0 to 1. */
@@ -46,6 +48,16 @@ export type Report =
       readonly secondsLeft: number;
     }
   | { readonly type: 'evaluated'; readonly stage: string; readonly evaluation: Evaluation }
+  /** A round, a save or a load came to nothing, so many times in a row. */
+  | { readonly type: 'trouble'; readonly stage: string; readonly code: ErrorCode; readonly message: string; readonly failures: number }
+  /** The stage goes back to this checkpoint (null: to its beginning), so that `committed` of its `samples` are done. */
+  | {
+      readonly type: 'rollback';
+      readonly stage: string;
+      readonly checkpoint: string | null;
+      readonly committed: number;
+      readonly samples: number;
+    }
   | { readonly type: 'stage-done'; readonly result: StageResult }
   | {
       readonly type: 'worker-joined';
