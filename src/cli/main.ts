@@ -6,9 +6,11 @@ import { systemClock } from '../base/clock.js';
 import { EXIT } from '../errors/table.js';
 import { exitAfterFlush } from '../process/exit.js';
 import { packageFolder } from '../process/package-folder.js';
+import { surviveClosedPipes } from './output.js';
 import { runProgram } from './program.js';
 
 const { version } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as { version: string };
+surviveClosedPipes();
 try {
   const code = await runProgram(process.argv.slice(2), { clock: systemClock, exitCode: EXIT.done }, version);
   await exitAfterFlush(code);

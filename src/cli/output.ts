@@ -1,5 +1,7 @@
 /** Where the command line writes: results to the standard output, everything else to the standard error. */
 
+import { hasCode } from '../errors/stillhouse-error.js';
+
 export interface Output {
   /** One JSON document a line on the standard output, and nothing else there. */
   readonly json: boolean;
@@ -17,10 +19,6 @@ export interface Output {
 
 /** The output of this process. */
 export function openOutput(options: { readonly json: boolean; readonly quiet: boolean }): Output {
-  // Whoever reads may stop reading (`| head`): the run goes on.
-  for (const stream of [process.stdout, process.stderr]) {
-    if (stream.listenerCount('error') === 0) stream.on('error', ignoreClosedPipe);
-  }
   return {
     ...options,
     isTerminal: process.stderr.isTTY === true,
@@ -32,6 +30,14 @@ export function openOutput(options: { readonly json: boolean; readonly quiet: bo
   };
 }
 
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
+/**
+ * Whoever reads may stop reading (`| head`): what is written after that is lost, and the command goes on to its end. Call
+ * once in a process, before anything is written.
+ */
+export function surviveClosedPipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => {
+      if (!hasCode(error, 'EPIPE')) throw error;
+    });
+  }
 }

@@ -91,6 +91,7 @@ class Supervisor {
     const offSignal = onStopSignal({
       clock: this.#options.clock,
       ask: (signal) => this.#onSignal(signal),
+      offerForce: () => this.#options.view.alert('stopping; once more to stop at once'),
       force: () => this.#killAll(),
     });
     try {
@@ -178,7 +179,6 @@ class Supervisor {
 
   #onSignal(signal: StopSignal): void {
     this.#signal = signal;
-    this.#options.view.alert('stopping; once more to stop at once');
     this.#askToStop(signal);
   }
 

@@ -73,10 +73,10 @@ async function workHere(plan: WorkerArguments, { clock }: CliContext, output: Ou
     clock,
     ask(signal) {
       stoppedBy = signal;
-      output.note('leaving the run; once more to stop at once');
       child.send({ type: 'stop', reason: signal });
       clock.after(STOP_MS, () => child.kill('SIGKILL'), { unref: true });
     },
+    offerForce: () => output.note('leaving the run; once more to stop at once'),
     force: () => child.kill('SIGKILL'),
   });
   output.note(`worker ${plan.name}: ${plan.role} of ${plan.coordinator}`);

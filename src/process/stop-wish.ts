@@ -3,7 +3,7 @@
  * more means depends on who may say it. What an end in order is, and what ends at once, is the caller's.
  */
 
-import type { Clock } from '../base/clock.js';
+import type { Clock, TimerHandle } from '../base/clock.js';
 import { onSignal, type StopSignal } from './signal.js';
 
 /**
@@ -13,10 +13,12 @@ import { onSignal, type StopSignal } from './signal.js';
 const SAME_WISH_MS = 100;
 
 export interface SignalWish {
-  readonly clock: Pick<Clock, 'nowMs'>;
+  readonly clock: Pick<Clock, 'after'>;
   /** Called once. */
   ask(signal: StopSignal): void;
-  /** Called with each signal after that. */
+  /** Called once, a moment after `ask`: from here on one more signal counts, and the user may be told so. */
+  offerForce?(): void;
+  /** Called with each signal that counts. */
   force(signal: StopSignal): void;
 }
 
@@ -26,19 +28,26 @@ export interface StopWish extends SignalWish {
 }
 
 /** Takes SIGINT and SIGTERM as the wish of a user, who may wish twice. Returns a function that takes it off again. */
-export function onStopSignal({ clock, ask, force }: SignalWish): () => void {
-  let askedMs: number | null = null;
-  return onSignal(['SIGINT', 'SIGTERM'], (signal) => {
-    if (askedMs === null) {
-      askedMs = clock.nowMs();
-      ask(signal);
-    } else if (clock.nowMs() - askedMs >= SAME_WISH_MS) {
-      force(signal);
-    }
+export function onStopSignal(wish: SignalWish): () => void {
+  let sameWish: TimerHandle | null = null;
+  let isForceOffered = false;
+  const offSignal = onSignal(['SIGINT', 'SIGTERM'], (signal) => {
+    if (isForceOffered) wish.force(signal);
+    if (sameWish !== null) return;
+    const offer = (): void => {
+      isForceOffered = true;
+      wish.offerForce?.();
+    };
+    sameWish = wish.clock.after(SAME_WISH_MS, offer, { unref: true });
+    wish.ask(signal);
   });
+  return () => {
+    sameWish?.cancel();
+    offSignal();
+  };
 }
 
-/** A parent (see {@link linkToParent}) whose messages all mean that this process shall end. */
+/** A parent (parent-link.ts) whose messages all mean that this process shall end. */
 interface StoppingParent {
   onMessage(handler: (message: { readonly reason: string }) => void): void;
 }

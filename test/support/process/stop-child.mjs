@@ -10,17 +10,27 @@ import { onStopWish } from '../../../dist/src/process/stop-wish.js';
 
 const heard = [];
 let nowMs = 0;
+const timers = [];
+const clock = {
+  after(delayMs, call) {
+    timers.push({ dueMs: nowMs + delayMs, call });
+    return { cancel: () => {} };
+  },
+};
 const link = linkToParent();
 onStopWish(link, {
-  clock: { nowMs: () => nowMs },
+  clock,
   ask: (reason) => heard.push(`ask ${reason}`),
+  offerForce: () => heard.push('offer'),
   force: (signal) => heard.push(`force ${signal}`),
 });
 // Keeps the process alive while it waits for a signal.
 const alive = setInterval(() => {}, 1000);
 for (const event of JSON.parse(process.argv[2])) {
-  if (typeof event === 'number') nowMs += event;
-  else {
+  if (typeof event === 'number') {
+    nowMs += event;
+    while (timers.length > 0 && timers[0].dueMs <= nowMs) timers.shift().call();
+  } else {
     const came = once(process, event);
     if (event === 'message') link.send('now');
     else process.kill(process.pid, event);

@@ -1,7 +1,9 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { distFolder, packageFolder } from '../../../src/process/package-folder.js';
 
@@ -73,6 +75,17 @@ describe('a mistake ends with the code 2 and says what to do', () => {
     expect(code).toBe(2);
     expect(stdout).toBe('');
   });
+});
+
+test.each([
+  [['run', '--help'], 'stdout', 'stderr', 0],
+  [['validate', DEMO, '--explain'], 'stdout', 'stderr', 0],
+  [['run', '--no-such-option'], 'stderr', 'stdout', 2],
+] as const)('%j ends quietly when nobody reads its %s any more', async (args, closed, read, code) => {
+  const child = spawn(process.execPath, [join(distFolder, 'src/cli/main.js'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  child[closed].destroy();
+  const [output, [ended]] = await Promise.all([text(child[read]), once(child, 'exit')]);
+  expect({ output, ended }).toEqual({ output: '', ended: code });
 });
 
 describe('what was asked for is on the standard output', () => {

@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { type Clock, systemClock } from '../../../src/base/clock.js';
 import type { RunView } from '../../../src/cli/run-view.js';
 import { type RunEnd, supervise } from '../../../src/cli/supervisor.js';
@@ -69,8 +69,9 @@ describe('a signal', () => {
   test('once more kills at once what does not stop', async () => {
     const { end, until, told } = start('stubborn', ['deaf-student'], 1);
     await until('listening');
-    const again = setInterval(() => process.emit('SIGINT', 'SIGINT'), 5);
-    onTestFinished(() => clearInterval(again));
+    process.emit('SIGINT', 'SIGINT');
+    await until('once more to stop at once');
+    process.emit('SIGINT', 'SIGINT');
     expect(await end).toMatchObject({ code: 130, summary: null });
     expect(told.join()).not.toContain('not stopped within 10 s');
   });

@@ -30,15 +30,15 @@ describe('without a parent', () => {
     [['SIGTERM'], ['ask SIGTERM']],
     [
       ['SIGINT', 1000, 'SIGTERM'],
-      ['ask SIGINT', 'force SIGTERM'],
+      ['ask SIGINT', 'offer', 'force SIGTERM'],
     ],
     [
       ['SIGTERM', 1000, 'SIGINT', 1, 'SIGINT'],
-      ['ask SIGTERM', 'force SIGINT', 'force SIGINT'],
+      ['ask SIGTERM', 'offer', 'force SIGINT', 'force SIGINT'],
     ],
     [
       ['SIGINT', 20, 'SIGINT', 1000, 'SIGINT'],
-      ['ask SIGINT', 'force SIGINT'],
+      ['ask SIGINT', 'offer', 'force SIGINT'],
     ],
   ])('%j: %j', async (events, heard) => {
     expect(await heardBy(events, { hasParent: false })).toEqual(heard);
