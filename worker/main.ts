@@ -67,7 +67,10 @@ async function work(): Promise<number> {
   });
   const stop = (reason: string): void => agent.stop(reason);
   onStopWish(link, { clock: systemClock, ask: stop, force: stop });
-  return agent.exitCode;
+  const { code, reason } = await agent.ended;
+  // In a run started as a whole it is the coordinator that says what went wrong.
+  if (code !== EXIT.done && logFile === null) console.error(`error: ${reason}`);
+  return code;
 }
 
 async function main(): Promise<number> {

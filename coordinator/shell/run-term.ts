@@ -6,6 +6,7 @@
 import { mkdir } from 'node:fs/promises';
 import { assert } from '../../src/base/assert.js';
 import type { Clock } from '../../src/base/clock.js';
+import { type SteadyClock, steadyClock } from '../../src/base/steady-clock.js';
 import { type CheckpointStore, openCheckpointStore } from '../../src/checkpoint/store.js';
 import { recipeJson } from '../../src/config/load.js';
 import type { Recipe } from '../../src/config/schema.js';
@@ -29,7 +30,6 @@ import { type Journal, openJournal } from './journal.js';
 import { type LineFile, openLineFile } from './line-file.js';
 import type { RunFolder } from './run-folder.js';
 import { type FinishEffect, runToEnd } from './runner.js';
-import { type SteadyClock, steadyClock } from './steady-clock.js';
 import { type HeldTerm, takeTerm } from './term.js';
 
 /** What a coordinator is given by its process. */

@@ -69,7 +69,10 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     ...fromWorker,
     /** Rises with every step of the engine. */
     progress: field.count,
-    /** Totals of this incarnation: images through the model, milliseconds spent on them, bytes on each plane. */
+    /**
+     * Totals of this incarnation: images through the model, milliseconds spent on them, bytes on the control plane, and
+     * bytes on the data plane as a client, so that the sum over all workers counts each conversation once.
+     */
     images: field.count,
     busyMs: field.milliseconds,
     controlBytes: field.count,

@@ -120,11 +120,12 @@ export class SimWorker {
     const engine = new SimEngine(world, plane, coordinator, (message) => this.#deliver({ type: 'engine', engine: number, message }));
     engine.isCut = this.#out.isCut;
     this.#engine = { number, engine };
-    const { term, incarnation, recipe, dataEndpoint } = welcome;
+    const { run, term, incarnation, recipe, dataEndpoint } = welcome;
     engine.receive({
       type: 'engine.configure',
       worker: name,
       role,
+      run,
       term,
       incarnation,
       recipe,

@@ -1,10 +1,12 @@
 /**
  * The agent of a worker: it delivers what happens (control messages, the engine's messages and end, time) to the session
- * machine and performs its effects. It never touches a tensor and never blocks, so that it can always answer.
+ * machine and performs its effects. It never touches a tensor and never blocks, so that it can always answer. For the
+ * session, time stands still while this process does: after a pause nobody counts as silent who had no chance to speak.
  */
 
 import { assertNever } from '../../src/base/assert.js';
 import type { Clock, TimerHandle } from '../../src/base/clock.js';
+import { type SteadyClock, steadyClock } from '../../src/base/steady-clock.js';
 import type { EngineName } from '../../src/config/schema.js';
 import type { Logger } from '../../src/log/logger.js';
 import { decodeCoordinatorMessage, encodeControl, SCHEMA_HASH } from '../../src/protocol/codec.js';
@@ -34,11 +36,17 @@ export interface AgentOptions {
   readonly logger: Logger;
 }
 
+/** How an agent ended: its exit code (src/errors), and why, for a person. */
+export interface AgentEnd {
+  readonly code: number;
+  readonly reason: string;
+}
+
 export interface Agent {
   /** Drains; called again, ends at once. */
   stop(reason: string): void;
-  /** The exit code (src/errors), once the engine and the connection are closed. Never rejects. */
-  readonly exitCode: Promise<number>;
+  /** Once the engine and the connection are closed. Never rejects. */
+  readonly ended: Promise<AgentEnd>;
 }
 
 /** Connects to the coordinator and begins the session. */
@@ -49,10 +57,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 }
 
 class RunningAgent implements Agent {
-  readonly exitCode: Promise<number>;
+  readonly ended: Promise<AgentEnd>;
   readonly #options: AgentOptions;
+  readonly #clock: SteadyClock;
   readonly #events: SessionEvent[] = [];
-  #exit: (code: number) => void = () => {};
+  #end: (end: AgentEnd) => void = () => {};
+  #logger: Logger;
   #session: Session | null = null;
   #dialer: Dialer | null = null;
   #engine: { readonly number: number; readonly handle: EngineHandle } | null = null;
@@ -61,19 +71,21 @@ class RunningAgent implements Agent {
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    this.exitCode = new Promise((resolve) => {
-      this.#exit = resolve;
+    this.#clock = steadyClock(options.clock);
+    this.#logger = options.logger;
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
     });
   }
 
   async open(): Promise<void> {
-    const { plan, coordinator, transport, clock } = this.#options;
+    const { plan, coordinator, transport } = this.#options;
     this.#dialer = await transport.dial({
       endpoint: coordinator,
       ...CONTROL_CHANNEL,
       onMessage: (frames) => this.#onFrames(frames),
     });
-    this.#perform(startSession({ ...plan, schema: SCHEMA_HASH }, clock.nowMs()));
+    this.#perform(startSession({ ...plan, schema: SCHEMA_HASH }, this.#clock.nowMs()));
   }
 
   stop(reason: string): void {
@@ -83,7 +95,7 @@ class RunningAgent implements Agent {
   #onFrames(frames: Frames): void {
     const decoded = decodeCoordinatorMessage(frames);
     if (decoded.ok) this.#deliver({ type: 'control', message: decoded.message });
-    else this.#options.logger.warn('control.invalid', { reason: decoded.reason, detail: decoded.detail });
+    else this.#logger.warn('control.invalid', { reason: decoded.reason, detail: decoded.detail });
   }
 
   /** An event that an effect brings about waits until the effects before it are done. */
@@ -91,7 +103,7 @@ class RunningAgent implements Agent {
     this.#events.push(event);
     if (this.#isBusy || this.#session === null) return;
     for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
-      this.#perform(stepSession(this.#session, next, this.#options.clock.nowMs()));
+      this.#perform(stepSession(this.#session, next, this.#clock.nowMs()));
     }
   }
 
@@ -106,7 +118,7 @@ class RunningAgent implements Agent {
     switch (effect.type) {
       case 'send':
         if (this.#dialer?.send([encodeControl(effect.message)]) === 'full') {
-          this.#options.logger.warn('control.full', { message: effect.message.type });
+          this.#logger.warn('control.full', { message: effect.message.type });
         }
         return;
       case 'start-engine':
@@ -120,13 +132,13 @@ class RunningAgent implements Agent {
         return;
       case 'wake':
         this.#wake?.cancel();
-        this.#wake = this.#options.clock.after(Math.max(0, effect.atMs - this.#options.clock.nowMs()), () => this.#tick());
+        this.#wake = this.#clock.after(Math.max(0, effect.atMs - this.#clock.nowMs()), () => this.#tick());
         return;
       case 'log':
-        this.#options.logger[effect.level](effect.event, effect.fields);
+        this.#logger[effect.level](effect.event, effect.fields);
         return;
       case 'exit':
-        void this.#close().then(() => this.#exit(effect.code));
+        void this.#close().then(() => this.#end({ code: effect.code, reason: effect.reason }));
         return;
       default:
         assertNever(effect, 'session effect');
@@ -145,9 +157,11 @@ class RunningAgent implements Agent {
       onExit: (end) => this.#deliver({ type: 'engine-exit', engine: number, end }),
     });
     this.#engine = { number, handle };
-    const { term, incarnation, recipe, dataEndpoint } = welcome;
+    const { run, term, incarnation, recipe, dataEndpoint } = welcome;
     const { worker, role } = plan;
-    handle.send({ type: 'engine.configure', worker, role, term, incarnation, recipe, dataEndpoint, engine, listen, logFile });
+    this.#logger = this.#options.logger.child({ run, term, incarnation });
+    const who = { worker, role, run, term, incarnation };
+    handle.send({ type: 'engine.configure', ...who, recipe, dataEndpoint, engine, listen, logFile });
   }
 
   async #close(): Promise<void> {
@@ -156,11 +170,12 @@ class RunningAgent implements Agent {
     this.#engine?.handle.kill();
     if (this.#engine !== null) await Promise.race([this.#engine.handle.ended, this.#delay(ENGINE_END_MS)]);
     await this.#dialer?.close();
+    this.#clock.close();
   }
 
   #delay(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      this.#options.clock.after(ms, resolve);
+      this.#clock.after(ms, resolve);
     });
   }
 }

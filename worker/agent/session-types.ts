@@ -22,7 +22,10 @@ export interface SessionTiming {
   readonly joinMs: number;
   /** Nothing heard from the coordinator for so many leases: say hello again. */
   readonly silentLeases: number;
-  /** The most that an engine may be silent before any batch was measured, and the least afterwards. */
+  /**
+   * The most that an engine may be silent before a batch of its model was measured, when nothing is known of how long
+   * one takes (one of 128 through ResNet-56 on the `cpu` engine takes minutes), and the least afterwards.
+   */
   readonly firstBudgetMs: number;
   readonly budgetFloorMs: number;
   /** A batch may take so many times the 95th percentile of the last ones. */
@@ -38,7 +41,7 @@ export const DEFAULT_SESSION_TIMING: SessionTiming = {
   helloMaxMs: 2_000,
   joinMs: 60_000,
   silentLeases: 4,
-  firstBudgetMs: 120_000,
+  firstBudgetMs: 600_000,
   budgetFloorMs: 20_000,
   budgetFactor: 20,
   drainMs: 9_000,
@@ -68,8 +71,8 @@ export type SessionEffect =
       readonly event: string;
       readonly fields: Readonly<Record<string, unknown>>;
     }
-  /** The last effect. */
-  | { readonly type: 'exit'; readonly code: number };
+  /** The last effect. `reason` is for a person. */
+  | { readonly type: 'exit'; readonly code: number; readonly reason: string };
 
 /** Not welcomed: saying hello. */
 export interface Joining {

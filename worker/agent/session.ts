@@ -19,6 +19,7 @@
 import { assertNever } from '../../src/base/assert.js';
 import { EXIT } from '../../src/errors/table.js';
 import type { CoordinatorMessage, CoordinatorMessageOf } from '../../src/protocol/control.js';
+import { cutText } from '../../src/protocol/field.js';
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import type { FromEngine } from '../engine/messages.js';
 import type { Attached, Joining, Session, SessionEffect, SessionEvent, SessionPlan, SessionTransition } from './session-types.js';
@@ -68,10 +69,15 @@ function onControl(state: Session, message: CoordinatorMessage, nowMs: number): 
     case 'coordinator.renewed':
       return same(heard);
     case 'coordinator.stop':
-      return end(heard, message.outcome === 'failed' ? EXIT.failed : EXIT.done, `run ${message.outcome}: ${message.message}`);
+      return onEnd(heard, message);
     default:
       return { state: heard, effects: [{ type: 'tell-engine', engine: link.engine, message }] };
   }
+}
+
+/** The end of the run, or of this worker's part in it. */
+function onEnd(state: Session, { outcome, message }: CoordinatorMessageOf<'coordinator.stop'>): SessionTransition {
+  return end(state, outcome === 'failed' ? EXIT.failed : EXIT.done, `the run is over for this worker (${outcome}): ${message}`);
 }
 
 function onWelcome(state: Session, welcome: CoordinatorMessageOf<'coordinator.welcome'>, nowMs: number): SessionTransition {
@@ -133,7 +139,7 @@ function onEngine(state: Session, { engine, message }: { engine: number; message
       return same({ ...state, link: { ...heard, progress } });
     }
     case 'engine.unusable': {
-      const lost = { ...identity(link), type: 'worker.lost', code: message.code, message: message.message } as const;
+      const lost = { ...identity(link), type: 'worker.lost', code: message.code, message: cutText(message.message) } as const;
       const over = end(state, message.exitCode, message.message);
       return { ...over, effects: [{ type: 'send', message: lost }, ...over.effects] };
     }
@@ -157,12 +163,12 @@ function onLoss(
   const losses = state.losses + 1;
   const effects: SessionEffect[] = [
     ...(code === 'engine.stuck' ? killed(state) : []),
-    { type: 'send', message: { ...identity(link), type: 'worker.lost', code, message } },
+    { type: 'send', message: { ...identity(link), type: 'worker.lost', code, message: cutText(message) } },
     logged('error', code, { message, losses }),
   ];
   if (losses <= state.plan.timing.lossesMax) return join({ ...state, losses }, nowMs, effects);
-  const gone: Session = { ...state, losses, link: { phase: 'over' } };
-  return { state: gone, effects: [...effects, logged('error', 'worker.exhausted', { losses }), { type: 'exit', code: EXIT.failed }] };
+  const over = end({ ...state, link: { phase: 'over' } }, EXIT.failed, `${losses} engines were lost, the last because ${message}`);
+  return { ...over, effects: [...effects, ...over.effects] };
 }
 
 // --- time
@@ -251,16 +257,18 @@ function onStop(state: Session, reason: string, nowMs: number): SessionTransitio
   return {
     state: { ...state, link: { ...link, phase: 'draining', drainUntilMs: nowMs + state.plan.timing.drainMs } },
     effects: [
-      { type: 'send', message: { ...identity(link), type: 'worker.leave', message: reason } },
+      { type: 'send', message: { ...identity(link), type: 'worker.leave', message: cutText(reason) } },
       logged('info', 'session.draining', { reason }),
     ],
   };
 }
 
 function end(state: Session, code: number, reason: string): SessionTransition {
-  const level = code === EXIT.done ? 'info' : 'error';
-  const effects: SessionEffect[] = [...killed(state), logged(level, 'session.over', { reason, code }), { type: 'exit', code }];
-  return { state: { ...state, link: { phase: 'over' } }, effects };
+  const exit: SessionEffect = { type: 'exit', code, reason };
+  return {
+    state: { ...state, link: { phase: 'over' } },
+    effects: [...killed(state), logged('info', 'session.over', { reason, code }), exit],
+  };
 }
 
 // --- small things

@@ -8,7 +8,7 @@ import type { Clock, TimerHandle } from '../../src/base/clock.js';
 import { parseRecipe } from '../../src/config/load.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import type { Logger } from '../../src/log/logger.js';
-import { type DataServer, serveData } from '../../src/transport/data-server.js';
+import { serveData } from '../../src/transport/data-server.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { Student } from '../student/student.js';
 import { Teacher } from '../teacher/teacher.js';
@@ -49,7 +49,7 @@ export async function startEngine({ configure, transport, clock, logger, send, c
   const role = roleOf(configure.role, { term, incarnation, recipe, dataEndpoint, clock, peers, splits, meter, logger, report, crash });
   const server = await serveData({ transport, endpoint: listen, answer: (request) => role.answer(request) });
   report({ type: 'worker.ready', endpoint: server.endpoint, engine: name });
-  const progress = startProgress(clock, () => send(meter.progress(peers.bytes() + servedBytes(server))));
+  const progress = startProgress(clock, () => send(meter.progress(peers.bytes())));
   return {
     handle: (order) => role.handle(order),
     async close() {
@@ -80,9 +80,4 @@ function startProgress(clock: Clock, send: () => void): { stop(): void } {
   };
   tick();
   return { stop: () => timer.cancel() };
-}
-
-function servedBytes(server: DataServer): number {
-  const { sentBytes, receivedBytes } = server.counters();
-  return sentBytes + receivedBytes;
 }

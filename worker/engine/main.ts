@@ -36,9 +36,9 @@ function forward(order: EngineOrder): void {
 }
 
 function configure(message: EngineConfigure, agent: ParentLink<ToEngine, FromEngine>): Promise<RunningEngine> {
-  const { worker, role, incarnation, logFile } = message;
+  const { worker, role, run, term, incarnation, logFile } = message;
   const logger = openLogger({
-    bindings: { process: 'engine', worker, role, incarnation },
+    bindings: { process: 'engine', run, role, worker, term, incarnation },
     ...(logFile === null ? { level: 'warn' } : { file: logFile }),
   });
   const crash = (error: unknown): never => {

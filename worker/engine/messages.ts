@@ -29,6 +29,7 @@ export interface EngineConfigure {
   readonly type: 'engine.configure';
   readonly worker: string;
   readonly role: 'teacher' | 'student';
+  readonly run: string;
   readonly term: Term;
   readonly incarnation: Incarnation;
   /** The resolved recipe, as JSON. */
@@ -54,9 +55,12 @@ export interface EngineProgress {
   readonly images: number;
   /** Milliseconds that the batches took. */
   readonly busyMs: number;
-  /** Sent and received on the data plane. */
+  /**
+   * Sent and received on the data plane as a client. Each conversation has one client: the sum over all engines counts
+   * every byte once.
+   */
   readonly dataBytes: number;
-  /** The 95th percentile of the milliseconds of the last batches; null before the first. */
+  /** The 95th percentile of the milliseconds of the last batches of this model; null before its first. */
   readonly batchMs: number | null;
 }
 

@@ -85,7 +85,14 @@ async function attach(): Promise<FakeEngine> {
   const rest = { run: 'r', renewEveryMs: 400, leaseMs: 2_500, dataEndpoint: 'inproc://data', recipe: '{}' };
   await say({ type: 'coordinator.welcome', ...ids, ...rest });
   const engine = present(engines[0], 'an engine');
-  expect(engine.received[0]).toMatchObject({ type: 'engine.configure', ...ids, recipe: '{}', dataEndpoint: 'inproc://data', engine: null });
+  expect(engine.received[0]).toMatchObject({
+    type: 'engine.configure',
+    ...ids,
+    run: 'r',
+    recipe: '{}',
+    dataEndpoint: 'inproc://data',
+    engine: null,
+  });
   engine.onMessage({ type: 'worker.ready', ...ids, endpoint: 'inproc://w', engine: 'cpu' });
   await clock.advance(0);
   return engine;
@@ -104,7 +111,7 @@ describe('the agent', () => {
     expect(renewal?.type === 'worker.renew' && renewal.controlBytes).toBeGreaterThan(0);
     await say({ type: 'coordinator.stop', ...ids, outcome: 'done', message: '' });
     await clock.advance(1_000);
-    expect(await agent.exitCode).toBe(0);
+    expect((await agent.ended).code).toBe(0);
     expect(engine.isKilled).toBe(true);
   });
 
@@ -127,14 +134,42 @@ describe('the agent', () => {
     expect(engine.isKilled).toBe(false);
     agent.stop('SIGTERM');
     await clock.advance(1_000);
-    expect(await agent.exitCode).toBe(0);
+    expect((await agent.ended).code).toBe(0);
+    expect(engine.isKilled).toBe(true);
+  });
+
+  test('a pause of the whole worker is no silence of anybody: the engine goes on', async () => {
+    const engine = await attach();
+    engine.onMessage({ type: 'engine.progress', progress: 3, images: 24, busyMs: 9, dataBytes: 0, batchMs: 3 });
+    const { budgetFloorMs } = DEFAULT_SESSION_TIMING;
+    clock.freeze(10 * budgetFloorMs);
+    await clock.advance(1_000);
+    expect(received.map(({ type }) => type).filter((type) => type === 'worker.hello' || type === 'worker.lost')).toEqual(['worker.hello']);
+    expect(engine.isKilled).toBe(false);
+    // An engine that is silent while the agent runs is stuck all the same, if the coordinator is not.
+    for (let ms = 0; ms <= budgetFloorMs; ms += 500) {
+      await say({ type: 'coordinator.renewed', ...ids });
+      await clock.advance(500);
+    }
+    expect(received.filter(({ type }) => type === 'worker.lost')).toMatchObject([{ code: 'engine.stuck' }]);
+  });
+
+  test('that the coordinator sends away ends its engine, and says why it ends', async () => {
+    const engine = await attach();
+    const message = 'data/train.gz: there is no such file';
+    engine.onMessage({ type: 'worker.failed', ...ids, code: 'data.missing', message });
+    await clock.advance(0);
+    expect(received.at(-1)).toEqual({ type: 'worker.failed', ...ids, code: 'data.missing', message });
+    await say({ type: 'coordinator.stop', ...ids, outcome: 'failed', message });
+    await clock.advance(1_000);
+    expect(await agent.ended).toEqual({ code: 1, reason: `the run is over for this worker (failed): ${message}` });
     expect(engine.isKilled).toBe(true);
   });
 
   test('gives up on a coordinator that never answers', async () => {
     await clock.advance(DEFAULT_SESSION_TIMING.joinMs);
     await clock.advance(1_000);
-    expect(await agent.exitCode).toBe(75);
+    expect(await agent.ended).toEqual({ code: 75, reason: 'no answer from the coordinator for 60000 ms' });
     expect(received.length).toBeGreaterThan(10);
   });
 });

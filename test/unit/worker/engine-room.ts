@@ -158,6 +158,7 @@ export class EngineRoom {
         type: 'engine.configure',
         worker: `${role}-${incarnation}`,
         role,
+        run: 'small',
         term: TERM,
         incarnation: engine.incarnation,
         recipe: recipeJson(this.recipe),

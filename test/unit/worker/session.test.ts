@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
-import type { CoordinatorMessage, CoordinatorMessageOf } from '../../../src/protocol/control.js';
+import { type CoordinatorMessage, type CoordinatorMessageOf, workerMessageSchema } from '../../../src/protocol/control.js';
 import { startSession, stepSession } from '../../../worker/agent/session.js';
 import type { Session, SessionEffect, SessionEvent, SessionPlan } from '../../../worker/agent/session-types.js';
 
@@ -310,6 +310,28 @@ describe('the session', () => {
     }
     run = play(run, [400, control(welcome(1, 13))], [450, { type: 'engine-exit', engine: 3, end: 'exit code 1' }]);
     expect(brief(run.effects)).toEqual(['worker.lost', 'exit 1']);
+  });
+
+  test.each([
+    ['starting', starting],
+    ['working', working],
+  ])('%s: a second stop kills the engine at once, whatever the coordinator and the engine do', (_phase, from) => {
+    const asked = play(from, [30, { type: 'stop', reason: 'SIGTERM' }]);
+    expect(brief(asked.effects)).toEqual(['worker.leave']);
+    const { state, effects } = stepSession(asked.state, { type: 'stop', reason: 'SIGTERM' }, 30);
+    expect(effects[0]).toEqual({ type: 'kill-engine', engine: 1 });
+    expect(effects.at(-1)).toEqual({ type: 'exit', code: 0, reason: 'SIGTERM' });
+    expect(state.link.phase).toBe('over');
+  });
+
+  test.each<[string, Run, SessionEvent]>([
+    ['worker.lost', starting, engine({ type: 'engine.unusable', code: 'engine.unusable', message: 'é'.repeat(9_999), exitCode: 2 })],
+    ['worker.lost', working, { type: 'engine-exit', engine: 1, end: 'x'.repeat(9_999) }],
+    ['worker.leave', working, { type: 'stop', reason: 'x'.repeat(9_999) }],
+  ])('%s is a message of the protocol however long its text', (type, from, event) => {
+    const sent = stepSession(from.state, event, 40).effects.flatMap((effect) => (effect.type === 'send' ? [effect.message] : []));
+    expect(sent[0]?.type).toBe(type);
+    for (const message of sent.slice(0, 1)) expect(workerMessageSchema.safeParse(message).error).toBeUndefined();
   });
 
   test('nothing happens after the end', () => {

@@ -1,9 +1,9 @@
 /**
  * Time that does not pass while this process is stopped (SIGSTOP, a suspended machine, a blocked event loop). Without
- * it, a coordinator that wakes up would find every lease over before it has read a single renewal that waits for it.
+ * it, a process that wakes up would find every deadline over before it has read a single message that waits for it.
  */
 
-import type { Clock, TimerHandle } from '../../src/base/clock.js';
+import type { Clock, TimerHandle } from './clock.js';
 
 /** The time is looked at so often; */
 const LOOK_EVERY_MS = 200;

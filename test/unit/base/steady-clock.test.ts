@@ -1,8 +1,8 @@
 /** Time passes as it does, except while the process stands still. */
 
 import { expect, test } from 'vitest';
-import { steadyClock } from '../../../coordinator/shell/steady-clock.js';
-import { VirtualClock } from './virtual-clock.js';
+import { steadyClock } from '../../../src/base/steady-clock.js';
+import { VirtualClock } from '../shell/virtual-clock.js';
 
 test('while the process runs, time is the time of the clock, looked at or not', async () => {
   const clock = new VirtualClock();
