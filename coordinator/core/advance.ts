@@ -6,7 +6,7 @@
 import { assert } from '../../src/base/assert.js';
 import { countFailure, finish } from './ending.js';
 import { startEvaluation, startExport } from './evaluating.js';
-import { openLedger } from './ledger.js';
+import { committedOf, openLedger, samplesOf } from './ledger.js';
 import { type ReadyMember, readyMembers } from './roster.js';
 import { askToSave, isSaveDue } from './saving.js';
 import { baseOf, evaluationDue, isTraining, openStage, resultOf, type StageState } from './stage.js';
@@ -26,8 +26,9 @@ function decide(turn: Turn): Verdict {
   if (phase.kind === 'ended') return 'wait';
   if (phase.kind === 'stopping') return decideStop(turn, phase.reason);
   if (stage === null) return openNext(turn);
-  if (stage.round !== null || turn.nowMs < stage.pauseUntilMs) return 'wait';
+  if (stage.round !== null) return 'wait';
   if (isLost(stage)) return rollBack(turn);
+  if (turn.nowMs < stage.pauseUntilMs) return 'wait';
   if (stage.recipe.kind === 'export')
     return stage.exported ? closeStage(turn) : withStudents(turn, ([first]) => first && startExport(turn, first));
   const epoch = evaluationDue(stage);
@@ -50,7 +51,7 @@ function finishTraining(turn: Turn): Verdict {
 function decideStop(turn: Turn, reason: string): Verdict {
   const stage = turn.state.stage;
   const isSafe = stage === null || stage.base.round === 0 || stage.base.checkpoint !== null;
-  if (!isSafe && askToSave(turn)) return 'wait';
+  if (!isSafe && (turn.nowMs < stage.pauseUntilMs || askToSave(turn))) return 'wait';
   finish(turn, { outcome: 'stopped', code: 'run.interrupted', message: reason });
   return 'wait';
 }
@@ -69,7 +70,8 @@ function openNext(turn: Turn): Verdict {
     name,
     recipe,
     splitSizes: plan.splitSizes,
-    checkpoint: left?.checkpoint ?? null,
+    checkpoints: left?.checkpoints ?? [],
+    commits: left?.stageCommits ?? 0,
     from,
     evaluations: left?.evaluations ?? [],
     nowMs: turn.nowMs,
@@ -78,6 +80,7 @@ function openNext(turn: Turn): Verdict {
   const { size, epochs } = stage.ledger;
   log(turn, ['info', 'stage.started'], { stage: name, kind: recipe.kind, samples: size * epochs, committed: stage.startedAt });
   report(turn, { type: 'stage-started', stage: name, kind: recipe.kind, epochs, samples: size * epochs });
+  if (left?.isBehind) tellRollback(turn);
   askAllToServe(turn);
   return 'again';
 }
@@ -96,26 +99,37 @@ function isLost({ base }: StageState): boolean {
   return base.round !== 0 && base.checkpoint === null && base.holders.length === 0;
 }
 
-/** Back to the newest whole checkpoint, or to the beginning. */
+/** Back to the newest whole checkpoint, or to the beginning. A stage that trains nothing has nothing to go back to. */
 function rollBack(turn: Turn): Verdict {
   const stage = stageOf(turn);
+  if (!isTraining(stage.recipe)) {
+    const message = `stage ${stage.name}: the checkpoint of stage ${stage.recipe.of} does not load, and there is no other`;
+    finish(turn, { outcome: 'failed', code: 'checkpoint.damaged', message });
+    return 'wait';
+  }
   const checkpoint = stage.checkpoints.at(-1) ?? null;
   const ledger = openLedger(stage.ledger.size, stage.ledger.epochs, checkpoint?.ranges ?? []);
-  const committed = ledger.contained.reduce((sum, { start, end }) => sum + end - start, 0);
-  const seen = Math.floor(committed / ledger.size);
-  journal(turn, { type: 'rollback', stage: stage.name, checkpoint: checkpoint?.id ?? null, committed });
-  log(turn, ['warn', 'stage.rollback'], { stage: stage.name, checkpoint: checkpoint?.id ?? null, lostFrom: stage.base.round, committed });
   setStage(turn, {
     ledger,
     base: baseOf(checkpoint),
     saving: null,
-    evaluations: stage.evaluations.filter(({ epoch }) => epoch <= seen),
+    evaluations: stage.evaluations.filter(({ epoch }) => epoch * ledger.size <= committedOf(ledger)),
     commitsSinceCheckpoint: 0,
     startedMs: turn.nowMs,
-    startedAt: committed,
+    startedAt: committedOf(ledger),
   });
+  tellRollback(turn);
   countFailure(turn, 'engine.crashed', 'every student that held the parameters is gone');
   return 'again';
+}
+
+/** Commits that the parameters at hand do not contain are undone: the journal says so, for whoever reads it next. */
+function tellRollback(turn: Turn): void {
+  const { name, base, ledger } = stageOf(turn);
+  const committed = committedOf(ledger);
+  journal(turn, { type: 'rollback', stage: name, checkpoint: base.checkpoint, committed });
+  log(turn, ['warn', 'stage.rollback'], { stage: name, checkpoint: base.checkpoint, committed });
+  report(turn, { type: 'rollback', stage: name, checkpoint: base.checkpoint, committed, samples: samplesOf(ledger) });
 }
 
 /** Runs `start` with the ready students; waits while there are too few. */

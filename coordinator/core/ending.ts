@@ -35,7 +35,9 @@ export function countFailure(turn: Turn, code: ErrorCode, message: string): void
   const pauseMs = Math.min(retryMs * 2 ** (failures - 1), retryMaxMs);
   setStage(turn, { failures, pauseUntilMs: turn.nowMs + pauseMs });
   log(turn, ['warn', 'stage.failure'], { stage: stageOf(turn).name, code, message, failures });
-  if (failures < turn.state.plan.timing.failuresMax) return;
+  report(turn, { type: 'trouble', stage: stageOf(turn).name, code, message, failures });
+  // A stop has a deadline of its own, and ends as a stop.
+  if (failures < turn.state.plan.timing.failuresMax || turn.state.phase.kind !== 'running') return;
   const text = `stage ${stageOf(turn).name}: ${message} (${failures} failures in a row)`;
   finish(turn, { outcome: 'failed', code, message: text });
 }

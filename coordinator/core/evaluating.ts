@@ -17,17 +17,27 @@ export function startEvaluation(turn: Turn, epoch: number, students: readonly Re
   const rows = turn.state.plan.splitSizes[recipe.test] ?? 0;
   const members = students.slice(0, rows);
   const id = takeRoundId(turn);
-  const deadlineMs = turn.nowMs + turn.state.plan.timing.firstRoundMs;
-  const entries = members.map(({ incarnation }) => ({ incarnation, evaluated: null }));
+  const deadlineMs = turn.nowMs + evaluationBudgetMs(turn, Math.ceil(rows / members.length));
+  const shares = evenly(rows, members.length);
+  const entries = members.map(({ incarnation }, index) => ({ incarnation, rows: shares[index] ?? 0, evaluated: null }));
   setStage(turn, { round: { kind: 'evaluate', id, epoch, members: entries, deadlineMs } });
   let start = 0;
-  evenly(rows, members.length).forEach((count, index) => {
+  shares.forEach((count, index) => {
     const member = members[index];
     assert(member, 'a share of rows without a member');
     const work = { kind: 'evaluate' as const, split: recipe.test, start, end: start + count };
     assign(turn, member.incarnation, { round: id, deadlineMs, work });
     start += count;
   });
+}
+
+/** As for rounds of training; before any evaluation, the last training round says how slow the model may be. */
+function evaluationBudgetMs(turn: Turn, rows: number): number {
+  const { evaluations, msPerSample } = stageOf(turn);
+  const { firstRoundMs, roundFloorMs, roundFactor } = turn.state.plan.timing;
+  const measured = evaluations.at(-1)?.millisecondsPerImage ?? null;
+  if (measured !== null) return Math.max(roundFloorMs, roundFactor * measured * rows);
+  return Math.max(firstRoundMs, roundFactor * (msPerSample ?? 0) * rows);
 }
 
 /** One member's rows are evaluated; the last one closes the evaluation. A report of another round says nothing. */

@@ -1,18 +1,19 @@
 /** Members come, report, fall silent and leave. What a loss means for the stage under way is decided here too. */
 
-import { assert } from '../../src/base/assert.js';
 import { asIncarnation, type Incarnation } from '../../src/base/ids.js';
-import { ERROR_TABLE, type ErrorCode } from '../../src/errors/table.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import type { RefuseReason } from '../../src/protocol/field.js';
-import { countFailure, finish } from './ending.js';
+import { LIMITS } from '../../src/protocol/limits.js';
 import { dropFromOther } from './evaluating.js';
 import { expiryMs, judgeHello, type Member, NO_COUNTERS, withMember, withoutMember } from './roster.js';
-import { abandonSaving, askToSave } from './saving.js';
+import { askToSave } from './saving.js';
 import { addCounters } from './summary.js';
 import { askToServe, relink } from './teaching.js';
 import { dropMember } from './training.js';
 import { log, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
+
+/** Names that are remembered to count restarts. */
+const NAMES_MAX = 1024;
 
 /** Tells a peer why its message was not taken; `of` is the type of that message. */
 export function refuse(
@@ -31,6 +32,10 @@ export function onHello(turn: Turn, peer: string, hello: WorkerMessageOf<'worker
     return;
   }
   const { renewEveryMs } = turn.state.plan.timing;
+  if (turn.state.roster.size >= LIMITS.members) {
+    refuse(turn, peer, { reason: 'busy', of: hello.type, message: `the run has its ${LIMITS.members} workers` });
+    return;
+  }
   const verdict = judgeHello(turn.state.roster, hello, { peer, nowMs: turn.nowMs, renewEveryMs });
   switch (verdict.kind) {
     case 'again':
@@ -63,6 +68,7 @@ function admit(turn: Turn, peer: string, hello: WorkerMessageOf<'worker.hello'>)
     serving: null,
     dueMs: turn.nowMs + turn.state.plan.timing.startMs,
     counters: NO_COUNTERS,
+    unreachable: 0,
     isLeaving: false,
   };
   const { known, totals } = turn.state;
@@ -70,7 +76,7 @@ function admit(turn: Turn, peer: string, hello: WorkerMessageOf<'worker.hello'>)
     ...turn.state,
     nextIncarnation: incarnation + 1,
     roster: withMember(turn.state.roster, member),
-    known: new Set([...known, worker]),
+    known: known.size < NAMES_MAX ? new Set([...known, worker]) : known,
     totals: { ...totals, restarts: totals.restarts + (known.has(worker) ? 1 : 0) },
   };
   log(turn, ['info', 'worker.welcomed'], { worker, role, incarnation, host, pid });
@@ -116,7 +122,7 @@ export function releaseLeavers(turn: Turn): void {
   for (const { incarnation, isLeaving } of turn.state.roster.values()) {
     if (!isLeaving) continue;
     if (holdsTheLast(turn, incarnation)) {
-      askToSave(turn);
+      if (turn.nowMs >= stageOf(turn).pauseUntilMs) askToSave(turn);
       continue;
     }
     sendTo(turn, incarnation, { type: 'coordinator.stop', outcome: 'stopped', message: 'drained' });
@@ -148,7 +154,7 @@ export function removeMember(turn: Turn, incarnation: Incarnation, reason: strin
 }
 
 /** Takes a member's share of the round back; it may go on living. */
-function withdraw(turn: Turn, incarnation: Incarnation, reason: string): void {
+export function withdraw(turn: Turn, incarnation: Incarnation, reason: string): void {
   if (turn.state.stage === null) return;
   dropMember(turn, incarnation, reason);
   dropFromOther(turn, incarnation, reason);
@@ -172,33 +178,8 @@ export function removeExpired(turn: Turn): void {
   }
 }
 
-/** A worker could not do what it was told. What another try may mend is counted; anything else ends the run. */
-export function onFailed(turn: Turn, member: Member, message: WorkerMessageOf<'worker.failed'>): void {
-  const { incarnation, worker } = member;
-  const code: ErrorCode = message.code in ERROR_TABLE ? (message.code as ErrorCode) : 'run.failed';
-  const text = `worker ${worker}: ${message.message}`;
-  if (!ERROR_TABLE[code].retryable || turn.state.stage === null) {
-    finish(turn, { outcome: 'failed', code, message: text });
-    return;
-  }
-  if (code === 'checkpoint.unwritable') return abandonSaving(turn, text);
-  if (code === 'checkpoint.damaged' && member.role === 'student') forgetCheckpoint(turn);
-  disown(turn, incarnation);
-  withdraw(turn, incarnation, message.message);
-  countFailure(turn, code, text);
-  if (member.role === 'teacher' && turn.state.phase.kind === 'running') askToServe(turn, incarnation);
-}
-
-/** A worker that failed is not counted on to hold the committed parameters: it may have missed the commit. */
-function disown(turn: Turn, incarnation: Incarnation): void {
+/** A member that failed is not counted on to hold the committed parameters: it may have missed the commit. */
+export function disown(turn: Turn, incarnation: Incarnation): void {
   const { base } = stageOf(turn);
   setStage(turn, { base: { ...base, holders: base.holders.filter((holder) => holder !== incarnation) } });
-}
-
-/** The checkpoint that the base rests on does not load: without a holder, the stage goes back to the one before. */
-function forgetCheckpoint(turn: Turn): void {
-  const { base, checkpoints } = stageOf(turn);
-  if (base.checkpoint === null) return;
-  assert(base.round > 0, 'initial parameters have no checkpoint');
-  setStage(turn, { base: { ...base, checkpoint: null }, checkpoints: checkpoints.filter(({ id }) => id !== base.checkpoint) });
 }

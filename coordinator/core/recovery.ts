@@ -19,25 +19,27 @@ const NO_TRAIL: Trail = { stage: null, commits: [], evaluations: [] };
 export function recover(records: readonly JournalRecord[], checkpoints: readonly CheckpointInfo[]): Recovered {
   const done: StageResult[] = [];
   let trail = NO_TRAIL;
-  let round = 0;
   for (const record of records) {
-    if (record.type === 'commit') round = Math.max(round, record.round);
     if (record.type === 'stage-done') {
       done.push(record.result);
       trail = NO_TRAIL;
     } else trail = follow(trail, record);
   }
-  const usable = checkpoints.filter(({ stage, round, hash }) => {
-    return stage === trail.stage && trail.commits.some((commit) => commit.round === round && commit.hash === hash);
-  });
-  const checkpoint = usable.reduce<CheckpointInfo | null>((newest, next) => (next.round > (newest?.round ?? 0) ? next : newest), null);
-  const upTo = checkpoint?.round ?? 0;
+  const usable = checkpoints
+    .filter(
+      ({ stage, round, hash }) => stage === trail.stage && trail.commits.some((commit) => commit.round === round && commit.hash === hash),
+    )
+    .sort((a, b) => a.round - b.round);
+  const upTo = usable.at(-1)?.round ?? 0;
+  const commits = records.flatMap((record) => (record.type === 'commit' ? [record] : []));
   return {
     done,
-    checkpoint,
+    checkpoints: usable,
     evaluations: trail.evaluations.filter(({ afterRound }) => afterRound <= upTo).map(({ evaluation }) => evaluation),
-    round,
-    commits: done.reduce((sum, { commits }) => sum + commits, trail.commits.filter((commit) => commit.round <= upTo).length),
+    round: commits.reduce((highest, { round }) => Math.max(highest, round), 0),
+    commits: commits.length,
+    stageCommits: commits.filter(({ stage }) => stage === trail.stage).length,
+    isBehind: (trail.commits.at(-1)?.round ?? 0) > upTo,
   };
 }
 

@@ -35,6 +35,8 @@ export interface Member {
   /** By when its engine must be up, or its model loaded; null when nothing is owed. */
   readonly dueMs: number | null;
   readonly counters: Counters;
+  /** How often in a row a peer could not fetch its arena. */
+  readonly unreachable: number;
   /** It asked to leave: it gets no more work, and goes as soon as nothing depends on it. */
   readonly isLeaving: boolean;
 }

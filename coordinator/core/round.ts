@@ -9,7 +9,7 @@
  * Invariants: the contributor set is fixed before any arena is asked for; a range belongs to one member.
  */
 
-import { assert, present } from '../../src/base/assert.js';
+import { present } from '../../src/base/assert.js';
 import type { Incarnation, RoundId } from '../../src/base/ids.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
@@ -31,12 +31,12 @@ export interface TrainRound {
   readonly attempt: number;
   /** While averaging: the contributors, in rank order. */
   readonly members: readonly TrainMember[];
-  readonly startedMs: number;
   readonly deadlineMs: number;
 }
 
 export interface EvaluateMember {
   readonly incarnation: Incarnation;
+  readonly rows: number;
   readonly evaluated: WorkerMessageOf<'worker.evaluated'> | null;
 }
 
@@ -104,6 +104,8 @@ export function nextAttempt(round: TrainRound, deadlineMs: number): TrainRound {
 export interface RoundTotals {
   readonly samples: number;
   readonly lossSum: number;
+  /** Of the samples as they came, augmented, while the parameters changed. */
+  readonly correct: number;
   /** The slowest member's milliseconds per sample. */
   readonly msPerSample: number;
 }
@@ -114,21 +116,25 @@ export function totalsOf(round: TrainRound): RoundTotals {
   return {
     samples: reports.reduce((sum, { samples }) => sum + samples, 0),
     lossSum: reports.reduce((sum, { lossSum }) => sum + lossSum, 0),
+    correct: reports.reduce((sum, { correct }) => sum + correct, 0),
     msPerSample: Math.max(...reports.map(({ trainMs, samples }) => trainMs / samples)),
   };
 }
 
-/** What all contributors agree on; they must (the sum is in rank order, so the bits are the same). */
-export function agreedHash(round: TrainRound, committedBefore: number): string {
+/**
+ * The hash that all contributors agree on: the sum is in rank order, so the bits must be the same, and contain what the
+ * ledger says. Otherwise what is wrong, in words.
+ */
+export function agreedHash(round: TrainRound, committedBefore: number): { readonly hash: string } | { readonly problem: string } {
   const reports = round.members.map(({ averaged }) => present(averaged, 'a contributor that has not averaged'));
-  const hash = present(reports[0], 'a contributor').hash;
+  const { hash } = present(reports[0], 'a contributor');
   const expected = committedBefore + totalOf(round.members.flatMap(({ ranges }) => ranges));
-  for (const report of reports) {
-    assert(report.hash === hash, `round ${round.id}: incarnation ${report.incarnation} averaged to other bits than its peers`);
-    assert(
-      report.contained === expected,
-      `round ${round.id}: the average contains ${report.contained} samples, the ledger says ${expected}`,
-    );
+  for (const { incarnation, ...report } of reports) {
+    if (report.hash !== hash) return { problem: `round ${round.id}: incarnation ${incarnation} averaged to other bits than its peers` };
+    if (report.contained === expected) continue;
+    return {
+      problem: `round ${round.id}: the average of incarnation ${incarnation} contains ${report.contained} samples, not ${expected}`,
+    };
   }
-  return hash;
+  return { hash };
 }

@@ -1,7 +1,7 @@
 /**
  * The coordinator's core: one event and the time in, the next state and the effects out. Pure. Which file decides what:
  * membership.ts who is there, advance.ts what comes next, training.ts and evaluating.ts what happens in a round,
- * teaching.ts who teaches whom, saving.ts what goes to disk, ending.ts how it ends.
+ * teaching.ts who teaches whom, saving.ts what goes to disk, failing.ts what a failure costs, ending.ts how it ends.
  *
  * Invariants: after the end nothing is decided; a message of another term or incarnation changes nothing; whatever is
  * waited for has a deadline, and the wake-up is set to the first of them.
@@ -12,13 +12,14 @@ import { stageOrder } from '../../src/config/stage-graph.js';
 import type { WorkerMessage } from '../../src/protocol/control.js';
 import { advance } from './advance.js';
 import { finish } from './ending.js';
-import { abandonOther, onArtifactStored, onEvaluated, onOtherDeadline } from './evaluating.js';
-import { onFailed, onHello, onLeave, onReady, onRenew, refuse, releaseLeavers, removeExpired, removeMember } from './membership.js';
+import { abandonOther, onArtifactStored, onOtherDeadline } from './evaluating.js';
+import { acceptEvaluated, acceptTrained, onFailed, onUnreachable } from './failing.js';
+import { onHello, onLeave, onReady, onRenew, refuse, releaseLeavers, removeExpired, removeMember } from './membership.js';
 import { expiryMs, type Member, withMember } from './roster.js';
 import { abandonSaving, onStored } from './saving.js';
 import { NO_TOTALS } from './summary.js';
 import { onServing } from './teaching.js';
-import { abandonTraining, onAveraged, onTrained, onTrainingDeadline, onUnreachable } from './training.js';
+import { abandonTraining, onAveraged, onTrainingDeadline } from './training.js';
 import { journal, log, type RunState, report, type Turn } from './turn.js';
 import type { CoreEvent, Recovered, RunPlan, Transition } from './types.js';
 
@@ -33,7 +34,7 @@ export function startRun(plan: RunPlan, recovered: Recovered, nowMs: number): Tr
     order: stageOrder(plan.recipe),
     done: recovered.done,
     stage: null,
-    left: { checkpoint: recovered.checkpoint, evaluations: recovered.evaluations },
+    left: recovered,
     nextIncarnation: 1,
     nextRound: recovered.round + 1,
     commits: recovered.commits,
@@ -109,22 +110,22 @@ function onMemberMessage(turn: Turn, member: Member, message: Exclude<WorkerMess
     case 'worker.serving':
       return onServing(turn, incarnation, message.stage);
     default:
-      if (turn.state.stage !== null) onWorkReport(turn, message);
+      if (turn.state.stage !== null) onWorkReport(turn, member, message);
   }
 }
 
 type WorkReport = Extract<WorkerMessage, { round: unknown }>;
 
-function onWorkReport(turn: Turn, message: WorkReport): void {
+function onWorkReport(turn: Turn, member: Member, message: WorkReport): void {
   switch (message.type) {
     case 'worker.trained':
-      return onTrained(turn, message);
+      return acceptTrained(turn, member, message);
     case 'worker.averaged':
       return onAveraged(turn, message);
     case 'worker.unreachable':
       return onUnreachable(turn, message);
     case 'worker.evaluated':
-      return onEvaluated(turn, message);
+      return acceptEvaluated(turn, member, message);
     default:
       return assertNever(message, 'message');
   }

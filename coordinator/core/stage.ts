@@ -1,8 +1,8 @@
 /**
  * One stage under way: its ledger, the committed parameters and who holds them, the round, the evaluations.
  *
- * Invariants: rounds start from `base` only; `base.committed` equals what the ledger contains; an evaluation belongs to
- * a base that no rollback has undone.
+ * Invariants: rounds start from `base` only, which contains what the ledger says; an evaluation belongs to a base that
+ * no rollback has undone.
  */
 
 import type { Incarnation } from '../../src/base/ids.js';
@@ -25,6 +25,9 @@ export interface StageBase {
 
 export interface Saving {
   readonly checkpoint: string;
+  /** What it must be of. */
+  readonly hash: string;
+  readonly committed: number;
   readonly holder: Incarnation;
   readonly deadlineMs: number;
 }
@@ -43,8 +46,11 @@ export interface StageState {
   readonly linkVersion: number;
   readonly links: ReadonlyMap<Incarnation, readonly Incarnation[]>;
   readonly exported: boolean;
+  /** Commits that were made, also those that a rollback has undone. */
   readonly commits: number;
   readonly commitsSinceCheckpoint: number;
+  /** When the last checkpoint was asked for, or the stage taken up. */
+  readonly savedMs: number;
   readonly startedMs: number;
   /** Samples committed when this term took the stage up, for rates. */
   readonly startedAt: number;
@@ -68,13 +74,17 @@ export function openStage(options: {
   readonly name: string;
   readonly recipe: StageRecipe;
   readonly splitSizes: Readonly<Record<string, number>>;
-  readonly checkpoint: CheckpointInfo | null;
+  /** Its own, oldest first; it goes on from the last. */
+  readonly checkpoints: readonly CheckpointInfo[];
+  /** Commits of earlier terms. */
+  readonly commits: number;
   /** For a stage about another stage's parameters: that stage's checkpoint. */
   readonly from: StageResult['checkpoint'];
   readonly evaluations: readonly Evaluation[];
   readonly nowMs: number;
 }): StageState {
-  const { recipe, checkpoint } = options;
+  const { recipe, checkpoints } = options;
+  const checkpoint = checkpoints.at(-1) ?? null;
   const size = isTraining(recipe) ? (options.splitSizes[recipe.on] ?? 0) : 0;
   const ledger = openLedger(size, isTraining(recipe) ? recipe.epochs : 0, checkpoint?.ranges ?? []);
   return {
@@ -84,13 +94,14 @@ export function openStage(options: {
     base: baseOf(checkpoint ?? options.from),
     round: null,
     saving: null,
-    checkpoints: checkpoint === null ? [] : [checkpoint],
+    checkpoints,
     evaluations: options.evaluations,
     linkVersion: 0,
     links: new Map(),
     exported: false,
-    commits: 0,
+    commits: options.commits,
     commitsSinceCheckpoint: 0,
+    savedMs: options.nowMs,
     startedMs: options.nowMs,
     startedAt: committedOf(ledger),
     waitingSinceMs: null,

@@ -10,6 +10,7 @@ export const DEFAULT_TIMING: Timing = {
   roundFloorMs: 20_000,
   roundFactor: 10,
   averageMs: 60_000,
+  checkpointMs: 30_000,
   saveMs: 120_000,
   stopMs: 8_000,
   gatherMs: 5_000,

@@ -8,10 +8,19 @@
 import type { Incarnation } from '../../src/base/ids.js';
 import { splitRanges, totalOf } from '../../src/data/shard-plan.js';
 import type { Base, Work, WorkerMessageOf } from '../../src/protocol/control.js';
-import { countFailure } from './ending.js';
+import { countFailure, finish } from './ending.js';
 import { commitLent, committedOf, giveBack, lend, samplesOf } from './ledger.js';
 import { isReady, type ReadyMember } from './roster.js';
-import { agreedHash, nextAttempt, type TrainRound, totalsOf, withAveraged, withoutMembers, withTrained } from './round.js';
+import {
+  agreedHash,
+  nextAttempt,
+  type RoundTotals,
+  type TrainRound,
+  totalsOf,
+  withAveraged,
+  withoutMembers,
+  withTrained,
+} from './round.js';
 import { isTraining, type StageState } from './stage.js';
 import { journal, log, report, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
 
@@ -29,7 +38,7 @@ export function startTraining(turn: Turn, students: readonly ReadyMember[]): voi
   });
   const deadlineMs = turn.nowMs + roundBudgetMs(turn, stage, Math.ceil(roundSamples / members.length));
   const id = takeRoundId(turn);
-  setStage(turn, { ledger, round: { kind: 'train', id, phase: 'training', attempt: 0, members, startedMs: turn.nowMs, deadlineMs } });
+  setStage(turn, { ledger, round: { kind: 'train', id, phase: 'training', attempt: 0, members, deadlineMs } });
   for (const member of members) {
     assign(turn, member.incarnation, { round: id, deadlineMs, work: { kind: 'train', ranges: [...member.ranges], roundSamples } });
   }
@@ -85,20 +94,6 @@ export function onAveraged(turn: Turn, message: WorkerMessageOf<'worker.averaged
   if (next.members.every(({ averaged }) => averaged !== null)) commit(turn, next);
 }
 
-/** A peer did not hand over its arena: the others go on without it. A report of an older exchange says nothing. */
-export function onUnreachable(turn: Turn, message: WorkerMessageOf<'worker.unreachable'>): void {
-  const round = roundOf(turn, message.round);
-  if (round?.phase !== 'averaging' || round.attempt !== message.attempt) return;
-  if (!round.members.some(({ incarnation }) => incarnation === message.peer)) return;
-  log(turn, ['warn', 'round.peerUnreachable'], {
-    round: round.id,
-    reporter: message.incarnation,
-    peer: message.peer,
-    message: message.message,
-  });
-  dropMember(turn, message.peer, 'a peer could not reach it');
-}
-
 /** The deadline of the phase is over: whoever is late is out of this round. */
 export function onTrainingDeadline(turn: Turn): void {
   const round = currentRound(turn);
@@ -115,7 +110,11 @@ export function dropMember(turn: Turn, incarnation: Incarnation, reason: string)
 
 /** Gives the whole round up; the committed state stays as it is. */
 export function abandonTraining(turn: Turn, reason: string): void {
-  keepMembers(turn, () => false, reason);
+  const round = currentRound(turn);
+  if (round === null) return;
+  const { dropped, ranges } = withoutMembers(round, () => false);
+  release(turn, round, { dropped, ranges, reason });
+  setStage(turn, { round: null });
 }
 
 /** Fixes the contributor set: whoever has trained by now. */
@@ -170,7 +169,12 @@ function exchange(turn: Turn, round: TrainRound): void {
 
 function commit(turn: Turn, round: TrainRound): void {
   const stage = stageOf(turn);
-  const hash = agreedHash(round, committedOf(stage.ledger));
+  const agreed = agreedHash(round, committedOf(stage.ledger));
+  if ('problem' in agreed) {
+    finish(turn, { outcome: 'failed', code: 'protocol.invalid', message: agreed.problem });
+    return;
+  }
+  const { hash } = agreed;
   const ledger = commitLent(stage.ledger);
   const committed = committedOf(ledger);
   const contributors = round.members.map(({ incarnation }) => incarnation);
@@ -186,11 +190,14 @@ function commit(turn: Turn, round: TrainRound): void {
     msPerSample: totals.msPerSample,
     failures: 0,
   });
-  turn.state = { ...turn.state, commits: turn.state.commits + 1 };
-  reportProgress(turn, round, totals.lossSum / totals.samples);
+  const reached = [...turn.state.roster].map(
+    ([key, member]) => [key, contributors.includes(key) ? { ...member, unreachable: 0 } : member] as const,
+  );
+  turn.state = { ...turn.state, commits: turn.state.commits + 1, roster: new Map(reached) };
+  reportProgress(turn, round.id, totals);
 }
 
-function reportProgress(turn: Turn, round: TrainRound, loss: number): void {
+function reportProgress(turn: Turn, round: number, { lossSum, correct, samples }: RoundTotals): void {
   const { name, ledger, startedMs, startedAt } = stageOf(turn);
   const committed = committedOf(ledger);
   const seconds = Math.max(turn.nowMs - startedMs, 1) / 1000;
@@ -198,18 +205,20 @@ function reportProgress(turn: Turn, round: TrainRound, loss: number): void {
   report(turn, {
     type: 'progress',
     stage: name,
-    round: round.id,
+    round,
     epoch: Math.min(Math.floor(committed / ledger.size) + 1, ledger.epochs),
     epochs: ledger.epochs,
     committed,
     samples: samplesOf(ledger),
-    loss,
+    loss: lossSum / samples,
+    trainAccuracy: correct / samples,
     imagesPerSecond,
     secondsLeft: (samplesOf(ledger) - committed) / imagesPerSecond,
   });
 }
 
-function currentRound(turn: Turn): TrainRound | null {
+/** The round of training under way, or null. */
+export function currentRound(turn: Turn): TrainRound | null {
   const round = turn.state.stage?.round ?? null;
   return round?.kind === 'train' ? round : null;
 }

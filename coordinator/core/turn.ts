@@ -6,10 +6,10 @@
 import { present } from '../../src/base/assert.js';
 import type { Incarnation, RoundId } from '../../src/base/ids.js';
 import type { CoordinatorMessage } from '../../src/protocol/control.js';
-import type { Evaluation, Outcome, Report, StageResult } from '../../src/protocol/report.js';
+import type { Outcome, Report, StageResult } from '../../src/protocol/report.js';
 import type { Counters, Roster } from './roster.js';
 import type { StageState } from './stage.js';
-import type { CheckpointInfo, Effect, JournalRecord, RunPlan } from './types.js';
+import type { Effect, JournalRecord, Recovered, RunPlan } from './types.js';
 
 export type RunPhase =
   | { readonly kind: 'running' }
@@ -38,7 +38,7 @@ export interface RunState {
   /** The stage under way; null between stages and after the last. */
   readonly stage: StageState | null;
   /** What an earlier term left of the first stage to run; used once. */
-  readonly left: { readonly checkpoint: CheckpointInfo | null; readonly evaluations: readonly Evaluation[] } | null;
+  readonly left: Recovered | null;
   readonly nextIncarnation: number;
   readonly nextRound: number;
   readonly commits: number;

@@ -34,10 +34,12 @@ export interface Timing {
   /** The deadline of a round before any round was measured, and the least afterwards. */
   readonly firstRoundMs: number;
   readonly roundFloorMs: number;
-  /** A round may take so many times what the last rounds took per sample. */
+  /** A round may take so many times what the last one took per sample. */
   readonly roundFactor: number;
   /** Contributors must have averaged after so long. */
   readonly averageMs: number;
+  /** In mid-stage, the longest time without a checkpoint. */
+  readonly checkpointMs: number;
   /** A checkpoint that was asked for must be stored after so long. */
   readonly saveMs: number;
   /** A graceful stop is over after so long, with or without its checkpoint. */
@@ -130,13 +132,17 @@ export type Effect =
 /** Where a run goes on: nothing done yet, or what the journal and the whole checkpoints say. */
 export interface Recovered {
   readonly done: readonly StageResult[];
-  /** The newest whole checkpoint of the stage that is not done, if it has one. */
-  readonly checkpoint: CheckpointInfo | null;
+  /** The whole checkpoints of the stage that is not done, oldest first. It goes on from the last. */
+  readonly checkpoints: readonly CheckpointInfo[];
   /** Evaluations of that stage up to the checkpoint. */
   readonly evaluations: readonly Evaluation[];
   /** The highest round of any earlier term: rounds go on from there. */
   readonly round: number;
+  /** Commits in the journal, in all and of the stage that is not done. Those that were undone later are among them. */
   readonly commits: number;
+  readonly stageCommits: number;
+  /** Whether there are commits after the last checkpoint: they are undone. */
+  readonly isBehind: boolean;
 }
 
 /**

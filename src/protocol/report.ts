@@ -44,6 +44,8 @@ export type Report =
       readonly samples: number;
       /** Mean training loss of the round. */
       readonly loss: number;
+      /** Share of the round's samples classified right while training, 0 to 1. */
+      readonly trainAccuracy: number;
       readonly imagesPerSecond: number;
       readonly secondsLeft: number;
     }

@@ -114,7 +114,9 @@ export class SimEngine {
     const base = this.#base(order);
     this.#candidate = null;
     if (base === null) {
-      this.#say({ ...this.#identity(), type: 'worker.failed', code: 'transport.deadline', message: 'nobody has the base' });
+      const isDamaged = order.base.checkpoint !== null && this.#coordinator()?.load(order.base.checkpoint) === null;
+      const code = isDamaged ? 'checkpoint.damaged' : 'peer.refused';
+      this.#say({ ...this.#identity(), type: 'worker.failed', code, message: 'nobody has the base' });
       return;
     }
     this.#committed = base;

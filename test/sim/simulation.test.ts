@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { present } from '../../src/base/assert.js';
-import { type SimulationResult, simulate } from './simulation.js';
+import { SAMPLES, type SimulationResult, simulate } from './simulation.js';
 
 const SEEDS = Number(process.env.STILLHOUSE_SIM_SEEDS ?? 200);
 const FIRST = Number(process.env.STILLHOUSE_SIM_FIRST ?? 1);
@@ -17,7 +17,7 @@ function audit(result: SimulationResult, seed: number): void {
     const record = present(done[0], 'the stage');
     const id = record.type === 'stage-done' ? record.result.checkpoint?.id : undefined;
     const checkpoint = present(result.disk.checkpoints.get(id ?? ''), `the checkpoint ${id} (${story})`);
-    expect(checkpoint.ranges, story).toEqual([{ start: 0, end: 57 * 3 }]);
+    expect(checkpoint.ranges, story).toEqual([{ start: 0, end: SAMPLES }]);
   }
   expect([...result.disk.exported], story).toEqual(['taught']);
 }

@@ -4,6 +4,7 @@ import { DEFAULT_TIMING } from '../../coordinator/core/timing.js';
 import type { RunPlan } from '../../coordinator/core/types.js';
 import { asTerm } from '../../src/base/ids.js';
 import { recipeSchema } from '../../src/config/schema.js';
+import { totalOf } from '../../src/data/shard-plan.js';
 import { SimCoordinator, type SimDisk, type SimEnd } from './sim-coordinator.js';
 import type { DataPlane } from './sim-engine.js';
 import { SimWorker } from './sim-worker.js';
@@ -27,6 +28,8 @@ export interface SimulationResult {
   readonly faults: readonly string[];
   readonly seconds: number;
 }
+
+const FAULTS = ['engine', 'agent', 'cut', 'cut', 'drain', 'coordinator', 'stop', 'damage'] as const;
 
 /** A worker that died starts again after so long, as a supervisor would have it. */
 const RESTART_MS = 300;
@@ -63,9 +66,26 @@ class Simulation {
     for (let i = 0; i < this.#options.students; i++) this.#startWorker(`student-${i}`, 'student');
     for (let i = 0; i < this.#options.teachers; i++) this.#startWorker(`teacher-${i}`, 'teacher');
     this.#scheduleFault();
-    this.#world.play(LIMIT_MS, () => this.#coordinator?.end != null);
+    this.#world.play(LIMIT_MS, () => this.#isOver());
     const end = this.#coordinator?.end ?? null;
     return { disk: this.#disk, plan: this.#plan, end, faults: this.#faults, seconds: this.#world.nowMs / 1000 };
+  }
+
+  /** A run that was stopped is resumed. */
+  #isOver(): boolean {
+    const end = this.#coordinator?.end ?? null;
+    if (end?.outcome !== 'stopped') return end !== null;
+    this.#coordinator?.kill();
+    this.#coordinator = null;
+    this.#world.after(this.#world.between(100, 2000), () => this.#startCoordinator());
+    return false;
+  }
+
+  /** A checkpoint in mid-stage is no longer whole. The last one of a stage stays: without it the run must fail. */
+  #damage(): void {
+    const partial = [...this.#disk.checkpoints.values()].filter(({ ranges }) => totalOf(ranges) < SAMPLES);
+    const victim = partial[this.#world.random.below(Math.max(1, partial.length))];
+    if (victim !== undefined) this.#disk.checkpoints.delete(victim.id);
   }
 
   #startCoordinator(): void {
@@ -109,7 +129,7 @@ class Simulation {
     const { random } = this.#world;
     const workers = [...this.#workers.values()];
     const victim = workers[random.below(workers.length)];
-    const kind = (['engine', 'agent', 'cut', 'cut', 'drain', 'coordinator'] as const)[random.below(6)];
+    const kind = FAULTS[random.below(FAULTS.length)];
     this.#faults.push(`${Math.round(this.#world.nowMs)} ms: ${kind} ${kind === 'coordinator' ? '' : victim?.name}`);
     switch (kind) {
       case 'engine':
@@ -122,6 +142,11 @@ class Simulation {
         victim?.cut(true);
         this.#world.after(this.#world.between(100, 8000), () => victim?.cut(false));
         return;
+      case 'stop':
+        this.#coordinator?.stop('a person asked');
+        return;
+      case 'damage':
+        return this.#damage();
       case 'coordinator':
         this.#coordinator?.kill();
         this.#coordinator = null;
@@ -129,6 +154,10 @@ class Simulation {
     }
   }
 }
+
+/** Of an epoch, and of a stage. */
+const SIZE = 57;
+export const SAMPLES = 3 * SIZE;
 
 /** Three epochs of a trained and of a taught stage, then an export. */
 export function simulatedPlan(): RunPlan {
@@ -174,7 +203,7 @@ export function simulatedPlan(): RunPlan {
     recipe,
     recipeJson: '{}',
     dataEndpoint: 'inproc://data',
-    splitSizes: { all: 57, test: 5 },
+    splitSizes: { all: SIZE, test: 5 },
     timing,
   };
 }

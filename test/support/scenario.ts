@@ -131,7 +131,7 @@ class Stagehand {
           dataBytes: 1000,
         };
       case 'trained': {
-        const samples = totalOf(this.#rangesOf(from.incarnation));
+        const samples = Number(options.samples ?? totalOf(this.#rangesOf(from.incarnation)));
         return { ...from, type: 'worker.trained', round, samples, lossSum: samples, correct: 0, trainMs: samples };
       }
       case 'averaged': {
