@@ -75,12 +75,20 @@ export type Outcome = 'done' | 'failed' | 'stopped';
 
 /** The numbers that end up in summary.json, next to what the shell knows (durations). */
 export interface Summary {
+  /** The engines that took part in the last term. */
   readonly engine: string;
+  /** By stage: share of the test split classified right after the last epoch, and at its best. */
   readonly accuracy: Readonly<Record<string, { readonly last: number; readonly best: number; readonly epoch: number }>>;
+  /** By the recipe's name of the model. Bytes are of its float32 parameters. */
   readonly models: Readonly<Record<string, { readonly parameters: number; readonly bytes: number; readonly millisecondsPerImage: number }>>;
+  /** By role: images through the model of one worker per second of its busy time, in the last term. */
   readonly imagesPerSecond: Readonly<Record<string, number>>;
+  /** Bytes on each plane, sent and received by workers, in the last term. */
   readonly wireBytes: { readonly control: number; readonly data: number };
+  /** Commits of the whole run, also those that were undone by going back to a checkpoint. */
   readonly commits: number;
+  /** Samples in the committed parameters of all stages. */
   readonly samplesCommitted: number;
+  /** Workers and engines that came back in the last term. */
   readonly restarts: number;
 }

@@ -13,6 +13,7 @@ const PROGRESS: Report = {
   committed: 10_000,
   samples: 64_000,
   loss: 0.5,
+  trainAccuracy: 0.5,
   imagesPerSecond: 1234.5,
   secondsLeft: 43.7,
 };

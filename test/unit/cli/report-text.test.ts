@@ -22,7 +22,7 @@ test('the bar goes back with the stage', () => {
   const terminal = Object.assign(new PassThrough(), { isTTY: true, columns: 120, cursorTo() {}, clearLine() {}, moveCursor() {} });
   const view = new BarView(terminal);
   view.report({ type: 'stage-started', stage: 'teacher', kind: 'train', epochs: 1, samples: 6_400 });
-  const figures = { round: 40, epoch: 1, epochs: 1, loss: 0.5, imagesPerSecond: 100, secondsLeft: 13 };
+  const figures = { round: 40, epoch: 1, epochs: 1, loss: 0.5, trainAccuracy: 0.5, imagesPerSecond: 100, secondsLeft: 13 };
   view.report({ type: 'progress', stage: 'teacher', committed: 5_120, samples: 6_400, ...figures });
   view.report(ROLLBACK);
   view.close();
