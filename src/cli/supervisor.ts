@@ -3,12 +3,12 @@
  * again, passes on the wish to stop, and ends when the coordinator ends. Knows nothing of recipes.
  *
  * Invariants: when `supervise` resolves, no process that it started is alive. A worker is started only while the
- * coordinator lives and nobody has asked to stop. The first signal asks, the second one kills.
+ * coordinator lives and the run goes on. The first signal asks, the second one ends everything at once.
  */
 
 import { assertNever } from '../base/assert.js';
 import type { Clock, TimerHandle } from '../base/clock.js';
-import { type ErrorCode, EXIT } from '../errors/table.js';
+import { ERROR_TABLE, type ErrorCode, EXIT } from '../errors/table.js';
 import { type Child, type ChildEnd, describeEnd, startChild } from '../process/child.js';
 import type { StopSignal } from '../process/signal.js';
 import { onStopSignal } from '../process/stop-wish.js';
@@ -21,6 +21,7 @@ import type {
   WorkerArguments,
 } from '../protocol/parent.js';
 import type { Outcome } from '../protocol/report.js';
+import { endWorkerNow } from './end-worker.js';
 import { decideRestart } from './restart-policy.js';
 import type { RunView } from './run-view.js';
 
@@ -58,7 +59,8 @@ interface Worker {
   readonly plan: SupervisorOptions['workers'][number];
   child: Child<never, ParentToWorker> | null;
   restarts: number;
-  isGivenUp: boolean;
+  /** It ended, and is not started again. */
+  isGone: boolean;
 }
 
 /** Runs the coordinator and its workers to the end. */
@@ -76,12 +78,13 @@ class Supervisor {
   #summary: RunSummary | null = null;
   #outcome: Outcome | null = null;
   #error: ErrorCode | null = null;
+  /** What ends the run, unless an error did before. */
   #signal: StopSignal | null = null;
   #isEnding = false;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#workers = options.workers.map((plan) => ({ plan, child: null, restarts: 0, isGivenUp: false }));
+    this.#workers = options.workers.map((plan) => ({ plan, child: null, restarts: 0, isGone: false }));
     const module = options.modules?.coordinator ?? 'coordinator/main.js';
     this.#coordinator = startChild({ module, args: [JSON.stringify(options.coordinator)] });
     this.#coordinator.onMessage((message) => this.#onMessage(message));
@@ -98,8 +101,7 @@ class Supervisor {
       const end = await this.#coordinator.ended;
       await this.#endWorkers();
       const code = this.#conclude(end);
-      const isResumable = this.#run !== null && this.#outcome !== 'done' && this.#outcome !== 'failed';
-      return { code, summary: this.#summary, run: this.#run, isResumable };
+      return { code, summary: this.#summary, run: this.#run, isResumable: this.#isResumable() };
     } finally {
       for (const timer of this.#timers) timer.cancel();
       offSignal();
@@ -115,17 +117,18 @@ class Supervisor {
         for (const worker of this.#workers) this.#startWorker(worker);
         return;
       case 'report':
-        if (message.report.type === 'run-ended') this.#outcome = message.report.outcome;
+        if (message.report.type === 'run-ended') {
+          this.#outcome = message.report.outcome;
+          // The workers know by now, and end as they should.
+          this.#isEnding = true;
+        }
         this.#options.view.report(message.report);
         return;
       case 'summary':
         this.#summary = message.summary;
         return;
       case 'error':
-        this.#error = message.code;
-        // That the run was stopped is no news to whoever stopped it.
-        if (this.#signal !== null && message.code === 'run.interrupted') return;
-        this.#options.view.alert(`error (${message.code}): ${message.message}`);
+        this.#onError(message.code, message.message);
         return;
       default:
         assertNever(message, 'message of the coordinator');
@@ -152,33 +155,41 @@ class Supervisor {
     const decision = decideRestart(end, worker.restarts, restarts);
     switch (decision.type) {
       case 'leave':
+        worker.isGone = true;
+        this.#requireRole(worker.plan.role, 'run.interrupted');
         return;
       case 'restart':
         worker.restarts++;
         view.note(`${what}; starting it again (${worker.restarts} of ${restarts})`);
         this.#later(decision.delayMs, () => this.#startWorker(worker));
         return;
-      case 'give-up': {
-        worker.isGivenUp = true;
+      case 'give-up':
+        worker.isGone = true;
         view.alert(`${what}; it is not started again: ${decision.why}`);
-        const { role } = worker.plan;
-        const isLast = this.#workers.every((other) => other.plan.role !== role || other.isGivenUp);
-        if (isLast) this.#giveUp(`no ${role} is left`);
+        this.#requireRole(worker.plan.role, 'worker.exhausted');
         return;
-      }
       default:
         assertNever(decision, 'restart decision');
     }
   }
 
-  #giveUp(why: string): void {
-    this.#error ??= 'worker.exhausted';
-    this.#options.view.alert(`error (worker.exhausted): ${why}, so the run cannot go on`);
+  /** Ends the run when nobody of this role is left, who would be waited for in vain. */
+  #requireRole(role: WorkerArguments['role'], code: ErrorCode): void {
+    if (this.#workers.some(({ plan, isGone }) => plan.role === role && !isGone)) return;
+    const why = `no ${role} is left`;
+    this.#onError(code, `${why}, so the run cannot go on`);
     this.#askToStop(why);
   }
 
+  /** The first error is why the run ends. That it was stopped is no news after that, nor to whoever gave the signal. */
+  #onError(code: ErrorCode, message: string): void {
+    const isNews = code !== 'run.interrupted' || (this.#signal === null && this.#error === null);
+    this.#error ??= code;
+    if (isNews) this.#options.view.alert(`error (${code}): ${message}`);
+  }
+
   #onSignal(signal: StopSignal): void {
-    this.#signal = signal;
+    if (this.#error === null) this.#signal = signal;
     this.#askToStop(signal);
   }
 
@@ -195,7 +206,7 @@ class Supervisor {
   #killAll(): void {
     this.#isEnding = true;
     this.#coordinator.kill('SIGKILL');
-    for (const { child } of this.#workers) child?.kill('SIGKILL');
+    for (const { child } of this.#workers) if (child !== null) endWorkerNow(child, this.#options.clock);
   }
 
   /** The coordinator is gone: workers that know it end by themselves, the others are ended. */
@@ -214,9 +225,8 @@ class Supervisor {
   }
 
   #conclude(end: ChildEnd): number {
-    if (this.#error === 'worker.exhausted') return EXIT.failed;
-    const isFailed = this.#outcome === 'failed' || (this.#error !== null && this.#signal === null);
-    if (isFailed) return end.code === null || end.code === EXIT.done ? EXIT.failed : end.code;
+    if (this.#error !== null && this.#signal === null) return ERROR_TABLE[this.#error].exitCode;
+    if (this.#outcome === 'failed') return EXIT.failed;
     if (this.#outcome === 'done') return EXIT.done;
     const { view } = this.#options;
     if (!this.#hasConcluded() && this.#signal === null)
@@ -224,6 +234,11 @@ class Supervisor {
     // Without a folder there is nothing to go on with, and trying again would end the same way.
     if (this.#signal === null) return this.#run === null ? EXIT.failed : EXIT.tryAgain;
     return this.#signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
+  }
+
+  #isResumable(): boolean {
+    if (this.#run === null || this.#outcome === 'done') return false;
+    return this.#outcome !== 'failed' || (this.#error !== null && ERROR_TABLE[this.#error].retryable);
   }
 
   #later(delayMs: number, callback: () => void): void {

@@ -10,6 +10,7 @@ import { onStopSignal } from '../process/stop-wish.js';
 import type { ParentToWorker, WorkerArguments } from '../protocol/parent.js';
 import { isLoopback, requireEndpoint } from '../transport/endpoint.js';
 import { action, type CliContext, EXIT_CODES, examples } from './context.js';
+import { endWorkerNow } from './end-worker.js';
 import { checkEndpoint } from './endpoint-option.js';
 import type { Output } from './output.js';
 
@@ -74,10 +75,10 @@ async function workHere(plan: WorkerArguments, { clock }: CliContext, output: Ou
     ask(signal) {
       stoppedBy = signal;
       child.send({ type: 'stop', reason: signal });
-      clock.after(STOP_MS, () => child.kill('SIGKILL'), { unref: true });
+      clock.after(STOP_MS, () => endWorkerNow(child, clock), { unref: true });
     },
     offerForce: () => output.note('leaving the run; once more to stop at once'),
-    force: () => child.kill('SIGKILL'),
+    force: () => endWorkerNow(child, clock),
   });
   output.note(`worker ${plan.name}: ${plan.role} of ${plan.coordinator}`);
   const end = await child.ended;

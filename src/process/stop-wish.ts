@@ -25,6 +25,8 @@ export interface SignalWish {
 export interface StopWish extends SignalWish {
   /** Called once, with the signal's name or the parent's reason. */
   ask(reason: string): void;
+  /** Called with each signal that counts, and with each wish of the parent for the end at once. */
+  force(reason: string): void;
 }
 
 /** Takes SIGINT and SIGTERM as the wish of a user, who may wish twice. Returns a function that takes it off again. */
@@ -47,14 +49,14 @@ export function onStopSignal(wish: SignalWish): () => void {
   };
 }
 
-/** A parent (parent-link.ts) whose messages all mean that this process shall end. */
+/** A parent (parent-link.ts) whose messages all mean that this process shall end: in order, or at once. */
 interface StoppingParent {
-  onMessage(handler: (message: { readonly reason: string }) => void): void;
+  onMessage(handler: (message: { readonly type: 'stop' | 'end'; readonly reason: string }) => void): void;
 }
 
 /**
- * Takes the parent's messages and SIGTERM as one wish, for both come when a signal goes to the whole process group; a
- * parent that wants the end at once kills. Without a parent, signals are a user's: see {@link onStopSignal}.
+ * Takes the parent's 'stop' and SIGTERM as one wish, for both come when a signal goes to the whole process group; only
+ * its 'end' means more. Without a parent, signals are a user's: see {@link onStopSignal}.
  */
 export function onStopWish(parent: StoppingParent | null, wish: StopWish): void {
   if (parent === null) {
@@ -67,6 +69,9 @@ export function onStopWish(parent: StoppingParent | null, wish: StopWish): void 
     isAsked = true;
     wish.ask(reason);
   };
-  parent.onMessage(({ reason }) => askOnce(reason));
+  parent.onMessage(({ type, reason }) => {
+    askOnce(reason);
+    if (type === 'end') wish.force(reason);
+  });
   onSignal(['SIGTERM'], askOnce);
 }

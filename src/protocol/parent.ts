@@ -57,5 +57,8 @@ export interface WorkerArguments {
   readonly logFile?: string;
 }
 
-/** Drain: finish what the round needs, then leave. Later ones change nothing: a parent in a hurry kills. */
-export type ParentToWorker = { readonly type: 'stop'; readonly reason: string };
+export type ParentToWorker =
+  /** Drain: finish what the round needs, then leave. Later ones change nothing. */
+  | { readonly type: 'stop'; readonly reason: string }
+  /** Kill the engine and leave. */
+  | { readonly type: 'end'; readonly reason: string };

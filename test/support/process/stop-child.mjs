@@ -1,6 +1,6 @@
 /**
  * Stands for a process that can be asked to stop, through the compiled stop-wish. Its argument is a list of what happens
- * to it: a signal, 'message' (it has its parent send one), or milliseconds that pass. Writes what it was asked, as JSON.
+ * to it: a signal, 'stop' or 'end' (it has its parent send that), or milliseconds that pass. Writes what it was asked, as JSON.
  */
 
 import { once } from 'node:events';
@@ -31,8 +31,9 @@ for (const event of JSON.parse(process.argv[2])) {
     nowMs += event;
     while (timers.length > 0 && timers[0].dueMs <= nowMs) timers.shift().call();
   } else {
-    const came = once(process, event);
-    if (event === 'message') link.send('now');
+    const isMessage = !event.startsWith('SIG');
+    const came = once(process, isMessage ? 'message' : event);
+    if (isMessage) link.send(event);
     else process.kill(process.pid, event);
     await came;
   }

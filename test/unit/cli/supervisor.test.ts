@@ -1,7 +1,12 @@
-import { describe, expect, test, vi } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type Clock, systemClock } from '../../../src/base/clock.js';
 import type { RunView } from '../../../src/cli/run-view.js';
 import { type RunEnd, supervise } from '../../../src/cli/supervisor.js';
+import { hasCode } from '../../../src/errors/stillhouse-error.js';
 
 const MODULES = { coordinator: '../test/support/process/fake-coordinator.mjs', worker: '../test/support/process/fake-worker.mjs' };
 /** Delays are so much shorter here: what waits for seconds waits for moments. */
@@ -12,11 +17,14 @@ interface Supervised {
   /** What the user was told, in order. */
   readonly told: string[];
   until(text: string): Promise<unknown>;
+  /** Once it is listening. */
+  killCoordinator(): void;
 }
 
 /** A run whose coordinator behaves as `recipe` says and whose workers behave as they are called. */
 function start(recipe: string, workers: readonly string[] = [], haste = HASTE): Supervised {
   const told: string[] = [];
+  let coordinator = 0;
   const view: RunView = {
     report: (report) => void told.push(report.type),
     note: (text) => void told.push(text),
@@ -31,9 +39,19 @@ function start(recipe: string, workers: readonly string[] = [], haste = HASTE): 
     view,
     clock,
     modules: MODULES,
-    onListening: () => void told.push('listening'),
+    onListening: (endpoint) => {
+      told.push('listening');
+      // The fake one's port is its process id.
+      coordinator = Number(endpoint.split(':').at(-1));
+    },
   });
-  return { end, told, until: (text) => vi.waitUntil(() => told.some((line) => line.includes(text)), { timeout: 10_000, interval: 5 }) };
+  const killCoordinator = (): void => void process.kill(coordinator, 'SIGKILL');
+  return {
+    end,
+    told,
+    killCoordinator,
+    until: (text) => vi.waitUntil(() => told.some((line) => line.includes(text)), { timeout: 10_000, interval: 5 }),
+  };
 }
 
 describe('the exit code is that of how the run ended', () => {
@@ -42,10 +60,11 @@ describe('the exit code is that of how the run ended', () => {
     ['failed', 1],
     ['refused', 2],
     ['crash', 75],
+    ['waited', 75],
     ['stillborn', 1],
   ] as const)('%s: %i', async (recipe, code) => {
     const { end, told } = start(recipe, ['student-1', 'teacher-1']);
-    expect(await end).toMatchObject({ code, isResumable: recipe === 'crash' });
+    expect(await end).toMatchObject({ code, isResumable: recipe === 'crash' || recipe === 'waited' });
     if (recipe === 'crash') expect(told.join('\n')).toMatch(/coordinator ended unexpectedly \(exit code 1\)/);
   });
 
@@ -99,10 +118,52 @@ describe('a signal', () => {
   });
 });
 
+describe('no engine outlives the run', () => {
+  /** A worker whose engine does not notice the end of its agent, and whether that engine lives. */
+  function busyWorker(): { name: string; isUp: () => boolean; isAlive: () => boolean } {
+    const name = `busy-student-${randomUUID()}`;
+    const file = join(tmpdir(), `${name}.pid`);
+    const isAlive = (): boolean => {
+      try {
+        return process.kill(Number(readFileSync(file, 'utf8')), 0);
+      } catch (error) {
+        if (!hasCode(error, 'ESRCH')) throw error;
+        return false;
+      }
+    };
+    onTestFinished(() => {
+      if (isAlive()) process.kill(Number(readFileSync(file, 'utf8')), 'SIGKILL');
+      rmSync(file);
+    });
+    return { name, isUp: () => existsSync(file) && readFileSync(file, 'utf8') !== '', isAlive };
+  }
+
+  test('that is killed by a second signal', async () => {
+    const { name, isUp, isAlive } = busyWorker();
+    const { end, until } = start('stubborn', [name], 1);
+    await vi.waitUntil(isUp);
+    process.emit('SIGINT', 'SIGINT');
+    await until('once more to stop at once');
+    process.emit('SIGINT', 'SIGINT');
+    expect((await end).code).toBe(130);
+    expect(isAlive()).toBe(false);
+  });
+
+  test('whose coordinator is killed', async () => {
+    const { name, isUp, isAlive } = busyWorker();
+    const { end, killCoordinator } = start('hang', [name], 1);
+    await vi.waitUntil(isUp);
+    killCoordinator();
+    expect((await end).code).toBe(75);
+    expect(isAlive()).toBe(false);
+  });
+});
+
 describe('a worker that dies', () => {
   test('is started again so often, and the run ends when no other of its role is left', async () => {
     const { end, told } = start('hang', ['exit-1-student', 'teacher-1']);
-    expect((await end).code).toBe(1);
+    expect(await end).toMatchObject({ code: 1, isResumable: true });
+    expect(told.join('\n')).not.toContain('run.interrupted');
     expect(told.filter((line) => line.includes('starting it again'))).toEqual([
       'exit-1-student ended (exit code 1); starting it again (1 of 2)',
       'exit-1-student ended (exit code 1); starting it again (2 of 2)',
@@ -118,6 +179,12 @@ describe('a worker that dies', () => {
     process.emit('SIGINT', 'SIGINT');
     expect((await end).code).toBe(130);
     expect(told.join('\n')).not.toMatch(/exhausted/);
+  });
+
+  test('with the code of a run that is over, while the run goes on, leaves nobody to wait for', async () => {
+    const { end, told } = start('hang', ['exit-0-student', 'teacher-1']);
+    expect(await end).toMatchObject({ code: 75, isResumable: true });
+    expect(told).toContain('error (run.interrupted): no student is left, so the run cannot go on');
   });
 
   test('with the code of a run that is over stays away', async () => {

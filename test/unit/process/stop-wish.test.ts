@@ -10,15 +10,20 @@ async function heardBy(events: readonly (string | number)[], { hasParent }: { re
   const child = spawn(process.execPath, [CHILD, JSON.stringify(events)], {
     stdio: ['ignore', 'pipe', 'inherit', ...(hasParent ? (['ipc'] as const) : [])],
   });
-  child.on('message', () => child.send({ reason: 'the user' }));
+  child.on('message', (type) => child.send({ type, reason: 'the user' }));
   return JSON.parse(await text(child.stdout as NodeJS.ReadableStream));
 }
 
 describe('with a parent', () => {
   test.each([
-    [['message'], ['ask the user']],
-    [['message', 1000, 'SIGTERM', 1000, 'SIGTERM'], ['ask the user']],
-    [['SIGTERM', 1000, 'message', 1000, 'SIGTERM'], ['ask SIGTERM']],
+    [['stop'], ['ask the user']],
+    [['stop', 1000, 'SIGTERM', 1000, 'SIGTERM', 'stop'], ['ask the user']],
+    [['SIGTERM', 1000, 'stop', 1000, 'SIGTERM'], ['ask SIGTERM']],
+    [
+      ['stop', 'end'],
+      ['ask the user', 'force the user'],
+    ],
+    [['end'], ['ask the user', 'force the user']],
     [['SIGINT', 1000, 'SIGINT'], []],
   ])('%j: %j', async (events, heard) => {
     expect(await heardBy(events, { hasParent: true })).toEqual(heard);
