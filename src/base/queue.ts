@@ -11,10 +11,6 @@ export class BoundedQueue<T> {
     this.countMax = countMax;
   }
 
-  get size(): number {
-    return this.#items.length;
-  }
-
   /** False, and nothing is added, when the queue is full. */
   offer(item: T): boolean {
     if (this.#items.length >= this.countMax) return false;
@@ -25,10 +21,5 @@ export class BoundedQueue<T> {
   /** The oldest item, removed; undefined when empty. */
   take(): T | undefined {
     return this.#items.shift();
-  }
-
-  /** All items, oldest first, removed. */
-  drain(): T[] {
-    return this.#items.splice(0);
   }
 }

@@ -5,7 +5,7 @@ import type { Clock } from '../../src/base/clock.js';
 import type { Incarnation, Term } from '../../src/base/ids.js';
 import type { Recipe, TrainingStage } from '../../src/config/schema.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
-import type { Logger } from '../../src/log/logger.js';
+import type { LogFields, Logger } from '../../src/log/logger.js';
 import { cutText } from '../../src/protocol/field.js';
 import type { EngineReport } from './messages.js';
 import type { Meter } from './meter.js';
@@ -23,6 +23,8 @@ export interface EngineContext {
   readonly splits: SplitShelf;
   readonly meter: Meter;
   readonly logger: Logger;
+  /** Tells the agent at once how far the engine is, as it does several times a second anyway. */
+  showProgress(): void;
   /** To the coordinator, by way of the agent. */
   report(message: ReportBody): void;
   /** A bug, or a broken runtime: the process ends, and the agent starts another. */
@@ -40,12 +42,15 @@ export function trainingStage({ recipe }: EngineContext, name: string): Training
   throw new StillhouseError('protocol.invalid', `stage ${name} has no model of its own`);
 }
 
-/** An error that a person or the coordinator can act on is reported, and the engine lives on; any other ends it. */
-export function reportFailure(context: EngineContext, error: unknown): void {
+/**
+ * An error that a person or the coordinator can act on is reported, and the engine lives on; any other ends it. `work`
+ * says in the log what failed.
+ */
+export function reportFailure(context: EngineContext, error: unknown, work: LogFields = {}): void {
   if (!(error instanceof StillhouseError)) {
     context.crash(error);
     return;
   }
-  context.logger.error('work.failed', { code: error.code, error });
+  context.logger.error('work.failed', { ...work, code: error.code, error });
   context.report({ type: 'worker.failed', code: error.code, message: cutText(error.message) });
 }

@@ -46,10 +46,12 @@ export async function startEngine({ configure, transport, clock, logger, send, c
   const meter = new Meter(clock);
   const splits = new SplitShelf(recipe.data);
   const report: EngineContext['report'] = (message) => send({ ...message, term, incarnation });
-  const role = roleOf(configure.role, { term, incarnation, recipe, dataEndpoint, clock, peers, splits, meter, logger, report, crash });
+  const showProgress = () => send(meter.progress(peers.bytes()));
+  const context = { term, incarnation, recipe, dataEndpoint, clock, peers, splits, meter, logger, showProgress, report, crash };
+  const role = roleOf(configure.role, context);
   const server = await serveData({ transport, endpoint: listen, answer: (request) => role.answer(request) });
   report({ type: 'worker.ready', endpoint: server.endpoint, engine: name });
-  const progress = startProgress(clock, () => send(meter.progress(peers.bytes())));
+  const progress = startProgress(clock, showProgress);
   return {
     handle: (order) => role.handle(order),
     async close() {

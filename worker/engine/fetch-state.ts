@@ -29,46 +29,71 @@ export interface FetchedState {
   readonly slots: Float32Array;
 }
 
-/** From a peer that holds it in memory. Throws as Peers.request does, and protocol.invalid when it is something else. */
+/**
+ * From a peer that holds it in memory. Throws as Peers.request does, protocol.invalid when it is something else, and
+ * model.invalid when it is of another model than the one here.
+ */
 export async function fetchFromPeer(context: EngineContext, endpoint: string, name: StateName & { hash: string }): Promise<FetchedState> {
   const { stage, round, hash } = name;
   const body = { type: 'state.get', term: context.term, stage, round, hash } as const;
-  return checked(await context.peers.request(endpoint, { body, deadlineMs: DATA_TIMING.stateMs }), name, endpoint);
+  const state = stateOf(await context.peers.request(endpoint, { body, deadlineMs: DATA_TIMING.stateMs }), name, endpoint);
+  const damage = damageOf(state, name.hash);
+  if (damage !== null) throw wrong(name, damage, endpoint);
+  return state;
 }
 
-/** From the coordinator's disk; `round` is null where the checkpoint's name is all that is known. Throws checkpoint.damaged. */
+/**
+ * From the coordinator's disk; `round` is null where the checkpoint's name is all that is known. Throws
+ * checkpoint.damaged when asking again would give the same (an older checkpoint may serve), and model.invalid when it is
+ * of another model than the one here.
+ */
 export async function fetchCheckpoint(
   context: EngineContext,
   checkpoint: string,
   name: Omit<StateName, 'round'> & { readonly round: number | null },
 ): Promise<FetchedState> {
   const body = { type: 'checkpoint.get', checkpoint } as const;
-  try {
-    const answer = await context.peers.request(context.dataEndpoint, { body, deadlineMs: DATA_TIMING.checkpointMs });
-    return checked(answer, { ...name, round: name.round ?? answer.header.round }, context.dataEndpoint);
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    throw new StillhouseError('checkpoint.damaged', `checkpoint ${checkpoint}: ${error.message}`, { cause: error });
-  }
+  const damaged = (what: string, cause?: unknown) =>
+    new StillhouseError('checkpoint.damaged', `checkpoint ${checkpoint}: ${what}`, { cause });
+  const { dataEndpoint } = context;
+  const answer = await context.peers.request(dataEndpoint, { body, deadlineMs: DATA_TIMING.checkpointMs }).catch((error: unknown) => {
+    const isDamage = error instanceof PeerRefusal && (error.reason === 'missing' || error.reason === 'failed');
+    throw isDamage ? damaged(error.message, error) : error;
+  });
+  const state = stateOf(answer, { ...name, round: name.round ?? answer.header.round }, dataEndpoint);
+  const damage = damageOf(state, name.hash);
+  if (damage !== null) throw damaged(damage);
+  return state;
 }
 
-/** Asking again would give the same; an older checkpoint may serve. */
-function isDamage(error: unknown): error is StillhouseError {
-  if (error instanceof PeerRefusal) return error.reason === 'missing' || error.reason === 'failed';
-  return error instanceof StillhouseError && error.code === 'protocol.invalid';
-}
-
-function checked({ header, tensors }: DataMessage<DataAnswerOf<'state.answer'>>, name: StateName, peer: string): FetchedState {
+/** The state in an answer, if that is about this state and of this model. */
+function stateOf({ header, tensors }: DataMessage<DataAnswerOf<'state.answer'>>, name: StateName, peer: string): FetchedState {
   const { stage, round, ranges, hash, schema } = header;
-  const wrong = (what: string) => new StillhouseError('protocol.invalid', `stage ${name.stage}, round ${name.round}: ${what}`, { peer });
-  if (stage !== name.stage || round !== name.round) throw wrong(`the answer is about stage ${stage}, round ${round}`);
-  if (schema !== name.schema) throw wrong('the parameters are those of another model');
+  if (stage !== name.stage || round !== name.round) throw wrong(name, `the answer is about stage ${stage}, round ${round}`, peer);
+  if (schema !== name.schema) throw otherModel(name, schema);
   const parameters = floatTensor(tensors, 'parameters');
   const slots = floatTensor(tensors, 'slots');
-  if (parameters === null || slots === null) throw wrong('the answer has no parameters or no slots');
-  if (hashArena(parameters) !== hash || (name.hash !== null && name.hash !== hash)) throw wrong('the parameters do not match their hash');
-  if (!isFiniteArena(parameters) || !isFiniteArena(slots)) throw wrong('the parameters or slots are not finite');
+  if (parameters === null || slots === null) throw wrong(name, 'the answer has no parameters or no slots', peer);
   return { round, hash, ranges, parameters, slots };
+}
+
+/** What is wrong with the parameters; null: nothing. `hash`: what they are to have, where that is known. */
+function damageOf(state: FetchedState, hash: string | null): string | null {
+  if (hashArena(state.parameters) !== state.hash || (hash !== null && hash !== state.hash)) return 'the parameters do not match their hash';
+  if (!isFiniteArena(state.parameters) || !isFiniteArena(state.slots)) return 'the parameters or slots are not finite';
+  return null;
+}
+
+function wrong({ stage, round }: StateName, what: string, peer: string): StillhouseError {
+  return new StillhouseError('protocol.invalid', `stage ${stage}, round ${round}: ${what}`, { peer });
+}
+
+function otherModel({ stage, round, schema }: StateName, theirs: string): StillhouseError {
+  const begin = (hash: string) => hash.slice(0, 12);
+  const what = `the model here has the schema ${begin(schema)}, the parameters were made with ${begin(theirs)}`;
+  return new StillhouseError('model.invalid', `stage ${stage}, round ${round}: ${what}`, {
+    hint: 'The model has changed since then, or differs between machines: put it back as it was, or begin a new run',
+  });
 }
 
 /** The data of a float32 tensor of a message; null when it has none of this name. */

@@ -8,7 +8,9 @@ const WINDOW = 128;
 
 export class Meter {
   readonly #clock: Clock;
+  /** A ring. */
   readonly #recentMs: number[] = [];
+  #next = 0;
   #batches = 0;
   #images = 0;
   #busyMs = 0;
@@ -22,11 +24,18 @@ export class Meter {
     const startMs = this.#clock.nowMs();
     const result = batch();
     const elapsedMs = this.#clock.nowMs() - startMs;
-    this.#recentMs[this.#batches % WINDOW] = elapsedMs;
+    this.#recentMs[this.#next] = elapsedMs;
+    this.#next = (this.#next + 1) % WINDOW;
     this.#batches += 1;
     this.#images += images;
     this.#busyMs += elapsedMs;
     return { result, elapsedMs };
+  }
+
+  /** Another model: what its batches take is not known. */
+  forgetTimes(): void {
+    this.#recentMs.length = 0;
+    this.#next = 0;
   }
 
   progress(dataBytes: number): EngineProgress {

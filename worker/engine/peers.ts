@@ -1,6 +1,7 @@
 /**
- * The data plane as a client: one connection per endpoint, opened when it is first needed. Addresses of workers change
- * with every incarnation, so connections beyond a maximum are closed, the one not used for longest first.
+ * The data plane as a client: one connection per endpoint, opened when it is needed. Addresses of workers change with
+ * every incarnation and nobody says which are dead, so a connection that was not used for a while is closed: else it
+ * would try to reach a dead worker for ever. Beyond a maximum the one not used for longest is closed.
  */
 
 import type { Clock } from '../../src/base/clock.js';
@@ -9,6 +10,7 @@ import { LIMITS } from '../../src/protocol/limits.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 import { type DataClient, openDataClient } from '../../src/transport/data-client.js';
 import type { Transport } from '../../src/transport/transport.js';
+import { DATA_TIMING } from './timing.js';
 
 export interface PeerRequest<B extends DataRequestBody> {
   readonly body: B;
@@ -19,6 +21,9 @@ export interface PeerRequest<B extends DataRequestBody> {
 interface Connection {
   readonly opening: Promise<DataClient>;
   client: DataClient | null;
+  /** Requests under way. */
+  unanswered: number;
+  usedMs: number;
 }
 
 export class Peers {
@@ -35,8 +40,16 @@ export class Peers {
 
   /** The answer of the server at `endpoint`. Throws as DataClient.request does: late, refused, closed, full. */
   async request<B extends DataRequestBody>(endpoint: string, request: PeerRequest<B>): Promise<DataMessage<AnswerTo<B['type']>>> {
-    const client = await this.#connect(endpoint);
-    return client.request(request.body, request.tensors ?? [], request.deadlineMs);
+    const connection = this.#connect(endpoint);
+    this.#closeUnused();
+    connection.unanswered += 1;
+    try {
+      const client = await connection.opening;
+      return await client.request(request.body, request.tensors ?? [], request.deadlineMs);
+    } finally {
+      connection.unanswered -= 1;
+      connection.usedMs = this.#clock.nowMs();
+    }
   }
 
   /** Sent and received. */
@@ -48,11 +61,20 @@ export class Peers {
     await Promise.all([...this.#connections.keys()].map((endpoint) => this.#disconnect(endpoint)));
   }
 
-  #connect(endpoint: string): Promise<DataClient> {
+  #closeUnused(): void {
+    const sinceMs = this.#clock.nowMs() - DATA_TIMING.connectionUnusedMs;
+    for (const [endpoint, { unanswered, usedMs }] of this.#connections) {
+      if (unanswered === 0 && usedMs < sinceMs) void this.#disconnect(endpoint);
+    }
+    const [oldest] = this.#connections.keys();
+    if (this.#connections.size > LIMITS.members && oldest !== undefined) void this.#disconnect(oldest);
+  }
+
+  #connect(endpoint: string): Connection {
     let connection = this.#connections.get(endpoint);
     if (connection === undefined) {
       const opening = openDataClient({ transport: this.#transport, endpoint, clock: this.#clock });
-      const opened: Connection = { opening, client: null };
+      const opened: Connection = { opening, client: null, unanswered: 0, usedMs: 0 };
       opening.then(
         (client) => {
           opened.client = client;
@@ -63,9 +85,8 @@ export class Peers {
     }
     this.#connections.delete(endpoint);
     this.#connections.set(endpoint, connection);
-    const [oldest] = this.#connections.keys();
-    if (this.#connections.size > LIMITS.members && oldest !== undefined) void this.#disconnect(oldest);
-    return connection.opening;
+    connection.usedMs = this.#clock.nowMs();
+    return connection;
   }
 
   async #disconnect(endpoint: string): Promise<void> {

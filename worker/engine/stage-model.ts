@@ -23,13 +23,18 @@ export interface StageModel {
   dispose(): void;
 }
 
-/** Builds the model of a stage. `purpose` decides whether it has an optimiser. Throws model.invalid and what the data throws. */
+/**
+ * Builds the model of a stage, and has the agent know that a batch may take longer from now on. `purpose` decides whether it has an optimiser. Throws model.invalid and
+ * what the data throws.
+ */
 export async function openStageModel(context: EngineContext, name: string, purpose: 'train' | 'infer'): Promise<StageModel> {
   const stage = trainingStage(context, name);
   const { height, width, channels, classes } = await context.splits.get(stage.on);
   const inputShape = [height, width, channels] as const;
   const seed = initialSeed(context.recipe, stage.model);
   const model = await buildModel(present(context.recipe.models[stage.model], `model ${stage.model}`), { inputShape, classes, seed });
+  context.meter.forgetTimes();
+  context.showProgress();
   const program = buildEagerStep({ model, stage: purpose === 'train' ? stage : null, inputShape });
   return {
     name,

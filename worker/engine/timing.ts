@@ -14,6 +14,8 @@ export const DATA_TIMING = {
   checkpointMs: 60_000,
   /** A checkpoint or an export is on the coordinator's disk. */
   storeMs: 60_000,
+  /** A connection on which nothing was asked for so long is closed. */
+  connectionUnusedMs: 30_000,
   /** Between two reports of progress to the agent, batches permitting. */
   progressMs: 200,
 } as const;

@@ -20,7 +20,7 @@ export interface BaseStateOptions {
   readonly signal: AbortSignal;
 }
 
-/** The base of the assignment. Throws peer.refused or checkpoint.damaged when nobody hands it over. */
+/** The base of the assignment. Throws peer.refused or checkpoint.damaged when nobody hands it over, model.invalid when it is of another model. */
 export async function baseState(options: BaseStateOptions): Promise<CommittedState> {
   const { model, assign, committed, signal } = options;
   const { stage, base } = assign;
@@ -45,17 +45,19 @@ export function initialState({ name, program, initial }: StageModel): CommittedS
 async function fetchState({ context, model, assign }: BaseStateOptions): Promise<FetchedState> {
   const { stage, base } = assign;
   const name = { stage, round: base.round, hash: base.hash, schema: model.program.schema.hash };
-  let why = 'nobody is named who has them';
+  let failure: StillhouseError | null = null;
   for (const endpoint of base.sources) {
     try {
       if (base.hash !== null) return await fetchFromPeer(context, endpoint, { ...name, hash: base.hash });
     } catch (error) {
       if (!(error instanceof StillhouseError)) throw error;
       context.logger.warn('base.notFetched', { stage, round: base.round, from: endpoint, error });
-      why = error.message;
+      failure = error;
     }
   }
   if (base.checkpoint === null) {
+    if (failure?.code === 'model.invalid') throw failure;
+    const why = failure?.message ?? 'nobody is named who has them';
     throw new StillhouseError('peer.refused', `stage ${stage}: the parameters of round ${base.round} are not to be had: ${why}`);
   }
   return fetchCheckpoint(context, base.checkpoint, name);

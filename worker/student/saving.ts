@@ -1,6 +1,7 @@
 /** What a student puts to the coordinator, which alone writes to the run's folder: checkpoints and exports. */
 
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { ErrorCode } from '../../src/errors/table.js';
 import { serialiseModel } from '../../src/nn/export.js';
 import type { DataRequestBody } from '../../src/protocol/data.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
@@ -19,32 +20,36 @@ export async function saveState(
   const { term, incarnation } = context;
   const { stage, round, hash, ranges, parameters, slots } = state;
   const body: PutBody = { type: 'checkpoint.put', term, incarnation, checkpoint, stage, round, hash, schema, ranges: [...ranges] };
-  await put(context, `checkpoint ${checkpoint}`, { body, tensors: [arenaTensor('parameters', parameters), arenaTensor('slots', slots)] });
+  const tensors = [arenaTensor('parameters', parameters), arenaTensor('slots', slots)];
+  await put(context, { what: `checkpoint ${checkpoint}`, code: 'checkpoint.unwritable', body, tensors });
 }
 
-/** Puts the model, as its parameters are now, as files that stock tfjs opens. Throws checkpoint.unwritable. */
+/** Puts the model, as its parameters are now, as files that stock tfjs opens. Throws run.unwritable when they are not on disk. */
 export async function exportModel(context: EngineContext, model: StageModel): Promise<void> {
   const { term, incarnation } = context;
   const files = await serialiseModel(model.model);
   const tensors = files.map(({ name, bytes }): WireTensor => ({ name, dtype: 'uint8', shape: [bytes.length], data: bytes }));
-  await put(context, `the export of stage ${model.name}`, {
-    body: { type: 'artifact.put', term, incarnation, stage: model.name },
-    tensors,
-  });
+  const body: PutBody = { type: 'artifact.put', term, incarnation, stage: model.name };
+  await put(context, { what: `the export of stage ${model.name}`, code: 'run.unwritable', body, tensors });
 }
 
 type PutBody = Extract<DataRequestBody, { type: 'checkpoint.put' | 'artifact.put' }>;
 
-async function put(
-  context: EngineContext,
-  what: string,
-  { body, tensors }: { readonly body: PutBody; readonly tensors: readonly WireTensor[] },
-): Promise<void> {
+interface Put {
+  /** In words. */
+  readonly what: string;
+  /** Of the error when it is not stored. */
+  readonly code: ErrorCode;
+  readonly body: PutBody;
+  readonly tensors: readonly WireTensor[];
+}
+
+async function put(context: EngineContext, { what, code, body, tensors }: Put): Promise<void> {
   try {
     await context.peers.request(context.dataEndpoint, { body, tensors, deadlineMs: DATA_TIMING.storeMs });
     context.logger.info('state.stored', { what });
   } catch (error) {
     if (!(error instanceof StillhouseError)) throw error;
-    throw new StillhouseError('checkpoint.unwritable', `${what} was not stored: ${error.message}`, { cause: error });
+    throw new StillhouseError(code, `${what} was not stored: ${error.message}`, { cause: error });
   }
 }

@@ -44,7 +44,7 @@ export class Student implements Role {
 
   constructor(context: EngineContext) {
     this.#context = context;
-    this.#jobs = new JobSlot((error) => reportFailure(context, error));
+    this.#jobs = new JobSlot((error) => reportFailure(context, error, { stage: this.#model?.name, round: this.#round }));
   }
 
   handle(order: EngineOrder): void {
@@ -61,7 +61,7 @@ export class Student implements Role {
         this.#commit(order);
         return;
       case 'coordinator.save':
-        this.#save(order).catch((error: unknown) => reportFailure(this.#context, error));
+        this.#save(order).catch((error: unknown) => reportFailure(this.#context, error, { checkpoint: order.checkpoint }));
         return;
       case 'coordinator.abandon':
         if (order.round === this.#round) this.#abandon();

@@ -47,19 +47,26 @@ export async function trainWork(
     const rest = { split, batches, targets, committed, roundSamples };
     const { trained, lossSum, correct } = await trainRanges({ context, model, base, round, ranges, signal, ...rest });
     const trainMs = context.clock.nowMs() - startMs;
-    return { trained, report: { type: 'worker.trained', round, samples: trained.samples, lossSum, correct, trainMs } };
+    const { samples } = trained;
+    context.logger.info('round.trained', { stage: model.name, round, step: batches.length, samples, loss: lossSum / samples, trainMs });
+    return { trained, report: { type: 'worker.trained', round, samples, lossSum, correct, trainMs } };
   } finally {
     links.follow(null);
     targets?.close();
   }
 }
 
-/** Tests the rows and reports worker.evaluated. */
+/** Tests the rows and reports worker.evaluated. Throws training.notFinite when the loss is not a number. */
 export async function evaluateWork({ context, model, base, assign, signal }: WorkJob, work: WorkOf<'evaluate'>): Promise<void> {
   const { start, end } = work;
   const split = await abortable(context.splits.get(work.split), signal);
   model.program.writeParameters(base.parameters);
   const result = await testRows({ context, model, split, start, end, signal });
+  if (!Number.isFinite(result.lossSum)) {
+    const { count } = await context.splits.get(model.stage.on);
+    const where = `stage ${model.name}, round ${assign.round}, epoch ${Math.ceil(assign.base.committed / count)}`;
+    throw new StillhouseError('training.notFinite', `${where}: the loss on rows ${start} to ${end} of ${work.split} is ${result.lossSum}`);
+  }
   context.report({ type: 'worker.evaluated', round: assign.round, ...result, parameters: model.program.schema.size });
 }
 
@@ -70,13 +77,26 @@ export async function exportWork({ context, model, base, signal }: WorkJob): Pro
 }
 
 function openTargets({ context, model, assign }: WorkJob, views: readonly SampleView[], links: TeacherLinks): TargetStream {
-  const ask = (teacher: TeacherAddress, view: SampleView) => askTeacher({ context, model, stage: assign.stage }, teacher, view);
+  const { stage, round } = assign;
+  const ask = (teacher: TeacherAddress, view: SampleView) => {
+    return askTeacher({ context, model, stage, round, step: views.indexOf(view) + 1 }, teacher, view);
+  };
   return new TargetStream({ views, teachers: links.of(assign.stage), clock: context.clock, timing: DATA_TIMING, ask });
+}
+
+/** What soft targets are for. */
+interface TargetUse {
+  readonly context: EngineContext;
+  readonly model: StageModel;
+  readonly stage: string;
+  readonly round: number;
+  /** Of the round, from 1. */
+  readonly step: number;
 }
 
 /** Logits [B, K] of a view from one teacher. Throws as Peers.request does; training.notFinite when they are not. */
 async function askTeacher(
-  { context, model, stage }: { readonly context: EngineContext; readonly model: StageModel; readonly stage: string },
+  { context, model, stage, round, step }: TargetUse,
   teacher: TeacherAddress,
   { epoch, samples }: SampleView,
 ): Promise<Float32Array> {
@@ -93,7 +113,7 @@ async function askTeacher(
     }
     throw new StillhouseError('protocol.invalid', `stage ${stage}: the soft targets have not the shape that was asked for`, { peer });
   } catch (error) {
-    context.logger.warn('targets.failed', { stage, epoch, teacher: teacher.incarnation, error });
+    context.logger.warn('targets.failed', { stage, round, step, epoch, teacher: teacher.incarnation, error });
     if (error instanceof PeerRefusal && error.reason === 'not-finite') throw notFinite(error.message);
     throw error;
   }

@@ -12,14 +12,14 @@ import { asIncarnation, asRoundId, asTerm, type Incarnation } from '../../../src
 import { type CheckpointStore, openCheckpointStore } from '../../../src/checkpoint/store.js';
 import { recipeJson } from '../../../src/config/load.js';
 import { type Recipe, recipeSchema } from '../../../src/config/schema.js';
-import { silentLogger } from '../../../src/log/logger.js';
+import type { LogFields, Logger } from '../../../src/log/logger.js';
 import type { Base, Contributor, CoordinatorMessage, Work } from '../../../src/protocol/control.js';
 import type { DataMessage, DataRequest } from '../../../src/protocol/data.js';
 import { type DataClient, openDataClient } from '../../../src/transport/data-client.js';
 import { type DataReply, type DataServer, refusal, serveData } from '../../../src/transport/data-server.js';
 import { createMemoryTransport } from '../../../src/transport/memory-transport.js';
 import { type RunningEngine, startEngine } from '../../../worker/engine/engine.js';
-import type { EngineOrder, EngineReport, FromEngine } from '../../../worker/engine/messages.js';
+import type { EngineOrder, EngineProgress, EngineReport, FromEngine } from '../../../worker/engine/messages.js';
 import { writeIdx } from '../../support/data-files.js';
 
 export const TERM = asTerm(2);
@@ -56,6 +56,9 @@ export class TestEngine {
   readonly incarnation: Incarnation;
   readonly reports: EngineReport[] = [];
   readonly crashes: unknown[] = [];
+  readonly progress: EngineProgress[] = [];
+  /** Lines of its log. */
+  readonly lines: LogFields[] = [];
   #running: RunningEngine | null = null;
   #taken = 0;
   #notify: () => void = () => {};
@@ -74,6 +77,7 @@ export class TestEngine {
   }
 
   readonly onMessage = (message: FromEngine): void => {
+    if (message.type === 'engine.progress') this.progress.push(message);
     if (message.type === 'engine.progress' || message.type === 'engine.unusable') return;
     this.reports.push(message);
     this.#notify();
@@ -136,6 +140,8 @@ export class EngineRoom {
   readonly #clients: DataClient[] = [];
   #notify: () => void = () => {};
   folder = '';
+  /** Whether the disk is full. */
+  isFull = false;
   recipe!: Recipe;
   store!: CheckpointStore;
   #server!: DataServer;
@@ -169,7 +175,7 @@ export class EngineRoom {
       },
       transport: this.transport,
       clock: systemClock,
-      logger: silentLogger,
+      logger: recorder(engine.lines, {}),
       send: engine.onMessage,
       crash: engine.onCrash,
     });
@@ -231,6 +237,7 @@ export class EngineRoom {
         };
       }
       case 'artifact.put':
+        if (this.isFull) return refusal('failed', 'no space left on device');
         this.artifacts.set(header.stage, new Map(tensors.map(({ name, data }) => [name, data as Uint8Array])));
         this.#notify();
         return { header: { type: 'stored' }, tensors: [] };
@@ -238,6 +245,11 @@ export class EngineRoom {
         return refusal('missing', header.type);
     }
   }
+}
+
+function recorder(lines: LogFields[], bindings: LogFields): Logger {
+  const write = (event: string, fields?: LogFields) => void lines.push({ event, ...bindings, ...fields });
+  return { info: write, warn: write, error: write, child: (more) => recorder(lines, { ...bindings, ...more }) };
 }
 
 /** The base that a commit makes. */

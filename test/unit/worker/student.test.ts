@@ -143,6 +143,90 @@ describe('a student alone', () => {
     await student.next('worker.trained');
   });
 
+  test('a base of another model is named with both schemas, and is no damaged checkpoint', async () => {
+    const student = await room.engine('student', 1);
+    const base = await trainAlone(student, 1, { start: 0, end: 20 }, INITIAL);
+    student.order({ type: 'coordinator.save', round: asRoundId(1), checkpoint: 'plain-1' });
+    await room.stored('plain-1');
+    const { info, parameters, slots } = await room.store.get('plain-1');
+    await room.store.put({ info: { ...info, id: 'plain-2', schema: 'abc0'.repeat(16) }, parameters, slots });
+    const other = await room.engine('student', 2);
+    other.train(2, 20, 40, { base: { ...base, checkpoint: 'plain-2' } });
+    const failed = await other.next('worker.failed');
+    expect(failed.code).toBe('model.invalid');
+    expect(failed.message).toContain('abc0abc0abc0');
+    expect(failed.message).toContain(info.schema.slice(0, 12));
+    expect(failed.message).toContain('The model has changed');
+  });
+
+  test('a checkpoint whose parameters are not what it says is damaged', async () => {
+    const student = await room.engine('student', 1);
+    const base = await trainAlone(student, 1, { start: 0, end: 20 }, INITIAL);
+    student.order({ type: 'coordinator.save', round: asRoundId(1), checkpoint: 'plain-1' });
+    await room.stored('plain-1');
+    const other = await room.engine('student', 2);
+    other.train(2, 20, 40, { base: { ...base, hash: 'b'.repeat(64), checkpoint: 'plain-1' } });
+    const failed = await other.next('worker.failed');
+    expect(failed).toMatchObject({ code: 'checkpoint.damaged' });
+    expect(failed.message).toContain('plain-1');
+  });
+
+  test('an evaluation that is not finite names stage, round and epoch', async () => {
+    const student = await room.engine('student', 1);
+    const base = await trainAlone(student, 1, { start: 0, end: 60 }, INITIAL);
+    student.order({ type: 'coordinator.save', round: asRoundId(1), checkpoint: 'plain-1' });
+    await room.stored('plain-1');
+    const { info, parameters, slots } = await room.store.get('plain-1');
+    const huge = parameters.map(() => 1e30);
+    const hash = createHash('sha256').update(new Uint8Array(huge.buffer)).digest('hex');
+    await room.store.put({ info: { ...info, id: 'plain-2', hash }, parameters: huge, slots });
+    const work = { kind: 'evaluate', split: 'test', start: 0, end: 20 } as const;
+    student.assign(2, { base: { ...base, hash, checkpoint: 'plain-2' }, work });
+    const failed = await student.next('worker.failed');
+    expect(failed.code).toBe('training.notFinite');
+    expect(failed.message).toContain('stage plain, round 2, epoch 1');
+  });
+
+  test('an export that is not stored is called that', async () => {
+    const student = await room.engine('student', 1);
+    room.isFull = true;
+    student.assign(1, { work: { kind: 'export' } });
+    const failed = await student.next('worker.failed');
+    expect(failed.code).toBe('run.unwritable');
+    expect(failed.message).toMatch(/the export of stage plain was not stored: .*no space left on device/);
+  });
+
+  test('with another model, nothing is known of how long a batch takes', async () => {
+    const student = await room.engine('student', 1);
+    await trainAlone(student, 1, { start: 0, end: 20 }, INITIAL);
+    const measured = student.progress.length;
+    student.train(2, 0, 20, { stage: 'large' });
+    await student.next('worker.trained');
+    const before = student.progress.slice(measured).filter(({ progress }) => progress === 3);
+    expect(before).toContainEqual(expect.objectContaining({ batchMs: null }));
+  });
+
+  test('what others ask of it is theirs to count', async () => {
+    const student = await room.engine('student', 1);
+    student.train(1, 0, 20);
+    await student.next('worker.trained');
+    expect((await arenaOf(student, 1)).samples).toBe(20);
+    student.train(2, 0, 20, { stage: 'large' });
+    await student.next('worker.trained');
+    expect(student.progress.at(-1)?.dataBytes).toBe(0);
+  });
+
+  test('the log says what was trained, and what failed', async () => {
+    const student = await room.engine('student', 1);
+    await trainAlone(student, 7, { start: 0, end: 20 }, INITIAL);
+    expect(student.lines).toContainEqual(
+      expect.objectContaining({ event: 'round.trained', stage: 'plain', round: 7, step: 3, samples: 20 }),
+    );
+    student.train(8, 0, 20, { stage: 'hot' });
+    await student.next('worker.failed');
+    expect(student.lines).toContainEqual(expect.objectContaining({ event: 'work.failed', stage: 'hot', round: 8 }));
+  });
+
   test('saving a round that it does not hold fails and names it', async () => {
     const student = await room.engine('student', 1);
     student.order({ type: 'coordinator.save', round: asRoundId(7), checkpoint: 'plain-7' });
