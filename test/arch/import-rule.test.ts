@@ -89,7 +89,9 @@ test.each(SINGLE_IMPORTERS)('$name has one importer, in $home', ({ name, home })
 });
 
 describe('what a process loads', () => {
-  const ENTRIES = ['src/cli/main.ts', 'coordinator/main.ts', 'worker/main.ts', 'worker/engine/main.ts'];
+  /** A thread begins with a file that is named, not imported. */
+  const WATCH = 'src/process/parent-watch-thread.ts';
+  const ENTRIES = ['src/cli/main.ts', 'coordinator/main.ts', 'worker/main.ts', 'worker/engine/main.ts', WATCH];
   /** The transport of simulations and tests, which stays with those it stands in for. */
   const UNUSED: readonly string[] = ['src/transport/memory-transport.ts'];
 
@@ -97,6 +99,10 @@ describe('what a process loads', () => {
     const loaded = reachable(graph, [entry], ({ isTypeOnly, isDynamic }) => !isTypeOnly && !isDynamic);
     const tfjs = [...loaded].filter((name) => name.startsWith('@tensorflow/'));
     expect(tfjs, `${entry} loads tfjs. To mend: only the engine process computes; import it there, or lazily in the command.`).toEqual([]);
+  });
+
+  test('the thread that watches the parent loads nothing of the program: tfjs and zeromq crash in threads', () => {
+    expect([...reachable(graph, [WATCH], () => true)]).toEqual([WATCH, 'worker_threads']);
   });
 
   test('every file of the program is used by one of its processes', () => {

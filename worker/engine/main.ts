@@ -1,6 +1,6 @@
 /**
  * The engine's process. Its agent starts it, tells it what to be, and kills it; it ends at once when its agent is gone,
- * and leaves signals to its agent.
+ * in the middle of a kernel too, and leaves signals to its agent.
  */
 
 import { systemClock } from '../../src/base/clock.js';
@@ -9,6 +9,7 @@ import { EXIT } from '../../src/errors/table.js';
 import { openLogger } from '../../src/log/logger.js';
 import { exitNow } from '../../src/process/exit.js';
 import { linkToParent, type ParentLink } from '../../src/process/parent-link.js';
+import { watchParent } from '../../src/process/parent-watch.js';
 import { onSignal } from '../../src/process/signal.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
 import { type RunningEngine, startEngine } from './engine.js';
@@ -46,6 +47,7 @@ function configure(message: EngineConfigure, agent: ParentLink<ToEngine, FromEng
     exitNow(EXIT.failed);
   };
   process.on('uncaughtException', crash);
+  watchParent((error) => logger.warn('engine.notWatching', { error }));
   const send = (report: FromEngine) => agent.send(report);
   const running = startEngine({ configure: message, transport: zmqTransport, clock: systemClock, logger, send, crash });
   running.catch((error: unknown) => {

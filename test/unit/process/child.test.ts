@@ -82,8 +82,11 @@ describe('a child', () => {
     expect(await next()).toEqual({ type: 'alive' });
   });
 
-  test('does not outlive a parent that was killed', async () => {
-    const { child, pid } = await start({ module: '../test/support/process/middle-child.mjs' });
+  test.each([
+    ['idle', 'echo-child.mjs'],
+    ['busy, and its event loop does not turn', 'busy-child.mjs'],
+  ])('that is %s does not outlive a parent that was killed', async (_what, file) => {
+    const { child, pid } = await start({ module: '../test/support/process/middle-child.mjs', args: [file] });
     expect(pid).not.toBe(child.pid);
     expect(isAlive(pid)).toBe(true);
     child.kill('SIGKILL');
