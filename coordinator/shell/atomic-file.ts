@@ -2,6 +2,7 @@
 
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 
 /** Writes, syncs and renames. Throws `run.unwritable`. */
@@ -16,18 +17,8 @@ export async function writeFileAtomic(file: string, text: string): Promise<void>
       await handle.close();
     }
     await rename(unfinished, file);
-    await syncFolder(dirname(file));
+    await nodeFileSystem.syncFolder(dirname(file));
   } catch (error) {
     throw new StillhouseError('run.unwritable', `cannot be written: ${messageOf(error)}`, { file, cause: error });
-  }
-}
-
-/** The folder's entries are on the disk. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

@@ -6,14 +6,14 @@
 import type { Logger } from '../../src/log/logger.js';
 import { decodeWorkerMessage, encodeControl } from '../../src/protocol/codec.js';
 import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
-import { LIMITS } from '../../src/protocol/limits.js';
+import { CONTROL_CHANNEL } from '../../src/transport/channel.js';
 import type { Frames, Listener, PeerId, SendOutcome, Transport } from '../../src/transport/transport.js';
 import { PeerConduct } from './peer-conduct.js';
 
 export interface ControlServerOptions {
   readonly transport: Transport;
   readonly endpoint: string;
-  readonly logger: Logger;
+  readonly logger: Pick<Logger, 'warn'>;
   /** Takes a valid message; false when too many of this peer, or of all, are waiting. */
   deliver(peer: PeerId, message: WorkerMessage): boolean;
 }
@@ -31,9 +31,7 @@ export async function openControlServer(options: ControlServerOptions): Promise<
   const conduct = new PeerConduct();
   const listener: Listener = await transport.listen({
     endpoint,
-    frameBytesMax: LIMITS.controlFrameBytes,
-    framesMax: 1,
-    queueMax: LIMITS.controlQueue,
+    ...CONTROL_CHANNEL,
     onMessage: (peer, frames) => receive(peer, frames),
   });
 

@@ -1,7 +1,7 @@
 /**
  * What the coordinator's data server answers: workers put and fetch checkpoints and put exported models, and this is
  * the only writer of them. It takes only what the core has asked for, in this term, from the incarnation that it was
- * asked of. Soft targets, arenas and states are the workers' to hand out.
+ * asked of, and of a checkpoint only the parameters that were committed. Soft targets, arenas and states are the workers' to hand out.
  */
 
 import { assertNever } from '../../src/base/assert.js';
@@ -9,6 +9,7 @@ import type { Incarnation } from '../../src/base/ids.js';
 import { writeFolder } from '../../src/checkpoint/atomic-folder.js';
 import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import type { CheckpointStore } from '../../src/checkpoint/store.js';
+import { totalOf } from '../../src/data/shard-plan.js';
 import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { Logger } from '../../src/log/logger.js';
 import type { CoordinatorMessage } from '../../src/protocol/control.js';
@@ -34,6 +35,8 @@ const REMEMBERED_MAX = 64;
 
 export class DataStore {
   readonly #options: DataStoreOptions;
+  /** What each round committed, by the commits that went out. */
+  readonly #commits = new Map<number, { readonly hash: string; readonly committed: number }>();
   readonly #saves = new Map<string, { readonly incarnation: Incarnation; readonly round: number }>();
   readonly #exports = new Map<string, Incarnation>();
 
@@ -43,6 +46,10 @@ export class DataStore {
 
   /** Looks at what the core sends: from then on, what it asks for is taken. */
   expect(message: CoordinatorMessage): void {
+    if (message.type === 'coordinator.commit') {
+      const { round, hash, committed } = message;
+      remember(this.#commits, round, { hash, committed });
+    }
     if (message.type === 'coordinator.save') {
       const { checkpoint, incarnation, round } = message;
       remember(this.#saves, checkpoint, { incarnation, round });
@@ -91,6 +98,10 @@ export class DataStore {
     const asked = this.#saves.get(id);
     if (asked?.round !== round || asked.incarnation !== incarnation) {
       return refusal('wrong-round', `incarnation ${incarnation} was not asked to save round ${round} as ${id}`);
+    }
+    const commit = this.#commits.get(round);
+    if (commit?.hash !== hash || commit.committed !== totalOf(ranges)) {
+      return refusal('wrong-round', `${totalOf(ranges)} samples with the hash ${hash} are not what round ${round} committed`);
     }
     const [parameters, slots] = tensors;
     if (tensors.length !== 2 || !isFloats(parameters, 'parameters') || !isFloats(slots, 'slots')) {
@@ -156,7 +167,7 @@ function isFloats(tensor: WireTensor | undefined, name: string): tensor is Float
 }
 
 /** Sets the newest entry and forgets the oldest beyond the maximum. */
-function remember<T>(map: Map<string, T>, key: string, value: T): void {
+function remember<K, T>(map: Map<K, T>, key: K, value: T): void {
   map.delete(key);
   map.set(key, value);
   if (map.size <= REMEMBERED_MAX) return;

@@ -1,21 +1,22 @@
 /** The folder of a run: where each file of it lies, how a new one is made, and how an older one is opened again. */
 
-import { mkdir, readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import { explainRecipe } from '../../src/config/explain.js';
-import { parseRecipe, recipeJson } from '../../src/config/load.js';
+import { loadRecipe } from '../../src/config/load.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { hasCode, messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { LIMITS } from '../../src/protocol/limits.js';
-import { syncFolder, writeFileAtomic } from './atomic-file.js';
+import { writeFileAtomic } from './atomic-file.js';
 
 export interface RunFolder {
   /** The folder's name, which is the run's. */
   readonly name: string;
   readonly path: string;
-  /** The recipe with its defaults: for people, and as resuming reads it. */
+  /** The recipe with its defaults: what resuming and exporting go by. */
   readonly config: string;
-  readonly recipe: string;
   readonly terms: string;
   readonly journal: string;
   readonly log: string;
@@ -34,7 +35,6 @@ export function runFolderAt(path: string): RunFolder {
     name: basename(resolve(path)),
     path: resolve(path),
     config: at('config.resolved.yaml'),
-    recipe: at('recipe.json'),
     terms: at('terms'),
     journal: at('journal'),
     log: at('log.jsonl'),
@@ -53,22 +53,19 @@ export async function createRunFolder(options: { runsFolder: string; recipe: Rec
   const { runsFolder, recipe, wallMs } = options;
   const folder = runFolderAt(await makeUnique(resolve(runsFolder), recipe.name, timeName(wallMs)));
   await mkdir(folder.exports);
-  await writeFileAtomic(folder.config, explainRecipe(recipe));
   // Last: a folder with this file in it is a run.
-  await writeFileAtomic(folder.recipe, recipeJson(recipe));
-  await syncFolder(resolve(runsFolder));
+  await writeFileAtomic(folder.config, explainRecipe(recipe));
+  await nodeFileSystem.syncFolder(resolve(runsFolder));
   return folder;
 }
 
-/** The folder of an older run and its recipe. Throws `run.invalid` when it is none. */
+/** The folder of an older run and its recipe. Throws `run.invalid` when it is none, and what loadRecipe throws. */
 export async function openRunFolder(path: string): Promise<{ folder: RunFolder; recipe: Recipe }> {
   const folder = runFolderAt(path);
-  try {
-    return { folder, recipe: parseRecipe(await readFile(folder.recipe, 'utf8')) };
-  } catch (error) {
-    const what = hasCode(error, 'ENOENT') ? 'this folder is not a run' : `the run's recipe cannot be read: ${messageOf(error)}`;
-    throw new StillhouseError('run.invalid', what, { file: folder.recipe, hint: 'Give a folder that "run" made', cause: error });
+  if (!existsSync(folder.config)) {
+    throw new StillhouseError('run.invalid', 'this folder is not a run', { file: folder.config, hint: 'Give a folder that "run" made' });
   }
+  return { folder, recipe: await loadRecipe(folder.config) };
 }
 
 async function makeUnique(runsFolder: string, recipeName: string, time: string): Promise<string> {

@@ -1,6 +1,6 @@
 /**
  * One term of a run: opens everything around the core in the order in which it may be used (the term first: what is
- * written is written in its name), runs the core to its end, and closes all of it.
+ * written is written in its name), runs the core to its end, and closes all of it but the sockets, which were first.
  */
 
 import { mkdir } from 'node:fs/promises';
@@ -15,21 +15,19 @@ import { ERROR_TABLE, EXIT } from '../../src/errors/table.js';
 import { type Logger, openLogger } from '../../src/log/logger.js';
 import type { CoordinatorArguments, CoordinatorToParent, RunSummary } from '../../src/protocol/parent.js';
 import type { Report } from '../../src/protocol/report.js';
-import { serveData } from '../../src/transport/data-server.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { recover } from '../core/recovery.js';
 import { startRun, stepRun } from '../core/run.js';
 import type { RunPlan, Timing } from '../core/types.js';
-import { writeFileAtomic } from './atomic-file.js';
-import { openControlServer } from './control-server.js';
-import { advertised, dataListenFor } from './data-endpoint.js';
 import { DataStore } from './data-store.js';
 import { performEffect } from './effects.js';
-import { Inbox } from './inbox.js';
+import type { Inbox } from './inbox.js';
 import { type Journal, openJournal } from './journal.js';
 import { type LineFile, openLineFile } from './line-file.js';
 import type { RunFolder } from './run-folder.js';
+import { writeSummary } from './run-summary.js';
 import { type FinishEffect, runToEnd } from './runner.js';
+import type { Sockets } from './sockets.js';
 import { type HeldTerm, takeTerm } from './term.js';
 
 /** What a coordinator is given by its process. */
@@ -38,7 +36,7 @@ export interface CoordinateOptions {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly timing: Timing;
-  /** This machine and process: for the term's file, and for the address that workers are told. */
+  /** This machine and process: for the term's file. */
   readonly host: string;
   readonly pid: number;
   /** Aborted with a reason: the run stops, with a checkpoint. */
@@ -52,6 +50,8 @@ export interface TermRun {
   readonly splitSizes: RunPlan['splitSizes'];
   /** What earlier terms took. */
   readonly earlierSeconds: number;
+  /** Bound, and the caller's to close. */
+  readonly sockets: Sockets;
 }
 
 /** What is open during a term. */
@@ -62,7 +62,6 @@ interface Opened {
   readonly store: CheckpointStore;
   readonly metrics: LineFile;
   readonly clock: SteadyClock;
-  readonly inbox: Inbox;
 }
 
 /** What was queued last, that the run is over, is on the wire after so long. */
@@ -81,7 +80,7 @@ export async function runTerm(options: CoordinateOptions, run: TermRun): Promise
   const closers: Closer[] = [];
   try {
     const opened = await open(options, { folder, term, logger, closers });
-    const end = await runCore(options, run, { opened, closers });
+    const end = await runCore(options, run, opened);
     const seconds = run.earlierSeconds + (options.clock.nowMs() - startedMs) / 1000;
     await tellEnd(options, folder, { end, seconds });
     await new Promise<void>((resolve) => options.clock.after(FAREWELL_MS, resolve));
@@ -118,16 +117,13 @@ async function open(
   closers.push(() => metrics.close());
   const clock = steadyClock(options.clock);
   closers.push(() => clock.close());
-  return { term, logger, journal, store, metrics, clock, inbox: new Inbox() };
+  return { term, logger, journal, store, metrics, clock };
 }
 
-async function runCore(
-  options: CoordinateOptions,
-  run: TermRun,
-  { opened, closers }: { opened: Opened; closers: Closer[] },
-): Promise<FinishEffect> {
-  const { args, transport, stop, tell, timing } = options;
-  const { term, logger, journal, store, clock, inbox } = opened;
+async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened): Promise<FinishEffect> {
+  const { stop, tell, timing } = options;
+  const { control, dataEndpoint, inbox } = run.sockets;
+  const { term, logger, journal, store, clock } = opened;
   const data = new DataStore({
     term,
     store,
@@ -136,25 +132,13 @@ async function runCore(
     onStored: (event) => inbox.add(event),
     onOver: (error) => inbox.fail(error),
   });
-  const dataServer = await serveData({
-    transport,
-    endpoint: args.dataListen ?? dataListenFor(args.listen),
-    answer: (request) => data.answer(request),
-  });
-  closers.push(() => dataServer.close());
-  const control = await openControlServer({
-    transport,
-    endpoint: args.listen,
-    logger,
-    deliver: (peer, message) => inbox.offer({ type: 'message', peer, message }),
-  });
-  closers.push(() => control.close());
+  run.sockets.begin({ logger, answer: (request) => data.answer(request) });
   const plan: RunPlan = {
     run: run.folder.name,
     term: term.term,
     recipe: run.recipe,
     recipeJson: recipeJson(run.recipe),
-    dataEndpoint: advertised(dataServer.endpoint, options.host),
+    dataEndpoint,
     splitSizes: run.splitSizes,
     timing,
   };
@@ -199,7 +183,7 @@ async function tellEnd(
 ): Promise<void> {
   assert((end.outcome === 'done') === (end.code === null), `outcome ${end.outcome} with code ${end.code}`);
   const summary: RunSummary = { ...end.summary, durationSeconds: Math.round(seconds * 1000) / 1000 };
-  await writeFileAtomic(folder.summary, `${JSON.stringify(summary, null, 2)}\n`);
+  await writeSummary(folder.summary, summary);
   tell({ type: 'summary', file: folder.summary, summary });
   if (end.code !== null) tell({ type: 'error', code: end.code, message: end.message });
 }

@@ -7,8 +7,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asTerm, type Term } from '../../src/base/ids.js';
+import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import { hasCode, StillhouseError } from '../../src/errors/stillhouse-error.js';
-import { syncFolder } from './atomic-file.js';
 
 export interface HeldTerm {
   readonly term: Term;
@@ -27,7 +27,7 @@ export async function takeTerm(folder: string, holder: Readonly<Record<string, u
       if (hasCode(error, 'EEXIST')) continue;
       throw error;
     }
-    await syncFolder(folder);
+    await nodeFileSystem.syncFolder(folder);
     return heldTerm(folder, asTerm(next));
   }
 }

@@ -1,18 +1,10 @@
 /** Addresses of the command line: what may be listened on, and the warning that goes with leaving this machine. */
 
-import { StillhouseError } from '../errors/stillhouse-error.js';
 import { isLoopback, requireEndpoint, requireLoopback } from '../transport/endpoint.js';
 import type { Output } from './output.js';
 
-const WILDCARD = /^tcp:\/\/(0\.0\.0\.0|\*|\[::\]):/;
-
 /** Throws unless the address may be used; warns when it leaves this machine. */
 export function checkEndpoint(endpoint: string, insecure: boolean, output: Output): void {
-  if (WILDCARD.test(endpoint)) {
-    throw new StillhouseError('usage.invalid', `${endpoint} is no address that others can connect to`, {
-      hint: 'Give the address of one network interface of this machine',
-    });
-  }
   requireEndpoint(endpoint);
   requireLoopback(endpoint, { insecure });
   if (isLoopback(endpoint)) return;

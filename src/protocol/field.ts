@@ -47,7 +47,11 @@ export const requestIdSchema = z
 export const rangeSchema = z.strictObject({ start: count, end: count }).refine(({ start, end }) => start < end, 'an empty range');
 export type Range = z.infer<typeof rangeSchema>;
 
-export const rangesSchema = z.array(rangeSchema).max(LIMITS.ranges);
+/** Ranges of one stage: disjoint and ascending, so that no sample can be in them twice. */
+export const rangesSchema = z
+  .array(rangeSchema)
+  .max(LIMITS.ranges)
+  .refine((ranges) => ranges.every(({ start }, i) => start >= (ranges[i - 1]?.end ?? 0)), 'ranges that overlap or do not ascend');
 
 /** Why a request was not done. Each is a sentence that a peer would say; README.md has them. */
 export const REFUSE_REASONS = [

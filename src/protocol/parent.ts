@@ -26,6 +26,7 @@ export interface CoordinatorArguments {
 
 /** summary.json. */
 export interface RunSummary extends Summary {
+  /** Of all terms together. One that was killed counts up to its last report. */
   readonly durationSeconds: number;
 }
 

@@ -3,11 +3,21 @@
 import { StillhouseError } from '../errors/stillhouse-error.js';
 
 const TCP = /^tcp:\/\/(\[[0-9a-fA-F:.]+\]|[^\s:/]+):(\d{1,5}|\*)$/;
+/** Hosts that stand for every interface of a machine: nobody can dial them. */
+const WILDCARD = /^(0\.0\.0\.0|\*|\[::\])$/;
 const LOCAL = /^(ipc|inproc):\/\/\S+$/;
 
-/** Throws `transport.bind` unless the text is an address that can be listened on or dialled. */
+/**
+ * Throws `transport.bind` unless the text is an address that can be listened on and dialled. One that listens on every
+ * interface is none: whoever listens tells its address to others, who could not reach it by that.
+ */
 export function requireEndpoint(endpoint: string): void {
-  const port = TCP.exec(endpoint)?.[2];
+  const [, host = '', port] = TCP.exec(endpoint) ?? [];
+  if (WILDCARD.test(host)) {
+    throw new StillhouseError('transport.bind', `${endpoint} is no address that others can connect to`, {
+      hint: 'Give the address of one network interface of this machine',
+    });
+  }
   if (LOCAL.test(endpoint) || port === '*' || (port !== undefined && Number(port) <= 65535)) return;
   throw new StillhouseError('transport.bind', `${endpoint} is not an address`, {
     hint: 'Write tcp://host:port (port * takes any free one), ipc://path or inproc://name',

@@ -3,11 +3,10 @@
  * order of samples alone. What the coordinator wrote down about itself plays no part.
  */
 
-import { readFile } from 'node:fs/promises';
 import { runFolderAt } from '../../coordinator/shell/run-folder.js';
 import { present } from '../../src/base/assert.js';
 import { openCheckpointStore, type StoredCheckpoint } from '../../src/checkpoint/store.js';
-import { parseRecipe } from '../../src/config/load.js';
+import { loadRecipe } from '../../src/config/load.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { inspectData } from '../../src/data/dataset.js';
 import { sampleAt } from '../../src/data/order.js';
@@ -15,7 +14,7 @@ import type { Range } from '../../src/protocol/field.js';
 
 /** Of each training stage, what is wrong with it: samples of an epoch that are in it not once. */
 export async function auditRun(run: string): Promise<Readonly<Record<string, readonly string[]>>> {
-  const recipe = parseRecipe(await readFile(runFolderAt(run).recipe, 'utf8'));
+  const recipe = await loadRecipe(runFolderAt(run).config);
   const { splitSizes } = await inspectData(recipe.data);
   const checkpoints = await finalCheckpoints(run);
   return Object.fromEntries(

@@ -38,6 +38,18 @@ describe('control', () => {
     expect(decodeCoordinatorMessage([encodeControl(message)])).toEqual({ ok: true, message });
   });
 
+  test.each([
+    [true, 'may touch', [1, 2, 5], [2, 3, 9]],
+    [false, 'do not overlap', [0, 2], [3, 4]],
+    [false, 'are there once', [0, 0], [3, 3]],
+    [false, 'ascend', [3, 0], [4, 3]],
+  ])('%s: ranges %s', (ok, _, starts, ends) => {
+    const assign = COORDINATOR_MESSAGES.find(({ type }) => type === 'coordinator.assign');
+    const ranges = starts.map((start, index) => ({ start, end: ends[index] }));
+    const message = { ...assign, work: { kind: 'train', ranges, roundSamples: 3 } } as (typeof COORDINATOR_MESSAGES)[number];
+    expect(decodeCoordinatorMessage([encodeControl(message)]).ok).toBe(ok);
+  });
+
   test('a frame is decoded wherever it lies in its buffer', () => {
     for (const message of WORKER_MESSAGES) {
       const frame = encodeControl(message);

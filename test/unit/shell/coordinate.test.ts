@@ -3,14 +3,16 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { DEFAULT_TIMING } from '../../../coordinator/core/timing.js';
 import { coordinate } from '../../../coordinator/shell/coordinate.js';
 import { openJournal } from '../../../coordinator/shell/journal.js';
 import { createRunFolder } from '../../../coordinator/shell/run-folder.js';
+import { takeTerm } from '../../../coordinator/shell/term.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { asTerm } from '../../../src/base/ids.js';
 import type { CoordinatorArguments, CoordinatorToParent } from '../../../src/protocol/parent.js';
+import type { Listener } from '../../../src/transport/transport.js';
 import { zmqTransport } from '../../../src/transport/zmq-transport.js';
 import { RECIPE, tinyRecipe } from './recipe.js';
 import { scratchFolder } from './scratch-folder.js';
@@ -38,6 +40,21 @@ function prepared(change: object = {}): { recipe: string; runsFolder: string } {
   return { recipe, runsFolder: join(folder, 'runs') };
 }
 
+const holders = new Map<string, Listener>();
+
+/** An address that something listens on until it is released, or the test is over. */
+async function takenAddress(): Promise<string> {
+  const holder = await zmqTransport.listen({ endpoint: 'tcp://127.0.0.1:*', frameBytesMax: 1, framesMax: 1, queueMax: 2, onMessage() {} });
+  holders.set(holder.endpoint, holder);
+  onTestFinished(() => release(holder.endpoint));
+  return holder.endpoint;
+}
+
+async function release(endpoint: string): Promise<void> {
+  await holders.get(endpoint)?.close();
+  holders.delete(endpoint);
+}
+
 const newRun = () => createRunFolder({ runsFolder: scratchFolder(), recipe: tinyRecipe(), wallMs: 0 });
 
 describe('a new run', () => {
@@ -46,33 +63,27 @@ describe('a new run', () => {
     ['a recipe that is not there', () => ({ recipe: join(scratchFolder(), 'x.yaml') }), 'recipe.unreadable'],
     ['a recipe with an unknown key', () => prepared({ stagez: {} }), 'recipe.invalid'],
     ['data that is not there', () => prepared({ data: { ...RECIPE.data, path: 'nowhere' } }), 'data.missing'],
-    ['an address off loopback', () => ({ ...prepared(), listen: 'tcp://0.0.0.0:*' }), 'transport.insecure'],
-    ['a data address off loopback', () => ({ ...prepared(), dataListen: 'tcp://0.0.0.0:*' }), 'transport.insecure'],
+    ['an address off loopback', () => ({ ...prepared(), listen: 'tcp://10.0.0.1:*' }), 'transport.insecure'],
+    ['a data address off loopback', () => ({ ...prepared(), dataListen: 'tcp://10.0.0.1:*' }), 'transport.insecure'],
+    ['an address that nobody can dial', () => ({ ...prepared(), listen: 'tcp://0.0.0.0:*', insecure: true }), 'transport.bind'],
   ])('%s', async (_, argumentsOf, code) => {
     const args = argumentsOf();
     await expect(started(args)).rejects.toMatchObject({ code });
     if (args.runsFolder !== undefined) expect(existsSync(args.runsFolder)).toBe(false);
   });
 
-  test('an address that is taken', async () => {
-    const holder = await zmqTransport.listen({
-      endpoint: 'tcp://127.0.0.1:*',
-      frameBytesMax: 1,
-      framesMax: 1,
-      queueMax: 2,
-      onMessage: () => {},
-    });
-    await expect(started({ ...prepared(), listen: holder.endpoint })).rejects.toMatchObject({ code: 'transport.bind' });
-    await holder.close();
+  test.each(['listen', 'dataListen'])('an address that is taken (%s)', async (option) => {
+    const args = prepared();
+    await expect(started({ ...args, [option]: await takenAddress() })).rejects.toMatchObject({ code: 'transport.bind' });
+    expect(existsSync(args.runsFolder)).toBe(false);
   });
 
-  test('off loopback with --insecure: workers are told the name of the machine', async () => {
-    const { runsFolder, recipe } = prepared();
-    const { told } = await started({ recipe, runsFolder, listen: 'tcp://0.0.0.0:*', insecure: true });
-    const [listening] = told;
-    expect(listening).toMatchObject({ type: 'listening', endpoint: expect.stringMatching(/^tcp:\/\/0\.0\.0\.0:\d+$/) });
-    const log = readFileSync(join(runsFolder, readdirSync(runsFolder)[0] ?? '', 'log.jsonl'), 'utf8');
-    expect(log).toContain(`"data":"tcp://${hostname()}:`);
+  test('an address that is free stays so when the other one is taken', async () => {
+    const [listen, dataListen] = [await takenAddress(), await takenAddress()];
+    await release(listen);
+    await expect(started({ ...prepared(), listen, dataListen })).rejects.toMatchObject({ code: 'transport.bind' });
+    await release(dataListen);
+    expect((await started({ ...prepared(), listen, dataListen })).told[0]).toMatchObject({ type: 'listening', endpoint: listen });
   });
 });
 
@@ -111,9 +122,33 @@ describe('a run to resume', () => {
     expect(told).toContainEqual({ type: 'report', report: expect.objectContaining({ type: 'run-started', term: 5 }) });
   });
 
-  test('durations of terms add up', async () => {
+  test.each(['listen', 'dataListen'])('a taken address takes the run from nobody (%s)', async (option) => {
     const folder = await newRun();
-    writeFileSync(folder.summary, JSON.stringify({ durationSeconds: 100 }));
+    const held = await takeTerm(folder.terms, {});
+    const before = readdirSync(folder.path, { recursive: true });
+    await expect(started({ resume: folder.path, [option]: await takenAddress() })).rejects.toMatchObject({ code: 'transport.bind' });
+    expect(readdirSync(folder.path, { recursive: true })).toEqual(before);
+    held.requireNewest();
+  });
+
+  test('a finished run tells its summary again, unless it is damaged', async () => {
+    const folder = await newRun();
+    const journal = await openJournal(folder.journal);
+    await journal.append({ type: 'term', term: asTerm(1) });
+    await journal.append({ type: 'run-done', term: asTerm(1) });
+    await journal.close();
+    expect((await started({ resume: folder.path })).told.map(({ type }) => type)).toEqual(['report']);
+    writeFileSync(folder.summary, '{"engine": "cpu"}');
+    await expect(started({ resume: folder.path })).rejects.toMatchObject({ code: 'run.invalid', details: { file: folder.summary } });
+  });
+
+  test('durations of terms add up, also of one that was killed', async () => {
+    const folder = await newRun();
+    const at = (minute: number, seconds: number, type: string): string =>
+      `${JSON.stringify({ time: new Date(60_000 * minute + 1000 * seconds).toISOString(), type })}\n`;
+    const killed = at(0, 0, 'run-started') + at(0, 10, 'progress') + at(1, 0, 'progress');
+    const stopped = at(10, 0, 'run-started') + at(10, 40, 'run-ended');
+    writeFileSync(folder.metrics, `${killed}{"torn\n${stopped}`);
     const { told } = await started({ resume: folder.path });
     const summary = told.find((message) => message.type === 'summary');
     expect(summary?.summary.durationSeconds).toBeGreaterThan(100);

@@ -9,6 +9,7 @@ import { takeTerm } from '../../../coordinator/shell/term.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
 import { openCheckpointStore } from '../../../src/checkpoint/store.js';
+import { totalOf } from '../../../src/data/shard-plan.js';
 import type { DataRequestBody } from '../../../src/protocol/data.js';
 import type { WireTensor } from '../../../src/tensor/tensor.js';
 import { openDataClient } from '../../../src/transport/data-client.js';
@@ -53,6 +54,13 @@ async function opened() {
 const save = (round: number) =>
   ({ type: 'coordinator.save', term, incarnation, round: asRoundId(round), checkpoint: `base-${round}` }) as const;
 
+/** What the core sends before a put. */
+function commitAndSave(data: DataStore, round: number): void {
+  const { hash, ranges } = contentOf(round).info;
+  data.expect({ type: 'coordinator.commit', term, incarnation, round: asRoundId(round), hash, committed: totalOf(ranges) });
+  data.expect(save(round));
+}
+
 function put(round: number, change: object = {}): [DataRequestBody, WireTensor[]] {
   const { info, parameters, slots } = contentOf(round);
   const { id, ...state } = info;
@@ -73,7 +81,7 @@ const refusedWith = (reason: string, message: RegExp = /./) =>
 describe('checkpoints', () => {
   test('one that was asked for is stored, told to the core, and handed out again', async () => {
     const { data, ask, events, store } = await opened();
-    data.expect(save(2));
+    commitAndSave(data, 2);
     expect((await ask(...put(2))).header.type).toBe('stored');
     expect(events).toEqual([{ type: 'checkpoint-stored', checkpoint: contentOf(2).info }]);
     expect(store.list().whole).toEqual([contentOf(2).info]);
@@ -85,7 +93,7 @@ describe('checkpoints', () => {
 
   test('a put whose answer was lost can be repeated', async () => {
     const { data, ask, store } = await opened();
-    data.expect(save(2));
+    commitAndSave(data, 2);
     await ask(...put(2));
     expect((await ask(...put(2))).header.type).toBe('stored');
     expect(store.list().whole).toHaveLength(1);
@@ -96,18 +104,28 @@ describe('checkpoints', () => {
     ['of another incarnation', { incarnation: asIncarnation(4) }, 'wrong-round'],
     ['of another round', { round: 3 }, 'wrong-round'],
     ['that nobody asked for', { checkpoint: 'base-9' }, 'wrong-round'],
-    ['that does not hash to what it says', { hash: 'a'.repeat(64) }, 'invalid-message'],
+    ['of other parameters than were committed', { hash: 'a'.repeat(64) }, 'wrong-round'],
+    ['of more samples than were committed', { ranges: [{ start: 0, end: 1_000 }] }, 'wrong-round'],
   ])('one %s is refused', async (_, change, reason) => {
     const { data, ask, events, store, lines } = await opened();
-    data.expect(save(2));
+    commitAndSave(data, 2);
     await expect(ask(...put(2, change))).rejects.toEqual(refusedWith(reason));
     expect({ events, whole: store.list().whole }).toEqual({ events: [], whole: [] });
     expect(lines).toMatchObject([{ level: 'warn', event: 'data.refused', fields: { of: 'checkpoint.put', reason } }]);
   });
 
+  test('one whose parameters are not what their hash says is refused', async () => {
+    const { data, ask, store } = await opened();
+    commitAndSave(data, 2);
+    const [body, tensors] = put(2);
+    tensors[0]!.data[4] = 0.125;
+    await expect(ask(body, tensors)).rejects.toEqual(refusedWith('invalid-message', /hash/));
+    expect(store.list().whole).toEqual([]);
+  });
+
   test('one with a NaN is refused, naming its place', async () => {
     const { data, ask } = await opened();
-    data.expect(save(2));
+    commitAndSave(data, 2);
     const [body, tensors] = put(2);
     tensors[0]!.data[4] = Number.NaN;
     await expect(ask(body, tensors)).rejects.toEqual(refusedWith('not-finite', /parameters\[4\]/));
@@ -115,7 +133,7 @@ describe('checkpoints', () => {
 
   test('other tensors than a checkpoint has are refused', async () => {
     const { data, ask } = await opened();
-    data.expect(save(2));
+    commitAndSave(data, 2);
     const [body, [parameters, slots]] = put(2);
     const bad = [
       [],
@@ -135,7 +153,7 @@ describe('checkpoints', () => {
 
   test('after another coordinator has taken over nothing is stored, and this one is told', async () => {
     const { data, ask, terms, over, store } = await opened();
-    data.expect(save(2));
+    commitAndSave(data, 2);
     await takeTerm(terms, {});
     await expect(ask(...put(2))).rejects.toEqual(refusedWith('failed', /taken over/));
     expect(over).toEqual([expect.objectContaining({ code: 'run.busy' })]);

@@ -135,7 +135,6 @@ describe('a whole run', () => {
       'journal',
       'log.jsonl',
       'metrics.jsonl',
-      'recipe.json',
       'summary.json',
       'terms',
     ]);

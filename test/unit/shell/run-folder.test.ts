@@ -1,24 +1,24 @@
 /** The run's folder: unique names, a recipe that comes back, small files that are replaced whole. */
 
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { writeFileAtomic } from '../../../coordinator/shell/atomic-file.js';
-import { advertised, dataListenFor } from '../../../coordinator/shell/data-endpoint.js';
 import { openLineFile } from '../../../coordinator/shell/line-file.js';
 import { createRunFolder, openRunFolder } from '../../../coordinator/shell/run-folder.js';
+import { dataListenFor } from '../../../coordinator/shell/sockets.js';
 import { tinyRecipe } from './recipe.js';
 import { scratchFolder } from './scratch-folder.js';
 
 const wallMs = new Date(2024, 1, 29, 7, 8, 9).getTime();
 
 describe('createRunFolder', () => {
-  test('names it after recipe and time, and puts the recipe in twice', async () => {
+  test('names it after recipe and time, and puts the recipe in', async () => {
     const recipe = tinyRecipe();
     const folder = await createRunFolder({ runsFolder: join(scratchFolder(), 'deep', 'runs'), recipe, wallMs });
     expect(folder.name).toBe('tiny-20240229-070809');
-    expect(readdirSync(folder.path).sort()).toEqual(['config.resolved.yaml', 'export', 'recipe.json']);
+    expect(readdirSync(folder.path).sort()).toEqual(['config.resolved.yaml', 'export']);
     expect(parse(readFileSync(folder.config, 'utf8'))).toEqual(recipe);
     expect(await openRunFolder(folder.path)).toEqual({ folder, recipe });
   });
@@ -45,17 +45,15 @@ describe('createRunFolder', () => {
 });
 
 describe('openRunFolder', () => {
-  test.each([
-    ['no folder', undefined],
-    ['no JSON', '{'],
-    ['another recipe', '{"name":"x"}'],
-  ])('%s is no run', async (_, text) => {
-    const path = join(scratchFolder(), 'run');
-    if (text !== undefined) {
-      mkdirSync(path);
-      writeFileSync(join(path, 'recipe.json'), text);
-    }
-    await expect(openRunFolder(path)).rejects.toMatchObject({ code: 'run.invalid', message: expect.stringContaining('recipe.json') });
+  test('a folder without a recipe is no run', async () => {
+    await expect(openRunFolder(scratchFolder())).rejects.toMatchObject({ code: 'run.invalid' });
+  });
+
+  test('a recipe that somebody has spoilt is named with its line', async () => {
+    const { path, config } = await createRunFolder({ runsFolder: scratchFolder(), recipe: tinyRecipe(), wallMs });
+    appendFileSync(config, 'colour: red\n');
+    const line = readFileSync(config, 'utf8').split('\n').length - 1;
+    await expect(openRunFolder(path)).rejects.toMatchObject({ code: 'recipe.invalid', details: { file: config, line } });
   });
 });
 
@@ -84,18 +82,8 @@ test('a torn line of a line file does not spoil the next one', async () => {
 test.each([
   ['tcp://127.0.0.1:5555', 'tcp://127.0.0.1:*'],
   ['tcp://[::1]:*', 'tcp://[::1]:*'],
-  ['tcp://0.0.0.0:5555', 'tcp://0.0.0.0:*'],
+  ['tcp://node7:5555', 'tcp://node7:*'],
   ['ipc:///tmp/x.sock', 'ipc:///tmp/x.sock.data'],
 ])('beside %s the data server listens on %s', (control, data) => {
   expect(dataListenFor(control)).toBe(data);
-});
-
-test.each([
-  ['tcp://127.0.0.1:5555', 'tcp://127.0.0.1:5555'],
-  ['tcp://0.0.0.0:5555', 'tcp://node7:5555'],
-  ['tcp://[::]:5555', 'tcp://node7:5555'],
-  ['tcp://*:5555', 'tcp://node7:5555'],
-  ['ipc:///tmp/x.sock', 'ipc:///tmp/x.sock'],
-])('%s is told as %s', (endpoint, told) => {
-  expect(advertised(endpoint, 'node7')).toBe(told);
 });

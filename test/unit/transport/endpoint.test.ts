@@ -2,15 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { isLoopback, requireEndpoint, requireLoopback } from '../../../src/transport/endpoint.js';
 
 const LOCAL = ['tcp://127.0.0.1:5555', 'tcp://127.8.9.10:*', 'tcp://localhost:1', 'tcp://[::1]:80', 'ipc:///tmp/x', 'inproc://x'];
-const REMOTE = [
-  'tcp://*:5555',
-  'tcp://0.0.0.0:5555',
-  'tcp://[::]:5555',
-  'tcp://192.168.0.1:5555',
-  'tcp://gpu-1:5555',
-  'tcp://127.0.0.1.example.org:5555',
-  'tcp://localhost.example.org:5555',
-];
+const WILDCARD = ['tcp://*:5555', 'tcp://0.0.0.0:*', 'tcp://[::]:5555'];
+const REMOTE = ['tcp://192.168.0.1:5555', 'tcp://gpu-1:5555', 'tcp://127.0.0.1.example.org:5555', 'tcp://localhost.example.org:5555'];
 
 describe('loopback', () => {
   test.each(LOCAL)('%s stays on this machine', (endpoint) => {
@@ -18,7 +11,7 @@ describe('loopback', () => {
     expect(() => requireLoopback(endpoint, { insecure: false })).not.toThrow();
   });
 
-  test.each(REMOTE)('%s does not', (endpoint) => {
+  test.each([...REMOTE, ...WILDCARD])('%s does not', (endpoint) => {
     expect(isLoopback(endpoint)).toBe(false);
     expect(() => requireLoopback(endpoint, { insecure: false })).toThrow(
       expect.objectContaining({ code: 'transport.insecure', message: expect.stringContaining('--insecure') }),
@@ -30,6 +23,12 @@ describe('loopback', () => {
 describe('addresses', () => {
   test.each([...LOCAL, ...REMOTE])('%s is one', (endpoint) => {
     expect(() => requireEndpoint(endpoint)).not.toThrow();
+  });
+
+  test.each(WILDCARD)('%s is none that others can connect to', (endpoint) => {
+    expect(() => requireEndpoint(endpoint)).toThrow(
+      expect.objectContaining({ code: 'transport.bind', message: expect.stringContaining('one network interface') }),
+    );
   });
 
   test.each([

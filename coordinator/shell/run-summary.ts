@@ -1,0 +1,38 @@
+/** summary.json: written at the end of a term, read when a finished run is asked for again. */
+
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { hasCode, messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { RunSummary } from '../../src/protocol/parent.js';
+import { writeFileAtomic } from './atomic-file.js';
+
+const summarySchema: z.ZodType<RunSummary> = z.object({
+  engine: z.string(),
+  accuracy: z.record(z.string(), z.object({ last: z.number(), best: z.number(), epoch: z.number() })),
+  models: z.record(z.string(), z.object({ parameters: z.number(), bytes: z.number(), millisecondsPerImage: z.number() })),
+  imagesPerSecond: z.record(z.string(), z.number()),
+  wireBytes: z.object({ control: z.number(), data: z.number() }),
+  commits: z.number(),
+  samplesCommitted: z.number(),
+  restarts: z.number(),
+  durationSeconds: z.number(),
+});
+
+/** Throws `run.unwritable`. */
+export function writeSummary(file: string, summary: RunSummary): Promise<void> {
+  return writeFileAtomic(file, `${JSON.stringify(summary, null, 2)}\n`);
+}
+
+/** Null when there is none. Throws `run.invalid` when it is damaged. */
+export async function readSummary(file: string): Promise<RunSummary | null> {
+  try {
+    return summarySchema.parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    throw new StillhouseError('run.invalid', `the summary cannot be read: ${messageOf(error)}`, {
+      file,
+      hint: 'Without this file the run counts as finished all the same',
+      cause: error,
+    });
+  }
+}
