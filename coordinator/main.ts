@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { systemClock } from '../src/base/clock.js';
 import { messageOf, StillhouseError } from '../src/errors/stillhouse-error.js';
 import { EXIT } from '../src/errors/table.js';
+import { surviveClosedPipes } from '../src/process/closed-pipe.js';
 import { exitAfterFlush, exitNow } from '../src/process/exit.js';
 import { linkToParent } from '../src/process/parent-link.js';
 import { onStopWish } from '../src/process/stop-wish.js';
@@ -31,6 +32,7 @@ const argumentsSchema: z.ZodType<CoordinatorArguments> = z.strictObject({
   insecure: z.boolean(),
 });
 
+surviveClosedPipes();
 const link = linkToParent<ParentToCoordinator, CoordinatorToParent>();
 
 function tell(message: CoordinatorToParent): void {

@@ -12,6 +12,7 @@ import { systemClock } from '../src/base/clock.js';
 import { messageOf, StillhouseError } from '../src/errors/stillhouse-error.js';
 import { EXIT } from '../src/errors/table.js';
 import { openLogger } from '../src/log/logger.js';
+import { surviveClosedPipes } from '../src/process/closed-pipe.js';
 import { exitAfterFlush } from '../src/process/exit.js';
 import { linkToParent } from '../src/process/parent-link.js';
 import { onStopWish } from '../src/process/stop-wish.js';
@@ -33,6 +34,7 @@ const argumentsSchema = z.strictObject({
   logFile: z.string().nullable().default(null),
 });
 
+surviveClosedPipes();
 const link = linkToParent<ParentToWorker, never>();
 
 function readArguments(): z.infer<typeof argumentsSchema> {

@@ -1,4 +1,4 @@
-/** Progress as plain lines, for logs and pipes: what happens often is told at most every few seconds. */
+/** Progress as plain lines, for logs and pipes: what happens often is told every few seconds. */
 
 import type { Clock } from '../base/clock.js';
 import type { Report } from '../protocol/report.js';
@@ -6,12 +6,13 @@ import type { Output } from './output.js';
 import { describeReport } from './report-text.js';
 import type { RunView } from './run-view.js';
 
-const FREQUENT_EVERY_MS = 5_000;
+/** The least time between two lines of the same type. Evaluations matter more, and are rare in a run of any length. */
+const LEAST_MS: Readonly<Partial<Record<Report['type'], number>>> = { progress: 5_000, evaluated: 2_000 };
 
 export class LineView implements RunView {
   readonly #output: Output;
   readonly #clock: Clock;
-  #lastMs = Number.NEGATIVE_INFINITY;
+  readonly #toldMs = new Map<Report['type'], number>();
 
   constructor(output: Output, clock: Clock) {
     this.#output = output;
@@ -19,11 +20,10 @@ export class LineView implements RunView {
   }
 
   report(report: Report): void {
-    if (report.type === 'progress' || report.type === 'evaluated') {
-      const nowMs = this.#clock.nowMs();
-      if (nowMs - this.#lastMs < FREQUENT_EVERY_MS) return;
-      this.#lastMs = nowMs;
-    }
+    const { type } = report;
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - (this.#toldMs.get(type) ?? Number.NEGATIVE_INFINITY) < (LEAST_MS[type] ?? 0)) return;
+    this.#toldMs.set(type, nowMs);
     this.#output.note(describeReport(report));
   }
 

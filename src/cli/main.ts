@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../base/clock.js';
 import { EXIT } from '../errors/table.js';
+import { surviveClosedPipes } from '../process/closed-pipe.js';
 import { exitAfterFlush } from '../process/exit.js';
 import { packageFolder } from '../process/package-folder.js';
-import { surviveClosedPipes } from './output.js';
 import { runProgram } from './program.js';
 
 const { version } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as { version: string };

@@ -1,7 +1,5 @@
 /** Where the command line writes: results to the standard output, everything else to the standard error. */
 
-import { hasCode } from '../errors/stillhouse-error.js';
-
 export interface Output {
   /** One JSON document a line on the standard output, and nothing else there. */
   readonly json: boolean;
@@ -28,16 +26,4 @@ export function openOutput(options: { readonly json: boolean; readonly quiet: bo
     },
     alert: (line) => void process.stderr.write(`${line}\n`),
   };
-}
-
-/**
- * Whoever reads may stop reading (`| head`): what is written after that is lost, and the command goes on to its end. Call
- * once in a process, before anything is written.
- */
-export function surviveClosedPipes(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error) => {
-      if (!hasCode(error, 'EPIPE')) throw error;
-    });
-  }
 }

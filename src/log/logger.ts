@@ -34,7 +34,8 @@ export function openLogger({ file, bindings, level = 'info' }: LoggerOptions): L
   const destination = pino.destination(
     file === undefined ? { dest: 2, sync: true } : { dest: file, sync: true, mkdir: true, append: true },
   );
-  let told = false;
+  // Of a log on the standard error that cannot be written, nobody can be told.
+  let told = file === undefined;
   destination.on('error', (error) => {
     if (!told) process.stderr.write(`the log cannot be written: ${messageOf(error)}\n`);
     told = true;

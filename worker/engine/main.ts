@@ -7,6 +7,7 @@ import { systemClock } from '../../src/base/clock.js';
 import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { EXIT } from '../../src/errors/table.js';
 import { openLogger } from '../../src/log/logger.js';
+import { surviveClosedPipes } from '../../src/process/closed-pipe.js';
 import { exitNow } from '../../src/process/exit.js';
 import { linkToParent, type ParentLink } from '../../src/process/parent-link.js';
 import { watchParent } from '../../src/process/parent-watch.js';
@@ -15,6 +16,7 @@ import { zmqTransport } from '../../src/transport/zmq-transport.js';
 import { type RunningEngine, startEngine } from './engine.js';
 import type { EngineConfigure, EngineOrder, FromEngine, ToEngine } from './messages.js';
 
+surviveClosedPipes();
 const link = linkToParent<ToEngine, FromEngine>();
 if (link === null) {
   console.error('An engine is started by its worker: see stillhouse worker --help');

@@ -57,9 +57,17 @@ describe('progress as lines', () => {
     ]);
   });
 
-  test('tells what happens often at most every five seconds', () => {
+  test('tells what happens often every five seconds, and evaluations every two', () => {
     const often = Array.from({ length: 200 }, (_, index) => [index / 10, index % 2 === 0 ? PROGRESS : EVALUATED] as const);
-    expect(lines(often)).toHaveLength(4);
+    const told = lines(often);
+    expect(told.filter((line) => line.includes('images/s'))).toHaveLength(4);
+    expect(told.filter((line) => line.includes('accuracy'))).toHaveLength(10);
+  });
+
+  test('tells every evaluation that is not one of many, whatever else is told', () => {
+    const reports = Array.from({ length: 20 }, (_, second) => [[second, PROGRESS] as const, [second, EVALUATED] as const]).flat();
+    const rare = reports.filter(([second, { type }]) => type === 'progress' || second % 3 === 0);
+    expect(lines(rare).filter((line) => line.includes('accuracy'))).toHaveLength(7);
   });
 
   test('tells everything else at once', () => {

@@ -1,9 +1,11 @@
 /** Lines on a real disk, written when the call returns; a full disk is told once and ends nothing. */
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import { openLogger, silentLogger } from '../../../src/log/logger.js';
@@ -82,9 +84,12 @@ test('the silent logger writes nothing', () => {
   expect(existsSync(file)).toBe(false);
 });
 
+/** A module of the compiled program, as a script may import it. */
+const compiled = (module: string): string => JSON.stringify(new URL(`../../../dist/src/${module}`, import.meta.url).href);
+
 test.runIf(existsSync('/dev/full'))('a full disk is told once, and the process goes on', () => {
   const script = `
-    const { openLogger } = await import(${JSON.stringify(new URL('../../../dist/src/log/logger.js', import.meta.url).href)});
+    const { openLogger } = await import(${compiled('log/logger.js')});
     const logger = openLogger({ file: '/dev/full', bindings: {} });
     for (let i = 0; i < 50; i++) logger.info('a.happened');
     await new Promise((resolve) => setImmediate(resolve));
@@ -93,4 +98,28 @@ test.runIf(existsSync('/dev/full'))('a full disk is told once, and the process g
   const result = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
   expect(result).toMatchObject({ status: 0, stdout: 'went on\n' });
   expect(result.stderr).toMatch(/^the log cannot be written: .*ENOSPC.*\n$/);
+});
+
+test.each([undefined, '/dev/full'])('a standard error that nobody reads ends nothing (log to %s)', async (dest) => {
+  const script = `
+    const { openLogger } = await import(${compiled('log/logger.js')});
+    const { surviveClosedPipes } = await import(${compiled('process/closed-pipe.js')});
+    if (${dest !== undefined}) surviveClosedPipes();
+    process.stdin.once('data', async () => {
+      const logger = openLogger({ bindings: {}, file: ${JSON.stringify(dest)} });
+      for (let i = 0; i < 20; i++) {
+        logger.info('a.happened');
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      process.stdout.write('went on');
+      process.exitCode = 0;
+      process.stdin.destroy();
+    });
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'pipe' });
+  child.stderr.destroy();
+  await once(child.stderr, 'close');
+  child.stdin.write('go');
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
+  expect({ output, code }).toEqual({ output: 'went on', code: 0 });
 });
