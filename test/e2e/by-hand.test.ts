@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { auditRun } from '../support/audit.js';
 import { canFindProcesses } from '../support/marked-process.js';
 import type { RunProcess } from '../support/run-process.js';
-import { journalOf, loggedOnce, summaryOf } from '../support/run-record.js';
+import { journalOf, logged, loggedOnce, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 import { smallRecipe } from '../support/small-recipe.js';
 
@@ -56,6 +56,22 @@ describe.skipIf(!canFindProcesses)('workers started by hand', () => {
     expect(await journalOf(run, 'rollback')).toEqual([]);
   });
 
+  test('a coordinator is killed and started again: the same workers go on with it', async () => {
+    const { coordinator, endpoint, run } = await startCoordinator(smallRecipe());
+    const workers = ['teacher-a', 'student-a', 'student-b'].map((name) => startWorker(endpoint, name));
+    await coordinator.said('progress', ({ stage, committed, samples }) => stage === 'student' && committed > samples / 3);
+    process.kill(room.coordinator(), 'SIGKILL');
+    expect(await coordinator.exit()).toBe(75);
+    expect(coordinator.stderr).toContain('stillhouse coordinator --resume');
+
+    const again = room.start('coordinator', '--resume', run, '--listen', endpoint, '--json');
+    for (const process of [again, ...workers]) expect(await process.exit(), process.command).toBe(0);
+    expect(await auditRun(run)).toEqual({ teacher: [], student: [] });
+    const agents = logged(run, 'worker.welcomed').map(({ term, worker, pid }) => ({ term, who: `${worker} ${pid}` }));
+    const of = (term: number): string[] => agents.filter((agent) => agent.term === term).map(({ who }) => who);
+    expect(of(2).sort()).toEqual(of(1).sort());
+  });
+
   test('a worker does not leave this machine without --insecure', async () => {
     const worker = room.start('worker', '--role', 'student', '--coordinator', 'tcp://192.0.2.1:7700');
     expect(await worker.exit()).toBe(2);
@@ -66,5 +82,5 @@ describe.skipIf(!canFindProcesses)('workers started by hand', () => {
 });
 
 function incarnationOf(run: string, worker: string): unknown {
-  return loggedOnce(run, 'worker.welcomed', { worker })['incarnation'];
+  return loggedOnce(run, 'worker.welcomed', { worker }).incarnation;
 }

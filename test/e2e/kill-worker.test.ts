@@ -1,4 +1,4 @@
-/** Any process of a worker is killed in mid-stage: the run goes on to its end, and no sample is lost or counted twice. */
+/** Processes are killed in mid-stage: a worker's, and the run goes on, no sample lost or counted twice; the run's, and all end. */
 
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -28,9 +28,16 @@ describe.skipIf(!canFindProcesses)('kill -9 in mid-stage', () => {
     expect(summaryOf(folder).restarts).toBeGreaterThanOrEqual(1);
     const types = cli.lines().map((line) => (line.type === 'stage-done' ? `${line.result.stage} done` : line.type));
     expect(types.indexOf('worker-gone'), 'it was killed in mid-stage').toBeLessThan(types.indexOf('student done'));
-    const lives = logged(folder, 'worker.welcomed').map((line) => line['worker']);
+    const lives = logged(folder, 'worker.welcomed').map((line) => line.worker);
     expect(lives.filter((name) => name !== worker).sort(), 'the others kept their processes').toEqual(
       ['student-1', 'student-2', 'teacher-1'].filter((name) => name !== worker),
     );
+  });
+
+  test('of the command itself: nothing of the run outlives it', async () => {
+    const cli = room.start('run', room.recipe(smallRecipe()), '--out', room.runs, '--json');
+    await cli.said('progress');
+    cli.kill('SIGKILL');
+    expect(await cli.exit()).toBe('SIGKILL');
   });
 });

@@ -58,7 +58,7 @@ describe.skipIf(!canFindProcesses)('the demo in small', () => {
     expect(await auditRun(run)).toEqual({ teacher: [], baseline: [], student: [] });
     const stock = stockAccuracy(join(run, 'export', 'student'));
     expect(stock.parameters).toBe(4266);
-    expect(Math.abs(stock.accuracy - (summaryOf(run).accuracy['student']?.last ?? 0))).toBeLessThanOrEqual(0.005);
+    expect(Math.abs(stock.accuracy - (summaryOf(run).accuracy.student?.last ?? 0))).toBeLessThanOrEqual(0.005);
 
     const again = room.start('export', run, '--stage', 'student', '--out', join(room.folder, 'again'));
     expect(await again.exit()).toBe(0);

@@ -5,7 +5,8 @@
 
 import { runFolderAt } from '../../coordinator/shell/run-folder.js';
 import { present } from '../../src/base/assert.js';
-import { openCheckpointStore, type StoredCheckpoint } from '../../src/checkpoint/store.js';
+import type { StoredCheckpoint } from '../../src/checkpoint/read-checkpoint.js';
+import { openCheckpointStore } from '../../src/checkpoint/store.js';
 import { loadRecipe } from '../../src/config/load.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { inspectData } from '../../src/data/dataset.js';

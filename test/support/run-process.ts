@@ -20,6 +20,8 @@ export type LineOf<T extends OutputLine['type']> = Extract<OutputLine, { type: T
 
 /** No wait in these tests is longer than this, unless it says so. */
 export const WAIT_MS = 60_000;
+/** After its end. */
+const LAST_OUTPUT_MS = 500;
 const SHOWN_LINES = 25;
 
 export interface RunProcessOptions {
@@ -32,6 +34,8 @@ export class RunProcess {
   stdout = '';
   stderr = '';
   readonly #child: ChildProcess;
+  readonly #lines: OutputLine[] = [];
+  #parsedTo = 0;
   readonly #watchers = new Set<() => void>();
   #end: number | NodeJS.Signals | null = null;
 
@@ -51,11 +55,13 @@ export class RunProcess {
       this.stderr += text;
       this.#look();
     });
-    // After the last of the output.
-    this.#child.on('close', (code, signal) => {
-      this.#end = code ?? signal;
+    const end = (code: number | null, signal: NodeJS.Signals | null): void => {
+      this.#end ??= code ?? signal;
       this.#look();
-    });
+    };
+    // With the last of its output; but what it has left alive writes there too, and is not waited for.
+    this.#child.on('close', end);
+    this.#child.on('exit', (...how) => setTimeout(() => end(...how), LAST_OUTPUT_MS).unref());
   }
 
   get pid(): number {
@@ -80,11 +86,12 @@ export class RunProcess {
 
   /** The standard output of --json, parsed. Throws at a line that is no JSON. The last one may still be on its way. */
   lines(): readonly OutputLine[] {
-    const whole = this.stdout.slice(0, this.stdout.lastIndexOf('\n') + 1);
-    return whole
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as OutputLine);
+    const end = this.stdout.lastIndexOf('\n') + 1;
+    for (const line of this.stdout.slice(this.#parsedTo, end).split('\n')) {
+      if (line !== '') this.#lines.push(JSON.parse(line) as OutputLine);
+    }
+    this.#parsedTo = end;
+    return this.#lines;
   }
 
   linesOf<T extends OutputLine['type']>(type: T): readonly LineOf<T>[] {

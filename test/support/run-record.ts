@@ -29,7 +29,7 @@ export function jsonLines(file: string): readonly Readonly<Record<string, unknow
 
 /** The lines of the coordinator's log about this event. */
 export function logged(run: string, event: string): readonly Readonly<Record<string, unknown>>[] {
-  return jsonLines(runFolderAt(run).log).filter((line) => line['event'] === event);
+  return jsonLines(runFolderAt(run).log).filter((line) => line.event === event);
 }
 
 /** The first line of the coordinator's log about this event that has these values; such a line must be there. */

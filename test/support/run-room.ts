@@ -13,7 +13,7 @@ import { findMarked, killMarked, type MarkedProcess, markedEnvironment } from '.
 import { RunProcess } from './run-process.js';
 
 /** An engine whose agent was killed ends by itself within so long, as does the rest. */
-const LAST_BREATH_MS = 2_000;
+const LAST_BREATH_MS = 1_000;
 const LOOK_EVERY_MS = 20;
 
 export interface RunRoom {

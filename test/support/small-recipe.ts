@@ -23,7 +23,7 @@ export function smallRecipe({
   students = 2,
   images = 640,
   teacherEpochs = 1,
-  studentEpochs = 30,
+  studentEpochs = 20,
 }: SmallRecipeOptions = {}): object {
   const stage = {
     model: 'student',
