@@ -79,7 +79,8 @@ export async function runHere(options: {
     else if (Object.keys(end.summary.accuracy).length > 0) output.result(resultTable(recipe, end.summary));
   }
   if (end.run !== null) output.note(`run folder: ${end.run}`);
-  if (end.run !== null && end.isResumable) output.alert(`the run can go on with: stillhouse resume ${typeable(end.run)}`);
+  const again = options.workers === undefined ? 'resume' : 'coordinator --resume';
+  if (end.run !== null && end.isResumable) output.alert(`the run can go on with: stillhouse ${again} ${typeable(end.run)}`);
   return end.code;
 }
 
