@@ -26,7 +26,7 @@ export function startEvaluation(turn: Turn, epoch: number, students: readonly Re
     const member = members[index];
     assert(member, 'a share of rows without a member');
     const work = { kind: 'evaluate' as const, split: recipe.test, start, end: start + count };
-    assign(turn, member.incarnation, { round: id, deadlineMs, work });
+    assign(turn, member.incarnation, { round: id, work });
     start += count;
   });
 }
@@ -72,7 +72,7 @@ export function startExport(turn: Turn, student: ReadyMember): void {
   const id = takeRoundId(turn);
   const deadlineMs = turn.nowMs + turn.state.plan.timing.firstRoundMs;
   setStage(turn, { round: { kind: 'export', id, member: student.incarnation, deadlineMs } });
-  assign(turn, student.incarnation, { round: id, deadlineMs, work: { kind: 'export' } });
+  assign(turn, student.incarnation, { round: id, work: { kind: 'export' } });
 }
 
 /** The export is on disk, if it came from the member that was asked for it. */

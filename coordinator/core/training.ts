@@ -40,7 +40,7 @@ export function startTraining(turn: Turn, students: readonly ReadyMember[]): voi
   const id = takeRoundId(turn);
   setStage(turn, { ledger, round: { kind: 'train', id, phase: 'training', attempt: 0, members, deadlineMs } });
   for (const member of members) {
-    assign(turn, member.incarnation, { round: id, deadlineMs, work: { kind: 'train', ranges: [...member.ranges], roundSamples } });
+    assign(turn, member.incarnation, { round: id, work: { kind: 'train', ranges: [...member.ranges], roundSamples } });
   }
 }
 
@@ -58,11 +58,11 @@ function roundBudgetMs(turn: Turn, stage: StageState, samplesEach: number): numb
 export function assign(
   turn: Turn,
   incarnation: Incarnation,
-  { round, deadlineMs, work }: { readonly round: TrainRound['id']; readonly deadlineMs: number; readonly work: Work },
+  { round, work }: { readonly round: TrainRound['id']; readonly work: Work },
 ): void {
   const { recipe, name } = stageOf(turn);
   const stage = isTraining(recipe) ? name : recipe.of;
-  sendTo(turn, incarnation, { type: 'coordinator.assign', round, stage, base: baseFor(turn), work, deadlineMs: deadlineMs - turn.nowMs });
+  sendTo(turn, incarnation, { type: 'coordinator.assign', round, stage, base: baseFor(turn), work });
 }
 
 function baseFor(turn: Turn): Base {

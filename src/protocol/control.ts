@@ -151,7 +151,6 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
     stage: field.name,
     base: baseSchema,
     work: workSchema,
-    deadlineMs: field.milliseconds,
   }),
   /** The teachers of a student, whole, from this version on. Older versions are void. */
   z.strictObject({

@@ -50,7 +50,6 @@ export const COORDINATOR_MESSAGES: readonly CoordinatorMessage[] = [
     stage: 'distil',
     base,
     work: { kind: 'train', ranges, roundSamples: 1024 },
-    deadlineMs: 30_000,
   },
   {
     type: 'coordinator.assign',
@@ -59,9 +58,8 @@ export const COORDINATOR_MESSAGES: readonly CoordinatorMessage[] = [
     stage: 'distil',
     base: { ...base, round: 0, hash: null, checkpoint: null },
     work: { kind: 'evaluate', split: 'test', start: 0, end: 2000 },
-    deadlineMs: 30_000,
   },
-  { type: 'coordinator.assign', ...life, round, stage: 'distil', base, work: { kind: 'export' }, deadlineMs: 30_000 },
+  { type: 'coordinator.assign', ...life, round, stage: 'distil', base, work: { kind: 'export' } },
   { type: 'coordinator.link', ...life, stage: 'distil', version: 4, teachers: [{ incarnation: asIncarnation(2), endpoint }] },
   {
     type: 'coordinator.average',

@@ -170,7 +170,6 @@ describe('artifacts', () => {
     stage: 'model',
     base: { round: 3, hash: 'ab'.repeat(32), committed: 9, sources: [], checkpoint: null },
     work: { kind: 'export' },
-    deadlineMs: 1000,
   } as const;
   const body = { type: 'artifact.put', term, incarnation, stage: 'model' } as const;
 

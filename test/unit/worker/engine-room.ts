@@ -94,7 +94,7 @@ export class TestEngine {
 
   assign(round: number, options: { readonly stage?: string; readonly base?: Base; readonly work: Work }): void {
     const { stage = 'plain', base = INITIAL, work } = options;
-    this.order({ type: 'coordinator.assign', round: asRoundId(round), stage, base, work, deadlineMs: 60_000 });
+    this.order({ type: 'coordinator.assign', round: asRoundId(round), stage, base, work });
   }
 
   train(
