@@ -9,6 +9,7 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { systemClock } from '../src/base/clock.js';
+import { ENGINE_CHOICES } from '../src/config/schema.js';
 import { messageOf, StillhouseError } from '../src/errors/stillhouse-error.js';
 import { EXIT } from '../src/errors/table.js';
 import { openLogger } from '../src/log/logger.js';
@@ -28,7 +29,7 @@ const argumentsSchema = z.strictObject({
   role: field.role,
   coordinator: z.string(),
   name: field.name,
-  engine: z.enum(['auto', 'tensorflow', 'wasm', 'cpu']).nullable().default(null),
+  engine: z.enum(ENGINE_CHOICES).nullable().default(null),
   listenHost: z.string().min(1).default('127.0.0.1'),
   insecure: z.boolean(),
   logFile: z.string().nullable().default(null),

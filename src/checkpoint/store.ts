@@ -1,38 +1,25 @@
 /**
  * A folder of checkpoints. One is there whole or not at all: its files are written and synced first, its manifest
  * last, and only then it gets its name. Damage is found by hashes, named, marked, and not tried again. One call runs
- * at a time. It does not decide which checkpoints are needed.
+ * at a time. It does not decide which checkpoints are needed. Only for the one process that writes here: others read with
+ * read-checkpoint.ts.
  */
 
 import { join } from 'node:path';
-import type { Term } from '../base/ids.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
-import type { Range, RefuseReason } from '../protocol/field.js';
+import type { RefuseReason } from '../protocol/field.js';
 import { discardFolder, sweepFolder, writeFolder } from './atomic-folder.js';
 import { type FileSystem, nodeFileSystem } from './file-system.js';
-import { MANIFEST_BYTES_MAX, MANIFEST_FILE, type Manifest, readManifest, writeManifest } from './manifest.js';
-import { NotFiniteError, openFile, readTensor, writeTensor } from './tensor-file.js';
-
-/** What a whole checkpoint on disk is. */
-export interface StoredCheckpoint {
-  readonly id: string;
-  readonly term: Term;
-  readonly stage: string;
-  readonly round: number;
-  /** The samples that its parameters contain, as positions of the stage's order. */
-  readonly ranges: readonly Range[];
-  /** SHA-256 of the parameters. */
-  readonly hash: string;
-  /** Hash of the arena's schema. */
-  readonly schema: string;
-}
-
-export interface CheckpointContent {
-  readonly info: StoredCheckpoint;
-  /** float32 [P] and [S]. Whoever gets them owns them; whoever puts them must not change them until it is done. */
-  readonly parameters: Float32Array;
-  readonly slots: Float32Array;
-}
+import { MANIFEST_FILE, type Manifest, writeManifest } from './manifest.js';
+import {
+  type CheckpointContent,
+  DAMAGE_FILE,
+  listCheckpoints,
+  newestFirst,
+  readCheckpoint,
+  type StoredCheckpoint,
+} from './read-checkpoint.js';
+import { NotFiniteError, writeTensor } from './tensor-file.js';
 
 export type PutOutcome =
   | { readonly stored: true; readonly checkpoint: StoredCheckpoint }
@@ -63,9 +50,6 @@ export interface CheckpointStore {
   sweep(): Promise<void>;
 }
 
-/** A file with this name in a checkpoint's folder says why it is damaged. */
-const DAMAGE_FILE = 'damaged.txt';
-
 /** Opens a folder, made when it is missing, and verifies every checkpoint in it. */
 export async function openCheckpointStore(folder: string, fs: FileSystem = nodeFileSystem): Promise<CheckpointStore> {
   await fs.makeFolder(folder);
@@ -88,12 +72,13 @@ class FolderStore implements CheckpointStore {
   }
 
   async load(): Promise<void> {
-    for (const name of await this.#fs.listFolder(this.#folder)) {
-      if (name.startsWith('.')) continue;
+    const fs = this.#fs;
+    const folder = this.#folder;
+    for (const id of await listCheckpoints(fs, folder)) {
       try {
-        this.#keep((await this.#read(name, false)).info);
+        this.#keep((await readCheckpoint({ fs, folder, id }, false)).info);
       } catch (error) {
-        await this.#mark(name, error);
+        await this.#mark(id, error);
       }
     }
   }
@@ -129,7 +114,7 @@ class FolderStore implements CheckpointStore {
       if (marked !== undefined) throw new StillhouseError('checkpoint.damaged', marked);
       if (!this.#whole.has(id)) throw new StillhouseError('checkpoint.missing', `no checkpoint ${id}`, { file: this.#folder });
       try {
-        return await this.#read(id, true);
+        return await readCheckpoint({ fs: this.#fs, folder: this.#folder, id }, true);
       } catch (error) {
         await this.#mark(id, error);
         throw error;
@@ -138,7 +123,7 @@ class FolderStore implements CheckpointStore {
   }
 
   list(): ReturnType<CheckpointStore['list']> {
-    const whole = [...this.#whole.values()].sort((a, b) => b.round - a.round || b.term - a.term);
+    const whole = [...this.#whole.values()].sort(newestFirst);
     return { whole, damaged: [...this.#damaged].map(([id, message]) => ({ id, message })) };
   }
 
@@ -173,34 +158,6 @@ class FolderStore implements CheckpointStore {
       const manifest: Manifest = { format: 1, id, term, stage, round, ranges: [...ranges], hash, schema, tensors: [first, second] };
       await add(MANIFEST_FILE, new TextEncoder().encode(writeManifest(manifest)));
     });
-  }
-
-  /** With `keep` false the tensors are compared with their hashes and not kept. */
-  async #read(id: string, keep: boolean): Promise<CheckpointContent> {
-    const folder = join(this.#folder, id);
-    if ((await this.#fs.listFolder(folder)).includes(DAMAGE_FILE)) {
-      throw new StillhouseError('checkpoint.damaged', await this.#readText(join(folder, DAMAGE_FILE)));
-    }
-    const path = join(folder, MANIFEST_FILE);
-    const manifest = readManifest(await this.#readText(path), path);
-    if (manifest.id !== id) throw new StillhouseError('checkpoint.damaged', `is of ${manifest.id}, not of ${id}`, { file: path });
-    const [first, second] = manifest.tensors;
-    const parameters = await readTensor(this.#fs, folder, { spec: first, keep });
-    const slots = await readTensor(this.#fs, folder, { spec: second, keep });
-    const { term, stage, round, ranges, hash, schema } = manifest;
-    return { info: { id, term, stage, round, ranges, hash, schema }, parameters, slots };
-  }
-
-  async #readText(path: string): Promise<string> {
-    const file = await openFile(this.#fs, path);
-    try {
-      if (file.size > MANIFEST_BYTES_MAX) throw new StillhouseError('checkpoint.damaged', `has ${file.size} bytes`, { file: path });
-      const bytes = new Uint8Array(file.size);
-      await file.read(bytes);
-      return new TextDecoder().decode(bytes);
-    } finally {
-      await file.close();
-    }
   }
 
   /** Not used in this process any more; and in no later one when it is damage and not, say, a disk that is away. */

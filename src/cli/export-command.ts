@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { type CheckpointContent, openCheckpointStore } from '../checkpoint/store.js';
+import { type CheckpointContent, readNewestCheckpoint } from '../checkpoint/read-checkpoint.js';
 import { loadRecipe } from '../config/load.js';
 import { suggest } from '../config/nearest.js';
 import type { Recipe, TrainingStage } from '../config/schema.js';
@@ -34,7 +34,7 @@ export function addExportCommand(program: Command, context: CliContext): void {
         const files = requireRunFolder(run);
         const recipe = await loadRecipe(files.config);
         const { name, stage } = chooseStage(recipe, options.stage);
-        const checkpoint = await newestCheckpoint(files.checkpoints, name);
+        const checkpoint = await readNewestCheckpoint(files.checkpoints, name);
         const model = await buildTrained(recipe, stage, checkpoint);
         if (existsSync(join(options.out, 'model.json'))) {
           throw new StillhouseError('usage.invalid', 'there is a model already', { file: options.out, hint: 'Choose another folder' });
@@ -59,13 +59,6 @@ function chooseStage(recipe: Recipe, wanted: string | undefined): { readonly nam
   if (found !== undefined) return found;
   const names = trained.map(({ name }) => name);
   throw new StillhouseError('usage.invalid', `the run has no training stage "${wanted ?? ''}"${suggest(wanted ?? '', names)}`);
-}
-
-async function newestCheckpoint(folder: string, stage: string): Promise<CheckpointContent> {
-  const store = await openCheckpointStore(folder);
-  const newest = store.list().whole.find((checkpoint) => checkpoint.stage === stage);
-  if (newest !== undefined) return store.get(newest.id);
-  throw new StillhouseError('checkpoint.missing', `the stage ${stage} has no whole checkpoint yet`, { file: folder });
 }
 
 async function buildTrained(

@@ -2,6 +2,7 @@
 
 import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
+import { ENGINE_CHOICES } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
 import { describeEnd, startChild } from '../process/child.js';
@@ -33,9 +34,7 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
     .addOption(new Option('--role <role>', 'what to do').choices(['teacher', 'student']).makeOptionMandatory())
     .requiredOption('--coordinator <address>', 'the address that the coordinator printed')
     .option('--name <name>', 'the name of this worker in the run (default: role, host and process id)')
-    .addOption(
-      new Option('--engine <engine>', 'what computes (default: as the recipe says)').choices(['auto', 'tensorflow', 'wasm', 'cpu']),
-    )
+    .addOption(new Option('--engine <engine>', 'what computes (default: as the recipe says)').choices(ENGINE_CHOICES))
     .option('--listen-host <host>', 'the address of this machine that other workers can reach (default: 127.0.0.1)')
     .option('--insecure', 'allow addresses that other machines can reach, without any protection')
     .addHelpText(

@@ -2,6 +2,9 @@
 
 import { z } from 'zod';
 
+/** What may be asked for as an engine; `auto` takes the first that works. */
+export const ENGINE_CHOICES = ['auto', 'tensorflow', 'wasm', 'cpu'] as const;
+
 const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, ".", "_" and "-", starting with a letter or digit')
@@ -142,7 +145,7 @@ export const recipeSchema = z.strictObject({
       /** How many `run` starts on this machine. Stages wait until the first of each role they need is there. */
       students: wholeFromOne.max(64).default(1),
       teachers: z.int().min(0).max(64).default(1),
-      engine: z.enum(['auto', 'wasm', 'cpu', 'tensorflow']).default('auto'),
+      engine: z.enum(ENGINE_CHOICES).default('auto'),
       /** How often `run` starts a dead worker again. */
       restarts: z.int().min(0).max(100).default(3),
     })

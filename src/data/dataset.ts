@@ -3,12 +3,11 @@
  * catalogue.ts; this file only knows what is the same for all.
  */
 
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { assert, present } from '../base/assert.js';
 import type { DataRecipe, SplitRecipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
+import { packageFolder } from '../process/package-folder.js';
 import { BUILTIN_SETS, FORMATS } from './catalogue.js';
 import type { PartSource, PartSummary } from './format.js';
 import { type DataFile, type ImageShape, type Split, splitOf } from './split.js';
@@ -84,17 +83,7 @@ function builtinFolder({ path, format }: DataRecipe, part: SplitRecipe['part']):
     const hint = `Make every split from part: ${set.parts.join(' or ')}, or set data.path to a folder with the whole data set`;
     throw new StillhouseError('data.missing', `${path} has no part ${part}`, { hint });
   }
-  return join(packageRoot(), set.folder);
-}
-
-/** The nearest folder above this file with a package.json; compiled code lies one folder deeper than its source. */
-function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) {
-    assert(folder !== dirname(folder), 'no package.json above the data room');
-    folder = dirname(folder);
-  }
-  return folder;
+  return join(packageFolder, set.folder);
 }
 
 /** The split's samples as [from, to). */

@@ -4,8 +4,8 @@
  */
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { closest } from 'fastest-levenshtein';
 import type { z } from 'zod';
+import { suggest } from '../config/nearest.js';
 import type { ModelRecipe } from '../config/schema.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { MODELS } from './catalogue.js';
@@ -22,9 +22,7 @@ export async function buildModel(spec: ModelRecipe, context: Omit<BuildContext, 
 
 function buildByName(name: string, context: BuildContext): LayersModel {
   if (!isModelName(name)) {
-    throw new StillhouseError('model.invalid', `there is no model '${name}'`, {
-      hint: `Did you mean '${closest(name, MODEL_NAMES)}'? There are: ${MODEL_NAMES.join(', ')}`,
-    });
+    throw new StillhouseError('model.invalid', `there is no model '${name}'${suggest(name, MODEL_NAMES)}`);
   }
   const family = MODELS[name];
   const options = checkOptions(name, family, context.options);
@@ -50,8 +48,7 @@ function checkOptions(name: string, family: ModelFamily, options: BuildContext['
   const [issue] = checked.error.issues;
   if (issue?.code === 'unrecognized_keys') {
     const unknown = issue.keys[0] ?? '';
-    const hint = known.length === 0 ? 'It has no options' : `Did you mean '${closest(unknown, known)}'? There are: ${known.join(', ')}`;
-    throw new StillhouseError('model.invalid', `model '${name}' has no option '${unknown}'`, { hint });
+    throw new StillhouseError('model.invalid', `model '${name}' has no option '${unknown}'${suggest(unknown, known)}`);
   }
   throw new StillhouseError('model.invalid', `option '${issue?.path.join('.')}' of model '${name}': ${issue?.message}`);
 }

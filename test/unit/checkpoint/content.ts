@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { asTerm } from '../../../src/base/ids.js';
-import type { CheckpointContent, StoredCheckpoint } from '../../../src/checkpoint/store.js';
+import type { CheckpointContent, StoredCheckpoint } from '../../../src/checkpoint/read-checkpoint.js';
 
 export const sha256 = (values: Float32Array): string =>
   createHash('sha256')
