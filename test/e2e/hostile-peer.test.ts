@@ -29,7 +29,7 @@ const FRAME_TOO_LONG = LIMITS.controlFrameBytes + 1;
 
 describe.skipIf(!canFindProcesses)('hostile peers', () => {
   test('a run under attack on its control and data ports ends as any other', async () => {
-    const cli = room.start('run', room.recipe(smallRecipe({ studentEpochs: 40 })), '--out', room.runs, '--json');
+    const cli = room.start('run', room.recipe(smallRecipe()), '--out', room.runs, '--json');
     const { run } = await cli.said('run-started');
     const folder = join(room.runs, run);
     await cli.said('progress', ({ stage, committed, samples }) => stage === 'student' && committed > samples / 10);
