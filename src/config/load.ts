@@ -5,7 +5,7 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { LIMITS } from '../protocol/limits.js';
 import { checkReferences, checkValues } from './cross-check.js';
 import { applyOverride, type Override } from './override.js';
@@ -87,8 +87,15 @@ async function readText(file: string): Promise<string> {
     if (size > FILE_BYTES_MAX) throw new Error(`it has ${size} bytes, of at most ${FILE_BYTES_MAX}`);
     return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
   } catch (error) {
-    throw new StillhouseError('recipe.unreadable', `the recipe cannot be read: ${messageOf(error)}`, { file, cause: error });
+    throw new StillhouseError('recipe.unreadable', `the recipe cannot be read: ${whyUnreadable(error)}`, { file, cause: error });
   }
+}
+
+/** The mistakes that people make in words, without the name of a system call. */
+function whyUnreadable(error: unknown): string {
+  if (hasCode(error, 'ENOENT')) return 'there is no such file';
+  if (hasCode(error, 'EISDIR')) return 'this is a folder, not a file';
+  return messageOf(error);
 }
 
 interface Finding {

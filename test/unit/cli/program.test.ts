@@ -53,7 +53,8 @@ describe('a mistake ends with the code 2 and says what to do', () => {
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [['runn', 'a.yaml'], /unknown command 'runn'[\s\S]*run/],
     [['run'], /missing required argument 'recipe'/],
-    [['run', 'nowhere.yaml'], /^nowhere\.yaml: the recipe cannot be read: ENOENT/],
+    [['run', 'nowhere.yaml'], /^nowhere\.yaml: the recipe cannot be read: there is no such file$/m],
+    [['run', tmpdir()], /the recipe cannot be read: this is a folder, not a file$/m],
     [['run', DEMO, '--sett', 'a=b'], /unknown option '--sett'[\s\S]*--set/],
     [['run', DEMO, '--set', 'stages.teacher.epoch=3'], /--set stages\.teacher\.epoch=3: unknown key "epoch" .* did you mean "epochs"\?/],
     [['validate', DEMO, '--set', 'models.student.options.widht=3'], /demo\.yaml:\d+:\d+: models\.student: .* no option 'widht'/],
