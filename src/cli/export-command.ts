@@ -26,7 +26,7 @@ export function addExportCommand(program: Command, context: CliContext): void {
     .command('export')
     .description('write the model of a stage as model.json and weights.bin, for tf.loadLayersModel')
     .argument('<run>', 'the folder of a run')
-    .requiredOption('--out <folder>', 'where to write; made when missing')
+    .requiredOption('--out <folder>', 'where to write; made when missing (required)')
     .option('--stage <stage>', 'the stage (default: the last one that trains)')
     .addHelpText('after', examples('stillhouse export runs/demo-20260101-120000 --stage student --out student-model'))
     .action(

@@ -31,8 +31,8 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
   program
     .command('worker')
     .description('take part in a run as a teacher or a student')
-    .addOption(new Option('--role <role>', 'what to do').choices(['teacher', 'student']).makeOptionMandatory())
-    .requiredOption('--coordinator <address>', 'the address that the coordinator printed')
+    .addOption(new Option('--role <role>', 'what to do (required)').choices(['teacher', 'student']).makeOptionMandatory())
+    .requiredOption('--coordinator <address>', 'the address that the coordinator printed (required)')
     .option('--name <name>', 'the name of this worker in the run (default: role, host and process id)')
     .addOption(new Option('--engine <engine>', 'what computes (default: as the recipe says)').choices(ENGINE_CHOICES))
     .option('--listen-host <host>', 'the address of this machine that other workers can reach (default: 127.0.0.1)')
