@@ -2,7 +2,12 @@
 
 /** 0.8684 as "86.8 %". */
 export function formatShare(share: number): string {
-  return `${(share * 100).toFixed(1)} %`;
+  return `${shownPercent(share).toFixed(1)} %`;
+}
+
+/** A share in percent, rounded as formatShare shows it: sums and differences of these agree with what is shown. */
+export function shownPercent(share: number): number {
+  return Number((share * 100).toFixed(1));
 }
 
 /** 52138 as "52,138". */

@@ -3,7 +3,7 @@
 import type { Recipe, TrainingStage } from '../config/schema.js';
 import { stageOrder } from '../config/stage-graph.js';
 import type { RunSummary } from '../protocol/parent.js';
-import { formatBytes, formatCount, formatDuration, formatShare, formatTable } from './format.js';
+import { formatBytes, formatCount, formatDuration, formatShare, formatTable, shownPercent } from './format.js';
 
 /** The table and the lines under it. */
 export function resultTable(recipe: Recipe, summary: RunSummary): string {
@@ -13,7 +13,7 @@ export function resultTable(recipe: Recipe, summary: RunSummary): string {
   return [
     formatTable([['stage', 'model', 'accuracy', 'best', 'parameters', 'size', 'per image'], ...rowsOf(recipe, summary)]),
     ...marginsOf(recipe, summary),
-    `time: ${seconds} on the engine ${summary.engine || '(none)'}${rates === '' ? '' : `; per worker: ${rates}`}`,
+    `time: ${seconds} on the engine ${summary.engine || '(none)'}${rates === '' ? '' : `; while busy, per worker: ${rates}`}`,
   ].join('\n');
 }
 
@@ -49,7 +49,7 @@ function marginsOf(recipe: Recipe, summary: RunSummary): string[] {
     for (const [other, alone] of stages) {
       const reference = summary.accuracy[other]?.last;
       if (alone.kind !== 'train' || reference === undefined || !isComparable(student, alone)) continue;
-      const points = ((accuracy - reference) * 100).toFixed(1);
+      const points = (shownPercent(accuracy) - shownPercent(reference)).toFixed(1);
       lines.push(`margin: ${name} against ${other}, the same model on the same images without a teacher: ${sign(points)} points`);
     }
     const teacher = summary.models[modelOf(recipe, student.teacher) ?? ''];

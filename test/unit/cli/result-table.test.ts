@@ -60,9 +60,18 @@ describe('the table of results', () => {
         'again       small     81.0 %    81.0 % (epoch 1)        4,266    16.7 KiB    0.050 ms',
         'margin: student against alone, the same model on the same images without a teacher: +3.4 points',
         'size: student has 1/12.2 of the parameters of its teacher',
-        'time: 2:05 on the engine wasm; per worker: teacher 7,187 images/s, student 1,710 images/s',
+        'time: 2:05 on the engine wasm; while busy, per worker: teacher 7,187 images/s, student 1,710 images/s',
       ].join('\n'),
     );
+  });
+
+  test('the margin is the difference of the accuracies as they are shown', () => {
+    const accuracy = {
+      alone: { last: 0.7704, best: 0.7704, epoch: 1 },
+      student: { last: 0.80351, best: 0.80351, epoch: 1 },
+    };
+    const text = resultTable(recipe, { ...summary, accuracy });
+    expect(text).toMatch(/77\.0 %[\s\S]*80\.4 %[\s\S]*teacher: \+3\.4 points/);
   });
 
   test('of a run that was stopped early has what there is', () => {
