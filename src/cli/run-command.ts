@@ -80,7 +80,7 @@ export async function runHere(options: {
   }
   if (end.run !== null) output.note(`run folder: ${end.run}`);
   const again = options.workers === undefined ? 'resume' : 'coordinator --resume';
-  if (end.run !== null && end.isResumable) output.alert(`the run can go on with: stillhouse ${again} ${typeable(end.run)}`);
+  if (end.run !== null && end.isResumable) output.alert(`the run can go on with: npx stillhouse ${again} ${typeable(end.run)}`);
   return end.code;
 }
 
