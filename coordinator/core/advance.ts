@@ -78,7 +78,7 @@ function openNext(turn: Turn): Verdict {
   });
   turn.state = { ...turn.state, stage, left: null };
   const { size, epochs } = stage.ledger;
-  log(turn, ['info', 'stage.started'], { stage: name, kind: recipe.kind, samples: size * epochs, committed: stage.startedAt });
+  log(turn, ['info', 'stage.started'], { stage: name, kind: recipe.kind, samples: size * epochs, committed: committedOf(stage.ledger) });
   report(turn, { type: 'stage-started', stage: name, kind: recipe.kind, epochs, samples: size * epochs });
   if (left?.isBehind) tellRollback(turn);
   askAllToServe(turn);
@@ -115,8 +115,7 @@ function rollBack(turn: Turn): Verdict {
     saving: null,
     evaluations: stage.evaluations.filter(({ epoch }) => epoch * ledger.size <= committedOf(ledger)),
     commitsSinceCheckpoint: 0,
-    startedMs: turn.nowMs,
-    startedAt: committedOf(ledger),
+    recent: [],
   });
   tellRollback(turn);
   countFailure(turn, 'engine.crashed', 'every student that held the parameters is gone');

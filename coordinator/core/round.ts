@@ -106,6 +106,8 @@ export interface RoundTotals {
   readonly lossSum: number;
   /** Of the samples as they came, augmented, while the parameters changed. */
   readonly correct: number;
+  /** Until the slowest member had trained. */
+  readonly trainMs: number;
   /** The slowest member's milliseconds per sample. */
   readonly msPerSample: number;
 }
@@ -117,6 +119,7 @@ export function totalsOf(round: TrainRound): RoundTotals {
     samples: reports.reduce((sum, { samples }) => sum + samples, 0),
     lossSum: reports.reduce((sum, { lossSum }) => sum + lossSum, 0),
     correct: reports.reduce((sum, { correct }) => sum + correct, 0),
+    trainMs: Math.max(...reports.map(({ trainMs }) => trainMs)),
     msPerSample: Math.max(...reports.map(({ trainMs, samples }) => trainMs / samples)),
   };
 }

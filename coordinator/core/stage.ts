@@ -52,8 +52,8 @@ export interface StageState {
   /** When the last checkpoint was asked for, or the stage taken up. */
   readonly savedMs: number;
   readonly startedMs: number;
-  /** Samples committed when this term took the stage up, for rates. */
-  readonly startedAt: number;
+  /** The commits of the last seconds, oldest first: the present rate. */
+  readonly recent: readonly { readonly atMs: number; readonly committed: number }[];
   /** Since when a worker is missing; null when none is. */
   readonly waitingSinceMs: number | null;
   /** Milliseconds per sample of the slowest member of the last round; null before the first. */
@@ -103,7 +103,7 @@ export function openStage(options: {
     commitsSinceCheckpoint: 0,
     savedMs: options.nowMs,
     startedMs: options.nowMs,
-    startedAt: committedOf(ledger),
+    recent: [],
     waitingSinceMs: null,
     msPerSample: null,
     failures: 0,

@@ -24,6 +24,9 @@ import {
 import { isTraining, type StageState } from './stage.js';
 import { journal, log, report, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
 
+/** The rate that is shown is that of the last seconds. */
+const RATE_WINDOW_MS = 10_000;
+
 /** Lends the next positions to these students and tells each its ranges. */
 export function startTraining(turn: Turn, students: readonly ReadyMember[]): void {
   const stage = stageOf(turn);
@@ -197,11 +200,12 @@ function commit(turn: Turn, round: TrainRound): void {
   reportProgress(turn, round.id, totals);
 }
 
-function reportProgress(turn: Turn, round: number, { lossSum, correct, samples }: RoundTotals): void {
-  const { name, ledger, startedMs, startedAt } = stageOf(turn);
+function reportProgress(turn: Turn, round: number, totals: RoundTotals): void {
+  const { name, ledger, recent } = stageOf(turn);
   const committed = committedOf(ledger);
-  const seconds = Math.max(turn.nowMs - startedMs, 1) / 1000;
-  const imagesPerSecond = (committed - startedAt) / seconds;
+  const imagesPerSecond = presentRate(recent, { atMs: turn.nowMs, committed }) ?? (1000 * totals.samples) / Math.max(totals.trainMs, 1);
+  const fresh = recent.filter(({ atMs }) => atMs > turn.nowMs - RATE_WINDOW_MS);
+  setStage(turn, { recent: [...fresh, { atMs: turn.nowMs, committed }] });
   report(turn, {
     type: 'progress',
     stage: name,
@@ -210,11 +214,17 @@ function reportProgress(turn: Turn, round: number, { lossSum, correct, samples }
     epochs: ledger.epochs,
     committed,
     samples: samplesOf(ledger),
-    loss: lossSum / samples,
-    trainAccuracy: correct / samples,
+    loss: totals.lossSum / totals.samples,
+    trainAccuracy: totals.correct / totals.samples,
     imagesPerSecond,
     secondsLeft: (samplesOf(ledger) - committed) / imagesPerSecond,
   });
+}
+
+/** Images per second since the oldest of the recent commits; null before there are two. */
+function presentRate(recent: StageState['recent'], now: { readonly atMs: number; readonly committed: number }): number | null {
+  const oldest = recent[0];
+  return oldest === undefined || now.atMs <= oldest.atMs ? null : (1000 * (now.committed - oldest.committed)) / (now.atMs - oldest.atMs);
 }
 
 /** The round of training under way, or null. */

@@ -4,7 +4,6 @@ import { existsSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { writeIdx } from '../support/data-files.js';
-import { canFindProcesses } from '../support/marked-process.js';
 import { useRunRoom } from '../support/run-room.js';
 import { smallRecipe } from '../support/small-recipe.js';
 
@@ -32,7 +31,7 @@ stages:
 workers: { engine: wasm }
 `;
 
-describe.skipIf(!canFindProcesses)('before anything starts', () => {
+describe('before anything starts', () => {
   test.each([
     ['an unknown key', ['batch: 8', 'bacth: 8'], '18:5', 'batch'],
     ['a bad value', ['epochs: 1', 'epochs: many'], '17:13', 'epochs'],

@@ -2,7 +2,6 @@
 
 import { describe, expect, test } from 'vitest';
 import { auditRun } from '../support/audit.js';
-import { canFindProcesses } from '../support/marked-process.js';
 import type { RunProcess } from '../support/run-process.js';
 import { journalOf, logged, loggedOnce, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
@@ -20,7 +19,7 @@ function startWorker(endpoint: string, name: string): RunProcess {
   return room.start('worker', '--role', name.startsWith('teacher') ? 'teacher' : 'student', '--coordinator', endpoint, '--name', name);
 }
 
-describe.skipIf(!canFindProcesses)('workers started by hand', () => {
+describe('workers started by hand', () => {
   test('a teacher and two students over tcp finish the run, and all end well', async () => {
     const { coordinator, endpoint, run } = await startCoordinator(smallRecipe({ studentEpochs: 3 }));
     expect(endpoint).toMatch(/^tcp:\/\/127\.0\.0\.1:\d+$/);

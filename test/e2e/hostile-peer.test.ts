@@ -11,7 +11,6 @@ import type { Dialer, DialOptions, Frames } from '../../src/transport/transport.
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
 import { auditRun } from '../support/audit.js';
 import { hostileControl, hostileData, sendAll, strangersTo } from '../support/hostile-peer.js';
-import { canFindProcesses } from '../support/marked-process.js';
 import { logged, loggedOnce, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 import { smallRecipe } from '../support/small-recipe.js';
@@ -27,7 +26,7 @@ const LAST = {
 } as const satisfies WorkerMessage;
 const FRAME_TOO_LONG = LIMITS.controlFrameBytes + 1;
 
-describe.skipIf(!canFindProcesses)('hostile peers', () => {
+describe('hostile peers', () => {
   test('a run under attack on its control and data ports ends as any other', async () => {
     const cli = room.start('run', room.recipe(smallRecipe()), '--out', room.runs, '--json');
     const { run } = await cli.said('run-started');

@@ -3,14 +3,13 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { auditRun } from '../support/audit.js';
-import { canFindProcesses } from '../support/marked-process.js';
 import { logged, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 import { smallRecipe } from '../support/small-recipe.js';
 
 const room = useRunRoom();
 
-describe.skipIf(!canFindProcesses)('kill -9 in mid-stage', () => {
+describe('kill -9 in mid-stage', () => {
   test.each([
     ['engine', 'teacher-1'],
     ['agent', 'teacher-1'],

@@ -6,7 +6,6 @@ import { describe, expect, test } from 'vitest';
 import { present } from '../../src/base/assert.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import { auditRun, finalCheckpoints, finalHashes } from '../support/audit.js';
-import { canFindProcesses } from '../support/marked-process.js';
 import type { RunProcess } from '../support/run-process.js';
 import { journalOf, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
@@ -31,7 +30,7 @@ function reached(cli: RunProcess, stage: string, share: number): Promise<unknown
   return cli.said('progress', (line) => line.stage === stage && line.committed > share * line.samples);
 }
 
-describe.skipIf(!canFindProcesses)('resume', () => {
+describe('resume', () => {
   test('after kill -9 of the coordinator in mid-stage: goes on from the last checkpoint, and leaves finished stages alone', async () => {
     const { cli, run } = await startRun(smallRecipe());
     await reached(cli, 'student', 0.4);

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { packageFolder } from '../../src/process/package-folder.js';
 import { auditRun } from '../support/audit.js';
-import { canFindProcesses } from '../support/marked-process.js';
 import { journalOf, jsonLines, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 
@@ -45,7 +44,7 @@ const DEMO = {
 };
 const SAMPLES = 2 * 2000 + 12 * 320 + 12 * 320;
 
-describe.skipIf(!canFindProcesses)('the demo in small', () => {
+describe('the demo in small', () => {
   test('runs to its end, leaves all that it promises, and a model that stock tfjs opens', async () => {
     const cli = room.start('run', room.recipe(DEMO), '--out', room.runs, '--json');
     expect(await cli.exit()).toBe(0);

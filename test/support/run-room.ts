@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
 import { present } from '../../src/base/assert.js';
-import { findMarked, killMarked, type MarkedProcess, markedEnvironment } from './marked-process.js';
+import { canFindProcesses, findMarked, killMarked, type MarkedProcess, markedEnvironment } from './marked-process.js';
 import { RunProcess } from './run-process.js';
 
 /** An engine whose agent was killed ends by itself within so long, as does the rest. */
@@ -36,7 +36,8 @@ export interface RunRoom {
 export function useRunRoom(): RunRoom {
   let mark = '';
   let folder = '';
-  beforeEach(() => {
+  beforeEach((context) => {
+    context.skip(!canFindProcesses, 'the processes of a run are found by /proc, which is not here');
     mark = randomUUID();
     folder = mkdtempSync(join(tmpdir(), 'stillhouse e2e '));
   });
