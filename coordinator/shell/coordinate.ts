@@ -16,6 +16,7 @@ import { createRunFolder, openRunFolder } from './run-folder.js';
 import { readSummary } from './run-summary.js';
 import { type CoordinateOptions, runTerm, type TermRun } from './run-term.js';
 import { bindSockets } from './sockets.js';
+import { requireNoHolder } from './term.js';
 
 /** Runs until the end and answers the exit code. Throws what kept the run from starting, or broke it. */
 export async function coordinate(options: CoordinateOptions): Promise<number> {
@@ -41,6 +42,7 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
     if (summary !== null) tell({ type: 'summary', file: folder.summary, summary });
     return EXIT.done;
   }
+  await requireNoHolder(folder.terms, options);
   const { splitSizes } = await inspectData(recipe.data);
   return serve(options, async () => ({ folder, recipe, splitSizes, earlierSeconds: await secondsOfEarlierTerms(folder.metrics) }));
 }

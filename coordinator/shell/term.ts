@@ -4,11 +4,13 @@
  */
 
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { asTerm, type Term } from '../../src/base/ids.js';
 import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import { hasCode, StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { isRunning } from '../../src/process/is-running.js';
 
 export interface HeldTerm {
   readonly term: Term;
@@ -16,11 +18,29 @@ export interface HeldTerm {
   requireNewest(): void;
 }
 
+const holderSchema = z.object({ host: z.string(), pid: z.int().positive() });
+
+/**
+ * Throws `run.busy` when the holder of the newest term is another process of this host and alive: nobody should take
+ * the run from it by mistake. Of holders on other hosts nothing is known: from them it is taken.
+ */
+export async function requireNoHolder(folder: string, self: { readonly host: string; readonly pid: number }): Promise<void> {
+  const newest = Math.max(0, ...(await takenTerms(folder)));
+  if (newest === 0) return;
+  const file = join(folder, String(newest));
+  const holder = holderSchema.safeParse(parseHolder(await readFile(file, 'utf8'))).data;
+  if (holder === undefined || holder.host !== self.host || holder.pid === self.pid) return;
+  if (!isRunning(holder.pid, 'coordinator/main.js')) return;
+  throw new StillhouseError('run.busy', `the process ${holder.pid} of this machine works on this run`, {
+    file,
+    hint: 'Wait for its end, or stop it first',
+  });
+}
+
 /** Takes the next term. `holder` is written into its file, for people. Two that take one at once get two. */
 export async function takeTerm(folder: string, holder: Readonly<Record<string, unknown>>): Promise<HeldTerm> {
   await mkdir(folder, { recursive: true });
-  const taken = (await readdir(folder)).map(Number).filter(Number.isInteger);
-  for (let next = Math.max(0, ...taken) + 1; ; next++) {
+  for (let next = Math.max(0, ...(await takenTerms(folder))) + 1; ; next++) {
     try {
       await writeFile(join(folder, String(next)), `${JSON.stringify(holder)}\n`, { flag: 'wx', flush: true });
     } catch (error) {
@@ -29,6 +49,24 @@ export async function takeTerm(folder: string, holder: Readonly<Record<string, u
     }
     await nodeFileSystem.syncFolder(folder);
     return heldTerm(folder, asTerm(next));
+  }
+}
+
+async function takenTerms(folder: string): Promise<readonly number[]> {
+  try {
+    return (await readdir(folder)).map(Number).filter(Number.isInteger);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+/** Null when it is torn, or was made by hand. */
+function parseHolder(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
   }
 }
 

@@ -238,6 +238,8 @@ class Supervisor {
 
   #isResumable(): boolean {
     if (this.#run === null || this.#outcome === 'done') return false;
+    // Another coordinator goes on with it; and without the engine every try ends the same way.
+    if (this.#error === 'run.busy' || this.#error === 'engine.unusable') return false;
     return this.#outcome !== 'failed' || (this.#error !== null && ERROR_TABLE[this.#error].retryable);
   }
 

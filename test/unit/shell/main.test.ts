@@ -250,12 +250,26 @@ describe('stopping', () => {
   });
 });
 
-test('a second coordinator takes over, and the first one ends', async () => {
+test('a second coordinator on the same host is refused, and leaves the run alone', async () => {
+  const { recipe, runsFolder } = prepared(LONGER);
+  const first = new CoordinatorProcess({ recipe, runsFolder });
+  const { run } = await first.said('listening');
+  const second = new CoordinatorProcess({ resume: run });
+  expect(await second.ended).toBe(EXIT.tryAgain);
+  expect(await second.said('error')).toMatchObject({
+    code: 'run.busy',
+    message: expect.stringContaining(`the process ${first.child.pid} of this machine`),
+  });
+  expect(readdirSync(join(run, 'terms'))).toEqual(['1']);
+});
+
+test('a second coordinator takes over from another host, and the first one ends', async () => {
   const { recipe, runsFolder } = prepared(LONGER);
   const first = new CoordinatorProcess({ recipe, runsFolder });
   const { endpoint, run } = await first.said('listening');
   const lazy = await student(endpoint, { rounds: 0 });
   await first.said('report', 'worker-joined');
+  writeFileSync(join(run, 'terms', '1'), JSON.stringify({ host: 'elsewhere', pid: first.child.pid }));
   const second = new CoordinatorProcess({ resume: run });
   const next = await second.said('listening');
   // The first one writes nothing more: its student leaves, which it would report.
