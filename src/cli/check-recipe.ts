@@ -32,6 +32,15 @@ export async function checkRecipe(file: string, set: readonly string[]): Promise
   return { recipe, data, parameters };
 }
 
+/** Throws engine.unusable when the recipe names an engine that does not work on this machine, where its workers are to run. */
+export async function requireEngine({ workers: { engine } }: Recipe): Promise<void> {
+  if (engine === 'auto') return;
+  const { probeEngines } = await import('../engines/catalogue.js');
+  const probe = (await probeEngines()).find(({ name }) => name === engine);
+  if (probe?.usable === true) return;
+  throw new StillhouseError('engine.unusable', `workers.engine: the engine ${engine} cannot be used here: ${probe?.note ?? 'unknown'}`);
+}
+
 async function countParameters(model: ModelRecipe, { height, width, channels, classes }: DataInfo): Promise<number> {
   // Only here: tfjs takes half a second to load, and most mistakes are found before.
   const { openEngine } = await import('../engines/catalogue.js');

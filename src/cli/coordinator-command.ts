@@ -3,7 +3,8 @@
 import type { Command } from 'commander';
 import { loadRecipe } from '../config/load.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import { checkRecipe } from './check-recipe.js';
+import { isLoopback } from '../transport/endpoint.js';
+import { checkRecipe, requireEngine } from './check-recipe.js';
 import { action, type CliContext, EXIT_CODES, examples, gather } from './context.js';
 import { checkEndpoint } from './endpoint-option.js';
 import { runHere } from './run-command.js';
@@ -48,6 +49,8 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         if (dataListen !== undefined) checkEndpoint(dataListen, insecure, output);
         const start = file === undefined ? { resume: resume ?? '' } : { recipe: file, set, runsFolder: out };
         const recipe = file === undefined ? await loadRecipe(requireRunFolder(resume ?? '').config) : (await checkRecipe(file, set)).recipe;
+        // Workers on other machines have engines of their own.
+        if (isLoopback(listen)) await requireEngine(recipe);
         const coordinator = { ...start, listen, insecure, ...(dataListen === undefined ? {} : { dataListen }) };
         const onListening = (endpoint: string, run: string): void => {
           output.result(output.json ? JSON.stringify({ type: 'listening', endpoint, run }) : `listening on ${endpoint}`);

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { loadRecipe } from '../config/load.js';
 import type { Recipe } from '../config/schema.js';
 import type { CoordinatorArguments } from '../protocol/parent.js';
-import { checkRecipe } from './check-recipe.js';
+import { checkRecipe, requireEngine } from './check-recipe.js';
 import { action, type CliContext, EXIT_CODES, examples, gather } from './context.js';
 import { openRunView } from './open-run-view.js';
 import type { Output } from './output.js';
@@ -37,6 +37,7 @@ export function addRunCommand(program: Command, context: CliContext): void {
     .action(
       action<RunOptions>(context, async ({ args: [file = ''], options, output }) => {
         const { recipe } = await checkRecipe(file, options.set ?? []);
+        await requireEngine(recipe);
         const coordinator = { recipe: file, set: options.set ?? [], runsFolder: options.out, listen: LISTEN, insecure: false };
         return runHere({ recipe, coordinator, context, output });
       }),
@@ -54,6 +55,7 @@ export function addResumeCommand(program: Command, context: CliContext): void {
       action<object>(context, async ({ args: [run = ''], output }) => {
         const { config } = requireRunFolder(run);
         const recipe = await loadRecipe(config);
+        await requireEngine(recipe);
         return runHere({ recipe, coordinator: { resume: run, listen: LISTEN, insecure: false }, context, output });
       }),
     );

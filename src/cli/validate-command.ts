@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { explainRecipe } from '../config/explain.js';
 import { stageOrder } from '../config/stage-graph.js';
 import { EXIT } from '../errors/table.js';
-import { checkRecipe } from './check-recipe.js';
+import { checkRecipe, requireEngine } from './check-recipe.js';
 import { action, type CliContext, examples, gather } from './context.js';
 import { formatCount } from './format.js';
 
@@ -25,6 +25,7 @@ export function addValidateCommand(program: Command, context: CliContext): void 
     .action(
       action<ValidateOptions>(context, async ({ args: [file = ''], options, output }) => {
         const { recipe, data, parameters } = await checkRecipe(file, options.set ?? []);
+        await requireEngine(recipe);
         if (output.json) output.result(JSON.stringify({ type: 'recipe', recipe, splits: data.splitSizes, parameters }));
         else if (options.explain) output.result(explainRecipe(recipe).trimEnd());
         else {

@@ -1,5 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -112,6 +113,22 @@ describe('what was asked for is on the standard output', () => {
     expect(probes.map(({ name }) => name)).toEqual(['tensorflow', 'wasm', 'cpu']);
     expect(probes).toContainEqual(expect.objectContaining({ name: 'wasm', usable: true }));
     expect(probes.every(({ note }) => String(note).length > 0)).toBe(true);
+  });
+
+  test('a recipe that names an engine can be run only where that engine is usable', async () => {
+    const { stdout } = await stillhouse('engine', 'list', '--json');
+    for (const line of stdout.trim().split('\n')) {
+      const { name, usable, note } = JSON.parse(line) as { name: string; usable: boolean; note: string };
+      const set = [DEMO, '--set', `workers.engine=${name}`];
+      expect((await stillhouse('validate', ...set)).code).toBe(usable ? 0 : 2);
+      if (usable) continue;
+      for (const command of ['run', 'coordinator']) {
+        const { code, stderr } = await stillhouse(command, ...set, '--out', join(folder, 'runs'));
+        expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/^error \(engine\.unusable\): /) });
+        expect(stderr).toContain(note);
+      }
+      expect(existsSync(join(folder, 'runs'))).toBe(false);
+    }
   });
 
   test('the data of the demo is whole', async () => {
