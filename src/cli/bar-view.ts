@@ -1,19 +1,24 @@
 /** Progress on a terminal: a bar per stage, and above the bars what happens. */
 
 import { MultiBar, type SingleBar } from 'cli-progress';
+import type { Clock } from '../base/clock.js';
 import type { Report } from '../protocol/report.js';
 import { formatShare } from './format.js';
+import { EVALUATED_LEAST_MS } from './line-view.js';
 import { describeProgress, describeReport } from './report-text.js';
 import type { RunView } from './run-view.js';
 
 export class BarView implements RunView {
   readonly #stream: NodeJS.WritableStream;
   readonly #bars: MultiBar;
+  readonly #clock: Clock;
   readonly #byStage = new Map<string, SingleBar>();
+  #evaluatedMs = Number.NEGATIVE_INFINITY;
 
   /** Draws on this stream, which must be a terminal. */
-  constructor(stream: NodeJS.WritableStream) {
+  constructor(stream: NodeJS.WritableStream, clock: Clock) {
     this.#stream = stream;
+    this.#clock = clock;
     this.#bars = new MultiBar({
       stream,
       format: '{stage} [{bar}] {percentage} % {figures}',
@@ -43,8 +48,9 @@ export class BarView implements RunView {
         this.#barOf(report.stage, report.samples).update(report.committed);
         return;
       case 'evaluated':
-        // Shown by the bar of the stage until its next round; stages have many epochs.
-        this.#byStage.get(report.stage)?.update({ figures: `accuracy ${formatShare(report.evaluation.accuracy)}` });
+        if (this.#clock.nowMs() - this.#evaluatedMs < EVALUATED_LEAST_MS) return;
+        this.#evaluatedMs = this.#clock.nowMs();
+        this.note(describeReport(report));
         return;
       case 'stage-done': {
         const bar = this.#byStage.get(report.result.stage);
@@ -72,7 +78,10 @@ export class BarView implements RunView {
   }
 
   close(): void {
-    if (this.#byStage.size > 0) this.#bars.stop();
+    if (this.#byStage.size === 0) return;
+    // The figures of a stage that did not get to its end speak of what goes on.
+    for (const bar of this.#byStage.values()) if (bar.getProgress() < 1) bar.update({ figures: 'stopped' });
+    this.#bars.stop();
   }
 
   #barOf(stage: string, samples: number): SingleBar {

@@ -6,8 +6,11 @@ import type { Output } from './output.js';
 import { describeReport } from './report-text.js';
 import type { RunView } from './run-view.js';
 
-/** The least time between two lines of the same type. Evaluations matter more, and are rare in a run of any length. */
-const LEAST_MS: Readonly<Partial<Record<Report['type'], number>>> = { progress: 5_000, evaluated: 2_000 };
+/** The least time between two lines of an evaluation: they matter, and are rare in a run of any length. */
+export const EVALUATED_LEAST_MS = 2_000;
+
+/** The least time between two lines of the same type. */
+const LEAST_MS: Readonly<Partial<Record<Report['type'], number>>> = { progress: 5_000, evaluated: EVALUATED_LEAST_MS };
 
 export class LineView implements RunView {
   readonly #output: Output;

@@ -11,5 +11,5 @@ export function openRunView(output: Output, clock: Clock): RunView {
   const plain = { note: output.note, alert: output.alert, close: () => {} };
   if (output.json) return { ...plain, report: (report) => output.result(JSON.stringify(report)) };
   if (output.quiet) return { ...plain, report: () => {} };
-  return output.isTerminal ? new BarView(process.stderr) : new LineView(output, clock);
+  return output.isTerminal ? new BarView(process.stderr, clock) : new LineView(output, clock);
 }

@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
+import { systemClock } from '../../../src/base/clock.js';
 import { BarView } from '../../../src/cli/bar-view.js';
 import { describeReport } from '../../../src/cli/report-text.js';
 import type { Report } from '../../../src/protocol/report.js';
@@ -18,15 +19,19 @@ describe('what went wrong is one line', () => {
   });
 });
 
-test('the bar goes back with the stage', () => {
+test('the bar goes back with the stage, evaluations are lines above it, and a stop is said in it', () => {
   const terminal = Object.assign(new PassThrough(), { isTTY: true, columns: 120, cursorTo() {}, clearLine() {}, moveCursor() {} });
-  const view = new BarView(terminal);
+  const view = new BarView(terminal, systemClock);
   view.report({ type: 'stage-started', stage: 'teacher', kind: 'train', epochs: 1, samples: 6_400 });
   const figures = { round: 40, epoch: 1, epochs: 1, loss: 0.5, trainAccuracy: 0.5, imagesPerSecond: 100, secondsLeft: 13 };
   view.report({ type: 'progress', stage: 'teacher', committed: 5_120, samples: 6_400, ...figures });
+  const evaluation = { round: 40, epoch: 1, accuracy: 0.5, loss: 1.5, millisecondsPerImage: 1, parameters: 10 };
+  view.report({ type: 'evaluated', stage: 'teacher', evaluation });
   view.report(ROLLBACK);
   view.close();
   const drawn = String(terminal.read());
   expect(drawn).toContain('teacher: back to checkpoint teacher-25, 50.0 %');
+  expect(drawn).toContain('teacher: accuracy 50.0 %, loss 1.500 after epoch 1\n');
+  expect(drawn.trimEnd()).toMatch(/50 % stopped/);
   expect(drawn.lastIndexOf('50 %')).toBeGreaterThan(drawn.lastIndexOf('80 %'));
 });
