@@ -1,5 +1,5 @@
 /**
- * One round: the unit of work. Pure data and questions about it; turn.ts and its siblings decide what follows.
+ * One round: the unit of work. Pure data and questions about it; training.ts and evaluating.ts decide what follows.
  *
  *   train:     training --all reported, or deadline--> averaging --all averaged, same hash--> committed
  *              averaging --a contributor is lost--> averaging again, one attempt on, with the rest

@@ -118,7 +118,7 @@ export function baseOf(checkpoint: StageResult['checkpoint']): StageBase {
 }
 
 /** Whole epochs that the committed parameters have seen. */
-export function epochsDone(stage: StageState): number {
+function epochsDone(stage: StageState): number {
   return stage.ledger.size === 0 ? 0 : Math.floor(committedOf(stage.ledger) / stage.ledger.size);
 }
 

@@ -10,5 +10,3 @@ export const LOSSES = {
   'label-smoothing': labelSmoothing,
   hinton,
 } as const satisfies Readonly<Record<string, LossMethod<never>>>;
-
-export type LossName = keyof typeof LOSSES;

@@ -2,9 +2,8 @@
 
 import { DEFAULT_TIMING } from '../../coordinator/core/timing.js';
 import type { RunPlan } from '../../coordinator/core/types.js';
-import { asTerm } from '../../src/base/ids.js';
-import { recipeSchema } from '../../src/config/schema.js';
 import { totalOf } from '../../src/data/shard-plan.js';
+import { corePlan } from '../support/core-plan.js';
 import { SimCoordinator, type SimDisk, type SimEnd } from './sim-coordinator.js';
 import type { DataPlane } from './sim-engine.js';
 import { SimWorker } from './sim-worker.js';
@@ -161,49 +160,22 @@ export const SAMPLES = 3 * SIZE;
 
 /** Three epochs of a trained and of a taught stage, then an export. */
 export function simulatedPlan(): RunPlan {
-  const training = {
-    model: 'net',
-    on: 'all',
-    test: 'test',
-    epochs: 3,
-    batch: 2,
-    every: 2,
-    evaluateEvery: 1,
-    checkpointEvery: 3,
-    optimizer: { name: 'sgd', rate: 0.1 },
-  };
-  const recipe = recipeSchema.parse({
-    name: 'simulation',
-    data: {
-      format: 'idx',
-      path: '/data',
-      normalise: { mean: [0], std: [1] },
-      splits: { all: { part: 'train' }, test: { part: 'test' } },
-    },
-    models: { net: { name: 'net' } },
-    stages: {
-      base: { kind: 'train', ...training },
-      taught: { kind: 'distil', teacher: 'base', loss: {}, ...training },
-      out: { kind: 'export', of: 'taught' },
-    },
-    workers: { students: 2, teachers: 1 },
-  });
-  const timing = {
-    ...DEFAULT_TIMING,
-    firstRoundMs: 20_000,
-    roundFloorMs: 5_000,
-    averageMs: 3_000,
-    saveMs: 3_000,
-    startMs: 5_000,
-    failuresMax: 100,
-  };
-  return {
+  return corePlan({
     run: 'simulation',
-    term: asTerm(1),
-    recipe,
-    recipeJson: '{}',
-    dataEndpoint: 'inproc://data',
-    splitSizes: { all: SIZE, test: 5 },
-    timing,
-  };
+    size: SIZE,
+    rows: 5,
+    training: { epochs: 3, batch: 2, every: 2, evaluateEvery: 1, checkpointEvery: 3 },
+    students: 2,
+    isTaught: true,
+    exported: 'taught',
+    timing: {
+      ...DEFAULT_TIMING,
+      firstRoundMs: 20_000,
+      roundFloorMs: 5_000,
+      averageMs: 3_000,
+      saveMs: 3_000,
+      startMs: 5_000,
+      failuresMax: 100,
+    },
+  });
 }

@@ -21,10 +21,10 @@ import type { RunState } from '../../coordinator/core/turn.js';
 import type { CheckpointInfo, CoreEvent, Effect, JournalRecord, RunPlan } from '../../coordinator/core/types.js';
 import { assert, present } from '../../src/base/assert.js';
 import { asIncarnation, asRoundId, asTerm, type Incarnation } from '../../src/base/ids.js';
-import { recipeSchema } from '../../src/config/schema.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import type { WorkerMessage } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
+import { corePlan } from './core-plan.js';
 
 type Options = Readonly<Record<string, string>>;
 
@@ -288,34 +288,20 @@ function spell(ranges: readonly Range[]): string {
 /** A recipe with a stage `base`, and with `distil=1` a stage `taught` that learns from it, and `export=1` an export. */
 function planOf(options: Options): RunPlan {
   const number = (key: string, fallback: number) => Number(options[key] ?? fallback);
-  const training = {
-    model: 'net',
-    on: 'all',
-    test: 'test',
-    epochs: number('epochs', 1),
-    batch: number('batch', 4),
-    every: number('every', 1),
-    evaluateEvery: number('evaluateEvery', 1),
-    checkpointEvery: number('checkpointEvery', 100),
-    optimizer: { name: 'sgd', rate: 0.1 },
-  };
-  const recipe = recipeSchema.parse({
-    name: 'scenario',
-    data: {
-      format: 'idx',
-      path: '/data',
-      normalise: { mean: [0], std: [1] },
-      splits: { all: { part: 'train' }, test: { part: 'test' } },
+  return corePlan({
+    run: 'scenario',
+    size: number('size', 8),
+    rows: number('rows', 2),
+    training: {
+      epochs: number('epochs', 1),
+      batch: number('batch', 4),
+      every: number('every', 1),
+      evaluateEvery: number('evaluateEvery', 1),
+      checkpointEvery: number('checkpointEvery', 100),
     },
-    models: { net: { name: 'net' } },
-    stages: {
-      base: { kind: 'train', ...training },
-      ...(options.distil ? { taught: { kind: 'distil', teacher: 'base', loss: {}, ...training } } : {}),
-      ...(options.export ? { out: { kind: 'export', of: 'base' } } : {}),
-    },
-    workers: { students: number('students', 1), teachers: 1 },
+    students: number('students', 1),
+    isTaught: options.distil !== undefined,
+    exported: options.export === undefined ? null : 'base',
+    timing: { ...DEFAULT_TIMING, firstRoundMs: number('roundMs', DEFAULT_TIMING.firstRoundMs) },
   });
-  const timing = { ...DEFAULT_TIMING, firstRoundMs: number('roundMs', DEFAULT_TIMING.firstRoundMs) };
-  const splitSizes = { all: number('size', 8), test: number('rows', 2) };
-  return { run: 'scenario', term: asTerm(1), recipe, recipeJson: '{}', dataEndpoint: 'inproc://data', splitSizes, timing };
 }

@@ -1,0 +1,49 @@
+/** The plan of a run for tests of the coordinator's core: one model, splits `all` and `test`, and no data behind them. */
+
+import type { RunPlan, Timing } from '../../coordinator/core/types.js';
+import { asTerm } from '../../src/base/ids.js';
+import { recipeSchema } from '../../src/config/schema.js';
+
+export interface CorePlanOptions {
+  readonly run: string;
+  /** Samples of the split `all`, which is trained on, and rows of `test`. */
+  readonly size: number;
+  readonly rows: number;
+  readonly training: {
+    readonly epochs: number;
+    readonly batch: number;
+    readonly every: number;
+    readonly evaluateEvery: number;
+    readonly checkpointEvery: number;
+  };
+  readonly students: number;
+  /** With a stage `taught` after the stage `base`, which teaches it. */
+  readonly isTaught: boolean;
+  /** With a stage `out` that exports this one. */
+  readonly exported: string | null;
+  readonly timing: Timing;
+}
+
+/** A plan of term 1. */
+export function corePlan(options: CorePlanOptions): RunPlan {
+  const { run, size, rows, students, isTaught, exported, timing } = options;
+  const training = { model: 'net', on: 'all', test: 'test', optimizer: { name: 'sgd', rate: 0.1 }, ...options.training };
+  const recipe = recipeSchema.parse({
+    name: run,
+    data: {
+      format: 'idx',
+      path: '/data',
+      normalise: { mean: [0], std: [1] },
+      splits: { all: { part: 'train' }, test: { part: 'test' } },
+    },
+    models: { net: { name: 'net' } },
+    stages: {
+      base: { kind: 'train', ...training },
+      ...(isTaught ? { taught: { kind: 'distil', teacher: 'base', loss: {}, ...training } } : {}),
+      ...(exported === null ? {} : { out: { kind: 'export', of: exported } }),
+    },
+    workers: { students, teachers: 1 },
+  });
+  const splitSizes = { all: size, test: rows };
+  return { run, term: asTerm(1), recipe, recipeJson: '{}', dataEndpoint: 'inproc://data', splitSizes, timing };
+}
