@@ -1,54 +1,59 @@
 /**
- * The engine `tensorflow`: @tensorflow/tfjs-node-gpu's native binding over libtensorflow. The package is installed without
- * its install script, so the binding and the library are there only where somebody has put them beside it.
- * Invariant: nothing of the package is loaded into the process unless both files are there.
+ * The engine `tensorflow`: @tensorflow/tfjs-node-gpu over a current libtensorflow, which `stillhouse engine install
+ * tensorflow` puts into the user's cache folder (src/native).
+ * Invariant: nothing of the package is loaded into the process unless the native parts are there.
  */
 
-import { readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+import { LIBRARY_VERSION, nativeLayout } from '../native/layout.js';
 import type { Engine } from './engine.js';
 import { tryConvolution } from './tiny-convolution.js';
 
 const PACKAGE = '@tensorflow/tfjs-node-gpu';
-const ADVICE = 'use the engine wasm';
+const ADVICE = 'run `stillhouse engine install tensorflow`';
 
 /** Why the native parts cannot be loaded, or null when they are in place. */
 function missingPart(): string | null {
-  let folder: string;
-  try {
-    folder = dirname(createRequire(import.meta.url).resolve(`${PACKAGE}/package.json`));
-  } catch {
-    return `the package ${PACKAGE} is not installed`;
-  }
-  if (!holds(join(folder, 'lib'), 'tfjs_binding.node')) return `${PACKAGE} has no native binding (lib/napi-v8/tfjs_binding.node)`;
-  if (!holds(join(folder, 'deps', 'lib'), 'libtensorflow')) return `${PACKAGE} has no libtensorflow (deps/lib)`;
+  const { binding, manifest } = nativeLayout('cpu');
+  if (!existsSync(manifest)) return 'libtensorflow is not installed';
+  if (!existsSync(binding)) return "tfjs's binding is not compiled";
   return null;
-}
-
-/** Whether a file whose name starts with `prefix` lies in the folder or below it. */
-function holds(folder: string, prefix: string): boolean {
-  try {
-    return readdirSync(folder, { recursive: true }).some((name) => (String(name).split(/[\\/]/).at(-1) ?? '').startsWith(prefix));
-  } catch {
-    return false; // no such folder: the part is not there
-  }
 }
 
 async function open(): Promise<void> {
   const missing = missingPart();
   if (missing !== null) throw new Error(missing);
-  await import(PACKAGE);
+  const require = createRequire(import.meta.url);
+  pointToBinding(require, nativeLayout('cpu').binding);
+  restoreUtil(require);
+  require(PACKAGE);
   if (!(await tf.setBackend('tensorflow'))) throw new Error('tfjs could not start the native binding');
+}
+
+/** tfjs asks node-pre-gyp where its binding is: in a folder of the package, if it were not told otherwise. */
+function pointToBinding(require: NodeJS.Require, binding: string): void {
+  const fromPackage = createRequire(require.resolve(`${PACKAGE}/package.json`));
+  const finder = fromPackage('@mapbox/node-pre-gyp/lib/pre-binding') as { find(manifest: string): string };
+  const { find } = finder;
+  finder.find = (manifest) => (manifest.includes('tfjs-node-gpu') ? binding : find(manifest));
+}
+
+/** Node 23 took away two functions of `util` that tfjs-node calls. */
+function restoreUtil(require: NodeJS.Require): void {
+  const util = require('node:util') as Record<string, unknown>;
+  util.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
+  util.isArray ??= Array.isArray;
 }
 
 export const tensorflowEngine: Engine<'tensorflow'> = {
   name: 'tensorflow',
   async probe() {
-    const fault = missingPart() ?? (await tryConvolution(open));
+    const missing = missingPart();
+    const fault = missing ?? (await tryConvolution(open));
     if (fault !== null) return { name: 'tensorflow', usable: false, note: `${fault}; ${ADVICE}` };
-    return { name: 'tensorflow', usable: true, note: `libtensorflow through ${PACKAGE}` };
+    return { name: 'tensorflow', usable: true, note: `libtensorflow ${LIBRARY_VERSION} through ${PACKAGE}` };
   },
   open,
 };
