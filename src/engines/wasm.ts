@@ -1,12 +1,12 @@
 /**
- * The engine `wasm`: tfjs's WebAssembly backend with the gradient kernels of ./kernels. npm alone brings everything, so it
+ * The engine `wasm`: tfjs's WebAssembly backend with the gradient kernels of ./wasm-kernels. npm alone brings everything, so it
  * is what a fresh installation trains with. One thread per process.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { Engine } from './engine.js';
-import { installWasmKernels } from './kernels/install.js';
 import { tryConvolution } from './tiny-convolution.js';
+import { installWasmKernels } from './wasm-kernels/install.js';
 
 async function open(): Promise<void> {
   await import('@tensorflow/tfjs-backend-wasm');
