@@ -11,10 +11,15 @@ export default class CountReporter {
       for (const test of module.children.allTests()) {
         const result = test.result();
         if (result.state === 'passed') counts.passed++;
-        else if (result.state === 'skipped') counts.skipped.push({ name: test.fullName, reason: result.note ?? 'no reason was given' });
+        else if (result.state === 'skipped') counts.skipped.push({ name: test.fullName, reason: reasonOf(test, result) });
         else counts.failed++;
       }
     }
     if (process.env.STILLHOUSE_TEST_REPORT) writeFileSync(process.env.STILLHOUSE_TEST_REPORT, JSON.stringify(counts));
   }
+}
+
+/** A test gives its reason when it skips itself; what is skipped before it runs has it in its meta data, or its suite has. */
+function reasonOf(test, result) {
+  return result.note ?? test.meta().skipReason ?? 'no reason was given';
 }

@@ -4,9 +4,9 @@
  * Invariant: nothing of the package is loaded into the process unless the native parts are there.
  */
 
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs-core';
+import { findMissingPart } from '../native/installed.js';
 import { LIBRARY_VERSION, nativeLayout } from '../native/layout.js';
 import type { Engine } from './engine.js';
 import { tryConvolution } from './tiny-convolution.js';
@@ -14,19 +14,12 @@ import { tryConvolution } from './tiny-convolution.js';
 const PACKAGE = '@tensorflow/tfjs-node-gpu';
 const ADVICE = 'run `stillhouse engine install tensorflow`';
 
-/** Why the native parts cannot be loaded, or null when they are in place. */
-function missingPart(): string | null {
-  const { binding, manifest } = nativeLayout('cpu');
-  if (!existsSync(manifest)) return 'libtensorflow is not installed';
-  if (!existsSync(binding)) return "tfjs's binding is not compiled";
-  return null;
-}
-
 async function open(): Promise<void> {
-  const missing = missingPart();
+  const layout = nativeLayout('cpu');
+  const missing = findMissingPart(layout);
   if (missing !== null) throw new Error(missing);
   const require = createRequire(import.meta.url);
-  pointToBinding(require, nativeLayout('cpu').binding);
+  pointToBinding(require, layout.binding);
   restoreUtil(require);
   require(PACKAGE);
   if (!(await tf.setBackend('tensorflow'))) throw new Error('tfjs could not start the native binding');
@@ -50,7 +43,7 @@ function restoreUtil(require: NodeJS.Require): void {
 export const tensorflowEngine: Engine<'tensorflow'> = {
   name: 'tensorflow',
   async probe() {
-    const missing = missingPart();
+    const missing = findMissingPart(nativeLayout('cpu'));
     const fault = missing ?? (await tryConvolution(open));
     if (fault !== null) return { name: 'tensorflow', usable: false, note: `${fault}; ${ADVICE}` };
     return { name: 'tensorflow', usable: true, note: `libtensorflow ${LIBRARY_VERSION} through ${PACKAGE}` };
