@@ -1,0 +1,51 @@
+/**
+ * What the trace uses of tfjs-node's insides: its backend object and the native binding in it. They are not part of
+ * tfjs's interface; the version is pinned, and this file is the only one that names them.
+ */
+
+import * as tf from '@tensorflow/tfjs-core';
+import { assert } from '../base/assert.js';
+
+/** As tfjs-node passes it: `type` is a number of TF_AttrType. */
+export interface NativeAttribute {
+  readonly name: string;
+  readonly type: number;
+  readonly value: unknown;
+}
+
+/** A handle to a native tensor; its number is never used again. */
+export interface NativeTensor {
+  readonly id: number;
+  readonly shape: readonly number[];
+  readonly dtype: number;
+}
+
+export type NativeArray = Float32Array | Int32Array | Uint8Array;
+
+export interface NativeBinding {
+  executeOp(op: string, attributes: readonly NativeAttribute[], inputs: readonly number[], outputs: number): NativeTensor[];
+  /** May go on using the array's memory until the tensor is deleted. */
+  createTensor(shape: readonly number[], dtype: number, values: NativeArray): number;
+  deleteTensor(id: number): void;
+  /** A copy. */
+  tensorDataSync(id: number): NativeArray;
+  loadSavedModel(folder: string, tags: string): number;
+  deleteSavedModel(id: number): void;
+  /** `inputs` and `outputs` are names of values, `node:0`, separated by commas. */
+  runSavedModel(model: number, tensors: readonly number[], inputs: string, outputs: string): NativeTensor[];
+}
+
+export interface NativeBackend {
+  binding: NativeBinding;
+  readonly tensorMap: { get(dataId: object): { readonly shape: number[]; readonly dtype: number; readonly id: number } };
+  /** The handles of tensors; makes those that were not needed until now. */
+  getInputTensorIds(tensors: readonly tf.Tensor[]): number[];
+  executeSingleOutput(op: string, attributes: readonly NativeAttribute[], inputs: readonly tf.Tensor[]): tf.Tensor;
+  typeAttributeFromTensor(tensor: tf.Tensor): number;
+}
+
+/** The backend of the engine `tensorflow`, which must be the open one. */
+export function nativeBackend(): NativeBackend {
+  assert(tf.getBackend() === 'tensorflow', `the engine tensorflow is not open: tfjs runs on ${tf.getBackend()}`);
+  return tf.backend() as unknown as NativeBackend;
+}
