@@ -1,134 +1,126 @@
 /**
- * The step program that carries a step out op by op, on any engine.
+ * The step program that carries a step out op by op, on any engine: arrays become tensors, tensor-step.ts does the work,
+ * and what comes out becomes numbers.
  *
- * Invariants: between two calls the program holds the optimiser's slots and nothing else; the model is its caller's.
- * Inputs are not copied: every tensor made of a caller's array is disposed before the call returns, which is what
- * engines that compute on the caller's memory need. What goes into variables is copied, see writeArena.
+ * Invariants: between two calls the program holds the optimiser's slots and, between `forward` and `backward`, what the
+ * second half needs; the model is its caller's. Some engines compute on the memory of the array that a tensor was made
+ * of. A tensor that is disposed before the call returns is therefore made without a copy; what stays alive (the images of
+ * `forward`, see also writeArena) is a copy.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
-import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { assert, present } from '../base/assert.js';
-import type { TrainingStage } from '../config/schema.js';
-import { type StageLoss, stageLoss } from '../losses/stage-loss.js';
-import { overrideBatchNorms } from '../nn/batch-norm.js';
-import { arenaSchemaOf, readArena, writeArena } from '../nn/weights.js';
-import { Optimizer } from '../optim/optimizer.js';
-import type { ArenaSchema } from '../tensor/arena.js';
-import { countHits, crossEntropySum } from './score.js';
-import type { EvaluateResult, StepBatch, StepKnobs, StepProgram, StepResult } from './step-program.js';
+import { readArena, writeArena } from '../nn/weights.js';
+import { evaluateLogits, stepResult } from './score.js';
+import type { StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from './step-program.js';
+import { buildTensorStep, type KnobTensors, type StepAnswers, type TensorStep, type TensorStepOptions } from './tensor-step.js';
 
-export interface EagerStepOptions {
-  readonly model: LayersModel;
-  /** Null for a program that only predicts and evaluates. */
-  readonly stage: TrainingStage | null;
+export interface EagerStepOptions extends TensorStepOptions {
   /** Height, width, channels. */
   readonly inputShape: readonly [number, number, number];
 }
 
 /** A program over the model, whose parameters it changes in place. One training program at a time per model. */
 export function buildEagerStep({ model, stage, inputShape }: EagerStepOptions): StepProgram {
-  const schema = arenaSchemaOf(model);
-  const classes = present(model.outputs[0]?.shape[1], "the number of the model's classes");
-  const shape: BatchShape = { inputShape, classes };
-  const trainer = stage === null ? null : new Trainer(model, schema, stage);
-  const training = () => present(trainer, 'the stage of a program that trains');
-  const predict = (images: Float32Array, size: number) => predictLogits(model, imageTensorOf(images, size, shape));
+  const tensorStep = buildTensorStep({ model, stage });
+  const { schema, classes, optimizer } = tensorStep;
+  const stepper = new Stepper(tensorStep, inputShape);
+  const trained = () => present(optimizer, 'the stage of a program that trains');
   return {
     schema,
-    slotCount: trainer?.optimizer.slotCount ?? 0,
-    step: (batch, knobs) => training().step(batch, knobs, shape),
-    predict,
-    evaluate(images, labels, size): EvaluateResult {
-      const logits = predict(images, size);
-      return { lossSum: crossEntropySum(logits, labels, classes), correct: countHits(logits, labels, classes), count: size };
-    },
+    slotCount: optimizer?.slotCount ?? 0,
+    step: (batch, knobs) => stepper.step(batch, knobs),
+    forward: (images, size) => stepper.forward(images, size),
+    backward: (answers, knobs) => stepper.backward(answers, knobs),
+    abandon: () => stepper.abandon(),
+    predict: (images, size) => stepper.predict(images, size),
+    evaluate: (images, labels, size) => evaluateLogits(stepper.predict(images, size), labels, classes),
     readParameters: () => readArena(model, schema),
     writeParameters: (arena) => writeArena(model, schema, arena),
-    readSlots: () => training().optimizer.readSlots(),
-    writeSlots: (slots) => training().optimizer.writeSlots(slots),
-    resetSlots: () => training().optimizer.resetSlots(),
-    dispose: () => trainer?.dispose(),
+    readSlots: () => trained().readSlots(),
+    writeSlots: (slots) => trained().writeSlots(slots),
+    resetSlots: () => trained().resetSlots(),
+    dispose: () => tensorStep.dispose(),
   };
 }
 
-interface BatchShape {
-  readonly inputShape: readonly [number, number, number];
-  readonly classes: number;
-}
+class Stepper {
+  readonly #step: TensorStep;
+  readonly #inputShape: readonly [number, number, number];
+  /** Logits of the forward half that is open. */
+  #open: Float32Array | null = null;
 
-class Trainer {
-  readonly optimizer: Optimizer;
-  readonly #model: LayersModel;
-  readonly #variables: tf.Variable[];
-  readonly #loss: StageLoss;
-  readonly #restoreBatchNorms: () => void;
-
-  constructor(model: LayersModel, schema: ArenaSchema, stage: TrainingStage) {
-    this.#model = model;
-    this.#loss = stageLoss(stage);
-    const optimized = model.weights.flatMap((weight, i) => {
-      const { kind, trainable } = present(schema.entries[i], 'schema entry');
-      const decays = stage.optimizer.decayAll || kind === 'kernel' || kind === 'other';
-      return trainable ? [{ variable: weight.read() as tf.Variable, decays }] : [];
-    });
-    this.#variables = optimized.map(({ variable }) => variable);
-    this.optimizer = new Optimizer(stage.optimizer, optimized);
-    this.#restoreBatchNorms = overrideBatchNorms(model);
+  constructor(step: TensorStep, inputShape: readonly [number, number, number]) {
+    this.#step = step;
+    this.#inputShape = inputShape;
   }
 
-  step(batch: StepBatch, knobs: StepKnobs, shape: BatchShape): StepResult {
-    const { size, labels } = batch;
+  step({ size, images, labels, targets }: StepBatch, knobs: StepKnobs): StepResult {
+    this.#open = null;
+    return withoutTensors(() => {
+      const inputs = { images: this.#imageTensor(images, size), ...this.#answerTensors({ labels, targets }, size) };
+      const { logits_BK, ...loss } = this.#step.train(inputs, knobTensors(this.#step.nextKnobs(knobs)));
+      return stepResult({ ...readLoss(loss), logits: logits_BK.dataSync<'float32'>() }, labels, this.#step.classes);
+    });
+  }
+
+  forward(images: Float32Array, size: number): Float32Array {
+    this.#open = withoutTensors(() => copyOf(this.#step.forward(this.#imageTensor(images.slice(), size))));
+    return this.#open.slice();
+  }
+
+  backward(answers: StepAnswerBatch, knobs: StepKnobs): StepResult {
+    const logits = present(this.#open, 'the first half of the step (forward)');
+    return withoutTensors(() => {
+      const tensors = this.#answerTensors(answers, logits.length / this.#step.classes);
+      const loss = this.#step.backward(tensors, knobTensors(this.#step.nextKnobs(knobs)));
+      this.#open = null;
+      return stepResult({ ...readLoss(loss), logits }, answers.labels, this.#step.classes);
+    });
+  }
+
+  abandon(): void {
+    this.#open = null;
+    this.#step.abandon();
+  }
+
+  predict(images: Float32Array, size: number): Float32Array {
+    return withoutTensors(() => copyOf(this.#step.infer(this.#imageTensor(images, size))));
+  }
+
+  #imageTensor(images: Float32Array, size: number): tf.Tensor4D {
+    return tf.tensor4d(images, [size, ...this.#inputShape]);
+  }
+
+  #answerTensors({ labels, targets }: StepAnswerBatch, size: number): StepAnswers {
     assert(labels.length === size, `${labels.length} labels for a batch of ${size}`);
-    assert(
-      (batch.targets !== null) === this.#loss.needsTargets,
-      this.#loss.needsTargets ? 'a teacher must be heard' : 'no teacher is heard',
-    );
-    return tf.tidy(() => {
-      const { loss, logits_BK } = this.#forwardBackward(batch, knobs, shape);
-      const lossSum = loss.dataSync<'float32'>()[0] ?? Number.NaN;
-      const logits = logits_BK.dataSync<'float32'>();
-      return { lossSum, count: size, correct: countHits(logits, labels, shape.classes), finite: Number.isFinite(lossSum) };
-    });
-  }
-
-  /** One update; the loss, summed, and the logits before it. Nothing is read back in here. */
-  #forwardBackward(batch: StepBatch, knobs: StepKnobs, shape: BatchShape): { loss: tf.Scalar; logits_BK: tf.Tensor2D } {
-    const images = imageTensorOf(batch.images, batch.size, shape);
-    const labels_B = tf.tensor1d(batch.labels, 'int32');
-    const targets_BK = batch.targets === null ? null : tf.tensor2d(batch.targets, [batch.size, shape.classes]);
-    let logits_BK!: tf.Tensor2D;
-    let loss!: tf.Scalar;
-    const { value, grads } = tf.variableGrads(() => {
-      logits_BK = this.#model.apply(images, { training: true }) as tf.Tensor2D;
-      const { sum, count } = this.#loss.sum({ logits_BK, labels_B, targets_BK }, knobs);
-      // Kept beyond the gradient's own scope, and handed to the caller's by the clones below.
-      tf.keep(logits_BK);
-      loss = tf.keep(sum);
-      return tf.div(sum, count) as tf.Scalar;
-    }, this.#variables);
-    value.dispose();
-    this.optimizer.apply(grads, knobs.rate);
-    const result = { loss: tf.clone(loss), logits_BK: tf.clone(logits_BK) };
-    tf.dispose([loss, logits_BK]);
-    return result;
-  }
-
-  dispose(): void {
-    this.optimizer.dispose();
-    this.#restoreBatchNorms();
+    return {
+      labels_B: tf.tensor1d(labels, 'int32'),
+      targets_BK: targets === null ? null : tf.tensor2d(targets, [size, this.#step.classes]),
+    };
   }
 }
 
-function imageTensorOf(images: Float32Array, size: number, { inputShape }: BatchShape): tf.Tensor4D {
-  return tf.tensor4d(images, [size, ...inputShape]);
+/** tf.tidy for what answers no tensors: tf.tidy itself would look for them in every element of an array. */
+function withoutTensors<Result>(run: () => Result): Result {
+  let result!: Result;
+  tf.tidy(() => {
+    result = run();
+  });
+  return result;
 }
 
-/** Disposes the images. */
-function predictLogits(model: LayersModel, images: tf.Tensor4D): Float32Array {
-  const logits = tf.tidy(() => model.apply(images, { training: false }) as tf.Tensor);
-  // A copy: on the cpu engine this is the tensor's own memory.
-  const values = logits.dataSync<'float32'>().slice();
-  tf.dispose([images, logits]);
-  return values;
+function knobTensors(knobs: Readonly<Record<string, number>>): KnobTensors {
+  return Object.fromEntries(Object.entries(knobs).map(([name, value]) => [name, tf.scalar(value)]));
+}
+
+function readLoss({ lossSum, terms }: { lossSum: tf.Scalar; terms: Readonly<Record<string, tf.Scalar>> }) {
+  const numberOf = (scalar: tf.Scalar) => scalar.dataSync<'float32'>()[0] ?? Number.NaN;
+  const named = Object.entries(terms).map(([name, term]) => [name, numberOf(term)] as const);
+  return { lossSum: numberOf(lossSum), terms: Object.fromEntries(named) };
+}
+
+/** A copy: on the cpu engine dataSync answers the tensor's own memory. */
+function copyOf(tensor: tf.Tensor): Float32Array {
+  return tensor.dataSync<'float32'>().slice();
 }

@@ -1,5 +1,21 @@
 /** What the logits of a batch are worth, on plain typed arrays. Logits are [B, K], labels [B]. */
 
+import type { EvaluateResult, StepResult } from './step-program.js';
+
+/** A training step's result from what came out of it; the logits are those before the update, in training mode. */
+export function stepResult(
+  { lossSum, terms, logits }: Pick<StepResult, 'lossSum' | 'terms'> & { readonly logits: Float32Array },
+  labels: Int32Array,
+  classes: number,
+): StepResult {
+  return { lossSum, terms, count: labels.length, correct: countHits(logits, labels, classes), finite: Number.isFinite(lossSum) };
+}
+
+/** Loss and hits of logits in inference mode. */
+export function evaluateLogits(logits: Float32Array, labels: Int32Array, classes: number): EvaluateResult {
+  return { lossSum: crossEntropySum(logits, labels, classes), correct: countHits(logits, labels, classes), count: labels.length };
+}
+
 /** How many rows have their largest logit at the label; the first of equals counts. A row with a NaN is no hit. */
 export function countHits(logits: Float32Array, labels: Int32Array, classes: number): number {
   let hits = 0;

@@ -3,8 +3,8 @@
  * optimiser slots in and out as flat arenas. The student's and the teacher's loops know only this interface; how a step
  * is carried out (op by op, or as a recorded graph) is behind it.
  *
- * Invariants: every call is synchronous and leaves no tensor behind; typed arrays that go in are the caller's again
- * when the call returns, and arrays that come out are fresh copies.
+ * Invariants: every call is synchronous and leaves no tensor behind, except that `forward` keeps what `backward` needs;
+ * typed arrays that go in are the caller's again when the call returns, and arrays that come out are fresh copies.
  * Axes: B batch, H height, W width, C channels, K classes. All arrays are row-major.
  */
 
@@ -21,6 +21,9 @@ export interface StepBatch {
   readonly targets: Float32Array | null;
 }
 
+/** What the second half of a step takes. */
+export type StepAnswerBatch = Pick<StepBatch, 'labels' | 'targets'>;
+
 /** What changes over the course of a stage. `temperature` and `alpha` count in distillation only. */
 export interface StepKnobs {
   readonly rate: number;
@@ -31,6 +34,8 @@ export interface StepKnobs {
 export interface StepResult {
   /** The training loss before the update, summed over the batch. */
   readonly lossSum: number;
+  /** The terms of the loss by name, without their weights, summed over the batch; empty where there is only one. */
+  readonly terms: Readonly<Record<string, number>>;
   /** B. */
   readonly count: number;
   /** How many samples the model put into their class, in training mode and before the update. */
@@ -52,6 +57,19 @@ export interface StepProgram {
   readonly slotCount: number;
   /** One student update. The gradient is that of the mean loss over the batch. */
   step(batch: StepBatch, knobs: StepKnobs): StepResult;
+  /**
+   * The first half of an update, for a step that must know its logits before its targets: logits [B, K] in training mode,
+   * of images [B, H, W, C]. Moves the BatchNorm statistics, once, and keeps the activations for `backward`; until then
+   * other programs may run, and this one may predict. Drops a half that is open.
+   */
+  forward(images: Float32Array, size: number): Float32Array;
+  /**
+   * The second half: the update that `step` would have made of the images that went to `forward`, without a second forward
+   * pass. Throws when no half is open.
+   */
+  backward(answers: StepAnswerBatch, knobs: StepKnobs): StepResult;
+  /** Drops a half that is open, when what it waits for will not come. Without one it changes nothing. */
+  abandon(): void;
   /** Loss and hits of `size` samples in inference mode; images [B, H, W, C], labels [B]. */
   evaluate(images: Float32Array, labels: Int32Array, size: number): EvaluateResult;
   /** Logits [B, K] in inference mode. */

@@ -9,14 +9,14 @@ import { present } from '../base/assert.js';
 import type { LossMethod } from './loss-method.js';
 import { withSoftmaxGradient } from './softmax-gradient.js';
 
-export const hinton: LossMethod<{ readonly temperature: number }> = {
+export const hinton: LossMethod<{ readonly temperature: tf.Scalar }> = {
   sum({ logits_BK, targets_BK }, { temperature }) {
-    const teacherLog_BK = tf.logSoftmax(tf.mul(present(targets_BK, "the teacher's logits"), 1 / temperature));
+    const teacherLog_BK = tf.logSoftmax(tf.div(present(targets_BK, "the teacher's logits"), temperature));
     const teacher_BK = tf.exp(teacherLog_BK) as tf.Tensor2D;
-    const student_BK = tf.mul(logits_BK, 1 / temperature) as tf.Tensor2D;
+    const student_BK = tf.div(logits_BK, temperature) as tf.Tensor2D;
     const divergence = withSoftmaxGradient(student_BK, teacher_BK, (studentLog_BK) =>
       tf.sum(tf.mul(teacher_BK, tf.sub(teacherLog_BK, studentLog_BK))),
     );
-    return { sum: tf.mul(divergence, temperature * temperature), count: logits_BK.shape[0] };
+    return { sum: tf.mul(divergence, tf.square(temperature)), count: logits_BK.shape[0] };
   },
 };

@@ -18,7 +18,10 @@ export interface LossSum {
   readonly count: number;
 }
 
-/** One method of the catalogue. `sum` is called inside tf.tidy, with or without a gradient being recorded. */
+/**
+ * One method of the catalogue. `sum` is called inside tf.tidy, with or without a gradient being recorded. A parameter that
+ * may change over a stage is a tf.Scalar; a constant of the recipe is a number.
+ */
 export interface LossMethod<Parameters> {
   sum(batch: LossBatch, parameters: Parameters): LossSum;
 }

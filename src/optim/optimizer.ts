@@ -1,5 +1,7 @@
 /**
  * An optimiser over a list of variables: keeps the slots of the update rule, the step count, and weight decay.
+ * A step is two calls: `nextCoefficients` counts it and answers the numbers that are its own, `apply` is the arithmetic on
+ * tensors, which can be recorded: no number of a single step is in it.
  *
  * Invariants: slots belong to the optimiser, variables do not. As an arena, slots lie variable by variable in the order
  * of the list; a step count, where the rule keeps one, is the last element (exact in float32 up to 2^24 steps).
@@ -23,6 +25,8 @@ export class Optimizer {
   readonly #weightDecay: number;
   /** The slots of each variable. */
   readonly #slots: readonly (readonly tf.Variable[])[];
+  /** In the order of the arena, of which they are all but the step count. The optimiser's to dispose. */
+  readonly slots: readonly tf.Variable[];
   readonly slotCount: number;
   #step = 0;
 
@@ -31,29 +35,40 @@ export class Optimizer {
     this.#rule = updateRule(recipe);
     this.#weightDecay = recipe.weightDecay;
     this.#slots = variables.map(({ variable }) => Array.from({ length: this.#rule.slotsPerVariable }, () => zerosLike(variable)));
-    const elements = this.#slots.flat().reduce((sum, slot) => sum + slot.size, 0);
+    this.slots = this.#slots.flat();
+    const elements = this.slots.reduce((sum, slot) => sum + slot.size, 0);
     this.slotCount = elements + (this.#rule.countsSteps ? 1 : 0);
   }
 
-  /** One update. `gradients` are by variable name, of the mean loss, and stay the caller's. */
-  apply(gradients: tf.NamedTensorMap, rate: number): void {
+  /** The coefficients of the next step, by name; counts the step. Its update is `apply`'s. */
+  nextCoefficients(rate: number): Readonly<Record<string, number>> {
     if (this.#rule.countsSteps) this.#step += 1;
+    return this.#rule.coefficients({ rate, step: this.#step });
+  }
+
+  /** One update. `gradients` are by variable name, of the mean loss; they and the coefficients stay the caller's. */
+  apply(gradients: tf.NamedTensorMap, coefficients: Readonly<Record<string, tf.Scalar>>): void {
     this.#variables.forEach(({ variable, decays }, i) => {
       const raw = present(gradients[variable.name], `the gradient of ${variable.name}`);
       const slots = present(this.#slots[i], 'slots');
       tf.tidy(() => {
         const decay = decays && this.#weightDecay > 0;
         const gradient = decay ? tf.add(raw, tf.mul(variable, this.#weightDecay)) : raw;
-        this.#rule.update({ variable, gradient, slots, rate, step: this.#step });
+        this.#rule.update({ variable, gradient, slots, coefficients });
       });
     });
+  }
+
+  /** Steps taken, where the rule counts them; else always 0. Restored with the slots. */
+  get stepCount(): number {
+    return this.#step;
   }
 
   /** A fresh copy, `slotCount` elements. */
   readSlots(): Float32Array {
     const arena = new Float32Array(this.slotCount);
     let offset = 0;
-    for (const slot of this.#slots.flat()) {
+    for (const slot of this.slots) {
       arena.set(slot.dataSync<'float32'>(), offset);
       offset += slot.size;
     }
@@ -65,7 +80,7 @@ export class Optimizer {
   writeSlots(arena: Float32Array): void {
     assert(arena.length === this.slotCount, `${arena.length} slot elements for an optimiser of ${this.slotCount}`);
     let offset = 0;
-    for (const slot of this.#slots.flat()) {
+    for (const slot of this.slots) {
       const value = tf.tensor(arena.slice(offset, offset + slot.size), slot.shape);
       slot.assign(value);
       value.dispose();
@@ -79,7 +94,7 @@ export class Optimizer {
   }
 
   dispose(): void {
-    for (const slot of this.#slots.flat()) slot.dispose();
+    for (const slot of this.slots) slot.dispose();
   }
 }
 

@@ -10,11 +10,12 @@ import type { OptimizerRecipe } from '../config/schema.js';
 import type { UpdateRule } from './update-rule.js';
 
 /** One slot per variable, the velocity; none without momentum. */
-export function sgdRule({ momentum, nesterov }: Extract<OptimizerRecipe, { name: 'sgd' }>): UpdateRule {
+export function sgdRule({ momentum, nesterov }: Extract<OptimizerRecipe, { name: 'sgd' }>): UpdateRule<'rate'> {
   return {
     slotsPerVariable: momentum > 0 ? 1 : 0,
     countsSteps: false,
-    update({ variable, gradient, slots, rate }) {
+    coefficients: ({ rate }) => ({ rate }),
+    update({ variable, gradient, slots, coefficients: { rate } }) {
       let direction = gradient;
       if (momentum > 0) {
         const velocity = present(slots[0], 'velocity');

@@ -6,7 +6,7 @@ import type { TrainingStage } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import { LOSSES } from '../../src/losses/catalogue.js';
 import type { LossBatch, LossSum } from '../../src/losses/loss-method.js';
-import { type LossKnobs, stageLoss } from '../../src/losses/stage-loss.js';
+import { stageLoss } from '../../src/losses/stage-loss.js';
 import { crossEntropyOf, differences, softTermOf, someLogits } from '../support/loss-reference.js';
 
 type Rows = readonly (readonly number[])[];
@@ -46,7 +46,7 @@ function expectClose(found: Rows, expected: Rows, tolerance: number): void {
 
 const ce = (batch: LossBatch) => LOSSES['cross-entropy'].sum(batch, {});
 const smoothed = (epsilon: number) => (batch: LossBatch) => LOSSES['label-smoothing'].sum(batch, { epsilon });
-const soft = (temperature: number) => (batch: LossBatch) => LOSSES.hinton.sum(batch, { temperature });
+const soft = (temperature: number) => (batch: LossBatch) => LOSSES.hinton.sum(batch, { temperature: tf.scalar(temperature) });
 
 beforeAll(async () => {
   await openEngine('cpu');
@@ -101,8 +101,8 @@ const distilStage = (labelSmoothing: number): Pick<TrainingStage, 'kind' | 'loss
 });
 
 describe('the loss of a stage', () => {
-  const at = (stage: Pick<TrainingStage, 'kind' | 'loss'>, knobs: LossKnobs) =>
-    lossOf(GOLDEN, (batch) => stageLoss(stage).sum(batch, knobs));
+  const at = (stage: Pick<TrainingStage, 'kind' | 'loss'>, { temperature, alpha }: { temperature: number; alpha: number }) =>
+    lossOf(GOLDEN, (batch) => stageLoss(stage).sum(batch, { temperature: tf.scalar(temperature), alpha: tf.scalar(alpha) }));
 
   test.each([
     ['alpha weights the soft term, the labels have the rest', 0, 4, 0.7, 2.425543555],
@@ -221,8 +221,9 @@ describe('properties', () => {
     tf.tidy(() => {
       const targets = tf.tensor2d([[1, 2, 3]]);
       const labels_B = tf.tensor1d([0], 'int32');
+      const temperature = tf.scalar(2);
       const sumOf = (t: tf.Tensor) =>
-        LOSSES.hinton.sum({ logits_BK: tf.tensor2d([[0, 1, 0]]), labels_B, targets_BK: t as tf.Tensor2D }, { temperature: 2 }).sum;
+        LOSSES.hinton.sum({ logits_BK: tf.tensor2d([[0, 1, 0]]), labels_B, targets_BK: t as tf.Tensor2D }, { temperature }).sum;
       expect(() => tf.grad(sumOf)(targets)).toThrow();
     });
   });

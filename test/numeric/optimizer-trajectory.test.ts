@@ -38,13 +38,21 @@ function gradientAt(t: number): number[] {
 
 const rateOf = (recipe: OptimizerRecipe, t: number) => (t > 10 ? recipe.rate / 10 : recipe.rate);
 
+/** One step at a rate: its coefficients as tensors, and the update with them. */
+function update(optimizer: Optimizer, gradients: tf.NamedTensorMap, rate: number): void {
+  const named = Object.entries(optimizer.nextCoefficients(rate)).map(([name, value]) => [name, tf.scalar(value)] as const);
+  const coefficients = Object.fromEntries(named);
+  optimizer.apply(gradients, coefficients);
+  tf.dispose(coefficients);
+}
+
 /** The parameters after each step through tfjs. */
 function trajectory(recipe: OptimizerRecipe, steps: number, decays = true): number[][] {
   return tf.tidy(() => {
     const variable = tf.variable(tf.tensor1d(START));
     const optimizer = new Optimizer(recipe, [{ variable, decays }]);
     const path = Array.from({ length: steps }, (_, i) => {
-      optimizer.apply({ [variable.name]: tf.tensor1d(gradientAt(i + 1)) }, rateOf(recipe, i + 1));
+      update(optimizer, { [variable.name]: tf.tensor1d(gradientAt(i + 1)) }, rateOf(recipe, i + 1));
       return [...variable.dataSync()];
     });
     optimizer.dispose();
@@ -130,7 +138,7 @@ describe('by hand', () => {
     tf.tidy(() => {
       const variable = tf.variable(tf.tensor1d([0]));
       const optimizer = new Optimizer(sgd({ momentum: 0.9 }), [{ variable, decays: false }]);
-      for (let i = 0; i < 2; i++) optimizer.apply({ [variable.name]: tf.tensor1d([1]) }, 0.1);
+      for (let i = 0; i < 2; i++) update(optimizer, { [variable.name]: tf.tensor1d([1]) }, 0.1);
       expect(variable.dataSync()[0]).toBeCloseTo(-0.29, 6);
       optimizer.dispose();
     });
@@ -140,7 +148,7 @@ describe('by hand', () => {
     tf.tidy(() => {
       const variable = tf.variable(tf.tensor1d([0, 0, 0]));
       const optimizer = new Optimizer(adam(), [{ variable, decays: false }]);
-      optimizer.apply({ [variable.name]: tf.tensor1d([1e-3, -5, 200]) }, 0.1);
+      update(optimizer, { [variable.name]: tf.tensor1d([1e-3, -5, 200]) }, 0.1);
       expect([...variable.dataSync()].map((x) => Number(x.toFixed(5)))).toEqual([-0.1, 0.1, -0.1]);
       optimizer.dispose();
     });
@@ -180,7 +188,7 @@ describe('slots', () => {
             ),
           ]),
         );
-        optimizer.apply(gradients, 0.01);
+        update(optimizer, gradients, 0.01);
         tf.dispose(gradients);
       }
     };
@@ -232,7 +240,7 @@ describe('slots', () => {
     const tensors = tf.memory().numTensors;
     const optimizer = new Optimizer(adam({ weightDecay: 0.1 }), [{ variable, decays: true }]);
     const held = tf.memory().numTensors;
-    for (let i = 0; i < 10; i++) optimizer.apply({ [variable.name]: gradient }, 0.1);
+    for (let i = 0; i < 10; i++) update(optimizer, { [variable.name]: gradient }, 0.1);
     expect(tf.memory().numTensors).toBe(held);
     optimizer.dispose();
     expect(tf.memory().numTensors).toBe(tensors);

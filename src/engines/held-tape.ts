@@ -1,0 +1,78 @@
+/**
+ * A forward pass whose tape is held open: the gradient can be taken later, with a loss that was not known yet, and without
+ * a second forward pass.
+ *
+ * tfjs has one tape, in the state of its engine. So the tape is taken out of that state when the forward pass ends, and put
+ * back as the beginning of the tape of the loss. Between the two tfjs is as if no tape were open: other operations may run,
+ * other passes may be held, and other gradients taken. Nothing of the way back is recorded.
+ * Invariant: what a held pass keeps alive (its output and the tensors saved for the gradient) is disposed once, by
+ * `gradients` or by `dispose`.
+ */
+
+import * as tf from '@tensorflow/tfjs-core';
+import { assert } from '../base/assert.js';
+
+type Tape = ReturnType<typeof tf.engine>['state']['activeTape'];
+
+export interface HeldForward<Output extends tf.Tensor> {
+  /** The pass's own: clone what is to outlive it. */
+  readonly output: Output;
+  /** The loss, a scalar, and its gradient by the variables, as tf.variableGrads answers them. Ends the held pass, also by throwing. */
+  gradients(loss: () => tf.Scalar, variables: tf.Variable[]): ReturnType<typeof tf.variableGrads>;
+  /** Drops the pass without a gradient. Doing it again changes nothing. */
+  dispose(): void;
+}
+
+/** Runs `forward` under a tape of its own. What it does not return and no gradient needs is disposed. */
+export function holdForward<Output extends tf.Tensor>(forward: () => Output): HeldForward<Output> {
+  const tape: Tape = [];
+  const drop = () => {
+    for (const { saved } of tape) tf.dispose(saved);
+  };
+  try {
+    const output = tf.keep(withTape(tape, () => tf.tidy(forward)));
+    const dispose = () => {
+      drop();
+      output.dispose();
+    };
+    return { output, gradients: (loss, variables) => gradientsOf(tape, { loss, variables, dispose }), dispose };
+  } catch (error) {
+    drop();
+    throw error;
+  }
+}
+
+/** What engine.startTape and endTape do, which are private, except that the tape is not left behind. */
+function withTape<Result>(tape: Tape, run: () => Result): Result {
+  const { state } = tf.engine();
+  assert(state.gradientDepth === 0, 'a forward pass within a gradient cannot be held');
+  const before = state.activeTape;
+  state.activeTape = tape;
+  state.gradientDepth = 1;
+  try {
+    return run();
+  } finally {
+    state.gradientDepth = 0;
+    state.activeTape = before;
+  }
+}
+
+interface HeldGradient {
+  readonly loss: () => tf.Scalar;
+  readonly variables: tf.Variable[];
+  readonly dispose: () => void;
+}
+
+function gradientsOf(tape: Tape, { loss, variables, dispose }: HeldGradient): ReturnType<typeof tf.variableGrads> {
+  const { state } = tf.engine();
+  assert(state.gradientDepth === 0, 'the gradient of a held pass cannot be taken within another');
+  try {
+    return tf.variableGrads(() => {
+      // The operations of the loss go on where the forward pass ended.
+      state.activeTape = tape;
+      return loss();
+    }, variables);
+  } finally {
+    dispose();
+  }
+}
