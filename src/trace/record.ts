@@ -8,7 +8,14 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { present } from '../base/assert.js';
-import { type NativeArray, type NativeAttribute, type NativeBackend, type NativeTensor, nativeBackend } from './native-backend.js';
+import {
+  type NativeArray,
+  type NativeAttribute,
+  type NativeBackend,
+  type NativeBinding,
+  type NativeTensor,
+  nativeBackend,
+} from './native-backend.js';
 import { ATTRIBUTE_KINDS, type Attribute, type Constant, DATA_TYPE, type Operation, type Recording, type Value } from './recording.js';
 import { TraceRefusal } from './refusal.js';
 
@@ -104,21 +111,26 @@ class Tape {
   /** Runs the function with the binding watched. */
   watch<T>(run: () => T): T {
     const real = this.#backend.binding;
-    const watched: NativeBackend['binding'] = Object.create(real);
-    watched.executeOp = (op, attributes, inputs, count) => {
+    const executeOp: NativeBinding['executeOp'] = (op, attributes, inputs, count) => {
       const values = inputs.map((id) => this.#valueOfHandle(id));
       const outputs = real.executeOp(op, attributes, inputs, count);
       this.#addOperation({ op, attributes, inputs: values, outputs });
       return outputs;
     };
-    watched.createTensor = (shape, dtype, values) => {
+    const createTensor: NativeBinding['createTensor'] = (shape, dtype, values) => {
       const id = real.createTensor(shape, dtype, values);
       this.#addConstant(id, { shape: [...shape], dtype, data: copyOf(values) });
       return id;
     };
-    watched.tensorDataSync = () => {
+    const tensorDataSync = () => {
       throw new TraceRefusal('the step reads a value back into JavaScript (dataSync, arraySync or data)');
     };
+    // The binding's own methods cannot be assigned to.
+    const watched = Object.create(real, {
+      executeOp: { value: executeOp },
+      createTensor: { value: createTensor },
+      tensorDataSync: { value: tensorDataSync },
+    }) as NativeBinding;
     this.#backend.binding = watched;
     this.#watched = true;
     try {

@@ -4,143 +4,86 @@
  */
 
 import { createRequire } from 'node:module';
-import { assertNever } from '../base/assert.js';
 import type { Endpoint, Graph, GraphNode, GraphSignature, TensorAttribute } from './graph.js';
-import type { Attribute, Constant } from './recording.js';
+import type { Attribute, AttributeKind, Constant } from './recording.js';
 
 /** The tag under which the graph is found when the model is loaded. */
 export const MODEL_TAG = 'serve';
 
-/** What saved_model.pb holds. Throws RangeError beyond the two gigabytes that a message may have. */
-export function encodeSavedModel({ nodes, signatures }: Graph): Uint8Array {
-  const messages = loadMessages();
-  const graph = new messages.GraphDef();
-  graph.setNodeList(nodes.map((node) => nodeMessage(messages, node)));
-  const versions = new messages.VersionDef();
-  versions.setProducer(GRAPH_VERSION);
-  graph.setVersions(versions);
-  const info = new messages.MetaGraphDef.MetaInfoDef();
-  info.setTagsList([MODEL_TAG]);
-  const meta = new messages.MetaGraphDef();
-  meta.setMetaInfoDef(info);
-  meta.setGraphDef(graph);
-  for (const [name, signature] of Object.entries(signatures)) meta.getSignatureDefMap().set(name, signatureMessage(messages, signature));
-  const model = new messages.SavedModel();
-  model.setSavedModelSchemaVersion(1);
-  model.setMetaGraphsList([meta]);
-  return model.serializeBinary();
-}
-
-/** The version of the meaning of operations (TF_GRAPH_DEF_VERSION) from which all that is written here has held. */
+/** The version of the meaning of operations (TF_GRAPH_DEF_VERSION) since which all that is written here has held. */
 const GRAPH_VERSION = 1882;
 
-function nodeMessage(messages: Messages, { name, op, inputs, attributes }: GraphNode): Message {
-  const node = new messages.NodeDef();
-  node.setName(name);
-  node.setOp(op);
+/** What saved_model.pb holds. Throws beyond the two gigabytes that a message may have. */
+export function encodeSavedModel({ nodes, signatures }: Graph): Uint8Array {
+  const { GraphDef, VersionDef, MetaGraphDef, SavedModel } = messages;
+  const graph = make(GraphDef, { NodeList: nodes.map(nodeMessage), Versions: make(VersionDef, { Producer: GRAPH_VERSION }) });
+  const meta = make(MetaGraphDef, { MetaInfoDef: make(MetaGraphDef.MetaInfoDef, { TagsList: [MODEL_TAG] }), GraphDef: graph });
+  fillMap(meta, 'SignatureDef', mapValues(signatures, signatureMessage));
+  return make(SavedModel, { SavedModelSchemaVersion: 1, MetaGraphsList: [meta] }).serializeBinary();
+}
+
+function nodeMessage({ name, op, inputs, attributes }: GraphNode): Message {
   // In a NodeDef the first output goes without its number.
-  node.setInputList(inputs.map((input) => input.replace(/:0$/, '')));
-  for (const attribute of attributes) node.getAttrMap().set(attribute.name, attributeMessage(messages, attribute));
+  const node = make(messages.NodeDef, { Name: name, Op: op, InputList: inputs.map((input) => input.replace(/:0$/, '')) });
+  fillMap(node, 'Attr', Object.fromEntries(attributes.map((attribute) => [attribute.name, attributeMessage(attribute)])));
   return node;
 }
 
-function attributeMessage(messages: Messages, attribute: Attribute | TensorAttribute): Message {
-  const message = new messages.AttrValue();
-  if (attribute.kind === 'tensor') {
-    message.setTensor(tensorMessage(messages, attribute.value));
-    return message;
-  }
+/** The field of AttrValue for each kind; that of its list has `List` behind it. */
+const FIELD_OF_KIND = { string: 'S', int: 'I', float: 'F', bool: 'B', type: 'Type' } as const satisfies Partial<
+  Record<AttributeKind, string>
+>;
+
+function attributeMessage(attribute: Attribute | TensorAttribute): Message {
+  const { AttrValue } = messages;
+  if (attribute.kind === 'tensor') return make(AttrValue, { Tensor: tensorMessage(attribute.value) });
   const { kind, value } = attribute;
-  if (kind === 'shape') message.setShape(shapeMessage(messages, value as readonly number[]));
-  else if (Array.isArray(value)) message.setList(listMessage(messages, kind, value));
-  else setScalar(message, kind, value as Scalar);
+  if (kind === 'shape') return make(AttrValue, { Shape: shapeMessage(value as readonly number[]) });
+  const field = FIELD_OF_KIND[kind];
+  const encode = (single: unknown) => (kind === 'string' ? new TextEncoder().encode(String(single)) : single);
+  if (!Array.isArray(value)) return make(AttrValue, { [field]: encode(value) });
+  return make(AttrValue, { List: make(AttrValue.ListValue, { [`${field}List`]: value.map(encode) }) });
+}
+
+function tensorMessage({ dtype, shape, data }: Constant): Message {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return make(messages.Tensor, { Dtype: dtype, TensorShape: shapeMessage(shape), TensorContent: bytes });
+}
+
+function shapeMessage(shape: readonly number[]): Message {
+  const { TensorShape } = messages;
+  return make(TensorShape, { DimList: shape.map((size) => make(TensorShape.Dim, { Size: size })) });
+}
+
+function signatureMessage({ inputs, outputs }: GraphSignature): Message {
+  const message = make(messages.SignatureDef, {});
+  fillMap(message, 'Inputs', mapValues(inputs, endpointMessage));
+  fillMap(message, 'Outputs', mapValues(outputs, endpointMessage));
   return message;
 }
 
-type Scalar = string | number | boolean;
-
-function setScalar(message: Message, kind: Exclude<Attribute['kind'], 'shape'>, value: Scalar): void {
-  switch (kind) {
-    case 'string':
-      return message.setS(new TextEncoder().encode(String(value)));
-    case 'int':
-      return message.setI(value);
-    case 'float':
-      return message.setF(value);
-    case 'bool':
-      return message.setB(value);
-    case 'type':
-      return message.setType(value);
-    default:
-      return assertNever(kind, 'kind of attribute');
-  }
+function endpointMessage({ tensor, dtype, shape }: Endpoint): Message {
+  return make(messages.TensorInfo, { Name: tensor, Dtype: dtype, TensorShape: shapeMessage(shape) });
 }
 
-function listMessage(messages: Messages, kind: Exclude<Attribute['kind'], 'shape'>, values: readonly Scalar[]): Message {
-  const list = new messages.AttrValue.ListValue();
-  switch (kind) {
-    case 'string':
-      list.setSList(values.map((value) => new TextEncoder().encode(String(value))));
-      return list;
-    case 'int':
-      list.setIList(values);
-      return list;
-    case 'float':
-      list.setFList(values);
-      return list;
-    case 'bool':
-      list.setBList(values);
-      return list;
-    case 'type':
-      list.setTypeList(values);
-      return list;
-    default:
-      return assertNever(kind, 'kind of attribute');
-  }
+function mapValues<A, B>(record: Readonly<Record<string, A>>, change: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
 }
 
-function tensorMessage(messages: Messages, { dtype, shape, data }: Constant): Message {
-  const message = new messages.Tensor();
-  message.setDtype(dtype);
-  message.setTensorShape(shapeMessage(messages, shape));
-  message.setTensorContent(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  return message;
-}
-
-function shapeMessage(messages: Messages, shape: readonly number[]): Message {
-  const message = new messages.TensorShape();
-  message.setDimList(
-    shape.map((size) => {
-      const axis = new messages.TensorShape.Dim();
-      axis.setSize(size);
-      return axis;
-    }),
-  );
-  return message;
-}
-
-function signatureMessage(messages: Messages, { inputs, outputs }: GraphSignature): Message {
-  const message = new messages.SignatureDef();
-  for (const [name, endpoint] of Object.entries(inputs)) message.getInputsMap().set(name, endpointMessage(messages, endpoint));
-  for (const [name, endpoint] of Object.entries(outputs)) message.getOutputsMap().set(name, endpointMessage(messages, endpoint));
-  return message;
-}
-
-function endpointMessage(messages: Messages, { tensor, dtype, shape }: Endpoint): Message {
-  const message = new messages.TensorInfo();
-  message.setName(tensor);
-  message.setDtype(dtype);
-  message.setTensorShape(shapeMessage(messages, shape));
-  return message;
-}
-
-/** A generated message: setters named for the fields of the .proto, and nothing typed. */
-interface Message {
-  [setter: `set${string}`]: (value: unknown) => void;
-  [getter: `get${string}Map`]: () => { set(key: string, value: Message): unknown };
-  serializeBinary(): Uint8Array;
-}
+/** A generated message has a method `set<Field>` for each field and `get<Field>Map` for each map, and no types. */
+type Message = Record<string, (value?: unknown) => unknown> & { serializeBinary(): Uint8Array };
 type MessageClass = new () => Message;
+
+function make(type: MessageClass, fields: Readonly<Record<string, unknown>>): Message {
+  const message = new type();
+  for (const [field, value] of Object.entries(fields)) message[`set${field}`]?.(value);
+  return message;
+}
+
+function fillMap(message: Message, field: string, values: Readonly<Record<string, Message>>): void {
+  const map = message[`get${field}Map`]?.() as Map<string, Message>;
+  for (const [key, value] of Object.entries(values)) map.set(key, value);
+}
 
 interface Messages {
   readonly SavedModel: MessageClass;
@@ -155,7 +98,5 @@ interface Messages {
   readonly TensorInfo: MessageClass;
 }
 
-/** JavaScript alone: the native binding is not loaded. */
-function loadMessages(): Messages {
-  return createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js') as Messages;
-}
+/** JavaScript alone: the native binding is not loaded by it. */
+const messages = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js') as Messages;
