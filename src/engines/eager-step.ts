@@ -65,6 +65,7 @@ class Stepper {
   }
 
   forward(images: Float32Array, size: number): Float32Array {
+    this.abandon();
     this.#open = withoutTensors(() => copyOf(this.#step.forward(this.#imageTensor(images.slice(), size))));
     return this.#open.slice();
   }

@@ -75,3 +75,13 @@ export function linearModel(inputShape: readonly [number, number, number], class
     outputs: layers.dense({ name: 'logits', units: classes, kernelInitializer }).apply(flat) as SymbolicTensor,
   });
 }
+
+/** A convolution with BatchNorm, then a linear layer: the least that moves statistics. A function of the seed. */
+export function normModel(inputShape: readonly [number, number, number], classes: number, seed: number): LayersModel {
+  const start = input({ shape: [...inputShape], name: 'image' });
+  const kernelInitializer = initializers.glorotUniform({ seed });
+  let x = layers.conv2d({ name: 'conv', filters: 4, kernelSize: 3, padding: 'same', useBias: false, kernelInitializer }).apply(start);
+  x = layers.batchNormalization({ name: 'norm', epsilon: 1e-5, momentum: 0.9 }).apply(x);
+  x = layers.flatten({ name: 'flatten' }).apply(layers.activation({ name: 'relu', activation: 'relu' }).apply(x));
+  return model({ inputs: start, outputs: layers.dense({ name: 'logits', units: classes, kernelInitializer }).apply(x) as SymbolicTensor });
+}
