@@ -21,8 +21,12 @@ export interface EagerStepOptions extends TensorStepOptions {
 }
 
 /** A program over the model, whose parameters it changes in place. One training program at a time per model. */
-export function buildEagerStep({ model, stage, inputShape }: EagerStepOptions): StepProgram {
-  const tensorStep = buildTensorStep({ model, stage });
+export function buildEagerStep(options: EagerStepOptions): StepProgram {
+  return runEagerly(buildTensorStep(options), options);
+}
+
+/** A program that carries out the step of the options' model; `dispose` disposes the step as well. */
+export function runEagerly(tensorStep: TensorStep, { model, inputShape }: EagerStepOptions): StepProgram {
   const { schema, classes, optimizer } = tensorStep;
   const stepper = new Stepper(tensorStep, inputShape);
   const trained = () => present(optimizer, 'the stage of a program that trains');
