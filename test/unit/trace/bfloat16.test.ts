@@ -1,0 +1,364 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { toBfloat16 } from '../../../src/trace/bfloat16.js';
+import {
+  type Attribute,
+  DATA_TYPE,
+  type Operation,
+  type Recording,
+  type TensorType,
+  typeOfValue,
+  type Value,
+} from '../../../src/trace/recording.js';
+
+const { float32, bfloat16, int32 } = DATA_TYPE;
+
+describe('what goes into bfloat16', () => {
+  test('a convolution, its input and its weights; its answer comes back for an output', () => {
+    const { recording, conv } = small();
+    recording.outputs['y'] = conv('x', 0);
+    expect(listing(toBfloat16(recording))).toEqual([
+      'b0 = Cast(x)',
+      'b1 = Cast(variable 0)',
+      'b2 = Conv2D(b0, b1)',
+      'f3 = Cast(b2)',
+      'y: f3',
+    ]);
+  });
+
+  test('a cast names both types and rounds to nearest', () => {
+    const { recording, conv } = small();
+    recording.outputs['y'] = conv('x', 0);
+    expect(toBfloat16(recording).operations[0]).toEqual({
+      op: 'Cast',
+      attributes: [
+        { name: 'SrcT', kind: 'type', value: float32 },
+        { name: 'DstT', kind: 'type', value: bfloat16 },
+        { name: 'Truncate', kind: 'bool', value: false },
+      ],
+      inputs: [{ from: 'feed', name: 'x' }],
+      outputs: [{ dtype: bfloat16, shape: [2, 4, 4, 3] }],
+    });
+  });
+
+  test('all that stands between two convolutions, with no cast on the way; statistics and scales stay float32', () => {
+    const { recording, conv, batchNorm, relu } = small();
+    recording.outputs['y'] = conv(relu(batchNorm(conv('x', 0))), 1);
+    const lowered = toBfloat16(recording);
+    expect(listing(lowered)).toEqual([
+      'b0 = Cast(x)',
+      'b1 = Cast(variable 0)',
+      'b2 = Conv2D(b0, b1)',
+      'b3,f,f,f,f,f = FusedBatchNormV3(b2, constant 0, constant 0, variable 2, variable 3)',
+      'b4 = Relu(b3)',
+      'b5 = Cast(variable 1)',
+      'b6 = Conv2D(b4, b5)',
+      'f7 = Cast(b6)',
+      'variable 2 := f3:1',
+      'y: f7',
+    ]);
+    const norm = lowered.operations.find(({ op }) => op === 'FusedBatchNormV3');
+    expect(norm?.attributes).toEqual([type('T', bfloat16), type('U', float32), { name: 'epsilon', kind: 'float', value: 1e-5 }]);
+  });
+
+  test('nothing after the last convolution or before the first: the casts stand there', () => {
+    const { recording, conv, add } = small();
+    const scaled = add('Mul', ['x', constant(recording, [])], [image]);
+    recording.outputs['y'] = add('Relu', [conv(scaled, 0)], [image]);
+    expect(listing(toBfloat16(recording))).toEqual([
+      'f0 = Mul(x, constant 0)',
+      'b1 = Cast(f0)',
+      'b2 = Cast(variable 0)',
+      'b3 = Conv2D(b1, b2)',
+      'f4 = Cast(b3)',
+      'f5 = Relu(f4)',
+      'y: f5',
+    ]);
+  });
+
+  test('one cast per value, whoever needs it: an answer for the loss and for a convolution, weights used twice', () => {
+    const { recording, conv, add } = small();
+    const y = conv('x', 0);
+    const loss = add('Exp', [y], [image]);
+    recording.outputs['z'] = add('Softplus', [y], [image]);
+    recording.outputs['loss'] = loss;
+    recording.outputs['again'] = conv(y, 0);
+    expect(listing(toBfloat16(recording))).toEqual([
+      'b0 = Cast(x)',
+      'b1 = Cast(variable 0)',
+      'b2 = Conv2D(b0, b1)',
+      'f3 = Cast(b2)',
+      'f4 = Exp(f3)',
+      'f5 = Softplus(f3)',
+      'b6 = Conv2D(b2, b1)',
+      'f7 = Cast(b6)',
+      'z: f5',
+      'loss: f4',
+      'again: f7',
+    ]);
+  });
+
+  test('the gradients of a convolution, not the sizes that they are told; the weights are updated in float32', () => {
+    const { recording, conv, add } = small();
+    const sizes = constant(recording, [4], int32);
+    const y = conv('x', 0);
+    const dx = add('Conv2DBackpropInput', [sizes, { from: 'variable', index: 0 }, y], [image]);
+    const dw = add('Conv2DBackpropFilter', [dx, sizes, y], [filter]);
+    const decay = add('AddV2', [dw, { from: 'variable', index: 0 }], [filter]);
+    recording.assignments[0] = add('Sub', [{ from: 'variable', index: 0 }, decay], [filter]);
+    expect(listing(toBfloat16(recording)).slice(3)).toEqual([
+      'b3 = Conv2DBackpropInput(constant 0, b1, b2)',
+      'b4 = Conv2DBackpropFilter(b3, constant 0, b2)',
+      'f5 = Cast(b4)',
+      'f6 = AddV2(f5, variable 0)',
+      'f7 = Sub(variable 0, f6)',
+      'variable 0 := f7',
+    ]);
+  });
+
+  test('no sum that becomes a variable, even where a convolution reads it next', () => {
+    const { recording, conv, add } = small();
+    const gradient = add('Conv2DBackpropFilter', ['x', constant(recording, [4], int32), 'x'], [filter]);
+    const updated = add('AddV2', [{ from: 'variable', index: 0 }, gradient], [filter]);
+    recording.assignments[0] = updated;
+    recording.outputs['y'] = conv('x', updated);
+    expect(listing(toBfloat16(recording))).toEqual([
+      'b0 = Cast(x)',
+      'b1 = Conv2DBackpropFilter(b0, constant 0, b0)',
+      'f2 = Cast(b1)',
+      'f3 = AddV2(variable 0, f2)',
+      'b4 = Cast(f3)',
+      'b5 = Conv2D(b0, b4)',
+      'f6 = Cast(b5)',
+      'variable 0 := f3',
+      'y: f6',
+    ]);
+  });
+
+  test('the gradient of a batch normalisation: what flows, not the statistics', () => {
+    const { recording, conv, add } = small();
+    const y = conv('x', 0);
+    const scale = constant(recording, [3]);
+    const grad = add('FusedBatchNormGradV3', [y, y, scale, scale, scale, scale], [image, channels, channels, channels, channels]);
+    recording.outputs['dx'] = conv(grad, 0);
+    recording.outputs['dscale'] = { ...grad, output: 1 } as Value;
+    expect(listing(toBfloat16(recording)).slice(3)).toEqual([
+      'b3,f,f,f,f = FusedBatchNormGradV3(b2, b2, constant 0, constant 0, constant 0, constant 0)',
+      'b4 = Conv2D(b3, b1)',
+      'f5 = Cast(b4)',
+      'dx: f5',
+      'dscale: f3:1',
+    ]);
+  });
+
+  test('a light operation gets its other input cast: a residual, a constant', () => {
+    const { recording, conv, add } = small();
+    const residual = add('AddV2', [conv('x', 0), 'x'], [image]);
+    const padded = add('PadV2', [residual, constant(recording, [4, 2], int32), constant(recording, [])], [image]);
+    recording.outputs['y'] = conv(padded, 0);
+    expect(listing(toBfloat16(recording)).slice(2)).toEqual([
+      'b2 = Conv2D(b0, b1)',
+      'b3 = AddV2(b2, b0)',
+      'b4 = Cast(constant 1)',
+      'b5 = PadV2(b3, constant 0, b4)',
+      'b6 = Conv2D(b5, b1)',
+      'f7 = Cast(b6)',
+      'y: f7',
+    ]);
+  });
+
+  test.each([
+    { rows: 128, columns: 10, transposed: false, lowered: false },
+    { rows: 128, columns: 512, transposed: false, lowered: true },
+    { rows: 16, columns: 2048, transposed: true, lowered: true },
+    { rows: 8, columns: 10, transposed: true, lowered: false },
+  ])('a product of $rows by 64 by $columns, transposed $transposed: $lowered', ({ rows, columns, transposed, lowered }) => {
+    const { recording, add } = small();
+    const a = constant(recording, transposed ? [64, rows] : [rows, 64]);
+    const b = constant(recording, [64, columns]);
+    const attributes: Attribute[] = [type('T', float32), { name: 'adj_x', kind: 'bool', value: transposed }];
+    recording.outputs['y'] = add('BatchMatMulV2', [a, b], [{ dtype: float32, shape: [rows, columns] }], attributes);
+    expect(listing(toBfloat16(recording)).includes('b2 = BatchMatMulV2(b0, b1)')).toBe(lowered);
+  });
+});
+
+describe('what stays as it is', () => {
+  test('a recording without a heavy operation: the same object', () => {
+    const { recording, add } = small();
+    recording.outputs['y'] = add('Relu', ['x'], [image]);
+    expect(toBfloat16(recording)).toBe(recording);
+  });
+
+  test('the recording that was given', () => {
+    const { recording, conv, relu } = small();
+    recording.outputs['y'] = conv(relu(conv('x', 0)), 1);
+    const before = structuredClone(recording);
+    toBfloat16(recording);
+    expect(recording).toEqual(before);
+  });
+
+  test('a feed or a variable that is an output too, and a variable that takes another as it is', () => {
+    const { recording, conv } = small();
+    recording.outputs['y'] = conv('x', 0);
+    recording.outputs['x'] = { from: 'feed', name: 'x' };
+    recording.assignments[1] = { from: 'variable', index: 0 };
+    const lowered = toBfloat16(recording);
+    expect(lowered.outputs['x']).toEqual({ from: 'feed', name: 'x' });
+    expect(lowered.assignments[1]).toEqual({ from: 'variable', index: 0 });
+  });
+
+  test('operations on whole numbers, whatever their name', () => {
+    const { recording, conv, add } = small();
+    const shape: TensorType = { dtype: int32, shape: [4] };
+    const sizes = add('AddV2', [constant(recording, [4], int32), constant(recording, [4], int32)], [shape], [type('T', int32)]);
+    recording.outputs['dx'] = add('Conv2DBackpropInput', [sizes, { from: 'variable', index: 0 }, conv('x', 0)], [image]);
+    expect(listing(toBfloat16(recording))[0]).toBe('i0 = AddV2(constant 0, constant 1)');
+  });
+});
+
+describe('any recording', () => {
+  test('keeps its types at all borders, has each type where it is announced, casts a value once, and is done after one pass', () => {
+    fc.assert(
+      fc.property(anyRecording, (recording) => {
+        const lowered = toBfloat16(recording);
+        for (const [name, value] of Object.entries(recording.outputs)) {
+          expect(typeOfValue(lowered, lowered.outputs[name] as Value)).toEqual(typeOfValue(recording, value));
+        }
+        recording.assignments.forEach((value, i) => {
+          const assigned = lowered.assignments[i] ?? null;
+          expect(assigned && typeOfValue(lowered, assigned)).toEqual(value && typeOfValue(recording, value));
+        });
+        lowered.operations.forEach((operation, index) => {
+          expectTypes(lowered, operation);
+          for (const value of operation.inputs) if (value.from === 'operation') expect(value.index).toBeLessThan(index);
+        });
+        const casts = lowered.operations.filter(({ op }) => op === 'Cast').map(({ inputs }) => JSON.stringify(inputs));
+        expect(new Set(casts).size).toBe(casts.length);
+        expect(lowered.operations.filter(({ op }) => op !== 'Cast').map(({ op }) => op)).toEqual(recording.operations.map(({ op }) => op));
+        for (const { op, attributes } of lowered.operations) {
+          if (op === 'Conv2D') expect(attributes).toContainEqual(type('T', bfloat16));
+        }
+        expect(toBfloat16(lowered)).toBe(lowered);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+/** Every input and output of type T is what the attribute T says, and those of BatchNormalization's type U are float32. */
+function expectTypes(recording: Recording, operation: Operation): void {
+  const { op, attributes, inputs, outputs } = operation;
+  const given = inputs.map((value) => typeOfValue(recording, value).dtype);
+  const made = outputs.map(({ dtype }) => dtype);
+  const announced = (name: string) => attributes.find((attribute) => attribute.name === name)?.value;
+  if (op === 'Cast') {
+    expect([given, made]).toEqual([[announced('SrcT')], [announced('DstT')]]);
+    return;
+  }
+  const leading = op === 'FusedBatchNormV3' ? 1 : 5;
+  const typed = [...given.slice(0, leading), ...made.slice(0, leading)].filter((dtype) => dtype !== int32);
+  expect(new Set(typed)).toEqual(new Set([announced('T')]));
+  for (const dtype of [...given.slice(leading), ...made.slice(leading)]) expect(dtype).toBe(float32);
+}
+
+const image: TensorType = { dtype: float32, shape: [2, 4, 4, 3] };
+const filter: TensorType = { dtype: float32, shape: [3, 3, 3, 3] };
+const channels: TensorType = { dtype: float32, shape: [3] };
+
+function type(name: string, value: number): Attribute {
+  return { name, kind: 'type', value };
+}
+
+function constant(recording: Pick<Recording, 'constants'>, shape: number[], dtype: number = float32): Value {
+  const size = shape.reduce((product, axis) => product * axis, 1);
+  const data = dtype === int32 ? new Int32Array(size) : new Float32Array(size);
+  return { from: 'constant', index: (recording.constants as unknown[]).push({ dtype, shape, data }) - 1 };
+}
+
+/** A recording with an image as feed `x`, two filters and two statistics as variables, and no operation yet. */
+function small() {
+  const recording = {
+    feeds: { x: image } as Record<string, TensorType>,
+    variables: [filter, filter, channels, channels] as TensorType[],
+    constants: [] as Recording['constants'][number][],
+    operations: [] as Operation[],
+    assignments: [null, null, null, null] as (Value | null)[],
+    outputs: {} as Record<string, Value>,
+  };
+  type Input = Value | 'x';
+  const valueOf = (input: Input): Value => (input === 'x' ? { from: 'feed', name: 'x' } : input);
+  const add = (op: string, inputs: Input[], outputs: TensorType[], attributes = [type('T', float32)]): Value => {
+    const index = recording.operations.push({ op, attributes, inputs: inputs.map(valueOf), outputs }) - 1;
+    return { from: 'operation', index, output: 0 };
+  };
+  const conv = (input: Input, weights: number | Value) =>
+    add('Conv2D', [input, typeof weights === 'number' ? { from: 'variable', index: weights } : weights], [image]);
+  const relu = (input: Input) => add('Relu', [input], [image]);
+  /** Its running mean, variable 2, is what the operation answers. */
+  const batchNorm = (input: Input) => {
+    const scale = constant(recording, [3]);
+    const inputs = [input, scale, scale, { from: 'variable', index: 2 } as const, { from: 'variable', index: 3 } as const];
+    const attributes: Attribute[] = [type('T', float32), type('U', float32), { name: 'epsilon', kind: 'float', value: 1e-5 }];
+    const y = add('FusedBatchNormV3', inputs, [image, channels, channels, channels, channels, channels], attributes);
+    recording.assignments[2] = { ...y, output: 1 } as Value;
+    return y;
+  };
+  return { recording, add, conv, relu, batchNorm };
+}
+
+/** Graphs of up to 14 operations on images, wired at random; some answers are assigned, some are outputs. */
+const anyRecording: fc.Arbitrary<Recording> = fc
+  .array(
+    fc.record({
+      op: fc.constantFrom('Conv2D', 'Conv2DBackpropInput', 'FusedBatchNormV3', 'Relu', 'AddV2', 'Exp', 'Reshape', 'Identity'),
+      inputs: fc.tuple(fc.nat(), fc.nat()),
+      use: fc.constantFrom('none', 'none', 'output', 'assign'),
+    }),
+    { maxLength: 14 },
+  )
+  .map((steps) => {
+    const { recording, add, conv, batchNorm } = small();
+    recording.variables.push(image);
+    recording.assignments.push(null);
+    const sizes = constant(recording, [4], int32);
+    const images: Value[] = [
+      { from: 'feed', name: 'x' },
+      { from: 'variable', index: 4 },
+    ];
+    steps.forEach(({ op, inputs: [first, second], use }, index) => {
+      const a = images[first % images.length] as Value;
+      const b = images[second % images.length] as Value;
+      const made =
+        op === 'Conv2D'
+          ? conv(a, second % 2)
+          : op === 'FusedBatchNormV3'
+            ? batchNorm(a)
+            : add(
+                op,
+                op === 'AddV2' ? [a, b] : op === 'Conv2DBackpropInput' ? [sizes, conv(a, 0), b] : op === 'Reshape' ? [a, sizes] : [a],
+                [image],
+              );
+      images.push(made);
+      if (use === 'output') recording.outputs[`y${index}`] = made;
+      if (use === 'assign') recording.assignments[4] = made;
+    });
+    return recording;
+  });
+
+/** A line for each operation, then assignments and outputs. `b2` is bfloat16, `f` float32, `i` int32. */
+function listing(recording: Recording): string[] {
+  const letter = (dtype: number) => ({ [float32]: 'f', [bfloat16]: 'b', [int32]: 'i' })[dtype] ?? '?';
+  const name = (value: Value) => {
+    if (value.from === 'feed') return value.name;
+    if (value.from !== 'operation') return `${value.from} ${value.index}`;
+    return `${letter(typeOfValue(recording, value).dtype)}${value.index}${value.output === 0 ? '' : `:${value.output}`}`;
+  };
+  return [
+    ...recording.operations.map(({ op, inputs, outputs }, index) => {
+      const made = outputs.map(({ dtype }, output) => (output === 0 ? `${letter(dtype)}${index}` : letter(dtype)));
+      return `${made.join(',')} = ${op}(${inputs.map(name).join(', ')})`;
+    }),
+    ...recording.assignments.flatMap((value, index) => (value === null ? [] : [`variable ${index} := ${name(value)}`])),
+    ...Object.entries(recording.outputs).map(([output, value]) => `${output}: ${name(value)}`),
+  ];
+}
