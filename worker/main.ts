@@ -6,10 +6,11 @@
  * 75 the coordinator is gone.
  */
 
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { z } from 'zod';
 import { systemClock } from '../src/base/clock.js';
-import { ENGINE_CHOICES } from '../src/config/schema.js';
+import { DEVICES, ENGINE_CHOICES } from '../src/config/schema.js';
+import { engineEnvironment } from '../src/engines/engine-environment.js';
 import { messageOf, StillhouseError } from '../src/errors/stillhouse-error.js';
 import { EXIT } from '../src/errors/table.js';
 import { openLogger } from '../src/log/logger.js';
@@ -30,6 +31,9 @@ const argumentsSchema = z.strictObject({
   coordinator: z.string(),
   name: field.name,
   engine: z.enum(ENGINE_CHOICES).nullable().default(null),
+  placement: z
+    .strictObject({ device: z.enum(DEVICES), threads: z.int().min(1) })
+    .default(() => ({ device: 'cpu' as const, threads: availableParallelism() })),
   listenHost: z.string().min(1).default('127.0.0.1'),
   insecure: z.boolean(),
   logFile: z.string().nullable().default(null),
@@ -47,7 +51,7 @@ function readArguments(): z.infer<typeof argumentsSchema> {
 }
 
 async function work(): Promise<number> {
-  const { role, coordinator, name, engine, listenHost, insecure, logFile } = readArguments();
+  const { role, coordinator, name, engine, placement, listenHost, insecure, logFile } = readArguments();
   const listen = `tcp://${listenHost}:*`;
   for (const endpoint of [coordinator, listen]) {
     requireEndpoint(endpoint);
@@ -61,11 +65,12 @@ async function work(): Promise<number> {
     plan: { worker: name, role, host: hostname().slice(0, 256), pid: process.pid, timing: DEFAULT_SESSION_TIMING },
     coordinator,
     engine,
+    placement,
     listen,
     logFile,
     transport: zmqTransport,
     clock: systemClock,
-    engineHost: childEngineHost,
+    engineHost: childEngineHost(engineEnvironment({ threads: placement.threads, inherited: process.env })),
     logger,
   });
   const stop = (reason: string): void => agent.stop(reason);

@@ -4,6 +4,7 @@
  */
 
 import { assert } from '../../src/base/assert.js';
+import { countWorkers } from '../../src/config/schema.js';
 import { countFailure, finish } from './ending.js';
 import { startEvaluation, startExport } from './evaluating.js';
 import { committedOf, openLedger, samplesOf } from './ledger.js';
@@ -146,8 +147,9 @@ function withStudents(turn: Turn, start: (students: readonly ReadyMember[]) => v
 function isGathering(turn: Turn, students: number): boolean {
   const { plan, gatherUntilMs } = turn.state;
   const untilMs = gatherUntilMs ?? turn.nowMs + plan.timing.gatherMs;
-  turn.state = { ...turn.state, gatherUntilMs: students >= plan.recipe.workers.students ? turn.nowMs : untilMs };
-  return students < plan.recipe.workers.students && turn.nowMs < untilMs;
+  const areAll = students >= countWorkers(plan.recipe.workers.students);
+  turn.state = { ...turn.state, gatherUntilMs: areAll ? turn.nowMs : untilMs };
+  return !areAll && turn.nowMs < untilMs;
 }
 
 function waitFor(turn: Turn, role: 'student' | 'teacher'): Verdict {

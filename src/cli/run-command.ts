@@ -1,5 +1,6 @@
 /** `stillhouse run` and `stillhouse resume`: a whole run on this machine, in front until it ends. */
 
+import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
 import type { Command } from 'commander';
 import { loadRecipe } from '../config/load.js';
@@ -9,6 +10,7 @@ import { checkRecipe, requireEngine } from './check-recipe.js';
 import { action, type CliContext, EXIT_CODES, examples, gather } from './context.js';
 import { openRunView } from './open-run-view.js';
 import type { Output } from './output.js';
+import { placeWorkers, shortageOf } from './place-workers.js';
 import { resultTable } from './result-table.js';
 import { requireRunFolder } from './run-folder.js';
 import { type SupervisorOptions, supervise } from './supervisor.js';
@@ -71,7 +73,8 @@ export async function runHere(options: {
   readonly workers?: SupervisorOptions['workers'];
   readonly onListening?: NonNullable<SupervisorOptions['onListening']>;
 }): Promise<number> {
-  const { recipe, coordinator, context, output, workers = workersOf(recipe), onListening } = options;
+  const { recipe, coordinator, context, output, onListening } = options;
+  const workers = options.workers ?? placeHere(recipe, output);
   const view = openRunView(output, context.clock);
   const { restarts } = recipe.workers;
   const listening = onListening === undefined ? {} : { onListening };
@@ -93,11 +96,12 @@ function typeable(path: string): string {
   return /^[\w./-]+$/.test(short) ? short : JSON.stringify(short);
 }
 
-/** The workers that `run` starts: teachers only when a stage has a teacher. */
-function workersOf(recipe: Recipe): SupervisorOptions['workers'] {
-  const { students, teachers, engine } = recipe.workers;
-  const hasTeaching = Object.values(recipe.stages).some(({ kind }) => kind === 'distil');
-  const named = (role: 'teacher' | 'student', count: number): SupervisorOptions['workers'] =>
-    Array.from({ length: count }, (_, index) => ({ role, name: `${role}-${index + 1}`, engine, insecure: false }));
-  return [...named('student', students), ...named('teacher', hasTeaching ? teachers : 0)];
+/** The workers of this machine, with a warning where they ask for more threads than it has cores. */
+function placeHere(recipe: Recipe, output: Output): SupervisorOptions['workers'] {
+  const cores = availableParallelism();
+  const workers = placeWorkers(recipe, cores);
+  const shortage = shortageOf(workers, cores);
+  if (shortage !== null) output.alert(`warning: ${shortage}`);
+  const { engine } = recipe.workers;
+  return workers.map(({ role, name, placement }) => ({ role, name, placement, engine, insecure: false }));
 }

@@ -1,7 +1,7 @@
 /** `stillhouse worker`: one worker of a run whose coordinator was started by hand. It is not started again when it dies. */
 
 import { hostname } from 'node:os';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { ENGINE_CHOICES } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
@@ -22,6 +22,7 @@ interface WorkerOptions {
   readonly coordinator: string;
   readonly name?: string;
   readonly engine?: NonNullable<WorkerArguments['engine']>;
+  readonly threads?: number;
   readonly listenHost?: string;
   readonly insecure?: boolean;
 }
@@ -35,18 +36,20 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
     .requiredOption('--coordinator <address>', 'the address that the coordinator printed (required)')
     .option('--name <name>', 'the name of this worker in the run (default: role, host and process id)')
     .addOption(new Option('--engine <engine>', 'what computes (default: as the recipe says)').choices(ENGINE_CHOICES))
+    .option('--threads <number>', 'how many threads may compute (default: one for each core of this machine)', parseThreads)
     .option('--listen-host <host>', 'the address of this machine that other workers can reach (default: 127.0.0.1)')
     .option('--insecure', 'allow addresses that other machines can reach, without any protection')
     .addHelpText(
       'after',
       examples(
         'stillhouse worker --role student --coordinator tcp://127.0.0.1:7700',
+        'stillhouse worker --role student --coordinator tcp://127.0.0.1:7700 --threads 2',
         'stillhouse worker --role teacher --coordinator tcp://10.0.0.1:7700 --listen-host 10.0.0.2 --insecure',
       ) + EXIT_CODES,
     )
     .action(
       action<WorkerOptions>(context, async ({ options, output }) => {
-        const { role, coordinator, name = defaultName(role), engine, listenHost, insecure = false } = options;
+        const { role, coordinator, name = defaultName(role), engine, threads, listenHost, insecure = false } = options;
         requireEndpoint(coordinator);
         if (listenHost === undefined && insecure && !isLoopback(coordinator)) {
           throw new StillhouseError('usage.invalid', `${coordinator} is another machine, and its workers cannot reach 127.0.0.1 here`, {
@@ -58,6 +61,7 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
         const plan: WorkerArguments = {
           ...{ role, coordinator, name, insecure },
           ...(engine === undefined ? {} : { engine }),
+          ...(threads === undefined ? {} : { placement: { device: 'cpu', threads } }),
           ...(listenHost === undefined ? {} : { listenHost }),
         };
         return workHere(plan, context, output);
@@ -85,6 +89,12 @@ async function workHere(plan: WorkerArguments, { clock }: CliContext, output: Ou
   if (stoppedBy !== null) return stoppedBy === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
   if (end.code !== EXIT.done) output.alert(`worker ${plan.name} ended (${describeEnd(end)})`);
   return end.code ?? EXIT.failed;
+}
+
+function parseThreads(text: string): number {
+  const threads = Number(text);
+  if (Number.isInteger(threads) && threads >= 1) return threads;
+  throw new InvalidArgumentError('It must be a whole number from 1.');
 }
 
 function defaultName(role: string): string {

@@ -8,7 +8,7 @@ import { BUILTIN_SETS } from '../data/catalogue.js';
 import { MODEL_NAMES } from '../nn/names.js';
 import { suggest } from './nearest.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from './problem.js';
-import type { Recipe, Variable } from './schema.js';
+import { countWorkers, type Recipe, type Variable } from './schema.js';
 import { findCycle } from './stage-graph.js';
 
 const BUILTIN = 'builtin:';
@@ -66,7 +66,18 @@ function namedBy(stage: unknown): string[] {
 
 /** Values that do not fit each other. */
 export function checkValues(recipe: Recipe): readonly Problem[] {
-  return [...checkData(recipe.data), ...checkStages(recipe)];
+  return [...checkData(recipe.data), ...checkEngine(recipe), ...checkStages(recipe)];
+}
+
+/** bf16 is what traced steps compute in, and only one engine has those. Whether `auto` takes that one shows at run time. */
+function checkEngine({ engine: { trace, precision }, workers }: Recipe): readonly Problem[] {
+  if (precision !== 'bf16') return [];
+  const path = ['engine', 'precision'];
+  if (workers.engine !== 'auto' && workers.engine !== 'tensorflow') {
+    return [{ path, at: 'value', text: `engine.precision: bf16 needs the engine tensorflow, and workers.engine is ${workers.engine}` }];
+  }
+  if (trace === 'off') return [{ path, at: 'value', text: 'engine.precision: only traced steps compute in bf16, and engine.trace is off' }];
+  return [];
 }
 
 function checkData(data: Recipe['data']): readonly Problem[] {
@@ -115,8 +126,8 @@ function checkStages(recipe: Recipe): readonly Problem[] {
       problems.push({ path: [...path, 'schedule', 'warmupEpochs'], at: 'value', text });
     }
     if (stage.kind !== 'distil') continue;
-    if (recipe.workers.teachers === 0) {
-      problems.push({ path: ['workers', 'teachers'], at: 'value', text: `workers.teachers is 0, but stages.${name} needs a teacher` });
+    if (countWorkers(recipe.workers.teachers) === 0) {
+      problems.push({ path: ['workers', 'teachers'], at: 'value', text: `workers.teachers has no teacher, but stages.${name} needs one` });
     }
     const { temperature, alpha } = stage.loss;
     if (endsOf(temperature).some((value) => value <= 0)) {

@@ -80,14 +80,24 @@ function describeUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, root: un
     const options = 'options' in issue && Array.isArray(issue.options) ? issue.options.map(String) : [];
     return [{ path, at: 'value', text: notOneOf(formatPath(path), found, options) }];
   }
-  // A branch that wants another type altogether is not the one the user meant.
-  const branches = issue.errors.filter((errors) => !errors.some((error) => error.code === 'invalid_type' && error.path.length === 0));
+  // A branch that wants another type or word altogether is not the one the user meant.
+  const branches = issue.errors.filter((errors) => !errors.some(isAboutWhole));
   const [branch] = branches;
   if (branch !== undefined && branches.length === 1) {
     return branch.flatMap((error) => describe({ ...error, path: [...path, ...error.path] } as Issue, root));
   }
-  const types = issue.errors.flatMap((errors) => errors.map((error) => ('expected' in error ? typeName(String(error.expected)) : '')));
-  return [{ path, at: 'value', text: `${formatPath(path)} must be ${types.join(' or ')}, not ${formatValue(found)}` }];
+  const wanted = issue.errors.flatMap((errors) => errors.filter(isAboutWhole).map(wantedBy));
+  return [{ path, at: 'value', text: `${formatPath(path)} must be ${wanted.join(' or ')}, not ${formatValue(found)}` }];
+}
+
+/** Whether the value is of another kind than a branch of a union wants, and not only wrong inside. */
+function isAboutWhole(error: z.core.$ZodIssue): boolean {
+  return (error.code === 'invalid_type' || error.code === 'invalid_value') && error.path.length === 0;
+}
+
+function wantedBy(error: z.core.$ZodIssue): string {
+  if (error.code === 'invalid_value') return error.values.map((value) => JSON.stringify(value)).join(' or ');
+  return 'expected' in error ? typeName(String(error.expected)) : '';
 }
 
 function typeName(expected: string): string {

@@ -5,6 +5,9 @@ import { z } from 'zod';
 /** What may be asked for as an engine; `auto` takes the first that works. */
 export const ENGINE_CHOICES = ['auto', 'tensorflow', 'wasm', 'cpu'] as const;
 
+/** What a worker may compute on. */
+export const DEVICES = ['cpu'] as const;
+
 const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, ".", "_" and "-", starting with a letter or digit')
@@ -130,6 +133,32 @@ const stage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('export'), needs: z.array(name).default([]), of: name }),
 ]);
 
+const engine = z.strictObject({
+  /** Whether steps are recorded and run as graphs, where the engine can do that; else they run op by op. */
+  trace: z.enum(['auto', 'off']).default('auto'),
+  /** Of convolutions and matrix products in traced steps; parameters, losses and statistics are always fp32. */
+  precision: z.enum(['fp32', 'bf16']).default('fp32'),
+});
+export type EngineRecipe = z.infer<typeof engine>;
+
+const threads = wholeFromOne.max(1024);
+
+/** One worker: where it computes. */
+const place = z.strictObject({
+  device: z.enum(DEVICES).default('cpu'),
+  /** As `workers.threads` when left out. */
+  threads: z.union([z.literal('auto'), threads]).optional(),
+});
+
+/** How many workers of a role, or each of them. */
+const workersOfRole = (least: 0 | 1) => z.union([z.int().min(least).max(64), z.array(place).min(least).max(64)]);
+export type WorkersOfRole = z.infer<ReturnType<typeof workersOfRole>>;
+
+/** How many there are. */
+export function countWorkers(workers: WorkersOfRole): number {
+  return typeof workers === 'number' ? workers : workers.length;
+}
+
 export const recipeSchema = z.strictObject({
   name,
   seed: z
@@ -140,16 +169,19 @@ export const recipeSchema = z.strictObject({
   data,
   models: z.record(name, model),
   stages: z.record(name, stage),
+  engine: engine.default({ trace: 'auto', precision: 'fp32' }),
   workers: z
     .strictObject({
-      /** How many `run` starts on this machine. Stages wait until the first of each role they need is there. */
-      students: wholeFromOne.max(64).default(1),
-      teachers: z.int().min(0).max(64).default(1),
+      /** Those that `run` starts on this machine. Stages wait until the first of each role they need is there. */
+      students: workersOfRole(1).default(1),
+      teachers: workersOfRole(0).default(1),
+      /** Of each worker that `run` starts. `auto`: the cores of the machine are divided among them. */
+      threads: z.union([z.literal('auto'), threads]).default('auto'),
       engine: z.enum(ENGINE_CHOICES).default('auto'),
       /** How often `run` starts a dead worker again. */
       restarts: z.int().min(0).max(100).default(3),
     })
-    .default({ students: 1, teachers: 1, engine: 'auto', restarts: 3 }),
+    .default({ students: 1, teachers: 1, threads: 'auto', engine: 'auto', restarts: 3 }),
 });
 
 export type Recipe = z.infer<typeof recipeSchema>;
@@ -161,3 +193,9 @@ export type StageRecipe = z.infer<typeof stage>;
 /** A stage that changes parameters. */
 export type TrainingStage = Extract<StageRecipe, { kind: 'train' | 'distil' }>;
 export type EngineName = Exclude<Recipe['workers']['engine'], 'auto'>;
+export type Device = (typeof DEVICES)[number];
+/** Where one worker computes, and on how many threads at most. */
+export interface Placement {
+  readonly device: Device;
+  readonly threads: number;
+}

@@ -27,6 +27,7 @@ export interface OpenedEngine {
   readonly name: EngineName;
   /** What it is; and, when it was chosen by `auto`, why not those preferred to it. */
   readonly note: string;
+  readonly isMultithreaded: boolean;
 }
 
 /** Probes every engine, in the order of preference. Never throws. Leaves tfjs's current backend as it was. */
@@ -39,16 +40,19 @@ export async function probeEngines(): Promise<readonly EngineProbe[]> {
 
 /**
  * Loads an engine and makes it tfjs's backend; `auto` takes the first usable in the order of preference. Opening the
- * engine that is already open changes nothing. Throws `engine.unusable`, with why and what to do.
+ * engine that is already open changes nothing. `onTry` hears of each engine before it is loaded: native code that does not
+ * work here can end the process. Throws `engine.unusable`, with why and what to do.
  */
-export async function openEngine(choice: EngineName | 'auto'): Promise<OpenedEngine> {
+export async function openEngine(choice: EngineName | 'auto', onTry?: (name: EngineName) => void): Promise<OpenedEngine> {
   quieten();
   const passedOver: string[] = [];
   for (const name of choice === 'auto' ? ENGINE_PREFERENCE : [choice]) {
+    onTry?.(name);
     const probe = await ENGINES[name].probe();
     if (probe.usable) {
       await openProbed(name);
-      return { name, note: [probe.note, ...passedOver].join('; not ') };
+      const { isMultithreaded } = ENGINES[name];
+      return { name, note: [probe.note, ...passedOver].join('; not '), isMultithreaded };
     }
     if (choice !== 'auto') throw new StillhouseError('engine.unusable', `the engine ${name} cannot be used here: ${probe.note}`);
     passedOver.push(`${name}: ${probe.note}`);

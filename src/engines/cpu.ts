@@ -5,6 +5,7 @@ import type { Engine } from './engine.js';
 
 export const cpuEngine: Engine<'cpu'> = {
   name: 'cpu',
+  isMultithreaded: false,
   async probe() {
     return { name: 'cpu', usable: true, note: 'plain JavaScript, one thread: the reference for tests, slow' };
   },

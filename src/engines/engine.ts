@@ -15,6 +15,8 @@ export interface EngineProbe {
 
 export interface Engine<Name extends EngineName = EngineName> {
   readonly name: Name;
+  /** Whether it computes on as many threads as its process's environment says (engine-environment.ts); else on one. */
+  readonly isMultithreaded: boolean;
   /** Tries the engine on a small computation. Never throws, and leaves tfjs's current backend as it was. */
   probe(): Promise<EngineProbe>;
   /** Makes the engine tfjs's backend; calling it again changes nothing. Throws when the engine cannot be loaded. */

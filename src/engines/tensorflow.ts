@@ -42,6 +42,7 @@ function restoreUtil(require: NodeJS.Require): void {
 
 export const tensorflowEngine: Engine<'tensorflow'> = {
   name: 'tensorflow',
+  isMultithreaded: true,
   async probe() {
     const missing = findMissingPart(nativeLayout('cpu'));
     const fault = missing ?? (await tryConvolution(open));

@@ -16,6 +16,7 @@ async function open(): Promise<void> {
 
 export const wasmEngine: Engine<'wasm'> = {
   name: 'wasm',
+  isMultithreaded: false,
   async probe() {
     const fault = await tryConvolution(open);
     if (fault !== null)

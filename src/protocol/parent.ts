@@ -3,7 +3,7 @@
  * argument of each. Only between a parent and its own child: nothing of this crosses the network.
  */
 
-import type { EngineName } from '../config/schema.js';
+import type { EngineName, Placement } from '../config/schema.js';
 import type { ErrorCode } from '../errors/table.js';
 import type { Report, Summary } from './report.js';
 
@@ -50,6 +50,8 @@ export interface WorkerArguments {
   readonly name: string;
   /** What the recipe says when left out. */
   readonly engine?: EngineName | 'auto';
+  /** All cores of the machine when left out. */
+  readonly placement?: Placement;
   /** Where its engine listens for data; 127.0.0.1 when left out. */
   readonly listenHost?: string;
   /** Allows addresses off loopback. */

@@ -58,7 +58,7 @@ export class SimWorker {
     if (gone === null) return;
     gone.engine.kill();
     this.#engine = null;
-    this.#deliver({ type: 'engine-exit', engine: gone.number, end: 'SIGKILL' });
+    this.#deliver({ type: 'engine-exit', engine: gone.number, end: { code: null, signal: 'SIGKILL' } });
   }
 
   /** The agent dies, and its engine with it. */
@@ -131,6 +131,7 @@ export class SimWorker {
       recipe,
       dataEndpoint,
       engine: 'cpu',
+      placement: { device: 'cpu', threads: 1 },
       listen: 'inproc://*',
       logFile: null,
     });

@@ -7,7 +7,7 @@
 import { assertNever } from '../../src/base/assert.js';
 import type { Clock, TimerHandle } from '../../src/base/clock.js';
 import { type SteadyClock, steadyClock } from '../../src/base/steady-clock.js';
-import type { EngineName } from '../../src/config/schema.js';
+import type { EngineName, Placement } from '../../src/config/schema.js';
 import type { Logger } from '../../src/log/logger.js';
 import { decodeCoordinatorMessage, encodeControl, SCHEMA_HASH } from '../../src/protocol/codec.js';
 import { CONTROL_CHANNEL } from '../../src/transport/channel.js';
@@ -26,6 +26,8 @@ export interface AgentOptions {
   readonly coordinator: string;
   /** Null: as the recipe says. */
   readonly engine: EngineName | 'auto' | null;
+  /** Where engines compute; `engineHost` has set their processes up for it. */
+  readonly placement: Placement;
   readonly engineHost: EngineHost;
   /** Where engines listen, `tcp://host:*`. */
   readonly listen: string;
@@ -151,7 +153,7 @@ class RunningAgent implements Agent {
   }
 
   #startEngine({ engine: number, welcome }: Extract<SessionEffect, { type: 'start-engine' }>): void {
-    const { plan, engineHost, engine, listen, logFile } = this.#options;
+    const { plan, engineHost, engine, placement, listen, logFile } = this.#options;
     const handle = engineHost.start({
       onMessage: (message) => this.#deliver({ type: 'engine', engine: number, message }),
       onExit: (end) => this.#deliver({ type: 'engine-exit', engine: number, end }),
@@ -161,7 +163,7 @@ class RunningAgent implements Agent {
     const { worker, role } = plan;
     this.#logger = this.#options.logger.child({ run, term, incarnation });
     const who = { worker, role, run, term, incarnation };
-    handle.send({ type: 'engine.configure', ...who, recipe, dataEndpoint, engine, listen, logFile });
+    handle.send({ type: 'engine.configure', ...who, recipe, dataEndpoint, engine, placement, listen, logFile });
   }
 
   async #close(): Promise<void> {

@@ -1,12 +1,12 @@
 /** Where engines run, as the agent sees it: a child process in earnest, anything that speaks the same in a simulation. */
 
-import { describeEnd, startChild } from '../../src/process/child.js';
+import { type ChildEnd, startChild } from '../../src/process/child.js';
 import type { FromEngine, ToEngine } from '../engine/messages.js';
 
 export interface EngineHandlers {
   onMessage(message: FromEngine): void;
-  /** Called once. `end` says how it ended, in words. */
-  onExit(end: string): void;
+  /** Called once. */
+  onExit(end: ChildEnd): void;
 }
 
 export interface EngineHandle {
@@ -21,16 +21,21 @@ export interface EngineHost {
   start(handlers: EngineHandlers): EngineHandle;
 }
 
-/** Engines as child processes of this one. They end by themselves when this process does. */
-export const childEngineHost: EngineHost = {
-  start(handlers) {
-    const child = startChild<FromEngine, ToEngine>({ module: 'worker/engine/main.js', args: [] });
-    child.onMessage((message) => handlers.onMessage(message));
-    child.onExit((end) => handlers.onExit(describeEnd(end)));
-    return {
-      ended: child.ended,
-      send: (message) => void child.send(message),
-      kill: () => child.kill('SIGKILL'),
-    };
-  },
-};
+/**
+ * Engines as child processes of this one, with these variables in their environment. They end by themselves when this
+ * process does.
+ */
+export function childEngineHost(env: Readonly<Record<string, string>>): EngineHost {
+  return {
+    start(handlers) {
+      const child = startChild<FromEngine, ToEngine>({ module: 'worker/engine/main.js', args: [], env });
+      child.onMessage((message) => handlers.onMessage(message));
+      child.onExit((end) => handlers.onExit(end));
+      return {
+        ended: child.ended,
+        send: (message) => void child.send(message),
+        kill: () => child.kill('SIGKILL'),
+      };
+    },
+  };
+}

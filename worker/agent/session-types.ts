@@ -1,5 +1,7 @@
 /** What goes into the session machine and what comes out of it. session.ts has the machine and its states. */
 
+import type { EngineName } from '../../src/config/schema.js';
+import type { ChildEnd } from '../../src/process/child.js';
 import type { CoordinatorMessage, CoordinatorMessageOf, WorkerMessage } from '../../src/protocol/control.js';
 import type { EngineOrder, EngineProgress, FromEngine } from '../engine/messages.js';
 
@@ -52,7 +54,7 @@ export type SessionEvent =
   | { readonly type: 'control'; readonly message: CoordinatorMessage }
   /** `engine` is the number under which the engine was started. */
   | { readonly type: 'engine'; readonly engine: number; readonly message: FromEngine }
-  | { readonly type: 'engine-exit'; readonly engine: number; readonly end: string }
+  | { readonly type: 'engine-exit'; readonly engine: number; readonly end: ChildEnd }
   /** `controlBytes`: sent and received on the control plane since the agent started. */
   | { readonly type: 'tick'; readonly controlBytes: number }
   /** A drain; the second one ends at once. */
@@ -90,6 +92,8 @@ export interface Attached {
   readonly phase: 'starting' | 'working' | 'draining';
   readonly welcome: CoordinatorMessageOf<'coordinator.welcome'>;
   readonly engine: number;
+  /** What it has loaded, or is loading; null before it said so. */
+  readonly engineName: EngineName | null;
   /** When the coordinator was heard last, and the engine. */
   readonly heardMs: number;
   readonly engineHeardMs: number;

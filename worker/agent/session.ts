@@ -22,6 +22,7 @@ import type { CoordinatorMessage, CoordinatorMessageOf } from '../../src/protoco
 import { cutText } from '../../src/protocol/field.js';
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import type { FromEngine } from '../engine/messages.js';
+import { describeEngineEnd } from './engine-end.js';
 import type { Attached, Joining, Session, SessionEffect, SessionEvent, SessionPlan, SessionTransition } from './session-types.js';
 
 const NO_PROGRESS: Attached['progress'] = { progress: 0, images: 0, busyMs: 0, dataBytes: 0, batchMs: null };
@@ -45,9 +46,7 @@ function onEvent(state: Session, event: SessionEvent, nowMs: number): SessionTra
     case 'engine':
       return onEngine(state, event, nowMs);
     case 'engine-exit':
-      return isCurrent(state, event.engine)
-        ? onLoss(state, { code: 'engine.crashed', message: `the engine ended: ${event.end}` }, nowMs)
-        : same(state);
+      return onEngineExit(state, event, nowMs);
     case 'tick':
       return onTick({ ...state, controlBytes: event.controlBytes }, nowMs);
     case 'stop':
@@ -89,6 +88,7 @@ function onWelcome(state: Session, welcome: CoordinatorMessageOf<'coordinator.we
     phase: 'starting',
     welcome,
     engine,
+    engineName: null,
     heardMs: nowMs,
     engineHeardMs: nowMs,
     nextRenewMs: nowMs + welcome.renewEveryMs,
@@ -134,6 +134,8 @@ function onEngine(state: Session, { engine, message }: { engine: number; message
   if (link === null || !isCurrent(state, engine)) return same(state);
   const heard: Attached = { ...link, engineHeardMs: nowMs };
   switch (message.type) {
+    case 'engine.opening':
+      return same({ ...state, link: { ...heard, engineName: message.engine } });
     case 'engine.progress': {
       const { type: _type, ...progress } = message;
       return same({ ...state, link: { ...heard, progress } });
@@ -149,6 +151,12 @@ function onEngine(state: Session, { engine, message }: { engine: number; message
       return { state: { ...state, link: next }, effects: [{ type: 'send', message }] };
     }
   }
+}
+
+function onEngineExit(state: Session, { engine, end }: Extract<SessionEvent, { type: 'engine-exit' }>, nowMs: number): SessionTransition {
+  const link = attached(state);
+  if (link === null || !isCurrent(state, engine)) return same(state);
+  return onLoss(state, { code: 'engine.crashed', message: describeEngineEnd(end, link.engineName) }, nowMs);
 }
 
 /** The engine crashed or hung: tell the coordinator at once, and begin a new incarnation. */

@@ -38,10 +38,13 @@ export interface RunningEngine {
 
 /** Opens what the configuration asks for and reports worker.ready. Throws engine.unusable, recipe.invalid, transport.bind. */
 export async function startEngine({ configure, transport, clock, logger, send, crash }: EngineOptions): Promise<RunningEngine> {
-  const { term, incarnation, dataEndpoint, listen } = configure;
+  const { term, incarnation, placement, dataEndpoint, listen } = configure;
   const recipe = parseRecipe(configure.recipe);
-  const { name, note } = await openEngine(configure.engine ?? recipe.workers.engine);
-  logger.info('engine.opened', { engine: name, note });
+  const { name, note, isMultithreaded } = await openEngine(configure.engine ?? recipe.workers.engine, (engine) => {
+    send({ type: 'engine.opening', engine });
+  });
+  const threads = isMultithreaded ? placement.threads : 1;
+  logger.info('engine.opened', { engine: name, note, device: placement.device, threads });
   const peers = new Peers(transport, clock);
   const meter = new Meter(clock);
   const splits = new SplitShelf(recipe.data);

@@ -5,7 +5,7 @@
  */
 
 import type { Incarnation, Term } from '../../src/base/ids.js';
-import type { EngineName } from '../../src/config/schema.js';
+import type { EngineName, Placement } from '../../src/config/schema.js';
 import type { CoordinatorMessageOf, WorkerMessageOf } from '../../src/protocol/control.js';
 
 /** The coordinator's messages that are for the engine. */
@@ -38,6 +38,8 @@ export interface EngineConfigure {
   readonly dataEndpoint: string;
   /** Null: as the recipe says. */
   readonly engine: EngineName | 'auto' | null;
+  /** Where it computes: its process was started for that. */
+  readonly placement: Placement;
   /** Where its own data plane listens, `tcp://host:*`. */
   readonly listen: string;
   /** Where it writes its log; null: the standard error. */
@@ -64,6 +66,12 @@ export interface EngineProgress {
   readonly batchMs: number | null;
 }
 
+/** The engine is about to be loaded: where its native code ends the process, this says whose code. From the engine, first. */
+export interface EngineOpening {
+  readonly type: 'engine.opening';
+  readonly engine: EngineName;
+}
+
 /** The engine cannot work on this machine, or not with this recipe: trying again cannot help. From the engine, last. */
 export interface EngineUnusable {
   readonly type: 'engine.unusable';
@@ -73,4 +81,4 @@ export interface EngineUnusable {
 }
 
 /** Engine to agent. */
-export type FromEngine = EngineReport | EngineProgress | EngineUnusable;
+export type FromEngine = EngineReport | EngineOpening | EngineProgress | EngineUnusable;

@@ -77,7 +77,8 @@ describe('a valid recipe', () => {
     expect(recipe.seed).toBe(1);
     expect(recipe.data.path).toBe(join(folder, 'photographs'));
     expect(recipe.models.own?.module).toBe(join(folder, 'model.mjs'));
-    expect(recipe.workers).toEqual({ students: 1, teachers: 1, engine: 'auto', restarts: 3 });
+    expect(recipe.workers).toEqual({ students: 1, teachers: 1, threads: 'auto', engine: 'auto', restarts: 3 });
+    expect(recipe.engine).toEqual({ trace: 'auto', precision: 'fp32' });
     expect(recipe.stages.teacher).toMatchObject({ every: 8, schedule: { name: 'cosine', final: 0, warmupEpochs: 0 } });
   });
 
@@ -85,6 +86,21 @@ describe('a valid recipe', () => {
     const recipe = await loadRecipe(await write(VALID), { set: ['workers.students=2', 'data.path=builtin:fashion-mnist'] });
     expect(await loadRecipe(await write(explainRecipe(recipe)))).toEqual(recipe);
     expect(parseRecipe(recipeJson(recipe))).toEqual(recipe);
+  });
+
+  test('may name its workers one by one', async () => {
+    const workers = { students: [{ threads: 2 }, {}], teachers: [], threads: 3, engine: 'wasm', restarts: 0 };
+    const recipe = await loadRecipe(await write(`${VALID.slice(0, VALID.indexOf('  student:'))}workers: ${JSON.stringify(workers)}\n`));
+    expect(recipe.workers).toEqual({ ...workers, students: [{ device: 'cpu', threads: 2 }, { device: 'cpu' }] });
+    expect(await loadRecipe(await write(explainRecipe(recipe)))).toEqual(recipe);
+    expect(parseRecipe(recipeJson(recipe))).toEqual(recipe);
+  });
+
+  test('may ask for bf16 of tensorflow, and of whatever auto takes', async () => {
+    for (const workers of ['', 'workers: { engine: tensorflow }\n']) {
+      const recipe = await loadRecipe(await write(`${VALID}engine: { precision: bf16 }\n${workers}`));
+      expect(recipe.engine).toEqual({ trace: 'auto', precision: 'bf16' });
+    }
   });
 
   test('may share values by anchors, and an override changes one place only', async () => {
@@ -192,7 +208,38 @@ describe('what is wrong is named with its place and the nearest valid name', () 
     ['empty split', edited('from: 8000', 'from: 8000, to: 8000'), '8:41', /data\.splits\.test is empty/],
     ['coarse labels of idx', edited('format: idx', 'format: idx\n  labels: coarse'), '4:11', /only cifar100 has coarse labels/],
     ['built-in set', edited('path: photographs', 'path: builtin:fashion-mist'), '4:9', /did you mean "builtin:fashion-mnist"\?/],
-    ['no teacher worker', `${VALID}workers: { teachers: 0 }\n`, '33:22', /workers\.teachers is 0, but stages\.student needs a teacher/],
+    ['no teacher worker', `${VALID}workers: { teachers: 0 }\n`, '33:22', /workers\.teachers has no teacher, but stages\.student needs one/],
+    ['empty list of teachers', `${VALID}workers: { teachers: [] }\n`, '33:22', /workers\.teachers has no teacher/],
+    ['empty list of students', `${VALID}workers: { students: [] }\n`, '33:22', /workers\.students must have at least 1 entry, not 0/],
+    ['workers that are neither', `${VALID}workers: { students: two }\n`, '33:22', /students must be a number or a list, not "two"/],
+    [
+      'device that is not there',
+      `${VALID}workers: { students: [{ device: "cuda:0" }] }\n`,
+      '33:33',
+      /workers\.students\[0\]\.device must be one of cpu, not "cuda:0"/,
+    ],
+    [
+      'key of one worker',
+      `${VALID}workers: { students: [{ thread: 2 }] }\n`,
+      '33:25',
+      /unknown key "thread" in workers\.students\[0\]; did you mean "threads"\?/,
+    ],
+    ['threads of a wrong type', `${VALID}workers: { threads: many }\n`, '33:21', /workers\.threads must be "auto" or a number, not "many"/],
+    ['no threads', `${VALID}workers: { threads: 0 }\n`, '33:21', /workers\.threads must be at least 1, not 0/],
+    ['trace', `${VALID}engine: { trace: on }\n`, '33:18', /engine\.trace must be one of auto, off, not "on"/],
+    ['precision', `${VALID}engine: { precision: bf17 }\n`, '33:22', /must be one of fp32, bf16, not "bf17"; did you mean "bf16"\?/],
+    [
+      'bf16 on another engine',
+      `${VALID}engine: { precision: bf16 }\nworkers: { engine: wasm }\n`,
+      '33:22',
+      /engine\.precision: bf16 needs the engine tensorflow, and workers\.engine is wasm/,
+    ],
+    [
+      'bf16 without a trace',
+      `${VALID}engine: { precision: bf16, trace: off }\n`,
+      '33:22',
+      /engine\.precision: only traced steps compute in bf16, and engine\.trace is off/,
+    ],
     ['temperature of 0', edited('temperature: 4', 'temperature: 0'), '31:26', /temperature must be more than 0/],
     ['alpha beyond 1', edited('from: 0.9', 'from: 1.9'), '31:36', /alpha must be from 0 to 1/],
     ['key twice', edited('    epochs: 3', '    epochs: 3\n    epochs: 3'), '19:5', /this key is in the same map twice/],
@@ -256,9 +303,17 @@ describe('a file that is no recipe', () => {
 
 describe('--set', () => {
   test('puts values of YAML in place, also where the file has nothing', async () => {
-    const set = ['workers.students=3', 'stages.teacher.schedule={name: step, epochs: [1, 2]}', 'data.normalise.mean.0=0.5', 'name=other'];
+    const set = [
+      'workers.students=[{ threads: 1 }, {}]',
+      'workers.students.1.threads=2',
+      'engine.trace=off',
+      'stages.teacher.schedule={name: step, epochs: [1, 2]}',
+      'data.normalise.mean.0=0.5',
+      'name=other',
+    ];
     const recipe = await loadRecipe(await write(VALID), { set });
-    expect(recipe.workers.students).toBe(3);
+    expect(recipe.workers.students).toEqual([1, 2].map((threads) => ({ device: 'cpu', threads })));
+    expect(recipe.engine.trace).toBe('off');
     expect(recipe.stages.teacher).toMatchObject({ schedule: { name: 'step', epochs: [1, 2], factor: 0.1 } });
     expect(recipe.data.normalise.mean).toEqual([0.5]);
     expect(recipe.name).toBe('other');
@@ -270,7 +325,7 @@ describe('--set', () => {
   });
 
   const blamed: readonly (readonly [string, RegExp])[] = [
-    ['workers.students=many', /^--set workers\.students=many: workers\.students must be a number, not "many"/],
+    ['workers.students=many', /^--set workers\.students=many: workers\.students must be a number or a list, not "many"/],
     ['workers.student=2', /^--set workers\.student=2: unknown key "student" in workers; did you mean "students"\?/],
     ['stages.student.model=techer', /^--set stages\.student\.model=techer: .* did you mean "teacher"\?/],
   ];

@@ -46,6 +46,7 @@ beforeEach(async () => {
     plan: { worker: 'w', role: 'student', host: 'here', pid: 1, timing: DEFAULT_SESSION_TIMING },
     coordinator: 'inproc://coordinator',
     engine: null,
+    placement: { device: 'cpu', threads: 1 },
     listen: 'inproc://w',
     logFile: null,
     transport,
@@ -63,7 +64,7 @@ beforeEach(async () => {
           if (engine.isKilled) return;
           engine.isKilled = true;
           end();
-          setImmediate(() => handlers.onExit('signal SIGKILL'));
+          setImmediate(() => handlers.onExit({ code: null, signal: 'SIGKILL' }));
         };
         return { ended, kill, send: (message) => void engine.received.push(message) };
       },
@@ -92,6 +93,7 @@ async function attach(): Promise<FakeEngine> {
     recipe: '{}',
     dataEndpoint: 'inproc://data',
     engine: null,
+    placement: { device: 'cpu', threads: 1 },
   });
   engine.onMessage({ type: 'worker.ready', ...ids, endpoint: 'inproc://w', engine: 'cpu' });
   await clock.advance(0);
@@ -117,10 +119,12 @@ describe('the agent', () => {
 
   test('tells at once that its engine is gone, and starts another for the next incarnation', async () => {
     const engine = await attach();
-    engine.onExit('signal SIGSEGV');
+    engine.onMessage({ type: 'engine.opening', engine: 'tensorflow' });
+    engine.onExit({ code: null, signal: 'SIGSEGV' });
     await clock.advance(0);
     expect(received.slice(-2).map(({ type }) => type)).toEqual(['worker.lost', 'worker.hello']);
-    expect(received.at(-2)).toMatchObject({ ...ids, code: 'engine.crashed', message: 'the engine ended: signal SIGSEGV' });
+    const message = expect.stringMatching(/^the engine tensorflow ended: signal SIGSEGV: .* If it happens again: install it anew/);
+    expect(received.at(-2)).toMatchObject({ ...ids, code: 'engine.crashed', message });
     const rest = { run: 'r', renewEveryMs: 400, leaseMs: 2_500, dataEndpoint: 'inproc://data', recipe: '{}' };
     await say({ type: 'coordinator.welcome', ...ids, incarnation: asIncarnation(4), ...rest });
     expect(engines[1]?.received[0]).toMatchObject({ type: 'engine.configure', incarnation: 4 });

@@ -78,7 +78,7 @@ export class TestEngine {
 
   readonly onMessage = (message: FromEngine): void => {
     if (message.type === 'engine.progress') this.progress.push(message);
-    if (message.type === 'engine.progress' || message.type === 'engine.unusable') return;
+    if (message.type === 'engine.progress' || message.type === 'engine.unusable' || message.type === 'engine.opening') return;
     this.reports.push(message);
     this.#notify();
   };
@@ -170,6 +170,7 @@ export class EngineRoom {
         recipe: recipeJson(this.recipe),
         dataEndpoint: this.#server.endpoint,
         engine: 'cpu',
+        placement: { device: 'cpu', threads: 1 },
         listen: 'tcp://127.0.0.1:*',
         logFile: null,
       },

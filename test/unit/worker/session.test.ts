@@ -117,7 +117,7 @@ const rows: readonly Row[] = [
   {
     name: 'an engine that dies while it starts',
     from: starting,
-    event: { type: 'engine-exit', engine: 1, end: 'exit code 1' },
+    event: { type: 'engine-exit', engine: 1, end: { code: 1, signal: null } },
     phase: 'joining',
     effects: ['worker.lost', 'worker.hello'],
   },
@@ -161,14 +161,14 @@ const rows: readonly Row[] = [
   {
     name: 'an engine that dies',
     from: working,
-    event: { type: 'engine-exit', engine: 1, end: 'signal SIGKILL' },
+    event: { type: 'engine-exit', engine: 1, end: { code: null, signal: 'SIGKILL' } },
     phase: 'joining',
     effects: ['worker.lost', 'worker.hello'],
   },
   {
     name: 'the end of an engine before',
     from: working,
-    event: { type: 'engine-exit', engine: 0, end: 'x' },
+    event: { type: 'engine-exit', engine: 0, end: { code: 1, signal: null } },
     phase: 'working',
     effects: [],
   },
@@ -233,7 +233,7 @@ const rows: readonly Row[] = [
   {
     name: 'an engine that dies while draining',
     from: draining,
-    event: { type: 'engine-exit', engine: 1, end: 'x' },
+    event: { type: 'engine-exit', engine: 1, end: { code: 1, signal: null } },
     phase: 'over',
     effects: ['kill-engine 1', 'exit 0'],
   },
@@ -305,10 +305,10 @@ describe('the session', () => {
     for (let loss = 1; loss <= 2; loss++) {
       run = play(run, [100 * loss, control(welcome(1, 10 + loss))]);
       expect(brief(run.effects)).toEqual([`start-engine ${loss}`]);
-      run = play(run, [100 * loss + 50, { type: 'engine-exit', engine: loss, end: 'exit code 1' }]);
+      run = play(run, [100 * loss + 50, { type: 'engine-exit', engine: loss, end: { code: 1, signal: null } }]);
       expect(brief(run.effects)).toEqual(['worker.lost', 'worker.hello']);
     }
-    run = play(run, [400, control(welcome(1, 13))], [450, { type: 'engine-exit', engine: 3, end: 'exit code 1' }]);
+    run = play(run, [400, control(welcome(1, 13))], [450, { type: 'engine-exit', engine: 3, end: { code: 1, signal: null } }]);
     expect(brief(run.effects)).toEqual(['worker.lost', 'exit 1']);
   });
 
@@ -326,7 +326,6 @@ describe('the session', () => {
 
   test.each<[string, Run, SessionEvent]>([
     ['worker.lost', starting, engine({ type: 'engine.unusable', code: 'engine.unusable', message: 'é'.repeat(9_999), exitCode: 2 })],
-    ['worker.lost', working, { type: 'engine-exit', engine: 1, end: 'x'.repeat(9_999) }],
     ['worker.leave', working, { type: 'stop', reason: 'x'.repeat(9_999) }],
   ])('%s is a message of the protocol however long its text', (type, from, event) => {
     const sent = stepSession(from.state, event, 40).effects.flatMap((effect) => (effect.type === 'send' ? [effect.message] : []));

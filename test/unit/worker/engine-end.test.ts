@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import type { EngineName } from '../../../src/config/schema.js';
+import { describeEngineEnd } from '../../../worker/agent/engine-end.js';
+
+test.each<[NodeJS.Signals, EngineName | null, RegExp]>([
+  [
+    'SIGSEGV',
+    'tensorflow',
+    /^the engine tensorflow ended: signal SIGSEGV: .*memory.* install it anew .*, or train with `workers\.engine: wasm`$/,
+  ],
+  [
+    'SIGILL',
+    'tensorflow',
+    /^the engine tensorflow ended: signal SIGILL: .*instruction that this processor does not have.* install it anew/,
+  ],
+  ['SIGABRT', 'wasm', /^the engine wasm ended: signal SIGABRT: .*gave up.*`workers\.engine: cpu`$/],
+  ['SIGSEGV', null, /^the engine ended: signal SIGSEGV: .*another engine/],
+  ['SIGKILL', 'cpu', /^the engine cpu ended: signal SIGKILL: .*memory ran out/],
+])('%s of %s says what it means and what to do', (signal, engine, words) => {
+  expect(describeEngineEnd({ code: null, signal }, engine)).toMatch(words);
+});
+
+test('an exit code speaks for itself: the log has the rest', () => {
+  expect(describeEngineEnd({ code: 1, signal: null }, 'wasm')).toBe('the engine wasm ended: exit code 1');
+});
