@@ -38,79 +38,97 @@ export interface BatchPlan {
 export function assembleBatch({ split, view, samples, out }: BatchPlan): void {
   const imageSize = split.height * split.width * split.channels;
   assert(out.images.length >= samples.length * imageSize && out.labels.length >= samples.length, 'the arrays are too small for the batch');
-  const painter = painterOf(split, view.normalise);
+  const painter = painterOf(split, view.normalise, out.images);
   for (let i = 0; i < samples.length; i++) {
     const sample = samples[i]!;
     out.labels[i] = split.label(sample);
     const placement = view.augment === null ? UNMOVED : placementOf(view.augment, view, sample);
-    paint(painter, placement, { source: sample * imageSize, image: out.images.subarray(i * imageSize, (i + 1) * imageSize) });
+    paint(painter, placement, { from: sample * imageSize, to: i * imageSize });
   }
 }
 
 interface Painter {
   readonly split: Split;
-  /** [C, 256]: the normalised value of each byte. */
-  readonly table: Float32Array;
+  /** For each channel the normalised value of each byte, [256]. */
+  readonly tables: readonly Float32Array[];
   /** [W, C]: a row of padding. */
   readonly blackRow: Float32Array;
+  /** Where it paints. */
+  readonly images: Float32Array;
 }
 
-function painterOf(split: Split, normalise: DataRecipe['normalise']): Painter {
+function painterOf(split: Split, { mean, std }: DataRecipe['normalise'], images: Float32Array): Painter {
   const { channels, width } = split;
-  const { mean, std } = normalise;
   assert(mean.length === channels && std.length === channels, `normalise has not one mean and std for each of ${channels} channels`);
-  const table = new Float32Array(channels * 256);
-  for (let i = 0; i < table.length; i++) {
-    const channel = i >> 8;
-    table[i] = ((i & 255) / 255 - mean[channel]!) / std[channel]!;
-  }
-  const blackRow = Float32Array.from({ length: width * channels }, (_, i) => table[(i % channels) * 256]!);
-  return { split, table, blackRow };
+  const tables = mean.map((_, channel) => {
+    const table = new Float32Array(256);
+    for (let byte = 0; byte < 256; byte++) table[byte] = (byte / 255 - mean[channel]!) / std[channel]!;
+    return table;
+  });
+  const blackRow = new Float32Array(width * channels);
+  for (let i = 0; i < blackRow.length; i++) blackRow[i] = tables[i % channels]![0]!;
+  return { split, tables, blackRow, images };
 }
 
-interface ImageJob {
-  /** The image's first byte in the split's pixels. */
-  readonly source: number;
-  /** [H, W, C] */
-  readonly image: Float32Array;
+/** The first byte of an image in the split's pixels, and its first element in the batch. */
+interface ImagePlace {
+  readonly from: number;
+  readonly to: number;
 }
 
-/** Paints one image, all of it: row by row, what is inside, on black where not all is. */
-function paint({ split, table, blackRow }: Painter, { down, right, flip }: Placement, { source, image }: ImageJob): void {
-  const { pixels, height, width, channels } = split;
+/** Paints one image, all of it, row by row: what is inside, and black where nothing is. */
+function paint(painter: Painter, { down, right, flip }: Placement, { from, to }: ImagePlace): void {
+  const { split, blackRow, images } = painter;
+  const { height, width, channels } = split;
+  const paintRow = channels === 3 ? paintRowOfThree : paintRowOfAny;
   const rowSize = width * channels;
   const columns = width - Math.abs(right);
+  const firstRead = from + Math.max(0, right) * channels;
   const firstColumn = Math.max(0, -right);
   const firstWrite = (flip ? width - 1 - firstColumn : firstColumn) * channels;
-  const job = { pixels, table, image, channels, columns, flip };
+  // The columns that the crop left empty are at one side.
+  const black = right > 0 === flip ? { from: 0, to: rowSize - columns * channels } : { from: columns * channels, to: rowSize };
   for (let y = 0; y < height; y++) {
+    const row = to + y * rowSize;
     const inside = y + down >= 0 && y + down < height && columns > 0;
-    if (!inside || right !== 0) image.set(blackRow, y * rowSize);
-    if (!inside) continue;
-    const read = source + (y + down) * rowSize + Math.max(0, right) * channels;
-    paintRow(job, read, y * rowSize + firstWrite);
+    if (!inside) images.set(blackRow, row);
+    else {
+      for (let i = black.from; i < black.to; i++) images[row + i] = blackRow[i]!;
+      paintRow(painter, { read: firstRead + (y + down) * rowSize, write: row + firstWrite, columns, flip });
+    }
   }
 }
 
-interface RowJob {
-  readonly pixels: Uint8Array;
-  readonly table: Float32Array;
-  readonly image: Float32Array;
-  readonly channels: number;
-  /** Pixels to copy from each row. */
+/** `columns` pixels from byte `read` of the split on, to element `write` of the batch and on: backwards when mirrored. */
+interface RowPlace {
+  readonly read: number;
+  readonly write: number;
   readonly columns: number;
   readonly flip: boolean;
 }
 
-/** Pixels from byte `read` on to element `write` of the image: forwards, or backwards when mirrored. */
-function paintRow({ pixels, table, image, channels, columns, flip }: RowJob, read: number, write: number): void {
+/** One pass for the three channels: nearly twice as fast as {@link paintRowOfAny}. */
+function paintRowOfThree({ split, tables, images }: Painter, { read, write, columns, flip }: RowPlace): void {
+  const { pixels } = split;
+  const [red, green, blue] = tables as [Float32Array, Float32Array, Float32Array];
+  const step = flip ? -3 : 3;
+  const end = read + 3 * columns;
+  for (let from = read, to = write; from < end; from += 3, to += step) {
+    images[to] = red[pixels[from]!]!;
+    images[to + 1] = green[pixels[from + 1]!]!;
+    images[to + 2] = blue[pixels[from + 2]!]!;
+  }
+}
+
+function paintRowOfAny({ split, tables, images }: Painter, { read, write, columns, flip }: RowPlace): void {
+  const { pixels, channels } = split;
   const step = flip ? -channels : channels;
   for (let channel = 0; channel < channels; channel++) {
-    const base = channel * 256;
+    const table = tables[channel]!;
     let from = read + channel;
     let to = write + channel;
     for (let column = 0; column < columns; column++) {
-      image[to] = table[base + pixels[from]!]!;
+      images[to] = table[pixels[from]!]!;
       from += channels;
       to += step;
     }

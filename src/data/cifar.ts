@@ -9,6 +9,7 @@
 
 import { damaged, fileBytes, findFile, readExactly } from './data-file.js';
 import type { DataFormat, PartSource } from './format.js';
+import { sharedBytes } from './split.js';
 
 const SIDE = 32;
 const CHANNELS = 3;
@@ -37,8 +38,8 @@ export function cifarFormat(layout: CifarLayout): DataFormat {
       const files = await measureFiles(layout, source);
       const chosen = layout.labels.findIndex(({ set }) => set === source.labels);
       const count = files.reduce((sum, { records }) => sum + records, 0);
-      const pixels = new Uint8Array(count * IMAGE_BYTES);
-      const labels = new Uint8Array(count);
+      const pixels = sharedBytes(count * IMAGE_BYTES);
+      const labels = sharedBytes(count);
       let sample = 0;
       for (const { file, records } of files) {
         const content = await readExactly(file, records * recordBytes(layout));
