@@ -30,7 +30,8 @@ const LIGHT: ReadonlySet<string> = new Set([
   ...['FusedBatchNormV3', 'FusedBatchNormGradV3'],
   ...['Relu', 'ReluGrad', 'Relu6', 'Relu6Grad', 'LeakyRelu', 'LeakyReluGrad'],
   ...['MaxPool', 'MaxPoolGrad', 'AvgPool', 'AvgPoolGrad'],
-  ...['Identity', 'Reshape', 'Transpose', 'Pad', 'PadV2', 'MirrorPad', 'ConcatV2', 'Pack', 'Slice', 'SplitV', 'Tile'],
+  // A cast between equal types, which tfjs makes often.
+  ...['Cast', 'Identity', 'Reshape', 'Transpose', 'Pad', 'PadV2', 'MirrorPad', 'ConcatV2', 'Pack', 'Slice', 'SplitV', 'Tile'],
 ]);
 
 /** Operations of which only the first inputs and outputs are of type T; their scales, offsets and statistics are float32. */
@@ -50,7 +51,8 @@ export type Role = 'heavy' | 'light' | 'other';
 
 /** The role of an operation of the recording. One whose type is not float32 is `other`. */
 export function roleOf(recording: Recording, operation: Operation): Role {
-  if (operation.attributes.find(isType)?.value !== DATA_TYPE.float32) return 'other';
+  const types = operation.attributes.filter(isType);
+  if (types.length === 0 || types.some(({ value }) => value !== DATA_TYPE.float32)) return 'other';
   if (HEAVY.has(operation.op)) return isSmallProduct(recording, operation) ? 'other' : 'heavy';
   return LIGHT.has(operation.op) ? 'light' : 'other';
 }
@@ -64,13 +66,14 @@ export function typedPorts(recording: Recording, { op, inputs, outputs }: Operat
   };
 }
 
-/** The attributes with T set to bfloat16. */
+/** The attributes with T (of a cast, both types) set to bfloat16. */
 export function attributesInBfloat16(attributes: readonly Attribute[]): Attribute[] {
   return attributes.map((attribute) => (isType(attribute) ? { ...attribute, value: DATA_TYPE.bfloat16 } : attribute));
 }
 
+/** The attribute T, and the two of a cast. */
 function isType({ name, kind }: Attribute): boolean {
-  return name === 'T' && kind === 'type';
+  return kind === 'type' && (name === 'T' || name === 'SrcT' || name === 'DstT');
 }
 
 function positionsOfFloats(dtypes: readonly number[]): number[] {

@@ -19,38 +19,61 @@ import {
 import { ATTRIBUTE_KINDS, type Attribute, type Constant, DATA_TYPE, type Operation, type Recording, type Value } from './recording.js';
 import { TraceRefusal } from './refusal.js';
 
+/** A value that is given at each call. */
+export interface FeedArray {
+  readonly shape: readonly number[];
+  /** As many elements as the shape has; float32 or int32 by its class. */
+  readonly data: Float32Array | Int32Array;
+}
+
 export interface RecordOptions<Feeds extends string> {
-  /** What is given anew at each call. The caller's to dispose. */
-  readonly feeds: Readonly<Record<Feeds, tf.Tensor>>;
+  /** What is given anew at each call. Not changed, not kept. */
+  readonly feeds: Readonly<Record<Feeds, FeedArray>>;
   /** All state that the function reads and changes. Other tensors that it reads are constants. */
   readonly variables: readonly tf.Variable[];
-  /** Called once, in a tf.tidy, with a tensor for each feed; answers the outputs by name. */
-  run(feeds: Readonly<Record<Feeds, tf.Tensor>>): Readonly<Record<string, tf.Tensor>>;
+  /**
+   * Called once, in a tf.tidy, with a tensor for each feed; answers the outputs by name. It may call `cut` once: where the
+   * call can be cut in two.
+   */
+  run(feeds: Readonly<Record<Feeds, tf.Tensor>>, cut: () => void): Readonly<Record<string, tf.Tensor>>;
+}
+
+export interface RecordedCall {
+  readonly recording: Recording;
+  /** The outputs of this call. */
+  readonly results: Readonly<Record<string, NativeArray>>;
+  /** Operations before the cut; all, where there is none. */
+  readonly cutAt: number;
 }
 
 /**
  * Records one call. Throws TraceRefusal when the function reads a value back, makes or changes a variable that is not
  * in the list, or uses what a graph cannot hold.
  */
-export function record<Feeds extends string>({ feeds, variables, run }: RecordOptions<Feeds>): Recording {
+export function record<Feeds extends string>({ feeds, variables, run }: RecordOptions<Feeds>): RecordedCall {
   const backend = nativeBackend();
-  let recording!: Recording;
+  let recorded!: RecordedCall;
   tf.tidy(() => {
-    // Feeds and variables may share memory, and so a handle, with each other: each gets a handle of its own.
-    const inputs = Object.fromEntries(
-      Object.entries<tf.Tensor>(feeds).map(([name, tensor]) => [name, freshHandle(backend, tensor)]),
-    ) as Record<Feeds, tf.Tensor>;
+    // Variables may share memory, and so a handle, with each other: each gets a handle of its own.
     for (const variable of variables) variable.assign(freshHandle(backend, variable));
+    const inputs = mapValues(feeds, ({ shape, data }) =>
+      tf.tensor(data.slice(), [...shape], data instanceof Int32Array ? 'int32' : 'float32'),
+    );
     const tape = new Tape(backend);
     for (const [name, tensor] of Object.entries<tf.Tensor>(inputs)) tape.declare(tensor, { from: 'feed', name });
     variables.forEach((variable, index) => {
       tape.declare(variable, { from: 'variable', index });
     });
     const before = new Map(allVariables().map((variable) => [variable, variable.dataId]));
-    const outputs = tape.watch(() => run(inputs));
+    let cutAt: number | null = null;
+    const outputs = tape.watch(() =>
+      run(inputs, () => {
+        cutAt = tape.operations.length;
+      }),
+    );
     refuseForeignChanges(before, new Set(variables));
-    recording = {
-      feeds: Object.fromEntries(Object.entries<tf.Tensor>(inputs).map(([name, tensor]) => [name, typeOf(backend, tensor)])),
+    const recording: Recording = {
+      feeds: mapValues(inputs, (tensor) => typeOf(backend, tensor)),
       variables: variables.map((variable) => typeOf(backend, variable)),
       constants: tape.constants,
       operations: tape.operations,
@@ -58,10 +81,16 @@ export function record<Feeds extends string>({ feeds, variables, run }: RecordOp
         const value = tape.valueOf(variable);
         return value.from === 'variable' && value.index === index ? null : value;
       }),
-      outputs: Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, tape.valueOf(tensor)])),
+      outputs: mapValues(outputs, (tensor) => tape.valueOf(tensor)),
     };
+    const results = mapValues(outputs, (tensor) => backend.binding.tensorDataSync(tape.handleOf(tensor)));
+    recorded = { recording, results, cutAt: cutAt ?? tape.operations.length };
   });
-  return recording;
+  return recorded;
+}
+
+function mapValues<Key extends string, A, B>(record: Readonly<Record<Key, A>>, change: (value: A) => B): Record<Key, B> {
+  return Object.fromEntries(Object.entries<A>(record).map(([key, value]) => [key, change(value)])) as Record<Key, B>;
 }
 
 /** Shares the tensor's memory; nothing is copied. */
@@ -101,11 +130,11 @@ class Tape {
   }
 
   declare(tensor: tf.Tensor, value: Value): void {
-    this.#values.set(this.#handleOf(tensor), value);
+    this.#values.set(this.handleOf(tensor), value);
   }
 
   valueOf(tensor: tf.Tensor): Value {
-    return this.#valueOfHandle(this.#handleOf(tensor));
+    return this.#valueOfHandle(this.handleOf(tensor));
   }
 
   /** Runs the function with the binding watched. */
@@ -141,7 +170,7 @@ class Tape {
     }
   }
 
-  #handleOf(tensor: tf.Tensor): number {
+  handleOf(tensor: tf.Tensor): number {
     return present(this.#backend.getInputTensorIds([tensor])[0], 'the handle of a tensor');
   }
 

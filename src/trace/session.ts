@@ -15,7 +15,7 @@ import { encodeSavedModel, MODEL_TAG } from './saved-model.js';
 
 export interface Session {
   has(signature: string): boolean;
-  /** Runs a signature; all its inputs must be given. Throws what TensorFlow says when it fails. */
+  /** Runs a signature. All its inputs must be given; others are passed over. Throws what TensorFlow says when it fails. */
   call(signature: string, inputs: Readonly<Record<string, NativeArray>>): Readonly<Record<string, NativeArray>>;
   close(): void;
 }

@@ -1,0 +1,85 @@
+/**
+ * A recording cut in two: what runs before an exchange and what runs after it. What the second half needs of the first is
+ * put aside in variables, so that it need not pass through JavaScript.
+ */
+
+import type { Operation, Recording, TensorType, Value } from './recording.js';
+import { typeOfValue } from './recording.js';
+
+export interface CutRecording {
+  readonly first: Recording;
+  readonly second: Recording;
+  /** The variables put aside: those from this index on. They are of no use after the second half. */
+  readonly stashFrom: number;
+}
+
+/**
+ * Cuts before operation `at`. `feeds` are those of the first half (all others are the second's); outputs and variables
+ * belong to the half that makes their value.
+ */
+export function cutRecording(recording: Recording, at: number, feeds: readonly string[]): CutRecording {
+  const isEarly = (value: Value) => {
+    if (value.from === 'operation') return value.index < at;
+    return value.from === 'feed' && feeds.includes(value.name);
+  };
+  const early = recording.assignments.map((value) => value !== null && isEarly(value));
+  const stash = new Stash(recording, (value) => isEarly(value) || (value.from === 'variable' && early[value.index] === true));
+  const later = (value: Value): Value => renumber(stash.replace(value), at);
+  const operations = recording.operations.slice(at).map((operation) => ({ ...operation, inputs: operation.inputs.map(later) }));
+  const outputs = Object.entries(recording.outputs);
+  const lateOutputs = outputs.filter(([, value]) => !isEarly(value)).map(([name, value]) => [name, later(value)] as const);
+  const assignments = recording.assignments.map((value, index) => (value === null || early[index] ? null : later(value)));
+  const variables = [...recording.variables, ...stash.types];
+  const none = stash.types.map(() => null);
+  const first: Recording = {
+    ...recording,
+    feeds: pick(recording.feeds, (name) => feeds.includes(name)),
+    variables,
+    operations: recording.operations.slice(0, at),
+    assignments: [...recording.assignments.map((value, index) => (early[index] ? value : null)), ...stash.values],
+    outputs: Object.fromEntries(outputs.filter(([, value]) => isEarly(value))),
+  };
+  const second: Recording = {
+    ...recording,
+    feeds: pick(recording.feeds, (name) => !feeds.includes(name)),
+    variables,
+    operations: operations satisfies Operation[],
+    assignments: [...assignments, ...none],
+    outputs: Object.fromEntries(lateOutputs),
+  };
+  return { first, second, stashFrom: recording.variables.length };
+}
+
+/** Gives each value that must survive the cut a variable of its own, in the order in which they are met. */
+class Stash {
+  readonly values: Value[] = [];
+  readonly types: TensorType[] = [];
+  readonly #recording: Recording;
+  readonly #mustSurvive: (value: Value) => boolean;
+  readonly #places = new Map<string, number>();
+
+  constructor(recording: Recording, mustSurvive: (value: Value) => boolean) {
+    this.#recording = recording;
+    this.#mustSurvive = mustSurvive;
+  }
+
+  replace(value: Value): Value {
+    if (!this.#mustSurvive(value)) return value;
+    const key = JSON.stringify(value);
+    let place = this.#places.get(key);
+    if (place === undefined) {
+      place = this.values.push(value) - 1;
+      this.types.push(typeOfValue(this.#recording, value));
+      this.#places.set(key, place);
+    }
+    return { from: 'variable', index: this.#recording.variables.length + place };
+  }
+}
+
+function renumber(value: Value, at: number): Value {
+  return value.from === 'operation' ? { ...value, index: value.index - at } : value;
+}
+
+function pick<T>(record: Readonly<Record<string, T>>, isWanted: (name: string) => boolean): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).filter(([name]) => isWanted(name)));
+}

@@ -1,0 +1,68 @@
+/**
+ * Whether a replay did what the eager step did. Both start from the same state and take the same batch; the numbers
+ * differ by rounding, because a graph fuses operations and sums in other orders. Pure.
+ */
+
+import type { NativeArray } from './native-backend.js';
+
+/** What a step leaves behind. */
+export interface StepTrail {
+  /** By name: the loss, its terms, the logits. */
+  readonly results: Readonly<Record<string, NativeArray>>;
+  /** The parameters and the optimiser's slots afterwards, as arenas. */
+  readonly parameters: Float32Array;
+  readonly slots: Float32Array;
+}
+
+export interface ProofTolerance {
+  /** Of each result: norm of the difference by the norm, or by 1 where that is less: a term of the loss may be nearly 0. */
+  readonly result: number;
+  /** Of the change of the slots: they hold the gradient as it is. */
+  readonly slots: number;
+  /** Of the change of the parameters. Wide: Adam divides by the gradient's size, and makes much of the rounding of those that are nearly 0. */
+  readonly parameters: number;
+}
+
+export const FP32_TOLERANCE: ProofTolerance = { result: 1e-4, slots: 1e-2, parameters: 0.2 };
+/** bfloat16 keeps 8 bits of a number: gradients agree in direction, to some per cent. */
+export const BF16_TOLERANCE: ProofTolerance = { result: 0.1, slots: 0.5, parameters: 0.8 };
+
+export interface ProofOptions {
+  readonly before: Pick<StepTrail, 'parameters' | 'slots'>;
+  readonly eager: StepTrail;
+  readonly replay: StepTrail;
+  readonly tolerance: ProofTolerance;
+}
+
+/** What is wrong with the replay, in words; null: nothing. */
+export function replayFault({ before, eager, replay, tolerance }: ProofOptions): string | null {
+  for (const [name, expected] of Object.entries(eager.results)) {
+    const error = relativeError(expected, replay.results[name], 1);
+    if (!(error <= tolerance.result)) return `the replay's ${name} is off by ${percent(error)}`;
+  }
+  for (const arena of ['slots', 'parameters'] as const) {
+    const error = relativeError(difference(eager[arena], before[arena]), difference(replay[arena], before[arena]));
+    if (!(error <= tolerance[arena])) return `the replay changes the ${arena} otherwise than the eager step, by ${percent(error)}`;
+  }
+  return null;
+}
+
+/** Norm of the difference by that of `expected`, or by `least` where this is more; 0 where nothing differs, NaN when a number is. */
+export function relativeError(expected: NativeArray, found: NativeArray | undefined, least = 0): number {
+  if (found?.length !== expected.length) return Number.POSITIVE_INFINITY;
+  let error = 0;
+  let norm = 0;
+  for (let i = 0; i < expected.length; i++) {
+    error += (expected[i]! - found[i]!) ** 2;
+    norm += expected[i]! ** 2;
+  }
+  return error === 0 ? 0 : Math.sqrt(error) / Math.max(Math.sqrt(norm), least);
+}
+
+function difference(after: Float32Array, before: Float32Array): Float32Array {
+  return after.map((value, i) => value - before[i]!);
+}
+
+function percent(error: number): string {
+  return `${(100 * error).toPrecision(2)} %`;
+}

@@ -1,0 +1,88 @@
+/**
+ * The calls of a training step that are traced: which feeds each has, and its recording. A training step is recorded
+ * twice, with other inputs, and refused when the two differ.
+ * Axes: B batch, H height, W width, C channels, K classes.
+ */
+
+import type * as tf from '@tensorflow/tfjs-core';
+import { present } from '../base/assert.js';
+import type { StepAnswerBatch, StepBatch, StepKnobs } from '../engines/step-program.js';
+import type { TensorStep } from '../engines/tensor-step.js';
+import { differenceOf } from './compare-recordings.js';
+import { type FeedArray, type RecordedCall, record } from './record.js';
+import type { Recording } from './recording.js';
+import { TraceRefusal } from './refusal.js';
+
+export type Feeds = Readonly<Record<string, FeedArray>>;
+
+/** The names of the results of a training call; each term of the loss is `term.NAME`. */
+export const LOSS_SUM = 'loss';
+export const LOGITS = 'logits';
+export const TERM = 'term.';
+
+const IMAGES = 'images';
+const LABELS = 'labels';
+const TARGETS = 'targets';
+
+/** Images [B, H, W, C] as a feed. */
+export function imageFeeds(images: Float32Array, size: number, inputShape: readonly number[]): Feeds {
+  return { [IMAGES]: { shape: [size, ...inputShape], data: images } };
+}
+
+/** Labels [B], targets [B, K] and the step's knobs as feeds. */
+export function answerFeeds({ labels, targets }: StepAnswerBatch, knobs: Readonly<Record<string, number>>): Feeds {
+  const size = labels.length;
+  const soft: Feeds = targets === null ? {} : { [TARGETS]: { shape: [size, targets.length / size], data: targets } };
+  const scalars = Object.entries(knobs).map(([name, value]) => [name, { shape: [], data: Float32Array.of(value) }] as const);
+  return { [LABELS]: { shape: [size], data: labels }, ...soft, ...Object.fromEntries(scalars) };
+}
+
+/** Records logits in inference mode. The weights are constants of the recording unless `variables` has them. */
+export function recordInfer(step: TensorStep, feeds: Feeds, variables: readonly tf.Variable[]): RecordedCall {
+  return record({ feeds, variables, run: (tensors) => ({ [LOGITS]: step.infer(present(tensors[IMAGES], 'images') as tf.Tensor4D) }) });
+}
+
+/** Records one update; it is made, and its cut is marked between forward and backward. */
+export function recordTrain(step: TensorStep, feeds: Feeds): RecordedCall {
+  return record({
+    feeds,
+    variables: step.variables,
+    run({ [IMAGES]: images, [LABELS]: labels_B, [TARGETS]: targets_BK, ...knobs }, cut) {
+      const logits_BK = step.forward(images as tf.Tensor4D);
+      cut();
+      const answers = { labels_B: labels_B as tf.Tensor1D, targets_BK: (targets_BK as tf.Tensor2D | undefined) ?? null };
+      const { lossSum, terms } = step.backward(answers, knobs as Record<string, tf.Scalar>);
+      const named = Object.entries(terms).map(([name, term]) => [TERM + name, term] as const);
+      return { [LOSS_SUM]: lossSum, ...Object.fromEntries(named), [LOGITS]: logits_BK };
+    },
+  });
+}
+
+/** A batch and its knobs as training takes them. */
+export interface TrainCall {
+  readonly batch: StepBatch;
+  readonly knobs: StepKnobs;
+}
+
+/**
+ * Another call of the same form, with other numbers everywhere: what a recording made of a number shows in the
+ * difference. Its knobs are small changes, so that it is as harmless as the first.
+ */
+export function otherCall({ batch, knobs }: TrainCall, classes: number): TrainCall {
+  const { size, images, labels, targets } = batch;
+  return {
+    batch: {
+      size,
+      images: images.map((pixel, i) => 0.9 * pixel + 0.01 * ((i % 7) - 3)),
+      labels: labels.map((label) => (label + 1) % classes),
+      targets: targets === null ? null : targets.map((logit, i) => 0.8 * logit + 0.1 * (i % 3)),
+    },
+    knobs: { rate: knobs.rate * 0.75, temperature: knobs.temperature * 1.25, alpha: knobs.alpha * 0.875 },
+  };
+}
+
+/** Throws TraceRefusal when the two are not one program. */
+export function assertSameProgram(first: Recording, second: Recording): void {
+  const difference = differenceOf(first, second);
+  if (difference !== null) throw new TraceRefusal(difference);
+}

@@ -1,0 +1,90 @@
+/**
+ * The traces of a program, a few at most: which calls get one, which run eagerly, and which trace makes room.
+ *
+ * Invariant: `onNotice` hears of each kind and size of call once, when it is decided how that runs.
+ */
+
+import { TraceRefusal } from './refusal.js';
+import type { Precision, TraceNotice } from './trace-notice.js';
+
+/** Traces that a program keeps: each holds the model's state, or its weights. */
+const TRACES_MAX = 4;
+/** A batch size other than the first is traced when it comes up this often: the last batch of an epoch may never come again. */
+const USES_BEFORE_TRACE = 3;
+
+export type TracedCall = Pick<TraceNotice, 'call' | 'size'>;
+
+interface Closable {
+  close(): void;
+}
+
+export interface TraceCacheOptions {
+  readonly precision: Precision;
+  onNotice(notice: TraceNotice): void;
+}
+
+export class TraceCache<Trace extends Closable> {
+  readonly #options: TraceCacheOptions;
+  /** The last used last. */
+  readonly #traces = new Map<string, Trace>();
+  readonly #refused = new Set<string>();
+  readonly #uses = new Map<string, number>();
+
+  constructor(options: TraceCacheOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The trace for a call; null: it is to run eagerly. `make` throws TraceRefusal. The trace `inUse` is not closed to make
+   * room for another.
+   */
+  obtain({ call, size }: TracedCall, make: () => Trace, inUse: Trace | null = null): Trace | null {
+    const key = `${call} ${size}`;
+    const kept = this.#traces.get(key);
+    if (kept !== undefined) {
+      this.#traces.delete(key);
+      this.#traces.set(key, kept);
+      return kept;
+    }
+    if (this.#refused.has(key) || !this.#isWorthTracing(key, call)) return null;
+    const { precision, onNotice } = this.#options;
+    try {
+      const trace = make();
+      this.#makeRoom(inUse);
+      this.#traces.set(key, trace);
+      onNotice({ call, size, traced: true, precision });
+      return trace;
+    } catch (error) {
+      if (!(error instanceof TraceRefusal)) throw error;
+      this.#refused.add(key);
+      onNotice({ call, size, traced: false, precision: 'fp32', reason: error.message });
+      return null;
+    }
+  }
+
+  /** The trace used last. */
+  newest(): Trace | null {
+    return [...this.#traces.values()].at(-1) ?? null;
+  }
+
+  /** Closes all traces. What was refused stays so. */
+  clear(): void {
+    for (const trace of this.#traces.values()) trace.close();
+    this.#traces.clear();
+  }
+
+  #isWorthTracing(key: string, call: string): boolean {
+    const isFirst = ![...this.#uses.keys()].some((other) => other !== key && other.startsWith(`${call} `));
+    const uses = (this.#uses.get(key) ?? 0) + 1;
+    this.#uses.set(key, uses);
+    return isFirst || uses >= USES_BEFORE_TRACE;
+  }
+
+  #makeRoom(inUse: Trace | null): void {
+    if (this.#traces.size < TRACES_MAX) return;
+    const oldest = [...this.#traces].find(([, trace]) => trace !== inUse);
+    if (oldest === undefined) return;
+    oldest[1].close();
+    this.#traces.delete(oldest[0]);
+  }
+}

@@ -1,0 +1,24 @@
+/**
+ * The step program that replays recorded graphs on the engine `tensorflow`: one native call is one step. The first batch
+ * of each size is recorded and proven against the eager step; what cannot be traced runs eagerly, and that is said once.
+ */
+
+import { type EagerStepOptions, runEagerly } from '../engines/eager-step.js';
+import type { StepProgram } from '../engines/step-program.js';
+import { buildTensorStep } from '../engines/tensor-step.js';
+import { buildFrozenProgram } from './frozen-program.js';
+import type { Precision, TraceNotice } from './trace-notice.js';
+import { TrainingProgram } from './training-program.js';
+
+export interface TracedStepOptions extends EagerStepOptions {
+  readonly precision: Precision;
+  /** Told of each kind and size of call once. */
+  onNotice(notice: TraceNotice): void;
+}
+
+/** A program over the model, as buildEagerStep's. The engine `tensorflow` must be open. */
+export function buildTracedStep(options: TracedStepOptions): StepProgram {
+  const step = buildTensorStep(options);
+  const parts = { step, eager: runEagerly(step, options), options };
+  return options.stage === null ? buildFrozenProgram(parts) : new TrainingProgram(parts);
+}

@@ -1,0 +1,171 @@
+/**
+ * The traced program of a model that trains.
+ *
+ * Invariants: the parameters and slots are in one place at a time, in the model's variables or in the session of one
+ * trace (the holder), and move when a call needs them elsewhere. The optimiser's step count is always its own.
+ */
+
+import { assert } from '../base/assert.js';
+import { evaluateLogits, stepResult } from '../engines/score.js';
+import type { EvaluateResult, StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from '../engines/step-program.js';
+import type { TensorStep } from '../engines/tensor-step.js';
+import type { ArenaSchema } from '../tensor/arena.js';
+import type { FrozenProgramParts } from './frozen-program.js';
+import { padBatch } from './pad-batch.js';
+import { TraceCache } from './trace-cache.js';
+import { type TrainingForm, type TrainingTrace, traceTraining } from './training-trace.js';
+
+/** The first half of a cut step that waits for its second. */
+interface OpenHalf {
+  readonly trace: TrainingTrace;
+  readonly logits: Float32Array;
+}
+
+export class TrainingProgram implements StepProgram {
+  readonly schema: ArenaSchema;
+  readonly slotCount: number;
+  readonly #step: TensorStep;
+  readonly #eager: StepProgram;
+  readonly #options: FrozenProgramParts['options'];
+  readonly #traces: TraceCache<TrainingTrace>;
+  /** Null: the state is in the model's variables. */
+  #holder: TrainingTrace | null = null;
+  #open: OpenHalf | null = null;
+  /** The knobs that a cut step is recorded with: those of the step before. Its own come only with its second half. */
+  #lastKnobs: StepKnobs = { rate: 0.01, temperature: 4, alpha: 0.9 };
+
+  /** Disposes the eager program with itself. */
+  constructor({ step, eager, options }: FrozenProgramParts) {
+    this.schema = eager.schema;
+    this.slotCount = eager.slotCount;
+    this.#step = step;
+    this.#eager = eager;
+    this.#options = options;
+    this.#traces = new TraceCache(options);
+  }
+
+  step(batch: StepBatch, knobs: StepKnobs): StepResult {
+    this.abandon();
+    this.#lastKnobs = knobs;
+    const trace = this.#traceFor('whole', batch, knobs);
+    if (trace === null) return this.#eagerly().step(batch, knobs);
+    const { logits, ...loss } = this.#holding(trace).train({ batch, knobs });
+    return stepResult({ ...loss, logits }, batch.labels, this.#step.classes);
+  }
+
+  forward(images: Float32Array, size: number): Float32Array {
+    this.abandon();
+    const trace = this.#traceFor('cut', this.#sampleBatch(images, size), this.#lastKnobs);
+    if (trace === null) return this.#eagerly().forward(images, size);
+    const logits = this.#holding(trace).forward(images);
+    this.#open = { trace, logits };
+    return logits.slice();
+  }
+
+  backward(answers: StepAnswerBatch, knobs: StepKnobs): StepResult {
+    this.#lastKnobs = knobs;
+    const open = this.#open;
+    if (open === null) return this.#eager.backward(answers, knobs);
+    assert(answers.labels.length === open.trace.size, `${answers.labels.length} labels for a batch of ${open.trace.size}`);
+    const loss = open.trace.backward(answers, knobs);
+    this.#open = null;
+    return stepResult({ ...loss, logits: open.logits }, answers.labels, this.#step.classes);
+  }
+
+  abandon(): void {
+    this.#open = null;
+    this.#eager.abandon();
+  }
+
+  /** In the session that holds the state, in batches of its size; eagerly while none does. */
+  predict(images: Float32Array, size: number): Float32Array {
+    const holder = this.#holder;
+    if (holder === null) return this.#eager.predict(images, size);
+    const imageSize = images.length / size;
+    const logits = new Float32Array(size * this.#step.classes);
+    for (let row = 0; row < size; row += holder.size) {
+      const rows = Math.min(holder.size, size - row);
+      const part = padBatch(images.subarray(row * imageSize, (row + rows) * imageSize), rows, holder.size);
+      logits.set(holder.infer(part).subarray(0, rows * this.#step.classes), row * this.#step.classes);
+    }
+    return logits;
+  }
+
+  evaluate(images: Float32Array, labels: Int32Array, size: number): EvaluateResult {
+    return evaluateLogits(this.predict(images, size), labels, this.#step.classes);
+  }
+
+  readParameters(): Float32Array {
+    return this.#holder === null ? this.#eager.readParameters() : this.#holder.readParameters();
+  }
+
+  writeParameters(arena: Float32Array): void {
+    this.abandon();
+    assert(arena.length === this.schema.size, `an arena of ${arena.length} elements for a model of ${this.schema.size}`);
+    if (this.#holder === null) this.#eager.writeParameters(arena);
+    else this.#holder.writeParameters(arena);
+  }
+
+  readSlots(): Float32Array {
+    return this.#holder === null ? this.#eager.readSlots() : this.#holder.readSlots();
+  }
+
+  writeSlots(slots: Float32Array): void {
+    this.abandon();
+    // The step count is kept there, whoever holds the rest.
+    this.#eager.writeSlots(slots);
+    this.#holder?.writeSlots(slots);
+  }
+
+  resetSlots(): void {
+    this.writeSlots(new Float32Array(this.slotCount));
+  }
+
+  dispose(): void {
+    this.#holder = null;
+    this.#traces.clear();
+    this.#eager.dispose();
+  }
+
+  /** The trace of a form for this batch; null: run it eagerly. */
+  #traceFor(form: TrainingForm, batch: StepBatch, knobs: StepKnobs): TrainingTrace | null {
+    const { inputShape, precision } = this.#options;
+    const call = form === 'whole' ? 'step' : 'cut step';
+    const make = () => {
+      const eager = this.#eagerly();
+      return traceTraining({ step: this.#step, eager, inputShape, form, precision, call: { batch, knobs } });
+    };
+    return this.#traces.obtain({ call, size: batch.size }, make, this.#holder);
+  }
+
+  /** The eager program, with the state in it. */
+  #eagerly(): StepProgram {
+    const holder = this.#holder;
+    if (holder !== null) {
+      const { parameters, slots } = holder.readState();
+      this.#holder = null;
+      this.#eager.writeParameters(parameters);
+      this.#eager.writeSlots(slots);
+    }
+    return this.#eager;
+  }
+
+  /** The trace, with the state in it. */
+  #holding(trace: TrainingTrace): TrainingTrace {
+    if (this.#holder !== trace) {
+      const from = this.#holder ?? this.#eager;
+      trace.writeParameters(from.readParameters());
+      trace.writeSlots(from.readSlots());
+      this.#holder = trace;
+    }
+    return trace;
+  }
+
+  /** What a cut step is recorded with before its labels and targets are known. */
+  #sampleBatch(images: Float32Array, size: number): StepBatch {
+    const { classes, needsTargets } = this.#step;
+    const labels = Int32Array.from({ length: size }, (_, i) => i % classes);
+    const targets = needsTargets ? Float32Array.from({ length: size * classes }, (_, i) => (i % 7) - 3) : null;
+    return { size, images, labels, targets };
+  }
+}
