@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.js';
-import type { OptimizerRecipe } from '../../src/config/schema.js';
+import type { EngineName, OptimizerRecipe } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import { Optimizer } from '../../src/optim/optimizer.js';
+import { describeTensorflow } from '../support/tensorflow-engine.js';
 
 type Sgd = Extract<OptimizerRecipe, { name: 'sgd' }>;
 type Adam = Extract<OptimizerRecipe, { name: 'adam' }>;
@@ -107,143 +108,179 @@ function expectClose(found: readonly number[][], expected: readonly number[][]):
   });
 }
 
-beforeAll(async () => {
-  await openEngine('cpu');
-});
+describe('cpu', () => suite('cpu'));
+describe('wasm', () => suite('wasm'));
+describeTensorflow('tensorflow', () => suite('tensorflow'));
 
-describe('20 steps, the rate falling to a tenth after 10, agree with the documented algorithm', () => {
-  test.each([
-    ['plain', sgd()],
-    ['momentum', sgd({ momentum: 0.9 })],
-    ['Nesterov', sgd({ momentum: 0.9, nesterov: true })],
-    ['weight decay', sgd({ momentum: 0.9, weightDecay: 0.05 })],
-    ['Nesterov and weight decay', sgd({ momentum: 0.5, nesterov: true, weightDecay: 0.05 })],
-  ])('SGD: %s', (_, recipe) => {
-    expectClose(trajectory(recipe, 20), torchSgd(recipe, 20));
+function suite(engine: EngineName): void {
+  beforeAll(async () => {
+    await openEngine(engine);
   });
 
-  test.each([
-    ['defaults', adam()],
-    ['small rate', adam({ rate: 3e-3 })],
-    ['a large epsilon, which is added after the correction of the second moment', adam({ epsilon: 0.5 })],
-    ['other betas', adam({ beta1: 0.5, beta2: 0.9 })],
-    ['weight decay', adam({ weightDecay: 0.1 })],
-  ])('Adam: %s', (_, recipe) => {
-    expectClose(trajectory(recipe, 20), torchAdam(recipe, 20));
-  });
-});
+  documentedAlgorithm();
+  byHand();
+  slots();
+}
 
-describe('by hand', () => {
-  test('momentum: two steps with gradient 1 at rate .1 move by .1 and .19', () => {
-    tf.tidy(() => {
-      const variable = tf.variable(tf.tensor1d([0]));
-      const optimizer = new Optimizer(sgd({ momentum: 0.9 }), [{ variable, decays: false }]);
-      for (let i = 0; i < 2; i++) update(optimizer, { [variable.name]: tf.tensor1d([1]) }, 0.1);
-      expect(variable.dataSync()[0]).toBeCloseTo(-0.29, 6);
-      optimizer.dispose();
+function documentedAlgorithm(): void {
+  describe('20 steps, the rate falling to a tenth after 10, agree with the documented algorithm', () => {
+    test.each([
+      ['plain', sgd()],
+      ['momentum', sgd({ momentum: 0.9 })],
+      ['Nesterov', sgd({ momentum: 0.9, nesterov: true })],
+      ['weight decay', sgd({ momentum: 0.9, weightDecay: 0.05 })],
+      ['Nesterov and weight decay', sgd({ momentum: 0.5, nesterov: true, weightDecay: 0.05 })],
+    ])('SGD: %s', (_, recipe) => {
+      expectClose(trajectory(recipe, 20), torchSgd(recipe, 20));
+    });
+
+    test.each([
+      ['defaults', adam()],
+      ['small rate', adam({ rate: 3e-3 })],
+      ['a large epsilon, which is added after the correction of the second moment', adam({ epsilon: 0.5 })],
+      ['other betas', adam({ beta1: 0.5, beta2: 0.9 })],
+      ['weight decay', adam({ weightDecay: 0.1 })],
+    ])('Adam: %s', (_, recipe) => {
+      expectClose(trajectory(recipe, 20), torchAdam(recipe, 20));
     });
   });
+}
 
-  test("Adam's first step is the rate, whatever the gradient's size", () => {
-    tf.tidy(() => {
-      const variable = tf.variable(tf.tensor1d([0, 0, 0]));
-      const optimizer = new Optimizer(adam(), [{ variable, decays: false }]);
-      update(optimizer, { [variable.name]: tf.tensor1d([1e-3, -5, 200]) }, 0.1);
-      expect([...variable.dataSync()].map((x) => Number(x.toFixed(5)))).toEqual([-0.1, 0.1, -0.1]);
-      optimizer.dispose();
+function byHand(): void {
+  describe('by hand', () => {
+    test('momentum: two steps with gradient 1 at rate .1 move by .1 and .19', () => {
+      tf.tidy(() => {
+        const variable = tf.variable(tf.tensor1d([0]));
+        const optimizer = new Optimizer(sgd({ momentum: 0.9 }), [{ variable, decays: false }]);
+        for (let i = 0; i < 2; i++) update(optimizer, { [variable.name]: tf.tensor1d([1]) }, 0.1);
+        expect(variable.dataSync()[0]).toBeCloseTo(-0.29, 6);
+        optimizer.dispose();
+        variable.dispose();
+      });
+    });
+
+    test("Adam's first step is the rate, whatever the gradient's size", () => {
+      tf.tidy(() => {
+        const variable = tf.variable(tf.tensor1d([0, 0, 0]));
+        const optimizer = new Optimizer(adam(), [{ variable, decays: false }]);
+        update(optimizer, { [variable.name]: tf.tensor1d([1e-3, -5, 200]) }, 0.1);
+        expect([...variable.dataSync()].map((x) => Number(x.toFixed(5)))).toEqual([-0.1, 0.1, -0.1]);
+        optimizer.dispose();
+        variable.dispose();
+      });
+    });
+
+    test.each([
+      ['SGD', sgd({ weightDecay: 0.5 })],
+      ['Adam', adam({ weightDecay: 0.5 })],
+    ])('%s: weight decay leaves a variable alone that does not decay', (_, recipe) => {
+      expect(trajectory(recipe, 5, false)).toEqual(trajectory({ ...recipe, weightDecay: 0 }, 5, true));
+      expect(trajectory(recipe, 5, true)).not.toEqual(trajectory(recipe, 5, false));
     });
   });
+}
 
-  test.each([
-    ['SGD', sgd({ weightDecay: 0.5 })],
-    ['Adam', adam({ weightDecay: 0.5 })],
-  ])('%s: weight decay leaves a variable alone that does not decay', (_, recipe) => {
-    expect(trajectory(recipe, 5, false)).toEqual(trajectory({ ...recipe, weightDecay: 0 }, 5, true));
-    expect(trajectory(recipe, 5, true)).not.toEqual(trajectory(recipe, 5, false));
-  });
-});
-
-describe('slots', () => {
-  const recipes: [string, OptimizerRecipe, number][] = [
-    ['SGD', sgd(), 0],
-    ['SGD with momentum', sgd({ momentum: 0.9, weightDecay: 0.01 }), 10],
-    ['Adam', adam({ weightDecay: 0.01 }), 21],
-  ];
-
-  function start(recipe: OptimizerRecipe, values: readonly number[][]) {
-    const variables = [
-      { variable: tf.variable(tf.tensor2d([values[0] as number[], values[1] as number[]])), decays: true },
-      { variable: tf.variable(tf.tensor1d(values[2] as number[])), decays: false },
+function slots(): void {
+  describe('slots', () => {
+    const recipes: [string, OptimizerRecipe, number][] = [
+      ['SGD', sgd(), 0],
+      ['SGD with momentum', sgd({ momentum: 0.9, weightDecay: 0.01 }), 10],
+      ['Adam', adam({ weightDecay: 0.01 }), 21],
     ];
-    const optimizer = new Optimizer(recipe, variables);
-    const run = (from: number, to: number) => {
-      for (let t = from; t <= to; t++) {
-        const random = new Prng(9, t);
-        const gradients = Object.fromEntries(
-          variables.map(({ variable }) => [
-            variable.name,
-            tf.tensor(
-              Array.from({ length: variable.size }, () => random.normal()),
-              variable.shape,
-            ),
-          ]),
-        );
-        update(optimizer, gradients, 0.01);
-        tf.dispose(gradients);
-      }
-    };
-    const read = () => variables.map(({ variable }) => [...variable.dataSync()]);
-    return { optimizer, run, read };
-  }
-  const VALUES = [
-    [1, -1, 0.5],
-    [2, 0.1, -0.3],
-    [0.7, 3, -2, 1],
-  ];
 
-  test.each(recipes)('%s: written into a fresh optimiser, the continuation is the same to the bit', (_, recipe, slotCount) => {
-    const one = start(recipe, VALUES);
-    expect(one.optimizer.slotCount).toBe(slotCount);
-    one.run(1, 5);
-    const slots = one.optimizer.readSlots();
-    expect(slots.length).toBe(slotCount);
-    const [matrix, vector] = one.read() as [number[], number[]];
-    const other = start(recipe, [matrix.slice(0, 3), matrix.slice(3), vector]);
-    other.optimizer.writeSlots(slots);
-    slots.fill(Number.NaN); // The optimiser must not go on using the caller's memory.
-    one.run(6, 12);
-    other.run(6, 12);
-    expect(other.read()).toEqual(one.read());
-    expect(other.optimizer.readSlots()).toEqual(one.optimizer.readSlots());
-  });
+    const made: { dispose(): unknown }[] = [];
+    afterEach(() => {
+      for (const one of made.splice(0)) one.dispose();
+    });
 
-  test.each(recipes)('%s: after a reset it is as if no step had been taken', (_, recipe) => {
-    const one = start(recipe, VALUES);
-    one.run(1, 5);
-    const [matrix, vector] = one.read() as [number[], number[]];
-    one.optimizer.resetSlots();
-    expect(one.optimizer.readSlots().every((x) => x === 0)).toBe(true);
-    const fresh = start(recipe, [matrix.slice(0, 3), matrix.slice(3), vector]);
-    one.run(6, 8);
-    fresh.run(6, 8);
-    expect(one.read()).toEqual(fresh.read());
-  });
+    const variableOf = (values: tf.TensorLike) => tf.tidy(() => tf.variable(tf.tensor(values)));
 
-  test('a slot arena of another length is refused', () => {
-    const { optimizer } = start(adam(), VALUES);
-    expect(() => optimizer.writeSlots(new Float32Array(20))).toThrow('20 slot elements for an optimiser of 21');
-  });
+    function start(recipe: OptimizerRecipe, values: readonly number[][]) {
+      const variables = [
+        { variable: variableOf(values.slice(0, 2)), decays: true },
+        { variable: variableOf(values[2] as number[]), decays: false },
+      ];
+      const optimizer = new Optimizer(recipe, variables);
+      made.push(optimizer, ...variables.map(({ variable }) => variable));
+      const run = (from: number, to: number) => {
+        for (let t = from; t <= to; t++) {
+          const random = new Prng(9, t);
+          const gradients = Object.fromEntries(
+            variables.map(({ variable }) => [
+              variable.name,
+              tf.tensor(
+                Array.from({ length: variable.size }, () => random.normal()),
+                variable.shape,
+              ),
+            ]),
+          );
+          update(optimizer, gradients, 0.01);
+          tf.dispose(gradients);
+        }
+      };
+      const read = () => variables.map(({ variable }) => [...variable.dataSync()]);
+      return { optimizer, run, read };
+    }
+    const VALUES = [
+      [1, -1, 0.5],
+      [2, 0.1, -0.3],
+      [0.7, 3, -2, 1],
+    ];
 
-  test('steps and disposal leave no tensor behind', () => {
-    const gradient = tf.ones([3]);
-    const variable = tf.variable(gradient);
-    const tensors = tf.memory().numTensors;
-    const optimizer = new Optimizer(adam({ weightDecay: 0.1 }), [{ variable, decays: true }]);
-    const held = tf.memory().numTensors;
-    for (let i = 0; i < 10; i++) update(optimizer, { [variable.name]: gradient }, 0.1);
-    expect(tf.memory().numTensors).toBe(held);
-    optimizer.dispose();
-    expect(tf.memory().numTensors).toBe(tensors);
-    tf.dispose([variable, gradient]);
+    test.each(recipes)('%s: written into a fresh optimiser, the continuation is the same to the bit', (_, recipe, slotCount) => {
+      const one = start(recipe, VALUES);
+      expect(one.optimizer.slotCount).toBe(slotCount);
+      one.run(1, 5);
+      const slots = one.optimizer.readSlots();
+      expect(slots.length).toBe(slotCount);
+      // What a step changes, as variables: the arena, without the step count at its end.
+      const values = one.optimizer.slots.flatMap((slot) => [...slot.dataSync()]);
+      expect([...slots]).toEqual(one.optimizer.stepCount === 0 ? values : [...values, 5]);
+      const [matrix, vector] = one.read() as [number[], number[]];
+      const other = start(recipe, [matrix.slice(0, 3), matrix.slice(3), vector]);
+      other.optimizer.writeSlots(slots);
+      slots.fill(Number.NaN); // The optimiser must not go on using the caller's memory.
+      one.run(6, 12);
+      other.run(6, 12);
+      expect(other.read()).toEqual(one.read());
+      expect(other.optimizer.readSlots()).toEqual(one.optimizer.readSlots());
+    });
+
+    test.each(recipes)('%s: after a reset it is as if no step had been taken', (_, recipe) => {
+      const one = start(recipe, VALUES);
+      one.run(1, 5);
+      const [matrix, vector] = one.read() as [number[], number[]];
+      one.optimizer.resetSlots();
+      expect(one.optimizer.readSlots().every((x) => x === 0)).toBe(true);
+      const fresh = start(recipe, [matrix.slice(0, 3), matrix.slice(3), vector]);
+      one.run(6, 8);
+      fresh.run(6, 8);
+      expect(one.read()).toEqual(fresh.read());
+    });
+
+    test.each(recipes)('%s: all that changes from step to step is in the coefficients, by the same names', (_, recipe) => {
+      const { optimizer } = start(recipe, VALUES);
+      const [first, second] = [optimizer.nextCoefficients(0.1), optimizer.nextCoefficients(0.05)];
+      expect(Object.keys(second)).toEqual(Object.keys(first));
+      for (const name of Object.keys(first)) expect(second[name], name).not.toBe(first[name]);
+    });
+
+    test('a slot arena of another length is refused', () => {
+      const { optimizer } = start(adam(), VALUES);
+      expect(() => optimizer.writeSlots(new Float32Array(20))).toThrow('20 slot elements for an optimiser of 21');
+    });
+
+    test('steps and disposal leave no tensor behind', () => {
+      const gradient = tf.ones([3]);
+      const variable = tf.variable(gradient);
+      const tensors = tf.memory().numTensors;
+      const optimizer = new Optimizer(adam({ weightDecay: 0.1 }), [{ variable, decays: true }]);
+      const held = tf.memory().numTensors;
+      for (let i = 0; i < 10; i++) update(optimizer, { [variable.name]: gradient }, 0.1);
+      expect(tf.memory().numTensors).toBe(held);
+      optimizer.dispose();
+      expect(tf.memory().numTensors).toBe(tensors);
+      tf.dispose([variable, gradient]);
+    });
   });
-});
+}

@@ -49,9 +49,8 @@ describe('20 steps of a linear model agree with float64', () => {
 
 test('two students that average after every step are one student with the union of their batches', () => {
   const stage = trainStage({ optimizer: momentum });
-  const programs = Array.from({ length: 3 }, () =>
-    buildEagerStep({ model: linearModel(SHAPE.inputShape, SHAPE.classes), stage, inputShape: SHAPE.inputShape }),
-  );
+  const models = Array.from({ length: 3 }, () => linearModel(SHAPE.inputShape, SHAPE.classes));
+  const programs = models.map((model) => buildEagerStep({ model, stage, inputShape: SHAPE.inputShape }));
   const [one, two, whole] = programs as [(typeof programs)[0], (typeof programs)[0], (typeof programs)[0]];
   const start = whole.readParameters();
   for (const program of programs) program.writeParameters(start);
@@ -70,5 +69,5 @@ test('two students that average after every step are one student with the union 
   one.readParameters().forEach((value, i) => {
     expect(Math.abs(value - expected[i]!), `parameter ${i}`).toBeLessThan(1e-5);
   });
-  for (const program of programs) program.dispose();
+  for (const made of [...programs, ...models]) made.dispose();
 });
