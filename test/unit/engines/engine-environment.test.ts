@@ -1,0 +1,67 @@
+/** How many cores an engine takes: real processes, with the environment that their agent gives them. */
+
+import { existsSync } from 'node:fs';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { engineEnvironment } from '../../../src/engines/engine-environment.js';
+import { startChild } from '../../../src/process/child.js';
+import { describeTensorflow } from '../../support/tensorflow-engine.js';
+
+interface Computed {
+  readonly type: 'computed';
+  /** Processor time over wall time. */
+  readonly cores: number;
+  /** Processor time of each thread, in ticks. */
+  readonly shares: readonly number[];
+}
+
+async function compute(engine: string, threads: number): Promise<Computed> {
+  const child = startChild<Computed, never>({
+    module: '../test/support/process/computing-child.mjs',
+    args: [engine],
+    env: engineEnvironment({ threads, inherited: process.env }),
+  });
+  const computed = await new Promise<Computed>((resolve, reject) => {
+    child.onMessage(resolve);
+    child.onExit((end) => reject(new Error(`it ended: ${JSON.stringify(end)}`)));
+  });
+  child.kill('SIGKILL');
+  await child.ended;
+  return computed;
+}
+
+/** Threads that did a good part of the work, however many others wanted the processor meanwhile. */
+function busyThreads({ shares }: Computed): number {
+  const sum = shares.reduce((total, share) => total + share, 0);
+  return shares.filter((share) => share > 0.2 * sum).length;
+}
+
+test('every variable is there, and what the user has set of the log level stays', () => {
+  const variables = { TF_NUM_INTRAOP_THREADS: '3', TF_NUM_INTEROP_THREADS: '3', OMP_NUM_THREADS: '3' };
+  expect(engineEnvironment({ threads: 3, inherited: {} })).toEqual({ ...variables, TF_CPP_MIN_LOG_LEVEL: '2' });
+  expect(engineEnvironment({ threads: 3, inherited: { TF_CPP_MIN_LOG_LEVEL: '0', TF_NUM_INTRAOP_THREADS: '8' } })).toEqual({
+    ...variables,
+    TF_CPP_MIN_LOG_LEVEL: '0',
+  });
+});
+
+describe('an engine computes on as many threads as it is given', () => {
+  beforeEach(({ skip }) => skip(!existsSync('/proc/self/task'), 'the threads of a process are found by /proc, which is not here'));
+
+  test('wasm on one, whatever it is given', async () => {
+    expect((await compute('wasm', 2)).cores).toBeLessThan(1.3);
+  });
+
+  describeTensorflow('tensorflow', () => {
+    test('one', async () => {
+      const computed = await compute('tensorflow', 1);
+      expect(computed.cores).toBeLessThan(1.15);
+      expect(busyThreads(computed)).toBe(1);
+    });
+
+    test('two', async () => {
+      const computed = await compute('tensorflow', 2);
+      expect(computed.cores).toBeLessThan(2.15);
+      expect(busyThreads(computed)).toBe(2);
+    });
+  });
+});
