@@ -21,6 +21,8 @@ export interface RowSettings {
 
 /** How one side is started. */
 export interface SideStart {
+  /** What it is, before it runs and says so itself. */
+  readonly label: string;
   readonly command: string;
   readonly args: readonly string[];
   /** Added to the environment of the bench. */

@@ -51,31 +51,32 @@ export interface TrainingCase {
 
 export interface CaseOptions extends Pick<TrainingCase, 'kind' | 'precision' | 'threads' | 'batch'> {
   readonly folder: string;
+  /** By default 4. */
+  readonly batches?: number;
+  /** By default 10. */
+  readonly gateSteps?: number;
 }
 
 /** The name of a case's description in its folder. */
 export const CASE_FILE = 'training.json';
 
-const BATCHES = 4;
-const GATE_STEPS = 10;
 const SHAPE = { inputShape: [32, 32, 3], classes: 10 } as const;
 
 /** Writes a case into the folder. Makes `cpu` tfjs's backend in this process. */
-export async function writeTrainingCase({ folder, batch, ...options }: CaseOptions): Promise<TrainingCase> {
+export async function writeTrainingCase(options: CaseOptions): Promise<TrainingCase> {
+  const { folder, kind, precision, threads, batch, batches = 4, gateSteps = 10 } = options;
   await openEngine('cpu');
   const [images, labels] = [join(folder, 'images.f32'), join(folder, 'labels.i32')];
-  const samples = Array.from({ length: BATCHES }, (_, i) => noiseBatch(i, { ...SHAPE, size: batch }));
+  const samples = Array.from({ length: batches }, (_, i) => noiseBatch(i, { ...SHAPE, size: batch }));
   writeFileSync(images, Buffer.concat(samples.map((sample) => bytesOf(sample.images))));
   writeFileSync(labels, Buffer.concat(samples.map((sample) => bytesOf(sample.labels))));
   const description: TrainingCase = {
-    ...options,
     ...SHAPE,
-    batch,
-    batches: BATCHES,
+    ...{ kind, precision, threads, batch, batches },
     knobs: { rate: 0.01, temperature: 4, alpha: 0.9 },
     momentum: 0.9,
     weightDecay: 1e-4,
-    gateSteps: GATE_STEPS,
+    gateSteps,
     teacher: await writeModel(folder, 'resnet56'),
     student: await writeModel(folder, 'resnet20'),
     images,
@@ -95,7 +96,7 @@ async function writeModel(folder: string, name: CaseModel['name']): Promise<Case
   const schema = arenaSchemaOf(model);
   const values = readArena(model, schema);
   model.dispose();
-  if (name === 'resnet56') schema.entries.forEach((entry) => imitateTraining(entry, values));
+  if (name === 'resnet56') for (const entry of schema.entries) imitateTraining(entry, values);
   const arena = join(folder, `${name}.f32`);
   writeFileSync(arena, bytesOf(values));
   return { name, arena, schema };

@@ -1,0 +1,28 @@
+/** How sides in Python are started. */
+
+import { join } from 'node:path';
+import { packageFolder } from '../../src/process/package-folder.js';
+import type { RowSettings, SideStart, Skip } from './row.js';
+
+/** What a row against PyTorch answers when no Python was named. */
+export const NO_TORCH: Skip = { skipped: 'no --torch PYTHON' };
+
+export interface PythonSide {
+  readonly label: string;
+  /** A file in `anchors/`. */
+  readonly script: string;
+  readonly args: readonly string[];
+  readonly imagesPerStep: number;
+}
+
+/** A side in the Python that --torch names, which must be there. */
+export function pythonSide({ torch }: Pick<RowSettings, 'torch'>, { label, script, args, imagesPerStep }: PythonSide): SideStart {
+  return {
+    label,
+    command: torch ?? '',
+    args: ['-u', join(packageFolder, 'test/bench/anchors', script), ...args],
+    // One compiler at a time and in the process itself: no pool of processes that is left behind or not idle.
+    env: { PYTHONDONTWRITEBYTECODE: '1', TORCHINDUCTOR_COMPILE_THREADS: '1' },
+    imagesPerStep,
+  };
+}

@@ -1,0 +1,175 @@
+/**
+ * Measures a row: starts its sides, lets them pass the gate, drops the warm-up, and then takes turns, ours first. Only
+ * one side works at a time; that the others are idle meanwhile is looked at and told when it is not so.
+ */
+
+import { type ProfileAnswer, Unusable } from './protocol.js';
+import type { Failed, Measured, RowResult, SideResult, Skipped, Turn } from './result.js';
+import type { Contest, GateAnswer, Row, RowSettings } from './row.js';
+import { Side } from './side.js';
+import { median, ratios, spreadOf, stepsPerTurn } from './statistics.js';
+
+export interface RunnerOptions {
+  readonly pairs: number;
+  readonly turnSeconds: number;
+  /** Instead of what the row says. */
+  readonly warmUp: number | null;
+  /** Takes a sentence on how far it is. */
+  tell(progress: string): void;
+}
+
+/** Processor time of sides out of turn, over the time by the clock, that is worth a note. */
+const IDLE_SHARE_MAX = 0.05;
+
+/** The result of a row; what goes wrong is in the result. */
+export async function measureRow(row: Row, settings: RowSettings, options: RunnerOptions): Promise<RowResult> {
+  const contest = await row.prepare(settings);
+  if ('skipped' in contest) return { row: row.name, skipped: contest.skipped };
+  const field = new Field(row, contest, options);
+  try {
+    return await field.measure();
+  } catch (error) {
+    return { row: row.name, failed: error instanceof Error ? error.message : String(error) };
+  } finally {
+    await field.end();
+  }
+}
+
+/** One step of ours by what it spends its time on, after the warm-up, or why there is none. No anchor is started. */
+export async function profileRow(
+  row: Row,
+  settings: RowSettings,
+  options: RunnerOptions,
+): Promise<ProfileAnswer | Pick<Skipped, 'skipped'>> {
+  const contest = await row.prepare({ ...settings, torch: settings.torch ?? 'none' });
+  if ('skipped' in contest) return contest;
+  options.tell(`${row.name}: starting ${contest.ours.label}`);
+  try {
+    const side = await Side.start(contest.ours);
+    try {
+      await side.ask({ do: 'run', steps: options.warmUp ?? row.warmUp });
+      return await side.ask({ do: 'profile' });
+    } finally {
+      await side.end();
+    }
+  } catch (error) {
+    return { skipped: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** One side with the turns that it has had. */
+interface Player {
+  readonly side: Side;
+  readonly warmUp: { readonly steps: number; readonly seconds: number };
+  readonly stepsPerTurn: number;
+  readonly turns: Turn[];
+}
+
+class Field {
+  readonly #row: Row;
+  readonly #contest: Contest;
+  readonly #options: RunnerOptions;
+  readonly #sides: Side[] = [];
+  readonly #notes: string[] = [];
+
+  constructor(row: Row, contest: Contest, options: RunnerOptions) {
+    this.#row = row;
+    this.#contest = contest;
+    this.#options = options;
+  }
+
+  async measure(): Promise<Measured | Failed | Skipped> {
+    const { name } = this.#row;
+    const ours = await this.#start(this.#contest.ours);
+    if (typeof ours === 'string') return { row: name, skipped: ours };
+    const anchors: Side[] = [];
+    for (const start of this.#contest.anchors) {
+      const anchor = await this.#start(start);
+      if (typeof anchor === 'string') this.#notes.push(`an anchor is left out: ${anchor}`);
+      else anchors.push(anchor);
+    }
+    if (anchors.length === 0) return { row: name, skipped: this.#notes.join('; ') };
+    const passed = await this.#gate(ours, anchors);
+    if (passed.length === 0) return { row: name, failed: this.#notes.join('; ') };
+    return this.#alternate(ours, passed);
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#sides.map((side) => side.end()));
+  }
+
+  /** The side, or why it cannot work here. */
+  async #start(start: Contest['ours']): Promise<Side | string> {
+    this.#options.tell(`${this.#row.name}: starting ${start.label}`);
+    try {
+      const side = await Side.start(start);
+      this.#sides.push(side);
+      return side;
+    } catch (error) {
+      if (error instanceof Unusable) return `${start.label}: ${error.message}`;
+      throw error;
+    }
+  }
+
+  /** Those that compute what ours computes. */
+  async #gate(ours: Side, anchors: readonly Side[]): Promise<Side[]> {
+    const answer: GateAnswer = await ours.ask({ do: 'gate' });
+    const passed: Side[] = [];
+    for (const anchor of anchors) {
+      const difference = this.#contest.compare(answer, await anchor.ask({ do: 'gate' }));
+      if (difference === null) passed.push(anchor);
+      else this.#notes.push(`gate failed against ${anchor.name}: ${difference}`);
+    }
+    return passed;
+  }
+
+  async #alternate(ours: Side, anchors: readonly Side[]): Promise<Measured> {
+    const players: Player[] = [];
+    for (const side of [ours, ...anchors]) players.push(await this.#warmUp(side));
+    for (let pair = 1; pair <= this.#options.pairs; pair++) {
+      this.#options.tell(`${this.#row.name}: turn ${pair} of ${this.#options.pairs}`);
+      for (const player of players) player.turns.push(await this.#turn(player));
+    }
+    const [first, ...rest] = players.map(resultOf);
+    const [anchor, ...others] = rest.sort((a, b) => b.rate - a.rate);
+    if (first === undefined || anchor === undefined) throw new Error('a row has two sides');
+    for (const { name, turns } of [first, ...rest]) this.#noteIdle(name, turns);
+    return { row: this.#row.name, ratio: spreadOf(ratios(first.rates, anchor.rates)), ours: first, anchor, others, notes: this.#notes };
+  }
+
+  async #warmUp(side: Side): Promise<Player> {
+    const steps = this.#options.warmUp ?? this.#row.warmUp;
+    this.#options.tell(`${this.#row.name}: ${steps} warm-up steps of ${side.name}`);
+    const { seconds } = await side.ask({ do: 'run', steps });
+    return { side, warmUp: { steps, seconds }, stepsPerTurn: stepsPerTurn(this.#options.turnSeconds, seconds / steps), turns: [] };
+  }
+
+  async #turn({ side, stepsPerTurn: steps }: Player): Promise<Turn> {
+    const others = this.#sides.filter((other) => other !== side);
+    for (const other of others) await other.settled();
+    const before = processorSecondsOf(others);
+    const { seconds, processorSeconds } = await side.ask({ do: 'run', steps });
+    const after = processorSecondsOf(others);
+    return { steps, seconds, processorSeconds, idleProcessorSeconds: before === null || after === null ? null : after - before };
+  }
+
+  #noteIdle(name: string, turns: readonly Turn[]): void {
+    const share = median(turns.map(({ idleProcessorSeconds, seconds }) => (idleProcessorSeconds ?? 0) / seconds));
+    if (share > IDLE_SHARE_MAX) this.#notes.push(`while ${name} ran, the other sides took ${Math.round(100 * share)} % of a processor`);
+  }
+}
+
+function processorSecondsOf(sides: readonly Side[]): number | null {
+  let sum = 0;
+  for (const side of sides) {
+    const seconds = side.processorSeconds();
+    if (seconds === null) return null;
+    sum += seconds;
+  }
+  return sum;
+}
+
+function resultOf({ side, warmUp, turns }: Player): SideResult {
+  const rates = turns.map(({ steps, seconds }) => (steps * side.imagesPerStep) / seconds);
+  return { name: side.name, warmUp, turns, rates, rate: median(rates) };
+}

@@ -1,0 +1,126 @@
+/** Ours in the training rows: `training-side.js FOLDER ENGINE auto|off`, FOLDER as written by ../training-case.ts. */
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EngineName, TrainingStage } from '../../../src/config/schema.js';
+import { openEngine } from '../../../src/engines/catalogue.js';
+import type { StepBatch, StepProgram } from '../../../src/engines/step-program.js';
+import { messageOf } from '../../../src/errors/stillhouse-error.js';
+import { buildModel } from '../../../src/nn/build.js';
+import { distilStage, trainStage } from '../../support/training.js';
+import { howItRuns, openOurProgram } from '../our-program.js';
+import { profileEngine } from '../profile.js';
+import { Unusable } from '../protocol.js';
+import type { GateAnswer } from '../row.js';
+import { type SideProgram, serveSide } from '../side-program.js';
+import { bytesOf, type CaseModel, readFloats, readInts, readTrainingCase, type TrainingCase } from '../training-case.js';
+
+type Samples = Pick<StepBatch, 'size' | 'images' | 'labels'>;
+
+class TrainingSide implements SideProgram {
+  readonly name: string;
+  readonly #folder: string;
+  readonly #case: TrainingCase;
+  readonly #teacher: StepProgram;
+  readonly #student: StepProgram;
+  readonly #studentStart: Float32Array;
+  readonly #batches: readonly Samples[];
+  #next = 0;
+
+  constructor(folder: string, programs: { readonly teacher: StepProgram; readonly student: StepProgram; readonly engine: string }) {
+    this.#folder = folder;
+    this.#case = readTrainingCase(folder);
+    this.#teacher = programs.teacher;
+    this.#student = programs.student;
+    this.#studentStart = readFloats(this.#case.student.arena);
+    this.#teacher.writeParameters(readFloats(this.#case.teacher.arena));
+    this.#student.writeParameters(this.#studentStart);
+    this.#batches = readBatches(this.#case);
+    const { kind } = this.#case;
+    this.name = `Stillhouse ${programs.engine} ${howItRuns(kind === 'teacher-forward' ? programs.teacher : programs.student)}`;
+  }
+
+  step(): void {
+    if (this.#case.kind === 'teacher-forward') this.#teach(this.#nextBatch());
+    else this.#update();
+  }
+
+  /** Losses of the first steps and the parameters after the first; of the teacher its first logits. */
+  gate(): GateAnswer {
+    this.#next = 0;
+    if (this.#case.kind === 'teacher-forward') {
+      const logits = this.#teach(this.#nextBatch());
+      const size = logits.reduce((sum, logit) => sum + Math.abs(logit), 0) / logits.length;
+      return { numbers: [size], arrays: { logits: this.#write(logits) } };
+    }
+    this.#student.writeParameters(this.#studentStart);
+    this.#student.resetSlots();
+    const numbers = [this.#update()];
+    const parameters = this.#write(this.#student.readParameters());
+    while (numbers.length < this.#case.gateSteps) numbers.push(this.#update());
+    return { numbers, arrays: { parameters } };
+  }
+
+  profile() {
+    return profileEngine(() => this.step());
+  }
+
+  #teach({ images, size }: Samples): Float32Array {
+    return this.#teacher.predict(images, size);
+  }
+
+  /** The mean loss. */
+  #update(): number {
+    const samples = this.#nextBatch();
+    const targets = this.#case.kind === 'kd-step' ? this.#teach(samples) : null;
+    const { lossSum, count } = this.#student.step({ ...samples, targets }, this.#case.knobs);
+    return lossSum / count;
+  }
+
+  #nextBatch(): Samples {
+    const samples = this.#batches[this.#next];
+    if (samples === undefined) throw new Error('a case has batches');
+    this.#next = (this.#next + 1) % this.#batches.length;
+    return samples;
+  }
+
+  #write(values: Float32Array): string {
+    const file = join(this.#folder, 'gate-ours.f32');
+    writeFileSync(file, bytesOf(values));
+    return file;
+  }
+}
+
+function readBatches({ batches, batch, images, labels }: TrainingCase): Samples[] {
+  const [pixels, classes] = [readFloats(images), readInts(labels)];
+  const imageBatch = pixels.length / batches;
+  return Array.from({ length: batches }, (_, i) => ({
+    size: batch,
+    images: pixels.slice(i * imageBatch, (i + 1) * imageBatch),
+    labels: classes.slice(i * batch, (i + 1) * batch),
+  }));
+}
+
+function stageOf({ kind, knobs, momentum, weightDecay }: TrainingCase): TrainingStage {
+  const optimizer = { name: 'sgd', rate: knobs.rate, momentum, nesterov: false, weightDecay, decayAll: true } as const;
+  if (kind !== 'kd-step') return trainStage({ optimizer });
+  return distilStage({ optimizer, loss: { temperature: knobs.temperature, alpha: knobs.alpha, labelSmoothing: 0 } });
+}
+
+async function open(): Promise<SideProgram> {
+  const [folder = '', engine = '', trace = ''] = process.argv.slice(2);
+  const training = readTrainingCase(folder);
+  await openEngine(engine as EngineName).catch((error: unknown) => {
+    throw new Unusable(messageOf(error));
+  });
+  const programOf = async ({ name }: CaseModel, stage: TrainingStage | null): Promise<StepProgram> => {
+    const { inputShape, classes, precision } = training;
+    const model = await buildModel({ name, options: {} }, { inputShape, classes, seed: 1 });
+    return openOurProgram({ model, stage, inputShape, precision, trace: trace === 'off' ? 'off' : 'auto' });
+  };
+  const teacher = await programOf(training.teacher, null);
+  const student = await programOf(training.student, stageOf(training));
+  return new TrainingSide(folder, { teacher, student, engine });
+}
+
+await serveSide(open);
