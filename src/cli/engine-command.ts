@@ -3,13 +3,15 @@
 import type { Command } from 'commander';
 import { EXIT } from '../errors/table.js';
 import { action, type CliContext, examples } from './context.js';
+import { addEngineInstallCommands } from './engine-install-command.js';
 
 /** Adds the command to the program. */
 export function addEngineCommand(program: Command, context: CliContext): void {
-  program
+  const engine = program
     .command('engine')
     .description('what can compute on this machine')
-    .addHelpText('after', examples('stillhouse engine list'))
+    .addHelpText('after', examples('stillhouse engine list', 'stillhouse engine install tensorflow'));
+  engine
     .command('list')
     .description('each engine, and whether it can be used here, in the order in which auto tries them')
     .addHelpText('after', examples('stillhouse engine list', 'stillhouse engine list --json'))
@@ -23,4 +25,5 @@ export function addEngineCommand(program: Command, context: CliContext): void {
         return EXIT.done;
       }),
     );
+  addEngineInstallCommands(engine, context);
 }

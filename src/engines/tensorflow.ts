@@ -6,19 +6,21 @@
 
 import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs-core';
-import { findMissingPart } from '../native/installed.js';
-import { LIBRARY_VERSION, nativeLayout } from '../native/layout.js';
+import { findMissingPart, INSTALL_ADVICE } from '../native/installed.js';
+import { LIBRARY_VERSION, nativeLayout, BINDING_PACKAGE as PACKAGE } from '../native/layout.js';
+import { setDefaultVariable } from '../process/environment.js';
 import type { Engine } from './engine.js';
 import { tryConvolution } from './tiny-convolution.js';
 
-const PACKAGE = '@tensorflow/tfjs-node-gpu';
-const ADVICE = 'run `stillhouse engine install tensorflow`';
+/** libtensorflow writes to the standard error what it is and on which processor: of its levels only errors are a user's. */
+const LOG_LEVEL = { variable: 'TF_CPP_MIN_LOG_LEVEL', errors: '2' } as const;
 
 async function open(): Promise<void> {
   const layout = nativeLayout('cpu');
   const missing = findMissingPart(layout);
   if (missing !== null) throw new Error(missing);
   const require = createRequire(import.meta.url);
+  setDefaultVariable(LOG_LEVEL.variable, LOG_LEVEL.errors);
   pointToBinding(require, layout.binding);
   restoreUtil(require);
   require(PACKAGE);
@@ -46,7 +48,7 @@ export const tensorflowEngine: Engine<'tensorflow'> = {
   async probe() {
     const missing = findMissingPart(nativeLayout('cpu'));
     const fault = missing ?? (await tryConvolution(open));
-    if (fault !== null) return { name: 'tensorflow', usable: false, note: `${fault}; ${ADVICE}` };
+    if (fault !== null) return { name: 'tensorflow', usable: false, note: `${fault}; ${INSTALL_ADVICE}` };
     return { name: 'tensorflow', usable: true, note: `libtensorflow ${LIBRARY_VERSION} through ${PACKAGE}` };
   },
   open,

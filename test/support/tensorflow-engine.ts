@@ -1,7 +1,7 @@
 /** The tests that need the engine `tensorflow`: where it is not installed they are skipped, and the summary says why. */
 
 import { describe } from 'vitest';
-import { findMissingPart } from '../../src/native/installed.js';
+import { findMissingPart, INSTALL_ADVICE } from '../../src/native/installed.js';
 import { nativeLayout } from '../../src/native/layout.js';
 
 declare module 'vitest' {
@@ -20,7 +20,7 @@ export interface TensorflowReady {
 /** Whether the engine's native parts are in the cache folder. Loads nothing. */
 export function tensorflowReady(): TensorflowReady {
   const missing = findMissingPart(nativeLayout('cpu'));
-  return { ready: missing === null, reason: missing === null ? '' : `${missing}; run \`stillhouse engine install tensorflow\`` };
+  return { ready: missing === null, reason: missing === null ? '' : `${missing}; ${INSTALL_ADVICE}` };
 }
 
 /** A `describe` of tests on the engine. Where it is absent none of them runs, nor a hook, and each counts as skipped. */

@@ -1,0 +1,100 @@
+/** `stillhouse engine install` and `remove`: the engine that npm does not bring whole. */
+
+import { Argument, type Command } from 'commander';
+import { EXIT } from '../errors/table.js';
+import { type Installed, installTensorflow } from '../native/install.js';
+import { removeTensorflow } from '../native/remove.js';
+import { cacheFolder } from '../process/cache-folder.js';
+import { exitNow } from '../process/exit.js';
+import type { StopSignal } from '../process/signal.js';
+import { onStopSignal } from '../process/stop-wish.js';
+import { action, type CliContext, examples } from './context.js';
+import { formatDuration } from './format.js';
+import { openInstallView } from './install-view.js';
+import type { Output } from './output.js';
+
+const ABOUT_INSTALL = `
+It asks pip for the wheel of libtensorflow (274 MB), unpacks the library (854 MB on disk), compiles tfjs's binding against
+it and tries the engine. It needs Python with pip, a C++ compiler, and the network once. An install that was interrupted
+goes on where it was. The cache folder is the user's own (STILLHOUSE_CACHE names another); one copy serves every checkout.`;
+
+/** Adds the two commands to `engine`. */
+export function addEngineInstallCommands(engine: Command, context: CliContext): void {
+  engine
+    .command('install')
+    .description("bring an engine's native parts to this machine, once")
+    .addArgument(installable())
+    .addHelpText('after', ABOUT_INSTALL)
+    .addHelpText(
+      'after',
+      examples('stillhouse engine install tensorflow', 'STILLHOUSE_CACHE=/data/cache stillhouse engine install tensorflow'),
+    )
+    .action(action<object>(context, ({ output }) => install(output, context)));
+  engine
+    .command('remove')
+    .description("take an engine's native parts away again, with what was downloaded")
+    .addArgument(installable())
+    .addHelpText('after', examples('stillhouse engine remove tensorflow'))
+    .action(
+      action<object>(context, async ({ output }) => {
+        const bytes = await removeTensorflow();
+        if (output.json) output.result(JSON.stringify({ type: 'removed', bytes }));
+        else if (bytes === 0) output.result(`nothing of the engine tensorflow is in ${cacheFolder()}`);
+        else output.result(`the engine tensorflow is removed from ${cacheFolder()}: ${megabytes(bytes)} MB are free again`);
+        return EXIT.done;
+      }),
+    );
+}
+
+function installable(): Argument {
+  return new Argument('<engine>', 'the engine; the others come with npm').choices(['tensorflow']);
+}
+
+async function install(output: Output, { clock }: CliContext): Promise<number> {
+  const startMs = clock.nowMs();
+  const view = openInstallView(output, clock);
+  const stop = new AbortController();
+  let stoppedBy: StopSignal | null = null;
+  const offSignal = onStopSignal({
+    clock,
+    ask(signal) {
+      stoppedBy = signal;
+      stop.abort();
+    },
+    force: (signal) => exitNow(codeOf(signal)),
+  });
+  try {
+    const installed = await installTensorflow({ env: process.env, clock, signal: stop.signal, report: (report) => view.report(report) });
+    view.close();
+    tellInstalled(output, installed, (clock.nowMs() - startMs) / 1000);
+    return EXIT.done;
+  } catch (error) {
+    view.close();
+    if (stoppedBy === null) throw error;
+    output.alert('stopped. What was downloaded is kept: the same command goes on with it');
+    return codeOf(stoppedBy);
+  } finally {
+    offSignal();
+  }
+}
+
+function tellInstalled(output: Output, { done, folder, bytes }: Installed, seconds: number): void {
+  if (output.json) {
+    output.result(JSON.stringify({ type: 'installed', done, folder, bytes, seconds }));
+    return;
+  }
+  const what = {
+    nothing: 'the engine tensorflow is installed already, and works',
+    binding: 'the engine tensorflow works: its binding was compiled',
+    all: 'the engine tensorflow is installed, and works',
+  }[done];
+  output.result(`${what}: ${megabytes(bytes)} MB in ${folder}, ${formatDuration(seconds)}`);
+}
+
+function codeOf(signal: StopSignal): number {
+  return signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
+}
+
+function megabytes(bytes: number): string {
+  return Math.round(bytes / 1e6).toLocaleString('en-US');
+}

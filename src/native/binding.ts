@@ -1,0 +1,47 @@
+/** Compiles tfjs's native binding against the installed libtensorflow. Its sources, and Node's headers, come as packages. */
+
+import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { StillhouseError } from '../errors/stillhouse-error.js';
+import { runTool } from '../process/run-tool.js';
+import { BINDING_PACKAGE, LIBRARIES, type NativeLayout } from './layout.js';
+
+const SOURCES = ['tfjs_binding.cc', 'tfjs_backend.cc'];
+/** The Node-API that the binding is written for: every Node that the program supports has it. */
+const NODE_API = 8;
+const SHOWN_LINES = 15;
+
+export interface Compiler {
+  readonly command: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  readonly signal: AbortSignal;
+}
+
+/** Compiles the binding to its place in the layout, which finds the libraries beside it. Throws `install.failed`, and the signal's reason. */
+export async function compileBinding(layout: NativeLayout, { command, env, signal }: Compiler): Promise<void> {
+  await mkdir(dirname(layout.binding), { recursive: true });
+  const whole = [...command, ...compilerArguments(layout)];
+  const { code, signal: killedBy, stderr } = await runTool(whole, { env, signal });
+  signal.throwIfAborted();
+  if (code === 0) return;
+  const shown = stderr.trimEnd().split('\n').slice(0, SHOWN_LINES).join('\n');
+  const how = killedBy === null ? `exit code ${code}` : `signal ${killedBy}`;
+  throw new StillhouseError('install.failed', `tfjs's binding does not compile with ${command.join(' ')} (${how}):\n${shown}\n`, {
+    hint: 'Another compiler can be named by CXX: it must know C++17',
+  });
+}
+
+function compilerArguments(layout: NativeLayout): string[] {
+  const require = createRequire(import.meta.url);
+  const sources = join(dirname(require.resolve(`${BINDING_PACKAGE}/package.json`)), 'binding');
+  const nodeHeaders = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
+  return [
+    ...['-std=c++17', '-O2', '-shared', '-fPIC', `-DNAPI_VERSION=${NODE_API}`],
+    ...[sources, nodeHeaders, layout.include].map((folder) => `-I${folder}`),
+    ...SOURCES.map((name) => join(sources, name)),
+    ...LIBRARIES.map((name) => join(layout.library, name)),
+    '-Wl,-rpath,$ORIGIN/../lib',
+    ...['-o', layout.binding],
+  ];
+}

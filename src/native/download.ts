@@ -1,0 +1,197 @@
+/**
+ * Downloads one file whose size and hash are known. What has come lies beside it as `.partial`, whatever ends this
+ * process, and the next call goes on there. The file itself appears only whole and checked.
+ */
+
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createReadStream, createWriteStream, statSync } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { type Dispatcher, fetch, type Headers, type Response } from 'undici';
+import type { Clock } from '../base/clock.js';
+import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { pause } from './pause.js';
+
+export interface Download {
+  readonly url: string;
+  /** Where it goes; its folder is made when it is missing. */
+  readonly file: string;
+  readonly bytes: number;
+  /** Hexadecimal. */
+  readonly sha256: string;
+}
+
+export interface DownloadContext {
+  readonly dispatcher: Dispatcher;
+  readonly clock: Pick<Clock, 'after'>;
+  readonly signal: AbortSignal;
+  /** Called with the bytes that are there, those of earlier calls included. */
+  onProgress(bytes: number): void;
+  /** Something that the user should know, and that needs nothing done. */
+  onNote(text: string): void;
+}
+
+/** Tries in a row that bring nothing, when nothing has come at all, and when something had. */
+const TRIES = { atFirst: 2, later: 5 } as const;
+const FIRST_PAUSE_MS = 1_000;
+/** Errors of the file, not of the connection. */
+const DISK_FAULTS = ['ENOSPC', 'EDQUOT', 'EIO', 'EACCES', 'EROFS', 'EISDIR'];
+
+/**
+ * Throws `install.unreachable` when nothing came, `install.stopped` when the connection was lost for good after something
+ * had (a later call goes on), `install.damaged` when the server has another file, and the signal's reason.
+ */
+export async function download(what: Download, context: DownloadContext): Promise<void> {
+  const partial = `${what.file}.partial`;
+  await mkdir(dirname(what.file), { recursive: true });
+  for (let isSecond = false; ; isSecond = true) {
+    await fetchRest(what, partial, context);
+    const sha256 = await hashOf(partial);
+    if (sha256 === what.sha256) break;
+    await rm(partial);
+    if (isSecond) throw damaged(what, `the file has the SHA-256 ${sha256} in place of ${what.sha256}`);
+    context.onNote('what was downloaded is damaged: its SHA-256 is not the expected one. It is thrown away and fetched anew');
+  }
+  await rename(partial, what.file);
+}
+
+/** The bytes of a download that have come so far. */
+export function downloadedBytes(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? statSync(`${file}.partial`, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** The SHA-256 of a file, hexadecimal. */
+export async function hashOf(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), hash);
+  return hash.digest('hex');
+}
+
+/** Until all bytes are there, in as many connections as it takes. */
+async function fetchRest(what: Download, partial: string, context: DownloadContext): Promise<void> {
+  const { clock, signal } = context;
+  const atFirst = sizeOf(partial);
+  let most = atFirst;
+  for (let tries = 1; ; tries++) {
+    if (sizeOf(partial) > what.bytes) await rm(partial);
+    if (sizeOf(partial) === what.bytes) return;
+    const fault = await fetchOnce(what, partial, context);
+    signal.throwIfAborted();
+    const bytes = sizeOf(partial);
+    if (bytes === what.bytes) return;
+    if (bytes > most) tries = 0;
+    most = Math.max(most, bytes);
+    if (tries >= (most > atFirst ? TRIES.later : TRIES.atFirst)) throw lost(what, { fault, hasBegun: most > 0 });
+    const pauseMs = FIRST_PAUSE_MS * 2 ** Math.max(0, tries - 1);
+    context.onNote(`the download was cut (${fault}); trying again in ${pauseMs / 1000} s`);
+    await pause(clock, pauseMs, signal);
+  }
+}
+
+/** One connection. Answers in words what ended it, which may be its end in order. Throws what no further try can mend. */
+async function fetchOnce(what: Download, partial: string, context: DownloadContext): Promise<string> {
+  try {
+    const start = sizeOf(partial);
+    const headers = { 'accept-encoding': 'identity', ...(start > 0 ? { range: `bytes=${start}-` } : {}) };
+    const response = await fetch(what.url, { headers, dispatcher: context.dispatcher, signal: context.signal });
+    await receive(response, { what, partial, start, context });
+    return 'the connection ended early';
+  } catch (error) {
+    if (error instanceof StillhouseError) throw error;
+    if (DISK_FAULTS.some((code) => hasCode(error, code))) {
+      throw new StillhouseError('install.failed', messageOf(error), {
+        cause: error,
+        hint: 'Run the command again when that is mended: it goes on',
+      });
+    }
+    return faultOf(error);
+  }
+}
+
+interface Receiving {
+  readonly what: Download;
+  readonly partial: string;
+  readonly start: number;
+  readonly context: DownloadContext;
+}
+
+async function receive(response: Response, { what, partial, start, context }: Receiving): Promise<void> {
+  const { status, body, headers } = response;
+  if (status === 416) {
+    // The server knows of no such place in the file: what is here is not a part of it.
+    await rm(partial);
+    await body?.cancel();
+    return;
+  }
+  if (status !== 200 && status !== 206) {
+    await body?.cancel();
+    if (status === 408 || status === 429 || status >= 500) throw new Error(`the server answers ${status}`);
+    throw new StillhouseError('install.unreachable', `${what.url}: the server answers ${status} ${response.statusText}`.trimEnd());
+  }
+  const { from, bytes } = status === 206 ? readRange(headers) : { from: 0, bytes: readLength(headers) };
+  if ((status === 206 && from !== start) || (bytes !== null && bytes !== what.bytes)) {
+    await body?.cancel();
+    throw damaged(
+      what,
+      `the server has a file of ${bytes ?? 'unknown'} bytes, sent from ${from} on, in place of ${what.bytes} from ${start} on`,
+    );
+  }
+  if (body === null) return;
+  let done = from;
+  const meter = new Transform({
+    transform(chunk: Buffer, _encoding, pass) {
+      done += chunk.length;
+      context.onProgress(Math.min(done, what.bytes));
+      // More than the file has: what comes is another one.
+      if (done > what.bytes) pass(damaged(what, `the server sends more than ${what.bytes} bytes`));
+      else pass(null, chunk);
+    },
+  });
+  // Without a range the file comes from its beginning.
+  const file = createWriteStream(partial, { flags: from === 0 ? 'w' : 'a' });
+  try {
+    await pipeline(Readable.fromWeb(body), meter, file);
+  } finally {
+    // A write that is still on its way belongs to the part that the next connection goes on after.
+    if (!file.closed) await once(file, 'close');
+  }
+}
+
+function readRange(headers: Headers): { readonly from: number; readonly bytes: number | null } {
+  const [, from, bytes] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers.get('content-range') ?? '') ?? [];
+  return { from: Number(from), bytes: bytes === undefined || bytes === '*' ? null : Number(bytes) };
+}
+
+function readLength(headers: Headers): number | null {
+  const length = headers.get('content-length');
+  return length === null || headers.has('content-encoding') ? null : Number(length);
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function damaged({ url }: Download, what: string): StillhouseError {
+  return new StillhouseError('install.damaged', `${url}: ${what}`, {
+    hint: 'What stands between here and the package index (a mirror, a proxy) has another file under this name: ask who runs it',
+  });
+}
+
+function lost({ url }: Download, { fault, hasBegun }: { readonly fault: string; readonly hasBegun: boolean }): StillhouseError {
+  if (hasBegun) {
+    return new StillhouseError('install.stopped', `${url}: the download stopped: ${fault}`, {
+      hint: 'What has come is kept: run the command again when the network is back, and it goes on from there',
+    });
+  }
+  return new StillhouseError('install.unreachable', `${url}: ${fault}`);
+}
+
+/** fetch hides the system's error behind one of its own, and that of several addresses behind another. */
+function faultOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return faultOf(error.errors[0]);
+  if (error instanceof Error && error.cause !== undefined) return faultOf(error.cause);
+  return messageOf(error);
+}
