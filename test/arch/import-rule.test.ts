@@ -91,7 +91,8 @@ test.each(SINGLE_IMPORTERS)('$name has one importer, in $home', ({ name, home })
 describe('what a process loads', () => {
   /** A thread begins with a file that is named, not imported. */
   const WATCH = 'src/process/parent-watch-thread.ts';
-  const ENTRIES = ['src/cli/main.ts', 'coordinator/main.ts', 'worker/main.ts', 'worker/engine/main.ts', WATCH];
+  const LOADER = 'src/data/loader/loader-thread.ts';
+  const ENTRIES = ['src/cli/main.ts', 'coordinator/main.ts', 'worker/main.ts', 'worker/engine/main.ts', WATCH, LOADER];
   /** The transport of simulations and tests, which stays with those it stands in for. */
   const UNUSED: readonly string[] = ['src/transport/memory-transport.ts'];
 
@@ -103,6 +104,13 @@ describe('what a process loads', () => {
 
   test('the thread that watches the parent loads nothing of the program: tfjs and zeromq crash in threads', () => {
     expect([...reachable(graph, [WATCH], () => true)]).toEqual([WATCH, 'worker_threads']);
+  });
+
+  test('a loader thread loads how batches are assembled and nothing else: tfjs and zeromq crash in threads', () => {
+    const loaded = reachable(graph, [LOADER], ({ isTypeOnly }) => !isTypeOnly);
+    const others = [...loaded].filter((name) => !/^src\/(base|data)\//.test(name) && name !== 'worker_threads');
+    expect(loaded).toContain('src/data/batch.ts');
+    expect(others, `${LOADER} loads these. To mend: have the loader pass in what the thread needs, or import its type alone.`).toEqual([]);
   });
 
   test('every file of the program is used by one of its processes', () => {

@@ -7,6 +7,7 @@ import type { Recipe, TrainingStage } from '../../src/config/schema.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { LogFields, Logger } from '../../src/log/logger.js';
 import { cutText } from '../../src/protocol/field.js';
+import type { LoaderShelf } from './loader-shelf.js';
 import type { EngineReport } from './messages.js';
 import type { Meter } from './meter.js';
 import type { Peers } from './peers.js';
@@ -21,6 +22,7 @@ export interface EngineContext {
   readonly clock: Clock;
   readonly peers: Peers;
   readonly splits: SplitShelf;
+  readonly loaders: LoaderShelf;
   readonly meter: Meter;
   readonly logger: Logger;
   /** Tells the agent at once how far the engine is, as it does several times a second anyway. */

@@ -13,6 +13,7 @@ import type { Transport } from '../../src/transport/transport.js';
 import { Student } from '../student/student.js';
 import { Teacher } from '../teacher/teacher.js';
 import type { EngineContext } from './context.js';
+import { LoaderShelf } from './loader-shelf.js';
 import type { EngineConfigure, EngineOrder, FromEngine } from './messages.js';
 import { Meter } from './meter.js';
 import { Peers } from './peers.js';
@@ -25,6 +26,8 @@ export interface EngineOptions {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Of loader threads; by default the compiled one. */
+  readonly loaderProgram?: URL;
   /** To the agent. */
   send(message: FromEngine): void;
   /** See EngineContext. */
@@ -37,7 +40,8 @@ export interface RunningEngine {
 }
 
 /** Opens what the configuration asks for and reports worker.ready. Throws engine.unusable, recipe.invalid, transport.bind. */
-export async function startEngine({ configure, transport, clock, logger, send, crash }: EngineOptions): Promise<RunningEngine> {
+export async function startEngine(options: EngineOptions): Promise<RunningEngine> {
+  const { configure, transport, clock, logger, loaderProgram, send, crash } = options;
   const { term, incarnation, placement, dataEndpoint, listen } = configure;
   const recipe = parseRecipe(configure.recipe);
   const { name, note, isMultithreaded } = await openEngine(configure.engine ?? recipe.workers.engine, (engine) => {
@@ -48,9 +52,10 @@ export async function startEngine({ configure, transport, clock, logger, send, c
   const peers = new Peers(transport, clock);
   const meter = new Meter(clock);
   const splits = new SplitShelf(recipe.data);
+  const loaders = new LoaderShelf(recipe, configure.role, loaderProgram);
   const report: EngineContext['report'] = (message) => send({ ...message, term, incarnation });
   const showProgress = () => send(meter.progress(peers.bytes()));
-  const context = { term, incarnation, recipe, dataEndpoint, clock, peers, splits, meter, logger, showProgress, report, crash };
+  const context = { term, incarnation, recipe, dataEndpoint, clock, peers, splits, loaders, meter, logger, showProgress, report, crash };
   const role = roleOf(configure.role, context);
   const server = await serveData({ transport, endpoint: listen, answer: (request) => role.answer(request) });
   report({ type: 'worker.ready', endpoint: server.endpoint, engine: name });
@@ -60,7 +65,7 @@ export async function startEngine({ configure, transport, clock, logger, send, c
     async close() {
       progress.stop();
       await role.close();
-      await Promise.all([server.close(), peers.close()]);
+      await Promise.all([server.close(), peers.close(), loaders.close()]);
     },
   };
 }

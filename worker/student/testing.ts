@@ -1,13 +1,12 @@
 /** Evaluation: rows of a test split through the model, as they are. */
 
-import { assembleBatch } from '../../src/data/batch.js';
+import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { Split } from '../../src/data/split.js';
 import { nextTurn } from '../engine/abortable.js';
 import type { EngineContext } from '../engine/context.js';
+import { TEST_ROWS } from '../engine/loader-shelf.js';
 import type { StageModel } from '../engine/stage-model.js';
 import { testView } from '../engine/view.js';
-
-const ROWS = 128;
 
 export interface TestOptions {
   readonly context: EngineContext;
@@ -30,22 +29,28 @@ export interface TestResult {
 
 /** Sums over the rows. Throws the signal's reason when it is called off. */
 export async function testRows({ context, model, split, start, end, signal }: TestOptions): Promise<TestResult> {
-  const images = new Float32Array(ROWS * model.imageSize);
-  const labels = new Int32Array(ROWS);
+  const view = testView(context.recipe);
+  const requests = Array.from({ length: Math.ceil((end - start) / TEST_ROWS) }, (_, batch) => {
+    const row = start + batch * TEST_ROWS;
+    return { split, view, samples: Int32Array.from({ length: Math.min(TEST_ROWS, end - row) }, (_, i) => row + i) };
+  });
+  const batches = new BatchStream(context.loaders.for(split), requests);
   let total: TestResult = { correct: 0, count: 0, lossSum: 0, evaluateMs: 0 };
-  for (let row = start; row < end; row += ROWS) {
-    const size = Math.min(ROWS, end - row);
-    const samples = Int32Array.from({ length: size }, (_, i) => row + i);
-    assembleBatch({ split, view: testView(context.recipe), samples, out: { images, labels } });
-    const evaluate = () => model.program.evaluate(images.subarray(0, size * model.imageSize), labels.subarray(0, size), size);
-    const { result, elapsedMs } = context.meter.measure(size, evaluate);
-    total = {
-      correct: total.correct + result.correct,
-      count: total.count + result.count,
-      lossSum: total.lossSum + result.lossSum,
-      evaluateMs: total.evaluateMs + elapsedMs,
-    };
-    await nextTurn(signal);
+  try {
+    for (const { samples } of requests) {
+      const { images, labels } = await batches.next();
+      const evaluate = () => model.program.evaluate(images, labels, samples.length);
+      const { result, elapsedMs } = context.meter.measure(samples.length, evaluate);
+      total = {
+        correct: total.correct + result.correct,
+        count: total.count + result.count,
+        lossSum: total.lossSum + result.lossSum,
+        evaluateMs: total.evaluateMs + elapsedMs,
+      };
+      await nextTurn(signal);
+    }
+  } finally {
+    batches.close();
   }
   return total;
 }

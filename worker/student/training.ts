@@ -5,7 +5,7 @@
 
 import type { RoundId } from '../../src/base/ids.js';
 import type { TrainingStage } from '../../src/config/schema.js';
-import { assembleBatch } from '../../src/data/batch.js';
+import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import type { Split } from '../../src/data/split.js';
 import type { StepKnobs } from '../../src/engines/step-program.js';
@@ -45,33 +45,41 @@ export interface TrainResult {
 
 /** Throws training.notFinite, and the signal's reason when it is called off: the program then holds half a round. */
 export async function trainRanges(options: TrainOptions): Promise<TrainResult> {
-  const { context, model, base, round, ranges, batches, targets, signal } = options;
+  const { context, model, split, base, round, ranges, batches } = options;
   const { program } = model;
-  program.writeParameters(base.parameters);
-  program.writeSlots(base.slots);
-  const images = new Float32Array(model.stage.batch * model.imageSize);
-  const labels = new Int32Array(model.stage.batch);
+  const requests = batches.map(({ epoch, samples }) => ({ split, view: trainingView(context.recipe, model.stage, epoch), samples }));
+  const stream = new BatchStream(context.loaders.for(split), requests);
+  try {
+    program.writeParameters(base.parameters);
+    program.writeSlots(base.slots);
+    const sums = await trainSteps(options, stream);
+    const parameters = program.readParameters();
+    const slots = program.readSlots();
+    if (!isFiniteArena(parameters) || !isFiniteArena(slots)) throw notFinite(options, `after step ${batches.length} a parameter is`);
+    return { trained: trainedArena({ base, round, ranges, parameters, slots }), ...sums };
+  } finally {
+    stream.close();
+  }
+}
+
+async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<Pick<TrainResult, 'lossSum' | 'correct'>> {
+  const { context, model, batches, targets, signal } = options;
   let lossSum = 0;
   let correct = 0;
   let done = 0;
-  for (const [index, { epoch, samples }] of batches.entries()) {
+  for (const [index, { samples }] of batches.entries()) {
     const size = samples.length;
     const batchTargets = targets === null ? null : await abortable(targets.next(), signal);
-    const view = trainingView(context.recipe, model.stage, epoch);
-    assembleBatch({ split: options.split, view, samples, out: { images, labels } });
-    const batch = { size, images: images.subarray(0, size * model.imageSize), labels: labels.subarray(0, size), targets: batchTargets };
+    const { images, labels } = await stream.next();
     const knobs = knobsAt(options, done);
-    const { result } = context.meter.measure(size, () => program.step(batch, knobs));
+    const { result } = context.meter.measure(size, () => model.program.step({ size, images, labels, targets: batchTargets }, knobs));
     if (!result.finite) throw notFinite(options, `the loss of step ${index + 1} of ${batches.length} is ${result.lossSum}`);
     lossSum += result.lossSum;
     correct += result.correct;
     done += size;
     await nextTurn(signal);
   }
-  const parameters = program.readParameters();
-  const slots = program.readSlots();
-  if (!isFiniteArena(parameters) || !isFiniteArena(slots)) throw notFinite(options, `after step ${batches.length} a parameter is`);
-  return { trained: trainedArena({ base, round, ranges, parameters, slots }), lossSum, correct };
+  return { lossSum, correct };
 }
 
 /** The knobs when this student has trained `done` of its samples, and the others as great a share of theirs. */

@@ -4,16 +4,15 @@
  */
 
 import type { TrainingStage } from '../../src/config/schema.js';
-import { assembleBatch } from '../../src/data/batch.js';
+import type { Loader, Loading } from '../../src/data/loader/loader.js';
 import type { Split } from '../../src/data/split.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { EngineContext } from '../engine/context.js';
+import { TEACH_ROWS } from '../engine/loader-shelf.js';
 import type { StageModel } from '../engine/stage-model.js';
 import { type SampleView, trainingView } from '../engine/view.js';
 import { InferenceQueue } from './inference-queue.js';
 
-/** Rows of one batch through the model. */
-const ROWS_MAX = 256;
 /** Requests that wait for the model. */
 const WAITING_MAX = 256;
 
@@ -36,19 +35,25 @@ export class Classroom {
   readonly checkpoint: string;
   readonly classes: number;
   readonly sampleCount: number;
+  /** Rows of one request, at most. */
+  readonly rowsMax: number;
   readonly #options: ClassroomOptions;
+  readonly #loader: Loader;
   readonly #queue: InferenceQueue;
 
   constructor(options: ClassroomOptions) {
-    const { name, model, checkpoint, split } = options;
+    const { context, name, model, checkpoint, split } = options;
     this.#options = options;
     this.stage = name;
     this.from = model.name;
     this.checkpoint = checkpoint;
     this.classes = model.classes;
     this.sampleCount = split.count;
-    const infer = (views: readonly SampleView[]) => this.#infer(views);
-    this.#queue = new InferenceQueue({ rowsMax: ROWS_MAX, waitingMax: WAITING_MAX, classes: model.classes, infer });
+    this.rowsMax = context.loaders.rowsMax;
+    this.#loader = context.loaders.for(split);
+    const load = (view: SampleView) => this.#load(view);
+    const infer = (loadings: readonly Loading[]) => this.#infer(loadings);
+    this.#queue = new InferenceQueue({ rowsMax: TEACH_ROWS, waitingMax: WAITING_MAX, classes: model.classes, load, infer });
   }
 
   /** Logits [B, classes] of a view of the stage; null when too many requests wait. */
@@ -61,17 +66,15 @@ export class Classroom {
     this.#options.model.dispose();
   }
 
-  #infer(views: readonly SampleView[]): Float32Array {
-    const { context, stage, model, split } = this.#options;
-    const rows = views.reduce((sum, { samples }) => sum + samples.length, 0);
-    const images = new Float32Array(rows * model.imageSize);
-    const labels = new Int32Array(rows);
-    let row = 0;
-    for (const { epoch, samples } of views) {
-      const out = { images: images.subarray(row * model.imageSize), labels: labels.subarray(row) };
-      assembleBatch({ split, view: trainingView(context.recipe, stage, epoch), samples, out });
-      row += samples.length;
-    }
+  #load({ epoch, samples }: SampleView): Loading {
+    const { context, stage, split } = this.#options;
+    return this.#loader.request({ split, view: trainingView(context.recipe, stage, epoch), samples });
+  }
+
+  #infer(loadings: readonly Loading[]): Float32Array {
+    const { context, model } = this.#options;
+    const { images, labels } = this.#loader.arraysOf(loadings);
+    const rows = labels.length;
     return context.meter.measure(rows, () => model.program.predict(images, rows)).result;
   }
 }

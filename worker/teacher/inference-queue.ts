@@ -1,12 +1,13 @@
 /**
  * Requests for logits, merged: those that wait while a batch is in the model go into the next one together, whichever
- * students they come from. It knows nothing of models or sockets.
+ * students they come from. Their pixels are loaded while they wait. It knows nothing of models or sockets.
  *
  * Invariants: a request is answered once, whole, its rows in its own order; a batch has at most `rowsMax` rows, unless
- * one request alone has more; no more than `waitingMax` requests wait.
+ * one request alone has more; no more than `waitingMax` requests wait; what was loaded is given back.
  */
 
 import { setImmediate } from 'node:timers/promises';
+import type { Loading } from '../../src/data/loader/loader.js';
 import type { SampleView } from '../engine/view.js';
 
 export interface InferenceQueueOptions {
@@ -14,12 +15,14 @@ export interface InferenceQueueOptions {
   readonly waitingMax: number;
   /** Numbers per row of an answer. */
   readonly classes: number;
-  /** Logits [B, classes] of the views' rows, one view after the other. */
-  infer(views: readonly SampleView[]): Float32Array;
+  /** Asks for the pixels of a view. */
+  load(view: SampleView): Loading;
+  /** Logits [B, classes] of the rows of these, which are ready and follow each other. */
+  infer(loadings: readonly Loading[]): Float32Array;
 }
 
 interface Waiting {
-  readonly view: SampleView;
+  readonly loading: Loading;
   resolve(logits: Float32Array): void;
   reject(error: unknown): void;
 }
@@ -28,23 +31,28 @@ export class InferenceQueue {
   readonly #options: InferenceQueueOptions;
   readonly #waiting: Waiting[] = [];
   #isRunning = false;
+  #failure: Error | null = null;
 
   constructor(options: InferenceQueueOptions) {
     this.#options = options;
   }
 
-  /** Logits [rows, classes] of a view, a fresh array; null when too many requests wait. Rejects with what `infer` throws. */
+  /**
+   * Logits [rows, classes] of a view, a fresh array; null when too many requests wait. Rejects with what `load` or `infer`
+   * throws, and when the pixels cannot be loaded.
+   */
   ask(view: SampleView): Promise<Float32Array> | null {
     if (this.#waiting.length >= this.#options.waitingMax) return null;
     return new Promise<Float32Array>((resolve, reject) => {
-      this.#waiting.push({ view, resolve, reject });
+      this.#waiting.push({ loading: this.#options.load(view), resolve, reject });
       if (!this.#isRunning) void this.#run();
     });
   }
 
-  /** Ends what waits with this error. */
+  /** Ends what waits with this error, and what is asked from now on: the model is not to be used any more. */
   fail(error: Error): void {
-    for (const { reject } of this.#waiting.splice(0)) reject(error);
+    this.#failure = error;
+    this.#end(this.#waiting.splice(0), error);
   }
 
   async #run(): Promise<void> {
@@ -52,16 +60,25 @@ export class InferenceQueue {
     while (this.#waiting.length > 0) {
       // Requests that have arrived but not been read yet join the batch.
       await setImmediate();
-      this.#runBatch(this.#takeBatch());
+      const batch = this.#takeBatch();
+      try {
+        for (const { loading } of batch) await loading.ready();
+        if (this.#failure !== null) throw this.#failure;
+        this.#runBatch(batch);
+      } catch (error) {
+        this.#end(batch, error);
+      }
     }
     this.#isRunning = false;
   }
 
+  /** The first requests, as many as fit and lie together in memory. */
   #takeBatch(): Waiting[] {
     let rows = 0;
-    const fits = ({ view }: Waiting, index: number) => {
-      rows += view.samples.length;
-      return index === 0 || rows <= this.#options.rowsMax;
+    const fits = ({ loading }: Waiting, index: number) => {
+      rows += loading.count;
+      const previous = this.#waiting[index - 1]?.loading;
+      return previous === undefined || (rows <= this.#options.rowsMax && loading.follows(previous));
     };
     const tooMany = this.#waiting.findIndex((waiting, index) => !fits(waiting, index));
     return this.#waiting.splice(0, tooMany < 0 ? this.#waiting.length : tooMany);
@@ -69,16 +86,20 @@ export class InferenceQueue {
 
   #runBatch(batch: readonly Waiting[]): void {
     if (batch.length === 0) return;
-    try {
-      const logits = this.#options.infer(batch.map(({ view }) => view));
-      let row = 0;
-      for (const { view, resolve } of batch) {
-        const end = row + view.samples.length;
-        resolve(logits.slice(row * this.#options.classes, end * this.#options.classes));
-        row = end;
-      }
-    } catch (error) {
-      for (const { reject } of batch) reject(error);
+    const logits = this.#options.infer(batch.map(({ loading }) => loading));
+    let row = 0;
+    for (const { loading, resolve } of batch) {
+      const end = row + loading.count;
+      loading.giveBack();
+      resolve(logits.slice(row * this.#options.classes, end * this.#options.classes));
+      row = end;
+    }
+  }
+
+  #end(batch: readonly Waiting[], error: unknown): void {
+    for (const { loading, reject } of batch) {
+      loading.giveBack();
+      reject(error);
     }
   }
 }

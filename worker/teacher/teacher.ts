@@ -64,7 +64,8 @@ export class Teacher implements Role {
 
   async #teach(classroom: Classroom, { stage }: DataRequestOf<'targets.get'>, view: SampleView): Promise<DataReply> {
     const { samples } = view;
-    if (samples.length > LIMITS.rowsPerRequest) return refusal('too-large', `${samples.length} rows, of at most ${LIMITS.rowsPerRequest}`);
+    const rowsMax = Math.min(LIMITS.rowsPerRequest, classroom.rowsMax);
+    if (samples.length > rowsMax) return refusal('too-large', `${samples.length} rows, of at most ${rowsMax}`);
     const unknown = samples.find((sample) => sample < 0 || sample >= classroom.sampleCount);
     if (unknown !== undefined) return refusal('unknown-sample', `sample ${unknown} is not in a split of ${classroom.sampleCount}`);
     const asked = classroom.ask(view);

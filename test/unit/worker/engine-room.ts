@@ -21,6 +21,7 @@ import { createMemoryTransport } from '../../../src/transport/memory-transport.j
 import { type RunningEngine, startEngine } from '../../../worker/engine/engine.js';
 import type { EngineOrder, EngineProgress, EngineReport, FromEngine } from '../../../worker/engine/messages.js';
 import { writeIdx } from '../../support/data-files.js';
+import { loaderProgram } from '../../support/loader-program.js';
 
 export const TERM = asTerm(2);
 export const INITIAL: Base = { round: 0, hash: null, committed: 0, sources: [], checkpoint: null };
@@ -177,6 +178,7 @@ export class EngineRoom {
       transport: this.transport,
       clock: systemClock,
       logger: recorder(engine.lines, {}),
+      loaderProgram: loaderProgram(),
       send: engine.onMessage,
       crash: engine.onCrash,
     });

@@ -1,18 +1,53 @@
 import { describe, expect, test } from 'vitest';
+import type { Loading } from '../../../src/data/loader/loader.js';
 import type { SampleView } from '../../../worker/engine/view.js';
 import { InferenceQueue } from '../../../worker/teacher/inference-queue.js';
 
 const view = (...samples: number[]): SampleView => ({ epoch: 0, samples: Int32Array.from(samples) });
 
+interface TestLoading extends Loading {
+  readonly samples: readonly number[];
+  isGivenBack: boolean;
+}
+
+interface RoomOptions {
+  readonly rowsMax?: number;
+  readonly waitingMax?: number;
+  /** How long the pixels take. */
+  readonly ready?: () => Promise<void>;
+  /** Samples whose pixels begin at another place in memory. */
+  readonly apart?: readonly number[];
+  /** A sample that the model throws at. */
+  readonly broken?: number;
+}
+
 /** A model that answers each sample with [sample, -sample]. */
-function open(rowsMax: number, waitingMax = 100) {
+function open({ rowsMax = 8, waitingMax = 100, ready = () => Promise.resolve(), apart = [], broken }: RoomOptions = {}) {
   const batches: number[] = [];
-  const infer = (views: readonly SampleView[]) => {
-    const rows = views.flatMap(({ samples }) => [...samples]);
+  const loadings: TestLoading[] = [];
+  const load = ({ samples }: SampleView): Loading => {
+    const loading: TestLoading = {
+      samples: [...samples],
+      isGivenBack: false,
+      count: samples.length,
+      isReady: () => true,
+      ready,
+      follows: () => !apart.includes(samples[0] ?? 0),
+      giveBack() {
+        loading.isGivenBack = true;
+      },
+    };
+    loadings.push(loading);
+    return loading;
+  };
+  const infer = (batch: readonly Loading[]) => {
+    const rows = (batch as readonly TestLoading[]).flatMap(({ samples }) => samples);
+    if (broken !== undefined && rows.includes(broken)) throw new Error('no kernel');
     batches.push(rows.length);
     return Float32Array.from(rows.flatMap((sample) => [sample, -sample]));
   };
-  return { batches, queue: new InferenceQueue({ rowsMax, waitingMax, classes: 2, infer }) };
+  const isAllGivenBack = () => loadings.every(({ isGivenBack }) => isGivenBack);
+  return { batches, isAllGivenBack, queue: new InferenceQueue({ rowsMax, waitingMax, classes: 2, load, infer }) };
 }
 
 describe('merging requests', () => {
@@ -21,8 +56,9 @@ describe('merging requests', () => {
     { rowsMax: 8, requests: [2, 3, 4], batches: [5, 4] },
     { rowsMax: 8, requests: [20, 1, 1], batches: [20, 2] },
     { rowsMax: 8, requests: [1, 20, 1], batches: [1, 20, 1] },
-  ])('requests of $requests rows become batches of $batches', async ({ rowsMax, requests, batches }) => {
-    const room = open(rowsMax);
+    { rowsMax: 8, requests: [1, 1, 1, 1], apart: [3], batches: [2, 2] },
+  ])('requests of $requests rows become batches of $batches', async ({ rowsMax, requests, batches, apart = [] }) => {
+    const room = open({ rowsMax, apart });
     let first = 1;
     const answers = requests.map((rows) => {
       const samples = Array.from({ length: rows }, () => first++);
@@ -30,34 +66,49 @@ describe('merging requests', () => {
     });
     await Promise.all(answers);
     expect(room.batches).toEqual(batches);
-    expect.assertions(requests.length + 1);
+    expect(room.isAllGivenBack()).toBe(true);
+    expect.assertions(requests.length + 2);
   });
 
   test('a full queue takes no more, and takes again when it has emptied', async () => {
-    const { queue } = open(8, 2);
+    const { queue } = open({ waitingMax: 2 });
     const taken = [queue.ask(view(1)), queue.ask(view(2))];
     expect(queue.ask(view(3))).toBeNull();
     await Promise.all(taken);
     expect([...((await queue.ask(view(3))) ?? [])]).toEqual([3, -3]);
   });
 
-  test('an error of the model ends the requests of its batch and no others', async () => {
+  test('pixels that cannot be loaded end the requests of their batch and no others', async () => {
     let calls = 0;
-    const infer = () => {
-      if (++calls === 1) throw new Error('broken');
-      return Float32Array.of(1, 1);
-    };
-    const queue = new InferenceQueue({ rowsMax: 1, waitingMax: 9, classes: 2, infer });
-    const [first, second] = [queue.ask(view(1)), queue.ask(view(2))];
+    const room = open({ rowsMax: 1, ready: () => (++calls === 1 ? Promise.reject(new Error('broken')) : Promise.resolve()) });
+    const [first, second] = [room.queue.ask(view(1)), room.queue.ask(view(2))];
     await expect(first).rejects.toThrow('broken');
-    expect([...((await second) ?? [])]).toEqual([1, 1]);
+    expect([...((await second) ?? [])]).toEqual([2, -2]);
+    expect(room.isAllGivenBack()).toBe(true);
   });
 
-  test('what waits can be ended', async () => {
-    const { queue, batches } = open(8);
-    const asked = queue.ask(view(1));
-    queue.fail(new Error('over'));
-    await expect(asked).rejects.toThrow('over');
-    expect(batches).toEqual([]);
+  test('an error of the model does so too', async () => {
+    const room = open({ rowsMax: 1, broken: 1 });
+    const [first, second] = [room.queue.ask(view(1)), room.queue.ask(view(2))];
+    await expect(first).rejects.toThrow('no kernel');
+    expect([...((await second) ?? [])]).toEqual([2, -2]);
+    expect(room.isAllGivenBack()).toBe(true);
+  });
+
+  test('what waits can be ended, and so can what waits for its pixels: the model is not asked any more', async () => {
+    let arrive = () => {};
+    const pixels = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    const room = open({ rowsMax: 1, ready: () => pixels });
+    const asked = [room.queue.ask(view(1)), room.queue.ask(view(2))];
+    await new Promise(setImmediate); // the first is taken out of the queue
+    await new Promise(setImmediate);
+    room.queue.fail(new Error('over'));
+    await expect(asked[1]).rejects.toThrow('over');
+    arrive();
+    await expect(asked[0]).rejects.toThrow('over');
+    expect(room.batches).toEqual([]);
+    expect(room.isAllGivenBack()).toBe(true);
   });
 });

@@ -1,0 +1,86 @@
+/**
+ * The loader's side of the ring (ring.ts): what is asked for gets rows and a job in its turn, and loses them when it is
+ * given back. No threads and no waiting: nothing here happens by itself.
+ *
+ * Invariants: places are given in the order of asking; rows are not given to another before their job is done and given
+ * back.
+ */
+
+import type { BatchView } from '../batch.js';
+import type { Split } from '../split.js';
+import { JOB_STATE, JOBS, type LoaderMemory, stateIndex, writeJob } from './ring.js';
+import { RowRing } from './row-ring.js';
+
+export interface BatchRequest {
+  readonly split: Split;
+  readonly view: BatchView;
+  /** [B], indices within the split. */
+  readonly samples: Int32Array;
+}
+
+/** One request on its way. */
+export interface BoardEntry {
+  readonly request: BatchRequest;
+  /** The number of its job and its first row; null until it has them. */
+  place: { readonly number: number; readonly row: number } | null;
+  isGivenBack: boolean;
+}
+
+export class JobBoard {
+  readonly #memory: LoaderMemory;
+  readonly #ring: RowRing<BoardEntry>;
+  readonly #sourceOf: (request: BatchRequest) => number;
+  /** Without a place yet. */
+  readonly #queue: BoardEntry[] = [];
+  #nextJob = 0;
+
+  /** `sourceOf`: the number of the request's source; the threads know it when it returns. */
+  constructor(memory: LoaderMemory, sourceOf: (request: BatchRequest) => number) {
+    this.#memory = memory;
+    this.#ring = new RowRing(memory.samples.length, JOBS);
+    this.#sourceOf = sourceOf;
+  }
+
+  add(request: BatchRequest): BoardEntry {
+    const entry: BoardEntry = { request, place: null, isGivenBack: false };
+    this.#queue.push(entry);
+    this.advance();
+    return entry;
+  }
+
+  /** Whether its rows are there. */
+  isDone({ place }: BoardEntry): boolean {
+    return place !== null && Atomics.load(this.#memory.control, stateIndex(place.number)) === JOB_STATE.done;
+  }
+
+  /** What no thread has in hand is not loaded any more. Safe to call twice. */
+  giveBack(entry: BoardEntry): void {
+    entry.isGivenBack = true;
+    if (entry.place !== null) {
+      Atomics.compareExchange(this.#memory.control, stateIndex(entry.place.number), JOB_STATE.asked, JOB_STATE.skipped);
+    }
+    this.advance();
+  }
+
+  /** Takes away what is done and given back, and gives places to those that wait, for as long as there is room. */
+  advance(): void {
+    this.#ring.free((entry) => entry.isGivenBack && this.isDone(entry));
+    for (let next = this.#queue[0]; next !== undefined && this.#place(next); next = this.#queue[0]) this.#queue.shift();
+  }
+
+  /** Whether it has its place now, or needs none any more. */
+  #place(entry: BoardEntry): boolean {
+    if (entry.isGivenBack) return true;
+    const { samples, view } = entry.request;
+    const row = this.#ring.take(entry, samples.length);
+    if (row === null) return false;
+    const number = this.#nextJob;
+    this.#nextJob = (this.#nextJob + 1) | 0;
+    entry.place = { number, row };
+    this.#memory.samples.set(samples, row);
+    writeJob(this.#memory, number, { source: this.#sourceOf(entry.request), epoch: view.epoch, row, count: samples.length });
+    Atomics.store(this.#memory.control, stateIndex(number), JOB_STATE.asked);
+    Atomics.notify(this.#memory.control, stateIndex(number));
+    return true;
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * A loader thread: takes on one job after the other and assembles its rows. Between jobs it sleeps on the state of the
+ * next one, so its event loop never turns: it ends when the loader terminates it, or by an error, which is a bug.
+ *
+ * Loads nothing but how batches are assembled: tfjs and zeromq crash in threads.
+ */
+
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { assert, present } from '../../base/assert.js';
+import { assembleBatch } from '../batch.js';
+import { type Split, splitFrom } from '../split.js';
+import { IS_AWAITED, JOB_STATE, type LoaderMemory, NEXT_JOB, readJob, stateIndex } from './ring.js';
+import type { LoaderSource, ThreadStart } from './thread-messages.js';
+
+interface OpenSource {
+  readonly split: Split;
+  readonly view: LoaderSource['view'];
+  /** Elements of one image. */
+  readonly imageSize: number;
+}
+
+const port = present(parentPort, "the loader's end");
+const { memory } = workerData as ThreadStart;
+const sources = new Map<number, OpenSource>();
+
+for (;;) {
+  const number = Atomics.add(memory.control, NEXT_JOB, 1);
+  takeOn(memory, number);
+  if (Atomics.exchange(memory.control, IS_AWAITED, 0) !== 0) port.postMessage(null);
+}
+
+/** Waits until the job is asked for, or skipped, and leaves it done. */
+function takeOn(shared: LoaderMemory, number: number): void {
+  const { control } = shared;
+  const index = stateIndex(number);
+  for (;;) {
+    const state = Atomics.load(control, index);
+    if (state === JOB_STATE.skipped) break;
+    if (state !== JOB_STATE.asked) Atomics.wait(control, index, state);
+    else if (Atomics.compareExchange(control, index, JOB_STATE.asked, JOB_STATE.busy) === JOB_STATE.asked) {
+      load(shared, number);
+      break;
+    }
+  }
+  Atomics.store(control, index, JOB_STATE.done);
+}
+
+function load(shared: LoaderMemory, number: number): void {
+  const { source, epoch, row, count } = readJob(shared, number);
+  const { split, view, imageSize } = sourceOf(source);
+  const images = shared.images.subarray(row * imageSize, (row + count) * imageSize);
+  const labels = shared.labels.subarray(row, row + count);
+  assembleBatch({ split, view: { ...view, epoch }, samples: shared.samples.subarray(row, row + count), out: { images, labels } });
+}
+
+/** It was sent before the job was asked for: what is not known yet waits at the port. */
+function sourceOf(number: number): OpenSource {
+  for (;;) {
+    const known = sources.get(number);
+    if (known !== undefined) return known;
+    const received = receiveMessageOnPort(port);
+    assert(received !== undefined, `no source ${number}`);
+    const { number: next, split, view } = received.message as LoaderSource;
+    sources.set(next, { split: splitFrom(split), view, imageSize: split.height * split.width * split.channels });
+  }
+}

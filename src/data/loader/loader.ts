@@ -1,0 +1,227 @@
+/**
+ * Batches assembled by threads, ahead of their use, in a ring of rows that is used again and again. It owns the threads;
+ * what waits and what has which rows is in job-board.ts. It does not know what a round or a request of a student is.
+ *
+ * A batch is asked for, becomes ready, is read by the caller, and is given back. Invariants: its bits are those of
+ * assembleBatch, whatever the number of threads; no row is written between ready and given back; what does not fit in
+ * the ring waits for room, in order.
+ *
+ * While a batch that is wanted is ready already, as it should be, nothing is sent between threads: its state is a word
+ * in shared memory. Only a caller that has to wait is woken, by a message.
+ */
+
+import { Worker } from 'node:worker_threads';
+import { assert } from '../../base/assert.js';
+import { messageOf } from '../../errors/stillhouse-error.js';
+import type { BatchArrays } from '../batch.js';
+import type { ImageShape, Split } from '../split.js';
+import { type BatchRequest, type BoardEntry, JobBoard } from './job-board.js';
+import { createMemory, IS_AWAITED, type LoaderMemory } from './ring.js';
+import type { LoaderSource, ThreadStart } from './thread-messages.js';
+
+export interface LoaderOptions {
+  /** Of all images that are loaded. */
+  readonly shape: Pick<ImageShape, 'height' | 'width' | 'channels'>;
+  /** Samples in the ring: of the largest batch, times how many are to be ready ahead. */
+  readonly rows: number;
+  readonly threads: number;
+  /** The threads' program; by default the compiled one beside this file. */
+  readonly program?: URL | undefined;
+}
+
+/** A batch that was asked for. */
+export interface Loading {
+  /** B */
+  readonly count: number;
+  isReady(): boolean;
+  /**
+   * Resolves when it is ready; rejects when it never will be: a thread failed, or the loader is closed. Not to be called
+   * after it was given back.
+   */
+  ready(): Promise<void>;
+  /** Whether its rows come in memory right after those of `other`, of the same loader. */
+  follows(other: Loading): boolean;
+  /** Ends the caller's use of the arrays, or its wish for them. Safe to call twice. */
+  giveBack(): void;
+}
+
+export interface Loader {
+  /** How many batches were not ready when they were wanted, so far. */
+  readonly waits: number;
+  /** Asks for a batch. The samples are copied. Asserts that they are in the split, and that the ring could hold them. */
+  request(request: BatchRequest): Loading;
+  /**
+   * Images [B, H, W, C] and labels [B] of batches that are ready and follow each other. They are the ring's own memory:
+   * not to be read, by anything, after the batches are given back.
+   */
+  arraysOf(loadings: readonly Loading[]): BatchArrays;
+  /** Ends the threads; what is not ready never will be. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** Starts the threads. They keep the process alive only while somebody waits for a batch. */
+export function openLoader(options: LoaderOptions): Loader {
+  return new ThreadLoader(options);
+}
+
+class RingLoading implements Loading {
+  readonly count: number;
+  readonly entry: BoardEntry;
+  readonly #loader: ThreadLoader;
+
+  constructor(loader: ThreadLoader, entry: BoardEntry) {
+    this.#loader = loader;
+    this.entry = entry;
+    this.count = entry.request.samples.length;
+  }
+
+  isReady(): boolean {
+    return this.#loader.isReady(this.entry);
+  }
+
+  ready(): Promise<void> {
+    return this.#loader.ready(this.entry);
+  }
+
+  follows(other: Loading): boolean {
+    assert(other instanceof RingLoading, 'a batch of another loader');
+    const [before, own] = [other.entry.place, this.entry.place];
+    return before !== null && own !== null && before.row + other.count === own.row;
+  }
+
+  giveBack(): void {
+    this.#loader.giveBack(this.entry);
+  }
+}
+
+interface Waiter {
+  readonly entry: BoardEntry;
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+class ThreadLoader implements Loader {
+  readonly #options: LoaderOptions;
+  readonly #imageSize: number;
+  readonly #memory: LoaderMemory;
+  readonly #board: JobBoard;
+  readonly #threads: readonly Worker[];
+  readonly #sources: { readonly split: Split; readonly key: string }[] = [];
+  #waiters: Waiter[] = [];
+  #waits = 0;
+  /** Nothing becomes ready any more. */
+  #failure: Error | null = null;
+
+  constructor(options: LoaderOptions) {
+    const { shape, rows, threads, program = new URL('./loader-thread.js', import.meta.url) } = options;
+    assert(threads >= 1, `${threads} loader threads`);
+    this.#options = options;
+    this.#imageSize = shape.height * shape.width * shape.channels;
+    this.#memory = createMemory(rows, this.#imageSize);
+    this.#board = new JobBoard(this.#memory, (request) => this.#sourceOf(request));
+    this.#threads = Array.from({ length: threads }, () => this.#start(program));
+  }
+
+  get waits(): number {
+    return this.#waits;
+  }
+
+  request({ split, view, samples }: BatchRequest): Loading {
+    const { shape, rows } = this.#options;
+    if (this.#failure !== null) throw this.#failure;
+    assert(
+      split.height === shape.height && split.width === shape.width && split.channels === shape.channels,
+      `the images of split ${split.name} have another shape than the loader's`,
+    );
+    assert(0 < samples.length && samples.length <= rows, `a batch of ${samples.length} samples for a ring of ${rows}`);
+    for (const sample of samples) assert(0 <= sample && sample < split.count, `split ${split.name} has no sample ${sample}`);
+    return new RingLoading(this, this.#board.add({ split, view, samples: samples.slice() }));
+  }
+
+  arraysOf(loadings: readonly Loading[]): BatchArrays {
+    const [first] = loadings;
+    assert(first instanceof RingLoading && first.entry.place !== null, 'arrays of no batch');
+    const start = first.entry.place.row;
+    let end = start;
+    for (const [i, loading] of loadings.entries()) {
+      assert(loading instanceof RingLoading && !loading.entry.isGivenBack && loading.isReady(), 'arrays of a batch that is not ready');
+      assert(i === 0 || loading.follows(loadings[i - 1]!), 'arrays of batches that do not follow each other');
+      end += loading.count;
+    }
+    const { images, labels } = this.#memory;
+    return { images: images.subarray(start * this.#imageSize, end * this.#imageSize), labels: labels.subarray(start, end) };
+  }
+
+  async close(): Promise<void> {
+    this.#fail(new Error('the loader is closed'));
+    await Promise.all(this.#threads.map((thread) => thread.terminate()));
+  }
+
+  isReady(entry: BoardEntry): boolean {
+    this.#board.advance();
+    return this.#board.isDone(entry);
+  }
+
+  async ready(entry: BoardEntry): Promise<void> {
+    assert(!entry.isGivenBack, 'a wait for a batch that was given back');
+    if (this.isReady(entry)) return;
+    if (this.#failure !== null) throw this.#failure;
+    this.#waits += 1;
+    await new Promise<void>((resolve, reject) => {
+      this.#waiters.push({ entry, resolve, reject });
+      this.#wake();
+    });
+  }
+
+  giveBack(entry: BoardEntry): void {
+    if (!entry.isGivenBack) this.#board.giveBack(entry);
+  }
+
+  #start(program: URL): Worker {
+    const start: ThreadStart = { memory: this.#memory };
+    // Flags of this process (a debugger's port, a test runner's loaders) are not the thread's.
+    const thread = new Worker(program, { workerData: start, execArgv: [], name: 'loader' });
+    thread.on('message', () => this.#wake());
+    thread.on('error', (error: unknown) => this.#fail(new Error(`a loader thread failed: ${messageOf(error)}`, { cause: error })));
+    thread.on('exit', (code) => this.#fail(new Error(`a loader thread ended, with code ${code}`)));
+    thread.unref();
+    return thread;
+  }
+
+  /** Only the first failure counts. */
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#wake();
+  }
+
+  /** Tells those whose batch is ready, or never will be. */
+  #wake(): void {
+    // Before the states are read: a thread that is done with a job after that sends a message.
+    Atomics.store(this.#memory.control, IS_AWAITED, this.#waiters.length);
+    this.#board.advance();
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) {
+      if (this.#board.isDone(waiter.entry)) waiter.resolve();
+      else if (this.#failure !== null) waiter.reject(this.#failure);
+      else this.#waiters.push(waiter);
+    }
+    for (const thread of this.#threads) {
+      if (this.#waiters.length > 0) thread.ref();
+      else thread.unref();
+    }
+  }
+
+  /** Its place in the list of sources. A new one is sent to the threads: it is with them before the job that names it. */
+  #sourceOf({ split, view: { seed, augment, normalise } }: BatchRequest): number {
+    const key = JSON.stringify([seed, augment, normalise]);
+    const known = this.#sources.findIndex((source) => source.split === split && source.key === key);
+    if (known >= 0) return known;
+    const number = this.#sources.length;
+    this.#sources.push({ split, key });
+    const { label: _, ...parts } = split;
+    const source: LoaderSource = { number, split: parts, view: { seed, augment, normalise } };
+    for (const thread of this.#threads) thread.postMessage(source);
+    return number;
+  }
+}

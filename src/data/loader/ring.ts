@@ -1,0 +1,86 @@
+/**
+ * The memory that the loader and its threads share, and what each may do with it. No thread, no queue.
+ *
+ * Batches lie in a ring of rows: row r of `samples`, `labels` and `images` belong together. What is to be loaded is
+ * written into a ring of jobs; job number n (from 0, modulo 2^32) lies at place n mod JOBS and its state passes
+ *
+ *   idle or done -> asked     by the loader, when the rest of the job is written
+ *   asked -> skipped          by the loader: nobody wants it any more
+ *   asked -> busy -> done     by a thread, which writes the job's rows of `labels` and `images` while it is busy
+ *   skipped -> done           by a thread
+ *
+ * Invariants: rows of a job that is busy are the thread's, all others the loader's; numbers are given out in order, one
+ * to a thread, so that each job has a thread that waits for it.
+ */
+
+/** Jobs at a time. A power of two, so that numbers may wrap around. */
+export const JOBS = 256;
+
+export const JOB_STATE = { idle: 0, asked: 1, skipped: 2, busy: 3, done: 4 } as const;
+
+/** What the loader and its threads have in common. Can be sent to a thread. */
+export interface LoaderMemory {
+  /** The words below, then JOBS jobs. */
+  readonly control: Int32Array;
+  /** [R], indices within the job's split. */
+  readonly samples: Int32Array;
+  /** [R] */
+  readonly labels: Int32Array;
+  /** [R, H, W, C] */
+  readonly images: Float32Array;
+}
+
+/** The number of the next job that no thread has taken on. */
+export const NEXT_JOB = 0;
+/** Not zero: the loader waits, and the next thread that finishes a job sends a message. */
+export const IS_AWAITED = 1;
+
+const HEADER_WORDS = 2;
+const JOB_WORDS = 5;
+const FIELDS = { state: 0, source: 1, epoch: 2, row: 3, count: 4 } as const;
+
+/** What a job is, beside its state and its samples. */
+export interface Job {
+  /** Its source (see thread-messages.ts). */
+  readonly source: number;
+  readonly epoch: number;
+  /** Its first row, and how many. */
+  readonly row: number;
+  readonly count: number;
+}
+
+/** Zeroed memory for `rows` rows of `imageSize` elements each. */
+export function createMemory(rows: number, imageSize: number): LoaderMemory {
+  const words = (count: number) => new SharedArrayBuffer(4 * count);
+  return {
+    control: new Int32Array(words(HEADER_WORDS + JOBS * JOB_WORDS)),
+    samples: new Int32Array(words(rows)),
+    labels: new Int32Array(words(rows)),
+    images: new Float32Array(words(rows * imageSize)),
+  };
+}
+
+/** Where in `control` the state of a job is. */
+export function stateIndex(number: number): number {
+  return HEADER_WORDS + (number & (JOBS - 1)) * JOB_WORDS + FIELDS.state;
+}
+
+/** Not for a job that a thread may have in hand. */
+export function writeJob({ control }: LoaderMemory, number: number, job: Job): void {
+  const base = stateIndex(number);
+  control[base + FIELDS.source] = job.source;
+  control[base + FIELDS.epoch] = job.epoch;
+  control[base + FIELDS.row] = job.row;
+  control[base + FIELDS.count] = job.count;
+}
+
+/** What {@link writeJob} wrote: for the thread that has the job in hand. */
+export function readJob({ control }: LoaderMemory, number: number): Job {
+  const base = stateIndex(number);
+  return {
+    source: control[base + FIELDS.source]!,
+    epoch: control[base + FIELDS.epoch]!,
+    row: control[base + FIELDS.row]!,
+    count: control[base + FIELDS.count]!,
+  };
+}
