@@ -10,6 +10,7 @@ import { findMissingPart, INSTALL_ADVICE } from '../native/installed.js';
 import { LIBRARY_VERSION, nativeLayout, BINDING_PACKAGE as PACKAGE } from '../native/layout.js';
 import { setDefaultVariable } from '../process/environment.js';
 import type { Engine } from './engine.js';
+import { installTensorflowKernels } from './tensorflow-kernels/install.js';
 import { tryConvolution } from './tiny-convolution.js';
 
 /** libtensorflow writes to the standard error what it is and on which processor: of its levels only errors are a user's. */
@@ -24,6 +25,7 @@ async function open(): Promise<void> {
   pointToBinding(require, layout.binding);
   restoreUtil(require);
   require(PACKAGE);
+  installTensorflowKernels();
   if (!(await tf.setBackend('tensorflow'))) throw new Error('tfjs could not start the native binding');
 }
 

@@ -9,7 +9,7 @@
  */
 
 import * as tf from '@tensorflow/tfjs-core';
-import type { LayersModel, LayerVariable } from '@tensorflow/tfjs-layers';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { present } from '../base/assert.js';
 import { leafLayers } from './weights.js';
 
@@ -35,13 +35,17 @@ function overrideLayer(layer: Layer): () => void {
     return tf.tidy(() => {
       const x = (Array.isArray(inputs) ? inputs[0] : inputs) as tf.Tensor;
       const channels = x.shape[x.rank - 1] as number;
-      const scale = find('gamma')?.read() ?? tf.ones([channels]);
-      const shift = find('beta')?.read() ?? tf.zeros([channels]);
-      const batch = normaliseBatch(x, { scale_C: scale as tf.Tensor1D, shift_C: shift as tf.Tensor1D, epsilon });
-      moveTowards(mean, batch.mean_C, 1 - momentum);
-      moveTowards(variance, batch.unbiasedVariance_C, 1 - momentum);
-      tf.dispose([batch.mean_C, batch.unbiasedVariance_C]);
-      return batch.normalised;
+      const trained = trainBatchNorm(x, {
+        scale_C: (find('gamma')?.read() ?? tf.ones([channels])) as tf.Tensor1D,
+        shift_C: (find('beta')?.read() ?? tf.zeros([channels])) as tf.Tensor1D,
+        runningMean_C: mean.read() as tf.Tensor1D,
+        runningVariance_C: variance.read() as tf.Tensor1D,
+        epsilon,
+        share: 1 - momentum,
+      });
+      mean.write(trained.runningMean_C);
+      variance.write(trained.runningVariance_C);
+      return trained.normalised;
     });
   };
   return () => {
@@ -49,9 +53,54 @@ function overrideLayer(layer: Layer): () => void {
   };
 }
 
-function moveTowards(running: LayerVariable, value: tf.Tensor, share: number): void {
-  const old = running.read();
-  running.write(tf.add(old, tf.mul(tf.sub(value, old), share)));
+/**
+ * The kernel by which an engine does all of `trainBatchNorm` at once. Inputs x [N, H, W, C], scale, offset, mean and
+ * variance [C], attributes epsilon and share; outputs y, the new running mean and variance, then what its gradient needs.
+ */
+export const BATCH_NORM_TRAINING = 'BatchNormTraining';
+
+interface TrainingOptions extends NormaliseOptions {
+  readonly runningMean_C: tf.Tensor1D;
+  readonly runningVariance_C: tf.Tensor1D;
+  /** How much of the way to the batch's own the running statistics go. */
+  readonly share: number;
+}
+
+interface TrainedNorm {
+  readonly normalised: tf.Tensor;
+  readonly runningMean_C: tf.Tensor;
+  readonly runningVariance_C: tf.Tensor;
+}
+
+/** The batch, normalised, and the statistics brought up to date. To be called inside tf.tidy. */
+function trainBatchNorm(x: tf.Tensor, options: TrainingOptions): TrainedNorm {
+  if (tf.getKernel(BATCH_NORM_TRAINING, tf.getBackend()) !== undefined) return runTrainingKernel(x, options);
+  const batch = normaliseBatch(x, options);
+  const { runningMean_C, runningVariance_C, share } = options;
+  const moved = {
+    normalised: batch.normalised,
+    runningMean_C: moveTowards(runningMean_C, batch.mean_C, share),
+    runningVariance_C: moveTowards(runningVariance_C, batch.unbiasedVariance_C, share),
+  };
+  tf.dispose([batch.mean_C, batch.unbiasedVariance_C]);
+  return moved;
+}
+
+function runTrainingKernel(x: tf.Tensor, options: TrainingOptions): TrainedNorm {
+  const { scale_C: scale, shift_C: offset, runningMean_C: mean, runningVariance_C: variance, epsilon, share } = options;
+  const [batch = 1] = x.shape;
+  const images = x.rank === 4 ? x : tf.reshape(x, [batch, -1, 1, scale.size]);
+  const inputs = { x: images, scale, offset, mean, variance };
+  const [y, newMean, newVariance] = tf.engine().runKernel<tf.Tensor[]>(BATCH_NORM_TRAINING, inputs, { epsilon, share });
+  return {
+    normalised: images === x ? present(y, 'the normalised batch') : tf.reshape(present(y, 'the normalised batch'), x.shape),
+    runningMean_C: present(newMean, 'mean'),
+    runningVariance_C: present(newVariance, 'variance'),
+  };
+}
+
+function moveTowards(running: tf.Tensor, value: tf.Tensor, share: number): tf.Tensor {
+  return tf.add(running, tf.mul(tf.sub(value, running), share));
 }
 
 export interface NormaliseOptions {

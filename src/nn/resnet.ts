@@ -60,18 +60,17 @@ function block(x: SymbolicTensor, { name, channels, down, shortcut }: BlockOptio
 
 /**
  * Every second pixel, and zeros for the channels that are new, half of them on each side. Pooling with a window of one
- * pixel subsamples and has a gradient everywhere; ZeroPadding2D pads the middle axes, hence the exchange around it.
+ * pixel subsamples and has a gradient everywhere. ZeroPadding2D pads the last two axes when it is told that those are the
+ * picture's; here the last is the channels.
  */
 function paddedShortcut(x: SymbolicTensor, name: string): SymbolicTensor {
   const added = (x.shape[3] as number) / 2;
-  let y = layers.averagePooling2d({ name: `${name}.subsample`, poolSize: 1, strides: 2 }).apply(x);
-  y = layers.permute({ name: `${name}.channels-in`, dims: [1, 3, 2] }).apply(y);
+  const y = layers.averagePooling2d({ name: `${name}.subsample`, poolSize: 1, strides: 2 }).apply(x);
   const padding: [[number, number], [number, number]] = [
     [0, 0],
     [added, added],
   ];
-  y = layers.zeroPadding2d({ name: `${name}.widen`, padding }).apply(y);
-  return layers.permute({ name: `${name}.channels-out`, dims: [1, 3, 2] }).apply(y) as SymbolicTensor;
+  return layers.zeroPadding2d({ name: `${name}.widen`, padding, dataFormat: 'channelsFirst' }).apply(y) as SymbolicTensor;
 }
 
 function projectedShortcut(x: SymbolicTensor, name: string, filters: number): SymbolicTensor {

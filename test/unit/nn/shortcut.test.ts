@@ -11,7 +11,7 @@ beforeAll(async () => {
 test('shortcut A takes every second pixel and puts the old channels between two equal parts of zeros', async () => {
   const resnet = await buildModel({ name: 'resnet8', options: {} }, { inputShape: [4, 6, 3], classes: 2, seed: 1 });
   const from = resnet.getLayer('stage1.block1.relu2').output as ReturnType<typeof resnet.getLayer>['output'] & object;
-  const to = resnet.getLayer('stage2.block1.channels-out').output;
+  const to = resnet.getLayer('stage2.block1.widen').output;
   const both = makeModel({ inputs: resnet.inputs, outputs: [from, to].flat() });
   const image = tf.randomNormal([2, 4, 6, 3], 0, 1, 'float32', 4);
   const [before, after] = (both.predict(image) as tf.Tensor4D[]).map((tensor) => tensor.arraySync()) as [number[][][][], number[][][][]];

@@ -1,0 +1,59 @@
+/**
+ * BatchNorm in training mode as the two operations FusedBatchNormV3 and FusedBatchNormGradV3. The first brings the running
+ * statistics up to date as well, by the rule of src/nn/batch-norm.ts: its variance is the unbiased one.
+ */
+
+import * as tf from '@tensorflow/tfjs-core';
+import { BATCH_NORM_TRAINING } from '../../nn/batch-norm.js';
+import { attributesFor, type KernelCall, type NodeBackend, type TensorflowKernel } from './node-backend.js';
+
+const GRADIENT = 'BatchNormTrainingGrad';
+
+function attributes(backend: NodeBackend, epsilon: unknown, floats: Readonly<Record<string, number>>) {
+  return attributesFor(backend, {
+    types: { T: 'float32', U: 'float32' },
+    floats: { epsilon: epsilon as number, ...floats },
+    strings: { data_format: 'NHWC' },
+    bools: { is_training: true },
+  });
+}
+
+/** y, running mean, running variance, and three that the gradient takes. */
+function forward({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[] {
+  const { x, scale, offset, mean, variance } = inputs as Record<'x' | 'scale' | 'offset' | 'mean' | 'variance', tf.TensorInfo>;
+  const list = attributes(backend, attrs.epsilon, { exponential_avg_factor: attrs.share as number });
+  return backend.executeMultipleOutputs('FusedBatchNormV3', list, [x, scale, offset, mean, variance], 6);
+}
+
+/** The gradients by x, scale and offset. */
+function backward({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[] {
+  const { dy, x, scale, mean, variance, extra } = inputs as Record<'dy' | 'x' | 'scale' | 'mean' | 'variance' | 'extra', tf.TensorInfo>;
+  const list = attributes(backend, attrs.epsilon, {});
+  const [dx, dScale, dOffset, ...unused] = backend.executeMultipleOutputs(
+    'FusedBatchNormGradV3',
+    list,
+    [dy, x, scale, mean, variance, extra],
+    5,
+  );
+  tf.dispose(unused);
+  return [dx, dScale, dOffset] as tf.TensorInfo[];
+}
+
+export const batchNormKernels: readonly TensorflowKernel[] = [
+  { name: BATCH_NORM_TRAINING, run: forward },
+  { name: GRADIENT, run: backward },
+];
+
+/** The running statistics get no gradient: nothing that is trained goes into them. */
+export const batchNormGradient: tf.GradConfig = {
+  kernelName: BATCH_NORM_TRAINING,
+  inputsToSave: ['x', 'scale'],
+  outputsToSave: [false, false, false, true, true, true],
+  gradFunc(dys, saved, attrs) {
+    const [dy] = dys as tf.Tensor[];
+    const [x, scale, mean, variance, extra] = saved;
+    const inputs = { dy, x, scale, mean, variance, extra } as unknown as tf.NamedTensorMap;
+    const [dx, dScale, dOffset] = tf.engine().runKernel<tf.Tensor[]>(GRADIENT, inputs, { epsilon: attrs.epsilon as number });
+    return { x: () => dx as tf.Tensor, scale: () => dScale as tf.Tensor, offset: () => dOffset as tf.Tensor };
+  },
+};

@@ -1,0 +1,71 @@
+/** What the kernels of this folder know of tfjs-node's backend: how to run one operation of TensorFlow. Owns no state. */
+
+import type * as tf from '@tensorflow/tfjs-core';
+
+/** The native binding's numbers for kinds of attributes and for types; there is more to it. */
+interface Binding {
+  readonly TF_ATTR_STRING: number;
+  readonly TF_ATTR_INT: number;
+  readonly TF_ATTR_FLOAT: number;
+  readonly TF_ATTR_BOOL: number;
+  readonly TF_ATTR_TYPE: number;
+}
+
+interface OperationAttribute {
+  readonly name: string;
+  readonly type: number;
+  readonly value: unknown;
+}
+
+/** tfjs-node's backend, which its typings keep to themselves. Inputs stay the caller's, outputs are the caller's. */
+export interface NodeBackend {
+  readonly binding: Binding;
+  getDTypeInteger(dtype: tf.DataType): number;
+  executeSingleOutput(name: string, attributes: readonly OperationAttribute[], inputs: readonly tf.TensorInfo[]): tf.Tensor;
+  executeMultipleOutputs(
+    name: string,
+    attributes: readonly OperationAttribute[],
+    inputs: readonly tf.TensorInfo[],
+    ...outputs: [count: number]
+  ): tf.Tensor[];
+}
+
+export interface KernelCall {
+  readonly inputs: Readonly<Record<string, tf.TensorInfo>>;
+  readonly attrs: Readonly<Record<string, unknown>>;
+  readonly backend: NodeBackend;
+}
+
+/** A kernel for the backend `tensorflow`. What it returns is the caller's. */
+export interface TensorflowKernel {
+  /** tfjs's name of it, or one of our own. */
+  readonly name: string;
+  readonly run: (call: KernelCall) => tf.TensorInfo | tf.TensorInfo[];
+}
+
+/** Attributes by TensorFlow's names. A type is given as tfjs's name of it. */
+export interface Attributes {
+  readonly types?: Readonly<Record<string, tf.DataType>>;
+  readonly floats?: Readonly<Record<string, number>>;
+  readonly ints?: Readonly<Record<string, number | readonly number[]>>;
+  readonly strings?: Readonly<Record<string, string>>;
+  readonly bools?: Readonly<Record<string, boolean>>;
+}
+
+/** The attributes as the binding takes them. */
+export function attributesFor(
+  backend: NodeBackend,
+  { types = {}, floats = {}, ints = {}, strings = {}, bools = {} }: Attributes,
+): OperationAttribute[] {
+  const { binding } = backend;
+  const list = (values: Readonly<Record<string, unknown>>, type: number) =>
+    Object.entries(values).map(([name, value]) => ({ name, type, value }));
+  const numbers = Object.fromEntries(Object.entries(types).map(([name, dtype]) => [name, backend.getDTypeInteger(dtype)]));
+  return [
+    ...list(numbers, binding.TF_ATTR_TYPE),
+    ...list(floats, binding.TF_ATTR_FLOAT),
+    ...list(ints, binding.TF_ATTR_INT),
+    ...list(strings, binding.TF_ATTR_STRING),
+    ...list(bools, binding.TF_ATTR_BOOL),
+  ];
+}
