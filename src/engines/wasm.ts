@@ -1,6 +1,6 @@
 /**
- * The engine `wasm`: tfjs's WebAssembly backend with the gradient kernels of ./wasm-kernels. npm alone brings everything, so it
- * is what a fresh installation trains with. One thread per process.
+ * The engine `wasm`: tfjs's WebAssembly backend with the kernels of ./wasm-kernels, which need SIMD. npm alone brings
+ * everything, so it is what a fresh installation trains with. One thread per process.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -19,10 +19,10 @@ export const wasmEngine: Engine<'wasm'> = {
   isMultithreaded: false,
   async probe() {
     const fault = await tryConvolution(open);
-    if (fault !== null)
-      return { name: 'wasm', usable: false, note: `${fault}; check that node_modules is whole (npm ci), or use the engine cpu` };
+    if (fault === null) return { name: 'wasm', usable: true, note: 'WebAssembly with SIMD, one thread' };
     const simd = await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT');
-    return { name: 'wasm', usable: true, note: `WebAssembly ${simd ? 'with' : 'without'} SIMD, one thread` };
+    const mend = simd ? 'check that node_modules is whole (npm ci), or use the engine cpu' : 'Node has no SIMD here: use the engine cpu';
+    return { name: 'wasm', usable: false, note: `${fault}; ${mend}` };
   },
   open,
 };

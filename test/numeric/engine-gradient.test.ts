@@ -66,6 +66,10 @@ const depthwise =
   (x, w) =>
     tf.depthwiseConv2d(x as tf.Tensor4D, w as tf.Tensor4D, stride, pad);
 
+function fusedConvolution([x, filter, bias]: tf.Tensor[], activation: 'relu' | 'relu6'): tf.Tensor {
+  return tf.fused.conv2d({ x: x as tf.Tensor4D, filter: filter as tf.Tensor4D, bias: bias!, activation, strides: 1, pad: 'same' });
+}
+
 // biome-ignore format: a case a line
 const CONVOLUTIONS: readonly (readonly [string, Operation, number[][]])[] = [
   ['3x3 same', convolution(1, 'same'), [[2, 6, 5, 3], [3, 3, 3, 4]]],
@@ -86,6 +90,11 @@ const CONVOLUTIONS: readonly (readonly [string, Operation, number[][]])[] = [
   ['3x3, more samples than go in a group', convolution(1, 'same'), [[6, 64, 64, 24], [3, 3, 24, 1]]],
   ['3x3 stride 2, more samples than go in a group', convolution(2, 'same'), [[7, 64, 63, 12], [3, 3, 12, 2]]],
   ['5x5 stride 3, padding of its own', convolution(3, [[0, 0], [2, 1], [4, 0], [0, 0]]), [[2, 10, 11, 3], [5, 5, 3, 4]]],
+  ['3x3, blocks of eight, four and one channels', convolution(1, 'same'), [[2, 5, 9, 13], [3, 3, 13, 14]]],
+  ['1x1 stride 3, pixels that no window sees', convolution(3, 'valid'), [[2, 7, 8, 5], [1, 1, 5, 4]]],
+  ['7x7 stride 2 on a small image', convolution(2, 'same'), [[2, 5, 6, 3], [7, 7, 3, 8]]],
+  ['with bias and relu', (x, w, b) => fusedConvolution([x, w, b!], 'relu'), [[2, 6, 5, 3], [3, 3, 3, 5], [5]]],
+  ['with bias and relu6', (x, w, b) => fusedConvolution([x, w, b!], 'relu6'), [[2, 6, 5, 3], [3, 3, 3, 5], [5]]],
   ['depthwise 3x3 same', depthwise(1, 'same'), [[2, 6, 5, 4], [3, 3, 4, 1]]],
   ['depthwise 3x3 valid', depthwise(1, 'valid'), [[2, 6, 5, 4], [3, 3, 4, 1]]],
   ['depthwise 2x2 same', depthwise(1, 'same'), [[2, 6, 5, 3], [2, 2, 3, 1]]],

@@ -1,134 +1,162 @@
 /**
- * The gradient of a convolution for its filter, as one matrix product for each tap of the filter.
- *
- * How: dw[k,l,c,o] = sum over n,p,q of x[n, p*s+k, q*s+l, c] * dy[n,p,q,o], s the stride. dy is laid on a grid with zeros to
- * the right and below, as wide as the taps reach; x is transposed onto the same grid, once for each of the s by s phases that
- * a tap may fall into. Then a tap is a shift: its factor is the same memory of x read from some places further on. What is
- * read past a row's end meets a zero of dy. Samples go in groups that fit the processor's second-level cache.
- * Legend: x_NHWC input, dy_NPQO gradient of the output, w_KLCO filter; G places of the grid. No dilation: tfjs's own
- * gradient of Conv2D asks for none.
+ * The gradient of a convolution for its filter: dw[k,l,c,o] = sum over n,p,q of x[n, p*s+k, q*s+l, c] * dy[n,p,q,o], s the
+ * stride. A tile of up to four places of the filter's row (tap and input channel) by eight output channels is held in variables
+ * while some rows of the images are read, few enough for the processor's first-level cache; then it is added to dw.
+ * Legend: x_NHWC input, dy_NPQO gradient of the output, dw_KLCO.
  */
 
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
+import { present } from '../../base/assert.js';
+import { FunctionCode, i32, type Local } from './assembler.js';
+import { BLOCKS, type Block, cutIntoBlocks, offsetsOf } from './column-block.js';
+import { windowsOf } from './convolution.js';
 import { type ConvolutionInfo, describeConvolution } from './convolution-info.js';
-import { floatsOf, type KernelBody, type WasmKernel, withView } from './wasm-kernel.js';
+import { type Band, type BandSize, clearMemory, InputBands } from './input-band.js';
+import { addressOf, loopModule, withScratch } from './loop-module.js';
+import type { KernelBody, WasmKernel } from './wasm-kernel.js';
 
-/** Bytes of x and dy in a group: measured on 8x8 to 32x32 images, it is flat around here. */
-const GROUP_BYTES = 1.5 * 2 ** 20;
+const PLACES = [4, 3, 2, 1] as const;
+const WIDTHS = [8, 4, 1] as const;
+/** Bytes of x and dy that are read for a tile: a first-level cache holds them. */
+const BAND_BYTES = 2 ** 15;
 
-interface Grid {
+/** All tiles of one row of the filter that have this size. `dwStep` and `dyPixel` are the bytes of the output channels. */
+function tileLoop(places: number, block: Block) {
+  const names = ['x', 'dy', 'dw', 'places', 'columns', 'images', 'rows', 'pixels', 'xImage', 'xRow', 'xPixel'] as const;
+  const code = new FunctionCode([...names, 'dyImage', 'dyRow', 'dyPixel']);
+  const { x, dy, dw, columns, images, rows, pixels, xImage, xRow, xPixel, dyImage, dyRow, dyPixel } = code.parameters;
+  const { lanes, width } = block;
+  const offsets = offsetsOf(block);
+  const address = () => code.variable('i32', i32.constant(0));
+  const [dyColumn, dwColumn, xStart, dyStart, xLine, dyLine] = [address(), address(), address(), address(), address(), address()];
+  const [xAt, dyAt, to] = [address(), address(), address()];
+  const sums = Array.from({ length: places }, () => offsets.map(() => code.variable(lanes.type, lanes.zero)));
+  const factors = offsets.map(() => code.variable(lanes.type, lanes.zero));
+  const value = code.variable(lanes.type, lanes.zero);
+  const addPixel = () => {
+    for (const [i, factor] of factors.entries()) code.set(factor, lanes.load(dyAt, offsets[i]));
+    for (const [place, ofPlace] of sums.entries()) {
+      code.set(value, lanes.loadOne(xAt, 4 * place));
+      for (const [i, sum] of ofPlace.entries()) code.set(sum, lanes.add(sum, lanes.multiply(value, factors[i] as Local)));
+    }
+    code.advance(xAt, xPixel);
+    code.advance(dyAt, dyPixel);
+  };
+  const addRow = () => {
+    code.set(xAt, xLine);
+    code.set(dyAt, dyLine);
+    code.repeat(pixels, addPixel);
+    code.advance(xLine, xRow);
+    code.advance(dyLine, dyRow);
+  };
+  const addImage = () => {
+    code.set(xLine, xStart);
+    code.set(dyLine, dyStart);
+    code.repeat(rows, addRow);
+    code.advance(xStart, xImage);
+    code.advance(dyStart, dyImage);
+  };
+  const computeTile = () => {
+    for (const sum of sums.flat()) code.set(sum, lanes.zero);
+    code.set(xStart, x);
+    code.set(dyStart, dyColumn);
+    code.repeat(images, addImage);
+    code.set(to, dwColumn);
+    for (const ofPlace of sums) {
+      for (const [i, sum] of ofPlace.entries()) {
+        code.store(lanes, { address: to, offset: offsets[i] as number, value: lanes.add(lanes.load(to, offsets[i]), sum) });
+      }
+      code.advance(to, dyPixel);
+    }
+    code.advance(dyColumn, i32.constant(4 * width));
+    code.advance(dwColumn, i32.constant(4 * width));
+  };
+  code.repeat(code.parameters.places, () => {
+    code.set(dyColumn, dy);
+    code.set(dwColumn, dw);
+    code.repeat(columns, computeTile);
+    code.advance(x, i32.constant(4 * places));
+    code.advance(dw, i32.multiply(dyPixel, i32.constant(places)));
+  });
+  return code;
+}
+
+const loopsOn = loopModule(
+  Object.fromEntries(PLACES.flatMap((places) => WIDTHS.map((width) => [nameOf(places, width), tileLoop(places, BLOCKS[width])] as const))),
+);
+
+function nameOf(places: number, width: number): string {
+  return `tile ${places} x ${width}`;
+}
+
+function bandSizeOf(info: ConvolutionInfo): BandSize {
+  const { batchSize, outHeight, outWidth, outChannels, inChannels, strideHeight, strideWidth } = info;
+  const rowBytes = 4 * outWidth * (outChannels + inChannels * strideHeight * strideWidth);
+  const rows = Math.max(1, Math.min(outHeight, Math.floor(BAND_BYTES / rowBytes)));
+  const samples = rows < outHeight ? 1 : Math.max(1, Math.min(batchSize, Math.floor(BAND_BYTES / (rowBytes * outHeight))));
+  return { rows, samples };
+}
+
+interface BandWork {
   readonly info: ConvolutionInfo;
-  readonly rows: number;
-  readonly columns: number;
-  /** Samples in a group, and the grid's places for all of them. */
-  readonly samples: number;
-  readonly places: number;
+  readonly bands: InputBands;
+  readonly band: Band;
+  /** Addresses of the band's first window, of its first pixel of dy, and of dw. */
+  readonly x: number;
+  readonly dy: number;
+  readonly dw: number;
 }
 
-/** The samples from `first` on, as many as go onto the grid. */
-interface Group {
-  readonly grid: Grid;
-  readonly first: number;
-}
-
-function gridOf(info: ConvolutionInfo): Grid {
-  const { strideHeight, strideWidth, inChannels, outChannels } = info;
-  const rows = info.outHeight + Math.ceil(info.filterHeight / strideHeight) - 1;
-  const columns = info.outWidth + Math.ceil(info.filterWidth / strideWidth) - 1;
-  const bytes = 4 * rows * columns * (inChannels * strideHeight * strideWidth + outChannels);
-  const samples = Math.min(info.batchSize, Math.max(1, Math.round(GROUP_BYTES / bytes)));
-  return { info, rows, columns, samples, places: samples * rows * columns };
-}
-
-/** Lays a group of x_NHWC onto the grid: [phase row, phase column, channel, place]. */
-function layInput(x: Float32Array, x_SCG: Float32Array, { grid, first }: Group): void {
-  const { info, rows, columns, samples, places } = grid;
-  const { batchSize, inHeight, inWidth, inChannels, strideHeight, strideWidth, padInfo } = info;
-  const count = Math.min(samples, batchSize - first);
-  for (let n = 0; n < count; n++) {
-    for (let h = 0; h < inHeight; h++) {
-      const row = Math.floor((h + padInfo.top) / strideHeight);
-      if (row >= rows) break;
-      const phaseRow = (h + padInfo.top) % strideHeight;
-      for (let phase = 0; phase < strideWidth; phase++) {
-        const start = (phase + strideWidth - (padInfo.left % strideWidth)) % strideWidth;
-        const column = (start + padInfo.left - phase) / strideWidth;
-        const from = ((first + n) * inHeight + h) * inWidth * inChannels;
-        const end = Math.min(inWidth, start + (columns - column) * strideWidth);
-        for (let c = 0; c < inChannels; c++) {
-          let to = ((phaseRow * strideWidth + phase) * inChannels + c) * places + (n * rows + row) * columns + column;
-          for (let w = start; w < end; w += strideWidth) x_SCG[to++] = x[from + w * inChannels + c]!;
-        }
+function addBand(backend: BackendWasm, { info, bands, band, x, dy, dw }: BandWork): void {
+  const { filterHeight, filterWidth, strideHeight, strideWidth, inChannels, outChannels, outHeight, outWidth } = info;
+  const loops = loopsOn(backend);
+  const inner = filterWidth * inChannels;
+  for (const places of cutIntoBlocks(inner, PLACES)) {
+    for (const columns of cutIntoBlocks(outChannels, WIDTHS)) {
+      const loop = present(loops[nameOf(places.width, columns.width)], 'loop');
+      for (let k = 0; k < filterHeight; k++) {
+        loop({
+          x: x + k * bands.rowStep + 4 * places.start,
+          dy: dy + 4 * columns.start,
+          dw: dw + 4 * ((k * inner + places.start) * outChannels + columns.start),
+          places: places.blocks,
+          columns: columns.blocks,
+          images: band.samples,
+          rows: band.rows,
+          pixels: outWidth,
+          xImage: bands.imageStep,
+          xRow: strideHeight * bands.rowStep,
+          xPixel: 4 * strideWidth * inChannels,
+          dyImage: 4 * outHeight * outWidth * outChannels,
+          dyRow: 4 * outWidth * outChannels,
+          dyPixel: 4 * outChannels,
+        });
       }
     }
   }
 }
 
-/** Lays a group of dy_NPQO onto the grid; places of samples that are not there become zero. */
-function layGradient(dy: Float32Array, dy_GO: Float32Array, { grid, first }: Group): void {
-  const { info, rows, columns, samples } = grid;
+const filterGradient: KernelBody = ({ inputs, attrs, backend }) => {
+  const { x, dy } = inputs as { x: tf.Tensor; dy: tf.Tensor };
+  const info = describeConvolution({ inputShape: x.shape, filterShape: attrs.filterShape as number[], attrs, depthwise: false });
   const { batchSize, outHeight, outWidth, outChannels } = info;
-  const run = outWidth * outChannels;
-  const count = Math.min(samples, batchSize - first);
-  for (let n = 0; n < count; n++) {
-    for (let p = 0; p < outHeight; p++) {
-      const from = ((first + n) * outHeight + p) * run;
-      dy_GO.set(dy.subarray(from, from + run), (n * rows + p) * columns * outChannels);
+  const dw = backend.makeOutput([...info.filterShape], 'float32');
+  const to = addressOf(backend, dw);
+  clearMemory(backend, to, 4 * tf.util.sizeFromShape(dw.shape));
+  const size = bandSizeOf(info);
+  const bands = new InputBands(backend, windowsOf(info), size);
+  withScratch(backend, bands.frameCount, (frame) => {
+    bands.clear(frame);
+    for (let first = 0; first < batchSize; first += size.samples) {
+      for (let row = 0; row < outHeight; row += size.rows) {
+        const band = { first, samples: Math.min(size.samples, batchSize - first), row, rows: Math.min(size.rows, outHeight - row) };
+        const from = addressOf(backend, dy) + 4 * (first * outHeight + row) * outWidth * outChannels;
+        addBand(backend, { info, bands, band, x: bands.read(addressOf(backend, x), frame, band), dy: from, dw: to });
+      }
     }
-  }
-  dy_GO.fill(0, count * rows * columns * outChannels);
-}
-
-const PLAIN = { transposeA: false, transposeB: false };
-
-/** Where in the laid-out input the factor of each tap begins; the taps in the order of the filter's. */
-function tapsOf({ info, columns, places }: Grid): { readonly shape: readonly number[]; readonly offset: number }[] {
-  const { filterHeight, filterWidth, strideHeight, strideWidth, inChannels } = info;
-  return Array.from({ length: filterHeight * filterWidth }, (_, tap) => {
-    const k = Math.floor(tap / filterWidth);
-    const l = tap % filterWidth;
-    const phase = (k % strideHeight) * strideWidth + (l % strideWidth);
-    const shift = Math.floor(k / strideHeight) * columns + Math.floor(l / strideWidth);
-    return { shape: [inChannels, places], offset: phase * inChannels * places + shift };
   });
-}
+  return dw;
+};
 
-function addTo(sums: Float64Array, start: number, values: Float32Array): void {
-  for (let i = 0; i < values.length; i++) sums[start + i]! += values[i]!;
-}
-
-const filterGradient =
-  (multiply: KernelBody): KernelBody =>
-  ({ inputs, attrs, backend }) => {
-    const { x, dy } = inputs as { x: tf.Tensor; dy: tf.Tensor };
-    const info = describeConvolution({ inputShape: x.shape, filterShape: attrs.filterShape as number[], attrs, depthwise: false });
-    const { batchSize, filterHeight, filterWidth, strideHeight, strideWidth, inChannels, outChannels } = info;
-    const grid = gridOf(info);
-    const taps = tapsOf(grid);
-    const reach = Math.max(0, ...taps.map(({ offset }) => offset % (inChannels * grid.places)));
-    const x_SCG = backend.makeOutput([strideHeight * strideWidth * inChannels * grid.places + reach], 'float32');
-    const dy_GO = backend.makeOutput([grid.places, outChannels], 'float32');
-    floatsOf(backend, x_SCG).fill(0);
-    floatsOf(backend, dy_GO).fill(0);
-    const sums = new Float64Array(filterHeight * filterWidth * inChannels * outChannels);
-    for (let first = 0; first < batchSize; first += grid.samples) {
-      layInput(floatsOf(backend, x), floatsOf(backend, x_SCG), { grid, first });
-      layGradient(floatsOf(backend, dy), floatsOf(backend, dy_GO), { grid, first });
-      // One view of dy for all taps: the product packs its second factor once for each view.
-      withView(backend, { of: dy_GO, shape: [grid.places, outChannels] }, (b) => {
-        for (const [tap, view] of taps.entries()) {
-          const product = withView(backend, { of: x_SCG, ...view }, (a) => multiply({ inputs: { a, b }, attrs: PLAIN, backend }));
-          addTo(sums, tap * inChannels * outChannels, floatsOf(backend, product));
-          backend.disposeData(product.dataId);
-        }
-      });
-    }
-    for (const used of [x_SCG, dy_GO]) backend.disposeData(used.dataId);
-    const dw = backend.makeOutput([filterHeight, filterWidth, inChannels, outChannels], 'float32');
-    floatsOf(backend, dw).set(sums);
-    return dw;
-  };
-
-export const convolutionFilterGradients: readonly WasmKernel[] = [
-  { name: tf.Conv2DBackpropFilter, build: (stock) => filterGradient(stock(tf.BatchMatMul)) },
-];
+export const convolutionFilterGradients: readonly WasmKernel[] = [{ name: tf.Conv2DBackpropFilter, build: () => filterGradient }];

@@ -1,65 +1,87 @@
 /**
- * The gradient of a convolution for its input. At stride 1 it is a convolution of dy with the filter turned by half a turn,
- * which runs as fast as one forward; else a matrix product gives what each tap sends back, and loops add it up in its place.
+ * The gradient of a convolution for its input: convolutions of dy with the filter turned by half a turn, which run as fast as
+ * one forward. At a stride of s there are s by s of them: the rows of dx that leave the same rest by s see the same rows of the
+ * filter, and so do its columns.
  * Legend: dx_NHWC, dy_NPQO gradient of the output, w_KLCO filter.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
-import { type ConvolutionInfo, describeConvolution } from './convolution-info.js';
-import { floatsOf, type KernelBody, type WasmKernel } from './wasm-kernel.js';
+import { describeConvolution } from './convolution-info.js';
+import { convolve } from './convolution-loop.js';
+import { clearMemory } from './input-band.js';
+import { addressOf } from './loop-module.js';
+import type { KernelBody, WasmKernel } from './wasm-kernel.js';
+
+/** Along one axis: what the places of dx see that leave the rest `phase` when divided by the stride. */
+interface Phase {
+  readonly phase: number;
+  /** Places of dx. */
+  readonly places: number;
+  /** The last tap that they see, and how many: each is a stride before the one above. */
+  readonly lastTap: number;
+  readonly taps: number;
+  /** Zeros before dy; less than 0: so many of dy are left out. */
+  readonly before: number;
+}
+
+interface Axis {
+  readonly size: number;
+  readonly filter: number;
+  readonly stride: number;
+  /** Zeros before x. */
+  readonly padding: number;
+}
+
+function phasesOf({ size, filter, stride, padding }: Axis): Phase[] {
+  return Array.from({ length: Math.min(stride, size) }, (_, phase) => {
+    const firstTap = (phase + padding) % stride;
+    const taps = Math.max(0, Math.ceil((filter - firstTap) / stride));
+    // Place phase + s u meets tap firstTap + s t at the output u + (phase + padding - firstTap) / s - t.
+    const before = taps - 1 - (phase + padding - firstTap) / stride;
+    return { phase, places: Math.ceil((size - phase) / stride), lastTap: firstTap + stride * (taps - 1), taps, before };
+  });
+}
 
 const inputGradient: KernelBody = ({ inputs, attrs, backend }) => {
   const { dy, filter } = inputs as { dy: tf.Tensor4D; filter: tf.Tensor4D };
   const info = describeConvolution({ inputShape: attrs.inputShape as number[], filterShape: filter.shape, attrs, depthwise: false });
-  const { filterHeight, filterWidth, strideHeight, strideWidth, outHeight, outWidth, inHeight, inWidth, padInfo } = info;
-  if (strideHeight === 1 && strideWidth === 1) {
-    return tf.tidy(() => {
-      const turned = tf.transpose(tf.reverse(filter, [0, 1]), [0, 1, 3, 2]);
-      const top = filterHeight - 1 - padInfo.top;
-      const bottom = inHeight + padInfo.top - outHeight;
-      const left = filterWidth - 1 - padInfo.left;
-      const right = inWidth + padInfo.left - outWidth;
-      // Padding wider than the filter: what lies out there has no gradient to give.
-      const [batch, rows, columns, channels] = dy.shape;
-      const cut = [top, bottom, left, right].map((zeros) => Math.max(0, -zeros)) as [number, number, number, number];
-      const inner = tf.slice(dy, [0, cut[0], cut[2], 0], [batch, rows - cut[0] - cut[1], columns - cut[2] - cut[3], channels]);
-      const zeros: tf.backend_util.ExplicitPadding = [
-        [0, 0],
-        [Math.max(0, top), Math.max(0, bottom)],
-        [Math.max(0, left), Math.max(0, right)],
-        [0, 0],
-      ];
-      return tf.conv2d(inner, turned, 1, zeros);
-    });
-  }
-  const taps = tf.tidy(() => tf.matMul(tf.reshape(dy, [-1, info.outChannels]), tf.reshape(filter, [-1, info.outChannels]), false, true));
+  const { inHeight, inWidth, inChannels, outChannels, filterHeight, filterWidth, strideHeight, strideWidth, padInfo } = info;
   const dx = backend.makeOutput([...info.inShape], 'float32');
-  scatterTaps(floatsOf(backend, taps), floatsOf(backend, dx), info);
-  taps.dispose();
-  return dx;
-};
-
-/** Adds the rows of taps_NPQKLC to the places of dx_NHWC that they were taken from; dx may hold anything before. */
-function scatterTaps(taps: Float32Array, dx: Float32Array, info: ConvolutionInfo): void {
-  const { batchSize, outHeight, outWidth, inHeight, inWidth, inChannels, filterHeight, filterWidth, strideHeight, strideWidth, padInfo } =
-    info;
-  dx.fill(0);
-  let from = 0;
-  for (let n = 0; n < batchSize; n++) {
-    for (let p = 0; p < outHeight; p++) {
-      for (let q = 0; q < outWidth; q++) {
-        for (let k = 0; k < filterHeight; k++) {
-          const row = p * strideHeight + k - padInfo.top;
-          for (let l = 0; l < filterWidth; l++, from += inChannels) {
-            const column = q * strideWidth + l - padInfo.left;
-            if (row < 0 || row >= inHeight || column < 0 || column >= inWidth) continue;
-            const to = ((n * inHeight + row) * inWidth + column) * inChannels;
-            for (let c = 0; c < inChannels; c++) dx[to + c]! += taps[from + c]!;
-          }
-        }
-      }
+  const rows = phasesOf({ size: inHeight, filter: filterHeight, stride: strideHeight, padding: padInfo.top });
+  const columns = phasesOf({ size: inWidth, filter: filterWidth, stride: strideWidth, padding: padInfo.left });
+  const start = addressOf(backend, dx);
+  if ([...rows, ...columns].some(({ taps }) => taps === 0))
+    clearMemory(backend, start, 4 * info.batchSize * inHeight * inWidth * inChannels);
+  const tapSize = inChannels * outChannels;
+  for (const row of rows) {
+    for (const column of columns) {
+      if (row.taps * column.taps === 0) continue;
+      convolve(backend, {
+        windows: {
+          ...{ batch: info.batchSize, inHeight: info.outHeight, inWidth: info.outWidth, inChannels: outChannels },
+          ...{ outHeight: row.places, outWidth: column.places, filterHeight: row.taps, filterWidth: column.taps },
+          ...{ strideHeight: 1, strideWidth: 1, top: row.before, left: column.before },
+        },
+        outChannels: inChannels,
+        x: addressOf(backend, dy),
+        filter,
+        view: {
+          start: (row.lastTap * filterWidth + column.lastTap) * tapSize,
+          row: -strideHeight * filterWidth * tapSize,
+          column: -strideWidth * tapSize,
+          input: 1,
+          output: outChannels,
+        },
+        bias: null,
+        floor: Number.NEGATIVE_INFINITY,
+        y: start + 4 * (row.phase * inWidth + column.phase) * inChannels,
+        yPixel: 4 * strideWidth * inChannels,
+        yRow: 4 * strideHeight * inWidth * inChannels,
+        yImage: 4 * inHeight * inWidth * inChannels,
+      });
     }
   }
-}
+  return dx;
+};
 
 export const convolutionInputGradients: readonly WasmKernel[] = [{ name: tf.Conv2DBackpropInput, build: () => inputGradient }];

@@ -2,6 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { batchNorms } from './batch-norm.js';
+import { convolutions } from './convolution.js';
 import { convolutionFilterGradients } from './convolution-filter-gradient.js';
 import { convolutionInputGradients } from './convolution-input-gradient.js';
 import { depthwiseGradients } from './depthwise-gradient.js';
@@ -16,6 +17,7 @@ import type { KernelBody } from './wasm-kernel.js';
 
 const KERNELS = [
   ...batchNorms,
+  ...convolutions,
   ...convolutionFilterGradients,
   ...convolutionInputGradients,
   ...depthwiseGradients,

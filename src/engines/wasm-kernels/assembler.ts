@@ -1,0 +1,208 @@
+/**
+ * A small assembler for WebAssembly: functions written as expressions and loops in TypeScript become the bytes of a module.
+ * It knows the instructions that the kernels of this folder use, and checks no types: the engine's validator does.
+ *
+ * Invariants: functions take whole numbers and answer nothing; the module works on a memory that is imported.
+ * The numbers are those of the WebAssembly specification 2.0, chapter 5 (binary format).
+ */
+
+export type ValueType = 'i32' | 'f32' | 'v128';
+
+/** Instructions that leave one value on the stack. */
+export interface Value {
+  readonly code: readonly number[];
+}
+
+/** A variable of a function; as a value, what it holds. */
+export interface Local extends Value {
+  readonly index: number;
+}
+
+const TYPE_CODES: Readonly<Record<ValueType, number>> = { i32: 0x7f, f32: 0x7d, v128: 0x7b };
+const NO_VALUE = 0x40;
+const FUNCTION = 0x60;
+
+/** LEB128 of a whole number >= 0. */
+function unsigned(value: number): number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  do {
+    bytes.push((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
+    rest >>>= 7;
+  } while (rest > 0);
+  return bytes;
+}
+
+/** LEB128 of a whole number with a sign. */
+function signed(value: number): number[] {
+  const bytes: number[] = [];
+  for (let rest = value; ; rest >>= 7) {
+    const last = rest >= -64 && rest < 64;
+    bytes.push((rest & 0x7f) | (last ? 0 : 0x80));
+    if (last) return bytes;
+  }
+}
+
+const operation =
+  (...opcode: readonly number[]) =>
+  (...operands: readonly Value[]): Value => ({ code: [...operands.flatMap(({ code }) => code), ...opcode] });
+
+/** An instruction that reads memory, with its alignment as a power of two. */
+const reading =
+  (opcode: readonly number[], alignment: number) =>
+  (address: Value, offset = 0): Value => ({ code: [...address.code, ...opcode, alignment, ...unsigned(offset)] });
+
+const simd = (number: number): number[] => [0xfd, ...unsigned(number)];
+
+/** Whole numbers of 32 bits, addresses among them. */
+export const i32 = {
+  constant: (value: number): Value => ({ code: [0x41, ...signed(value)] }),
+  add: operation(0x6a),
+  multiply: operation(0x6c),
+} as const;
+
+/** Arithmetic that is written once and assembled for four numbers at a time and for one. */
+export interface Lanes {
+  readonly type: ValueType;
+  /** Numbers that go together. */
+  readonly count: number;
+  readonly zero: Value;
+  /** As many numbers as there are lanes. The offset is in bytes, as everywhere. */
+  readonly load: (address: Value, offset?: number) => Value;
+  /** One number, in every lane. */
+  readonly loadOne: (address: Value, offset?: number) => Value;
+  readonly storeCode: readonly number[];
+  readonly add: (a: Value, b: Value) => Value;
+  readonly subtract: (a: Value, b: Value) => Value;
+  readonly multiply: (a: Value, b: Value) => Value;
+  readonly maximum: (a: Value, b: Value) => Value;
+  /** `value` in the lanes where a > b, else zero. */
+  readonly whereGreater: (a: Value, b: Value, value: Value) => Value;
+}
+
+const vectorGreater = operation(...simd(0x44));
+const vectorAnd = operation(...simd(0x4e));
+
+export const four: Lanes = {
+  type: 'v128',
+  count: 4,
+  zero: { code: [...simd(0x0c), ...new Array<number>(16).fill(0)] },
+  load: reading(simd(0x00), 2),
+  loadOne: reading(simd(0x09), 2),
+  storeCode: [...simd(0x0b), 2],
+  add: operation(...simd(0xe4)),
+  subtract: operation(...simd(0xe5)),
+  multiply: operation(...simd(0xe6)),
+  maximum: operation(...simd(0xe9)),
+  whereGreater: (a, b, value) => vectorAnd(vectorGreater(a, b), value),
+};
+
+const ZERO: Value = { code: [0x43, 0, 0, 0, 0] };
+const scalarGreater = operation(0x5e);
+const select = operation(0x1b);
+
+export const one: Lanes = {
+  type: 'f32',
+  count: 1,
+  zero: ZERO,
+  load: reading([0x2a], 2),
+  loadOne: reading([0x2a], 2),
+  storeCode: [0x38, 2],
+  add: operation(0x92),
+  subtract: operation(0x93),
+  multiply: operation(0x94),
+  maximum: operation(0x97),
+  whereGreater: (a, b, value) => select(value, ZERO, scalarGreater(a, b)),
+};
+
+const localAt = (index: number): Local => ({ index, code: [0x20, ...unsigned(index)] });
+
+/** A function under construction: its parameters, all i32 and named for the caller, then statements in their order. */
+export class FunctionCode<Name extends string = string> {
+  readonly names: readonly Name[];
+  readonly parameters: Readonly<Record<Name, Local>>;
+  readonly #locals: ValueType[] = [];
+  readonly #code: number[] = [];
+
+  constructor(names: readonly Name[]) {
+    this.names = names;
+    this.parameters = Object.fromEntries(names.map((key, index) => [key, localAt(index)])) as Record<Name, Local>;
+  }
+
+  /** A new variable that starts with `value`. */
+  variable(type: ValueType, value: Value): Local {
+    const local = localAt(this.names.length + this.#locals.length);
+    this.#locals.push(type);
+    this.set(local, value);
+    return local;
+  }
+
+  set({ index }: Local, value: Value): void {
+    this.#code.push(...value.code, 0x21, ...unsigned(index));
+  }
+
+  /** Moves a variable on by so much. */
+  advance(local: Local, by: Value): void {
+    this.set(local, i32.add(local, by));
+  }
+
+  store({ storeCode }: Lanes, { address, offset = 0, value }: { address: Value; offset?: number; value: Value }): void {
+    this.#code.push(...address.code, ...value.code, ...storeCode, ...unsigned(offset));
+  }
+
+  /** Copies bytes; the two places may overlap. */
+  copyBytes({ from, to, count }: { from: Value; to: Value; count: Value }): void {
+    this.#code.push(...to.code, ...from.code, ...count.code, 0xfc, 0x0a, 0, 0);
+  }
+
+  clearBytes(to: Value, count: Value): void {
+    this.#code.push(...to.code, ...i32.constant(0).code, ...count.code, 0xfc, 0x0b, 0);
+  }
+
+  /** Carries out what `body` states as many times as `count` says, which may be zero and not less. */
+  repeat(count: Value, body: () => void): void {
+    const left = this.variable('i32', count);
+    this.#code.push(0x02, NO_VALUE, ...left.code, 0x45, 0x0d, 0, 0x03, NO_VALUE);
+    body();
+    this.advance(left, i32.constant(-1));
+    this.#code.push(...left.code, 0x0d, 0, 0x0b, 0x0b);
+  }
+
+  /** The function as an entry of the code section. */
+  get bytes(): number[] {
+    const locals = this.#locals.flatMap((type) => [1, TYPE_CODES[type]]);
+    const body = [...unsigned(this.#locals.length), ...locals, ...this.#code, 0x0b];
+    return [...unsigned(body.length), ...body];
+  }
+}
+
+function name(text: string): number[] {
+  const bytes = new TextEncoder().encode(text);
+  return [...unsigned(bytes.length), ...bytes];
+}
+
+function section(id: number, entries: readonly (readonly number[])[]): number[] {
+  const content = [...unsigned(entries.length), ...entries.flat()];
+  return [id, ...unsigned(content.length), ...content];
+}
+
+/** The bytes of a module that exports the functions under their names and imports its memory as `env.memory`. */
+export function assemble(functions: Readonly<Record<string, Pick<FunctionCode, 'names' | 'bytes'>>>): Uint8Array<ArrayBuffer> {
+  const codes = Object.values(functions);
+  const types = codes.map(({ names }) => [FUNCTION, ...unsigned(names.length), ...names.map(() => TYPE_CODES.i32), 0]);
+  const exports = Object.keys(functions).map((key, index) => [...name(key), 0, ...unsigned(index)]);
+  return new Uint8Array([
+    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...section(1, types),
+    ...section(2, [[...name('env'), ...name('memory'), 2, 0, 1]]),
+    ...section(
+      3,
+      codes.map((_, index) => unsigned(index)),
+    ),
+    ...section(7, exports),
+    ...section(
+      10,
+      codes.map(({ bytes }) => bytes),
+    ),
+  ]);
+}

@@ -1,0 +1,203 @@
+/**
+ * Convolution as one pass over the images: a tile of up to four pixels by eight channels of the output is held in variables
+ * while everything it looks at is read. Without padding and im2col; the numbers are added in the order that tfjs adds them in.
+ * Legend: x_NHWC input, w_KLCO filter, y_NPQO output.
+ */
+
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import type * as tf from '@tensorflow/tfjs-core';
+import { present } from '../../base/assert.js';
+import { FunctionCode, i32, type Local } from './assembler.js';
+import { BLOCKS, type Block, cutIntoBlocks, offsetsOf } from './column-block.js';
+import { type Band, InputBands, type Windows } from './input-band.js';
+import { loopModule, withScratch } from './loop-module.js';
+import { floatsOf } from './wasm-kernel.js';
+
+/** Pixels and channels of a tile: with four by eight the variables still fit the sixteen registers of x64. */
+const PIXELS = [4, 3, 2, 1] as const;
+const WIDTHS = [8, 4, 1] as const;
+/** Bytes of a frame: half of a small second-level cache. */
+const BAND_BYTES = 2 ** 17;
+
+/**
+ * A tile after the other along a row of the output, and row after row, for one block of output channels. y = floor where the
+ * sum is less. `inner`: numbers of x that adjoin in one row of a window; `xRow` leads to the next row of windows, `xLine` to the
+ * next row of the image.
+ */
+function tileLoop(pixels: number, block: Block) {
+  const names = ['x', 'w', 'bias', 'floor', 'y', 'rows', 'tiles', 'filterHeight', 'inner'] as const;
+  const code = new FunctionCode([...names, 'xRow', 'xPixel', 'xLine', 'yRow', 'yPixel']);
+  const { x, w, bias, floor, y, rows, tiles, filterHeight, inner, xRow, xPixel, xLine, yRow, yPixel } = code.parameters;
+  const { lanes, width } = block;
+  const offsets = offsetsOf(block);
+  const address = (value = i32.constant(0)) => code.variable('i32', value);
+  const [xTile, xFilter, wAt, yAt] = [address(), address(), address(), address()];
+  const xs = Array.from({ length: pixels }, () => address());
+  const xTileStep = address(i32.multiply(xPixel, i32.constant(pixels)));
+  const sums = xs.map(() => offsets.map(() => code.variable(lanes.type, lanes.zero)));
+  const factors = offsets.map(() => code.variable(lanes.type, lanes.zero));
+  const value = code.variable(lanes.type, lanes.zero);
+  const addTap = () => {
+    for (const [i, factor] of factors.entries()) code.set(factor, lanes.load(wAt, offsets[i]));
+    for (const [p, ofPixel] of sums.entries()) {
+      code.set(value, lanes.loadOne(xs[p] as Local));
+      for (const [i, sum] of ofPixel.entries()) code.set(sum, lanes.add(sum, lanes.multiply(value, factors[i] as Local)));
+    }
+    for (const at of xs) code.advance(at, i32.constant(4));
+    code.advance(wAt, i32.constant(4 * width));
+  };
+  const storePixel = (sum: Local, offset: number) =>
+    code.store(lanes, { address: yAt, offset, value: lanes.maximum(sum, lanes.loadOne(floor)) });
+  const computeTile = () => {
+    for (const [i, sum] of sums.flat().entries()) code.set(sum, lanes.load(bias, offsets[i % offsets.length]));
+    code.set(xFilter, xTile);
+    code.set(wAt, w);
+    code.repeat(filterHeight, () => {
+      for (const [p, at] of xs.entries()) code.set(at, p === 0 ? xFilter : i32.add(xs[p - 1] as Local, xPixel));
+      code.repeat(inner, addTap);
+      code.advance(xFilter, xLine);
+    });
+    for (const ofPixel of sums) {
+      for (const [i, sum] of ofPixel.entries()) storePixel(sum, offsets[i] as number);
+      code.advance(yAt, yPixel);
+    }
+    code.advance(xTile, xTileStep);
+  };
+  code.repeat(rows, () => {
+    code.set(xTile, x);
+    code.set(yAt, y);
+    code.repeat(tiles, computeTile);
+    code.advance(x, xRow);
+    code.advance(y, yRow);
+  });
+  return code;
+}
+
+const loopsOn = loopModule(
+  Object.fromEntries(PIXELS.flatMap((pixels) => WIDTHS.map((width) => [nameOf(pixels, width), tileLoop(pixels, BLOCKS[width])] as const))),
+);
+
+function nameOf(pixels: number, width: number): string {
+  return `tile ${pixels} x ${width}`;
+}
+
+/** Where the weight of filter row k, column l, input channel i and output channel o is: start + k row + l column + ...; numbers, not bytes. */
+export interface FilterView {
+  readonly start: number;
+  readonly row: number;
+  readonly column: number;
+  readonly input: number;
+  readonly output: number;
+}
+
+export interface Convolution {
+  readonly windows: Windows;
+  readonly outChannels: number;
+  /** Address of the images. */
+  readonly x: number;
+  readonly filter: tf.TensorInfo;
+  readonly view: FilterView;
+  /** A number for each output channel. */
+  readonly bias: tf.TensorInfo | null;
+  /** What is less becomes this: 0 for ReLU, minus infinity for nothing. */
+  readonly floor: number;
+  /** Address of the output, and the bytes from one pixel, row and image of it to the next. */
+  readonly y: number;
+  readonly yPixel: number;
+  readonly yRow: number;
+  readonly yImage: number;
+}
+
+/** Writes y; what lies between its pixels stays as it is. */
+export function convolve(backend: BackendWasm, convolution: Convolution): void {
+  const { windows, outChannels, x } = convolution;
+  const { batch, outHeight, outWidth, filterHeight, filterWidth, inChannels } = windows;
+  if (outHeight <= 0 || outWidth <= 0 || batch * outChannels === 0) return;
+  const rows = bandRows(windows);
+  const bands = new InputBands(backend, windows, { samples: 1, rows });
+  const weights = filterHeight * filterWidth * inChannels * outChannels;
+  withScratch(backend, bands.frameCount + weights + outChannels + 1, (frame) => {
+    const packed = frame + 4 * bands.frameCount;
+    bands.clear(frame);
+    packFilter(backend, convolution, packed);
+    for (let n = 0; n < batch; n++) {
+      for (let row = 0; row < outHeight; row += rows) {
+        const band = { first: n, samples: 1, row, rows: Math.min(rows, outHeight - row) };
+        convolveBand(backend, convolution, { at: bands.read(x, frame, band), rowStep: bands.rowStep, packed, band });
+      }
+    }
+  });
+}
+
+function bandRows({ outHeight, outWidth, inChannels, strideWidth, strideHeight }: Windows): number {
+  const bytes = 4 * inChannels * outWidth * strideWidth * strideHeight;
+  return Math.max(1, Math.min(outHeight, Math.floor(BAND_BYTES / bytes)));
+}
+
+interface BandWork {
+  /** Address of the first window. */
+  readonly at: number;
+  readonly rowStep: number;
+  /** Address of the weights, the bias and the floor. */
+  readonly packed: number;
+  readonly band: Band;
+}
+
+function convolveBand(backend: BackendWasm, convolution: Convolution, { at, rowStep, packed, band }: BandWork): void {
+  const { windows, outChannels, y, yPixel, yRow, yImage } = convolution;
+  const { filterHeight, filterWidth, inChannels, strideHeight, strideWidth, outWidth } = windows;
+  const loops = loopsOn(backend);
+  const taps = filterHeight * filterWidth * inChannels;
+  const bias = packed + 4 * taps * outChannels;
+  const pixelStep = 4 * strideWidth * inChannels;
+  const tiles = cutIntoBlocks(outWidth, PIXELS);
+  for (const { width, start, blocks } of cutIntoBlocks(outChannels, WIDTHS)) {
+    for (let channel = start; channel < start + width * blocks; channel += width) {
+      for (const tile of tiles) {
+        present(
+          loops[nameOf(tile.width, width)],
+          'loop',
+        )({
+          x: at + tile.start * pixelStep,
+          w: packed + 4 * taps * channel,
+          bias: bias + 4 * channel,
+          floor: bias + 4 * outChannels,
+          y: y + band.first * yImage + band.row * yRow + tile.start * yPixel + 4 * channel,
+          rows: band.rows,
+          tiles: tile.blocks,
+          filterHeight,
+          inner: filterWidth * inChannels,
+          xRow: strideHeight * rowStep,
+          xPixel: pixelStep,
+          xLine: rowStep,
+          yRow,
+          yPixel,
+        });
+      }
+    }
+  }
+}
+
+/** Block after block of output channels, so that a tile reads its weights in order; then the bias and the floor. */
+function packFilter(backend: BackendWasm, { windows, outChannels, filter, view, bias, floor }: Convolution, packed: number): void {
+  const { filterHeight, filterWidth, inChannels } = windows;
+  const weights = floatsOf(backend, filter);
+  const count = filterHeight * filterWidth * inChannels * outChannels;
+  const to = new Float32Array(weights.buffer, packed, count + outChannels + 1);
+  let place = 0;
+  for (const { width, start, blocks } of cutIntoBlocks(outChannels, WIDTHS)) {
+    for (let channel = start; channel < start + width * blocks; channel += width) {
+      for (let k = 0; k < filterHeight; k++) {
+        for (let l = 0; l < filterWidth; l++) {
+          let from = view.start + k * view.row + l * view.column + channel * view.output;
+          for (let i = 0; i < inChannels; i++, from += view.input) {
+            for (let o = 0; o < width; o++) to[place++] = weights[from + o * view.output] as number;
+          }
+        }
+      }
+    }
+  }
+  if (bias === null) to.fill(0, count, count + outChannels);
+  else to.set(floatsOf(backend, bias), count);
+  to[count + outChannels] = floor;
+}
