@@ -6,7 +6,9 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     projects: [
-      { test: { ...limits, name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**'] } },
+      { test: { ...limits, name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**', 'test/long/**'] } },
+      // Minutes each: `npm run test:long`.
+      { test: { ...limits, name: 'long', include: ['test/long/**/*.test.ts'], testTimeout: 300_000 } },
       // Whole runs of processes: after the others, and one at a time.
       {
         test: {

@@ -1,5 +1,5 @@
 /**
- * `npm test`: sets up, runs vitest with the arguments given, and ends with one line that counts tests. Says why tests
+ * `npm test` and `npm run test:long`: sets up, runs vitest with the arguments given, and ends with one line that counts tests. Says why tests
  * were skipped.
  */
 
@@ -15,7 +15,7 @@ await afterSetUp(async () => {
   // The default output for people, and ours for the last line.
   const reporters = ['--reporter=default', `--reporter=${join(packageFolder, 'deploy/local/test-reporter.mjs')}`];
   const vitest = join(packageFolder, 'node_modules/vitest/vitest.mjs');
-  const child = spawn(process.execPath, [vitest, 'run', ...reporters, ...process.argv.slice(2)], {
+  const child = spawn(process.execPath, [vitest, 'run', ...reporters, ...vitestArguments(process.argv.slice(2))], {
     cwd: packageFolder,
     stdio: 'inherit',
     env: { ...process.env, STILLHOUSE_TEST_REPORT: report },
@@ -27,6 +27,11 @@ await afterSetUp(async () => {
   tellCounts(report);
   rmSync(folder, { recursive: true });
 });
+
+/** Without a project named, all but the long ones. */
+function vitestArguments(given) {
+  return given.includes('--project') ? given : ['--project', 'fast', '--project', 'e2e', ...given];
+}
 
 function tellCounts(report) {
   let counts;

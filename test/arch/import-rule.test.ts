@@ -14,7 +14,7 @@ interface Rule {
   readonly forbids: (edge: Import) => boolean;
 }
 
-const TFJS_ROOMS = /^(src\/(nn|engines|losses|optim)|worker\/(engine|teacher|student))\//;
+const TFJS_ROOMS = /^(src\/(nn|engines|losses|optim|trace)|worker\/(engine|teacher|student))\//;
 const CORE_MAY_IMPORT =
   /^(coordinator\/core\/|src\/(base|errors|protocol)\/|src\/config\/(schema|stage-graph)\.ts|src\/data\/shard-plan\.ts)/;
 
@@ -49,7 +49,7 @@ const RULES: readonly Rule[] = [
   },
   {
     name: 'tfjs stays in the rooms that compute',
-    mend: 'work with typed arrays here, and turn them into tensors in src/nn, src/engines, src/losses, src/optim or a worker engine',
+    mend: 'work with typed arrays here, and turn them into tensors in src/nn, src/engines, src/losses, src/optim, src/trace or a worker engine',
     forbids: ({ from, to }) => to.startsWith('@tensorflow/') && !TFJS_ROOMS.test(from),
   },
   {

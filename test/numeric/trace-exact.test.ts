@@ -1,0 +1,35 @@
+/** With oneDNN off the graph computes as the eager engine does: the traced program must give the same bits. The deep models are in test/long. */
+
+import { beforeAll, test } from 'vitest';
+import { openEngine } from '../../src/engines/catalogue.js';
+import { describeTensorflow } from '../support/tensorflow-engine.js';
+import { catalogueModel, DEEP_MODELS, expectSameBits, MODEL_NAMES, OPTIMIZERS, openPair, STAGES } from '../support/trace-parity.js';
+
+// Read by libtensorflow when it is loaded, which is in this file's own process.
+process.env.TF_ENABLE_ONEDNN_OPTS = '0';
+
+describeTensorflow('traced as eager, to the bit', () => {
+  beforeAll(() => openEngine('tensorflow'));
+
+  const methods = Object.entries(STAGES).flatMap(([loss, stageOf]) =>
+    Object.entries(OPTIMIZERS).map(([name, optimizer]) => [loss, name, stageOf(optimizer)] as const),
+  );
+  test.each(methods)('%s, %s', (_loss, _optimizer, stage) => {
+    const pair = openPair({ build: () => catalogueModel('cnn'), stage });
+    expectSameBits(pair, { steps: 5, taught: stage.kind === 'distil' });
+    pair.dispose();
+  });
+
+  const stage = STAGES.distillation!(OPTIMIZERS['sgd with momentum']!);
+  test.each(MODEL_NAMES.filter((name) => !DEEP_MODELS.has(name)))('%s', (name) => {
+    const pair = openPair({ build: () => catalogueModel(name), stage });
+    expectSameBits(pair, { steps: 2, taught: true });
+    pair.dispose();
+  });
+
+  test('resnet8 with projected shortcuts', () => {
+    const pair = openPair({ build: () => catalogueModel('resnet8', { shortcut: 'B' }), stage });
+    expectSameBits(pair, { steps: 2, taught: true });
+    pair.dispose();
+  });
+});
