@@ -100,6 +100,14 @@ export function onReady(turn: Turn, member: Member, message: WorkerMessageOf<'wo
   else relink(turn);
 }
 
+/** How it runs the steps of a stage: for people to know. */
+export function onPrepared(turn: Turn, { worker, role, engine }: Member, message: WorkerMessageOf<'worker.prepared'>): void {
+  const { stage, traced, precision, threads, note } = message;
+  const how = { worker, role, engine: engine?.name ?? 'unknown', stage, traced, precision, threads, note };
+  log(turn, ['info', 'worker.prepared'], how);
+  report(turn, { type: 'worker-prepared', ...how });
+}
+
 /** A sign of life: the lease begins anew (run.ts has noted the time), and the counters are kept. */
 export function onRenew(turn: Turn, member: Member, message: WorkerMessageOf<'worker.renew'>): void {
   const { progress, images, busyMs, controlBytes, dataBytes } = message;

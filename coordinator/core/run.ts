@@ -14,7 +14,7 @@ import { advance } from './advance.js';
 import { finish } from './ending.js';
 import { abandonOther, onArtifactStored, onOtherDeadline } from './evaluating.js';
 import { acceptEvaluated, acceptTrained, onFailed, onUnreachable } from './failing.js';
-import { onHello, onLeave, onReady, onRenew, refuse, releaseLeavers, removeExpired, removeMember } from './membership.js';
+import { onHello, onLeave, onPrepared, onReady, onRenew, refuse, releaseLeavers, removeExpired, removeMember } from './membership.js';
 import { expiryMs, type Member, withMember } from './roster.js';
 import { abandonSaving, onStored } from './saving.js';
 import { NO_TOTALS } from './summary.js';
@@ -99,6 +99,8 @@ function onMemberMessage(turn: Turn, member: Member, message: Exclude<WorkerMess
   switch (message.type) {
     case 'worker.ready':
       return onReady(turn, member, message);
+    case 'worker.prepared':
+      return onPrepared(turn, member, message);
     case 'worker.renew':
       return onRenew(turn, member, message);
     case 'worker.lost':

@@ -14,6 +14,8 @@ export class BarView implements RunView {
   readonly #clock: Clock;
   readonly #byStage = new Map<string, SingleBar>();
   #evaluatedMs = Number.NEGATIVE_INFINITY;
+  /** How stages run: all workers of a role say the same. */
+  readonly #prepared = new Set<string>();
 
   /** Draws on this stream, which must be a terminal. */
   constructor(stream: NodeJS.WritableStream, clock: Clock) {
@@ -52,6 +54,12 @@ export class BarView implements RunView {
         this.#evaluatedMs = this.#clock.nowMs();
         this.note(describeReport(report));
         return;
+      case 'worker-prepared': {
+        const line = describeReport(report);
+        if (!this.#prepared.has(line)) this.note(line);
+        this.#prepared.add(line);
+        return;
+      }
       case 'stage-done': {
         const bar = this.#byStage.get(report.result.stage);
         const { last } = report.result;

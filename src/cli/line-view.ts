@@ -16,6 +16,8 @@ export class LineView implements RunView {
   readonly #output: Output;
   readonly #clock: Clock;
   readonly #toldMs = new Map<Report['type'], number>();
+  /** How stages run: all workers of a role say the same. */
+  readonly #prepared = new Set<string>();
 
   constructor(output: Output, clock: Clock) {
     this.#output = output;
@@ -27,7 +29,12 @@ export class LineView implements RunView {
     const nowMs = this.#clock.nowMs();
     if (nowMs - (this.#toldMs.get(type) ?? Number.NEGATIVE_INFINITY) < (LEAST_MS[type] ?? 0)) return;
     this.#toldMs.set(type, nowMs);
-    this.#output.note(describeReport(report));
+    const line = describeReport(report);
+    if (type === 'worker-prepared') {
+      if (this.#prepared.has(line)) return;
+      this.#prepared.add(line);
+    }
+    this.#output.note(line);
   }
 
   note(text: string): void {

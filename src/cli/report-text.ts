@@ -36,6 +36,8 @@ export function describeReport(report: Report): string {
     }
     case 'worker-joined':
       return `${report.role} ${report.worker} joined (engine ${report.engine})`;
+    case 'worker-prepared':
+      return describePrepared(report);
     case 'worker-gone':
       return `${report.role} ${report.worker} is gone: ${report.reason}`;
     case 'run-ended':
@@ -43,6 +45,13 @@ export function describeReport(report: Report): string {
     default:
       return assertNever(report, 'report');
   }
+}
+
+/** Without the worker's name: those that run alike have the same line. */
+function describePrepared({ role, engine, stage, traced, precision, threads, note }: Extract<Report, { type: 'worker-prepared' }>): string {
+  const what = role === 'teacher' ? 'teachers answer' : 'students train';
+  const how = `${traced ? 'by graphs' : 'op by op'} on ${engine}, ${precision}, ${threads} ${threads === 1 ? 'thread' : 'threads'} each`;
+  return `${stage}: ${what} ${how}${note === null ? '' : `: ${note}`}`;
 }
 
 /** How far a stage is, 0 to 1. */

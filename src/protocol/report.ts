@@ -68,6 +68,18 @@ export type Report =
       readonly incarnation: number;
       readonly engine: string;
     }
+  /** How the steps of a stage run on a worker: told again where it changes. */
+  | {
+      readonly type: 'worker-prepared';
+      readonly worker: string;
+      readonly role: string;
+      readonly engine: string;
+      readonly stage: string;
+      readonly traced: boolean;
+      readonly precision: string;
+      readonly threads: number;
+      readonly note: string | null;
+    }
   | { readonly type: 'worker-gone'; readonly worker: string; readonly role: string; readonly incarnation: number; readonly reason: string }
   | { readonly type: 'run-ended'; readonly outcome: Outcome; readonly message: string };
 

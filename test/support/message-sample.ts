@@ -19,6 +19,7 @@ const ranges = [
 export const WORKER_MESSAGES: readonly WorkerMessage[] = [
   { type: 'worker.hello', protocol: PROTOCOL_VERSION, schema: SCHEMA_HASH, worker: 'student-1', role: 'student', host: 'höst', pid: 4242 },
   { type: 'worker.ready', ...life, endpoint, engine: 'wasm' },
+  { type: 'worker.prepared', ...life, stage: 'distil', traced: true, precision: 'bf16', threads: 2, note: 'slow here' },
   { type: 'worker.renew', ...life, progress: 9, images: 640, busyMs: 12.5, controlBytes: 1000, dataBytes: 2 ** 40 },
   { type: 'worker.trained', ...life, round, samples: 512, lossSum: -1.25, correct: 100, trainMs: 33.3 },
   { type: 'worker.averaged', ...life, round, attempt: 2, hash, contained: 2048 },

@@ -3,7 +3,7 @@
 import { present } from '../../src/base/assert.js';
 import type { Clock } from '../../src/base/clock.js';
 import type { Incarnation, Term } from '../../src/base/ids.js';
-import type { Recipe, TrainingStage } from '../../src/config/schema.js';
+import type { EngineName, Recipe, TrainingStage } from '../../src/config/schema.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { LogFields, Logger } from '../../src/log/logger.js';
 import { cutText } from '../../src/protocol/field.js';
@@ -17,6 +17,8 @@ export interface EngineContext {
   readonly term: Term;
   readonly incarnation: Incarnation;
   readonly recipe: Recipe;
+  /** What is open, and the threads that it really uses. */
+  readonly compute: { readonly engine: EngineName; readonly threads: number };
   /** The coordinator's data plane. */
   readonly dataEndpoint: string;
   readonly clock: Clock;

@@ -6,7 +6,9 @@
 import { assertNever } from '../../src/base/assert.js';
 import type { Clock, TimerHandle } from '../../src/base/clock.js';
 import { parseRecipe } from '../../src/config/load.js';
+import type { EngineName } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
+import { requirePrecision } from '../../src/engines/choose-step.js';
 import type { Logger } from '../../src/log/logger.js';
 import { serveData } from '../../src/transport/data-server.js';
 import type { Transport } from '../../src/transport/transport.js';
@@ -44,18 +46,21 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   const { configure, transport, clock, logger, loaderProgram, send, crash } = options;
   const { term, incarnation, placement, dataEndpoint, listen } = configure;
   const recipe = parseRecipe(configure.recipe);
-  const { name, note, isMultithreaded } = await openEngine(configure.engine ?? recipe.workers.engine, (engine) => {
-    send({ type: 'engine.opening', engine });
-  });
-  const threads = isMultithreaded ? placement.threads : 1;
-  logger.info('engine.opened', { engine: name, note, device: placement.device, threads });
+  const onTry = (engine: EngineName) => send({ type: 'engine.opening', engine });
+  const { name, note, isMultithreaded } = await openEngine(configure.engine ?? recipe.workers.engine, onTry);
+  requirePrecision(name, recipe.engine);
+  const compute = { engine: name, threads: isMultithreaded ? placement.threads : 1 };
+  logger.info('engine.opened', { ...compute, device: placement.device, note });
   const peers = new Peers(transport, clock);
   const meter = new Meter(clock);
   const splits = new SplitShelf(recipe.data);
   const loaders = new LoaderShelf(recipe, configure.role, loaderProgram);
   const report: EngineContext['report'] = (message) => send({ ...message, term, incarnation });
   const showProgress = () => send(meter.progress(peers.bytes()));
-  const context = { term, incarnation, recipe, dataEndpoint, clock, peers, splits, loaders, meter, logger, showProgress, report, crash };
+  const context: EngineContext = {
+    ...{ term, incarnation, recipe, compute, dataEndpoint },
+    ...{ clock, peers, splits, loaders, meter, logger, showProgress, report, crash },
+  };
   const role = roleOf(configure.role, context);
   const server = await serveData({ transport, endpoint: listen, answer: (request) => role.answer(request) });
   report({ type: 'worker.ready', endpoint: server.endpoint, engine: name });

@@ -21,7 +21,14 @@ export type EngineOrder = CoordinatorMessageOf<
 
 /** The worker's messages that come from the engine. */
 export type EngineReport = WorkerMessageOf<
-  'worker.ready' | 'worker.trained' | 'worker.averaged' | 'worker.unreachable' | 'worker.evaluated' | 'worker.serving' | 'worker.failed'
+  | 'worker.ready'
+  | 'worker.prepared'
+  | 'worker.trained'
+  | 'worker.averaged'
+  | 'worker.unreachable'
+  | 'worker.evaluated'
+  | 'worker.serving'
+  | 'worker.failed'
 >;
 
 /** The first message to an engine: which life of which worker it is, and what it needs to begin. From the agent. */

@@ -3,9 +3,10 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { present } from '../../src/base/assert.js';
 import type { TrainingStage } from '../../src/config/schema.js';
-import { buildEagerStep } from '../../src/engines/eager-step.js';
+import { buildStep, type StepNotice } from '../../src/engines/choose-step.js';
 import type { StepProgram } from '../../src/engines/step-program.js';
 import { buildModel } from '../../src/nn/build.js';
+import { cutText } from '../../src/protocol/field.js';
 import { type EngineContext, trainingStage } from './context.js';
 import { initialSeed } from './view.js';
 
@@ -24,10 +25,11 @@ export interface StageModel {
 }
 
 /**
- * Builds the model of a stage, and has the agent know that a batch may take longer from now on. `purpose` decides whether it has an optimiser. Throws model.invalid and
- * what the data throws.
+ * Builds the model of a stage, and has the agent know that a batch may take longer from now on. `taught`: the stage that
+ * the model is to teach; null: it is trained, and has an optimiser. Throws model.invalid, engine.unusable and what the
+ * data throws.
  */
-export async function openStageModel(context: EngineContext, name: string, purpose: 'train' | 'infer'): Promise<StageModel> {
+export async function openStageModel(context: EngineContext, name: string, taught: string | null): Promise<StageModel> {
   const stage = trainingStage(context, name);
   const { height, width, channels, classes } = await context.splits.get(stage.on);
   const inputShape = [height, width, channels] as const;
@@ -35,7 +37,14 @@ export async function openStageModel(context: EngineContext, name: string, purpo
   const model = await buildModel(present(context.recipe.models[stage.model], `model ${stage.model}`), { inputShape, classes, seed });
   context.meter.forgetTimes();
   context.showProgress();
-  const program = buildEagerStep({ model, stage: purpose === 'train' ? stage : null, inputShape });
+  const program = buildStep({
+    engine: context.compute.engine,
+    wanted: context.recipe.engine,
+    model,
+    stage: taught === null ? stage : null,
+    inputShape,
+    onNotice: noticesTo(context, taught ?? name),
+  });
   return {
     name,
     stage,
@@ -48,5 +57,20 @@ export async function openStageModel(context: EngineContext, name: string, purpo
       program.dispose();
       model.dispose();
     },
+  };
+}
+
+/** Logs how the steps of a stage run, and has the coordinator know: of many sizes of batch that run alike, once. */
+function noticesTo(context: EngineContext, stage: string): (notice: StepNotice) => void {
+  const { engine, threads } = context.compute;
+  const told = new Set<string>();
+  return (notice) => {
+    const { traced, precision, reason } = notice;
+    context.logger[reason === undefined ? 'info' : 'warn']('step.chosen', { stage, engine, threads, ...notice });
+    const note = reason === undefined ? null : cutText(reason);
+    const key = JSON.stringify([traced, precision, note]);
+    if (told.has(key)) return;
+    told.add(key);
+    context.report({ type: 'worker.prepared', stage, traced, precision, threads, note });
   };
 }

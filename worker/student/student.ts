@@ -139,7 +139,7 @@ export class Student implements Role {
     if (this.#model?.name === stage) return this.#model;
     this.#model?.dispose();
     this.#model = null;
-    this.#model = await openStageModel(this.#context, stage, 'train');
+    this.#model = await openStageModel(this.#context, stage, null);
     return this.#model;
   }
 

@@ -95,7 +95,7 @@ export class Teacher implements Role {
     const context = this.#context;
     const recipe = trainingStage(context, stage);
     const split = await abortable(context.splits.get(recipe.on), signal);
-    const model = await openStageModel(context, from, 'infer');
+    const model = await openStageModel(context, from, stage);
     try {
       const name = { stage: from, round: null, hash: null, schema: model.program.schema.hash };
       const { parameters } = await abortable(fetchCheckpoint(context, checkpoint, name), signal);

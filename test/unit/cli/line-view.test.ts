@@ -80,4 +80,22 @@ describe('progress as lines', () => {
       ]).slice(1),
     ).toEqual(['student a joined (engine wasm)', 'student b joined (engine wasm)']);
   });
+
+  test('tells how a stage runs once for all workers that run it so', () => {
+    const how = { engine: 'tensorflow', stage: 'teacher', traced: true, precision: 'bf16', threads: 1, note: null } as const;
+    const prepared = (worker: string, more: object = {}): Report => ({ type: 'worker-prepared', worker, role: 'student', ...how, ...more });
+    expect(
+      lines([
+        [0, prepared('a')],
+        [0, prepared('b')],
+        [9, prepared('a', { traced: false, precision: 'fp32', note: 'a draw of its own' })],
+        [9, prepared('c', { role: 'teacher', threads: 2 })],
+        [99, prepared('b')],
+      ]),
+    ).toEqual([
+      'teacher: students train by graphs on tensorflow, bf16, 1 thread each',
+      'teacher: students train op by op on tensorflow, fp32, 1 thread each: a draw of its own',
+      'teacher: teachers answer by graphs on tensorflow, bf16, 2 threads each',
+    ]);
+  });
 });

@@ -56,6 +56,8 @@ export function smallRecipe(folder: string, stages: Record<string, unknown> = {}
 export class TestEngine {
   readonly incarnation: Incarnation;
   readonly reports: EngineReport[] = [];
+  /** How its steps run: apart, because that does not come at a time of its own. */
+  readonly prepared: ReportOf<'worker.prepared'>[] = [];
   readonly crashes: unknown[] = [];
   readonly progress: EngineProgress[] = [];
   /** Lines of its log. */
@@ -80,6 +82,10 @@ export class TestEngine {
   readonly onMessage = (message: FromEngine): void => {
     if (message.type === 'engine.progress') this.progress.push(message);
     if (message.type === 'engine.progress' || message.type === 'engine.unusable' || message.type === 'engine.opening') return;
+    if (message.type === 'worker.prepared') {
+      this.prepared.push(message);
+      return;
+    }
     this.reports.push(message);
     this.#notify();
   };

@@ -1,0 +1,43 @@
+import { beforeAll, expect, test } from 'vitest';
+import type { EngineName, EngineRecipe } from '../../../src/config/schema.js';
+import { openEngine } from '../../../src/engines/catalogue.js';
+import { buildStep, type StepNotice } from '../../../src/engines/choose-step.js';
+import { describeTensorflow } from '../../support/tensorflow-engine.js';
+import { noiseBatch, normModel, trainStage } from '../../support/training.js';
+
+const inputShape = [4, 4, 2] as const;
+const classes = 3;
+
+/** What is said of a program that takes one step. */
+function noticesOf(engine: EngineName, wanted: EngineRecipe): readonly StepNotice[] {
+  const notices: StepNotice[] = [];
+  const model = normModel(inputShape, classes, 1);
+  const program = buildStep({ engine, wanted, model, stage: trainStage(), inputShape, onNotice: (notice) => notices.push(notice) });
+  program.step(noiseBatch(1, { size: 8, inputShape, classes }), { rate: 0.1, temperature: 1, alpha: 0 });
+  program.dispose();
+  model.dispose();
+  return notices;
+}
+
+test.each(['auto', 'off'] as const)('without graphs steps run op by op, whatever is asked for (trace %s)', async (trace) => {
+  await openEngine('cpu');
+  expect(noticesOf('cpu', { trace, precision: 'fp32' })).toEqual([{ traced: false, precision: 'fp32' }]);
+});
+
+test('what cannot compute in bf16 refuses to', () => {
+  expect(() => noticesOf('wasm', { trace: 'auto', precision: 'bf16' })).toThrow(/the engine wasm computes in fp32 only/);
+});
+
+describeTensorflow('on tensorflow', () => {
+  beforeAll(async () => {
+    await openEngine('tensorflow');
+  });
+
+  test.each(['fp32', 'bf16'] as const)('steps run as graphs in %s', (precision) => {
+    expect(noticesOf('tensorflow', { trace: 'auto', precision })).toEqual([{ call: 'step', size: 8, traced: true, precision }]);
+  });
+
+  test('or op by op, where that is asked for', () => {
+    expect(noticesOf('tensorflow', { trace: 'off', precision: 'fp32' })).toEqual([{ traced: false, precision: 'fp32' }]);
+  });
+});
