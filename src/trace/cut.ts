@@ -1,10 +1,11 @@
 /**
  * A recording cut in two: what runs before an exchange and what runs after it. What the second half needs of the first is
  * put aside in variables, so that it need not pass through JavaScript.
+ *
+ * Invariant: what is put aside never shares memory with a feed, which is its caller's again after the first half.
  */
 
-import type { Operation, Recording, TensorType, Value } from './recording.js';
-import { typeOfValue } from './recording.js';
+import { type Operation, type Recording, type TensorType, typeOfValue, type Value } from './recording.js';
 
 export interface CutRecording {
   readonly first: Recording;
@@ -47,7 +48,30 @@ export function cutRecording(recording: Recording, at: number, feeds: readonly s
     assignments: [...assignments, ...none],
     outputs: Object.fromEntries(lateOutputs),
   };
-  return { first, second, stashFrom: recording.variables.length };
+  return { first: withOwnFeeds(first), second, stashFrom: recording.variables.length };
+}
+
+/** The same, on copies of its feeds: a variable would hold on to the memory that a feed, or a Reshape of it, is in. */
+function withOwnFeeds(recording: Recording): Recording {
+  const names = Object.keys(recording.feeds);
+  const own = (value: Value): Value => {
+    if (value.from === 'feed') return { from: 'operation', index: names.indexOf(value.name), output: 0 };
+    return renumber(value, -names.length);
+  };
+  const copies = Object.entries(recording.feeds).map(
+    ([name, type]): Operation => ({
+      op: 'DeepCopy',
+      attributes: [{ name: 'T', kind: 'type', value: type.dtype }],
+      inputs: [{ from: 'feed', name }],
+      outputs: [type],
+    }),
+  );
+  return {
+    ...recording,
+    operations: [...copies, ...recording.operations.map((operation) => ({ ...operation, inputs: operation.inputs.map(own) }))],
+    assignments: recording.assignments.map((value) => value && own(value)),
+    outputs: Object.fromEntries(Object.entries(recording.outputs).map(([name, value]) => [name, own(value)])),
+  };
 }
 
 /** Gives each value that must survive the cut a variable of its own, in the order in which they are met. */
@@ -76,6 +100,7 @@ class Stash {
   }
 }
 
+/** The value in a list of operations that begins `at` operations later. */
 function renumber(value: Value, at: number): Value {
   return value.from === 'operation' ? { ...value, index: value.index - at } : value;
 }
