@@ -10,19 +10,36 @@ import { present } from '../base/assert.js';
 import { attributesInBfloat16, roleOf, typedPorts } from './bfloat16-rules.js';
 import { DATA_TYPE, type Operation, type Recording, type TensorType, typeOfValue, type Value } from './recording.js';
 
+/** A recording and a place in it: how many operations come before. */
+interface CutPlan {
+  readonly recording: Recording;
+  readonly cutAt: number;
+}
+
 /**
  * The same computation with convolutions and large matrix products in bfloat16, and with them what is light and stands
  * between them. A recording without any is returned itself; what is in bfloat16 already stays as it is.
  */
 export function toBfloat16(recording: Recording): Recording {
+  return toBfloat16WithCut({ recording, cutAt: recording.operations.length }).recording;
+}
+
+/**
+ * The same for a recording that is to be cut in two, and where the cut is then. Halves that are converted after the cut
+ * would hand each other float32, and not be the whole step to the bit.
+ */
+export function toBfloat16WithCut({ recording, cutAt }: CutPlan): CutPlan {
   const lowered = operationsToLower(recording);
-  if (lowered.size === 0) return recording;
+  if (lowered.size === 0) return { recording, cutAt };
   const conversion = new Conversion(recording, lowered);
   return {
-    ...recording,
-    operations: conversion.operations,
-    assignments: recording.assignments.map((value) => value && conversion.original(value)),
-    outputs: Object.fromEntries(Object.entries(recording.outputs).map(([name, value]) => [name, conversion.original(value)])),
+    recording: {
+      ...recording,
+      operations: conversion.operations,
+      assignments: recording.assignments.map((value) => value && conversion.original(value)),
+      outputs: Object.fromEntries(Object.entries(recording.outputs).map(([name, value]) => [name, conversion.original(value)])),
+    },
+    cutAt: conversion.lengthAfter(cutAt),
   };
 }
 
@@ -63,14 +80,24 @@ class Conversion {
   readonly #recording: Recording;
   /** Where each operation of the recording stands now. */
   readonly #places: number[] = [];
+  /** How many operations there are after each of the recording's and the casts of its answers that leave the recording. */
+  readonly #lengths: number[] = [];
   readonly #casts = new Map<string, Value>();
 
   constructor(recording: Recording, lowered: ReadonlySet<number>) {
     this.#recording = recording;
+    const leaving = [...recording.assignments, ...Object.values(recording.outputs)];
     recording.operations.forEach((operation, index) => {
       const written = lowered.has(index) ? this.#lower(operation) : this.#keep(operation);
       this.#places.push(this.operations.push(written) - 1);
+      for (const value of leaving) if (value?.from === 'operation' && value.index === index) this.original(value);
+      this.#lengths.push(this.operations.length);
     });
+  }
+
+  /** How many operations there are now for the first `count` of the recording; what the next one needs is not among them. */
+  lengthAfter(count: number): number {
+    return count === 0 ? 0 : present(this.#lengths[count - 1], 'an operation before the cut');
   }
 
   /** A value of the recording in the type that it had there. */
@@ -97,7 +124,12 @@ class Conversion {
     const source = this.#moved(value);
     const { dtype: own, shape } = this.#typeNow(source);
     if (own === dtype) return source;
-    const key = JSON.stringify([source, dtype]);
+    const key = JSON.stringify([
+      source.from,
+      source.from === 'feed' ? source.name : source.index,
+      source.from === 'operation' && source.output,
+      dtype,
+    ]);
     const known = this.#casts.get(key);
     if (known !== undefined) return known;
     const attributes = [

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { toBfloat16 } from '../../../src/trace/bfloat16.js';
+import { toBfloat16, toBfloat16WithCut } from '../../../src/trace/bfloat16.js';
 import {
   type Attribute,
   DATA_TYPE,
@@ -151,6 +151,26 @@ describe('what goes into bfloat16', () => {
     ]);
   });
 
+  test('a cast between equal types goes along; one from another type is a border', () => {
+    const { recording, conv, add } = small();
+    const types = (from: number) => [type('SrcT', from), type('DstT', float32)];
+    const same = add('Cast', [conv('x', 0)], [image], types(float32));
+    const mask = add('Cast', [constant(recording, [2, 4, 4, 3], int32)], [image], types(int32));
+    recording.outputs['y'] = conv(add('Mul', [same, mask], [image]), 0);
+    const lowered = toBfloat16(recording);
+    expect(listing(lowered).slice(2)).toEqual([
+      'b2 = Conv2D(b0, b1)',
+      'b3 = Cast(b2)',
+      'f4 = Cast(constant 0)',
+      'b5 = Cast(f4)',
+      'b6 = Mul(b3, b5)',
+      'b7 = Conv2D(b6, b1)',
+      'f8 = Cast(b7)',
+      'y: f8',
+    ]);
+    expect(lowered.operations[3]?.attributes).toEqual([type('SrcT', bfloat16), type('DstT', bfloat16)]);
+  });
+
   test('a light operation gets its other input cast: a residual, a constant', () => {
     const { recording, conv, add } = small();
     const residual = add('AddV2', [conv('x', 0), 'x'], [image]);
@@ -179,6 +199,44 @@ describe('what goes into bfloat16', () => {
     const attributes: Attribute[] = [type('T', float32), { name: 'adj_x', kind: 'bool', value: transposed }];
     recording.outputs['y'] = add('BatchMatMulV2', [a, b], [{ dtype: float32, shape: [rows, columns] }], attributes);
     expect(listing(toBfloat16(recording)).includes('b2 = BatchMatMulV2(b0, b1)')).toBe(lowered);
+  });
+});
+
+describe('the place of a cut', () => {
+  test.each([
+    { cut: 'nothing', from: 0, to: 0 },
+    { cut: 'the convolution, whose casts come with it and whose answer is given out before the cut', from: 1, to: 4 },
+    { cut: 'what follows in float32', from: 2, to: 5 },
+    { cut: 'the second convolution: the cast of its weights', from: 3, to: 7 },
+    { cut: 'all', from: 4, to: 9 },
+  ])('$cut', ({ from, to }) => {
+    const { recording, conv, add } = small();
+    const y = conv('x', 0);
+    recording.outputs['y'] = y;
+    add('Exp', [y], [image]);
+    const z = conv(y, 1);
+    recording.outputs['loss'] = add('Log', [z], [image]);
+    const { recording: lowered, cutAt } = toBfloat16WithCut({ recording, cutAt: from });
+    expect(listing(lowered)).toEqual([
+      'b0 = Cast(x)',
+      'b1 = Cast(variable 0)',
+      'b2 = Conv2D(b0, b1)',
+      'f3 = Cast(b2)',
+      'f4 = Exp(f3)',
+      'b5 = Cast(variable 1)',
+      'b6 = Conv2D(b2, b5)',
+      'f7 = Cast(b6)',
+      'f8 = Log(f7)',
+      'y: f3',
+      'loss: f8',
+    ]);
+    expect(cutAt).toBe(to);
+  });
+
+  test('is left where it was in a recording without a heavy operation', () => {
+    const { recording, add } = small();
+    add('Relu', ['x'], [image]);
+    expect(toBfloat16WithCut({ recording, cutAt: 1 })).toEqual({ recording, cutAt: 1 });
   });
 });
 
