@@ -2,10 +2,9 @@
  * The step program that carries a step out op by op, on any engine: arrays become tensors, tensor-step.ts does the work,
  * and what comes out becomes numbers.
  *
- * Invariants: between two calls the program holds the optimiser's slots and, between `forward` and `backward`, what the
- * second half needs; the model is its caller's. Some engines compute on the memory of the array that a tensor was made
- * of. A tensor that is disposed before the call returns is therefore made without a copy; what stays alive (the images of
- * `forward`, see also writeArena) is a copy.
+ * Invariants: between two calls the program holds what its step holds, and nothing else; the model is its caller's. Some
+ * engines compute on the memory of the array that a tensor was made of. A tensor that is disposed before the call returns is
+ * therefore made without a copy; what stays alive (the images of `forward`, see also writeArena) is a copy.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -40,7 +39,10 @@ export function runEagerly(tensorStep: TensorStep, { model, inputShape }: EagerS
     predict: (images, size) => stepper.predict(images, size),
     evaluate: (images, labels, size) => evaluateLogits(stepper.predict(images, size), labels, classes),
     readParameters: () => readArena(model, schema),
-    writeParameters: (arena) => writeArena(model, schema, arena),
+    writeParameters(arena) {
+      writeArena(model, schema, arena);
+      tensorStep.refresh();
+    },
     readSlots: () => trained().readSlots(),
     writeSlots: (slots) => trained().writeSlots(slots),
     resetSlots: () => trained().resetSlots(),

@@ -3,8 +3,9 @@
  * what changes from step to step comes in as a tensor: so one and the same step runs op by op (eager-step.ts) and can be
  * recorded and replayed as a graph.
  *
- * Invariants: between two calls the step holds the optimiser's slots and, after `forward`, what `backward` needs; nothing
- * else. The model is its caller's. Every call is to be made within the caller's tf.tidy, which owns what it returns.
+ * Invariants: between two calls a step that trains holds the optimiser's slots and, after `forward`, what `backward` needs;
+ * one that only infers holds a folded copy of its model (src/nn/fold.ts); nothing else. The model is its caller's. Every call
+ * is to be made within the caller's tf.tidy, which owns what it returns.
  * Axes: B batch, H height, W width, C channels, K classes.
  */
 
@@ -14,6 +15,7 @@ import { assert, present } from '../base/assert.js';
 import type { TrainingStage } from '../config/schema.js';
 import { type LossTerms, type StageLoss, stageLoss } from '../losses/stage-loss.js';
 import { overrideBatchNorms } from '../nn/batch-norm.js';
+import { foldBatchNorms } from '../nn/fold.js';
 import { arenaSchemaOf } from '../nn/weights.js';
 import { Optimizer } from '../optim/optimizer.js';
 import type { ArenaSchema } from '../tensor/arena.js';
@@ -77,8 +79,10 @@ export interface TensorStep {
   backward(answers: StepAnswers, knobs: KnobTensors): LossOutputs;
   /** Drops an open forward half; without one it changes nothing. */
   abandon(): void;
-  /** Logits in inference mode. */
+  /** Logits in inference mode. A step that only infers has the model's BatchNorms folded, see `refresh`. */
   infer(images: tf.Tensor4D): tf.Tensor2D;
+  /** To be called when the model's weights have been overwritten, before the next `infer`. */
+  refresh(): void;
   /** Gives back what the step holds. The model stays with who built it. */
   dispose(): void;
 }
@@ -88,6 +92,7 @@ export function buildTensorStep({ model, stage }: TensorStepOptions): TensorStep
   const schema = arenaSchemaOf(model);
   const trainer = stage === null ? null : new Trainer(model, schema, stage);
   const training = () => present(trainer, 'the stage of a program that trains');
+  const folded = stage === null ? foldBatchNorms(model) : null;
   return {
     schema,
     classes: present(model.outputs[0]?.shape[1], "the number of the model's classes"),
@@ -99,8 +104,12 @@ export function buildTensorStep({ model, stage }: TensorStepOptions): TensorStep
     forward: (images) => training().forward(images),
     backward: (answers, knobs) => training().backward(answers, knobs),
     abandon: () => trainer?.abandon(),
-    infer: (images) => tf.tidy(() => model.apply(images, { training: false }) as tf.Tensor2D),
-    dispose: () => trainer?.dispose(),
+    infer: (images) => tf.tidy(() => (folded?.model ?? model).apply(images, { training: false }) as tf.Tensor2D),
+    refresh: () => folded?.refresh(),
+    dispose() {
+      trainer?.dispose();
+      folded?.dispose();
+    },
   };
 }
 

@@ -22,12 +22,8 @@ export interface NodeBackend {
   readonly binding: Binding;
   getDTypeInteger(dtype: tf.DataType): number;
   executeSingleOutput(name: string, attributes: readonly OperationAttribute[], inputs: readonly tf.TensorInfo[]): tf.Tensor;
-  executeMultipleOutputs(
-    name: string,
-    attributes: readonly OperationAttribute[],
-    inputs: readonly tf.TensorInfo[],
-    ...outputs: [count: number]
-  ): tf.Tensor[];
+  /** Name, attributes, inputs, and how many outputs the operation has. */
+  executeMultipleOutputs(...call: [string, readonly OperationAttribute[], readonly tf.TensorInfo[], number]): tf.Tensor[];
 }
 
 export interface KernelCall {
