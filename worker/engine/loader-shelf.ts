@@ -14,28 +14,31 @@ const THREADS = 1;
 export const TEST_ROWS = 128;
 /** Rows of one batch of a teacher, made of several requests. */
 export const TEACH_ROWS = 256;
+/**
+ * Of the largest batch, the ring holds the one in use, the next one and two more in the threads' hands; and more of small
+ * ones, as far as this memory goes.
+ */
+const BATCHES_AT_LEAST = 4;
+const RING_BYTES = 8 * 2 ** 20;
 
 export class LoaderShelf {
-  readonly #rows: number;
+  /** Rows of the largest batch, and of the largest request. */
+  readonly rowsMax: number;
   readonly #program: URL | undefined;
   #loader: Loader | null = null;
 
   /** `program`: see LoaderOptions. */
   constructor(recipe: Recipe, role: 'student' | 'teacher', program?: URL) {
     const batches = Object.values(recipe.stages).map((stage) => ('batch' in stage ? stage.batch : 0));
-    this.#rows = BATCHES_AHEAD * Math.max(role === 'teacher' ? TEACH_ROWS : TEST_ROWS, ...batches);
+    this.rowsMax = Math.max(role === 'teacher' ? TEACH_ROWS : TEST_ROWS, ...batches);
     this.#program = program;
-  }
-
-  /** The most rows that one request may have. */
-  get rowsMax(): number {
-    return this.#rows;
   }
 
   /** The loader, for batches of this split too. */
   for({ height, width, channels }: Split): Loader {
-    const shape = { height, width, channels };
-    this.#loader ??= openLoader({ shape, rows: this.#rows, threads: THREADS, program: this.#program });
+    const affordable = Math.floor(RING_BYTES / (4 * height * width * channels));
+    const rows = Math.max(BATCHES_AT_LEAST * this.rowsMax, Math.min(BATCHES_AHEAD * this.rowsMax, affordable));
+    this.#loader ??= openLoader({ shape: { height, width, channels }, rows, threads: THREADS, program: this.#program });
     return this.#loader;
   }
 

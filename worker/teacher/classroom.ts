@@ -3,6 +3,7 @@
  * Axes: B rows, H height, W width, C channels.
  */
 
+import { present } from '../../src/base/assert.js';
 import type { TrainingStage } from '../../src/config/schema.js';
 import type { Loader, Loading } from '../../src/data/loader/loader.js';
 import type { Split } from '../../src/data/split.js';
@@ -68,7 +69,8 @@ export class Classroom {
 
   #load({ epoch, samples }: SampleView): Loading {
     const { context, stage, split } = this.#options;
-    return this.#loader.request({ split, view: trainingView(context.recipe, stage, epoch), samples });
+    const [loading] = this.#loader.request([{ split, view: trainingView(context.recipe, stage, epoch), samples }]);
+    return present(loading, 'the batch asked for');
   }
 
   #infer(loadings: readonly Loading[]): Float32Array {

@@ -1,6 +1,6 @@
 /**
- * Batches in the order of a list, asked of the loader a few ahead of their use: while one is in the step, the threads
- * have the next ones in hand.
+ * Batches in the order of a list, asked of the loader ahead of their use: while one is in the step, the threads have the
+ * next ones in hand.
  */
 
 import { assert, present } from '../../base/assert.js';
@@ -8,25 +8,24 @@ import type { BatchArrays } from '../batch.js';
 import type { BatchRequest } from './job-board.js';
 import type { Loader, Loading } from './loader.js';
 
-/**
- * Batches that are asked for at a time, the one in use among them. The step blocks the thread that asks, so what the
- * threads are to do meanwhile must be asked for before: two would do, and the rest is for steps that take no longer than
- * their batch.
- */
-export const BATCHES_AHEAD = 4;
+/** Batches that are asked for and not given back, at most; the one in use is among them. */
+export const BATCHES_AHEAD = 16;
 
 export class BatchStream {
   readonly #loader: Loader;
   readonly #requests: readonly BatchRequest[];
+  readonly #ahead: number;
   /** Asked for and not given back, in order. */
   readonly #loadings: Loading[] = [];
   #asked = 0;
   #isFirst = true;
 
-  /** Asks for the first ones at once. */
+  /** Asks for the first ones at once. As many are asked for at a time as the ring has room for. */
   constructor(loader: Loader, requests: readonly BatchRequest[]) {
     this.#loader = loader;
     this.#requests = requests;
+    const largest = requests.reduce((max, { samples }) => Math.max(max, samples.length), 1);
+    this.#ahead = Math.min(BATCHES_AHEAD, Math.max(2, Math.floor(loader.rows / largest)));
     this.#ask();
   }
 
@@ -50,9 +49,11 @@ export class BatchStream {
     for (const loading of this.#loadings.splice(0)) loading.giveBack();
   }
 
+  /** Not one at a time: to wake a thread costs as much as to assemble a small batch. */
   #ask(): void {
-    for (; this.#loadings.length < BATCHES_AHEAD && this.#asked < this.#requests.length; this.#asked++) {
-      this.#loadings.push(this.#loader.request(this.#requests[this.#asked]!));
-    }
+    if (2 * this.#loadings.length > this.#ahead) return;
+    const next = this.#requests.slice(this.#asked, this.#asked + this.#ahead - this.#loadings.length);
+    this.#asked += next.length;
+    if (next.length > 0) this.#loadings.push(...this.#loader.request(next));
   }
 }

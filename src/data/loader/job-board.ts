@@ -41,11 +41,11 @@ export class JobBoard {
     this.#sourceOf = sourceOf;
   }
 
-  add(request: BatchRequest): BoardEntry {
-    const entry: BoardEntry = { request, place: null, isGivenBack: false };
-    this.#queue.push(entry);
+  add(requests: readonly BatchRequest[]): BoardEntry[] {
+    const entries = requests.map((request): BoardEntry => ({ request, place: null, isGivenBack: false }));
+    this.#queue.push(...entries);
     this.advance();
-    return entry;
+    return entries;
   }
 
   /** Whether its rows are there. */
@@ -65,7 +65,12 @@ export class JobBoard {
   /** Takes away what is done and given back, and gives places to those that wait, for as long as there is room. */
   advance(): void {
     this.#ring.free((entry) => entry.isGivenBack && this.isDone(entry));
+    const first = this.#nextJob;
     for (let next = this.#queue[0]; next !== undefined && this.#place(next); next = this.#queue[0]) this.#queue.shift();
+    // When all are written: a thread that wakes may take this one's processor, and is to find all of its work.
+    for (let number = first; number !== this.#nextJob; number = (number + 1) | 0) {
+      Atomics.notify(this.#memory.control, stateIndex(number));
+    }
   }
 
   /** Whether it has its place now, or needs none any more. */
@@ -80,7 +85,6 @@ export class JobBoard {
     this.#memory.samples.set(samples, row);
     writeJob(this.#memory, number, { source: this.#sourceOf(entry.request), epoch: view.epoch, row, count: samples.length });
     Atomics.store(this.#memory.control, stateIndex(number), JOB_STATE.asked);
-    Atomics.notify(this.#memory.control, stateIndex(number));
     return true;
   }
 }

@@ -11,7 +11,7 @@
  */
 
 import { Worker } from 'node:worker_threads';
-import { assert } from '../../base/assert.js';
+import { assert, InvariantError } from '../../base/assert.js';
 import { messageOf } from '../../errors/stillhouse-error.js';
 import type { BatchArrays } from '../batch.js';
 import type { ImageShape, Split } from '../split.js';
@@ -48,8 +48,13 @@ export interface Loading {
 export interface Loader {
   /** How many batches were not ready when they were wanted, so far. */
   readonly waits: number;
-  /** Asks for a batch. The samples are copied. Asserts that they are in the split, and that the ring could hold them. */
-  request(request: BatchRequest): Loading;
+  /** Samples in the ring. */
+  readonly rows: number;
+  /**
+   * Asks for batches, in this order. The samples are copied. Asserts that they are in their split, and that the ring
+   * could hold each batch. To ask for several at once costs hardly more than for one: a thread is woken once.
+   */
+  request(requests: readonly BatchRequest[]): Loading[];
   /**
    * Images [B, H, W, C] and labels [B] of batches that are ready and follow each other. They are the ring's own memory:
    * not to be read, by anything, after the batches are given back.
@@ -126,16 +131,15 @@ class ThreadLoader implements Loader {
     return this.#waits;
   }
 
-  request({ split, view, samples }: BatchRequest): Loading {
-    const { shape, rows } = this.#options;
+  get rows(): number {
+    return this.#options.rows;
+  }
+
+  request(requests: readonly BatchRequest[]): Loading[] {
     if (this.#failure !== null) throw this.#failure;
-    assert(
-      split.height === shape.height && split.width === shape.width && split.channels === shape.channels,
-      `the images of split ${split.name} have another shape than the loader's`,
-    );
-    assert(0 < samples.length && samples.length <= rows, `a batch of ${samples.length} samples for a ring of ${rows}`);
-    for (const sample of samples) assert(0 <= sample && sample < split.count, `split ${split.name} has no sample ${sample}`);
-    return new RingLoading(this, this.#board.add({ split, view, samples: samples.slice() }));
+    for (const request of requests) this.#check(request);
+    const own = requests.map(({ split, view, samples }) => ({ split, view, samples: samples.slice() }));
+    return this.#board.add(own).map((entry) => new RingLoading(this, entry));
   }
 
   arraysOf(loadings: readonly Loading[]): BatchArrays {
@@ -175,6 +179,16 @@ class ThreadLoader implements Loader {
 
   giveBack(entry: BoardEntry): void {
     if (!entry.isGivenBack) this.#board.giveBack(entry);
+  }
+
+  #check({ split, samples }: BatchRequest): void {
+    const { shape, rows } = this.#options;
+    const isSameShape = split.height === shape.height && split.width === shape.width && split.channels === shape.channels;
+    assert(isSameShape, `the images of split ${split.name} have another shape than the loader's`);
+    assert(0 < samples.length && samples.length <= rows, `a batch of ${samples.length} samples for a ring of ${rows}`);
+    for (const sample of samples) {
+      if (!(0 <= sample && sample < split.count)) throw new InvariantError(`split ${split.name} has no sample ${sample}`);
+    }
   }
 
   #start(program: URL): Worker {

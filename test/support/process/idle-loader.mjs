@@ -8,5 +8,5 @@ const shape = { height: 4, width: 4, channels: 1 };
 const split = splitFrom({ ...shape, name: 'all', count: 9, classes: 2, pixels: sharedBytes(9 * 16), labels: sharedBytes(9) });
 const loader = openLoader({ shape, rows: 4, threads: 2 });
 const view = { seed: 1, epoch: 0, augment: null, normalise: { mean: [0], std: [1] } };
-await loader.request({ split, view, samples: Int32Array.of(1, 2) }).ready();
+await loader.request([{ split, view, samples: Int32Array.of(1, 2) }])[0].ready();
 process.stdout.write('ready\n');

@@ -94,7 +94,7 @@ describe('a teacher', () => {
     await expect(targets(client, { samples: [1], term: (TERM + 1) as typeof TERM })).rejects.toMatchObject({ reason: 'old-term' });
     await expect(targets(client, { samples: [1, 60] })).rejects.toMatchObject({ reason: 'unknown-sample' });
     await expect(targets(client, { samples: [-1] })).rejects.toMatchObject({ reason: 'unknown-sample' });
-    await expect(targets(client, { samples: new Array<number>(1025).fill(3) })).rejects.toMatchObject({ reason: 'too-large' });
+    await expect(targets(client, { samples: new Array<number>(257).fill(3) })).rejects.toMatchObject({ reason: 'too-large' });
     await expect(targets(client, { samples: [] })).rejects.toMatchObject({ reason: 'invalid-message' });
     const arena = { type: 'arena.get', term: TERM, stage: 'taught', round: asRoundId(1) } as const;
     await expect(client.request(arena, [], 10_000)).rejects.toMatchObject({ reason: 'invalid-message' });

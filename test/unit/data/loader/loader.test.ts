@@ -8,7 +8,7 @@ import { InvariantError } from '../../../../src/base/assert.js';
 import { assembleBatch, type BatchArrays, type BatchView } from '../../../../src/data/batch.js';
 import { BATCHES_AHEAD, BatchStream } from '../../../../src/data/loader/batch-stream.js';
 import type { BatchRequest } from '../../../../src/data/loader/job-board.js';
-import { type Loader, type LoaderOptions, openLoader } from '../../../../src/data/loader/loader.js';
+import { type Loader, type LoaderOptions, type Loading, openLoader } from '../../../../src/data/loader/loader.js';
 import { type Split, splitOf } from '../../../../src/data/split.js';
 import { packageFolder } from '../../../../src/process/package-folder.js';
 import { randomBytes } from '../../../support/data-files.js';
@@ -28,6 +28,11 @@ function open(options: Partial<LoaderOptions> = {}): Loader {
   const loader = openLoader({ shape: SHAPE, rows: 32, threads: 1, program: loaderProgram(), ...options });
   loaders.push(loader);
   return loader;
+}
+
+/** Asks for one batch. */
+function ask(loader: Loader, request: BatchRequest): Loading {
+  return loader.request([request])[0]!;
 }
 
 function splitOfNoise(name: string, seed: number): Split {
@@ -83,27 +88,32 @@ describe('a stream of batches', () => {
     expectBatch(await stream.next(), requestOf(3));
   });
 
-  test('asks only so far ahead', async () => {
-    const asked: number[] = [];
-    const loader = open();
+  test.each([
+    // Asked for when the stream opens, and after each call of next.
+    ['as the ring has room for, several at a time', 6, [6, 6, 6, 6, 9, 9]],
+    ['as there is a use for', 100, [BATCHES_AHEAD, BATCHES_AHEAD]],
+    ['two where the ring has room for one', 1, [2, 2, 3, 4]],
+  ])('asks for as many %s', async (_, batches, expected) => {
+    let asked = 0;
+    const loader = open({ rows: 2 * batches });
     const counting: Loader = {
       waits: 0,
-      request(request) {
-        asked.push(request.view.epoch);
-        return loader.request(request);
+      rows: loader.rows,
+      request(requests) {
+        asked += requests.length;
+        return loader.request(requests);
       },
       arraysOf: (loadings) => loader.arraysOf(loadings),
       close: () => loader.close(),
     };
-    const stream = new BatchStream(
-      counting,
-      Array.from({ length: 9 }, (_, i) => ({ split: TRAIN, view: viewOf(i), samples: Int32Array.of(i) })),
-    );
-    expect(asked.length).toBe(BATCHES_AHEAD);
-    await stream.next();
-    expect(asked.length).toBe(BATCHES_AHEAD);
-    await stream.next();
-    expect(asked.length).toBe(BATCHES_AHEAD + 1);
+    const requests = Array.from({ length: 40 }, (_, i) => ({ split: TRAIN, view: viewOf(i), samples: Int32Array.of(i, i + 1) }));
+    const stream = new BatchStream(counting, requests);
+    const counts = [asked];
+    while (counts.length < expected.length) {
+      await stream.next();
+      counts.push(asked);
+    }
+    expect(counts).toEqual(expected);
   });
 });
 
@@ -115,7 +125,7 @@ describe('batches asked for one by one', () => {
       view: viewOf(i),
       samples: Int32Array.of(i, i + 1, i + 2, i + 3),
     }));
-    const loadings = requests.map((request) => loader.request(request));
+    const loadings = loader.request(requests);
     const check = (...numbers: readonly number[]) => {
       for (const i of numbers) expectBatch(loader.arraysOf([loadings[i]!]), requests[i]!);
     };
@@ -134,7 +144,7 @@ describe('batches asked for one by one', () => {
   test('more jobs than the board holds are loaded all the same', async () => {
     const loader = open({ rows: 2000, threads: 2 });
     const requests = Array.from({ length: 700 }, (_, i) => ({ split: TRAIN, view: viewOf(i), samples: Int32Array.of(i % COUNT) }));
-    const loadings = requests.map((request) => loader.request(request));
+    const loadings = loader.request(requests);
     for (const [i, loading] of loadings.entries()) {
       await loading.ready();
       expectBatch(loader.arraysOf([loading]), requests[i]!);
@@ -145,7 +155,7 @@ describe('batches asked for one by one', () => {
   test('those that follow each other are one batch, and those that do not are not', async () => {
     const loader = open({ rows: 10 });
     const requests = [0, 1, 2].map((epoch) => ({ split: TRAIN, view: viewOf(epoch), samples: Int32Array.of(epoch, 4, 5) }));
-    const [a, b, c] = requests.map((request) => loader.request(request));
+    const [a, b, c] = loader.request(requests);
     await c!.ready();
     expect([b!.follows(a!), c!.follows(b!), c!.follows(a!), a!.follows(b!)]).toEqual([true, true, false, false]);
     const { images, labels } = loader.arraysOf([a!, b!, c!]);
@@ -154,7 +164,7 @@ describe('batches asked for one by one', () => {
     expect([...labels]).toEqual(apart.flatMap((batch) => [...batch.labels]));
     expect(() => loader.arraysOf([a!, c!])).toThrow('follow each other');
     a!.giveBack();
-    const d = loader.request(requests[0]!); // there is room at the start of the ring only
+    const d = ask(loader, requests[0]!); // there is room at the start of the ring only
     await d.ready();
     expect(d.follows(c!)).toBe(false);
   });
@@ -163,7 +173,7 @@ describe('batches asked for one by one', () => {
     const loader = open();
     const request = requestOf(4);
     const expected = { ...request, samples: request.samples.slice() };
-    const loading = loader.request(request);
+    const loading = ask(loader, request);
     request.samples.fill(0);
     await loading.ready();
     expectBatch(loader.arraysOf([loading]), expected);
@@ -171,7 +181,7 @@ describe('batches asked for one by one', () => {
 
   test('says how often somebody had to wait', async () => {
     const loader = open();
-    const [first, second] = [loader.request(requestOf(0)), loader.request(requestOf(1))];
+    const [first, second] = [ask(loader, requestOf(0)), ask(loader, requestOf(1))];
     await second.ready();
     await first.ready();
     expect(loader.waits).toBe(1);
@@ -185,7 +195,7 @@ describe('batches asked for one by one', () => {
     ['a split of another shape', { split: { ...TRAIN, width: 7 } }],
   ] as const)('asserts on %s', (_, wrong) => {
     const loader = open();
-    expect(() => loader.request({ ...requestOf(0), ...wrong })).toThrow(InvariantError);
+    expect(() => ask(loader, { ...requestOf(0), ...wrong })).toThrow(InvariantError);
   });
 });
 
@@ -199,11 +209,11 @@ describe('the end', () => {
   ] as const)('a thread that %s fails the batches that are waited for, and those that are asked for later', async (_, code, message) => {
     const program = code === null ? new URL('file:///nowhere/loader-thread.js') : programOf(code);
     const loader = open({ threads: 2, program });
-    const loading = loader.request(requestOf(0));
+    const loading = ask(loader, requestOf(0));
     await expect(loading.ready()).rejects.toThrow(message);
     expect(loading.isReady()).toBe(false);
     await expect(loading.ready()).rejects.toThrow(message);
-    expect(() => loader.request(requestOf(1))).toThrow(message);
+    expect(() => ask(loader, requestOf(1))).toThrow(message);
     loading.giveBack();
   });
 
@@ -213,7 +223,7 @@ describe('the end', () => {
     const spy =
       "const exchange = Atomics.compareExchange; let jobs = 0; Atomics.compareExchange = (...all) => { if (++jobs > 3) throw new Error('job 3'); return exchange(...all); };";
     const loader = open({ program: programOf(`${spy} await ${crash}`) });
-    const loadings = Array.from({ length: 5 }, (_, i) => loader.request(requestOf(i)));
+    const loadings = Array.from({ length: 5 }, (_, i) => ask(loader, requestOf(i)));
     await expect(loadings[4]!.ready()).rejects.toThrow('a loader thread failed: job 3');
     expect(loadings.slice(0, 3).map((loading) => loading.isReady())).toEqual([true, true, true]);
     expectBatch(loader.arraysOf([loadings[1]!]), requestOf(1));
@@ -222,7 +232,7 @@ describe('the end', () => {
 
   test('a closed loader says so to those who wait and those who come', async () => {
     const loader = open({ rows: 8 });
-    const loadings = [loader.request(requestOf(1)), loader.request(requestOf(3)), loader.request(requestOf(4))];
+    const loadings = [ask(loader, requestOf(1)), ask(loader, requestOf(3)), ask(loader, requestOf(4))];
     const waits = loadings.map((loading) =>
       loading.ready().then(
         () => 'ready',
@@ -233,7 +243,7 @@ describe('the end', () => {
     for (const outcome of await Promise.all(waits)) expect(outcome).toMatch(/^ready$|^the loader is closed$/);
     await closed;
     await loader.close();
-    expect(() => loader.request(requestOf(0))).toThrow('the loader is closed');
+    expect(() => ask(loader, requestOf(0))).toThrow('the loader is closed');
     await expect(loader.close()).resolves.toBeUndefined();
   });
 
