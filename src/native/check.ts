@@ -3,7 +3,7 @@
 import { access, constants, mkdir, statfs } from 'node:fs/promises';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { missingRequirements } from './requirement.js';
-import { type Found, findCompiler, findPip } from './toolchain.js';
+import { findCompiler, findPip, type PipCommand } from './toolchain.js';
 
 export interface Need {
   readonly cache: string;
@@ -15,11 +15,11 @@ export interface Need {
 }
 
 export interface Tools {
-  readonly pip: readonly string[];
+  readonly pip: PipCommand;
   readonly compiler: readonly string[];
 }
 
-const NOT_NEEDED: Found = { command: [] };
+const NOT_NEEDED: PipCommand = { command: [], settings: new Map() };
 
 /** Finds the tools, or throws `install.missing`. Makes the cache folder, and nothing else. */
 export async function checkRequirements({ cache, env, bytes, download }: Need): Promise<Tools> {
@@ -37,7 +37,7 @@ export async function checkRequirements({ cache, env, bytes, download }: Need): 
       },
     );
   }
-  return { pip: pip.command, compiler: compiler.command };
+  return { pip, compiler: compiler.command };
 }
 
 /** In words why files cannot be made in the folder, or null. Makes the folder. */

@@ -6,7 +6,7 @@ import type { Clock } from '../base/clock.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { connectionTo } from './connection.js';
 import { download, downloadedBytes, hashOf } from './download.js';
-import { askAddress, downloadByPip, type Pip, pipSettings } from './pip.js';
+import { askAddress, downloadByPip, type Pip } from './pip.js';
 import type { FileAddress } from './pip-output.js';
 import type { InstallReport } from './report.js';
 import type { Wheel } from './wheel.js';
@@ -61,7 +61,7 @@ async function isWhole({ wheel, file }: FetchWheel): Promise<boolean> {
 async function downloadHere({ wheel, file, pip, clock, report }: FetchWheel, { url }: FileAddress): Promise<void> {
   // pip hides passwords, and knows addresses that are none of the network.
   if (!/^https?:/.test(url) || url.includes('****')) throw new StillhouseError('install.unreachable', `${url} is an address for pip alone`);
-  const dispatcher = connectionTo(url, { pip: await pipSettings(pip), env: pip.env });
+  const dispatcher = connectionTo(url, { pip: pip.settings, env: pip.env });
   try {
     await download(
       { url, file, bytes: wheel.bytes, sha256: wheel.sha256 },

@@ -134,7 +134,7 @@ async function installAll(job: Job): Promise<void> {
   const file = join(work.folder, wheel.fileName);
   const bytes = wheel.bytes - Math.min(downloadedBytes(file), wheel.bytes) + wheel.unpackedBytes + MARGIN_BYTES;
   const tools = await checkRequirements({ cache: work.cache, env, bytes, download: true });
-  await fetchWheel({ wheel, file, pip: { command: tools.pip, env, folder: work.pip, signal }, clock, report });
+  await fetchWheel({ wheel, file, pip: { ...tools.pip, env, folder: work.pip, signal }, clock, report });
   const stage = nativeLayout('cpu', work.stage);
   await rm(work.stage, { recursive: true, force: true });
   report({ type: 'step', step: 'unpack', about: `two libraries and their headers, ${Math.round(wheel.unpackedBytes / 1e6)} MB` });

@@ -6,23 +6,27 @@ export interface FileAddress {
   readonly sha256: string | null;
 }
 
-/** Of a line that `pip -vv` writes for each file of an index: the address of the file of this name, or null. */
-export function readAddress(line: string, fileName: string): FileAddress | null {
-  const link = /^\s*Found link (\S+)/.exec(line)?.[1];
-  if (link === undefined) return null;
-  const [url = '', fragment = ''] = link.split('#', 2);
-  if (decodeURIComponent(url.split('?', 1)[0]?.split('/').at(-1) ?? '') !== fileName) return null;
-  return { url, sha256: /(?:^|&)sha256=([0-9a-f]{64})/.exec(fragment)?.[1] ?? null };
+/** The address of the file of this name, from the lines that `pip -vv` writes for each file of an index; null when it is not among them. */
+export function readAddress(output: string, fileName: string): FileAddress | null {
+  for (const [, link = ''] of output.matchAll(/^\s*Found link (\S+)/gm)) {
+    const [url = '', fragment = ''] = link.split('#', 2);
+    if (url.split('?', 1)[0]?.endsWith(`/${fileName}`)) return { url, sha256: /(?:^|&)sha256=([0-9a-f]{64})/.exec(fragment)?.[1] ?? null };
+  }
+  return null;
 }
 
-/** Why pip has found no file, from all that it wrote: the pages that it could not fetch, else its own error. */
-export function whyNoAddress(output: string): string {
+/** The pages that pip could not fetch, each with why; null when there were none. */
+export function whyNoPage(output: string): string | null {
   const pages = [...output.matchAll(/^\s*Could not fetch URL (\S+): (.+?)(?: - skipping)?$/gm)].map(
     ([, url, fault = '']) => `${url}: ${shortFault(fault)}`,
   );
-  if (pages.length > 0) return [...new Set(pages)].join('; ');
+  return pages.length === 0 ? null : [...new Set(pages)].join('; ');
+}
+
+/** pip's own last error, else the last line of what it wrote. */
+export function lastError(output: string): string {
   const errors = [...output.matchAll(/^\s*ERROR: (.+)$/gm)].map(([, text]) => text);
-  return errors.at(-1) ?? output.trim().split('\n').at(-1) ?? '';
+  return errors.at(-1) ?? output.trimEnd().split('\n').at(-1) ?? '';
 }
 
 /** Within a chain of Python's exceptions the system's own words say most. */

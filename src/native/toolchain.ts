@@ -3,22 +3,32 @@
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { runTool, type ToolEnd } from '../process/run-tool.js';
+import { readPipConfig } from './pip-output.js';
 
 /** A command and its first arguments, or in words why there is none. */
-export type Found = { readonly command: readonly string[] } | { readonly fault: string };
+export type Found<Tool = Command> = Tool | { readonly fault: string };
+
+export interface Command {
+  readonly command: readonly string[];
+}
+
+export interface PipCommand extends Command {
+  /** pip's settings by name: 'proxy', 'cert'. */
+  readonly settings: ReadonlyMap<string, string>;
+}
 
 const PIPS = [['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['pip3'], ['pip']];
 const COMPILERS = [['g++'], ['c++'], ['clang++']];
 /** Compiles and links only where the compiler has its standard library and a linker. */
 const SMALL_LIBRARY = '#include <string>\nstd::string text() { return std::string(3, 0); }\n';
 
-/** The first pip that runs. */
-export async function findPip(env: NodeJS.ProcessEnv): Promise<Found> {
+/** The first pip that runs, with its settings. */
+export async function findPip(env: NodeJS.ProcessEnv): Promise<Found<PipCommand>> {
   const faults: string[] = [];
   for (const command of PIPS) {
     if (!isOnPath(command[0] as string, env)) continue;
-    const end = await runTool([...command, '--version'], { env });
-    if (end.code === 0) return { command };
+    const end = await runTool([...command, 'config', 'list'], { env });
+    if (end.code === 0) return { command, settings: readPipConfig(end.stdout) };
     faults.push(`${command.join(' ')}: ${lastLine(end)}`);
   }
   return { fault: faults.length > 0 ? faults.join('; ') : 'neither python3 nor pip3 is on the PATH' };

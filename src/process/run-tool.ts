@@ -1,7 +1,6 @@
 /** Runs a program of the machine (a compiler, pip) to its end, and keeps what it says. Without a shell: paths may have spaces. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 
 /** A program that does not end at SIGINT is killed after this. */
 const LAST_MS = 3_000;
@@ -13,8 +12,6 @@ export interface ToolOptions {
   readonly input?: string;
   /** Ends it, as Ctrl-C does. */
   readonly signal?: AbortSignal;
-  /** Called with each line of its output. When it answers true, no more is wanted: the program is ended. */
-  readonly until?: (line: string) => boolean;
 }
 
 export interface ToolEnd {
@@ -26,14 +23,13 @@ export interface ToolEnd {
 }
 
 /** Runs `command`, its program first. Never rejects: one that cannot be started ends with neither code nor signal, and says why in `stderr`. */
-export function runTool([program = '', ...args]: readonly string[], { env, input, signal, until }: ToolOptions): Promise<ToolEnd> {
+export function runTool([program = '', ...args]: readonly string[], { env, input, signal }: ToolOptions): Promise<ToolEnd> {
   return new Promise((resolve) => {
     const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
     const said = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
-      createInterface({ input: child[name] }).on('line', (line) => {
-        said[name] += `${line}\n`;
-        if (until?.(line)) endSoon(child);
+      child[name].setEncoding('utf8').on('data', (text: string) => {
+        said[name] += text;
       });
     }
     // Who does not read its input closes it: what it makes of that is in how it ends.

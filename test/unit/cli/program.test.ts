@@ -41,6 +41,8 @@ describe('help', () => {
     ['export'],
     ['engine'],
     ['engine', 'list'],
+    ['engine', 'install'],
+    ['engine', 'remove'],
     ['data'],
     ['data', 'verify'],
   ])('of %j has an example', async (...command) => {

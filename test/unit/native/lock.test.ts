@@ -1,0 +1,56 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { freeLock, takeLock } from '../../../src/native/lock.js';
+import { markOf } from '../../../src/process/process-mark.js';
+
+let folder = '';
+let file = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'stillhouse lock '));
+  file = join(folder, 'cache', 'a.lock');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** What a holder leaves in the file. */
+async function leaveLock(holder: unknown): Promise<void> {
+  await takeLock(file);
+  writeFileSync(file, typeof holder === 'string' ? holder : JSON.stringify(holder));
+}
+
+test('a lock that is held names its holder, and can be taken when it is given back', async () => {
+  expect(await takeLock(file)).toBeNull();
+  expect(await takeLock(file)).toBe(`process ${process.pid}`);
+  await freeLock(file);
+  expect(await takeLock(file)).toBeNull();
+  expect(readdirSync(join(folder, 'cache'))).toEqual(['a.lock']);
+});
+
+test('the lock of a process that was killed is taken over', async () => {
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
+  await once(child, 'spawn');
+  const holder = { host: hostname(), pid: child.pid, mark: markOf(child.pid as number) };
+  await leaveLock(holder);
+  expect(await takeLock(file)).toBe(`process ${child.pid}`);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  expect(await takeLock(file)).toBeNull();
+  expect(await takeLock(file)).toBe(`process ${process.pid}`);
+});
+
+test.each([
+  ['that another process has the id of', { host: hostname(), pid: process.pid, mark: 'long ago' }],
+  ['that is not one', 'not JSON'],
+  ['without a process', { host: hostname(), pid: 4_194_305, mark: null }],
+])('a lock %s is taken over', async (_, holder) => {
+  await leaveLock(holder);
+  expect(await takeLock(file)).toBeNull();
+});
+
+test('of a process of another machine nothing is known: its lock is left to it', async () => {
+  await leaveLock({ host: 'another', pid: 4_194_305, mark: null });
+  expect(await takeLock(file)).toMatch(/machine another .*remove .*a\.lock/);
+});
