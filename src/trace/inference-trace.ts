@@ -6,13 +6,15 @@
 
 import { present } from '../base/assert.js';
 import type { TensorStep } from '../engines/tensor-step.js';
-import { messageOf } from '../errors/stillhouse-error.js';
 import { toBfloat16 } from './bfloat16.js';
+import { nameBiasAdds } from './bias-add.js';
 import { buildGraph, type Graph } from './graph.js';
-import { BF16_TOLERANCE, FP32_TOLERANCE, relativeError } from './proof.js';
-import { TraceRefusal } from './refusal.js';
+import { BF16_TOLERANCE, FP32_TOLERANCE, resultFault } from './proof.js';
+import type { RecordedCall } from './record.js';
+import type { Recording } from './recording.js';
+import { refuseWhatFails, TraceRefusal } from './refusal.js';
 import { openSession, type Session } from './session.js';
-import { assertSameProgram, imageFeeds, LOGITS, recordInfer } from './step-recording.js';
+import { assertSameProgram, imageFeeds, LOGITS, otherImages, recordInfer } from './step-recording.js';
 import type { Precision } from './trace-notice.js';
 
 export interface InferenceTraceOptions {
@@ -29,26 +31,38 @@ const INFER = 'infer';
 
 /** Records, builds and proves the inference. Throws TraceRefusal. */
 export function traceInference(options: InferenceTraceOptions): InferenceTrace {
-  const { step, inputShape, precision, images, size } = options;
-  const recordOf = (pixels: Float32Array) => recordInfer(step, imageFeeds(pixels, size, inputShape), []);
-  const first = recordOf(images);
-  assertSameProgram(first.recording, recordOf(images.map((pixel) => 0.9 * pixel + 0.01)).recording);
-  const recording = precision === 'bf16' ? toBfloat16(first.recording) : first.recording;
+  const { precision, images } = options;
+  const others = otherImages(images);
+  const [first, second] = [recordFrozen(options, images), recordFrozen(options, others)];
+  assertSameProgram(first.recording, second.recording);
+  const trace = refuseWhatFails(() => {
+    const named = nameBiasAdds(first.recording);
+    const recording = precision === 'bf16' ? toBfloat16(named) : named;
+    return new InferenceTrace(openSession(inferenceGraph(recording)), options);
+  });
   try {
-    const trace = new InferenceTrace(openSession(inferenceGraph(recording)), options);
     const tolerance = precision === 'bf16' ? BF16_TOLERANCE : FP32_TOLERANCE;
-    const error = relativeError(present(first.results[LOGITS], LOGITS), trace.infer(images), 1);
-    if (error <= tolerance.result) return trace;
-    trace.close();
-    throw new TraceRefusal(`the replay's logits are off by ${(100 * error).toPrecision(2)} % (precision ${precision})`);
+    for (const [eager, pixels] of [
+      [first, images],
+      [second, others],
+    ] as const) {
+      const replay = { results: { [LOGITS]: refuseWhatFails(() => trace.infer(pixels)) } };
+      const fault = resultFault({ eager, replay, tolerance });
+      if (fault !== null) throw new TraceRefusal(`${fault} (precision ${precision})`);
+    }
+    return trace;
   } catch (error) {
-    if (error instanceof TraceRefusal) throw error;
-    throw new TraceRefusal(`TensorFlow does not run the graph: ${messageOf(error)}`);
+    trace.close();
+    throw error;
   }
 }
 
+function recordFrozen({ step, inputShape, size }: InferenceTraceOptions, images: Float32Array): RecordedCall {
+  return recordInfer({ step, images, size, inputShape, frozen: true });
+}
+
 /** The graph of a recorded inference, with the one signature `infer`. */
-export function inferenceGraph(recording: ReturnType<typeof recordInfer>['recording']): Graph {
+export function inferenceGraph(recording: Recording): Graph {
   return buildGraph({ functions: { [INFER]: recording }, arenas: {} });
 }
 

@@ -34,13 +34,28 @@ export interface ProofOptions {
   readonly tolerance: ProofTolerance;
 }
 
-/** What is wrong with the replay, in words; null: nothing. */
-export function replayFault({ before, eager, replay, tolerance }: ProofOptions): string | null {
+export interface ResultProof {
+  readonly eager: Pick<StepTrail, 'results'>;
+  readonly replay: Pick<StepTrail, 'results'>;
+  readonly tolerance: ProofTolerance;
+}
+
+/** What is wrong with the replay's results, in words; null: nothing. */
+export function resultFault({ eager, replay, tolerance }: ResultProof): string | null {
   for (const [name, expected] of Object.entries(eager.results)) {
+    if (!areFinite(expected)) return notFinite(name);
     const error = relativeError(expected, replay.results[name], 1);
     if (!(error <= tolerance.result)) return `the replay's ${name} is off by ${percent(error)}`;
   }
+  return null;
+}
+
+/** What is wrong with the replay, in words; null: nothing. */
+export function replayFault({ before, eager, replay, tolerance }: ProofOptions): string | null {
+  const fault = resultFault({ eager, replay, tolerance });
+  if (fault !== null) return fault;
   for (const arena of ['slots', 'parameters'] as const) {
+    if (!areFinite(eager[arena])) return notFinite(arena);
     const error = relativeError(difference(eager[arena], before[arena]), difference(replay[arena], before[arena]));
     if (!(error <= tolerance[arena])) return `the replay changes the ${arena} otherwise than the eager step, by ${percent(error)}`;
   }
@@ -57,6 +72,14 @@ export function relativeError(expected: NativeArray, found: NativeArray | undefi
     norm += expected[i]! ** 2;
   }
   return error === 0 ? 0 : Math.sqrt(error) / Math.max(Math.sqrt(norm), least);
+}
+
+function areFinite(values: NativeArray): boolean {
+  return values.every((value) => Number.isFinite(value));
+}
+
+function notFinite(name: string): string {
+  return `the eager step's ${name} is not finite: a replay cannot be compared with it`;
 }
 
 function difference(after: Float32Array, before: Float32Array): Float32Array {

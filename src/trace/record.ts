@@ -3,11 +3,13 @@
  * every value has a number that is never used again, so clones, disposal and reference counts of tfjs do not show.
  *
  * Invariants: while recording, the backend's binding is an object that inherits from the real one; it is put back
- * whatever happens. The function really runs: variables change as without the recorder.
+ * whatever happens. The function really runs, to its end even when it is refused: variables of the list change as without
+ * the recorder, others are as before.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
 import { present } from '../base/assert.js';
+import { messageOf } from '../errors/stillhouse-error.js';
 import {
   type NativeArray,
   type NativeAttribute,
@@ -29,8 +31,10 @@ export interface FeedArray {
 export interface RecordOptions<Feeds extends string> {
   /** What is given anew at each call. Not changed, not kept. */
   readonly feeds: Readonly<Record<Feeds, FeedArray>>;
-  /** All state that the function reads and changes. Other tensors that it reads are constants. */
+  /** All state that the function reads and changes. Other tensors that it reads are constants; other variables it may not read. */
   readonly variables: readonly tf.Variable[];
+  /** Variables whose values are constants: they will not change. */
+  readonly frozen?: readonly tf.Variable[];
   /**
    * Called once, in a tf.tidy, with a tensor for each feed; answers the outputs by name. It may call `cut` once: where the
    * call can be cut in two.
@@ -47,10 +51,10 @@ export interface RecordedCall {
 }
 
 /**
- * Records one call. Throws TraceRefusal when the function reads a value back, makes or changes a variable that is not
- * in the list, or uses what a graph cannot hold.
+ * Records one call. Throws TraceRefusal when the function throws, reads a value back, draws random numbers, makes a variable,
+ * reads or changes one that is not in the lists, or uses what a graph cannot hold.
  */
-export function record<Feeds extends string>({ feeds, variables, run }: RecordOptions<Feeds>): RecordedCall {
+export function record<Feeds extends string>({ feeds, variables, frozen = [], run }: RecordOptions<Feeds>): RecordedCall {
   const backend = nativeBackend();
   let recorded!: RecordedCall;
   tf.tidy(() => {
@@ -59,19 +63,20 @@ export function record<Feeds extends string>({ feeds, variables, run }: RecordOp
     const inputs = mapValues(feeds, ({ shape, data }) =>
       tf.tensor(data.slice(), [...shape], data instanceof Int32Array ? 'int32' : 'float32'),
     );
-    const tape = new Tape(backend);
+    const foreign = new ForeignVariables([...variables, ...frozen]);
+    const tape = new Tape(backend, foreign.handles(backend));
     for (const [name, tensor] of Object.entries<tf.Tensor>(inputs)) tape.declare(tensor, { from: 'feed', name });
     variables.forEach((variable, index) => {
       tape.declare(variable, { from: 'variable', index });
     });
-    const before = new Map(allVariables().map((variable) => [variable, variable.dataId]));
     let cutAt: number | null = null;
     const outputs = tape.watch(() =>
-      run(inputs, () => {
-        cutAt = tape.operations.length;
-      }),
+      foreign.guard(() =>
+        run(inputs, () => {
+          cutAt = tape.operations.length;
+        }),
+      ),
     );
-    refuseForeignChanges(before, new Set(variables));
     const recording: Recording = {
       feeds: mapValues(inputs, (tensor) => typeOf(backend, tensor)),
       variables: variables.map((variable) => typeOf(backend, variable)),
@@ -83,7 +88,8 @@ export function record<Feeds extends string>({ feeds, variables, run }: RecordOp
       }),
       outputs: mapValues(outputs, (tensor) => tape.valueOf(tensor)),
     };
-    const results = mapValues(outputs, (tensor) => backend.binding.tensorDataSync(tape.handleOf(tensor)));
+    const results = mapValues(outputs, (tensor) => backend.binding.tensorDataSync(handleOf(backend, tensor)));
+    tape.throwRefusal();
     recorded = { recording, results, cutAt: cutAt ?? tape.operations.length };
   });
   return recorded;
@@ -103,93 +109,153 @@ function typeOf(backend: NativeBackend, tensor: tf.Tensor): { dtype: number; sha
   return { dtype: backend.typeAttributeFromTensor(tensor), shape: [...tensor.shape] };
 }
 
+function handleOf(backend: NativeBackend, tensor: tf.Tensor): number {
+  return present(backend.getInputTensorIds([tensor])[0], 'the handle of a tensor');
+}
+
 function allVariables(): tf.Variable[] {
   return Object.values(tf.engine().registeredVariables);
 }
 
-function refuseForeignChanges(before: ReadonlyMap<tf.Variable, object>, own: ReadonlySet<tf.Variable>): void {
-  for (const variable of allVariables()) {
-    const dataId = before.get(variable);
-    if (dataId === undefined) throw new TraceRefusal(`the step makes a variable, ${variable.name}`);
-    if (dataId !== variable.dataId && !own.has(variable)) {
+/** The variables that are none of the function's: a graph would keep the value that they have now. To be made within tf.tidy. */
+class ForeignVariables {
+  /** What each is before the function runs. */
+  readonly #before: ReadonlyMap<tf.Variable, tf.Tensor>;
+  readonly #own: ReadonlySet<tf.Variable>;
+
+  constructor(own: readonly tf.Variable[]) {
+    this.#own = new Set(own);
+    const foreign = allVariables().filter((variable) => !this.#own.has(variable));
+    this.#before = new Map(foreign.map((variable) => [variable, tf.clone(variable)]));
+  }
+
+  /** Their names, by handle. */
+  handles(backend: NativeBackend): ReadonlyMap<number, string> {
+    return new Map([...this.#before].map(([variable, value]) => [handleOf(backend, value), variable.name]));
+  }
+
+  /** Runs the function. Afterwards they are as before. Throws TraceRefusal when it has changed one, or made one. */
+  guard<T>(run: () => T): T {
+    try {
+      const result = run();
+      for (const variable of allVariables()) this.#check(variable);
+      return result;
+    } finally {
+      for (const [variable, value] of this.#before) {
+        if (!variable.isDisposed && variable.dataId !== value.dataId) variable.assign(value);
+      }
+    }
+  }
+
+  #check(variable: tf.Variable): void {
+    if (this.#own.has(variable)) return;
+    const value = this.#before.get(variable);
+    if (value === undefined) throw new TraceRefusal(`the step makes a variable, ${variable.name}`);
+    if (value.dataId !== variable.dataId) {
       throw new TraceRefusal(`the step changes ${variable.name}, which is neither a weight of the model nor a slot of the optimiser`);
     }
   }
 }
+
+/** Operations that draw anew each time they run: a replay would not do what the eager step does. */
+const RANDOM_OPERATION = /^(Random[A-Z]|Multinomial$|TruncatedNormal$|ParameterizedTruncatedNormal$)/;
+
+/** Types whose values can be written into a graph. */
+const CONSTANT_TYPES: ReadonlySet<number> = new Set([DATA_TYPE.float32, DATA_TYPE.int32, DATA_TYPE.bool]);
 
 /** What has been asked of the binding so far. */
 class Tape {
   readonly operations: Operation[] = [];
   readonly constants: Constant[] = [];
   readonly #backend: NativeBackend;
+  /** The real one. */
+  readonly #binding: NativeBinding;
+  readonly #foreign: ReadonlyMap<number, string>;
   readonly #values = new Map<number, Value>();
-  #watched = false;
+  /** The first reason to refuse. The function runs on: what it does next, and what it makes of an error, is not for us to change. */
+  #refusal: string | null = null;
 
-  constructor(backend: NativeBackend) {
+  constructor(backend: NativeBackend, foreign: ReadonlyMap<number, string>) {
     this.#backend = backend;
+    this.#binding = backend.binding;
+    this.#foreign = foreign;
   }
 
   declare(tensor: tf.Tensor, value: Value): void {
-    this.#values.set(this.handleOf(tensor), value);
+    this.#values.set(handleOf(this.#backend, tensor), value);
   }
 
   valueOf(tensor: tf.Tensor): Value {
-    return this.#valueOfHandle(this.handleOf(tensor));
+    return this.#valueOfHandle(handleOf(this.#backend, tensor));
   }
 
-  /** Runs the function with the binding watched. */
+  throwRefusal(): void {
+    if (this.#refusal !== null) throw new TraceRefusal(this.#refusal);
+  }
+
+  /** Runs the function with the binding watched. Throws TraceRefusal, whatever the function throws. */
   watch<T>(run: () => T): T {
-    const real = this.#backend.binding;
-    const executeOp: NativeBinding['executeOp'] = (op, attributes, inputs, count) => {
-      const values = inputs.map((id) => this.#valueOfHandle(id));
-      const outputs = real.executeOp(op, attributes, inputs, count);
-      this.#addOperation({ op, attributes, inputs: values, outputs });
-      return outputs;
-    };
-    const createTensor: NativeBinding['createTensor'] = (shape, dtype, values) => {
-      const id = real.createTensor(shape, dtype, values);
-      this.#addConstant(id, { shape: [...shape], dtype, data: copyOf(values) });
-      return id;
-    };
-    const tensorDataSync = () => {
-      throw new TraceRefusal('the step reads a value back into JavaScript (dataSync, arraySync or data)');
-    };
     // The binding's own methods cannot be assigned to.
-    const watched = Object.create(real, {
-      executeOp: { value: executeOp },
-      createTensor: { value: createTensor },
-      tensorDataSync: { value: tensorDataSync },
-    }) as NativeBinding;
-    this.#backend.binding = watched;
-    this.#watched = true;
+    this.#backend.binding = Object.create(
+      this.#binding,
+      mapValues(this.#watchers(), (value) => ({ value })),
+    ) as NativeBinding;
     try {
-      return run();
+      const result = run();
+      this.throwRefusal();
+      return result;
+    } catch (error) {
+      this.throwRefusal();
+      throw error instanceof TraceRefusal ? error : new TraceRefusal(`the step fails while it is recorded: ${messageOf(error)}`);
     } finally {
-      this.#backend.binding = real;
-      this.#watched = false;
+      this.#backend.binding = this.#binding;
     }
   }
 
-  handleOf(tensor: tf.Tensor): number {
-    return present(this.#backend.getInputTensorIds([tensor])[0], 'the handle of a tensor');
+  #watchers(): Pick<NativeBinding, 'executeOp' | 'createTensor' | 'tensorDataSync' | 'runSavedModel'> {
+    const real = this.#binding;
+    return {
+      executeOp: (op, attributes, inputs, count) => {
+        const values = inputs.map((id) => this.#valueOfHandle(id));
+        const outputs = real.executeOp(op, attributes, inputs, count);
+        if (RANDOM_OPERATION.test(op)) this.#refuse(`the step draws random numbers (${op})`);
+        this.#addOperation({ op, attributes, inputs: values, outputs });
+        return outputs;
+      },
+      createTensor: (shape, dtype, values) => {
+        const id = real.createTensor(shape, dtype, values);
+        if (!ArrayBuffer.isView(values)) this.#refuse('the step makes a tensor of strings');
+        else this.#addConstant(id, { shape: [...shape], dtype, data: values.slice() });
+        return id;
+      },
+      tensorDataSync: (id) => {
+        this.#refuse('the step reads a value back into JavaScript (dataSync, arraySync or data)');
+        return real.tensorDataSync(id);
+      },
+      runSavedModel: (model, tensors, inputs, outputs) => {
+        this.#refuse('the step runs a SavedModel');
+        return real.runSavedModel(model, tensors, inputs, outputs);
+      },
+    };
+  }
+
+  #refuse(reason: string): void {
+    this.#refusal ??= reason;
   }
 
   /** A handle that nobody has declared was made before: its value is a constant of the function. */
   #valueOfHandle(id: number): Value {
     const known = this.#values.get(id);
     if (known !== undefined) return known;
-    return this.#captureConstant(id);
-  }
-
-  /** Only while watching, or after it: the real binding is behind the watched one either way. */
-  #captureConstant(id: number): Value {
-    const { binding } = this.#backend;
-    const real = this.#watched ? (Object.getPrototypeOf(binding) as typeof binding) : binding;
-    const data = real.tensorDataSync(id);
-    const dtype = data instanceof Float32Array ? DATA_TYPE.float32 : data instanceof Int32Array ? DATA_TYPE.int32 : DATA_TYPE.bool;
-    const [same] = real.executeOp('Identity', [{ name: 'T', type: ATTRIBUTE_KINDS.indexOf('type'), value: dtype }], [id], 1);
-    const { id: copy, shape } = present(same, 'a captured tensor');
-    real.deleteTensor(copy);
+    const variable = this.#foreign.get(id);
+    if (variable !== undefined) {
+      this.#refuse(`the step reads ${variable}, which is neither a weight of the model nor a slot of the optimiser`);
+    }
+    const [same] = this.#binding.executeOp('Identity', [], [id], 1);
+    const { id: copy, dtype, shape } = present(same, 'a captured tensor');
+    const data = this.#binding.tensorDataSync(copy);
+    this.#binding.deleteTensor(copy);
+    if (!CONSTANT_TYPES.has(dtype)) this.#refuse(`the step takes a tensor of a type that a graph's constants do not have (${dtype})`);
     return this.#addConstant(id, { dtype, shape: [...shape], data });
   }
 
@@ -206,20 +272,15 @@ class Tape {
     });
     this.operations.push({
       op: call.op,
-      attributes: call.attributes.map((attribute) => attributeOf(call.op, attribute)),
+      attributes: call.attributes.map((attribute) => this.#attributeOf(call.op, attribute)),
       inputs: call.inputs,
       outputs: call.outputs.map(({ dtype, shape }) => ({ dtype, shape: [...shape] })),
     });
   }
-}
 
-function copyOf(values: NativeArray): NativeArray {
-  if (ArrayBuffer.isView(values)) return values.slice();
-  throw new TraceRefusal('the step makes a tensor of strings');
-}
-
-function attributeOf(op: string, { name, type, value }: NativeAttribute): Attribute {
-  const kind = ATTRIBUTE_KINDS[type];
-  if (kind === undefined) throw new TraceRefusal(`the attribute ${name} of ${op} is of a kind that a graph cannot hold`);
-  return { name, kind, value: Array.isArray(value) ? [...value] : (value as Attribute['value']) };
+  #attributeOf(op: string, { name, type, value }: NativeAttribute): Attribute {
+    const kind = ATTRIBUTE_KINDS[type];
+    if (kind === undefined) this.#refuse(`the attribute ${name} of ${op} is of a kind that a graph cannot hold (${type})`);
+    return { name, kind: kind ?? 'int', value: Array.isArray(value) ? [...value] : (value as Attribute['value']) };
+  }
 }

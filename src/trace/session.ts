@@ -54,15 +54,16 @@ class NativeSession implements Session {
   call(name: string, inputs: Readonly<Record<string, NativeArray>>): Record<string, NativeArray> {
     const signature = present(this.#signatures.get(name), `signature ${name}`);
     const { binding } = nativeBackend();
-    const given = signature.inputs.map(([input, { dtype, shape }]) => {
-      const values = present(inputs[input], `input ${input} of ${name}`);
-      const size = shape.reduce((product, axis) => product * axis, 1);
-      assert(values.length === size, `input ${input} of ${name} has ${values.length} elements, not ${size}`);
-      // The native tensor may use the array's memory: it is deleted before anyone can write to it.
-      return binding.createTensor(shape, dtype, values);
-    });
+    const given: number[] = [];
     let results: NativeTensor[] = [];
     try {
+      for (const [input, { dtype, shape }] of signature.inputs) {
+        const values = present(inputs[input], `input ${input} of ${name}`);
+        const size = shape.reduce((product, axis) => product * axis, 1);
+        assert(values.length === size, `input ${input} of ${name} has ${values.length} elements, not ${size}`);
+        // The native tensor may use the array's memory: it is deleted before anyone can write to it.
+        given.push(binding.createTensor(shape, dtype, values));
+      }
       results = binding.runSavedModel(this.#id, given, signature.inputNames, signature.outputNames);
       return Object.fromEntries(results.map(({ id }, i) => [present(signature.outputs[i], 'output'), binding.tensorDataSync(id)]));
     } finally {

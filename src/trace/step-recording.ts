@@ -37,9 +37,24 @@ export function answerFeeds({ labels, targets }: StepAnswerBatch, knobs: Readonl
   return { [LABELS]: { shape: [size], data: labels }, ...soft, ...Object.fromEntries(scalars) };
 }
 
-/** Records logits in inference mode. The weights are constants of the recording unless `variables` has them. */
-export function recordInfer(step: TensorStep, feeds: Feeds, variables: readonly tf.Variable[]): RecordedCall {
-  return record({ feeds, variables, run: (tensors) => ({ [LOGITS]: step.infer(present(tensors[IMAGES], 'images') as tf.Tensor4D) }) });
+export interface InferOptions {
+  readonly step: TensorStep;
+  /** [B, H, W, C], B times. */
+  readonly images: Float32Array;
+  readonly size: number;
+  /** H, W, C. */
+  readonly inputShape: readonly number[];
+  /** Whether the weights are constants of the recording, for a model that does not change. Else they are variables, as training has them. */
+  readonly frozen: boolean;
+}
+
+/** Records logits in inference mode. Throws TraceRefusal. */
+export function recordInfer({ step, images, size, inputShape, frozen }: InferOptions): RecordedCall {
+  return record({
+    feeds: imageFeeds(images, size, inputShape),
+    ...(frozen ? { variables: [], frozen: step.variables } : { variables: step.variables }),
+    run: (tensors) => ({ [LOGITS]: step.infer(present(tensors[IMAGES], 'images') as tf.Tensor4D) }),
+  });
 }
 
 /** Records one update; it is made, and its cut is marked between forward and backward. */
@@ -64,20 +79,27 @@ export interface TrainCall {
   readonly knobs: StepKnobs;
 }
 
-/**
- * Another call of the same form, with other numbers everywhere: what a recording made of a number shows in the
- * difference. Its knobs are small changes, so that it is as harmless as the first.
- */
+/** Other images of the same kind: what a recording made of a number shows in the difference. */
+export function otherImages(images: Float32Array): Float32Array {
+  return images.map((pixel, i) => 0.9 * pixel + 0.01 * ((i % 7) - 3));
+}
+
+/** Another call of the same form, with other numbers everywhere. Its knobs are small changes, so that it is as harmless as the first. */
 export function otherCall({ batch, knobs }: TrainCall, classes: number): TrainCall {
   const { size, images, labels, targets } = batch;
   return {
     batch: {
       size,
-      images: images.map((pixel, i) => 0.9 * pixel + 0.01 * ((i % 7) - 3)),
+      images: otherImages(images),
       labels: labels.map((label) => (label + 1) % classes),
       targets: targets === null ? null : targets.map((logit, i) => 0.8 * logit + 0.1 * (i % 3)),
     },
-    knobs: { rate: knobs.rate * 0.75, temperature: knobs.temperature * 1.25, alpha: knobs.alpha * 0.875 },
+    // A rate of 0, as a warm-up begins with, shows nothing of the update.
+    knobs: {
+      rate: knobs.rate === 0 ? 1e-3 : knobs.rate * 0.75,
+      temperature: knobs.temperature * 1.25,
+      alpha: knobs.alpha === 0 ? 0.125 : knobs.alpha * 0.875,
+    },
   };
 }
 

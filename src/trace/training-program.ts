@@ -46,6 +46,8 @@ export class TrainingProgram implements StepProgram {
 
   step(batch: StepBatch, knobs: StepKnobs): StepResult {
     this.abandon();
+    this.#checkImages(batch.images, batch.size);
+    this.#checkAnswers(batch, batch.size);
     this.#lastKnobs = knobs;
     const trace = this.#traceFor('whole', batch, knobs);
     if (trace === null) return this.#eagerly().step(batch, knobs);
@@ -55,6 +57,7 @@ export class TrainingProgram implements StepProgram {
 
   forward(images: Float32Array, size: number): Float32Array {
     this.abandon();
+    this.#checkImages(images, size);
     const trace = this.#traceFor('cut', this.#sampleBatch(images, size), this.#lastKnobs);
     if (trace === null) return this.#eagerly().forward(images, size);
     const logits = this.#holding(trace).forward(images);
@@ -66,7 +69,7 @@ export class TrainingProgram implements StepProgram {
     this.#lastKnobs = knobs;
     const open = this.#open;
     if (open === null) return this.#eager.backward(answers, knobs);
-    assert(answers.labels.length === open.trace.size, `${answers.labels.length} labels for a batch of ${open.trace.size}`);
+    this.#checkAnswers(answers, open.trace.size);
     const loss = open.trace.backward(answers, knobs);
     this.#open = null;
     return stepResult({ ...loss, logits: open.logits }, answers.labels, this.#step.classes);
@@ -121,7 +124,9 @@ export class TrainingProgram implements StepProgram {
     this.writeSlots(new Float32Array(this.slotCount));
   }
 
+  /** The model has its parameters again, as after eager steps. */
   dispose(): void {
+    if (this.#holder !== null) this.#eager.writeParameters(this.#holder.readParameters());
     this.#holder = null;
     this.#traces.clear();
     this.#eager.dispose();
@@ -159,6 +164,19 @@ export class TrainingProgram implements StepProgram {
       this.#holder = trace;
     }
     return trace;
+  }
+
+  // Before anything has changed: a step that is counted, or half done, cannot be taken back.
+  #checkImages(images: Float32Array, size: number): void {
+    const elements = this.#options.inputShape.reduce((product, axis) => product * axis, size);
+    assert(images.length === elements, `${images.length} pixels for a batch of ${size}, which has ${elements}`);
+  }
+
+  #checkAnswers({ labels, targets }: StepAnswerBatch, size: number): void {
+    const { classes, needsTargets } = this.#step;
+    assert(labels.length === size, `${labels.length} labels for a batch of ${size}`);
+    assert((targets !== null) === needsTargets, needsTargets ? 'a teacher must be heard' : 'no teacher is heard');
+    if (targets !== null) assert(targets.length === size * classes, `${targets.length} logits of a teacher for a batch of ${size}`);
   }
 
   /** What a cut step is recorded with before its labels and targets are known. */

@@ -7,14 +7,14 @@
 import { present } from '../base/assert.js';
 import type { StepAnswerBatch, StepProgram } from '../engines/step-program.js';
 import type { TensorStep } from '../engines/tensor-step.js';
-import { messageOf } from '../errors/stillhouse-error.js';
-import { toBfloat16 } from './bfloat16.js';
+import { toBfloat16WithCut } from './bfloat16.js';
+import { nameBiasAdds } from './bias-add.js';
 import { cutRecording } from './cut.js';
 import { type ArenaRange, buildGraph, type Graph } from './graph.js';
 import type { NativeArray } from './native-backend.js';
-import { BF16_TOLERANCE, FP32_TOLERANCE, replayFault, type StepTrail } from './proof.js';
+import { BF16_TOLERANCE, FP32_TOLERANCE, replayFault, resultFault, type StepTrail } from './proof.js';
 import type { RecordedCall } from './record.js';
-import { TraceRefusal } from './refusal.js';
+import { refuseWhatFails, TraceRefusal } from './refusal.js';
 import { openSession, type Session } from './session.js';
 import {
   answerFeeds,
@@ -66,57 +66,88 @@ const INFER = 'infer';
 
 /** Records, builds and proves the step. Throws TraceRefusal; nothing has then changed. */
 export function traceTraining(options: TrainingTraceOptions): TrainingTrace {
-  const { step, eager, form, precision, call } = options;
+  const { step, eager, call } = options;
   const before = stateOf(eager);
-  const calls = [call, otherCall(call, step.classes)] as const;
-  const runs = calls.map((next) => recordFrom(options, before, next));
-  const [first, second] = [present(runs[0], 'first recording'), present(runs[1], 'second recording')];
-  assertSameProgram(first.recorded.recording, second.recorded.recording);
-  const session = refuseWhatFails(() => openSession(trainingGraph(options, first.recorded)));
-  const trace = new TrainingTrace(session, options);
   try {
-    const tolerance = precision === 'bf16' ? BF16_TOLERANCE : FP32_TOLERANCE;
-    calls.forEach((next, i) => {
-      const replay = refuseWhatFails(() => trace.replayFrom(before, next));
-      const fault = replayFault({ before, eager: present(runs[i], 'recording').trail, replay, tolerance });
-      if (fault !== null) throw new TraceRefusal(`${fault} (form ${form}, precision ${precision})`);
-    });
-  } catch (error) {
-    session.close();
-    throw error;
-  }
-  return trace;
-}
-
-/** The graph of a recorded step: `train`, or `forward` and `backward`; `infer`; the arenas `parameters` and `slots`. */
-export function trainingGraph({ step, inputShape, form, precision, call }: TrainingTraceOptions, recorded: RecordedCall): Graph {
-  const convert = (recording: RecordedCall['recording']) => (precision === 'bf16' ? toBfloat16(recording) : recording);
-  const images = imageFeeds(call.batch.images, call.batch.size, inputShape);
-  const infer = recordInfer(step, images, step.variables).recording;
-  const weights: ArenaRange = { from: 0, to: step.schema.entries.length };
-  const arenas = { parameters: weights, slots: { from: weights.to, to: step.variables.length } };
-  if (form === 'whole') return buildGraph({ functions: { [TRAIN]: convert(recorded.recording), [INFER]: infer }, arenas });
-  const { first, second, stashFrom } = cutRecording(recorded.recording, recorded.cutAt, Object.keys(images));
-  const released = { [BACKWARD]: { from: stashFrom, to: first.variables.length } };
-  const functions = { [FORWARD]: convert(first), [BACKWARD]: convert(second), [INFER]: infer };
-  return buildGraph({ functions, arenas, released });
-}
-
-interface RecordedRun {
-  readonly recorded: RecordedCall;
-  readonly trail: StepTrail;
-}
-
-/** Records the call, made from `before`, and puts that state back. */
-function recordFrom({ step, eager, inputShape }: TrainingTraceOptions, before: TrainingState, call: TrainCall): RecordedRun {
-  try {
-    const recorded = recordTrain(step, trainFeeds(step, inputShape, call));
-    return { recorded, trail: { results: recorded.results, ...stateOf(eager) } };
+    const first = recordTrial(options, { from: before, call });
+    const second = recordTrial(options, { from: otherState(step, before), call: otherCall(call, step.classes) });
+    assertSameProgram(first.train.recording, second.train.recording);
+    assertSameProgram(first.infer.recording, second.infer.recording);
+    const trace = new TrainingTrace(
+      refuseWhatFails(() => openSession(trainingGraph(options, first))),
+      options,
+    );
+    try {
+      for (const trial of [first, second]) prove(trace, trial, options);
+    } catch (error) {
+      trace.close();
+      throw error;
+    }
+    return trace;
   } finally {
     step.abandon();
     eager.writeParameters(before.parameters);
     eager.writeSlots(before.slots);
   }
+}
+
+/** The graph of a recorded step: `train`, or `forward` and `backward`; `infer`; the arenas `parameters` and `slots`. */
+export function trainingGraph({ step, form, precision, call }: TrainingTraceOptions, { train, infer }: RecordedStep): Graph {
+  const weights: ArenaRange = { from: 0, to: step.schema.entries.length };
+  const arenas = { parameters: weights, slots: { from: weights.to, to: step.variables.length } };
+  // Tests of the model are in fp32 whatever it trains in.
+  const inference = { [INFER]: nameBiasAdds(infer.recording) };
+  const plan = { recording: nameBiasAdds(train.recording), cutAt: train.cutAt };
+  const { recording, cutAt } = precision === 'bf16' ? toBfloat16WithCut(plan) : plan;
+  if (form === 'whole') return buildGraph({ functions: { [TRAIN]: recording, ...inference }, arenas });
+  const images = Object.keys(imageFeeds(call.batch.images, call.batch.size, []));
+  const { first, second, stashFrom } = cutRecording(recording, cutAt, images);
+  const released = { [BACKWARD]: { from: stashFrom, to: first.variables.length } };
+  return buildGraph({ functions: { [FORWARD]: first, [BACKWARD]: second, ...inference }, arenas, released });
+}
+
+/** A state and a call from it. */
+interface Trial {
+  readonly from: TrainingState;
+  readonly call: TrainCall;
+}
+
+export interface RecordedStep {
+  readonly train: RecordedCall;
+  readonly infer: RecordedCall;
+}
+
+interface RecordedTrial extends Trial, RecordedStep {
+  /** What the eager step made of it. */
+  readonly trail: StepTrail;
+}
+
+function recordTrial({ step, eager, inputShape }: TrainingTraceOptions, { from, call }: Trial): RecordedTrial {
+  eager.writeParameters(from.parameters);
+  eager.writeSlots(from.slots);
+  const { images, size } = call.batch;
+  const infer = recordInfer({ step, images, size, inputShape, frozen: false });
+  const train = recordTrain(step, trainFeeds(step, inputShape, call));
+  return { from, call, infer, train, trail: { results: train.results, ...stateOf(eager) } };
+}
+
+/** Another state, as harmless: a copy of it that the step has kept, or a number made of the step count, shows in the difference. */
+function otherState(step: TensorStep, { parameters, slots }: TrainingState): TrainingState {
+  const elements = slotElements(step);
+  const change = (value: number) => 0.98 * value + 1e-3;
+  return { parameters: parameters.map(change), slots: slots.map((value, i) => (i < elements ? change(value) : value + 3)) };
+}
+
+/** Throws TraceRefusal when the trace does not do what the eager step did. */
+function prove(trace: TrainingTrace, { from, call, infer, trail }: RecordedTrial, { form, precision }: TrainingTraceOptions): void {
+  const tolerance = precision === 'bf16' ? BF16_TOLERANCE : FP32_TOLERANCE;
+  const fault = refuseWhatFails(() => {
+    trace.writeParameters(from.parameters);
+    const logits = { results: { [LOGITS]: trace.infer(call.batch.images) } };
+    const inInference = resultFault({ eager: infer, replay: logits, tolerance });
+    return inInference ?? replayFault({ before: from, eager: trail, replay: trace.replayFrom(from, call), tolerance });
+  });
+  if (fault !== null) throw new TraceRefusal(`${fault} (form ${form}, precision ${precision})`);
 }
 
 function trainFeeds(step: TensorStep, inputShape: readonly number[], { batch, knobs }: TrainCall): Feeds {
@@ -127,13 +158,9 @@ function stateOf(program: StepProgram): TrainingState {
   return { parameters: program.readParameters(), slots: program.readSlots() };
 }
 
-/** libtensorflow may not take the graph: then the step is not traceable, and that is no defect of the program. */
-function refuseWhatFails<Result>(run: () => Result): Result {
-  try {
-    return run();
-  } catch (error) {
-    throw new TraceRefusal(`TensorFlow does not run the graph: ${messageOf(error)}`);
-  }
+/** Elements of the slots, without the step count. */
+function slotElements({ variables, schema }: TensorStep): number {
+  return variables.slice(schema.entries.length).reduce((sum, { size }) => sum + size, 0);
 }
 
 /** A proven step of one batch size. Its state is what was set last and the steps since. */
@@ -199,21 +226,18 @@ export class TrainingTrace {
 
   /** The step count, where there is one, is the optimiser's to keep: write it there too. */
   writeSlots(arena: Float32Array): void {
-    const elements = this.#step.variables.slice(this.#step.schema.entries.length).reduce((sum, { size }) => sum + size, 0);
-    this.#writeArena('slots', arena.subarray(0, elements));
+    this.#writeArena('slots', arena.subarray(0, slotElements(this.#step)));
   }
 
-  /** One step from a state, as the trace's proof needs it. The optimiser's count is as before. */
-  replayFrom(before: TrainingState, call: TrainCall): StepTrail {
-    const optimizer = present(this.#step.optimizer, 'optimiser');
-    this.writeParameters(before.parameters);
-    this.writeSlots(before.slots);
+  /** One step from a state, as the trace's proof needs it. Counts from there; the optimiser's own slots are then those of `from`. */
+  replayFrom(from: TrainingState, call: TrainCall): StepTrail {
+    this.writeParameters(from.parameters);
+    this.writeSlots(from.slots);
+    present(this.#step.optimizer, 'optimiser').writeSlots(from.slots);
     const feeds = trainFeeds(this.#step, this.#inputShape, call);
     const parts = this.#form === 'whole' ? [TRAIN] : [FORWARD, BACKWARD];
     const results = Object.assign({}, ...parts.map((part) => this.#call(part, feeds))) as StepTrail['results'];
-    const trail = { results, parameters: this.readParameters(), slots: this.readSlots() };
-    optimizer.writeSlots(before.slots);
-    return trail;
+    return { results, parameters: this.readParameters(), slots: this.readSlots() };
   }
 
   close(): void {
