@@ -7,6 +7,7 @@ import { loadRecipe, locateInRecipe } from '../config/load.js';
 import type { ModelRecipe, Recipe } from '../config/schema.js';
 import { type DataInfo, inspectData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
+import { probeApart } from './probe-apart.js';
 
 export interface CheckedRecipe {
   readonly recipe: Recipe;
@@ -32,13 +33,13 @@ export async function checkRecipe(file: string, set: readonly string[]): Promise
   return { recipe, data, parameters };
 }
 
-/** Throws engine.unusable when the recipe names an engine that does not work on this machine, where its workers are to run. */
-export async function requireEngine({ workers: { engine } }: Recipe): Promise<void> {
-  if (engine === 'auto') return;
-  const { probeEngines } = await import('../engines/catalogue.js');
-  const probe = (await probeEngines()).find(({ name }) => name === engine);
+/** Throws engine.unusable when the engine that the recipe needs does not work on this machine, where its workers are to run. */
+export async function requireEngine({ workers: { engine }, engine: { precision } }: Recipe): Promise<void> {
+  if (engine === 'auto' && precision === 'fp32') return;
+  const [needed, why] = engine === 'auto' ? (['tensorflow', `engine.precision ${precision}`] as const) : [engine, 'workers.engine'];
+  const [probe] = await probeApart([needed]);
   if (probe?.usable === true) return;
-  throw new StillhouseError('engine.unusable', `workers.engine: the engine ${engine} cannot be used here: ${probe?.note ?? 'unknown'}`);
+  throw new StillhouseError('engine.unusable', `${why}: the engine ${needed} cannot be used here: ${probe?.note ?? 'unknown'}`);
 }
 
 async function countParameters(model: ModelRecipe, { height, width, channels, classes }: DataInfo): Promise<number> {

@@ -1,9 +1,11 @@
 /** `stillhouse engine`: what can compute on this machine. */
 
 import type { Command } from 'commander';
+import { ENGINE_NAMES } from '../config/schema.js';
 import { EXIT } from '../errors/table.js';
 import { action, type CliContext, examples } from './context.js';
 import { addEngineInstallCommands } from './engine-install-command.js';
+import { probeApart } from './probe-apart.js';
 
 /** Adds the command to the program. */
 export function addEngineCommand(program: Command, context: CliContext): void {
@@ -17,8 +19,7 @@ export function addEngineCommand(program: Command, context: CliContext): void {
     .addHelpText('after', examples('stillhouse engine list', 'stillhouse engine list --json'))
     .action(
       action<object>(context, async ({ output }) => {
-        const { probeEngines } = await import('../engines/catalogue.js');
-        for (const probe of await probeEngines()) {
+        for (const probe of await probeApart(ENGINE_NAMES)) {
           if (output.json) output.result(JSON.stringify(probe));
           else output.result(`${probe.name.padEnd(12)}${probe.usable ? 'usable    ' : 'not usable'}  ${probe.note}`);
         }

@@ -2,8 +2,12 @@
 
 import { z } from 'zod';
 
+/** The engines, in the order in which `auto` tries them: the fastest first. */
+export const ENGINE_NAMES = ['tensorflow', 'wasm', 'cpu'] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
+
 /** What may be asked for as an engine; `auto` takes the first that works. */
-export const ENGINE_CHOICES = ['auto', 'tensorflow', 'wasm', 'cpu'] as const;
+export const ENGINE_CHOICES = ['auto', ...ENGINE_NAMES] as const;
 
 /** What a worker may compute on. */
 export const DEVICES = ['cpu'] as const;
@@ -192,7 +196,6 @@ export type ModelRecipe = z.infer<typeof model>;
 export type StageRecipe = z.infer<typeof stage>;
 /** A stage that changes parameters. */
 export type TrainingStage = Extract<StageRecipe, { kind: 'train' | 'distil' }>;
-export type EngineName = Exclude<Recipe['workers']['engine'], 'auto'>;
 export type Device = (typeof DEVICES)[number];
 /** Where one worker computes, and on how many threads at most. */
 export interface Placement {

@@ -4,7 +4,7 @@
  */
 
 import * as tf from '@tensorflow/tfjs-core';
-import type { EngineName } from '../config/schema.js';
+import { ENGINE_NAMES, type EngineName } from '../config/schema.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { cpuEngine } from './cpu.js';
 import type { Engine, EngineProbe } from './engine.js';
@@ -19,9 +19,6 @@ const ENGINES: { readonly [Name in EngineName]: Engine<Name> } = {
   cpu: cpuEngine,
 };
 
-/** The order in which `auto` tries the engines: the fastest first. */
-export const ENGINE_PREFERENCE: readonly EngineName[] = ['tensorflow', 'wasm', 'cpu'];
-
 /** The engine that a process uses from here on. */
 export interface OpenedEngine {
   readonly name: EngineName;
@@ -30,12 +27,10 @@ export interface OpenedEngine {
   readonly isMultithreaded: boolean;
 }
 
-/** Probes every engine, in the order of preference. Never throws. Leaves tfjs's current backend as it was. */
-export async function probeEngines(): Promise<readonly EngineProbe[]> {
+/** What an engine is here. Never throws. Leaves tfjs's current backend as it was. */
+export function probeEngine(name: EngineName): Promise<EngineProbe> {
   quieten();
-  const probes: EngineProbe[] = [];
-  for (const name of ENGINE_PREFERENCE) probes.push(await ENGINES[name].probe());
-  return probes;
+  return ENGINES[name].probe();
 }
 
 /**
@@ -46,7 +41,7 @@ export async function probeEngines(): Promise<readonly EngineProbe[]> {
 export async function openEngine(choice: EngineName | 'auto', onTry?: (name: EngineName) => void): Promise<OpenedEngine> {
   quieten();
   const passedOver: string[] = [];
-  for (const name of choice === 'auto' ? ENGINE_PREFERENCE : [choice]) {
+  for (const name of choice === 'auto' ? ENGINE_NAMES : [choice]) {
     onTry?.(name);
     const probe = await ENGINES[name].probe();
     if (probe.usable) {

@@ -10,6 +10,9 @@ export interface EngineEnvironmentOptions {
   readonly inherited: Readonly<Record<string, string | undefined>>;
 }
 
+/** What libtensorflow says of itself whenever it is loaded, whatever the level of its log: no news to anybody. */
+export const NATIVE_GREETING = /^WARNING: All log messages before absl::InitializeLog|^I\d{4} .*oneDNN custom operations are on/;
+
 /** The variables to add to those inherited. What a user has set goes before, where it is a matter of taste. */
 export function engineEnvironment({ threads, inherited }: EngineEnvironmentOptions): Readonly<Record<string, string>> {
   const count = String(threads);

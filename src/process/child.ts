@@ -8,6 +8,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { assert } from '../base/assert.js';
+import { forwardLines } from './forward-lines.js';
 import { distFolder } from './package-folder.js';
 
 /** How a process ended: by itself with a code, or by a signal. */
@@ -24,6 +25,8 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Where its standard output goes; the standard error is always this process's own. By default to the standard error. */
   readonly stdout?: 'stderr' | 'inherit' | 'ignore';
+  /** Lines of its standard error that do not get there. */
+  readonly hideLines?: RegExp;
 }
 
 /** A running child that sends `In` and understands `Out`. */
@@ -45,13 +48,15 @@ export function startChild<In, Out>(options: ChildOptions): Child<In, Out> {
   const file = join(distFolder, options.module);
   assert(existsSync(file), `${file} is missing: compile the program first (npm run build)`);
   const output = { stderr: 2, inherit: 1, ignore: 'ignore' } as const;
+  const { hideLines } = options;
   const child = fork(file, [...options.args], {
     // Flags of this process (a debugger's port, a test runner's loaders) are not the child's.
     execArgv: [],
     env: { ...process.env, ...options.env },
-    stdio: ['ignore', output[options.stdout ?? 'stderr'], 2, 'ipc'],
+    stdio: ['ignore', output[options.stdout ?? 'stderr'], hideLines === undefined ? 2 : 'pipe', 'ipc'],
     serialization: 'advanced',
   });
+  if (hideLines !== undefined && child.stderr !== null) forwardLines(child.stderr, process.stderr, hideLines);
   return childOf<In, Out>(child);
 }
 

@@ -92,7 +92,15 @@ describe('what a process loads', () => {
   /** A thread begins with a file that is named, not imported. */
   const WATCH = 'src/process/parent-watch-thread.ts';
   const LOADER = 'src/data/loader/loader-thread.ts';
-  const ENTRIES = ['src/cli/main.ts', 'coordinator/main.ts', 'worker/main.ts', 'worker/engine/main.ts', WATCH, LOADER];
+  const ENTRIES = [
+    'src/cli/main.ts',
+    'coordinator/main.ts',
+    'worker/main.ts',
+    'worker/engine/main.ts',
+    'src/engines/probe/main.ts',
+    WATCH,
+    LOADER,
+  ];
   /** The transport of simulations and tests, which stays with those it stands in for. */
   const UNUSED: readonly string[] = ['src/transport/memory-transport.ts'];
 

@@ -1,5 +1,6 @@
 /** Where engines run, as the agent sees it: a child process in earnest, anything that speaks the same in a simulation. */
 
+import { NATIVE_GREETING } from '../../src/engines/engine-environment.js';
 import { type ChildEnd, startChild } from '../../src/process/child.js';
 import type { FromEngine, ToEngine } from '../engine/messages.js';
 
@@ -28,7 +29,7 @@ export interface EngineHost {
 export function childEngineHost(env: Readonly<Record<string, string>>): EngineHost {
   return {
     start(handlers) {
-      const child = startChild<FromEngine, ToEngine>({ module: 'worker/engine/main.js', args: [], env });
+      const child = startChild<FromEngine, ToEngine>({ module: 'worker/engine/main.js', args: [], env, hideLines: NATIVE_GREETING });
       child.onMessage((message) => handlers.onMessage(message));
       child.onExit((end) => handlers.onExit(end));
       return {

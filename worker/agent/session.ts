@@ -17,12 +17,12 @@
  */
 
 import { assertNever } from '../../src/base/assert.js';
+import { describeEngineEnd } from '../../src/engines/engine-end.js';
 import { EXIT } from '../../src/errors/table.js';
 import type { CoordinatorMessage, CoordinatorMessageOf } from '../../src/protocol/control.js';
 import { cutText } from '../../src/protocol/field.js';
 import { PROTOCOL_VERSION } from '../../src/protocol/limits.js';
 import type { FromEngine } from '../engine/messages.js';
-import { describeEngineEnd } from './engine-end.js';
 import type { Attached, Joining, Session, SessionEffect, SessionEvent, SessionPlan, SessionTransition } from './session-types.js';
 
 const NO_PROGRESS: Attached['progress'] = { progress: 0, images: 0, busyMs: 0, dataBytes: 0, batchMs: null };

@@ -69,7 +69,10 @@ export interface EngineProgress {
    * every byte once.
    */
   readonly dataBytes: number;
-  /** The 95th percentile of the milliseconds of the last batches of this model; null before its first. */
+  /**
+   * How long a batch of this model may be expected to take: the 95th percentile of the last ones, or a fifth of the
+   * longest if that is more. Null before the first.
+   */
   readonly batchMs: number | null;
 }
 

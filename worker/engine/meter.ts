@@ -5,12 +5,19 @@ import type { EngineProgress } from './messages.js';
 
 /** Batches that the percentile looks back on. */
 const WINDOW = 128;
+/**
+ * The longest batch of a model counts as so many: it had a graph recorded and built, and the next batch of a size of its
+ * own will take as long.
+ */
+const LONGEST_SHARE = 1 / 5;
 
 export class Meter {
   readonly #clock: Clock;
   /** A ring. */
   readonly #recentMs: number[] = [];
   #next = 0;
+  /** Of this model. */
+  #longestMs = 0;
   #batches = 0;
   #images = 0;
   #busyMs = 0;
@@ -26,6 +33,7 @@ export class Meter {
     const elapsedMs = this.#clock.nowMs() - startMs;
     this.#recentMs[this.#next] = elapsedMs;
     this.#next = (this.#next + 1) % WINDOW;
+    this.#longestMs = Math.max(this.#longestMs, elapsedMs);
     this.#batches += 1;
     this.#images += images;
     this.#busyMs += elapsedMs;
@@ -36,11 +44,13 @@ export class Meter {
   forgetTimes(): void {
     this.#recentMs.length = 0;
     this.#next = 0;
+    this.#longestMs = 0;
   }
 
   progress(dataBytes: number): EngineProgress {
     const sorted = [...this.#recentMs].sort((a, b) => a - b);
-    const batchMs = sorted[Math.floor(0.95 * (sorted.length - 1))] ?? null;
+    const usualMs = sorted[Math.floor(0.95 * (sorted.length - 1))];
+    const batchMs = usualMs === undefined ? null : Math.max(usualMs, LONGEST_SHARE * this.#longestMs);
     return { type: 'engine.progress', progress: this.#batches, images: this.#images, busyMs: this.#busyMs, dataBytes, batchMs };
   }
 }

@@ -1,0 +1,21 @@
+/**
+ * A process that tries the engines named by its arguments and tells its parent what it found, one by one. Whoever only
+ * wants to know need not load them, nor die where native code does not work here.
+ */
+
+import { ENGINE_NAMES } from '../../config/schema.js';
+import { EXIT } from '../../errors/table.js';
+import { exitNow } from '../../process/exit.js';
+import { linkToParent } from '../../process/parent-link.js';
+import { probeEngine } from '../catalogue.js';
+import type { EngineProbe } from '../engine.js';
+
+const link = linkToParent<never, EngineProbe>();
+if (link === null) {
+  console.error('Engines are probed by a command: see stillhouse engine list');
+  exitNow(EXIT.usage);
+}
+const names = process.argv.slice(2);
+for (const name of ENGINE_NAMES.filter((known) => names.includes(known))) link.send(await probeEngine(name));
+await link.sent();
+exitNow(EXIT.done);

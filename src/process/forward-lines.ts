@@ -1,0 +1,19 @@
+/** Output of a child that goes on to this process's own, line by line, but for lines that nobody needs. */
+
+import type { Readable, Writable } from 'node:stream';
+
+/** Passes on whole lines as they come, and at the end what is left; lines that fit `hide` are dropped. */
+export function forwardLines(from: Readable, to: Writable, hide: RegExp): void {
+  let rest = '';
+  const pass = (line: string, end: string): void => {
+    if (!hide.test(line)) to.write(line + end);
+  };
+  from.setEncoding('utf8').on('data', (text: string) => {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) pass(line, '\n');
+  });
+  from.on('end', () => {
+    if (rest !== '') pass(rest, '');
+  });
+}
