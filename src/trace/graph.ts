@@ -15,6 +15,8 @@ export interface GraphNode {
   /** `node:0` for a value, `^node` for what must run before. */
   readonly inputs: readonly string[];
   readonly attributes: readonly (Attribute | TensorAttribute)[];
+  /** For readers, where it is known: TensorFlow infers it. */
+  readonly outputs?: readonly TensorType[];
 }
 
 export interface TensorAttribute {
@@ -137,8 +139,8 @@ function addFunction(
     if (used.constants.has(index)) builder.constant(constantName(name, index), constant);
   });
   const tensorOf = (value: Value) => tensorName(name, value, operations);
-  operations.forEach(({ op, attributes, inputs: values }, index) => {
-    builder.add({ name: operationName(name, index, op), op, inputs: values.map(tensorOf), attributes });
+  operations.forEach(({ op, attributes, inputs: values, outputs: types }, index) => {
+    builder.add({ name: operationName(name, index, op), op, inputs: values.map(tensorOf), attributes, outputs: types });
   });
   const assigned = assignments.flatMap((value, index) => {
     if (value === null) return [];

@@ -108,3 +108,10 @@ export function assertSameProgram(first: Recording, second: Recording): void {
   const difference = differenceOf(first, second);
   if (difference !== null) throw new TraceRefusal(difference);
 }
+
+/** Images [B, H, W, C] with made-up labels and targets, for recording a step before its own are known. */
+export function sampleBatch({ classes, needsTargets }: TensorStep, images: Float32Array, size: number): StepBatch {
+  const labels = Int32Array.from({ length: size }, (_, i) => i % classes);
+  const targets = needsTargets ? Float32Array.from({ length: size * classes }, (_, i) => (i % 7) - 3) : null;
+  return { size, images, labels, targets };
+}

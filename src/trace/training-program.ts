@@ -12,6 +12,7 @@ import type { TensorStep } from '../engines/tensor-step.js';
 import type { ArenaSchema } from '../tensor/arena.js';
 import type { FrozenProgramParts } from './frozen-program.js';
 import { padBatch } from './pad-batch.js';
+import { sampleBatch } from './step-recording.js';
 import { TraceCache } from './trace-cache.js';
 import { type TrainingForm, type TrainingTrace, traceTraining } from './training-trace.js';
 
@@ -58,7 +59,7 @@ export class TrainingProgram implements StepProgram {
   forward(images: Float32Array, size: number): Float32Array {
     this.abandon();
     this.#checkImages(images, size);
-    const trace = this.#traceFor('cut', this.#sampleBatch(images, size), this.#lastKnobs);
+    const trace = this.#traceFor('cut', sampleBatch(this.#step, images, size), this.#lastKnobs);
     if (trace === null) return this.#eagerly().forward(images, size);
     const logits = this.#holding(trace).forward(images);
     this.#open = { trace, logits };
@@ -177,13 +178,5 @@ export class TrainingProgram implements StepProgram {
     assert(labels.length === size, `${labels.length} labels for a batch of ${size}`);
     assert((targets !== null) === needsTargets, needsTargets ? 'a teacher must be heard' : 'no teacher is heard');
     if (targets !== null) assert(targets.length === size * classes, `${targets.length} logits of a teacher for a batch of ${size}`);
-  }
-
-  /** What a cut step is recorded with before its labels and targets are known. */
-  #sampleBatch(images: Float32Array, size: number): StepBatch {
-    const { classes, needsTargets } = this.#step;
-    const labels = Int32Array.from({ length: size }, (_, i) => i % classes);
-    const targets = needsTargets ? Float32Array.from({ length: size * classes }, (_, i) => (i % 7) - 3) : null;
-    return { size, images, labels, targets };
   }
 }

@@ -43,6 +43,8 @@ export interface TrainingTraceOptions {
   readonly precision: Precision;
   /** A real batch of the size that is traced, and its knobs. */
   readonly call: TrainCall;
+  /** Given the graph once it is proven. */
+  readonly onGraph?: (graph: Graph) => void;
 }
 
 /** Parameters and slots as the step program's arenas. */
@@ -73,12 +75,14 @@ export function traceTraining(options: TrainingTraceOptions): TrainingTrace {
     const second = recordTrial(options, { from: otherState(step, before), call: otherCall(call, step.classes) });
     assertSameProgram(first.train.recording, second.train.recording);
     assertSameProgram(first.infer.recording, second.infer.recording);
+    const graph = trainingGraph(options, first);
     const trace = new TrainingTrace(
-      refuseWhatFails(() => openSession(trainingGraph(options, first))),
+      refuseWhatFails(() => openSession(graph)),
       options,
     );
     try {
       for (const trial of [first, second]) prove(trace, trial, options);
+      options.onGraph?.(graph);
     } catch (error) {
       trace.close();
       throw error;

@@ -1,0 +1,52 @@
+/** The graph of a training step as files: a SavedModel that TensorFlow opens, and a listing that people read. */
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runEagerly } from '../engines/eager-step.js';
+import { buildTensorStep } from '../engines/tensor-step.js';
+import type { Graph } from './graph.js';
+import { listGraph } from './listing.js';
+import { encodeSavedModel } from './saved-model.js';
+import { sampleBatch } from './step-recording.js';
+import type { TracedStepOptions } from './traced-step.js';
+import { traceTraining } from './training-trace.js';
+
+export interface WriteTraceOptions extends Omit<TracedStepOptions, 'onNotice' | 'stage'> {
+  readonly stage: NonNullable<TracedStepOptions['stage']>;
+  /** Where to; made if it is not there. */
+  readonly folder: string;
+}
+
+export interface WrittenTrace {
+  /** saved_model.pb and listing.txt. */
+  readonly files: readonly string[];
+  readonly nodes: number;
+  /** The names of what can be called. */
+  readonly signatures: readonly string[];
+  readonly bytes: number;
+}
+
+/**
+ * Traces a step of the stage's batch size on made-up images and writes its graph. The model has its parameters back when
+ * this returns. Throws TraceRefusal when the step cannot be traced. The engine `tensorflow` must be open.
+ */
+export function writeTrace({ folder, ...options }: WriteTraceOptions): WrittenTrace {
+  const { stage, inputShape, precision } = options;
+  const step = buildTensorStep(options);
+  const eager = runEagerly(step, options);
+  let graph!: Graph;
+  try {
+    const pixels = stage.batch * inputShape.reduce((size, axis) => size * axis, 1);
+    const images = Float32Array.from({ length: pixels }, (_, i) => ((i * 7919) % 2003) / 1000 - 1);
+    const call = { batch: sampleBatch(step, images, stage.batch), knobs: { rate: stage.optimizer.rate, temperature: 4, alpha: 0.9 } };
+    traceTraining({ step, eager, inputShape, form: 'whole', precision, call, onGraph: (proven) => (graph = proven) }).close();
+  } finally {
+    eager.dispose();
+  }
+  mkdirSync(folder, { recursive: true });
+  const model = encodeSavedModel(graph);
+  const files = ['saved_model.pb', 'listing.txt'].map((name) => join(folder, name));
+  writeFileSync(files[0]!, model);
+  writeFileSync(files[1]!, listGraph(graph));
+  return { files, nodes: graph.nodes.length, signatures: Object.keys(graph.signatures), bytes: model.length };
+}
