@@ -13,16 +13,17 @@ export interface PythonSide {
   readonly script: string;
   readonly args: readonly string[];
   readonly imagesPerStep: number;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A side in the Python that --torch names, which must be there. */
-export function pythonSide({ torch }: Pick<RowSettings, 'torch'>, { label, script, args, imagesPerStep }: PythonSide): SideStart {
+export function pythonSide({ torch }: Pick<RowSettings, 'torch'>, { label, script, args, imagesPerStep, env }: PythonSide): SideStart {
   return {
     label,
     command: torch ?? '',
     args: ['-u', join(packageFolder, 'test/bench/anchors', script), ...args],
     // One compiler at a time and in the process itself: no pool of processes that is left behind or not idle.
-    env: { PYTHONDONTWRITEBYTECODE: '1', TORCHINDUCTOR_COMPILE_THREADS: '1' },
+    env: { PYTHONDONTWRITEBYTECODE: '1', TORCHINDUCTOR_COMPILE_THREADS: '1', ...env },
     imagesPerStep,
   };
 }

@@ -6,14 +6,17 @@
 import { fileURLToPath } from 'node:url';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { EngineName, TrainingStage } from '../../src/config/schema.js';
-import { buildEagerStep } from '../../src/engines/eager-step.js';
+import { buildStep, type StepNotice } from '../../src/engines/choose-step.js';
 import { engineEnvironment } from '../../src/engines/engine-environment.js';
 import type { StepProgram } from '../../src/engines/step-program.js';
+import { processorEnvironment } from './processor-environment.js';
 import { Unusable } from './protocol.js';
 import type { RowSettings, SideStart } from './row.js';
 import type { Precision } from './training-case.js';
 
 export interface OurProgramOptions {
+  /** The engine that is open. */
+  readonly engine: EngineName;
   readonly model: LayersModel;
   /** Null for a program that only predicts. */
   readonly stage: TrainingStage | null;
@@ -22,25 +25,37 @@ export interface OurProgramOptions {
   readonly precision: Precision;
 }
 
-/** The step program that a worker would run. Throws Unusable for what no program does yet. */
-export function openOurProgram({ model, stage, inputShape, precision }: OurProgramOptions): StepProgram {
-  if (precision !== 'fp32') throw new Unusable(`no step program computes in ${precision} yet`);
-  return buildEagerStep({ model, stage, inputShape });
+export interface OurProgram {
+  readonly program: StepProgram;
+  /** How the first calls ran, in words; null before them. Throws Unusable when it was in another precision than asked for. */
+  describe(): string | null;
 }
 
-/** How the programs are run, for the side's name. */
-export function howItRuns(_program: StepProgram): string {
-  return 'op by op';
+/** The step program that a worker would run. */
+export function openOurProgram({ engine, model, stage, inputShape, trace, precision }: OurProgramOptions): OurProgram {
+  const notices: StepNotice[] = [];
+  const program = buildStep({ engine, model, stage, inputShape, wanted: { trace, precision }, onNotice: (notice) => notices.push(notice) });
+  return {
+    program,
+    describe() {
+      const notice = notices.at(-1);
+      if (notice === undefined) return null;
+      if (notice.precision !== precision)
+        throw new Unusable(`our step runs in ${notice.precision}: ${notice.reason ?? 'it is not traced'}`);
+      if (notice.traced) return `traced ${precision}`;
+      return notice.reason === undefined ? 'op by op' : `op by op (${notice.reason})`;
+    },
+  };
 }
 
 /** How the side of ours in `sides/training-side.ts` is started, over the case in the row's folder. */
-export function ourSide(settings: RowSettings, engine: EngineName): SideStart {
+export function ourSide(settings: RowSettings, engine: EngineName, precision: Precision): SideStart {
   const { folder, trace, threads, batch } = settings;
   return {
     label: `Stillhouse ${engine}`,
     command: process.execPath,
     args: [fileURLToPath(new URL('./sides/training-side.js', import.meta.url)), folder, engine, trace],
-    env: engineEnvironment({ threads, inherited: process.env }),
+    env: { ...processorEnvironment(precision), ...engineEnvironment({ threads, inherited: process.env }) },
     imagesPerStep: batch,
   };
 }

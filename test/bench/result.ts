@@ -9,6 +9,8 @@ export interface Turn {
   readonly processorSeconds: number;
   /** Processor seconds that the sides whose turn it was not have taken meanwhile; null where that cannot be seen. */
   readonly idleProcessorSeconds: number | null;
+  /** Processor seconds that all other processes of the machine have taken. */
+  readonly foreignProcessorSeconds: number;
 }
 
 export interface SideResult {
@@ -29,7 +31,7 @@ export interface Measured {
   readonly anchor: SideResult;
   /** Anchors that were slower. */
   readonly others: readonly SideResult[];
-  /** Anchors that could not take part, and why; a side that was not idle when it should have been. */
+  /** Anchors that could not take part, and why; a side that was not idle when it should have been; a busy machine. */
   readonly notes: readonly string[];
 }
 

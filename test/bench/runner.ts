@@ -3,6 +3,7 @@
  * one side works at a time; that the others are idle meanwhile is looked at and told when it is not so.
  */
 
+import { cpus } from 'node:os';
 import { type ProfileAnswer, Unusable } from './protocol.js';
 import type { Failed, Measured, RowResult, SideResult, Skipped, Turn } from './result.js';
 import type { Contest, GateAnswer, Row, RowSettings } from './row.js';
@@ -18,8 +19,9 @@ export interface RunnerOptions {
   tell(progress: string): void;
 }
 
-/** Processor time of sides out of turn, over the time by the clock, that is worth a note. */
+/** Processor time of sides out of turn, and of other processes, over the time by the clock, that is worth a note. */
 const IDLE_SHARE_MAX = 0.05;
+const FOREIGN_SHARE_MAX = 0.1;
 
 /** The result of a row; what goes wrong is in the result. */
 export async function measureRow(row: Row, settings: RowSettings, options: RunnerOptions): Promise<RowResult> {
@@ -133,7 +135,7 @@ class Field {
     const [first, ...rest] = players.map(resultOf);
     const [anchor, ...others] = rest.sort((a, b) => b.rate - a.rate);
     if (first === undefined || anchor === undefined) throw new Error('a row has two sides');
-    for (const { name, turns } of [first, ...rest]) this.#noteIdle(name, turns);
+    for (const side of [first, ...rest]) this.#noteShares(side);
     return { row: this.#row.name, ratio: spreadOf(ratios(first.rates, anchor.rates)), ours: first, anchor, others, notes: this.#notes };
   }
 
@@ -147,16 +149,29 @@ class Field {
   async #turn({ side, stepsPerTurn: steps }: Player): Promise<Turn> {
     const others = this.#sides.filter((other) => other !== side);
     for (const other of others) await other.settled();
-    const before = processorSecondsOf(others);
+    const [idleBefore, busyBefore] = [processorSecondsOf(others), busySeconds()];
     const { seconds, processorSeconds } = await side.ask({ do: 'run', steps });
-    const after = processorSecondsOf(others);
-    return { steps, seconds, processorSeconds, idleProcessorSeconds: before === null || after === null ? null : after - before };
+    const [idleAfter, busyAfter] = [processorSecondsOf(others), busySeconds()];
+    const idleProcessorSeconds = idleBefore === null || idleAfter === null ? null : idleAfter - idleBefore;
+    const foreignProcessorSeconds = Math.max(0, busyAfter - busyBefore - processorSeconds - (idleProcessorSeconds ?? 0));
+    return { steps, seconds, processorSeconds, idleProcessorSeconds, foreignProcessorSeconds };
   }
 
-  #noteIdle(name: string, turns: readonly Turn[]): void {
-    const share = median(turns.map(({ idleProcessorSeconds, seconds }) => (idleProcessorSeconds ?? 0) / seconds));
-    if (share > IDLE_SHARE_MAX) this.#notes.push(`while ${name} ran, the other sides took ${Math.round(100 * share)} % of a processor`);
+  /** Of a turn's processor time that was not the side's own. */
+  #noteShares({ name, turns }: SideResult): void {
+    const percentOf = (seconds: (turn: Turn) => number) => Math.round(100 * median(turns.map((turn) => seconds(turn) / turn.seconds)));
+    const idle = percentOf(({ idleProcessorSeconds }) => idleProcessorSeconds ?? 0);
+    const foreign = percentOf(({ foreignProcessorSeconds }) => foreignProcessorSeconds);
+    if (idle > 100 * IDLE_SHARE_MAX) this.#notes.push(`while ${name} ran, the other sides took ${idle} % of a processor`);
+    if (foreign > 100 * FOREIGN_SHARE_MAX) {
+      this.#notes.push(`while ${name} ran, other programs took ${foreign} % of a processor: measure again on an idle machine`);
+    }
   }
+}
+
+/** Of all processors of the machine since it was started. */
+function busySeconds(): number {
+  return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1000;
 }
 
 function processorSecondsOf(sides: readonly Side[]): number | null {

@@ -33,16 +33,12 @@ export function stepsPerTurn(turnSeconds: number, secondsPerStep: number): numbe
   return Math.max(1, Math.ceil(turnSeconds / secondsPerStep));
 }
 
-/** ||a - b|| / ||b||; 0 when both are nothing, infinite when lengths differ or a value is not finite. */
-export function relativeDistance(a: Float32Array, b: Float32Array): number {
-  if (a.length !== b.length) return Number.POSITIVE_INFINITY;
-  let difference = 0;
-  let size = 0;
-  for (let i = 0; i < a.length; i++) {
-    difference += ((a[i] ?? 0) - (b[i] ?? 0)) ** 2;
-    size += (b[i] ?? 0) ** 2;
-  }
-  if (difference === 0) return 0;
-  const distance = Math.sqrt(difference / size);
-  return Number.isNaN(distance) ? Number.POSITIVE_INFINITY : distance;
+/** ||a||, Euclidean. */
+export function normOf(a: Float32Array): number {
+  return Math.sqrt(a.reduce((sum, value) => sum + value * value, 0));
+}
+
+/** ||a - b||. NaN where a value is, or when lengths differ. */
+export function normOfDifference(a: Float32Array, b: Float32Array): number {
+  return a.length === b.length ? normOf(a.map((value, i) => value - (b[i] ?? Number.NaN))) : Number.NaN;
 }

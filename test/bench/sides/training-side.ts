@@ -8,12 +8,18 @@ import type { StepBatch, StepProgram } from '../../../src/engines/step-program.j
 import { messageOf } from '../../../src/errors/stillhouse-error.js';
 import { buildModel } from '../../../src/nn/build.js';
 import { distilStage, trainStage } from '../../support/training.js';
-import { howItRuns, openOurProgram } from '../our-program.js';
+import { type OurProgram, openOurProgram } from '../our-program.js';
 import { profileEngine } from '../profile.js';
 import { Unusable } from '../protocol.js';
 import type { GateAnswer } from '../row.js';
 import { type SideProgram, serveSide } from '../side-program.js';
 import { bytesOf, type CaseModel, readFloats, readInts, readTrainingCase, type TrainingCase } from '../training-case.js';
+
+interface Programs {
+  readonly teacher: OurProgram;
+  readonly student: OurProgram;
+  readonly engine: string;
+}
 
 type Samples = Pick<StepBatch, 'size' | 'images' | 'labels'>;
 
@@ -27,17 +33,19 @@ class TrainingSide implements SideProgram {
   readonly #batches: readonly Samples[];
   #next = 0;
 
-  constructor(folder: string, programs: { readonly teacher: StepProgram; readonly student: StepProgram; readonly engine: string }) {
+  /** Runs a first step, to see how it runs: whatever it changes is put back by the gate. */
+  constructor(folder: string, { teacher, student, engine }: Programs) {
     this.#folder = folder;
     this.#case = readTrainingCase(folder);
-    this.#teacher = programs.teacher;
-    this.#student = programs.student;
+    this.#teacher = teacher.program;
+    this.#student = student.program;
     this.#studentStart = readFloats(this.#case.student.arena);
     this.#teacher.writeParameters(readFloats(this.#case.teacher.arena));
     this.#student.writeParameters(this.#studentStart);
     this.#batches = readBatches(this.#case);
-    const { kind } = this.#case;
-    this.name = `Stillhouse ${programs.engine} ${howItRuns(kind === 'teacher-forward' ? programs.teacher : programs.student)}`;
+    this.step();
+    const how = [...new Set([teacher.describe(), student.describe()])].filter((words) => words !== null);
+    this.name = ['Stillhouse', engine, how.join(' and ')].join(' ');
   }
 
   step(): void {
@@ -113,10 +121,10 @@ async function open(): Promise<SideProgram> {
   await openEngine(engine as EngineName).catch((error: unknown) => {
     throw new Unusable(messageOf(error));
   });
-  const programOf = async ({ name }: CaseModel, stage: TrainingStage | null): Promise<StepProgram> => {
+  const programOf = async ({ name }: CaseModel, stage: TrainingStage | null): Promise<OurProgram> => {
     const { inputShape, classes, precision } = training;
     const model = await buildModel({ name, options: {} }, { inputShape, classes, seed: 1 });
-    return openOurProgram({ model, stage, inputShape, precision, trace: trace === 'off' ? 'off' : 'auto' });
+    return openOurProgram({ engine: engine as EngineName, model, stage, inputShape, precision, trace: trace === 'off' ? 'off' : 'auto' });
   };
   const teacher = await programOf(training.teacher, null);
   const student = await programOf(training.student, stageOf(training));

@@ -1,11 +1,11 @@
 /** What the bench makes of its figures, and what it prints. */
 
 import { describe, expect, test } from 'vitest';
+import { compareNumbers, compareUpdates } from '../../bench/gate.js';
 import { forwardOperations, stepOperations } from '../../bench/resnet-work.js';
 import { jsonLine, type Measured, type SideResult, table } from '../../bench/result.js';
-import { compareNumbers } from '../../bench/rows/training-rows.js';
 import { fallsOrWhy } from '../../bench/rows/wasm-rows.js';
-import { median, ratios, relativeDistance, spreadOf, stepsPerTurn } from '../../bench/statistics.js';
+import { median, normOf, normOfDifference, ratios, spreadOf, stepsPerTurn } from '../../bench/statistics.js';
 
 const side = (name: string, rate: number): SideResult => ({ name, rate, rates: [rate], turns: [], warmUp: { steps: 20, seconds: 1 } });
 const measured: Measured = {
@@ -38,12 +38,11 @@ describe('statistics', () => {
     expect(stepsPerTurn(2, 5)).toBe(1);
   });
 
-  test('a distance is relative to the second, and infinite for what is not a number', () => {
-    expect(relativeDistance(Float32Array.of(3, 4), Float32Array.of(3, 0))).toBeCloseTo(4 / 3);
-    expect(relativeDistance(Float32Array.of(0), Float32Array.of(0))).toBe(0);
-    expect(relativeDistance(Float32Array.of(Number.NaN), Float32Array.of(1))).toBe(Number.POSITIVE_INFINITY);
-    expect(relativeDistance(Float32Array.of(1), Float32Array.of(1, 2))).toBe(Number.POSITIVE_INFINITY);
-    expect(relativeDistance(Float32Array.of(1), Float32Array.of(0))).toBe(Number.POSITIVE_INFINITY);
+  test('a norm is of all values, and not a number where they do not match', () => {
+    expect(normOf(Float32Array.of(3, 4))).toBe(5);
+    expect(normOfDifference(Float32Array.of(4, 6), Float32Array.of(1, 2))).toBe(5);
+    expect(normOfDifference(Float32Array.of(1), Float32Array.of(1, 2))).toBeNaN();
+    expect(normOfDifference(Float32Array.of(Number.NaN), Float32Array.of(1))).toBeNaN();
   });
 });
 
@@ -53,6 +52,22 @@ describe('gates', () => {
     expect(compareNumbers([100, -2], [100, -2.1], 0.01)).toBe("value 2 is -2.00000, the anchor's -2.10000");
     expect(compareNumbers([Number.NaN], [Number.NaN], 0.01)).toContain('value 1');
     expect(compareNumbers([1], [1, 2], 0.01)).toBe('1 values of ours and 2 of the anchor');
+  });
+
+  test('a step changes each tensor alike, up to a share of the change and to rounding', () => {
+    const entries = [
+      { name: 'a', offset: 0, size: 2 },
+      { name: 'b', offset: 2, size: 1 },
+    ];
+    const start = Float32Array.of(1, 1, 5);
+    const compare = (ours: Float32Array, anchor: Float32Array) => compareUpdates(entries, { start, ours, anchor, tolerance: 0.1 });
+    expect(compare(Float32Array.of(1.109, 1, 6.09), Float32Array.of(1.1, 1, 6))).toBeNull();
+    expect(compare(Float32Array.of(1 + 1.2e-7, 1, 6), Float32Array.of(1, 1, 6))).toBeNull();
+    expect(compare(Float32Array.of(1.1, 1, 4), Float32Array.of(1.1, 1, 6))).toBe(
+      'the first step changes b by 1.0e+0 (norm), and ours differs from that by 2.0e+0',
+    );
+    expect(compare(Float32Array.of(Number.NaN, 1, 6), Float32Array.of(1.1, 1, 6))).toContain('changes a');
+    expect(compare(start, Float32Array.of(1.1, 1, 5))).toContain('changes a');
   });
 
   test('a loss falls at each step', () => {
