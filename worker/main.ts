@@ -14,6 +14,7 @@ import { engineEnvironment } from '../src/engines/engine-environment.js';
 import { messageOf, StillhouseError } from '../src/errors/stillhouse-error.js';
 import { EXIT } from '../src/errors/table.js';
 import { openLogger } from '../src/log/logger.js';
+import { describeProcessor } from '../src/native/system.js';
 import { surviveClosedPipes } from '../src/process/closed-pipe.js';
 import { exitAfterFlush } from '../src/process/exit.js';
 import { linkToParent } from '../src/process/parent-link.js';
@@ -61,6 +62,8 @@ async function work(): Promise<number> {
     bindings: { process: 'agent', worker: name, role },
     ...(logFile === null ? { level: 'warn' } : { file: logFile }),
   });
+  const { threads } = placement;
+  const environment = engineEnvironment({ threads, processor: describeProcessor(), inherited: process.env });
   const agent = await startAgent({
     plan: { worker: name, role, host: hostname().slice(0, 256), pid: process.pid, timing: DEFAULT_SESSION_TIMING },
     coordinator,
@@ -70,7 +73,7 @@ async function work(): Promise<number> {
     logFile,
     transport: zmqTransport,
     clock: systemClock,
-    engineHost: childEngineHost(engineEnvironment({ threads: placement.threads, inherited: process.env })),
+    engineHost: childEngineHost(environment),
     logger,
   });
   const stop = (reason: string): void => agent.stop(reason);

@@ -4,6 +4,7 @@ import type { EngineName } from '../config/schema.js';
 import type { EngineProbe } from '../engines/engine.js';
 import { describeEngineEnd } from '../engines/engine-end.js';
 import { engineEnvironment, NATIVE_GREETING } from '../engines/engine-environment.js';
+import { describeProcessor } from '../native/system.js';
 import { startChild } from '../process/child.js';
 
 const MODULE = 'src/engines/probe/main.js';
@@ -19,7 +20,7 @@ export async function probeApart(names: readonly EngineName[], module = MODULE):
     const child = startChild<EngineProbe, never>({
       module,
       args: left,
-      env: engineEnvironment({ threads: 1, inherited: process.env }),
+      env: engineEnvironment({ threads: 1, processor: describeProcessor(), inherited: process.env }),
       hideLines: NATIVE_GREETING,
     });
     child.onMessage((probe) => probes.push(probe));

@@ -3,9 +3,13 @@
  * process is started. Pure.
  */
 
+import { bfloat16Support } from '../trace/bfloat16-support.js';
+
 export interface EngineEnvironmentOptions {
   /** How many threads the engine may compute on. */
   readonly threads: number;
+  /** The text of /proc/cpuinfo; empty, as it is when left out, where nothing is known. */
+  readonly processor?: string;
   /** The environment that the process gets anyway. */
   readonly inherited: Readonly<Record<string, string | undefined>>;
 }
@@ -14,7 +18,7 @@ export interface EngineEnvironmentOptions {
 export const NATIVE_GREETING = /^WARNING: All log messages before absl::InitializeLog|^I\d{4} .*oneDNN custom operations are on/;
 
 /** The variables to add to those inherited. What a user has set goes before, where it is a matter of taste. */
-export function engineEnvironment({ threads, inherited }: EngineEnvironmentOptions): Readonly<Record<string, string>> {
+export function engineEnvironment({ threads, processor = '', inherited }: EngineEnvironmentOptions): Readonly<Record<string, string>> {
   const count = String(threads);
   return {
     // Both: with the first alone a graph takes a second thread, which runs operations side by side.
@@ -23,5 +27,13 @@ export function engineEnvironment({ threads, inherited }: EngineEnvironmentOptio
     OMP_NUM_THREADS: count,
     // Warnings and errors; else every start prints what the processor can do.
     TF_CPP_MIN_LOG_LEVEL: inherited.TF_CPP_MIN_LOG_LEVEL ?? '2',
+    ...withoutThoseOf(inherited, bfloat16Support(processor).environment),
   };
+}
+
+function withoutThoseOf(
+  inherited: EngineEnvironmentOptions['inherited'],
+  variables: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(variables).filter(([name]) => inherited[name] === undefined));
 }

@@ -15,10 +15,15 @@ export function thisSystem(): System {
 }
 
 function readInstructions(): ReadonlySet<string> | null {
+  const flags = /^flags\s*:(.*)$/m.exec(describeProcessor())?.[1];
+  return flags === undefined ? null : new Set(flags.trim().split(/\s+/));
+}
+
+/** Linux's description of the processor, the text of /proc/cpuinfo; empty where there is none. */
+export function describeProcessor(): string {
   try {
-    const flags = /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1];
-    return flags === undefined ? null : new Set(flags.trim().split(/\s+/));
+    return readFileSync('/proc/cpuinfo', 'utf8');
   } catch {
-    return null;
+    return '';
   }
 }

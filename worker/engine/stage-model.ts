@@ -5,8 +5,10 @@ import { present } from '../../src/base/assert.js';
 import type { TrainingStage } from '../../src/config/schema.js';
 import { buildStep, type StepNotice } from '../../src/engines/choose-step.js';
 import type { StepProgram } from '../../src/engines/step-program.js';
+import { describeProcessor } from '../../src/native/system.js';
 import { buildModel } from '../../src/nn/build.js';
 import { cutText } from '../../src/protocol/field.js';
+import { bfloat16Support } from '../../src/trace/bfloat16-support.js';
 import { type EngineContext, trainingStage } from './context.js';
 import { initialSeed } from './view.js';
 
@@ -65,12 +67,19 @@ function noticesTo(context: EngineContext, stage: string): (notice: StepNotice) 
   const { engine, threads } = context.compute;
   const told = new Set<string>();
   return (notice) => {
-    const { traced, precision, reason } = notice;
-    context.logger[reason === undefined ? 'info' : 'warn']('step.chosen', { stage, engine, threads, ...notice });
-    const note = reason === undefined ? null : cutText(reason);
+    const { traced, precision } = notice;
+    const reason = notice.reason ?? (precision === 'bf16' ? slownessOfBfloat16() : null);
+    context.logger[reason === null ? 'info' : 'warn']('step.chosen', { stage, engine, threads, ...notice, reason });
+    const note = reason === null ? null : cutText(reason);
     const key = JSON.stringify([traced, precision, note]);
     if (told.has(key)) return;
     told.add(key);
     context.report({ type: 'worker.prepared', stage, traced, precision, threads, note });
   };
+}
+
+/** That bf16 does not pay on this processor, where that is so. */
+function slownessOfBfloat16(): string | null {
+  const { pays, note } = bfloat16Support(describeProcessor());
+  return pays ? null : note;
 }

@@ -2,8 +2,13 @@ import { beforeAll, expect, test } from 'vitest';
 import type { EngineName, EngineRecipe } from '../../../src/config/schema.js';
 import { openEngine } from '../../../src/engines/catalogue.js';
 import { buildStep, type StepNotice } from '../../../src/engines/choose-step.js';
+import { engineEnvironment } from '../../../src/engines/engine-environment.js';
+import { describeProcessor } from '../../../src/native/system.js';
 import { describeTensorflow } from '../../support/tensorflow-engine.js';
 import { noiseBatch, normModel, trainStage } from '../../support/training.js';
+
+// As in a process that computes, and before anything is loaded.
+Object.assign(process.env, engineEnvironment({ threads: 1, processor: describeProcessor(), inherited: process.env }));
 
 const inputShape = [4, 4, 2] as const;
 const classes = 3;

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { engineEnvironment } from '../../../src/engines/engine-environment.js';
+import { describeProcessor } from '../../../src/native/system.js';
 import { startChild } from '../../../src/process/child.js';
 import { describeTensorflow } from '../../support/tensorflow-engine.js';
 
@@ -18,7 +19,7 @@ async function compute(engine: string, threads: number): Promise<Computed> {
   const child = startChild<Computed, never>({
     module: '../test/support/process/computing-child.mjs',
     args: [engine],
-    env: engineEnvironment({ threads, inherited: process.env }),
+    env: engineEnvironment({ threads, processor: describeProcessor(), inherited: process.env }),
   });
   const computed = await new Promise<Computed>((resolve, reject) => {
     child.onMessage(resolve);
@@ -37,11 +38,15 @@ function busyThreads({ shares }: Computed): number {
 
 test('every variable is there, and what the user has set of the log level stays', () => {
   const variables = { TF_NUM_INTRAOP_THREADS: '3', TF_NUM_INTEROP_THREADS: '3', OMP_NUM_THREADS: '3' };
-  expect(engineEnvironment({ threads: 3, inherited: {} })).toEqual({ ...variables, TF_CPP_MIN_LOG_LEVEL: '2' });
-  expect(engineEnvironment({ threads: 3, inherited: { TF_CPP_MIN_LOG_LEVEL: '0', TF_NUM_INTRAOP_THREADS: '8' } })).toEqual({
-    ...variables,
-    TF_CPP_MIN_LOG_LEVEL: '0',
-  });
+  expect(engineEnvironment({ threads: 3, processor: '', inherited: {} })).toEqual({ ...variables, TF_CPP_MIN_LOG_LEVEL: '2' });
+  const inherited = { TF_CPP_MIN_LOG_LEVEL: '0', TF_NUM_INTRAOP_THREADS: '8' };
+  expect(engineEnvironment({ threads: 3, processor: '', inherited })).toEqual({ ...variables, TF_CPP_MIN_LOG_LEVEL: '0' });
+});
+
+test('AMX is kept from libtensorflow where it would end the process, unless the user has said what it may use', () => {
+  const processor = 'cpuid level\t: 13\nflags\t\t: avx512_bf16 amx_bf16 amx_tile\n';
+  expect(engineEnvironment({ threads: 1, processor, inherited: {} })).toMatchObject({ ONEDNN_MAX_CPU_ISA: 'AVX512_CORE_FP16' });
+  expect(engineEnvironment({ threads: 1, processor, inherited: { ONEDNN_MAX_CPU_ISA: 'AVX2' } })).not.toHaveProperty('ONEDNN_MAX_CPU_ISA');
 });
 
 describe('an engine computes on as many threads as it is given', () => {

@@ -15,7 +15,7 @@ test('how the steps of a stage run is said once, in the log and to the coordinat
   await student.next('worker.trained');
   const how = { stage: 'plain', traced: false, precision: 'fp32', threads: 1 };
   expect(student.prepared).toMatchObject([{ ...how, note: null }]);
-  expect(student.lines).toContainEqual({ event: 'step.chosen', engine: 'cpu', ...how });
+  expect(student.lines).toContainEqual({ event: 'step.chosen', engine: 'cpu', ...how, reason: null });
 });
 
 test('bf16 is not taken for fp32 by an engine that has no bf16', async () => {
