@@ -5,9 +5,8 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { BATCH_NORM_TRAINING } from '../../nn/batch-norm.js';
+import { BATCH_NORM_TRAINING_GRADIENT } from '../kernel-gradient.js';
 import { attributesFor, type KernelCall, type NodeBackend, type TensorflowKernel } from './node-backend.js';
-
-const GRADIENT = 'BatchNormTrainingGrad';
 
 function attributes(backend: NodeBackend, epsilon: unknown, floats: Readonly<Record<string, number>>) {
   return attributesFor(backend, {
@@ -41,19 +40,5 @@ function backward({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[] {
 
 export const batchNormKernels: readonly TensorflowKernel[] = [
   { name: BATCH_NORM_TRAINING, run: forward },
-  { name: GRADIENT, run: backward },
+  { name: BATCH_NORM_TRAINING_GRADIENT, run: backward },
 ];
-
-/** The running statistics get no gradient: nothing that is trained goes into them. */
-export const batchNormGradient: tf.GradConfig = {
-  kernelName: BATCH_NORM_TRAINING,
-  inputsToSave: ['x', 'scale'],
-  outputsToSave: [false, false, false, true, true, true],
-  gradFunc(dys, saved, attrs) {
-    const [dy] = dys as tf.Tensor[];
-    const [x, scale, mean, variance, extra] = saved;
-    const inputs = { dy, x, scale, mean, variance, extra } as unknown as tf.NamedTensorMap;
-    const [dx, dScale, dOffset] = tf.engine().runKernel<tf.Tensor[]>(GRADIENT, inputs, { epsilon: attrs.epsilon as number });
-    return { x: () => dx as tf.Tensor, scale: () => dScale as tf.Tensor, offset: () => dOffset as tf.Tensor };
-  },
-};

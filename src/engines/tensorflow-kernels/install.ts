@@ -1,8 +1,9 @@
-/** Puts the kernels and gradients of this folder into tfjs's registries, over tfjs's own where it has one. */
+/** Puts the kernels of this folder into tfjs's registry, over tfjs's own where it has one, and the gradients that run them. */
 
 import * as tf from '@tensorflow/tfjs-core';
-import { activationGradientKernels, activationGradients } from './activation-gradient.js';
-import { batchNormGradient, batchNormKernels } from './batch-norm.js';
+import { installKernelGradients } from '../kernel-gradient.js';
+import { activationGradientKernels } from './activation-gradient.js';
+import { batchNormKernels } from './batch-norm.js';
 import { expandDims } from './expand-dims.js';
 import type { KernelCall } from './node-backend.js';
 
@@ -10,7 +11,7 @@ const KERNELS = [...activationGradientKernels, ...batchNormKernels, expandDims];
 
 let installed = false;
 
-/** Once per process; tfjs's own kernels and gradients must be registered before. */
+/** Once per process; tfjs's own kernels must be registered before. */
 export function installTensorflowKernels(): void {
   if (installed) return;
   installed = true;
@@ -19,5 +20,5 @@ export function installTensorflowKernels(): void {
     const kernelFunc = ({ attrs = {}, ...call }: Omit<KernelCall, 'attrs'> & Partial<Pick<KernelCall, 'attrs'>>) => run({ attrs, ...call });
     tf.registerKernel({ kernelName: name, backendName: 'tensorflow', kernelFunc: kernelFunc as unknown as tf.KernelFunc });
   }
-  for (const gradient of [...activationGradients(), batchNormGradient]) tf.registerGradient(gradient);
+  installKernelGradients();
 }

@@ -1,7 +1,10 @@
-/** Puts the kernels of this folder into tfjs's registry for the backend `wasm`, over tfjs's own where it has one. */
+/** Puts the kernels of this folder into tfjs's registry for the backend `wasm`, over tfjs's own where it has one, and the gradients that run them. */
 
 import * as tf from '@tensorflow/tfjs-core';
+import { installKernelGradients } from '../kernel-gradient.js';
+import { activationGradients } from './activation-gradient.js';
 import { batchNorms } from './batch-norm.js';
+import { batchNormTrainings } from './batch-norm-training.js';
 import { convolutions } from './convolution.js';
 import { convolutionFilterGradients } from './convolution-filter-gradient.js';
 import { convolutionInputGradients } from './convolution-input-gradient.js';
@@ -16,7 +19,9 @@ import { slices } from './slice.js';
 import type { KernelBody } from './wasm-kernel.js';
 
 const KERNELS = [
+  ...activationGradients,
   ...batchNorms,
+  ...batchNormTrainings,
   ...convolutions,
   ...convolutionFilterGradients,
   ...convolutionInputGradients,
@@ -44,6 +49,7 @@ export function installWasmKernels(): void {
     // `replaced` brings its set-up along: kernels that call it need it.
     tf.registerKernel({ ...replaced, kernelName: name, backendName: 'wasm', kernelFunc: body as unknown as tf.KernelFunc });
   }
+  installKernelGradients();
 }
 
 function missing(name: string): KernelBody {

@@ -6,12 +6,12 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type * as tf from '@tensorflow/tfjs-core';
 
-/** What tfjs calls: named inputs and attributes in, one tensor out. The caller owns the answer. */
-export type KernelBody = (call: {
+/** What tfjs calls: named inputs and attributes in, one tensor out, or several. The caller owns the answer. */
+export type KernelBody<Answer = tf.TensorInfo> = (call: {
   readonly inputs: Record<string, tf.Tensor>;
   readonly attrs: Record<string, unknown>;
   readonly backend: BackendWasm;
-}) => tf.TensorInfo;
+}) => Answer;
 
 /** tfjs's own kernel of a name, whatever has been put in its place. It throws when called if tfjs has none. */
 export type StockKernels = (name: string) => KernelBody;
@@ -19,7 +19,7 @@ export type StockKernels = (name: string) => KernelBody;
 export interface WasmKernel {
   /** tfjs's name of the kernel. */
   readonly name: string;
-  readonly build: (stock: StockKernels) => KernelBody;
+  readonly build: (stock: StockKernels) => KernelBody<tf.TensorInfo | tf.TensorInfo[]>;
 }
 
 /**
@@ -28,6 +28,11 @@ export interface WasmKernel {
  */
 export function floatsOf(backend: BackendWasm, tensor: tf.TensorInfo): Float32Array {
   return backend.typedArrayFromHeap(tensor) as Float32Array;
+}
+
+/** A tensor of the numbers, the caller's to dispose. Like every new tensor it may let the heap grow. */
+export function makeVector(backend: BackendWasm, values: Float32Array): tf.TensorInfo {
+  return backend.makeOutput([values.length], 'float32', undefined, values);
 }
 
 /** Part of a float32 tensor's data, under another shape. */
