@@ -84,13 +84,12 @@ class Field {
     const { name } = this.#row;
     const ours = await this.#start(this.#contest.ours);
     if (typeof ours === 'string') return { row: name, skipped: ours };
-    const anchors: Side[] = [];
-    for (const start of this.#contest.anchors) {
-      const anchor = await this.#start(start);
-      if (typeof anchor === 'string') this.#notes.push(`an anchor is left out: ${anchor}`);
-      else anchors.push(anchor);
-    }
-    if (anchors.length === 0) return { row: name, skipped: this.#notes.join('; ') };
+    const started: (Side | string)[] = [];
+    for (const start of this.#contest.anchors) started.push(await this.#start(start));
+    const anchors = started.filter((side) => typeof side !== 'string');
+    const reasons = started.filter((side) => typeof side === 'string');
+    if (anchors.length === 0) return { row: name, skipped: reasons.join('; ') };
+    this.#notes.push(...reasons.map((reason) => `an anchor is left out: ${reason}`));
     const passed = await this.#gate(ours, anchors);
     if (passed.length === 0) return { row: name, failed: this.#notes.join('; ') };
     return this.#alternate(ours, passed);

@@ -3,7 +3,9 @@ The CIFAR ResNets of src/nn/resnet.ts in PyTorch, module for module under the sa
 to the flat arenas of src/tensor/arena.ts. Convolution kernels there are [height, width, in, out], dense ones [in, out].
 """
 
-import numpy as np
+from array import array
+from pathlib import Path
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -94,17 +96,27 @@ def write_arena(model, entries, arena):
     """Overwrites the model's parameters and statistics, in place: an optimiser goes on with the same tensors."""
     for entry, tensor in _tensors(model, entries):
         values = arena[entry["offset"] : entry["offset"] + entry["size"]].reshape(entry["shape"])
-        tensor.copy_(torch.from_numpy(values.copy()).permute(_axes_to_torch(values.ndim)))
+        tensor.copy_(values.permute(_axes_to_torch(values.ndim)))
 
 
 @torch.no_grad()
 def read_arena(model, entries, size):
     """The model's parameters and statistics as a new arena."""
-    arena = np.empty(size, np.float32)
+    arena = torch.empty(size)
     for entry, tensor in _tensors(model, entries):
-        values = tensor.permute(_axes_from_torch(tensor.ndim)).contiguous().numpy()
+        values = tensor.permute(_axes_from_torch(tensor.ndim))
         arena[entry["offset"] : entry["offset"] + entry["size"]] = values.reshape(-1)
     return arena
+
+
+def read_file(file, dtype):
+    """A file of raw numbers as a flat tensor."""
+    return torch.from_file(file, size=Path(file).stat().st_size // dtype.itemsize, dtype=dtype)
+
+
+def write_file(tensor, file):
+    """A tensor as a file of raw float32."""
+    Path(file).write_bytes(array("f", tensor.flatten().tolist()).tobytes())
 
 
 def _tensors(model, entries):

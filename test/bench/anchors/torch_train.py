@@ -8,11 +8,10 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch.nn import functional as F
 
-from resnet import ResNet, fold_batch_norms, read_arena, write_arena
+from resnet import ResNet, fold_batch_norms, read_arena, read_file, write_arena, write_file
 from side_program import Unusable, serve_side
 
 
@@ -26,14 +25,14 @@ class Training:
         self.images, self.labels = _read_batches(case)
         self.next = 0
 
-        self.student_start = np.fromfile(case["student"]["arena"], np.float32)
+        self.student_start = read_file(case["student"]["arena"], torch.float32)
         self.student = _build(case, "student").train()
         write_arena(self.student, case["student"]["schema"]["entries"], self.student_start)
         self.optimizer = torch.optim.SGD(
             self.student.parameters(), lr=case["knobs"]["rate"], momentum=case["momentum"], weight_decay=case["weightDecay"]
         )
         self.teacher = _build(case, "teacher")
-        write_arena(self.teacher, case["teacher"]["schema"]["entries"], np.fromfile(case["teacher"]["arena"], np.float32))
+        write_arena(self.teacher, case["teacher"]["schema"]["entries"], read_file(case["teacher"]["arena"], torch.float32))
         self.teacher = fold_batch_norms(self.teacher).to(memory_format=torch.channels_last)
 
         self.teach, self.loss = self._teach, self._loss
@@ -55,10 +54,10 @@ class Training:
         file = str(self.folder / f"gate-{self.name.split()[-1]}.f32")
         first = self.step()
         if self.case["kind"] == "teacher-forward":
-            first.float().numpy().tofile(file)
+            write_file(first, file)
             return [first.abs().mean().item()], {"logits": file}
         schema = self.case["student"]["schema"]
-        read_arena(self.student, schema["entries"], schema["size"]).tofile(file)
+        write_file(read_arena(self.student, schema["entries"], schema["size"]), file)
         losses = [first] + [self.step() for _ in range(self.case["gateSteps"] - 1)]
         return losses, {"parameters": file}
 
@@ -114,10 +113,10 @@ def _build(case, role):
 
 def _read_batches(case):
     count, batch = case["batches"], case["batch"]
-    images = np.fromfile(case["images"], np.float32).reshape(count, batch, *case["inputShape"])
-    labels = np.fromfile(case["labels"], np.int32).reshape(count, batch).astype(np.int64)
+    images = read_file(case["images"], torch.float32).reshape(count, batch, *case["inputShape"])
+    labels = read_file(case["labels"], torch.int32).reshape(count, batch).long()
     # [batch, height, width, channels] in memory is channels_last.
-    return [torch.from_numpy(x).permute(0, 3, 1, 2) for x in images], [torch.from_numpy(y) for y in labels]
+    return list(images.permute(0, 1, 4, 2, 3)), list(labels)
 
 
 def _first_line(error):
