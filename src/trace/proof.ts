@@ -87,5 +87,5 @@ function difference(after: Float32Array, before: Float32Array): Float32Array {
 }
 
 function percent(error: number): string {
-  return `${(100 * error).toPrecision(2)} %`;
+  return `${Number((100 * error).toPrecision(2))} %`;
 }

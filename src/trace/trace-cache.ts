@@ -11,6 +11,8 @@ import type { Precision, TraceNotice } from './trace-notice.js';
 const TRACES_MAX = 4;
 /** A batch size other than the first is traced when it comes up this often: the last batch of an epoch may never come again. */
 const USES_BEFORE_TRACE = 3;
+/** And each time that its trace has had to make room, this many times as often: else more sizes than traces would be traced for ever. */
+const PATIENCE = 4;
 
 export type TracedCall = Pick<TraceNotice, 'call' | 'size'>;
 
@@ -28,7 +30,10 @@ export class TraceCache<Trace extends Closable> {
   /** The last used last. */
   readonly #traces = new Map<string, Trace>();
   readonly #refused = new Set<string>();
+  readonly #told = new Set<string>();
+  /** Eager runs of each call, and how many it takes before it is traced. */
   readonly #uses = new Map<string, number>();
+  readonly #usesNeeded = new Map<string, number>();
 
   constructor(options: TraceCacheOptions) {
     this.#options = options;
@@ -47,24 +52,18 @@ export class TraceCache<Trace extends Closable> {
       return kept;
     }
     if (this.#refused.has(key) || !this.#isWorthTracing(key, call)) return null;
-    const { precision, onNotice } = this.#options;
     try {
       const trace = make();
       this.#makeRoom(inUse);
       this.#traces.set(key, trace);
-      onNotice({ call, size, traced: true, precision });
+      this.#tell({ call, size, traced: true, precision: this.#options.precision });
       return trace;
     } catch (error) {
       if (!(error instanceof TraceRefusal)) throw error;
       this.#refused.add(key);
-      onNotice({ call, size, traced: false, precision: 'fp32', reason: error.message });
+      this.#tell({ call, size, traced: false, precision: 'fp32', reason: error.message });
       return null;
     }
-  }
-
-  /** The trace used last. */
-  newest(): Trace | null {
-    return [...this.#traces.values()].at(-1) ?? null;
   }
 
   /** Closes all traces. What was refused stays so. */
@@ -73,18 +72,30 @@ export class TraceCache<Trace extends Closable> {
     this.#traces.clear();
   }
 
+  #tell(notice: TraceNotice): void {
+    const key = `${notice.call} ${notice.size} ${notice.traced}`;
+    if (this.#told.has(key)) return;
+    this.#told.add(key);
+    this.#options.onNotice(notice);
+  }
+
   #isWorthTracing(key: string, call: string): boolean {
     const isFirst = ![...this.#uses.keys()].some((other) => other !== key && other.startsWith(`${call} `));
+    const needed = this.#usesNeeded.get(key) ?? (isFirst ? 1 : USES_BEFORE_TRACE);
     const uses = (this.#uses.get(key) ?? 0) + 1;
+    this.#usesNeeded.set(key, needed);
     this.#uses.set(key, uses);
-    return isFirst || uses >= USES_BEFORE_TRACE;
+    return uses >= needed;
   }
 
   #makeRoom(inUse: Trace | null): void {
     if (this.#traces.size < TRACES_MAX) return;
     const oldest = [...this.#traces].find(([, trace]) => trace !== inUse);
     if (oldest === undefined) return;
-    oldest[1].close();
-    this.#traces.delete(oldest[0]);
+    const [key, trace] = oldest;
+    this.#traces.delete(key);
+    this.#uses.set(key, 0);
+    this.#usesNeeded.set(key, PATIENCE * Math.max(this.#usesNeeded.get(key) ?? 0, USES_BEFORE_TRACE));
+    trace.close();
   }
 }

@@ -1,0 +1,65 @@
+import { describe, expect, test } from 'vitest';
+import { FP32_TOLERANCE, type ProofOptions, relativeError, replayFault, type StepTrail } from '../../../src/trace/proof.js';
+
+const before = { parameters: Float32Array.of(1, 2), slots: Float32Array.of(0, 0) };
+const eager: StepTrail = {
+  results: { loss: Float32Array.of(8), logits: Float32Array.of(3, 4) },
+  parameters: Float32Array.of(1.5, 2.5),
+  slots: Float32Array.of(3, 4),
+};
+const faultOf = (replay: Partial<StepTrail>, changes: Partial<ProofOptions> = {}) =>
+  replayFault({ before, eager, replay: { ...eager, ...replay }, tolerance: FP32_TOLERANCE, ...changes });
+
+describe('a replay', () => {
+  test.each([
+    ['the same', {}, null],
+    ['a loss within the tolerance', { results: { ...eager.results, loss: Float32Array.of(8.0007) } }, null],
+    ['another loss', { results: { ...eager.results, loss: Float32Array.of(8.08) } }, "the replay's loss is off by 1 %"],
+    [
+      'logits of which one is another',
+      { results: { ...eager.results, logits: Float32Array.of(3, 4.5) } },
+      "the replay's logits is off by 10 %",
+    ],
+    ['a result that is missing', { results: { loss: Float32Array.of(8) } }, "the replay's logits is off by Infinity %"],
+    ['a loss that is no number', { results: { ...eager.results, loss: Float32Array.of(Number.NaN) } }, "the replay's loss is off by NaN %"],
+    [
+      'slots that have another gradient',
+      { slots: Float32Array.of(3, 4.5) },
+      'the replay changes the slots otherwise than the eager step, by 10 %',
+    ],
+    ['slots that have not moved', { slots: before.slots }, 'the replay changes the slots otherwise than the eager step, by 100 %'],
+    ['parameters up to rounding, which Adam makes much of', { parameters: Float32Array.of(1.5, 2.55) }, null],
+    [
+      'parameters that went the other way',
+      { parameters: Float32Array.of(0.5, 1.5) },
+      'the replay changes the parameters otherwise than the eager step, by 200 %',
+    ],
+    [
+      'parameters that are no numbers',
+      { parameters: Float32Array.of(Number.NaN, 2) },
+      'the replay changes the parameters otherwise than the eager step, by NaN %',
+    ],
+  ] as [string, Partial<StepTrail>, string | null][])('%s', (_, replay, fault) => {
+    expect(faultOf(replay)).toBe(fault);
+  });
+
+  test('is not compared with an eager step that is not finite', () => {
+    const diverged = { ...eager, results: { loss: Float32Array.of(Number.NaN) } };
+    expect(faultOf(diverged, { eager: diverged })).toBe("the eager step's loss is not finite: a replay cannot be compared with it");
+    const burst = { ...eager, slots: Float32Array.of(Number.POSITIVE_INFINITY, 0) };
+    expect(faultOf(burst, { eager: burst })).toContain("the eager step's slots is not finite");
+  });
+
+  test('that moves what the eager step leaves alone is at fault, however little', () => {
+    const still = { ...eager, slots: before.slots };
+    expect(faultOf({ slots: Float32Array.of(1e-20, 0) }, { eager: still })).toContain('changes the slots');
+    expect(faultOf({ slots: before.slots }, { eager: still })).toBeNull();
+  });
+});
+
+test('a term that is nearly 0 is compared as if it were 1', () => {
+  expect(relativeError(Float32Array.of(1e-6), Float32Array.of(3e-6), 1)).toBeCloseTo(2e-6, 9);
+  expect(relativeError(Float32Array.of(1e-6), Float32Array.of(3e-6))).toBeCloseTo(2, 5);
+  expect(relativeError(Float32Array.of(0), Float32Array.of(0))).toBe(0);
+  expect(relativeError(Float32Array.of(0, 0), Float32Array.of(0))).toBe(Number.POSITIVE_INFINITY);
+});
