@@ -5,6 +5,7 @@ import { ENGINE_NAMES } from '../config/schema.js';
 import { EXIT } from '../errors/table.js';
 import { action, type CliContext, examples } from './context.js';
 import { addEngineInstallCommands } from './engine-install-command.js';
+import { addEngineTraceCommand } from './engine-trace-command.js';
 import { probeApart } from './probe-apart.js';
 
 /** Adds the command to the program. */
@@ -27,4 +28,5 @@ export function addEngineCommand(program: Command, context: CliContext): void {
       }),
     );
   addEngineInstallCommands(engine, context);
+  addEngineTraceCommand(engine, context);
 }

@@ -6,12 +6,11 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type CheckpointContent, readNewestCheckpoint } from '../checkpoint/read-checkpoint.js';
 import { loadRecipe } from '../config/load.js';
-import { suggest } from '../config/nearest.js';
 import type { Recipe, TrainingStage } from '../config/schema.js';
-import { stageOrder } from '../config/stage-graph.js';
 import { inspectData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
+import { chooseStage } from './choose-stage.js';
 import { action, type CliContext, examples } from './context.js';
 import { requireRunFolder } from './run-folder.js';
 
@@ -48,17 +47,6 @@ export function addExportCommand(program: Command, context: CliContext): void {
         return EXIT.done;
       }),
     );
-}
-
-function chooseStage(recipe: Recipe, wanted: string | undefined): { readonly name: string; readonly stage: TrainingStage } {
-  const trained = stageOrder(recipe).flatMap((name) => {
-    const stage = recipe.stages[name];
-    return stage !== undefined && 'model' in stage ? [{ name, stage }] : [];
-  });
-  const found = wanted === undefined ? trained.at(-1) : trained.find(({ name }) => name === wanted);
-  if (found !== undefined) return found;
-  const names = trained.map(({ name }) => name);
-  throw new StillhouseError('usage.invalid', `the run has no training stage "${wanted ?? ''}"${suggest(wanted ?? '', names)}`);
 }
 
 async function buildTrained(

@@ -27,6 +27,7 @@ export const ERROR_TABLE = {
   'install.busy': { retryable: true, exitCode: EXIT.tryAgain, meaning: 'another process installs or removes the same' },
   'install.damaged': { retryable: false, exitCode: EXIT.failed, meaning: 'what was downloaded is not the expected file' },
   'install.failed': { retryable: false, exitCode: EXIT.failed, meaning: 'an install could not be carried to its end' },
+  'trace.refused': { retryable: false, exitCode: EXIT.failed, meaning: 'a training step cannot be recorded as a graph' },
   'training.notFinite': { retryable: false, exitCode: EXIT.failed, meaning: 'a loss or parameter became NaN or infinite' },
   'checkpoint.damaged': { retryable: true, exitCode: EXIT.failed, meaning: 'a checkpoint does not match its manifest' },
   'checkpoint.missing': { retryable: false, exitCode: EXIT.usage, meaning: 'no usable checkpoint is there' },

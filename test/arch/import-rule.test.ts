@@ -98,6 +98,7 @@ describe('what a process loads', () => {
     'worker/main.ts',
     'worker/engine/main.ts',
     'src/engines/probe/main.ts',
+    'src/trace/main.ts',
     WATCH,
     LOADER,
   ];

@@ -1,12 +1,13 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { distFolder, packageFolder } from '../../../src/process/package-folder.js';
+import { describeTensorflow } from '../../support/tensorflow-engine.js';
 
 interface Ended {
   readonly code: number;
@@ -16,8 +17,14 @@ interface Ended {
 
 /** The compiled command line, as a user starts it. */
 function stillhouse(...args: readonly string[]): Promise<Ended> {
+  return stillhouseIn({}, ...args);
+}
+
+/** The same, with these variables in its environment. */
+function stillhouseIn(env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [join(distFolder, 'src/cli/main.js'), ...args], (error, stdout, stderr) => {
+    const options = { env: { ...process.env, ...env } };
+    execFile(process.execPath, [join(distFolder, 'src/cli/main.js'), ...args], options, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
     });
   });
@@ -41,6 +48,7 @@ describe('help', () => {
     ['export'],
     ['engine'],
     ['engine', 'list'],
+    ['engine', 'trace'],
     ['engine', 'install'],
     ['engine', 'remove'],
     ['data'],
@@ -62,6 +70,10 @@ describe('a mistake ends with the code 2 and says what to do', () => {
     [['run', DEMO, '--set', 'stages.teacher.epoch=3'], /--set stages\.teacher\.epoch=3: unknown key "epoch" .* did you mean "epochs"\?/],
     [['validate', DEMO, '--set', 'models.student.options.widht=3'], /demo\.yaml:\d+:\d+: models\.student: .* no option 'widht'/],
     [['validate', DEMO, '--set', 'data.splits.test.to=10001'], /test/],
+    [['engine', 'trace', DEMO], /required option '--out <folder>' not specified/],
+    [['engine', 'trace', DEMO, '--out', 'x', '--stage', 'export'], /no training stage "export"; there is: teacher, baseline, student/],
+    [['engine', 'trace', DEMO, '--out', packageFolder], /this is not an empty folder. Choose another one/],
+    [['engine', 'trace', DEMO, '--out', DEMO], /this is not an empty folder/],
     [['data', 'verify', DEMO, '--set', 'data.path=/nowhere'], /\/nowhere/],
     [['worker', '--role', 'pupil', '--coordinator', 'tcp://127.0.0.1:1'], /Allowed choices are teacher, student/],
     [['worker', '--role', 'student', '--coordinator', 'tcp://10.0.0.1:1'], /--insecure/],
@@ -138,4 +150,29 @@ describe('what was asked for is on the standard output', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/10,000 samples/);
   });
+});
+
+describeTensorflow('engine trace', () => {
+  test('writes a graph and its listing', async () => {
+    const out = join(folder, 'graph of a stage');
+    const { code, stdout, stderr } = await stillhouse('engine', 'trace', DEMO, '--stage', 'baseline', '--out', out, '--json');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { files, ...told } = JSON.parse(stdout) as { readonly files: readonly string[] };
+    expect(told).toEqual({
+      ...{ type: 'trace', stage: 'baseline', precision: 'fp32', nodes: expect.any(Number), bytes: statSync(files[0] ?? '').size },
+      signatures: expect.arrayContaining(['train', 'infer']),
+    });
+    expect(files).toEqual(['saved_model.pb', 'listing.txt'].map((name) => join(out, name)));
+    expect(readFileSync(join(out, 'listing.txt'), 'utf8')).toContain('Conv2DBackpropFilter');
+  });
+});
+
+test('a trace without the engine says how to get it', async () => {
+  const out = join(folder, 'no graph');
+  const { code, stderr } = await stillhouseIn({ STILLHOUSE_CACHE: folder }, 'engine', 'trace', DEMO, '--out', out);
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: expect.stringMatching(/^error \(engine\.unusable\): .*stillhouse engine install tensorflow/),
+  });
+  expect(existsSync(out)).toBe(false);
 });

@@ -1,0 +1,107 @@
+/** `stillhouse engine trace`: the graph that a stage's steps run as, for whoever wants to see it. */
+
+import { existsSync, readdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { recipeJson } from '../config/load.js';
+import { describeEngineEnd } from '../engines/engine-end.js';
+import { engineEnvironment, NATIVE_GREETING } from '../engines/engine-environment.js';
+import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
+import { EXIT } from '../errors/table.js';
+import { describeProcessor } from '../native/system.js';
+import { startChild } from '../process/child.js';
+import type { TraceAnswer, TraceRequest } from '../trace/trace-request.js';
+import { checkRecipe } from './check-recipe.js';
+import { chooseStage } from './choose-stage.js';
+import { action, type CliContext, examples, gather } from './context.js';
+import { formatBytes, formatCount } from './format.js';
+import { probeApart } from './probe-apart.js';
+
+interface TraceOptions {
+  readonly out: string;
+  readonly stage?: string;
+  readonly set?: readonly string[];
+}
+
+const ABOUT = `
+The training step of a stage, as the engine tensorflow runs it: saved_model.pb, which TensorFlow opens as a SavedModel, and
+listing.txt, which lists its operations. Nothing is trained.`;
+
+/** Adds the command to `engine`. */
+export function addEngineTraceCommand(engine: Command, context: CliContext): void {
+  engine
+    .command('trace')
+    .description('write the training step of a stage as a TensorFlow graph, with a readable listing')
+    .argument('<recipe>', 'a recipe file')
+    .requiredOption('--out <folder>', 'where to write; made when missing, and empty otherwise (required)')
+    .option('--stage <stage>', 'the stage (default: the last one that trains)')
+    .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
+    .addHelpText('after', ABOUT)
+    .addHelpText(
+      'after',
+      examples(
+        'stillhouse engine trace recipe.yaml --out graph',
+        'stillhouse engine trace recipe.yaml --stage teacher --out graph --set engine.precision=bf16',
+      ),
+    )
+    .action(
+      action<TraceOptions>(context, async ({ args: [file = ''], options, output }) => {
+        const { recipe, data } = await checkRecipe(file, options.set ?? []);
+        const { name } = chooseStage(recipe, options.stage);
+        const folder = resolve(options.out);
+        requireEmpty(folder);
+        await requireTensorflow();
+        const { height, width, channels, classes } = data;
+        const request = { recipe: recipeJson(recipe), stage: name, inputShape: [height, width, channels], classes, folder } as const;
+        const { type: _type, ...written } = await traceApart(request);
+        const { precision } = recipe.engine;
+        if (output.json) output.result(JSON.stringify({ type: 'trace', stage: name, precision, ...written }));
+        else {
+          const { files, nodes, signatures, bytes } = written;
+          output.result(
+            `${name} in ${precision}: ${formatCount(nodes)} operations, ${formatBytes(bytes)}; to call: ${signatures.join(', ')}`,
+          );
+          for (const path of files) output.result(path);
+        }
+        return EXIT.done;
+      }),
+    );
+}
+
+function requireEmpty(folder: string): void {
+  try {
+    if (!existsSync(folder) || readdirSync(folder).length === 0) return;
+  } catch (error) {
+    if (!hasCode(error, 'ENOTDIR')) throw error;
+  }
+  throw new StillhouseError('usage.invalid', 'this is not an empty folder', { file: folder, hint: 'Choose another one' });
+}
+
+async function requireTensorflow(): Promise<void> {
+  const [probe] = await probeApart(['tensorflow']);
+  if (probe?.usable === true) return;
+  throw new StillhouseError(
+    'engine.unusable',
+    `a trace needs the engine tensorflow, which cannot be used here: ${probe?.note ?? 'unknown'}`,
+  );
+}
+
+/** In a process of its own: see src/trace/main.ts. */
+async function traceApart(request: TraceRequest): Promise<Extract<TraceAnswer, { type: 'written' }>> {
+  const child = startChild<TraceAnswer, never>({
+    module: 'src/trace/main.js',
+    args: [JSON.stringify(request)],
+    env: engineEnvironment({ threads: 1, processor: describeProcessor(), inherited: process.env }),
+    hideLines: NATIVE_GREETING,
+  });
+  const answers: TraceAnswer[] = [];
+  child.onMessage((answer) => answers.push(answer));
+  const end = await child.ended;
+  const [answer] = answers;
+  if (answer === undefined) throw new StillhouseError('engine.crashed', describeEngineEnd(end, 'tensorflow'));
+  if (answer.type === 'written') return answer;
+  throw new StillhouseError(
+    answer.code,
+    answer.code === 'trace.refused' ? `stage ${request.stage} cannot be traced: ${answer.message}` : answer.message,
+  );
+}

@@ -1,0 +1,40 @@
+/**
+ * The process that writes a stage's training step as a graph into files, for `stillhouse engine trace`: native code needs
+ * its environment before it is loaded, and may end its process.
+ */
+
+import { present } from '../base/assert.js';
+import { parseRecipe } from '../config/load.js';
+import { openEngine } from '../engines/catalogue.js';
+import { StillhouseError } from '../errors/stillhouse-error.js';
+import { EXIT } from '../errors/table.js';
+import { buildModel } from '../nn/build.js';
+import { exitNow } from '../process/exit.js';
+import { linkToParent } from '../process/parent-link.js';
+import { TraceRefusal } from './refusal.js';
+import type { TraceAnswer, TraceRequest } from './trace-request.js';
+import { writeTrace } from './write-trace.js';
+
+async function write({ recipe: json, stage: name, inputShape, classes, folder }: TraceRequest): Promise<TraceAnswer> {
+  const { models, stages, seed, engine } = parseRecipe(json);
+  const stage = present(stages[name], `stage ${name}`);
+  if (!('model' in stage)) throw new StillhouseError('usage.invalid', `stage ${name} has no model of its own`);
+  await openEngine('tensorflow');
+  const model = await buildModel(present(models[stage.model], `model ${stage.model}`), { inputShape, classes, seed });
+  return { type: 'written', ...writeTrace({ model, stage, inputShape, precision: engine.precision, folder }) };
+}
+
+function failure(error: unknown): TraceAnswer {
+  if (error instanceof TraceRefusal) return { type: 'failed', code: 'trace.refused', message: error.message };
+  if (error instanceof StillhouseError) return { type: 'failed', code: error.code, message: error.message };
+  throw error;
+}
+
+const link = linkToParent<never, TraceAnswer>();
+if (link === null) {
+  console.error('A trace is written by a command: see stillhouse engine trace --help');
+  exitNow(EXIT.usage);
+}
+link.send(await write(JSON.parse(process.argv[2] ?? '') as TraceRequest).catch(failure));
+await link.sent();
+exitNow(EXIT.done);
