@@ -62,6 +62,8 @@ export interface TensorStep {
   readonly classes: number;
   /** All that a step changes: the model's weights in the schema's order, then the optimiser's slots in theirs. */
   readonly variables: readonly tf.Variable[];
+  /** What `infer` reads: the model's weights, or those of its folded copy. */
+  readonly inferenceWeights: readonly tf.Variable[];
   /** Whether the stage's loss takes the teacher's logits. */
   readonly needsTargets: boolean;
   /** Slots and step count; null in a step that only infers. Disposed with the step. */
@@ -93,10 +95,12 @@ export function buildTensorStep({ model, stage }: TensorStepOptions): TensorStep
   const trainer = stage === null ? null : new Trainer(model, schema, stage);
   const training = () => present(trainer, 'the stage of a program that trains');
   const folded = stage === null ? foldBatchNorms(model) : null;
+  const inferred = folded?.model ?? model;
   return {
     schema,
     classes: present(model.outputs[0]?.shape[1], "the number of the model's classes"),
-    variables: [...model.weights.map((weight) => weight.read() as tf.Variable), ...(trainer?.optimizer.slots ?? [])],
+    variables: [...weightsOf(model), ...(trainer?.optimizer.slots ?? [])],
+    inferenceWeights: weightsOf(inferred),
     needsTargets: trainer?.needsTargets ?? false,
     optimizer: trainer?.optimizer ?? null,
     nextKnobs: (knobs) => training().nextKnobs(knobs),
@@ -104,13 +108,17 @@ export function buildTensorStep({ model, stage }: TensorStepOptions): TensorStep
     forward: (images) => training().forward(images),
     backward: (answers, knobs) => training().backward(answers, knobs),
     abandon: () => trainer?.abandon(),
-    infer: (images) => tf.tidy(() => (folded?.model ?? model).apply(images, { training: false }) as tf.Tensor2D),
+    infer: (images) => tf.tidy(() => inferred.apply(images, { training: false }) as tf.Tensor2D),
     refresh: () => folded?.refresh(),
     dispose() {
       trainer?.dispose();
       folded?.dispose();
     },
   };
+}
+
+function weightsOf(model: LayersModel): tf.Variable[] {
+  return model.weights.map((weight) => weight.read() as tf.Variable);
 }
 
 const COEFFICIENT = 'optimizer.';

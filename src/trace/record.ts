@@ -59,7 +59,7 @@ export function record<Feeds extends string>({ feeds, variables, frozen = [], ru
   let recorded!: RecordedCall;
   tf.tidy(() => {
     // Variables may share memory, and so a handle, with each other: each gets a handle of its own.
-    for (const variable of variables) variable.assign(freshHandle(backend, variable));
+    for (const variable of [...variables, ...frozen]) variable.assign(freshHandle(backend, variable));
     const inputs = mapValues(feeds, ({ shape, data }) =>
       tf.tensor(data.slice(), [...shape], data instanceof Int32Array ? 'int32' : 'float32'),
     );

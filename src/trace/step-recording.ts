@@ -52,7 +52,7 @@ export interface InferOptions {
 export function recordInfer({ step, images, size, inputShape, frozen }: InferOptions): RecordedCall {
   return record({
     feeds: imageFeeds(images, size, inputShape),
-    ...(frozen ? { variables: [], frozen: step.variables } : { variables: step.variables }),
+    ...(frozen ? { variables: [], frozen: step.inferenceWeights } : { variables: step.variables }),
     run: (tensors) => ({ [LOGITS]: step.infer(present(tensors[IMAGES], 'images') as tf.Tensor4D) }),
   });
 }
