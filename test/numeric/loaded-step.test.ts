@@ -2,13 +2,12 @@
 
 import { afterAll, expect, test } from 'vitest';
 import type { EngineName } from '../../src/config/schema.js';
-import { assembleBatch } from '../../src/data/batch.js';
+import { assembleBatch, type BatchArrays } from '../../src/data/batch.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import { type Loader, openLoader } from '../../src/data/loader/loader.js';
 import { splitOf } from '../../src/data/split.js';
 import { openEngine } from '../../src/engines/catalogue.js';
-import { buildEagerStep } from '../../src/engines/eager-step.js';
-import type { StepBatch, StepProgram } from '../../src/engines/step-program.js';
+import { buildStep, type StepNotice } from '../../src/engines/choose-step.js';
 import { buildModel } from '../../src/nn/build.js';
 import { randomBytes } from '../support/data-files.js';
 import { loaderProgram } from '../support/loader-program.js';
@@ -46,49 +45,64 @@ const requests = Array.from({ length: STEPS }, (_, step) => ({
 const loaders: Loader[] = [];
 afterAll(() => Promise.all(loaders.map((loader) => loader.close())));
 
-async function trained(train: (program: StepProgram) => Promise<void>): Promise<Float32Array> {
+interface Kind {
+  readonly engine: EngineName;
+  readonly trace: 'auto' | 'off';
+}
+
+interface Outcome {
+  /** The logits before each step, and the parameters after the last. */
+  readonly numbers: readonly number[];
+  readonly isTraced: boolean;
+}
+
+/** The steps on batches from `next`. */
+async function trained({ engine, trace }: Kind, next: (step: number) => Promise<BatchArrays>): Promise<Outcome> {
   const model = await buildModel({ name: 'cnn-student', options: {} }, { ...INPUT, seed: 3 });
-  const program = buildEagerStep({ model, stage: trainStage(), inputShape: INPUT.inputShape });
-  await train(program);
-  const parameters = program.readParameters();
+  const notices: StepNotice[] = [];
+  const wanted = { trace, precision: 'fp32' } as const;
+  const onNotice = (notice: StepNotice) => notices.push(notice);
+  const program = buildStep({ engine, wanted, onNotice, model, stage: trainStage(), inputShape: INPUT.inputShape });
+  const numbers: number[] = [];
+  for (let step = 0; step < STEPS; step++) {
+    const { images, labels } = await next(step);
+    numbers.push(...program.predict(images, BATCH));
+    program.step({ size: BATCH, images, labels, targets: null }, { rate: 0.01, temperature: 1, alpha: 0 });
+    // What still reads it from now on sees this, or a later batch.
+    images.fill(Number.NaN);
+    labels.fill(0);
+  }
+  numbers.push(...program.readParameters());
   program.dispose();
   model.dispose();
-  return parameters;
+  return { numbers, isTraced: notices.some(({ traced }) => traced) };
 }
 
-function step(program: StepProgram, { images, labels }: Pick<StepBatch, 'images' | 'labels'>): void {
-  program.step({ size: BATCH, images, labels, targets: null }, { rate: 0.01, temperature: 1, alpha: 0 });
-}
-
-async function stepsOnTheRing(engine: EngineName): Promise<void> {
-  await openEngine(engine);
-  const fresh = await trained(async (program) => {
-    for (const request of requests) {
-      const out = { images: new Float32Array(BATCH * 192), labels: new Int32Array(BATCH) };
-      assembleBatch({ ...request, out });
-      step(program, out);
-    }
+async function stepsOnTheRing(kind: Kind): Promise<Outcome> {
+  await openEngine(kind.engine);
+  const fresh = await trained(kind, async (step) => {
+    const out = { images: new Float32Array(BATCH * 192), labels: new Int32Array(BATCH) };
+    assembleBatch({ ...requests[step]!, out });
+    return out;
   });
   const loader = openLoader({ shape: SHAPE, rows: 2 * BATCH, threads: 1, program: loaderProgram() });
   loaders.push(loader);
   const stream = new BatchStream(loader, requests);
-  const loaded = await trained(async (program) => {
-    for (let i = 0; i < STEPS; i++) {
-      const batch = await stream.next();
-      step(program, batch);
-      // What reads it from now on sees this, or the next batch.
-      batch.images.fill(Number.NaN);
-    }
-  });
-  const largest = fresh.reduce((max, value, i) => Math.max(max, Math.abs(value - loaded[i]!)), 0);
-  expect(largest).toBeLessThan(1e-5); // the order of sums may differ from step to step
-  expect(loaded.every(Number.isFinite)).toBe(true);
+  const loaded = await trained(kind, () => stream.next());
+  const largest = fresh.numbers.reduce((max, value, i) => Math.max(max, Math.abs(value - loaded.numbers[i]!)), 0);
+  expect(loaded.numbers.every(Number.isFinite)).toBe(true);
+  expect(loaded.numbers.length).toBe(fresh.numbers.length);
+  expect(largest).toBeLessThan(1e-5); // the order of sums may differ from one time to the next
+  return loaded;
 }
 
-test('wasm trains on the ring as on arrays of its own', () => stepsOnTheRing('wasm'));
-
-test('cpu trains on the ring as on arrays of its own', () => stepsOnTheRing('cpu'));
+test.each(['wasm', 'cpu'] as const)('%s trains on the ring as on arrays of its own', async (engine) => {
+  expect((await stepsOnTheRing({ engine, trace: 'off' })).isTraced).toBe(false);
+});
 
 describeTensorflow('tensorflow', () => {
-  test('trains on the ring as on arrays of its own', () => stepsOnTheRing('tensorflow'));
+  test.each(['auto', 'off'] as const)('trains on the ring as on arrays of its own, trace %s', async (trace) => {
+    const { isTraced } = await stepsOnTheRing({ engine: 'tensorflow', trace });
+    expect(isTraced).toBe(trace === 'auto');
+  });
 });

@@ -41,6 +41,8 @@ export interface TrainResult {
   readonly trained: TrainedArena;
   readonly lossSum: number;
   readonly correct: number;
+  /** Steps whose pixels were not ready. */
+  readonly waits: number;
 }
 
 /** Throws training.notFinite, and the signal's reason when it is called off: the program then holds half a round. */
@@ -48,7 +50,9 @@ export async function trainRanges(options: TrainOptions): Promise<TrainResult> {
   const { context, model, split, base, round, ranges, batches } = options;
   const { program } = model;
   const requests = batches.map(({ epoch, samples }) => ({ split, view: trainingView(context.recipe, model.stage, epoch), samples }));
-  const stream = new BatchStream(context.loaders.for(split), requests);
+  const loader = context.loaders.for(split);
+  const waitsBefore = loader.waits;
+  const stream = new BatchStream(loader, requests);
   try {
     program.writeParameters(base.parameters);
     program.writeSlots(base.slots);
@@ -56,7 +60,7 @@ export async function trainRanges(options: TrainOptions): Promise<TrainResult> {
     const parameters = program.readParameters();
     const slots = program.readSlots();
     if (!isFiniteArena(parameters) || !isFiniteArena(slots)) throw notFinite(options, `after step ${batches.length} a parameter is`);
-    return { trained: trainedArena({ base, round, ranges, parameters, slots }), ...sums };
+    return { trained: trainedArena({ base, round, ranges, parameters, slots }), ...sums, waits: loader.waits - waitsBefore };
   } finally {
     stream.close();
   }

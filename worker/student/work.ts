@@ -45,10 +45,18 @@ export async function trainWork(
   try {
     const committed = assign.base.committed;
     const rest = { split, batches, targets, committed, roundSamples };
-    const { trained, lossSum, correct } = await trainRanges({ context, model, base, round, ranges, signal, ...rest });
+    const { trained, lossSum, correct, waits } = await trainRanges({ context, model, base, round, ranges, signal, ...rest });
     const trainMs = context.clock.nowMs() - startMs;
     const { samples } = trained;
-    context.logger.info('round.trained', { stage: model.name, round, step: batches.length, samples, loss: lossSum / samples, trainMs });
+    context.logger.info('round.trained', {
+      stage: model.name,
+      round,
+      step: batches.length,
+      samples,
+      loss: lossSum / samples,
+      trainMs,
+      waits,
+    });
     return { trained, report: { type: 'worker.trained', round, samples, lossSum, correct, trainMs } };
   } finally {
     links.follow(null);
