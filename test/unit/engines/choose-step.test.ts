@@ -5,7 +5,7 @@ import { buildStep, type StepNotice } from '../../../src/engines/choose-step.js'
 import { engineEnvironment } from '../../../src/engines/engine-environment.js';
 import { describeProcessor } from '../../../src/native/system.js';
 import { describeTensorflow } from '../../support/tensorflow-engine.js';
-import { noiseBatch, normModel, trainStage } from '../../support/training.js';
+import { linearModel, noiseBatch, normModel, trainStage } from '../../support/training.js';
 
 // As in a process that computes, and before anything is loaded.
 Object.assign(process.env, engineEnvironment({ threads: 1, processor: describeProcessor(), inherited: process.env }));
@@ -40,6 +40,18 @@ describeTensorflow('on tensorflow', () => {
 
   test.each(['fp32', 'bf16'] as const)('steps run as graphs in %s', (precision) => {
     expect(noticesOf('tensorflow', { trace: 'auto', precision })).toEqual([{ call: 'step', size: 8, traced: true, precision }]);
+  });
+
+  test('a teacher answers by a graph from its first batch on', () => {
+    const notices: StepNotice[] = [];
+    const model = linearModel(inputShape, classes);
+    const wanted = { trace: 'auto', precision: 'fp32' } as const;
+    const program = buildStep({ engine: 'tensorflow', wanted, model, stage: null, inputShape, onNotice: (notice) => notices.push(notice) });
+    program.writeParameters(program.readParameters());
+    program.predict(noiseBatch(1, { size: 8, inputShape, classes }).images, 8);
+    expect(notices).toEqual([{ call: 'predict', size: 8, traced: true, precision: 'fp32' }]);
+    program.dispose();
+    model.dispose();
   });
 
   test('or op by op, where that is asked for', () => {
