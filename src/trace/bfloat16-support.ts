@@ -1,10 +1,11 @@
 /**
  * What bfloat16 is worth on a processor, from Linux's description of it (/proc/cpuinfo). Pure.
  *
- * Only AMX makes it faster: a step of the ResNets takes half the time of float32 with it, and two to three times as long
- * with AVX-512's bfloat16 alone. Some virtual machines announce AMX but hide CPUID's leaf 1D, the layout of its tiles;
- * oneDNN then writes programs that end the process with an illegal instruction
- * (https://github.com/uxlfoundation/oneDNN/issues/5689), in PyTorch as well. There it must be kept from using AMX.
+ * AMX is what makes it faster: on one processor a step of the ResNets took half the time of float32 with AMX, and half as
+ * long again with AVX-512's bfloat16 alone. Some virtual machines announce AMX but hide CPUID's leaf 1D, the layout of its
+ * tiles; oneDNN then writes programs that end the process with an illegal instruction
+ * (https://github.com/uxlfoundation/oneDNN/issues/5689), in PyTorch as well. There it must be kept from using AMX. A leaf
+ * that is there but empty cannot be told from this description.
  */
 
 /** CPUID's leaf that describes AMX's tiles. */
@@ -35,7 +36,7 @@ export function bfloat16Support(cpuinfo: string): Bfloat16Support {
       environment: { ONEDNN_MAX_CPU_ISA: 'AVX512_CORE_FP16' },
     };
   }
-  return { pays: false, note: 'the processor has no AMX: bf16 is slower than fp32 here', environment: {} };
+  return { pays: false, note: 'the processor has no AMX, without which bf16 is rarely faster than fp32', environment: {} };
 }
 
 /** Of the first processor. */
