@@ -85,10 +85,10 @@ function tellInstalled(output: Output, { done, folder, bytes }: Installed, secon
   }
   const what = {
     nothing: 'the engine tensorflow is installed already, and works',
-    binding: 'the engine tensorflow works: its binding was compiled',
+    binding: 'the engine tensorflow has a new binding, and works',
     all: 'the engine tensorflow is installed, and works',
   }[done];
-  output.result(`${what}: ${megabytes(bytes)} MB in ${folder}, ${formatDuration(seconds)}`);
+  output.result(`${what}: ${megabytes(bytes)} MB in ${folder}; took ${formatDuration(seconds)}`);
 }
 
 function codeOf(signal: StopSignal): number {

@@ -154,7 +154,7 @@ async function installAll(job: Job): Promise<void> {
 
 /** Compiles the binding of a stage, and tries it. Null, or in words why the engine does not work. */
 async function build({ env, signal, report, wheel, work }: Job, stage: NativeLayout, { compiler }: Tools): Promise<string | null> {
-  report({ type: 'step', step: 'compile', about: `the binding of tfjs ${BINDING_VERSION}, with ${compiler.join(' ')}` });
+  report({ type: 'step', step: 'compile', about: `tfjs's binding ${BINDING_VERSION}, with ${compiler.join(' ')}` });
   await compileBinding(stage, { command: compiler, env, signal });
   await writeFile(stage.manifest, `${JSON.stringify({ wheel: wheel.fileName, sha256: wheel.sha256 })}\n`);
   report({ type: 'step', step: 'try', about: 'a convolution' });

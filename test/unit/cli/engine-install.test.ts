@@ -11,6 +11,7 @@ import { findCompiler, findPip } from '../../../src/native/toolchain.js';
 import { chooseWheel } from '../../../src/native/wheel.js';
 import { distFolder } from '../../../src/process/package-folder.js';
 import { startFileServer } from '../../support/file-server.js';
+import { describeTensorflow } from '../../support/tensorflow-engine.js';
 
 const MAIN = join(distFolder, 'src/cli/main.js');
 let folder = '';
@@ -111,5 +112,15 @@ describe('with pip and a compiler', { timeout: 60_000 }, () => {
     expect(readdirSync(cache)).toEqual(readdirSync(cache).filter((name) => !name.endsWith('.lock')));
     expect(readdirSync(nativeWork(cache).folder)).toEqual([]);
     await server.close();
+  });
+});
+
+describeTensorflow('the engine tensorflow', () => {
+  const list = (env: NodeJS.ProcessEnv): Promise<Ended> => engine(['list'], { STILLHOUSE_CACHE: process.env.STILLHOUSE_CACHE, ...env });
+
+  test('is loaded without a word of libtensorflow, unless the user asks for them', async () => {
+    const [quiet, loud] = await Promise.all([list({ TF_CPP_MIN_LOG_LEVEL: undefined }), list({ TF_CPP_MIN_LOG_LEVEL: '0' })]);
+    expect(quiet).toEqual({ code: 0, stdout: expect.stringMatching(/^tensorflow +usable /), stderr: '' });
+    expect(loud.stderr).not.toBe('');
   });
 });
