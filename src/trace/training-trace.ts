@@ -75,7 +75,7 @@ export function traceTraining(options: TrainingTraceOptions): TrainingTrace {
     const second = recordTrial(options, { from: otherState(step, before), call: otherCall(call, step.classes) });
     assertSameProgram(first.train.recording, second.train.recording);
     assertSameProgram(first.infer.recording, second.infer.recording);
-    const graph = trainingGraph(options, first);
+    const graph = refuseWhatFails(() => trainingGraph(options, first));
     const trace = new TrainingTrace(
       refuseWhatFails(() => openSession(graph)),
       options,
