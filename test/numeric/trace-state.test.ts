@@ -1,0 +1,128 @@
+/**
+ * Where the state is, in the model, in one session or in another, does not show: whatever is asked in whatever order, the
+ * traced program answers as the eager one, to the bit with oneDNN off.
+ */
+
+import { beforeAll, expect, test } from 'vitest';
+import { Prng } from '../../src/base/prng.js';
+import type { TrainingStage } from '../../src/config/schema.js';
+import { openEngine } from '../../src/engines/catalogue.js';
+import type { StepProgram } from '../../src/engines/step-program.js';
+import { describeTensorflow } from '../support/tensorflow-engine.js';
+import { CLASSES, callAt, INPUT_SHAPE, OPTIMIZERS, openPair, type Pair } from '../support/trace-parity.js';
+import { distilStage, normModel, trainStage } from '../support/training.js';
+
+// Read by libtensorflow when it is loaded, which is in this file's own process.
+process.env.TF_ENABLE_ONEDNN_OPTS = '0';
+
+type Action = (program: StepProgram, batchOf: (size: number) => ReturnType<typeof callAt>) => unknown;
+
+const halves =
+  (size: number): Action =>
+  (program, batchOf) => {
+    const [batch, knobs] = batchOf(size);
+    const logits = program.forward(batch.images, size);
+    return [logits, program.backward(batch, knobs)];
+  };
+const whole =
+  (size: number): Action =>
+  (program, batchOf) =>
+    program.step(...batchOf(size));
+
+/** All that may come between two steps, or instead of one. */
+const ACTIONS: Readonly<Record<string, Action>> = {
+  'step of 8': whole(8),
+  'step of 5': whole(5),
+  'cut step of 8': halves(8),
+  'cut step of 5': halves(5),
+  'cut step with work between': (program, batchOf) => {
+    const [batch, knobs] = batchOf(8);
+    const logits = program.forward(batch.images, 8);
+    const between = [program.predict(batch.images, 8), program.readParameters(), program.readSlots()];
+    return [logits, between, program.backward(batch, knobs)];
+  },
+  'a half that is abandoned': (program, batchOf) => {
+    const logits = program.forward(batchOf(8)[0].images, 8);
+    program.abandon();
+    return logits;
+  },
+  'a half that a step drops': (program, batchOf) => [program.forward(batchOf(8)[0].images, 8), program.step(...batchOf(8))],
+  'a half that new parameters drop': (program, batchOf) => {
+    program.forward(batchOf(5)[0].images, 5);
+    program.writeParameters(program.readParameters().map((value) => 0.9 * value));
+  },
+  'new parameters': (program) => program.writeParameters(program.readParameters().map((value) => 1.01 * value)),
+  'new slots': (program) => {
+    const slots = program.readSlots();
+    // A step count, where there is one, is the last.
+    program.writeSlots(slots.map((value, i) => (i === slots.length - 1 ? value + 3 : 0.5 * value)));
+  },
+  'no slots': (program) => program.resetSlots(),
+  'predict 8': (program, batchOf) => program.predict(batchOf(8)[0].images, 8),
+  'predict 13': (program, batchOf) => program.predict(batchOf(13)[0].images, 13),
+  'evaluate 3': (program, batchOf) => program.evaluate(batchOf(3)[0].images, batchOf(3)[0].labels, 3),
+};
+
+/** Runs the actions on both programs and compares what they answer and what they leave. */
+function compare({ eager, traced }: Pair, names: readonly string[], taught: boolean): void {
+  names.forEach((name, t) => {
+    const batchOf = (size: number) => callAt(t, { size, taught });
+    const run = (program: StepProgram) => (ACTIONS[name] as Action)(program, batchOf);
+    const where = names.slice(Math.max(0, t - 4), t + 1).join(', ');
+    const expected = run(eager);
+    expect(run(traced), where).toEqual(expected);
+    expect(traced.readSlots(), where).toEqual(eager.readSlots());
+    expect(traced.readParameters(), where).toEqual(eager.readParameters());
+  });
+}
+
+describeTensorflow('the state moves unseen', () => {
+  beforeAll(() => openEngine('tensorflow'));
+
+  const stages: readonly [string, TrainingStage][] = [
+    ['sgd without momentum', trainStage({ optimizer: OPTIMIZERS['sgd without momentum']! })],
+    ['sgd with momentum, distilling', distilStage({ optimizer: OPTIMIZERS['sgd with momentum']! })],
+    ['adam, distilling', distilStage({ optimizer: OPTIMIZERS.adam! })],
+  ];
+  test.each(stages)('%s', (_, stage) => {
+    const pair = openPair({ build: () => normModel(INPUT_SHAPE, CLASSES, 1), stage });
+    const taught = stage.kind === 'distil';
+    // Each size and form is traced when it comes up for the third time, in the middle of other work.
+    const fixed = [
+      ...[8, 8, 8, 5, 5, 5, 5, 8].map((size) => `step of ${size}`),
+      'cut step of 8',
+      'cut step of 5',
+      'cut step of 5',
+      'cut step of 5',
+    ];
+    compare(pair, fixed, taught);
+    const random = new Prng(7, 3);
+    const names = Object.keys(ACTIONS);
+    compare(
+      pair,
+      Array.from({ length: 60 }, () => names[random.below(names.length)] as string),
+      taught,
+    );
+    expect(pair.notices.map(({ call, size, traced }) => [call, size, traced])).toEqual([
+      ['step', 8, true],
+      ['step', 5, true],
+      ['cut step', 8, true],
+      ['cut step', 5, true],
+    ]);
+    pair.dispose();
+  });
+
+  test('a program that is disposed leaves the model as eager steps would', () => {
+    const stage = trainStage({ optimizer: OPTIMIZERS.adam! });
+    const models = [1, 1].map((seed) => normModel(INPUT_SHAPE, CLASSES, seed));
+    const [mine, other] = models as [(typeof models)[0], (typeof models)[0]];
+    const pair = openPair({ build: () => models.shift() as typeof mine, stage });
+    compare(pair, ['step of 8', 'step of 8'], false);
+    const weights = [mine, other].map((model) => model.getWeights().map((weight) => weight.dataSync().slice()));
+    expect(weights[1]).not.toEqual(weights[0]);
+    pair.traced.dispose();
+    expect(other.getWeights().map((weight) => weight.dataSync().slice())).toEqual(weights[0]);
+    pair.eager.dispose();
+    for (const model of [mine, other]) model.dispose();
+  });
+});
