@@ -10,19 +10,19 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from side_program import Unusable, serve_side
 
 try:
+    import numpy as np
     from PIL import Image
     from torchvision import transforms
     from torchvision.transforms import functional
 except ImportError as error:
     Image = None
-    MISSING = str(error)
+    MISSING = f"{error}: it needs torchvision, Pillow and NumPy"
 
 
 class UsualImages(Dataset):
