@@ -101,6 +101,9 @@ class Stepper {
 
   #answerTensors({ labels, targets }: StepAnswerBatch, size: number): StepAnswers {
     assert(labels.length === size, `${labels.length} labels for a batch of ${size}`);
+    // Before the step is counted, which cannot be taken back.
+    const { needsTargets } = this.#step;
+    assert((targets !== null) === needsTargets, needsTargets ? 'a teacher must be heard' : 'no teacher is heard');
     return {
       labels_B: tf.tensor1d(labels, 'int32'),
       targets_BK: targets === null ? null : tf.tensor2d(targets, [size, this.#step.classes]),

@@ -1,12 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { EngineName, OptimizerRecipe, TrainingStage } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import { buildEagerStep } from '../../src/engines/eager-step.js';
 import type { StepBatch, StepProgram } from '../../src/engines/step-program.js';
-import { overrideBatchNorms } from '../../src/nn/batch-norm.js';
-import { arenaSchemaOf, readArena } from '../../src/nn/weights.js';
+import { expectMutualLearning } from '../support/mutual-reference.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
 import { distilStage, noiseBatch, normModel, trainStage } from '../support/training.js';
 
@@ -64,95 +62,15 @@ function equality(): void {
   });
 }
 
-/** Two models, each taught by what the other says of the same images before either moves: one program that has both, in stock tfjs. */
-class MutualReference {
-  readonly models: readonly [LayersModel, LayersModel];
-  readonly #restore: (() => void)[];
-  readonly #velocity = new Map<string, Float32Array>();
-
-  constructor(seeds: readonly [number, number]) {
-    this.models = seeds.map((seed) => normModel(SHAPE.inputShape, SHAPE.classes, seed)) as [LayersModel, LayersModel];
-    this.#restore = this.models.map(overrideBatchNorms);
-  }
-
-  /** The two losses, summed. */
-  step({ images, labels, size }: StepBatch): number[] {
-    const losses: number[] = [];
-    tf.tidy(() => {
-      const x = tf.tensor4d(images.slice(), [size, ...SHAPE.inputShape]);
-      const labels_B = tf.tensor1d(labels.slice(), 'int32');
-      const variables = this.models.flatMap((model) => model.trainableWeights.map((weight) => weight.read() as tf.Variable));
-      const { grads } = tf.variableGrads(() => {
-        const logits = this.models.map((model) => model.apply(x, { training: true }) as tf.Tensor2D);
-        // By way of an array: no gradient flows to the peer.
-        const targets = logits.map((own) => tf.tensor2d(own.dataSync<'float32'>().slice(), own.shape));
-        const sums = logits.map((own, i) => mutualLoss(own, targets[1 - i] as tf.Tensor2D, labels_B));
-        losses.push(...sums.map((sum) => sum.dataSync()[0] as number));
-        return tf.div(tf.add(sums[0] as tf.Scalar, sums[1] as tf.Scalar), size) as tf.Scalar;
-      }, variables);
-      for (const variable of variables) this.#update(variable, (grads[variable.name] as tf.Tensor).dataSync<'float32'>());
-    });
-    return losses;
-  }
-
-  #update(variable: tf.Variable, gradient: Float32Array): void {
-    const old = this.#velocity.get(variable.name);
-    const velocity = gradient.map((g, i) => 0.9 * (old?.[i] ?? 0) + g);
-    this.#velocity.set(variable.name, velocity);
-    const moved = variable.dataSync<'float32'>().map((p, i) => p - KNOBS.rate * velocity[i]!);
-    variable.assign(tf.tensor(moved, variable.shape));
-  }
-
-  dispose(): void {
-    for (const undo of this.#restore) undo();
-    for (const model of this.models) model.dispose();
-  }
-}
-
-/** (1 - alpha) CE + alpha T^2 KL(peer || own), summed over the batch, as the formula is written. */
-function mutualLoss(own: tf.Tensor2D, peer: tf.Tensor2D, labels_B: tf.Tensor1D): tf.Scalar {
-  const { temperature, alpha } = KNOBS;
-  const hard = tf.neg(tf.sum(tf.mul(tf.cast(tf.oneHot(labels_B, SHAPE.classes), 'float32'), tf.logSoftmax(own))));
-  const peerLog = tf.logSoftmax(tf.div(peer, temperature));
-  const soft = tf.sum(tf.mul(tf.exp(peerLog), tf.sub(peerLog, tf.logSoftmax(tf.div(own, temperature)))));
-  return tf.add(tf.mul(hard, 1 - alpha), tf.mul(soft, alpha * temperature ** 2)) as tf.Scalar;
-}
-
-function distance(actual: Float32Array, expected: Float32Array): number {
-  const norm = Math.hypot(...expected);
-  return Math.hypot(...actual.map((x, i) => x - expected[i]!)) / norm;
-}
-
 function mutualLearning(): void {
   test('two programs that exchange their logits within each step are one program that has both models', () => {
     const stage = distilStage({ optimizer: momentum });
-    const [one, two] = [programOf(stage, 1), programOf(stage, 2)];
-    const reference = new MutualReference([1, 2]);
-    made.push(reference);
-    const start = one.readParameters();
-    for (let t = 0; t < 6; t++) {
-      const batch = batchAt(t, false);
-      const ofOne = one.forward(batch.images, batch.size);
-      const ofTwo = two.forward(batch.images, batch.size);
-      // One ends first at even steps, two at odd ones.
-      const halves = [
-        () => one.backward({ labels: batch.labels, targets: ofTwo }, KNOBS).lossSum,
-        () => two.backward({ labels: batch.labels, targets: ofOne }, KNOBS).lossSum,
-      ];
-      const losses =
-        t % 2 === 0
-          ? halves.map((half) => half())
-          : halves
-              .toReversed()
-              .map((half) => half())
-              .toReversed();
-      for (const [i, expected] of reference.step(batch).entries()) expect(losses[i]! / expected).toBeCloseTo(1, 5);
-    }
-    for (const [i, program] of [one, two].entries()) {
-      const model = reference.models[i] as LayersModel;
-      expect(distance(program.readParameters(), readArena(model, arenaSchemaOf(model)))).toBeLessThan(1e-5);
-    }
-    expect(distance(one.readParameters(), start)).toBeGreaterThan(0.05);
+    const seeds = [1, 2] as const;
+    expectMutualLearning({
+      programs: [programOf(stage, seeds[0]), programOf(stage, seeds[1])],
+      options: { ...SHAPE, seeds, knobs: KNOBS },
+      batches: Array.from({ length: 6 }, (_, t) => batchAt(t, false)),
+    });
   });
 }
 
