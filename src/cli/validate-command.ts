@@ -1,5 +1,6 @@
 /** `stillhouse validate`: whether a recipe can be run, without running it. */
 
+import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { explainRecipe } from '../config/explain.js';
 import { stageOrder } from '../config/stage-graph.js';
@@ -7,6 +8,7 @@ import { EXIT } from '../errors/table.js';
 import { checkRecipe, requireEngine } from './check-recipe.js';
 import { action, type CliContext, examples, gather } from './context.js';
 import { formatCount } from './format.js';
+import { placeWorkers, shortageOf } from './place-workers.js';
 
 interface ValidateOptions {
   readonly set?: readonly string[];
@@ -26,6 +28,10 @@ export function addValidateCommand(program: Command, context: CliContext): void 
       action<ValidateOptions>(context, async ({ args: [file = ''], options, output }) => {
         const { recipe, data, parameters } = await checkRecipe(file, options.set ?? []);
         await requireEngine(recipe);
+        const cores = availableParallelism();
+        const workers = placeWorkers(recipe, cores);
+        const shortage = shortageOf(workers, cores);
+        if (shortage !== null) output.alert(`warning: ${shortage}`);
         if (output.json) output.result(JSON.stringify({ type: 'recipe', recipe, splits: data.splitSizes, parameters }));
         else if (options.explain) output.result(explainRecipe(recipe).trimEnd());
         else {
@@ -35,6 +41,8 @@ export function addValidateCommand(program: Command, context: CliContext): void 
           output.result(`data: ${data.height}x${data.width}x${data.channels}, ${data.classes} classes; images: ${splits.join(', ')}`);
           output.result(`models: ${models.join(', ')}`);
           output.result(`stages: ${stageOrder(recipe).join(', ')}`);
+          const threads = workers.map(({ name, placement }) => `${name} ${placement.threads}`);
+          output.result(`threads on ${cores} cores: ${threads.join(', ')}`);
         }
         return EXIT.done;
       }),

@@ -77,6 +77,11 @@ describe('a mistake ends with the code 2 and says what to do', () => {
     [['data', 'verify', DEMO, '--set', 'data.path=/nowhere'], /\/nowhere/],
     [['worker', '--role', 'pupil', '--coordinator', 'tcp://127.0.0.1:1'], /Allowed choices are teacher, student/],
     [['worker', '--role', 'student', '--coordinator', 'tcp://10.0.0.1:1'], /--insecure/],
+    [['worker', '--role', 'student', '--coordinator', 'tcp://127.0.0.1:1', '--threads', '0'], /--threads .*must be a whole number from 1/],
+    [
+      ['validate', DEMO, '--set', 'engine.precision=bf16', '--set', 'workers.engine=cpu'],
+      /bf16 needs the engine tensorflow, and workers\.engine is cpu/,
+    ],
     [['worker', '--role', 'student', '--coordinator', 'tcp://10.0.0.1:1', '--insecure'], /Give --listen-host/],
     [['coordinator', DEMO, '--listen', 'tcp://10.0.0.1:1'], /--insecure/],
     [['coordinator', DEMO, '--listen', 'tcp://0.0.0.0:1', '--insecure'], /no address that others can connect to/],
@@ -109,6 +114,12 @@ describe('what was asked for is on the standard output', () => {
     const { code, stdout } = await stillhouse('validate', DEMO);
     expect(code).toBe(0);
     expect(stdout).toContain('teacher 52,138 parameters, student 4,266 parameters');
+    expect(stdout).toMatch(/^threads on \d+ cores: student-1 \d+, student-2 \d+, teacher-1 \d+$/m);
+  });
+
+  test('numbers of threads beyond the cores are warned of', async () => {
+    const { code, stderr } = await stillhouse('validate', DEMO, '--set', 'workers.threads=1000');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/^warning: the workers have 3000 threads together, and/) });
   });
 
   test('a recipe explained is a recipe', async () => {
@@ -165,6 +176,13 @@ describeTensorflow('engine trace', () => {
     expect(files).toEqual(['saved_model.pb', 'listing.txt'].map((name) => join(out, name)));
     expect(readFileSync(join(out, 'listing.txt'), 'utf8')).toContain('Conv2DBackpropFilter');
   });
+});
+
+test('bf16 is refused where auto would not find the engine for it', async () => {
+  const { code, stderr } = await stillhouseIn({ STILLHOUSE_CACHE: folder }, 'validate', DEMO, '--set', 'engine.precision=bf16');
+  const why =
+    /^error \(engine\.unusable\): engine\.precision bf16: the engine tensorflow cannot be used here: .*stillhouse engine install tensorflow/;
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(why) });
 });
 
 test('a trace without the engine says how to get it', async () => {
