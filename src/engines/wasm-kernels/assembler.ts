@@ -6,6 +6,9 @@
  * The numbers are those of the WebAssembly specification 2.0, chapter 5 (binary format).
  */
 
+/** The part of WebAssembly's JavaScript interface that is used: the project's types leave it out. */
+declare const WebAssembly: { validate(bytes: Uint8Array): boolean };
+
 export type ValueType = 'i32' | 'f32' | 'v128';
 
 /** Instructions that leave one value on the stack. */
@@ -75,6 +78,8 @@ export interface Lanes {
   readonly add: (a: Value, b: Value) => Value;
   readonly subtract: (a: Value, b: Value) => Value;
   readonly multiply: (a: Value, b: Value) => Value;
+  /** a b + c, rounded once where the processor and Node can (Node 22), twice where not. */
+  readonly multiplyAdd: (a: Value, b: Value, c: Value) => Value;
   readonly maximum: (a: Value, b: Value) => Value;
   /** `value` in the lanes where a > b, else zero. */
   readonly whereGreater: (a: Value, b: Value, value: Value) => Value;
@@ -83,6 +88,11 @@ export interface Lanes {
 const vectorGreater = operation(...simd(0x44));
 const vectorAnd = operation(...simd(0x4e));
 
+const vectorAdd = operation(...simd(0xe4));
+const vectorMultiply = operation(...simd(0xe6));
+/** Of the relaxed instructions, which WebAssembly has since its version 3. */
+const relaxedMultiplyAdd = operation(...simd(0x105));
+
 export const four: Lanes = {
   type: 'v128',
   count: 4,
@@ -90,15 +100,18 @@ export const four: Lanes = {
   load: reading(simd(0x00), 2),
   loadOne: reading(simd(0x09), 2),
   storeCode: [...simd(0x0b), 2],
-  add: operation(...simd(0xe4)),
+  add: vectorAdd,
   subtract: operation(...simd(0xe5)),
-  multiply: operation(...simd(0xe6)),
+  multiply: vectorMultiply,
+  multiplyAdd: (a, b, c) => (hasRelaxed() ? relaxedMultiplyAdd(a, b, c) : vectorAdd(c, vectorMultiply(a, b))),
   maximum: operation(...simd(0xe9)),
   whereGreater: (a, b, value) => vectorAnd(vectorGreater(a, b), value),
 };
 
 const ZERO: Value = { code: [0x43, 0, 0, 0, 0] };
 const scalarGreater = operation(0x5e);
+const scalarAdd = operation(0x92);
+const scalarMultiply = operation(0x94);
 const select = operation(0x1b);
 
 export const one: Lanes = {
@@ -108,9 +121,10 @@ export const one: Lanes = {
   load: reading([0x2a], 2),
   loadOne: reading([0x2a], 2),
   storeCode: [0x38, 2],
-  add: operation(0x92),
+  add: scalarAdd,
   subtract: operation(0x93),
-  multiply: operation(0x94),
+  multiply: scalarMultiply,
+  multiplyAdd: (a, b, c) => scalarAdd(c, scalarMultiply(a, b)),
   maximum: operation(0x97),
   whereGreater: (a, b, value) => select(value, ZERO, scalarGreater(a, b)),
 };
@@ -205,4 +219,16 @@ export function assemble(functions: Readonly<Record<string, Pick<FunctionCode, '
       codes.map(({ bytes }) => bytes),
     ),
   ]);
+}
+
+let relaxed: boolean | null = null;
+
+/** Whether this Node takes the relaxed instructions. */
+function hasRelaxed(): boolean {
+  if (relaxed === null) {
+    const code = new FunctionCode([]);
+    code.variable('v128', relaxedMultiplyAdd(four.zero, four.zero, four.zero));
+    relaxed = WebAssembly.validate(assemble({ code }));
+  }
+  return relaxed;
 }

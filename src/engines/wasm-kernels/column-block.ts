@@ -42,3 +42,8 @@ export function cutIntoBlocks<Width extends number>(count: number, widths: reado
 export function offsetsOf({ lanes, vectors }: Block): number[] {
   return Array.from({ length: vectors }, (_, i) => 4 * lanes.count * i);
 }
+
+/** An object with what `make` answers for each key. */
+export function mapKeys<Key extends number, Value>(keys: readonly Key[], make: (key: Key) => Value): Readonly<Record<Key, Value>> {
+  return Object.fromEntries(keys.map((key) => [key, make(key)])) as Record<Key, Value>;
+}

@@ -7,8 +7,8 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { present } from '../../base/assert.js';
 import { FunctionCode, i32, type Lanes, type Local, type Value } from './assembler.js';
-import { BLOCKS, type Block, cutIntoBlocks, offsetsOf } from './column-block.js';
-import { loopModule } from './loop-module.js';
+import { BLOCKS, type Block, cutIntoBlocks, mapKeys, offsetsOf } from './column-block.js';
+import { loopOn } from './loop-module.js';
 
 const WIDTHS = [16, 4, 1] as const;
 /** Bytes of one matrix that are read for a block of columns before the next: a first-level cache holds two or three. */
@@ -89,14 +89,13 @@ export interface MatrixSize {
 
 /** The loop, ready to run over all rows and columns of matrices at the addresses given. */
 export function columnLoopOn<Name extends string>(loop: ColumnLoop<Name>) {
-  const loopsOn = loopModule(Object.fromEntries(WIDTHS.map((width) => [`${width}`, columnLoop(loop, BLOCKS[width])])));
+  const loops = mapKeys(WIDTHS, (width) => loopOn(() => columnLoop(loop, BLOCKS[width])));
   const { reads, columns: known, writes = [], sums = [] } = loop;
   return (backend: BackendWasm, addresses: Readonly<Record<Name, number>>, { rows, columns, rowsPerSum }: MatrixSize): void => {
-    const loops = loopsOn(backend);
     const rowStep = 4 * columns;
     const most = rowsPerSum ?? Math.max(1, Math.min(MOST_ROWS, Math.floor(BAND_BYTES / rowStep)));
     for (const { width, start, blocks } of cutIntoBlocks(columns, WIDTHS)) {
-      const run = present(loops[`${width}`], 'loop');
+      const run = loops[width](backend);
       const back = -4 * width * blocks;
       const runBands = (bands: number, bandRows: number, first: number) => {
         const given: Record<string, number> = { bands, rows: bandRows, blocks, rowStep, back };

@@ -7,13 +7,13 @@
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import { present } from '../../base/assert.js';
 import { FunctionCode, i32, type Local } from './assembler.js';
-import { BLOCKS, type Block, cutIntoBlocks, offsetsOf } from './column-block.js';
+import { BLOCKS, type Block, cutIntoBlocks, mapKeys, offsetsOf } from './column-block.js';
 import { windowsOf } from './convolution.js';
 import { type ConvolutionInfo, describeConvolution } from './convolution-info.js';
-import { type Band, type BandSize, clearMemory, InputBands } from './input-band.js';
-import { addressOf, loopModule, withScratch } from './loop-module.js';
+import { type Band, type BandSize, bandSize, bandsOf, InputBands, type Windows } from './input-band.js';
+import { addressOf, loopOn, withScratch } from './loop-module.js';
+import { clearMemory } from './memory-loop.js';
 import type { KernelBody, WasmKernel } from './wasm-kernel.js';
 
 const PLACES = [4, 3, 2, 1] as const;
@@ -38,7 +38,7 @@ function tileLoop(places: number, block: Block) {
     for (const [i, factor] of factors.entries()) code.set(factor, lanes.load(dyAt, offsets[i]));
     for (const [place, ofPlace] of sums.entries()) {
       code.set(value, lanes.loadOne(xAt, 4 * place));
-      for (const [i, sum] of ofPlace.entries()) code.set(sum, lanes.add(sum, lanes.multiply(value, factors[i] as Local)));
+      for (const [i, sum] of ofPlace.entries()) code.set(sum, lanes.multiplyAdd(value, factors[i] as Local, sum));
     }
     code.advance(xAt, xPixel);
     code.advance(dyAt, dyPixel);
@@ -82,20 +82,12 @@ function tileLoop(places: number, block: Block) {
   return code;
 }
 
-const loopsOn = loopModule(
-  Object.fromEntries(PLACES.flatMap((places) => WIDTHS.map((width) => [nameOf(places, width), tileLoop(places, BLOCKS[width])] as const))),
-);
+/** By places, and by channels. */
+const TILES = mapKeys(PLACES, (places) => mapKeys(WIDTHS, (width) => loopOn(() => tileLoop(places, BLOCKS[width]))));
 
-function nameOf(places: number, width: number): string {
-  return `tile ${places} x ${width}`;
-}
-
-function bandSizeOf(info: ConvolutionInfo): BandSize {
-  const { batchSize, outHeight, outWidth, outChannels, inChannels, strideHeight, strideWidth } = info;
-  const rowBytes = 4 * outWidth * (outChannels + inChannels * strideHeight * strideWidth);
-  const rows = Math.max(1, Math.min(outHeight, Math.floor(BAND_BYTES / rowBytes)));
-  const samples = rows < outHeight ? 1 : Math.max(1, Math.min(batchSize, Math.floor(BAND_BYTES / (rowBytes * outHeight))));
-  return { rows, samples };
+function bandSizeOf(windows: Windows, outChannels: number): BandSize {
+  const { outWidth, inChannels, strideHeight, strideWidth } = windows;
+  return bandSize(windows, Math.floor(BAND_BYTES / (4 * outWidth * (outChannels + inChannels * strideHeight * strideWidth))));
 }
 
 interface BandWork {
@@ -110,11 +102,10 @@ interface BandWork {
 
 function addBand(backend: BackendWasm, { info, bands, band, x, dy, dw }: BandWork): void {
   const { filterHeight, filterWidth, strideHeight, strideWidth, inChannels, outChannels, outHeight, outWidth } = info;
-  const loops = loopsOn(backend);
   const inner = filterWidth * inChannels;
   for (const places of cutIntoBlocks(inner, PLACES)) {
     for (const columns of cutIntoBlocks(outChannels, WIDTHS)) {
-      const loop = present(loops[nameOf(places.width, columns.width)], 'loop');
+      const loop = TILES[places.width][columns.width](backend);
       for (let k = 0; k < filterHeight; k++) {
         loop({
           x: x + k * bands.rowStep + 4 * places.start,
@@ -140,20 +131,18 @@ function addBand(backend: BackendWasm, { info, bands, band, x, dy, dw }: BandWor
 const filterGradient: KernelBody = ({ inputs, attrs, backend }) => {
   const { x, dy } = inputs as { x: tf.Tensor; dy: tf.Tensor };
   const info = describeConvolution({ inputShape: x.shape, filterShape: attrs.filterShape as number[], attrs, depthwise: false });
-  const { batchSize, outHeight, outWidth, outChannels } = info;
+  const { outHeight, outWidth, outChannels } = info;
   const dw = backend.makeOutput([...info.filterShape], 'float32');
   const to = addressOf(backend, dw);
   clearMemory(backend, to, 4 * tf.util.sizeFromShape(dw.shape));
-  const size = bandSizeOf(info);
-  const bands = new InputBands(backend, windowsOf(info), size);
+  const windows = windowsOf(info);
+  const size = bandSizeOf(windows, outChannels);
+  const bands = new InputBands(backend, windows, size);
   withScratch(backend, bands.frameCount, (frame) => {
     bands.clear(frame);
-    for (let first = 0; first < batchSize; first += size.samples) {
-      for (let row = 0; row < outHeight; row += size.rows) {
-        const band = { first, samples: Math.min(size.samples, batchSize - first), row, rows: Math.min(size.rows, outHeight - row) };
-        const from = addressOf(backend, dy) + 4 * (first * outHeight + row) * outWidth * outChannels;
-        addBand(backend, { info, bands, band, x: bands.read(addressOf(backend, x), frame, band), dy: from, dw: to });
-      }
+    for (const band of bandsOf(windows, size)) {
+      const from = addressOf(backend, dy) + 4 * (band.first * outHeight + band.row) * outWidth * outChannels;
+      addBand(backend, { info, bands, band, x: bands.read(addressOf(backend, x), frame, band), dy: from, dw: to });
     }
   });
   return dw;

@@ -8,8 +8,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describeConvolution } from './convolution-info.js';
 import { convolve } from './convolution-loop.js';
-import { clearMemory } from './input-band.js';
 import { addressOf } from './loop-module.js';
+import { clearMemory } from './memory-loop.js';
 import type { KernelBody, WasmKernel } from './wasm-kernel.js';
 
 /** Along one axis: what the places of dx see that leave the rest `phase` when divided by the stride. */

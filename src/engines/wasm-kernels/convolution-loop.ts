@@ -1,16 +1,15 @@
 /**
  * Convolution as one pass over the images: a tile of up to four pixels by eight channels of the output is held in variables
- * while everything it looks at is read. Without padding and im2col; the numbers are added in the order that tfjs adds them in.
+ * while everything it looks at is read. Without padding and im2col; the numbers are added in the order in which tfjs adds them.
  * Legend: x_NHWC input, w_KLCO filter, y_NPQO output.
  */
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type * as tf from '@tensorflow/tfjs-core';
-import { present } from '../../base/assert.js';
 import { FunctionCode, i32, type Local } from './assembler.js';
-import { BLOCKS, type Block, cutIntoBlocks, offsetsOf } from './column-block.js';
-import { type Band, InputBands, type Windows } from './input-band.js';
-import { loopModule, withScratch } from './loop-module.js';
+import { BLOCKS, type Block, cutIntoBlocks, mapKeys, offsetsOf } from './column-block.js';
+import { type Band, type BandSize, bandSize, bandsOf, InputBands, type Windows } from './input-band.js';
+import { loopOn, withScratch } from './loop-module.js';
 import { floatsOf } from './wasm-kernel.js';
 
 /** Pixels and channels of a tile: with four by eight the variables still fit the sixteen registers of x64. */
@@ -20,18 +19,19 @@ const WIDTHS = [8, 4, 1] as const;
 const BAND_BYTES = 2 ** 17;
 
 /**
- * A tile after the other along a row of the output, and row after row, for one block of output channels. y = floor where the
+ * A tile after the other along a row of the output, row after row and image after image, for one block of output channels. y = floor where the
  * sum is less. `inner`: numbers of x that adjoin in one row of a window; `xRow` leads to the next row of windows, `xLine` to the
  * next row of the image.
  */
 function tileLoop(pixels: number, block: Block) {
-  const names = ['x', 'w', 'bias', 'floor', 'y', 'rows', 'tiles', 'filterHeight', 'inner'] as const;
-  const code = new FunctionCode([...names, 'xRow', 'xPixel', 'xLine', 'yRow', 'yPixel']);
-  const { x, w, bias, floor, y, rows, tiles, filterHeight, inner, xRow, xPixel, xLine, yRow, yPixel } = code.parameters;
+  const names = ['x', 'w', 'bias', 'floor', 'y', 'images', 'rows', 'tiles', 'filterHeight', 'inner'] as const;
+  const code = new FunctionCode([...names, 'xImage', 'xRow', 'xPixel', 'xLine', 'yImage', 'yRow', 'yPixel']);
+  const { x, w, bias, floor, y, images, rows, tiles, filterHeight, inner } = code.parameters;
+  const { xImage, xRow, xPixel, xLine, yImage, yRow, yPixel } = code.parameters;
   const { lanes, width } = block;
   const offsets = offsetsOf(block);
   const address = (value = i32.constant(0)) => code.variable('i32', value);
-  const [xTile, xFilter, wAt, yAt] = [address(), address(), address(), address()];
+  const [xStart, yStart, xTile, xFilter, wAt, yAt] = [address(), address(), address(), address(), address(), address()];
   const xs = Array.from({ length: pixels }, () => address());
   const xTileStep = address(i32.multiply(xPixel, i32.constant(pixels)));
   const sums = xs.map(() => offsets.map(() => code.variable(lanes.type, lanes.zero)));
@@ -41,7 +41,7 @@ function tileLoop(pixels: number, block: Block) {
     for (const [i, factor] of factors.entries()) code.set(factor, lanes.load(wAt, offsets[i]));
     for (const [p, ofPixel] of sums.entries()) {
       code.set(value, lanes.loadOne(xs[p] as Local));
-      for (const [i, sum] of ofPixel.entries()) code.set(sum, lanes.add(sum, lanes.multiply(value, factors[i] as Local)));
+      for (const [i, sum] of ofPixel.entries()) code.set(sum, lanes.multiplyAdd(value, factors[i] as Local, sum));
     }
     for (const at of xs) code.advance(at, i32.constant(4));
     code.advance(wAt, i32.constant(4 * width));
@@ -63,23 +63,25 @@ function tileLoop(pixels: number, block: Block) {
     }
     code.advance(xTile, xTileStep);
   };
-  code.repeat(rows, () => {
-    code.set(xTile, x);
-    code.set(yAt, y);
+  const computeRow = () => {
+    code.set(xTile, xStart);
+    code.set(yAt, yStart);
     code.repeat(tiles, computeTile);
-    code.advance(x, xRow);
-    code.advance(y, yRow);
+    code.advance(xStart, xRow);
+    code.advance(yStart, yRow);
+  };
+  code.repeat(images, () => {
+    code.set(xStart, x);
+    code.set(yStart, y);
+    code.repeat(rows, computeRow);
+    code.advance(x, xImage);
+    code.advance(y, yImage);
   });
   return code;
 }
 
-const loopsOn = loopModule(
-  Object.fromEntries(PIXELS.flatMap((pixels) => WIDTHS.map((width) => [nameOf(pixels, width), tileLoop(pixels, BLOCKS[width])] as const))),
-);
-
-function nameOf(pixels: number, width: number): string {
-  return `tile ${pixels} x ${width}`;
-}
+/** By pixels, and by channels. */
+const TILES = mapKeys(PIXELS, (pixels) => mapKeys(WIDTHS, (width) => loopOn(() => tileLoop(pixels, BLOCKS[width]))));
 
 /** Where the weight of filter row k, column l, input channel i and output channel o is: start + k row + l column + ...; numbers, not bytes. */
 export interface FilterView {
@@ -112,41 +114,34 @@ export interface Convolution {
 export function convolve(backend: BackendWasm, convolution: Convolution): void {
   const { windows, outChannels, x } = convolution;
   const { batch, outHeight, outWidth, filterHeight, filterWidth, inChannels } = windows;
-  if (outHeight <= 0 || outWidth <= 0 || batch * outChannels === 0) return;
-  const rows = bandRows(windows);
-  const bands = new InputBands(backend, windows, { samples: 1, rows });
+  if (batch * outHeight * outWidth * outChannels === 0) return;
+  const size = bandSizeOf(windows);
+  const bands = new InputBands(backend, windows, size);
   const weights = filterHeight * filterWidth * inChannels * outChannels;
   withScratch(backend, bands.frameCount + weights + outChannels + 1, (frame) => {
     const packed = frame + 4 * bands.frameCount;
     bands.clear(frame);
     packFilter(backend, convolution, packed);
-    for (let n = 0; n < batch; n++) {
-      for (let row = 0; row < outHeight; row += rows) {
-        const band = { first: n, samples: 1, row, rows: Math.min(rows, outHeight - row) };
-        convolveBand(backend, convolution, { at: bands.read(x, frame, band), rowStep: bands.rowStep, packed, band });
-      }
-    }
+    for (const band of bandsOf(windows, size)) convolveBand(backend, convolution, { at: bands.read(x, frame, band), bands, packed, band });
   });
 }
 
-function bandRows({ outHeight, outWidth, inChannels, strideWidth, strideHeight }: Windows): number {
-  const bytes = 4 * inChannels * outWidth * strideWidth * strideHeight;
-  return Math.max(1, Math.min(outHeight, Math.floor(BAND_BYTES / bytes)));
+function bandSizeOf({ batch, outHeight, outWidth, inChannels, strideWidth, strideHeight }: Windows): BandSize {
+  return bandSize({ batch, outHeight }, Math.floor(BAND_BYTES / (4 * inChannels * outWidth * strideWidth * strideHeight)));
 }
 
 interface BandWork {
+  readonly bands: InputBands;
   /** Address of the first window. */
   readonly at: number;
-  readonly rowStep: number;
   /** Address of the weights, the bias and the floor. */
   readonly packed: number;
   readonly band: Band;
 }
 
-function convolveBand(backend: BackendWasm, convolution: Convolution, { at, rowStep, packed, band }: BandWork): void {
+function convolveBand(backend: BackendWasm, convolution: Convolution, { bands, at, packed, band }: BandWork): void {
   const { windows, outChannels, y, yPixel, yRow, yImage } = convolution;
   const { filterHeight, filterWidth, inChannels, strideHeight, strideWidth, outWidth } = windows;
-  const loops = loopsOn(backend);
   const taps = filterHeight * filterWidth * inChannels;
   const bias = packed + 4 * taps * outChannels;
   const pixelStep = 4 * strideWidth * inChannels;
@@ -154,22 +149,22 @@ function convolveBand(backend: BackendWasm, convolution: Convolution, { at, rowS
   for (const { width, start, blocks } of cutIntoBlocks(outChannels, WIDTHS)) {
     for (let channel = start; channel < start + width * blocks; channel += width) {
       for (const tile of tiles) {
-        present(
-          loops[nameOf(tile.width, width)],
-          'loop',
-        )({
+        TILES[tile.width][width](backend)({
           x: at + tile.start * pixelStep,
           w: packed + 4 * taps * channel,
           bias: bias + 4 * channel,
           floor: bias + 4 * outChannels,
           y: y + band.first * yImage + band.row * yRow + tile.start * yPixel + 4 * channel,
+          images: band.samples,
           rows: band.rows,
           tiles: tile.blocks,
           filterHeight,
           inner: filterWidth * inChannels,
-          xRow: strideHeight * rowStep,
+          xImage: bands.imageStep,
+          xRow: strideHeight * bands.rowStep,
           xPixel: pixelStep,
-          xLine: rowStep,
+          xLine: bands.rowStep,
+          yImage,
           yRow,
           yPixel,
         });

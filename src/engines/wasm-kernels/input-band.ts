@@ -5,8 +5,7 @@
  */
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
-import { FunctionCode } from './assembler.js';
-import { loopModule } from './loop-module.js';
+import { clearMemory, copyRunsOn } from './memory-loop.js';
 
 /** Where windows lie on images. `top` and `left`: zeros before the first row and column; less than zero: so many are left out. */
 export interface Windows {
@@ -24,30 +23,6 @@ export interface Windows {
   readonly left: number;
 }
 
-function copyRows() {
-  const code = new FunctionCode(['from', 'to', 'rows', 'bytes', 'fromStep', 'toStep']);
-  const { from, to, rows, bytes, fromStep, toStep } = code.parameters;
-  code.repeat(rows, () => {
-    code.copyBytes({ from, to, count: bytes });
-    code.advance(from, fromStep);
-    code.advance(to, toStep);
-  });
-  return code;
-}
-
-function clear() {
-  const code = new FunctionCode(['to', 'bytes']);
-  code.clearBytes(code.parameters.to, code.parameters.bytes);
-  return code;
-}
-
-const loopsOn = loopModule({ copyRows: copyRows(), clear: clear() });
-
-/** Sets `bytes` bytes to zero. */
-export function clearMemory(backend: BackendWasm, to: number, bytes: number): void {
-  loopsOn(backend).clear({ to, bytes });
-}
-
 /** The rows of windows [row, row + rows) on `samples` images from `first` on. */
 export interface Band {
   readonly first: number;
@@ -56,8 +31,25 @@ export interface Band {
   readonly rows: number;
 }
 
-/** The band with the most samples and the most rows that will be asked for. */
+/** The most samples and rows of a band. More than one sample means all rows. */
 export type BandSize = Pick<Band, 'samples' | 'rows'>;
+
+/** Bands of at most `mostRows` rows, at least one: some rows of one sample, or all rows of some. */
+export function bandSize({ batch, outHeight }: Pick<Windows, 'batch' | 'outHeight'>, mostRows: number): BandSize {
+  if (mostRows < outHeight) return { samples: 1, rows: Math.max(1, mostRows) };
+  return { samples: Math.min(batch, Math.floor(mostRows / outHeight)), rows: outHeight };
+}
+
+/** All bands, in the order of the images. */
+export function bandsOf({ batch, outHeight }: Pick<Windows, 'batch' | 'outHeight'>, { samples, rows }: BandSize): Band[] {
+  const bands: Band[] = [];
+  for (let first = 0; first < batch; first += samples) {
+    for (let row = 0; row < outHeight; row += rows) {
+      bands.push({ first, samples: Math.min(samples, batch - first), row, rows: Math.min(rows, outHeight - row) });
+    }
+  }
+  return bands;
+}
 
 export class InputBands {
   /** From one row of the input to the next, and from one image to the next, in what `read` gives. */
@@ -89,34 +81,32 @@ export class InputBands {
 
   /** Where the first window of the band begins. `x`: where the images begin. */
   read(x: number, frame: number, band: Band): number {
-    const { inHeight, inWidth, inChannels, strideHeight, top, left } = this.#windows;
+    const { inHeight, inWidth, inChannels, strideHeight, filterHeight, outHeight, top, left } = this.#windows;
+    const image = x + 4 * band.first * inHeight * inWidth * inChannels;
     const start = band.row * strideHeight - top;
-    if (this.frameCount === 0) return x + 4 * ((band.first * inHeight + start) * inWidth - left) * inChannels;
-    for (let i = 0; i < band.samples; i++) {
-      const image = x + 4 * (band.first + i) * inHeight * inWidth * inChannels;
-      this.#copy(image, frame + i * this.imageStep, { start, rows: (band.rows - 1) * strideHeight + this.#windows.filterHeight });
-    }
-    return frame;
-  }
-
-  /** Rows [start, start + rows) of an image into the frame, zeros where there is no such row. */
-  #copy(image: number, frame: number, { start, rows }: { start: number; rows: number }): void {
-    const { inHeight, inWidth, inChannels, left } = this.#windows;
-    const { copyRows, clear } = loopsOn(this.#backend);
-    const width = this.rowStep / (4 * inChannels);
+    if (this.frameCount === 0) return image + 4 * (start * inWidth - left) * inChannels;
+    const rows = (band.rows - 1) * strideHeight + filterHeight;
+    // Rows of the frame before and after those of the image. Of whole images they lie where they always lie, and are zeros.
     const from = Math.min(rows, Math.max(0, -start));
     const to = Math.max(from, Math.min(rows, inHeight - start));
+    if (band.rows < outHeight) {
+      clearMemory(this.#backend, frame, from * this.rowStep);
+      clearMemory(this.#backend, frame + to * this.rowStep, (rows - to) * this.rowStep);
+    }
     const column = Math.max(0, left);
-    const columns = Math.min(width, inWidth + left) - column;
-    clear({ to: frame, bytes: from * this.rowStep });
-    copyRows({
-      from: image + 4 * ((start + from) * inWidth + column - left) * inChannels,
+    const columns = Math.max(0, Math.min(this.rowStep / (4 * inChannels), inWidth + left) - column);
+    const fromStep = 4 * inWidth * inChannels;
+    copyRunsOn(this.#backend)({
+      from: image + (start + from) * fromStep + 4 * (column - left) * inChannels,
       to: frame + from * this.rowStep + 4 * column * inChannels,
-      rows: columns > 0 ? to - from : 0,
+      images: band.samples,
+      rows: to - from,
       bytes: 4 * columns * inChannels,
-      fromStep: 4 * inWidth * inChannels,
-      toStep: this.rowStep,
+      fromImage: inHeight * fromStep,
+      toImage: this.imageStep,
+      fromRow: fromStep,
+      toRow: this.rowStep,
     });
-    clear({ to: frame + to * this.rowStep, bytes: (rows - to) * this.rowStep });
+    return frame;
   }
 }

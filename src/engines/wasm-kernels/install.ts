@@ -5,6 +5,7 @@ import { installKernelGradients } from '../kernel-gradient.js';
 import { activationGradients } from './activation-gradient.js';
 import { batchNorms } from './batch-norm.js';
 import { batchNormTrainings } from './batch-norm-training.js';
+import { blockCopies } from './block-copy.js';
 import { convolutions } from './convolution.js';
 import { convolutionFilterGradients } from './convolution-filter-gradient.js';
 import { convolutionInputGradients } from './convolution-input-gradient.js';
@@ -15,11 +16,11 @@ import { poolingGradients } from './pooling-gradient.js';
 import { reductions } from './reduction.js';
 import { segmentSums } from './segment-sum.js';
 import { sharingKernels } from './sharing.js';
-import { slices } from './slice.js';
 import type { KernelBody } from './wasm-kernel.js';
 
 const KERNELS = [
   ...activationGradients,
+  ...blockCopies,
   ...batchNorms,
   ...batchNormTrainings,
   ...convolutions,
@@ -32,7 +33,6 @@ const KERNELS = [
   ...reductions,
   ...segmentSums,
   ...sharingKernels,
-  ...slices,
 ];
 
 let installed = false;

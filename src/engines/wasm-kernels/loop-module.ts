@@ -1,4 +1,4 @@
-/** Loops of our own beside tfjs's: modules of ./assembler.ts, put onto the memory of tfjs's WebAssembly module. */
+/** Loops of our own beside tfjs's: functions of ./assembler.ts, put onto the memory of tfjs's WebAssembly module. */
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type * as tf from '@tensorflow/tfjs-core';
@@ -11,27 +11,22 @@ declare const WebAssembly: {
   readonly Instance: new (module: object, imports: { env: { memory: object } }) => { readonly exports: Readonly<Record<string, unknown>> };
 };
 
-type Functions = Readonly<Record<string, Pick<FunctionCode, 'names' | 'bytes'>>>;
-type Loop<F> = F extends { readonly names: readonly (infer Name extends string)[] }
-  ? (given: Readonly<Record<Name, number>>) => void
-  : never;
-export type Loops<F extends Functions> = { readonly [Key in keyof F]: Loop<F[Key]> };
+/** A loop with its parameters by name. Addresses, sizes and steps are in bytes. */
+export type Loop<Name extends string> = (given: Readonly<Record<Name, number>>) => void;
 
-/** The functions, ready to be called on a backend's memory; compiled at the first use. Addresses and sizes are in bytes. */
-export function loopModule<F extends Functions>(functions: F): (backend: BackendWasm) => Loops<F> {
+/** A loop on a backend's memory; written, assembled and compiled at the first use. */
+export function loopOn<Name extends string>(write: () => FunctionCode<Name>): (backend: BackendWasm) => Loop<Name> {
   let memory: object | null = null;
-  let loops: Loops<F> | null = null;
+  let loop: Loop<Name> | null = null;
   return (backend) => {
     const current = memoryOf(backend);
-    if (loops !== null && memory === current) return loops;
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(assemble(functions)), { env: { memory: current } });
-    const entries = Object.entries(functions).map(([key, { names }]) => {
-      const call = exports[key] as (...given: number[]) => void;
-      return [key, (given: Readonly<Record<string, number>>) => call(...names.map((name) => given[name] as number))];
-    });
+    if (loop !== null && memory === current) return loop;
+    const code = write();
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(assemble({ loop: code })), { env: { memory: current } });
+    const call = exports.loop as (...given: number[]) => void;
     memory = current;
-    loops = Object.fromEntries(entries) as Loops<F>;
-    return loops;
+    loop = (given) => call(...code.names.map((name) => given[name]));
+    return loop;
   };
 }
 

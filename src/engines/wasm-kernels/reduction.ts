@@ -5,8 +5,8 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { columnLoopOn } from './column-loop.js';
-import { clearMemory } from './input-band.js';
 import { addressOf } from './loop-module.js';
+import { clearMemory } from './memory-loop.js';
 import { floatsOf, type KernelBody, type WasmKernel } from './wasm-kernel.js';
 
 /** A tensor seen as [before, rows, columns], of which the rows are summed. */
