@@ -12,7 +12,7 @@ import type { LossBatch } from '../../src/losses/loss-method.js';
 import { nativeBackend } from '../../src/trace/native-backend.js';
 import { replaceLoss } from '../support/other-loss.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
-import { CLASSES, callAt, countNativeCalls, INPUT_SHAPE, OPTIMIZERS, openPair, type Pair } from '../support/trace-parity.js';
+import { CLASSES, callAt, countNativeCalls, INPUT_SHAPE, OPTIMIZERS, openPair, openSessions, type Pair } from '../support/trace-parity.js';
 import { normModel, trainStage } from '../support/training.js';
 
 // Read by libtensorflow when it is loaded, which is in this file's own process.
@@ -56,10 +56,6 @@ function expectEagerCourse({ eager, traced, notices }: Pair, { reason, onTurn }:
   expect(notices).toEqual([{ call: 'step', size: SIZE, traced: false, precision: 'fp32', reason }]);
   expect(openSessions()).toBe(0);
   expect(readdirSync(temporary)).toEqual([]);
-}
-
-function openSessions(): number {
-  return (nativeBackend().binding as unknown as { getNumOfSavedModels(): number }).getNumOfSavedModels();
 }
 
 function scaled(batch: LossBatch, factor: (sum: tf.Scalar) => tf.Tensor | number) {

@@ -110,6 +110,11 @@ export function countNativeCalls<Result>(run: () => Result): { readonly result: 
   }
 }
 
+/** The sessions of libtensorflow that are open, all programs' together. */
+export function openSessions(): number {
+  return (nativeBackend().binding as unknown as { getNumOfSavedModels(): number }).getNumOfSavedModels();
+}
+
 /** A step that is one native call; the first of a size also records and proves. */
 export function expectOneCall(program: StepProgram, [batch, knobs]: [StepBatch, StepKnobs]): StepResult {
   const { result, calls } = countNativeCalls(() => program.step(batch, knobs));
