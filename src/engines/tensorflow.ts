@@ -8,20 +8,15 @@ import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs-core';
 import { findMissingPart, INSTALL_ADVICE } from '../native/installed.js';
 import { LIBRARY_VERSION, nativeLayout, BINDING_PACKAGE as PACKAGE } from '../native/layout.js';
-import { setDefaultVariable } from '../process/environment.js';
 import type { Engine } from './engine.js';
 import { installTensorflowKernels } from './tensorflow-kernels/install.js';
 import { tryConvolution } from './tiny-convolution.js';
-
-/** libtensorflow writes to the standard error what it is and on which processor: of its levels only errors are a user's. */
-const LOG_LEVEL = { variable: 'TF_CPP_MIN_LOG_LEVEL', errors: '2' } as const;
 
 async function open(): Promise<void> {
   const layout = nativeLayout('cpu');
   const missing = findMissingPart(layout);
   if (missing !== null) throw new Error(missing);
   const require = createRequire(import.meta.url);
-  setDefaultVariable(LOG_LEVEL.variable, LOG_LEVEL.errors);
   pointToBinding(require, layout.binding);
   restoreUtil(require);
   require(PACKAGE);

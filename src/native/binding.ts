@@ -4,14 +4,10 @@ import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import { packageFolder } from '../process/package-folder.js';
 import { runTool } from '../process/run-tool.js';
 import { BINDING_PACKAGE, LIBRARIES, type NativeLayout } from './layout.js';
 
 const SOURCES = ['tfjs_binding.cc', 'tfjs_backend.cc'];
-/** What Node loads is ours, and loads tfjs's. */
-const OUTER_SOURCE = join(packageFolder, 'src/native/quiet-binding.cc');
-const INNER_NAME = 'tfjs.so';
 /** The Node-API that the binding is written for: every Node that the program supports has it. */
 const NODE_API = 8;
 const SHOWN_LINES = 15;
@@ -23,16 +19,9 @@ export interface Compiler {
 }
 
 /** Compiles the binding to its place in the layout, which finds the libraries beside it. Throws `install.failed`, and the signal's reason. */
-export async function compileBinding(layout: NativeLayout, compiler: Compiler): Promise<void> {
-  const folder = dirname(layout.binding);
-  await mkdir(folder, { recursive: true });
-  await compile(compiler, [...innerArguments(layout), '-o', join(folder, INNER_NAME)]);
-  await compile(compiler, [OUTER_SOURCE, '-o', layout.binding, '-ldl']);
-}
-
-async function compile({ command, env, signal }: Compiler, what: readonly string[]): Promise<void> {
-  const flags = ['-std=c++17', '-O2', '-shared', '-fPIC', `-DNAPI_VERSION=${NODE_API}`];
-  const { code, signal: killedBy, stderr } = await runTool([...command, ...flags, `-I${nodeHeaders()}`, ...what], { env, signal });
+export async function compileBinding(layout: NativeLayout, { command, env, signal }: Compiler): Promise<void> {
+  await mkdir(dirname(layout.binding), { recursive: true });
+  const { code, signal: killedBy, stderr } = await runTool([...command, ...compilerArguments(layout)], { env, signal });
   signal.throwIfAborted();
   if (code === 0) return;
   const shown = stderr.trimEnd().split('\n').slice(0, SHOWN_LINES).join('\n');
@@ -42,17 +31,16 @@ async function compile({ command, env, signal }: Compiler, what: readonly string
   });
 }
 
-function nodeHeaders(): string {
-  return join(folderOf('node-api-headers'), 'include');
-}
-
-function innerArguments(layout: NativeLayout): string[] {
+function compilerArguments(layout: NativeLayout): string[] {
   const sources = join(folderOf(BINDING_PACKAGE), 'binding');
+  const nodeHeaders = join(folderOf('node-api-headers'), 'include');
   return [
-    ...[sources, layout.include].map((folder) => `-I${folder}`),
+    ...['-std=c++17', '-O2', '-shared', '-fPIC', `-DNAPI_VERSION=${NODE_API}`],
+    ...[sources, nodeHeaders, layout.include].map((folder) => `-I${folder}`),
     ...SOURCES.map((name) => join(sources, name)),
     ...LIBRARIES.map((name) => join(layout.library, name)),
     '-Wl,-rpath,$ORIGIN/../lib',
+    ...['-o', layout.binding],
   ];
 }
 

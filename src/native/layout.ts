@@ -8,8 +8,8 @@ import { cacheFolder } from '../process/cache-folder.js';
 
 /** The release that the engine is tested with. */
 export const LIBRARY_VERSION = '2.21.0';
-/** The release of tfjs whose binding is compiled, and how it is: raise the second number when `binding.ts` does it otherwise. */
-export const BINDING_VERSION = '4.22.0-2';
+/** The release of tfjs whose binding is compiled, and the version of Node-API that it is compiled for. */
+export const BINDING_VERSION = '4.22.0-napi8';
 
 /** The package that has the binding's sources. */
 export const BINDING_PACKAGE = '@tensorflow/tfjs-node-gpu';

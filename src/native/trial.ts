@@ -1,31 +1,46 @@
-/** Tries the engine in a process of its own: a processor that lacks instructions ends that process, not this one. */
+/**
+ * Tries the engine in a process of its own, the one that `engine list` starts: a processor that lacks instructions ends
+ * that process, not this one.
+ */
 
-import { join } from 'node:path';
-import { distFolder } from '../process/package-folder.js';
-import { runTool, type ToolEnd } from '../process/run-tool.js';
+import type { EngineProbe } from '../engines/engine.js';
+import { engineEnvironment, NATIVE_GREETING } from '../engines/engine-environment.js';
+import { type ChildEnd, describeEnd, startChild } from '../process/child.js';
 import { INSTALL_ADVICE } from './installed.js';
+import { describeProcessor } from './system.js';
+
+const MODULE = 'src/engines/probe/main.js';
 
 export interface TrialOptions {
   readonly env: NodeJS.ProcessEnv;
+  /** Ends the trial. */
   readonly signal: AbortSignal;
 }
 
-/** Lets `engine list` of this program look at the parts in this cache folder. Null when the engine computes, else what is wrong. */
+/** Whether the engine computes with the parts in this cache folder: null, or in words why it does not. Throws the signal's reason. */
 export async function tryEngine(cache: string, { env, signal }: TrialOptions): Promise<string | null> {
-  const command = [process.execPath, join(distFolder, 'src/cli/main.js'), 'engine', 'list', '--json'];
-  const end = await runTool(command, { env: { ...env, STILLHOUSE_CACHE: cache }, signal });
   signal.throwIfAborted();
-  return readTrial(end);
+  const child = startChild<EngineProbe, never>({
+    module: MODULE,
+    args: ['tensorflow'],
+    env: { ...engineEnvironment({ threads: 1, processor: describeProcessor(), inherited: env }), STILLHOUSE_CACHE: cache },
+    hideLines: NATIVE_GREETING,
+  });
+  let probe: EngineProbe | null = null;
+  child.onMessage((found) => {
+    probe = found;
+  });
+  const kill = (): void => child.kill('SIGKILL');
+  signal.addEventListener('abort', kill);
+  const end = await child.ended;
+  signal.removeEventListener('abort', kill);
+  signal.throwIfAborted();
+  return readTrial(end, probe);
 }
 
 /** What a trial's end means. Pure. */
-export function readTrial({ code, signal, stdout, stderr }: ToolEnd): string | null {
-  if (signal === 'SIGILL') return 'the processor of this machine lacks instructions that libtensorflow is compiled to use (SIGILL)';
-  const line = stdout.split('\n').find((text) => text.includes('"tensorflow"'));
-  if (line === undefined) {
-    const last = stderr.trimEnd().split('\n').at(-1);
-    return `the process that tried it ended with ${signal === null ? `exit code ${code}` : `signal ${signal}`}${last ? `: ${last}` : ''}`;
-  }
-  const { usable, note } = JSON.parse(line) as { readonly usable: boolean; readonly note: string };
-  return usable ? null : note.replace(`; ${INSTALL_ADVICE}`, '');
+export function readTrial(end: ChildEnd, probe: EngineProbe | null): string | null {
+  if (end.signal === 'SIGILL') return 'the processor of this machine lacks instructions that libtensorflow is compiled to use (SIGILL)';
+  if (probe === null) return `the process that tried it ended: ${describeEnd(end)}`;
+  return probe.usable ? null : probe.note.replace(`; ${INSTALL_ADVICE}`, '');
 }

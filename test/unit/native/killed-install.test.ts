@@ -17,7 +17,7 @@ interface Line {
   readonly step?: string;
 }
 
-test('an install that is killed in the middle of its download is gone on with by the next one', { timeout: 60_000 }, async (context) => {
+test('an install that is killed in the middle of its download is gone on with by the next one', { timeout: 120_000 }, async (context) => {
   const pip = await findPip(process.env);
   if ('fault' in pip) return context.skip(`pip is needed: ${pip.fault}`);
   const { wheel, content } = await makeWheel();
@@ -46,7 +46,7 @@ test('an install that is killed in the middle of its download is gone on with by
   const partialFile = `${join(nativeWork(cache).folder, wheel.fileName)}.partial`;
   const first = install();
   const ended = once(first.child, 'exit');
-  await vi.waitUntil(() => (statSync(partialFile, { throwIfNoEntry: false })?.size ?? 0) > 0, { timeout: 20_000, interval: 5 });
+  await vi.waitUntil(() => (statSync(partialFile, { throwIfNoEntry: false })?.size ?? 0) > 0, { timeout: 60_000, interval: 5 });
   first.child.kill('SIGKILL');
   await ended;
   const partial = readFileSync(partialFile);
