@@ -1,11 +1,13 @@
 /**
- * Opens the engine that its argument names, convolves for a while, and tells its parent what processor time
- * that took: of the whole process, and of each of its threads.
+ * Opens the engine that its first argument names, computes for a while (the second: 'ops' one by one, or a whole step as
+ * a 'graph'), and tells its parent what processor time that took: of the whole process, and of each of its threads.
  */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { openEngine } from '../../../dist/src/engines/catalogue.js';
+import { buildStep } from '../../../dist/src/engines/choose-step.js';
+import { buildModel } from '../../../dist/src/nn/build.js';
 import { linkToParent } from '../../../dist/src/process/parent-link.js';
 
 /** Of processor time, so that it is long enough where others want the processor too. */
@@ -13,18 +15,16 @@ const COMPUTE_MS = 600;
 
 const link = linkToParent();
 await openEngine(process.argv[2]);
-const images = tf.ones([32, 16, 16, 64]);
-const filter = tf.ones([3, 3, 64, 64]);
-const convolve = () => tf.tidy(() => tf.sum(tf.conv2d(images, filter, 1, 'same')).dataSync());
+const compute = process.argv[3] === 'graph' ? await graphStep() : convolution();
 // What is made once, threads included.
-for (let i = 0; i < 5; i++) convolve();
+for (let i = 0; i < 5; i++) compute();
 
 const threadsBefore = threadTimes();
 const before = process.cpuUsage();
 const startMs = performance.now();
 let cpuMs = 0;
 while (cpuMs < COMPUTE_MS) {
-  convolve();
+  compute();
   const { user, system } = process.cpuUsage(before);
   cpuMs = (user + system) / 1000;
 }
@@ -32,6 +32,27 @@ const wallMs = performance.now() - startMs;
 const shares = threadTimes().map(([id, ticks]) => ticks - (threadsBefore.find(([other]) => other === id)?.[1] ?? 0));
 link.send({ type: 'computed', cores: cpuMs / wallMs, shares });
 await link.sent();
+
+function convolution() {
+  const images = tf.ones([32, 16, 16, 64]);
+  const filter = tf.ones([3, 3, 64, 64]);
+  return () => tf.tidy(() => tf.sum(tf.conv2d(images, filter, 1, 'same')).dataSync());
+}
+
+async function graphStep() {
+  const [inputShape, size] = [[16, 16, 3], 64];
+  const model = await buildModel({ name: 'cnn', options: { channels: '32,64', hidden: 64 } }, { inputShape, classes: 10, seed: 1 });
+  const notices = [];
+  const stage = { kind: 'train', optimizer: { name: 'sgd', rate: 0.01, momentum: 0.9, weightDecay: 0 }, loss: { labelSmoothing: 0 } };
+  const wanted = { trace: 'auto', precision: 'fp32' };
+  const program = buildStep({ engine: 'tensorflow', wanted, model, stage, inputShape, onNotice: (notice) => notices.push(notice) });
+  const labels = Int32Array.from({ length: size }, (_, i) => i % 10);
+  const batch = { size, images: Float32Array.from({ length: size * 768 }, (_, i) => Math.sin(i)), labels, targets: null };
+  const step = () => program.step(batch, { rate: 0.01, temperature: 1, alpha: 0 });
+  step();
+  if (notices[0]?.traced !== true) throw new Error(`the step is not traced: ${JSON.stringify(notices)}`);
+  return step;
+}
 
 /** Processor time of each thread so far, in ticks of the kernel, with the thread's id. */
 function threadTimes() {

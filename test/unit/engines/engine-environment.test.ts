@@ -15,10 +15,10 @@ interface Computed {
   readonly shares: readonly number[];
 }
 
-async function compute(engine: string, threads: number): Promise<Computed> {
+async function compute(engine: string, threads: number, what: 'ops' | 'graph' = 'ops'): Promise<Computed> {
   const child = startChild<Computed, never>({
     module: '../test/support/process/computing-child.mjs',
-    args: [engine],
+    args: [engine, what],
     env: engineEnvironment({ threads, processor: describeProcessor(), inherited: process.env }),
   });
   const computed = await new Promise<Computed>((resolve, reject) => {
@@ -57,14 +57,14 @@ describe('an engine computes on as many threads as it is given', () => {
   });
 
   describeTensorflow('tensorflow', () => {
-    test('one', async () => {
-      const computed = await compute('tensorflow', 1);
+    test.each(['ops', 'graph'] as const)('one (%s)', async (what) => {
+      const computed = await compute('tensorflow', 1, what);
       expect(computed.cores).toBeLessThan(1.15);
       expect(busyThreads(computed)).toBe(1);
     });
 
-    test('two', async () => {
-      const computed = await compute('tensorflow', 2);
+    test.each(['ops', 'graph'] as const)('two (%s)', async (what) => {
+      const computed = await compute('tensorflow', 2, what);
       expect(computed.cores).toBeLessThan(2.15);
       expect(busyThreads(computed)).toBe(2);
     });
