@@ -17,10 +17,13 @@ const classes = 3;
 function noticesOf(engine: EngineName, wanted: EngineRecipe): readonly StepNotice[] {
   const notices: StepNotice[] = [];
   const model = normModel(inputShape, classes, 1);
-  const program = buildStep({ engine, wanted, model, stage: trainStage(), inputShape, onNotice: (notice) => notices.push(notice) });
-  program.step(noiseBatch(1, { size: 8, inputShape, classes }), { rate: 0.1, temperature: 1, alpha: 0 });
-  program.dispose();
-  model.dispose();
+  try {
+    const program = buildStep({ engine, wanted, model, stage: trainStage(), inputShape, onNotice: (notice) => notices.push(notice) });
+    program.step(noiseBatch(1, { size: 8, inputShape, classes }), { rate: 0.1, temperature: 1, alpha: 0 });
+    program.dispose();
+  } finally {
+    model.dispose();
+  }
   return notices;
 }
 

@@ -76,7 +76,7 @@ describe('running statistics', () => {
   test('a single value has no unbiased variance: 0, and nothing infinite', () => {
     const model = singleNorm([1]);
     const restore = overrideBatchNorms(model);
-    trainOn(model, tf.tensor2d([[5]])).dispose();
+    tf.tidy(() => void trainOn(model, tf.tensor2d([[5]])));
     expect(statistics(model)).toEqual([5, 0]);
     restore();
     model.dispose();
@@ -98,8 +98,12 @@ describe('normalised values and their gradient, against float64 and finite diffe
   ])('%s', (_, shape) => {
     tf.tidy(() => {
       const w = tf.tensor(weights.flat(), shape);
-      const run = (x: tf.Tensor, scale_C: tf.Tensor, shift_C: tf.Tensor) =>
-        normaliseBatch(x, { scale_C: scale_C as tf.Tensor1D, shift_C: shift_C as tf.Tensor1D, epsilon: EPSILON }).normalised;
+      const run = (x: tf.Tensor, scale_C: tf.Tensor, shift_C: tf.Tensor) => {
+        const options = { scale_C: scale_C as tf.Tensor1D, shift_C: shift_C as tf.Tensor1D, epsilon: EPSILON };
+        const { normalised, mean_C, unbiasedVariance_C } = normaliseBatch(x, options);
+        tf.dispose([mean_C, unbiasedVariance_C]);
+        return normalised;
+      };
       const inputs: [tf.Tensor, tf.Tensor, tf.Tensor] = [tf.tensor(rows.flat(), shape), tf.tensor1d(scale), tf.tensor1d(shift)];
       const y = run(...inputs);
       expect(y.shape).toEqual(shape);
@@ -131,10 +135,11 @@ describe('normalised values and their gradient, against float64 and finite diffe
     tf.tidy(() => {
       const x = tf.tensor2d(rows.map(([first]) => [1000 + (first as number)]));
       const ones: tf.Tensor1D = tf.ones([1]);
-      const { unbiasedVariance_C } = normaliseBatch(x, { scale_C: ones, shift_C: tf.zeros([1]), epsilon: EPSILON });
+      const { mean_C, unbiasedVariance_C } = normaliseBatch(x, { scale_C: ones, shift_C: tf.zeros([1]), epsilon: EPSILON });
       const mean = rows.reduce((sum, [v]) => sum + (v as number), 0) / 12;
       const expected = rows.reduce((sum, [v]) => sum + ((v as number) - mean) ** 2, 0) / 11;
       expect(Math.abs((unbiasedVariance_C.dataSync()[0] as number) / expected - 1)).toBeLessThan(1e-3);
+      tf.dispose([mean_C, unbiasedVariance_C]);
     });
   });
 });
@@ -142,7 +147,7 @@ describe('normalised values and their gradient, against float64 and finite diffe
 test('a layer without scale and shift trains', () => {
   const model = singleNorm([2], { scale: false, center: false });
   const restore = overrideBatchNorms(model);
-  const y = trainOn(model, tf.tensor2d([1, -1, 3, 1], [2, 2]));
+  const y = tf.tidy(() => trainOn(model, tf.tensor2d([1, -1, 3, 1], [2, 2])));
   const one = 1 / Math.sqrt(1 + EPSILON);
   [-one, -one, one, one].forEach((value, i) => {
     expect(y.dataSync()[i]).toBeCloseTo(value, 5);
@@ -160,8 +165,9 @@ test('agrees with the stock layer in what it puts out while training', () => {
   const before = tf.memory().numTensors;
   const ours = trainOn(model, x);
   expect(tf.memory().numTensors).toBe(before + 1);
-  expect(tf.max(tf.abs(tf.sub(stock, ours))).dataSync()[0]).toBeLessThan(1e-5);
+  expect(tf.tidy(() => tf.max(tf.abs(tf.sub(stock, ours))).dataSync()[0])).toBeLessThan(1e-5);
   restore();
+  tf.dispose([x, stock, ours]);
   model.dispose();
 });
 

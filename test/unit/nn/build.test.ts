@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openEngine } from '../../../src/engines/catalogue.js';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
@@ -16,6 +17,8 @@ async function errorOf(spec: Parameters<typeof buildModel>[0]): Promise<Stillhou
     () => null,
     (thrown: unknown) => thrown,
   );
+  // A model that is refused, or half built, is nobody's: the process ends with it.
+  tf.disposeVariables();
   expect(error).toBeInstanceOf(StillhouseError);
   expect((error as StillhouseError).code).toBe('model.invalid');
   return error as StillhouseError;

@@ -53,7 +53,7 @@ test.each([
     Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i)),
     shape,
   );
-  const expected = [...(model.predict(images) as tf.Tensor).dataSync()];
+  const expected = tf.tidy(() => [...(model.predict(images) as tf.Tensor).dataSync()]);
 
   const folder = await mkdtemp(join(tmpdir(), 'stillhouse export '));
   for (const { name, bytes } of await serialiseModel(model)) await writeFile(join(folder, name), bytes);
@@ -65,6 +65,7 @@ test.each([
   expect(JSON.parse(stdout)).toEqual(expected);
   expect(expected.every(Number.isFinite)).toBe(true);
   await rm(folder, { recursive: true });
+  images.dispose();
   model.dispose();
 });
 

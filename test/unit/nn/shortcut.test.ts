@@ -14,7 +14,10 @@ test('shortcut A takes every second pixel and puts the old channels between two 
   const to = resnet.getLayer('stage2.block1.widen').output;
   const both = makeModel({ inputs: resnet.inputs, outputs: [from, to].flat() });
   const image = tf.randomNormal([2, 4, 6, 3], 0, 1, 'float32', 4);
-  const [before, after] = (both.predict(image) as tf.Tensor4D[]).map((tensor) => tensor.arraySync()) as [number[][][][], number[][][][]];
+  const [before, after] = tf.tidy(() => (both.predict(image) as tf.Tensor4D[]).map((tensor) => tensor.arraySync())) as [
+    number[][][][],
+    number[][][][],
+  ];
   expect([after.length, after[0]?.length, after[0]?.[0]?.length]).toEqual([2, 2, 3]);
   after.forEach((rows, n) => {
     rows.forEach((pixels, y) => {
@@ -32,10 +35,10 @@ test('a convolution of stride 2 sees the pixels that the shortcut takes in its m
   const student = await buildModel({ name: 'cnn-student', options: {} }, { inputShape: [8, 8, 1], classes: 2, seed: 1 });
   const layer = student.getLayer('conv1');
   const centre = Array.from({ length: 9 * 4 }, (_, i) => (Math.floor(i / 4) === 4 ? 1 : 0));
-  layer.setWeights([tf.tensor4d(centre, [3, 3, 1, 4]), tf.zeros([4])]);
+  tf.tidy(() => layer.setWeights([tf.tensor4d(centre, [3, 3, 1, 4]), tf.zeros([4])]));
   const first = makeModel({ inputs: student.inputs, outputs: layer.output });
   const pixels = Array.from({ length: 64 }, (_, i) => i);
-  const seen = (first.predict(tf.tensor4d(pixels, [1, 8, 8, 1])) as tf.Tensor4D).arraySync();
+  const seen = tf.tidy(() => (first.predict(tf.tensor4d(pixels, [1, 8, 8, 1])) as tf.Tensor4D).arraySync());
   expect(seen[0]?.map((row) => row.map((channels) => channels[0]))).toEqual([0, 2, 4, 6].map((y) => [0, 2, 4, 6].map((x) => 8 * y + x)));
   student.dispose();
 });

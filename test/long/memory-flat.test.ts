@@ -1,0 +1,18 @@
+import { describe, test } from 'vitest';
+import { buildModel } from '../../src/nn/build.js';
+import { expectFlatMemory } from '../support/flat-memory.js';
+import { describeTensorflow } from '../support/tensorflow-engine.js';
+
+const shape = { size: 16, inputShape: [8, 8, 3], classes: 4, taught: true } as const;
+const resnet = () => buildModel({ name: 'resnet8', options: {} }, { ...shape, seed: 1 });
+
+describe('memory stays flat over 10,000 steps of a ResNet', () => {
+  test('on wasm', () => expectFlatMemory({ engine: 'wasm', traced: false, shape, steps: 10_000, build: resnet }));
+});
+
+describeTensorflow('memory stays flat over 10,000 steps of a ResNet on tensorflow', () => {
+  test.each([
+    ['op by op', false],
+    ['as graphs', true],
+  ] as const)('%s', (_, traced) => expectFlatMemory({ engine: 'tensorflow', traced, shape, steps: 10_000, build: resnet }));
+});

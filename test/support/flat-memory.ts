@@ -1,0 +1,88 @@
+/** That training takes no more memory the longer it goes on: tensors to the piece, the process's memory within a bound. */
+
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { expect } from 'vitest';
+import type { EngineName } from '../../src/config/schema.js';
+import { openEngine } from '../../src/engines/catalogue.js';
+import { buildStep } from '../../src/engines/choose-step.js';
+import type { StepProgram } from '../../src/engines/step-program.js';
+import { countTensors } from './leak-guard.js';
+import { type BatchOptions, distilStage, noiseBatch } from './training.js';
+
+export interface FlatCase {
+  readonly engine: EngineName;
+  /** Whether steps run as graphs; the engine must be able to. */
+  readonly traced: boolean;
+  readonly shape: BatchOptions;
+  /** All steps. */
+  readonly steps: number;
+  build(): LayersModel | Promise<LayersModel>;
+}
+
+/** Caches fill, memory is fetched from the system and code is compiled. */
+const WARM_UP = 300;
+const MIB = 2 ** 20;
+/** For 700 steps 9 kB a step, less than a batch of images in these tests. */
+const RESIDENT_MAX = 6 * MIB;
+/** For 700 steps 2 kB a step. */
+const SCRIPT_MAX = 1.5 * MIB;
+const KNOBS = { rate: 0.01, temperature: 4, alpha: 0.5 };
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+/** Bytes: of the whole process, and of what JavaScript holds on its heap and beside it. */
+async function memoryNow() {
+  // What is freed behind a native object is freed in a turn of its own.
+  for (let turn = 0; turn < 3; turn++) {
+    collectGarbage();
+    await setImmediate();
+  }
+  const { rss, heapUsed, external } = process.memoryUsage();
+  return { resident: rss, script: heapUsed + external };
+}
+
+/** Whole steps, and now and then all else that a program does between them. */
+async function run(program: StepProgram, shape: BatchOptions, steps: number): Promise<void> {
+  const batches = [1, 2, 3, 4].map((seed) => noiseBatch(seed, shape));
+  for (let t = 0; t < steps; t++) {
+    const batch = batches[t % batches.length]!;
+    program.step(batch, KNOBS);
+    if (t % 10 !== 0) continue;
+    program.evaluate(batch.images, batch.labels, batch.size);
+    program.writeParameters(program.readParameters());
+    program.writeSlots(program.readSlots());
+    program.forward(batch.images, batch.size);
+    program.backward(batch, KNOBS);
+    await setImmediate();
+  }
+}
+
+/** Trains a model of the case by distillation; fails if tensors are left, or memory grows by more than a few MiB. */
+export async function expectFlatMemory({ engine, traced, shape, steps, build }: FlatCase): Promise<void> {
+  await openEngine(engine);
+  const model = await build();
+  const ways = new Set<boolean>();
+  const program = buildStep({
+    engine,
+    wanted: { trace: traced ? 'auto' : 'off', precision: 'fp32' },
+    model,
+    stage: distilStage(),
+    inputShape: shape.inputShape,
+    onNotice: (notice) => ways.add(notice.traced),
+  });
+  await run(program, shape, WARM_UP);
+  expect([...ways]).toEqual([traced]);
+  const tensors = countTensors();
+  const before = await memoryNow();
+  await run(program, shape, steps - WARM_UP);
+  const after = await memoryNow();
+  expect(countTensors()).toEqual(tensors);
+  expect(after.script - before.script).toBeLessThan(SCRIPT_MAX);
+  expect(after.resident - before.resident).toBeLessThan(RESIDENT_MAX);
+  program.dispose();
+  model.dispose();
+}
