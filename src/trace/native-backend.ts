@@ -22,8 +22,14 @@ export interface NativeTensor {
 
 export type NativeArray = Float32Array | Int32Array | Uint8Array;
 
+/** An operation by TensorFlow's name, on tensors by their numbers; `outputs` is how many it has. */
+export type OperationCall = [op: string, attributes: readonly NativeAttribute[], inputs: readonly number[], outputs: number];
+
+/** A loaded model by its number, on tensors by theirs. `inputs` and `outputs` are names of values, `node:0`, with commas between. */
+export type SavedModelCall = [model: number, tensors: readonly number[], inputs: string, outputs: string];
+
 export interface NativeBinding {
-  executeOp(op: string, attributes: readonly NativeAttribute[], inputs: readonly number[], outputs: number): NativeTensor[];
+  executeOp(...call: OperationCall): NativeTensor[];
   /** May go on using the array's memory until the tensor is deleted. */
   createTensor(shape: readonly number[], dtype: number, values: NativeArray): number;
   deleteTensor(id: number): void;
@@ -31,8 +37,7 @@ export interface NativeBinding {
   tensorDataSync(id: number): NativeArray;
   loadSavedModel(folder: string, tags: string): number;
   deleteSavedModel(id: number): void;
-  /** `inputs` and `outputs` are names of values, `node:0`, separated by commas. */
-  runSavedModel(model: number, tensors: readonly number[], inputs: string, outputs: string): NativeTensor[];
+  runSavedModel(...call: SavedModelCall): NativeTensor[];
 }
 
 export interface NativeBackend {

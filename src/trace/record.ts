@@ -215,9 +215,10 @@ class Tape {
   #watchers(): Pick<NativeBinding, 'executeOp' | 'createTensor' | 'tensorDataSync' | 'runSavedModel'> {
     const real = this.#binding;
     return {
-      executeOp: (op, attributes, inputs, count) => {
+      executeOp: (...call) => {
+        const [op, attributes, inputs] = call;
         const values = inputs.map((id) => this.#valueOfHandle(id));
-        const outputs = real.executeOp(op, attributes, inputs, count);
+        const outputs = real.executeOp(...call);
         if (RANDOM_OPERATION.test(op)) this.#refuse(`the step draws random numbers (${op})`);
         this.#addOperation({ op, attributes, inputs: values, outputs });
         return outputs;
@@ -232,9 +233,9 @@ class Tape {
         this.#refuse('the step reads a value back into JavaScript (dataSync, arraySync or data)');
         return real.tensorDataSync(id);
       },
-      runSavedModel: (model, tensors, inputs, outputs) => {
+      runSavedModel: (...call) => {
         this.#refuse('the step runs a SavedModel');
-        return real.runSavedModel(model, tensors, inputs, outputs);
+        return real.runSavedModel(...call);
       },
     };
   }
