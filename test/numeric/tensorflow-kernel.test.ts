@@ -143,4 +143,26 @@ describeTensorflow('every operation says its types, as a graph needs it', () => 
     };
     expect(expectCompleteTypes(expand).filter((name) => name === 'ExpandDims')).toHaveLength(3);
   });
+
+  test('gather, which checks its places without reading them back', () => {
+    const gather = () =>
+      tf.tidy(() => {
+        const x = tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]);
+        const places = tf.cast(tf.tensor1d([2, 0]), 'int32');
+        const found = [tf.gather(x, places), tf.gather(x, tf.tensor2d([[1], [0], [1]], [3, 1], 'int32'), 1, 1)];
+        return found.map((tensor) => [tensor.shape, [...tensor.dataSync()]]);
+      });
+    expect(gather()).toEqual([
+      [
+        [2, 2],
+        [5, 6, 1, 2],
+      ],
+      [
+        [3, 1],
+        [2, 3, 6],
+      ],
+    ]);
+    const beyond = () => tf.tidy(() => tf.gather(tf.zeros([3, 2]), tf.tensor1d([0, 3], 'int32')).shape);
+    expect(beyond).toThrow('indices[1] = 3 is not in [0, 3)');
+  });
 });

@@ -42,21 +42,15 @@ function runCase({ run }: OperationCase, part: Part, tensors: readonly tf.Tensor
   return Object.fromEntries(gradients.map((gradient, i) => [`gradient${i}`, gradient]));
 }
 
+/** Its own, whatever other cases there are. */
+function seedOf(name: string): number {
+  return [...name].reduce((seed, letter) => (31 * seed + letter.charCodeAt(0)) % 1_000_003, 0);
+}
+
 const cases = OPERATION_CASES.flatMap((one) => [
   { name: one.name, one, part: 'value' as const },
   ...(one.hasGradient ? [{ name: `${one.name}, gradient`, one, part: 'gradient' as const }] : []),
-]).map((each, i) => ({ ...each, key: `case${i}`, seed: 10 * i }));
-
-/**
- * TensorFlow puts constants together before it runs the graph (Grappler), and makes one operation of log and softmax: in
- * these the last bit may be another.
- */
-const REWRITTEN: ReadonlySet<string> = new Set([
-  ...['asin', 'acos', 'asinh', 'acosh', 'gelu', 'mean over one axis', 'prod', 'norm', 'variance'].map((name) => `${name}, gradient`),
-  ...['broadcastTo', 'sigmoidCrossEntropy'].map((name) => `${name}, gradient`),
-  'gelu',
-  'log of softmax',
-]);
+]).map((each, i) => ({ ...each, key: `case${i}`, seed: seedOf(each.name) }));
 
 describeTensorflow('an operation replayed is the operation', () => {
   const first = new Map<string, RecordedCall>();
@@ -81,8 +75,9 @@ describeTensorflow('an operation replayed is the operation', () => {
     const feeds = Object.entries(feedsOf(each.one, each.part, each.seed + 5));
     const replayed = session.call(each.key, Object.fromEntries(feeds.map(([name, { data }]) => [name, data])));
     for (const [name, expected] of Object.entries(second.results)) {
-      if (REWRITTEN.has(each.name)) expect(relativeError(expected, replayed[name])).toBeLessThan(1e-6);
-      else expect(replayed[name]).toEqual(expected);
+      // Of several operations TensorFlow makes others before it runs the graph: constants are put together, quotients become products.
+      if (second.recording.operations.length === 1) expect(replayed[name]).toEqual(expected);
+      else expect(relativeError(expected, replayed[name])).toBeLessThan(5e-7);
     }
     expect(Object.values(second.results), 'the two inputs give the same').not.toEqual(Object.values(recorded.results));
   });
@@ -98,8 +93,6 @@ interface RefusedCase {
 const READ_BACK = 'the step reads a value back into JavaScript (dataSync, arraySync or data)';
 
 const REFUSED: readonly RefusedCase[] = [
-  // tfjs's kernel looks at each index, in JavaScript.
-  { name: 'gather at places that are computed', reason: READ_BACK, run: (x, labels) => tf.gather(x, labels) },
   { name: 'dataSync', reason: READ_BACK, run: (x) => tf.mul(x, tf.max(x).dataSync()[0] as number) },
   {
     name: 'multinomial',

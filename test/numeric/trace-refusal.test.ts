@@ -79,11 +79,6 @@ describeTensorflow('refused, and none the worse for it', () => {
         }),
     ],
     [
-      'a loss that takes labels from a table, which tfjs checks in JavaScript',
-      READ_BACK,
-      (batch) => scaled(batch, () => tf.mean(tf.gather(tf.tensor1d([1, 2, 3, 4, 5]), batch.labels_B))),
-    ],
-    [
       'a loss that makes strings',
       'the step makes a tensor of strings',
       (batch) => {

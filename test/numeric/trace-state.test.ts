@@ -9,7 +9,7 @@ import type { TrainingStage } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import type { StepProgram } from '../../src/engines/step-program.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
-import { CLASSES, callAt, INPUT_SHAPE, OPTIMIZERS, openPair, type Pair } from '../support/trace-parity.js';
+import { CLASSES, callAt, catalogueModel, INPUT_SHAPE, OPTIMIZERS, openPair, type Pair } from '../support/trace-parity.js';
 import { distilStage, normModel, trainStage } from '../support/training.js';
 
 // Read by libtensorflow when it is loaded, which is in this file's own process.
@@ -109,6 +109,23 @@ describeTensorflow('the state moves unseen', () => {
       ['cut step', 8, true],
       ['cut step', 5, true],
     ]);
+    pair.dispose();
+  });
+
+  test('a course that bursts bursts at the same step', () => {
+    const pair = openPair({
+      build: () => catalogueModel('cnn-student'),
+      stage: trainStage({ optimizer: OPTIMIZERS['sgd with momentum']! }),
+    });
+    const finite = Array.from({ length: 6 }, (_, t) => {
+      const [batch, knobs] = callAt(t, { size: 8, taught: false });
+      const rates = { ...knobs, rate: t < 2 ? knobs.rate : 1e25 };
+      const expected = pair.eager.step(batch, rates);
+      expect(pair.traced.step(batch, rates)).toEqual(expected);
+      return expected.finite;
+    });
+    expect([finite[0], finite.at(-1)]).toEqual([true, false]);
+    expect(pair.traced.readParameters()).toEqual(pair.eager.readParameters());
     pair.dispose();
   });
 

@@ -28,10 +28,8 @@ export const LABEL_LOSSES: Readonly<Record<string, LabelLoss>> = {
     return summed(tf.mul(tf.relu(tf.add(tf.sub(batch.logits_BK, own), 1)), tf.sub(1, isLabel)), batch);
   },
   'cross-entropy weighted by class'(batch) {
-    const classes = batch.logits_BK.shape[1];
-    const weights = tf.linspace(0.5, 2, classes);
     const isLabel = oneHotOf(batch);
-    const weight = tf.matMul(isLabel, tf.reshape(weights, [classes, 1]));
+    const weight = tf.expandDims(tf.gather(tf.linspace(0.5, 2, batch.logits_BK.shape[1]), batch.labels_B), 1);
     return summed(tf.mul(tf.neg(weight), tf.sum(tf.mul(tf.logSoftmax(batch.logits_BK), isLabel), 1, true)), batch);
   },
 };

@@ -196,6 +196,8 @@ const shapes: readonly OperationCase[] = [
   smooth('broadcastTo', [plain(3, 1)], call('broadcastTo', [2, 3, 4])),
   flat('stridedSlice', [Y], call('stridedSlice', [0, 0, 0], [2, 3, 4], [1, 2, 2])),
   smooth('gather at fixed places', [X], (x) => tf.gather(x, tf.tensor1d([2, 0, 2], 'int32'), 0)),
+  smooth('gather at places that come in', [X, whole(3, 5)], (x, places) => tf.gather(x, places)),
+  flat('gather in batches', [Y, whole(4, 2, 3, 2)], (x, places) => tf.gather(x, places, 2, 2)),
   flat('gatherND at fixed places', [X], (x) =>
     tf.gatherND(
       x,
@@ -211,7 +213,7 @@ const shapes: readonly OperationCase[] = [
   ),
   flat('oneHot', [whole(5, 6)], (labels) => tf.oneHot(labels as tf.Tensor1D, 5)),
   flat('oneHot with values', [whole(5, 6)], (labels) => tf.oneHot(labels as tf.Tensor1D, 5, 0.9, 0.02, 'float32')),
-  flat('unsortedSegmentSum', [plain(6, 4), whole(3, 6)], (x, segments) => tf.unsortedSegmentSum(x, segments as tf.Tensor1D, 3)),
+  smooth('unsortedSegmentSum', [plain(6, 4), whole(3, 6)], (x, segments) => tf.unsortedSegmentSum(x, segments as tf.Tensor1D, 3)),
   smooth('batchToSpaceND', [plain(4, 2, 2, 3)], (x) =>
     tf.batchToSpaceND(
       x,

@@ -5,9 +5,10 @@ import { installKernelGradients } from '../kernel-gradient.js';
 import { activationGradientKernels } from './activation-gradient.js';
 import { batchNormKernels } from './batch-norm.js';
 import { expandDims } from './expand-dims.js';
+import { gather } from './gather.js';
 import type { KernelCall } from './node-backend.js';
 
-const KERNELS = [...activationGradientKernels, ...batchNormKernels, expandDims];
+const KERNELS = [...activationGradientKernels, ...batchNormKernels, expandDims, gather];
 
 let installed = false;
 
