@@ -17,7 +17,7 @@ export function evaluateLogits(logits: Float32Array, labels: Int32Array, classes
 }
 
 /** How many rows have their largest logit at the label; the first of equals counts. A row with a NaN is no hit. */
-export function countHits(logits: Float32Array, labels: Int32Array, classes: number): number {
+function countHits(logits: Float32Array, labels: Int32Array, classes: number): number {
   let hits = 0;
   for (let row = 0; row < labels.length; row++) {
     const label = labels[row]!;
@@ -33,7 +33,7 @@ export function countHits(logits: Float32Array, labels: Int32Array, classes: num
 }
 
 /** The sum over the rows of -log softmax(logits)[label], in float64. */
-export function crossEntropySum(logits: Float32Array, labels: Int32Array, classes: number): number {
+function crossEntropySum(logits: Float32Array, labels: Int32Array, classes: number): number {
   let sum = 0;
   for (let row = 0; row < labels.length; row++) {
     const start = row * classes;

@@ -62,7 +62,7 @@ function recordFrozen({ step, inputShape, size }: InferenceTraceOptions, images:
 }
 
 /** The graph of a recorded inference, with the one signature `infer`. */
-export function inferenceGraph(recording: Recording): Graph {
+function inferenceGraph(recording: Recording): Graph {
   return buildGraph({ functions: { [INFER]: recording }, arenas: {} });
 }
 

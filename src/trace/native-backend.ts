@@ -1,6 +1,7 @@
 /**
  * What the trace uses of tfjs-node's insides: its backend object and the native binding in it. They are not part of
- * tfjs's interface; the version is pinned, and this file is the only one that names them.
+ * tfjs's interface; the version is pinned, and only this file and that of the kernels, src/engines/tensorflow-kernels/node-backend.ts,
+ * name them.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -42,7 +43,6 @@ export interface NativeBinding {
 
 export interface NativeBackend {
   binding: NativeBinding;
-  readonly tensorMap: { get(dataId: object): { readonly shape: number[]; readonly dtype: number; readonly id: number } };
   /** The handles of tensors; makes those that were not needed until now. */
   getInputTensorIds(tensors: readonly tf.Tensor[]): number[];
   executeSingleOutput(op: string, attributes: readonly NativeAttribute[], inputs: readonly tf.Tensor[]): tf.Tensor;

@@ -1,6 +1,7 @@
 /**
- * The step program that replays recorded graphs on the engine `tensorflow`: one native call is one step. The first batch
- * of each size is recorded and proven against the eager step; what cannot be traced runs eagerly, and that is said once.
+ * The step program that replays recorded graphs on the engine `tensorflow`: one native call is one step. A size of
+ * batch that comes up often enough is recorded and proven against the eager step (see trace-cache.ts); what cannot be traced
+ * runs eagerly, and that is said once.
  */
 
 import { type EagerStepOptions, runEagerly } from '../engines/eager-step.js';

@@ -96,7 +96,7 @@ export function traceTraining(options: TrainingTraceOptions): TrainingTrace {
 }
 
 /** The graph of a recorded step: `train`, or `forward` and `backward`; `infer`; the arenas `parameters` and `slots`. */
-export function trainingGraph({ step, form, precision, call }: TrainingTraceOptions, { train, infer }: RecordedStep): Graph {
+function trainingGraph({ step, form, precision, call }: TrainingTraceOptions, { train, infer }: RecordedStep): Graph {
   const weights: ArenaRange = { from: 0, to: step.schema.entries.length };
   const arenas = { parameters: weights, slots: { from: weights.to, to: step.variables.length } };
   // Tests of the model are in fp32 whatever it trains in.

@@ -11,14 +11,14 @@ declare module 'vitest' {
   }
 }
 
-export interface TensorflowReady {
+interface TensorflowReady {
   readonly ready: boolean;
   /** Why not, and what to do. Empty when ready. */
   readonly reason: string;
 }
 
 /** Whether the engine's native parts are in the cache folder. Loads nothing. */
-export function tensorflowReady(): TensorflowReady {
+function tensorflowReady(): TensorflowReady {
   const missing = findMissingPart(nativeLayout('cpu'));
   return { ready: missing === null, reason: missing === null ? '' : `${missing}; ${INSTALL_ADVICE}` };
 }

@@ -37,7 +37,7 @@ export async function baseState(options: BaseStateOptions): Promise<CommittedSta
 }
 
 /** The same in every process. */
-export function initialState({ name, program, initial }: StageModel): CommittedState {
+function initialState({ name, program, initial }: StageModel): CommittedState {
   program.resetSlots();
   return { stage: name, round: 0, hash: null, ranges: [], parameters: initial, slots: program.readSlots() };
 }

@@ -17,7 +17,6 @@ const block = (lanes: Lanes, vectors: number): Block => ({ lanes, vectors, width
 
 /** By width. Sixteen channels are a line of the processor's cache. */
 export const BLOCKS = { 16: block(four, 4), 8: block(four, 2), 4: block(four, 1), 1: block(one, 1) } as const;
-export type BlockWidth = keyof typeof BLOCKS;
 
 /** A run of blocks of one width. */
 export interface BlockRun<Width extends number> {
