@@ -61,6 +61,7 @@ const simd = (number: number): number[] => [0xfd, ...unsigned(number)];
 export const i32 = {
   constant: (value: number): Value => ({ code: [0x41, ...signed(value)] }),
   add: operation(0x6a),
+  subtract: operation(0x6b),
   multiply: operation(0x6c),
 } as const;
 
@@ -83,9 +84,13 @@ export interface Lanes {
   readonly maximum: (a: Value, b: Value) => Value;
   /** `value` in the lanes where a > b, else zero. */
   readonly whereGreater: (a: Value, b: Value, value: Value) => Value;
+  readonly whereEqual: (a: Value, b: Value, value: Value) => Value;
+  readonly whereDifferent: (a: Value, b: Value, value: Value) => Value;
 }
 
 const vectorGreater = operation(...simd(0x44));
+const vectorEqual = operation(...simd(0x41));
+const vectorDifferent = operation(...simd(0x42));
 const vectorAnd = operation(...simd(0x4e));
 
 const vectorAdd = operation(...simd(0xe4));
@@ -106,10 +111,14 @@ export const four: Lanes = {
   multiplyAdd: (a, b, c) => (hasRelaxed() ? relaxedMultiplyAdd(a, b, c) : vectorAdd(c, vectorMultiply(a, b))),
   maximum: operation(...simd(0xe9)),
   whereGreater: (a, b, value) => vectorAnd(vectorGreater(a, b), value),
+  whereEqual: (a, b, value) => vectorAnd(vectorEqual(a, b), value),
+  whereDifferent: (a, b, value) => vectorAnd(vectorDifferent(a, b), value),
 };
 
 const ZERO: Value = { code: [0x43, 0, 0, 0, 0] };
 const scalarGreater = operation(0x5e);
+const scalarEqual = operation(0x5b);
+const scalarDifferent = operation(0x5c);
 const scalarAdd = operation(0x92);
 const scalarMultiply = operation(0x94);
 const select = operation(0x1b);
@@ -127,6 +136,8 @@ export const one: Lanes = {
   multiplyAdd: (a, b, c) => scalarAdd(c, scalarMultiply(a, b)),
   maximum: operation(0x97),
   whereGreater: (a, b, value) => select(value, ZERO, scalarGreater(a, b)),
+  whereEqual: (a, b, value) => select(value, ZERO, scalarEqual(a, b)),
+  whereDifferent: (a, b, value) => select(value, ZERO, scalarDifferent(a, b)),
 };
 
 const localAt = (index: number): Local => ({ index, code: [0x20, ...unsigned(index)] });

@@ -1,50 +1,192 @@
 /**
- * The gradient of max pooling. tfjs's own for wasm takes the padding for values of zero, and so loses gradients at the border.
- * Legend: x_NHWC input, dy_NPQC gradient of the output.
+ * The gradients of max and average pooling: each window hands its gradient back to the pixels that it looked at. tfjs's own for
+ * max pooling takes the padding for values of zero, and so loses gradients at the border.
+ * Legend: x_NHWC input, y_NPQC output, dx and dy their gradients.
  */
 
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import { floatsOf, type KernelBody, type WasmKernel } from './wasm-kernel.js';
+import { FunctionCode, i32, type Lanes, type Value } from './assembler.js';
+import { BLOCKS, cutIntoBlocks, mapKeys } from './column-block.js';
+import { addressOf, loopOn } from './loop-module.js';
+import { clearMemory } from './memory-loop.js';
+import { type KernelBody, makeVector, type WasmKernel } from './wasm-kernel.js';
 
-/** Where a window of a length begins and ends along one axis, cut to the image. */
-function cutToImage(start: number, length: number, size: number): [from: number, to: number] {
-  return [Math.max(0, start), Math.min(size, start + length)];
+const WIDTHS = [4, 1] as const;
+
+const STEPS = ['pixel', 'xLine', 'xRight', 'xDown', 'xImage', 'yDown', 'yImage'] as const;
+const COUNTS = ['images', 'down', 'right', 'blocks', 'rows', 'columns'] as const;
+
+/**
+ * Windows that all see `rows` by `columns` pixels, `right` of them side by side and `down` one below the other, on each image; for
+ * `blocks` blocks of channels. `pixel` and `xLine` lead to the next pixel and line, the other steps to the next window and image.
+ */
+function windowLoop(lanes: Lanes, isMax: boolean) {
+  const code = new FunctionCode(['x', 'dx', 'y', 'dy', 'share', ...COUNTS, ...STEPS]);
+  const { x, dx, y, dy, share, images, down, right, blocks, rows, columns } = code.parameters;
+  const { pixel, xLine, xRight, xDown, xImage, yDown, yImage } = code.parameters;
+  const address = (value: Value = i32.constant(0)) => code.variable('i32', value);
+  // Where dx is of x, and dy of y.
+  const [dxAway, dyAway] = [address(i32.subtract(dx, x)), address(i32.subtract(dy, y))];
+  const [xTop, yTop, xStart, yStart, xBlock, yBlock, xRow, xAt] = [
+    ...[address(), address(), address(), address()],
+    ...[address(), address(), address(), address()],
+  ] as const;
+  const vector = () => code.variable(lanes.type, lanes.zero);
+  const [left, most, value] = [vector(), vector(), vector()];
+  const giveToPixel = () => {
+    const target = i32.add(xAt, dxAway);
+    if (isMax) {
+      // The first of the largest takes all, as on tfjs's cpu.
+      code.set(value, lanes.load(xAt));
+      code.store(lanes, { address: target, value: lanes.add(lanes.load(target), lanes.whereEqual(value, most, left)) });
+      code.set(left, lanes.whereDifferent(value, most, left));
+    } else code.store(lanes, { address: target, value: lanes.add(lanes.load(target), left) });
+    code.advance(xAt, pixel);
+  };
+  const giveToBlock = () => {
+    code.set(left, lanes.multiply(lanes.load(i32.add(yBlock, dyAway)), lanes.loadOne(share)));
+    if (isMax) code.set(most, lanes.load(yBlock));
+    code.set(xRow, xBlock);
+    code.repeat(rows, () => {
+      code.set(xAt, xRow);
+      code.repeat(columns, giveToPixel);
+      code.advance(xRow, xLine);
+    });
+    for (const block of [xBlock, yBlock]) code.advance(block, i32.constant(4 * lanes.count));
+  };
+  const giveToWindow = () => {
+    code.set(xBlock, xStart);
+    code.set(yBlock, yStart);
+    code.repeat(blocks, giveToBlock);
+    code.advance(xStart, xRight);
+    code.advance(yStart, pixel);
+  };
+  const giveToRow = () => {
+    code.set(xStart, xTop);
+    code.set(yStart, yTop);
+    code.repeat(right, giveToWindow);
+    code.advance(xTop, xDown);
+    code.advance(yTop, yDown);
+  };
+  code.repeat(images, () => {
+    code.set(xTop, x);
+    code.set(yTop, y);
+    code.repeat(down, giveToRow);
+    code.advance(x, xImage);
+    code.advance(y, yImage);
+  });
+  return code;
 }
 
-/** Each gradient goes to the first of the largest values of its window, as on tfjs's cpu. */
-const maxPoolGradient: KernelBody = ({ inputs, attrs, backend }) => {
-  const { dy, input } = inputs as { dy: tf.Tensor4D; input: tf.Tensor4D };
-  const { filterSize, strides, pad, dimRoundingMode } = attrs as {
-    filterSize: number;
-    strides: number;
-    pad: number;
-    dimRoundingMode?: 'floor';
-  };
-  const info = tf.backend_util.computePool2DInfo(input.shape, filterSize, strides, 1, pad, dimRoundingMode);
-  const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, padInfo } = info;
-  const dx = backend.makeOutput([...input.shape], 'float32');
-  const [xs, dys, dxs] = [floatsOf(backend, input), floatsOf(backend, dy), floatsOf(backend, dx)];
-  dxs.fill(0);
-  for (let n = 0; n < batchSize; n++) {
-    for (let p = 0; p < outHeight; p++) {
-      const [top, bottom] = cutToImage(p * info.strideHeight - padInfo.top, info.effectiveFilterHeight, inHeight);
-      for (let q = 0; q < outWidth; q++) {
-        const [left, right] = cutToImage(q * info.strideWidth - padInfo.left, info.effectiveFilterWidth, inWidth);
-        const from = ((n * outHeight + p) * outWidth + q) * inChannels;
-        for (let c = 0; c < inChannels; c++) {
-          let best = -1;
-          for (let row = top; row < bottom; row++) {
-            for (let column = left; column < right; column++) {
-              const at = ((n * inHeight + row) * inWidth + column) * inChannels + c;
-              if (best < 0 || xs[at]! > xs[best]!) best = at;
-            }
-          }
-          if (best >= 0) dxs[best]! += dys[from + c]!;
-        }
+const LOOPS = {
+  max: mapKeys(WIDTHS, (width) => loopOn(() => windowLoop(BLOCKS[width].lanes, true))),
+  average: mapKeys(WIDTHS, (width) => loopOn(() => windowLoop(BLOCKS[width].lanes, false))),
+} as const;
+
+/** Windows that adjoin along one axis and see as much of the image: `count` of them, the first is number `first`. */
+interface WindowRun {
+  readonly first: number;
+  readonly count: number;
+  /** Where the first begins in the image, and how much all of them see. */
+  readonly start: number;
+  readonly length: number;
+}
+
+interface Axis {
+  /** Windows. */
+  readonly count: number;
+  readonly stride: number;
+  readonly filter: number;
+  readonly padding: number;
+  readonly size: number;
+}
+
+/** The windows along one axis, cut to the image. */
+function windowRuns(axis: Axis): WindowRun[] {
+  const runs: WindowRun[] = [];
+  for (let first = 0; first < axis.count; first++) {
+    const from = first * axis.stride - axis.padding;
+    const start = Math.max(0, from);
+    const length = Math.max(0, Math.min(axis.size, from + axis.filter) - start);
+    const last = runs.at(-1);
+    if (last !== undefined && last.length === length && start === last.start + last.count * axis.stride) {
+      runs[runs.length - 1] = { ...last, count: last.count + 1 };
+    } else runs.push({ first, count: 1, start, length });
+  }
+  return runs;
+}
+
+interface PoolingGradient {
+  readonly kind: keyof typeof LOOPS;
+  readonly info: tf.backend_util.Conv2DInfo;
+  readonly x: number;
+  readonly dx: number;
+  readonly y: number;
+  readonly dy: number;
+  /** Address of what each pixel gets of a window's gradient. */
+  readonly share: number;
+}
+
+function handBack(backend: BackendWasm, { kind, info, x, dx, y, dy, share }: PoolingGradient): void {
+  const { batchSize, inHeight, inWidth, outHeight, outWidth, inChannels, strideHeight, strideWidth, padInfo } = info;
+  const down = { count: outHeight, stride: strideHeight, filter: info.effectiveFilterHeight, padding: padInfo.top, size: inHeight };
+  const across = { count: outWidth, stride: strideWidth, filter: info.effectiveFilterWidth, padding: padInfo.left, size: inWidth };
+  const pixel = 4 * inChannels;
+  const line = inWidth * pixel;
+  for (const rows of windowRuns(down)) {
+    for (const columns of windowRuns(across)) {
+      for (const { width, start, blocks } of cutIntoBlocks(inChannels, WIDTHS)) {
+        const from = rows.start * line + columns.start * pixel + 4 * start;
+        const to = (rows.first * outWidth + columns.first) * pixel + 4 * start;
+        LOOPS[kind][width](backend)({
+          x: x + from,
+          dx: dx + from,
+          y: y + to,
+          dy: dy + to,
+          share,
+          images: batchSize,
+          down: rows.count,
+          right: columns.count,
+          blocks,
+          rows: rows.length,
+          columns: columns.length,
+          pixel,
+          xLine: line,
+          xRight: strideWidth * pixel,
+          xDown: strideHeight * line,
+          xImage: inHeight * line,
+          yDown: outWidth * pixel,
+          yImage: outHeight * outWidth * pixel,
+        });
       }
     }
   }
-  return dx;
-};
+}
 
-export const poolingGradients: readonly WasmKernel[] = [{ name: tf.MaxPoolGrad, build: () => maxPoolGradient }];
+const gradient =
+  (kind: keyof typeof LOOPS): KernelBody =>
+  ({ inputs, attrs, backend }) => {
+    // Average pooling gives no output along, and has no use for one.
+    const { dy, input, output = dy } = inputs as { dy: tf.Tensor4D; input: tf.Tensor4D; output?: tf.Tensor4D };
+    const { filterSize, strides, pad, dimRoundingMode } = attrs as {
+      filterSize: number;
+      strides: number;
+      pad: number;
+      dimRoundingMode?: 'floor';
+    };
+    const info = tf.backend_util.computePool2DInfo(input.shape, filterSize, strides, 1, pad, dimRoundingMode);
+    const dx = backend.makeOutput([...input.shape], 'float32');
+    const part = kind === 'max' ? 1 : 1 / (info.filterHeight * info.filterWidth);
+    const share = makeVector(backend, Float32Array.of(part));
+    const [x, to, y, from] = [input, dx, output, dy].map((tensor) => addressOf(backend, tensor)) as [number, number, number, number];
+    clearMemory(backend, to, 4 * input.size);
+    handBack(backend, { kind, info, x, dx: to, y, dy: from, share: addressOf(backend, share) });
+    backend.disposeData(share.dataId);
+    return dx;
+  };
+
+export const poolingGradients: readonly WasmKernel[] = [
+  { name: tf.MaxPoolGrad, build: () => gradient('max') },
+  { name: tf.AvgPoolGrad, build: () => gradient('average') },
+];
