@@ -100,8 +100,8 @@ async function traceApart(request: TraceRequest): Promise<Extract<TraceAnswer, {
   const [answer] = answers;
   if (answer === undefined) throw new StillhouseError('engine.crashed', describeEngineEnd(end, 'tensorflow'));
   if (answer.type === 'written') return answer;
-  throw new StillhouseError(
-    answer.code,
-    answer.code === 'trace.refused' ? `stage ${request.stage} cannot be traced: ${answer.message}` : answer.message,
-  );
+  if (answer.code !== 'trace.refused') throw new StillhouseError(answer.code, answer.message);
+  throw new StillhouseError('trace.refused', `stage ${request.stage} cannot be traced: ${answer.message}`, {
+    hint: 'A run trains it all the same, op by op; src/trace/README.md says what can be traced',
+  });
 }
