@@ -1,0 +1,108 @@
+/**
+ * 2,000 steps on photographs (Fashion-MNIST: 8,000 to train on, 2,000 to test), op by op and as graphs, oneDNN on as in
+ * earnest: the same accuracy, within what another seed makes of it. Prints the figures.
+ */
+
+import { beforeAll, expect, test } from 'vitest';
+import { Prng } from '../../src/base/prng.js';
+import { assembleBatch } from '../../src/data/batch.js';
+import { loadSplit } from '../../src/data/dataset.js';
+import type { Split } from '../../src/data/split.js';
+import { openEngine } from '../../src/engines/catalogue.js';
+import { buildStep } from '../../src/engines/choose-step.js';
+import type { StepBatch, StepProgram } from '../../src/engines/step-program.js';
+import { MODELS } from '../../src/nn/catalogue.js';
+import type { ModelName } from '../../src/nn/names.js';
+import { describeTensorflow } from '../support/tensorflow-engine.js';
+import { trainStage } from '../support/training.js';
+
+const NORMALISE = { mean: [0.286], std: [0.353] };
+const INPUT_SHAPE = [28, 28, 1] as const;
+const CLASSES = 10;
+const STEPS = 2000;
+const SIZE = 64;
+const RATE = 3e-3;
+const SPLITS = { train: { part: 'test', from: 0, to: 8000 }, test: { part: 'test', from: 8000, to: 10_000 } } as const;
+
+type Photographs = Readonly<Record<keyof typeof SPLITS, Split>>;
+
+async function photographs(): Promise<Photographs> {
+  const recipe = { format: 'idx', path: 'builtin:fashion-mnist', labels: 'fine', normalise: NORMALISE, splits: SPLITS } as const;
+  return { train: await loadSplit(recipe, 'train'), test: await loadSplit(recipe, 'test') };
+}
+
+function batchOf(split: Split, samples: readonly number[]): StepBatch {
+  const out = { images: new Float32Array(samples.length * 784), labels: new Int32Array(samples.length) };
+  assembleBatch({ split, view: { seed: 1, epoch: 0, augment: null, normalise: NORMALISE }, samples, out });
+  return { ...out, size: samples.length, targets: null };
+}
+
+/** The share of the test's photographs that are put into their class. */
+function accuracyOf(program: StepProgram, split: Split): number {
+  let correct = 0;
+  for (let from = 0; from < split.count; from += 500) {
+    const { images, labels } = batchOf(
+      split,
+      Array.from({ length: 500 }, (_, i) => from + i),
+    );
+    correct += program.evaluate(images, labels, 500).correct;
+  }
+  return correct / split.count;
+}
+
+interface Run {
+  readonly accuracy: number;
+  readonly milliseconds: number;
+}
+
+function train(name: ModelName, { train: split, test: held }: Photographs, options: { seed: number; traced: boolean }): Run {
+  const { seed, traced } = options;
+  const model = MODELS[name].build({ inputShape: INPUT_SHAPE, classes: CLASSES, seed, options: {} }, MODELS[name].options.parse({}));
+  const optimizer = { name: 'adam', rate: RATE, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, decayAll: false } as const;
+  const ways: boolean[] = [];
+  const program = buildStep({
+    engine: 'tensorflow',
+    wanted: { trace: traced ? 'auto' : 'off', precision: 'fp32' },
+    model,
+    stage: trainStage({ optimizer }),
+    inputShape: INPUT_SHAPE,
+    onNotice: (notice) => ways.push(notice.traced),
+  });
+  const random = new Prng(seed, 1);
+  const start = performance.now();
+  for (let t = 0; t < STEPS; t++) {
+    const samples = Array.from({ length: SIZE }, () => random.below(split.count));
+    const rate = (RATE * (1 + Math.cos((Math.PI * t) / STEPS))) / 2;
+    expect(program.step(batchOf(split, samples), { rate, temperature: 1, alpha: 0 }).finite).toBe(true);
+  }
+  const milliseconds = (performance.now() - start) / STEPS;
+  const accuracy = accuracyOf(program, held);
+  expect(ways).toEqual([traced]);
+  program.dispose();
+  model.dispose();
+  return { accuracy, milliseconds };
+}
+
+describeTensorflow('2,000 steps on photographs', () => {
+  let photos: Photographs;
+  beforeAll(async () => {
+    await openEngine('tensorflow');
+    photos = await photographs();
+  });
+
+  test.each([
+    ['cnn-teacher', [1, 2, 3]],
+    ['resnet8', [1, 2]],
+  ] as const)('%s', { timeout: 3_600_000 }, (name, seeds) => {
+    const pairs = seeds.map((seed) => {
+      const [off, on] = [false, true].map((traced) => train(name, photos, { seed, traced })) as [Run, Run];
+      const text = ({ accuracy, milliseconds }: Run) => `${(100 * accuracy).toFixed(1)} % in ${milliseconds.toFixed(1)} ms a step`;
+      process.stdout.write(`${name}, seed ${seed}: op by op ${text(off)}, as graphs ${text(on)}\n`);
+      return { off: off.accuracy, on: on.accuracy };
+    });
+    const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    for (const { off, on } of pairs) expect(Math.abs(on - off)).toBeLessThan(0.02);
+    expect(mean(pairs.map(({ off }) => off))).toBeGreaterThan(0.83);
+    expect(Math.abs(mean(pairs.map(({ on, off }) => on - off)))).toBeLessThan(0.012);
+  });
+});
