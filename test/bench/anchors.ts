@@ -17,13 +17,22 @@ export interface PythonSide {
 }
 
 /** A side in the Python that --torch names, which must be there. */
-export function pythonSide({ torch }: Pick<RowSettings, 'torch'>, { label, script, args, imagesPerStep, env }: PythonSide): SideStart {
+export function pythonSide(
+  { torch, threads }: Pick<RowSettings, 'torch' | 'threads'>,
+  { label, script, args, imagesPerStep, env }: PythonSide,
+): SideStart {
   return {
     label,
     command: torch ?? '',
     args: ['-u', join(packageFolder, 'test/bench/anchors', script), ...args],
-    // One compiler at a time and in the process itself: no pool of processes that is left behind or not idle.
-    env: { PYTHONDONTWRITEBYTECODE: '1', TORCHINDUCTOR_COMPILE_THREADS: '1', ...env },
+    env: {
+      PYTHONDONTWRITEBYTECODE: '1',
+      // One compiler at a time and in the process itself: no pool of processes that is left behind or not idle.
+      TORCHINDUCTOR_COMPILE_THREADS: '1',
+      // What torch.compile keeps is written for a number of threads, and found again for any other, at a third of the speed.
+      TORCHINDUCTOR_CACHE_DIR: join(packageFolder, 'dist.bench', `torch-${threads}-threads`),
+      ...env,
+    },
     imagesPerStep,
   };
 }
