@@ -40,12 +40,19 @@ export function runEagerly(tensorStep: TensorStep, { model, inputShape }: EagerS
     evaluate: (images, labels, size) => evaluateLogits(stepper.predict(images, size), labels, classes),
     readParameters: () => readArena(model, schema),
     writeParameters(arena) {
+      stepper.abandon();
       writeArena(model, schema, arena);
       tensorStep.refresh();
     },
     readSlots: () => trained().readSlots(),
-    writeSlots: (slots) => trained().writeSlots(slots),
-    resetSlots: () => trained().resetSlots(),
+    writeSlots(slots) {
+      stepper.abandon();
+      trained().writeSlots(slots);
+    },
+    resetSlots() {
+      stepper.abandon();
+      trained().resetSlots();
+    },
     dispose: () => tensorStep.dispose(),
   };
 }

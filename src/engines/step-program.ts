@@ -75,7 +75,7 @@ export interface StepProgram {
   /** Logits [B, K] in inference mode. */
   predict(images: Float32Array, size: number): Float32Array;
   readParameters(): Float32Array;
-  /** Takes an arena of exactly `schema.size` elements. */
+  /** Takes an arena of exactly `schema.size` elements. Drops a half that is open, as writing slots does. */
   writeParameters(arena: Float32Array): void;
   /** The optimiser's slots (a step count included, where it has one), `slotCount` elements. */
   readSlots(): Float32Array;

@@ -66,6 +66,11 @@ export class TraceCache<Trace extends Closable> {
     }
   }
 
+  /** The traces that are kept. */
+  open(): readonly Trace[] {
+    return [...this.#traces.values()];
+  }
+
   /** Closes all traces. What was refused stays so. */
   clear(): void {
     for (const trace of this.#traces.values()) trace.close();

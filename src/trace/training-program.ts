@@ -83,14 +83,14 @@ export class TrainingProgram implements StepProgram {
 
   /** In the session that holds the state, in batches of its size; eagerly while none does. */
   predict(images: Float32Array, size: number): Float32Array {
-    const holder = this.#holder;
-    if (holder === null) return this.#eager.predict(images, size);
+    const trace = this.#traceForTests(size);
+    if (trace === null) return this.#eager.predict(images, size);
     const imageSize = images.length / size;
     const logits = new Float32Array(size * this.#step.classes);
-    for (let row = 0; row < size; row += holder.size) {
-      const rows = Math.min(holder.size, size - row);
-      const part = padBatch(images.subarray(row * imageSize, (row + rows) * imageSize), rows, holder.size);
-      logits.set(holder.infer(part).subarray(0, rows * this.#step.classes), row * this.#step.classes);
+    for (let row = 0; row < size; row += trace.size) {
+      const rows = Math.min(trace.size, size - row);
+      const part = padBatch(images.subarray(row * imageSize, (row + rows) * imageSize), rows, trace.size);
+      logits.set(trace.infer(part).subarray(0, rows * this.#step.classes), row * this.#step.classes);
     }
     return logits;
   }
@@ -142,6 +142,14 @@ export class TrainingProgram implements StepProgram {
       return traceTraining({ step: this.#step, eager, inputShape, form, precision, call: { batch, knobs } });
     };
     return this.#traces.obtain({ call, size: batch.size }, make, this.#holder);
+  }
+
+  /** Of the traces that are there the largest, unless that of the state will do; null: the state is in no session. */
+  #traceForTests(size: number): TrainingTrace | null {
+    const holder = this.#holder;
+    if (holder === null || this.#open !== null || holder.size >= size) return holder;
+    const largest = this.#traces.open().reduce((most, next) => (next.size > most.size ? next : most), holder);
+    return this.#holding(largest);
   }
 
   /** The eager program, with the state in it. */

@@ -109,6 +109,9 @@ function order(): void {
       () => program.backward(batch, KNOBS),
       () => program.step(batch, KNOBS),
       () => program.abandon(),
+      () => program.writeParameters(program.readParameters()),
+      () => program.writeSlots(program.readSlots()),
+      () => program.resetSlots(),
       () => expect(() => program.forward(batch.images, batch.size + 1)).toThrow(),
     ];
     expect(second).toThrow('first half of the step (forward)');

@@ -9,7 +9,7 @@ import type { TrainingStage } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import type { StepProgram } from '../../src/engines/step-program.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
-import { CLASSES, callAt, catalogueModel, INPUT_SHAPE, OPTIMIZERS, openPair, type Pair } from '../support/trace-parity.js';
+import { CLASSES, callAt, catalogueModel, INPUT_SHAPE, OPTIMIZERS, openPair, openSessions, type Pair } from '../support/trace-parity.js';
 import { distilStage, normModel, trainStage } from '../support/training.js';
 
 // Read by libtensorflow when it is loaded, which is in this file's own process.
@@ -50,6 +50,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   'a half that new parameters drop': (program, batchOf) => {
     program.forward(batchOf(5)[0].images, 5);
     program.writeParameters(program.readParameters().map((value) => 0.9 * value));
+    expect(() => program.backward(batchOf(5)[0], batchOf(5)[1])).toThrow('first half of the step (forward)');
   },
   'new parameters': (program) => program.writeParameters(program.readParameters().map((value) => 1.01 * value)),
   'new slots': (program) => {
@@ -109,7 +110,9 @@ describeTensorflow('the state moves unseen', () => {
       ['cut step', 8, true],
       ['cut step', 5, true],
     ]);
+    expect(openSessions()).toBe(4);
     pair.dispose();
+    expect(openSessions()).toBe(0);
   });
 
   test('a course that bursts bursts at the same step', () => {
