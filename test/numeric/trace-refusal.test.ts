@@ -222,4 +222,20 @@ describeTensorflow('refused, and none the worse for it', () => {
     for (let i = 0; i < 2; i++) expect(() => traced.step(batch, knobs)).toThrow('a defect of the loss');
     expect(notices).toMatchObject([{ traced: false, reason: 'the step fails while it is recorded: a defect of the loss' }]);
   });
+
+  test('a graph that fails in the course of things says what TensorFlow says, holds nothing, and goes on', () => {
+    undo.push(
+      replaceLoss('cross-entropy', (batch) => scaled(batch, () => tf.mean(tf.gather(tf.tensor1d([1, 2, 3, 4, 5]), batch.labels_B)))),
+    );
+    const { eager, traced, notices, dispose } = smallPair();
+    undo.push(dispose);
+    const [batch, knobs] = callOf(0);
+    for (const program of [eager, traced]) {
+      program.step(batch, knobs);
+      expect(() => program.step({ ...batch, labels: batch.labels.map(() => 7) }, knobs)).toThrow('indices[0] = 7 is not in [0, 5)');
+      expect(program.step(batch, knobs).finite).toBe(true);
+      expect(program.readSlots().at(-1)).toBe(3);
+    }
+    expect(notices).toMatchObject([{ traced: true }]);
+  });
 });
