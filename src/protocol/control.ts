@@ -64,18 +64,6 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
   }),
   /** The engine is up: data can be asked of `endpoint`. */
   z.strictObject({ type: z.literal('worker.ready'), ...fromWorker, endpoint: field.endpoint, engine: field.name }),
-  /** How the steps of a stage run here; once for all that run alike. */
-  z.strictObject({
-    type: z.literal('worker.prepared'),
-    ...fromWorker,
-    stage: field.name,
-    /** As graphs, or op by op. */
-    traced: z.boolean(),
-    precision: z.enum(['fp32', 'bf16']),
-    threads: z.int().min(1),
-    /** Why it is not as the recipe asks, or what else a person should know. */
-    note: field.text.nullable(),
-  }),
   z.strictObject({
     type: z.literal('worker.renew'),
     ...fromWorker,
@@ -131,6 +119,18 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
   }),
   /** The teacher has loaded what `coordinator.serve` named and answers requests. */
   z.strictObject({ type: z.literal('worker.serving'), ...fromWorker, stage: field.name }),
+  /** How the steps of a stage run here; once for all that run alike. */
+  z.strictObject({
+    type: z.literal('worker.prepared'),
+    ...fromWorker,
+    stage: field.name,
+    /** As graphs, or op by op. */
+    traced: z.boolean(),
+    precision: z.enum(['fp32', 'bf16']),
+    threads: z.int().min(1),
+    /** Why it is not as the recipe asks, or what else a person should know. */
+    note: field.text.nullable(),
+  }),
   /** The engine cannot do what it was told; it goes on living. */
   z.strictObject({ type: z.literal('worker.failed'), ...fromWorker, code: field.name, message: field.text }),
   /** From the agent: its engine is gone. The agent starts another and says hello again. */
