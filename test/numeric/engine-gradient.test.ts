@@ -62,7 +62,7 @@ const convolution =
   (x, w) =>
     tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, stride, pad, 'NHWC', 1, typeof pad === 'number' ? 'floor' : undefined);
 const depthwise =
-  (stride: number, pad: Pad): Operation =>
+  (stride: number | [number, number], pad: Pad): Operation =>
   (x, w) =>
     tf.depthwiseConv2d(x as tf.Tensor4D, w as tf.Tensor4D, stride, pad);
 
@@ -101,6 +101,10 @@ const CONVOLUTIONS: readonly (readonly [string, Operation, number[][]])[] = [
   ['depthwise 2x2 same', depthwise(1, 'same'), [[2, 6, 5, 3], [2, 2, 3, 1]]],
   ['depthwise 3x3 stride 2, even size', depthwise(2, 'same'), [[2, 8, 6, 4], [3, 3, 4, 1]]],
   ['depthwise 3x3 stride 2, odd size', depthwise(2, 'valid'), [[2, 9, 7, 4], [3, 3, 4, 1]]],
+  ['depthwise 5x5, blocks of eight, four and one channels', depthwise(1, 'same'), [[2, 6, 7, 13], [5, 5, 13, 1]]],
+  ['depthwise 3x3 stride 3 by 1', depthwise([3, 1], 'same'), [[2, 8, 7, 4], [3, 3, 4, 1]]],
+  ['depthwise 1x1 stride 2', depthwise(2, 'same'), [[2, 5, 6, 4], [1, 1, 4, 1]]],
+  ['depthwise, more samples than go in a band', depthwise(1, 'same'), [[9, 24, 24, 16], [3, 3, 16, 1]]],
   ['depthwise multiplier 2', depthwise(1, 'same'), [[2, 6, 5, 3], [3, 3, 3, 2]]],
   ['depthwise multiplier 2, stride 2', depthwise(2, 'same'), [[2, 6, 5, 3], [3, 3, 3, 2]]],
 ];

@@ -1,7 +1,6 @@
 /**
- * The gradient of a convolution for its input: convolutions of dy with the filter turned by half a turn, which run as fast as
- * one forward. At a stride of s there are s by s of them: the rows of dx that leave the same rest by s see the same rows of the
- * filter, and so do its columns.
+ * The gradient of a convolution for its input: convolutions of dy with the filter turned by half a turn, one for each phase of
+ * the stride down and across (./stride-phase.ts). They run as fast as one forward.
  * Legend: dx_NHWC, dy_NPQO gradient of the output, w_KLCO filter.
  */
 
@@ -10,37 +9,8 @@ import { describeConvolution } from './convolution-info.js';
 import { convolve } from './convolution-loop.js';
 import { addressOf } from './loop-module.js';
 import { clearMemory } from './memory-loop.js';
+import { phasesOf } from './stride-phase.js';
 import type { KernelBody, WasmKernel } from './wasm-kernel.js';
-
-/** Along one axis: what the places of dx see that leave the rest `phase` when divided by the stride. */
-interface Phase {
-  readonly phase: number;
-  /** Places of dx. */
-  readonly places: number;
-  /** The last tap that they see, and how many: each is a stride before the one above. */
-  readonly lastTap: number;
-  readonly taps: number;
-  /** Zeros before dy; less than 0: so many of dy are left out. */
-  readonly before: number;
-}
-
-interface Axis {
-  readonly size: number;
-  readonly filter: number;
-  readonly stride: number;
-  /** Zeros before x. */
-  readonly padding: number;
-}
-
-function phasesOf({ size, filter, stride, padding }: Axis): Phase[] {
-  return Array.from({ length: Math.min(stride, size) }, (_, phase) => {
-    const firstTap = (phase + padding) % stride;
-    const taps = Math.max(0, Math.ceil((filter - firstTap) / stride));
-    // Place phase + s u meets tap firstTap + s t at the output u + (phase + padding - firstTap) / s - t.
-    const before = taps - 1 - (phase + padding - firstTap) / stride;
-    return { phase, places: Math.ceil((size - phase) / stride), lastTap: firstTap + stride * (taps - 1), taps, before };
-  });
-}
 
 const inputGradient: KernelBody = ({ inputs, attrs, backend }) => {
   const { dy, filter } = inputs as { dy: tf.Tensor4D; filter: tf.Tensor4D };

@@ -9,7 +9,8 @@ import { blockCopies } from './block-copy.js';
 import { convolutions } from './convolution.js';
 import { convolutionFilterGradients } from './convolution-filter-gradient.js';
 import { convolutionInputGradients } from './convolution-input-gradient.js';
-import { depthwiseGradients } from './depthwise-gradient.js';
+import { depthwiseFilterGradients } from './depthwise-filter-gradient.js';
+import { depthwiseInputGradients } from './depthwise-input-gradient.js';
 import { matrixProducts } from './matrix-product.js';
 import { oneHots } from './one-hot.js';
 import { poolingGradients } from './pooling-gradient.js';
@@ -26,7 +27,8 @@ const KERNELS = [
   ...convolutions,
   ...convolutionFilterGradients,
   ...convolutionInputGradients,
-  ...depthwiseGradients,
+  ...depthwiseFilterGradients,
+  ...depthwiseInputGradients,
   ...matrixProducts,
   ...oneHots,
   ...poolingGradients,

@@ -1,0 +1,147 @@
+/**
+ * The gradient of a depthwise convolution for its filter: dw[k,l,c] = sum over n,p,q of x[n, p*s+k, q*s+l, c] * dy[n,p,q,c], s the
+ * stride. Up to four taps of a filter's row by eight channels are held in variables while a few rows of the images are read.
+ * Legend: x_NHWC input, dy_NPQ(CM) gradient of the output, w_KLCM filter; with M outputs for each channel x is copied M times.
+ */
+
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+import { FunctionCode, i32, type Local } from './assembler.js';
+import { BLOCKS, type Block, cutIntoBlocks, mapKeys, offsetsOf } from './column-block.js';
+import { windowsOf } from './convolution.js';
+import { type ConvolutionInfo, describeConvolution } from './convolution-info.js';
+import { type Band, bandSize, bandsOf, InputBands } from './input-band.js';
+import { addressOf, loopOn, withScratch } from './loop-module.js';
+import { clearMemory } from './memory-loop.js';
+import type { KernelBody, WasmKernel } from './wasm-kernel.js';
+
+const TAPS = [4, 3, 2, 1] as const;
+const WIDTHS = [8, 4, 1] as const;
+/** Bytes of x and dy that are read for some taps: a first-level cache holds them. */
+const BAND_BYTES = 2 ** 15;
+
+/** `pixel` leads to the next pixel of x and dy, and to the next tap of dw. */
+function tapLoop(taps: number, block: Block) {
+  const steps = ['xImage', 'xRow', 'xPixel', 'dyImage', 'dyRow', 'pixel'] as const;
+  const code = new FunctionCode(['x', 'dy', 'dw', 'blocks', 'images', 'rows', 'pixels', ...steps]);
+  const { x, dy, dw, blocks, images, rows, pixels, xImage, xRow, xPixel, dyImage, dyRow, pixel } = code.parameters;
+  const { lanes, width } = block;
+  const offsets = offsetsOf(block);
+  const address = () => code.variable('i32', i32.constant(0));
+  const [xStart, dyStart, xLine, dyLine, dyAt, to] = [address(), address(), address(), address(), address(), address()];
+  const xs = Array.from({ length: taps }, () => address());
+  const sums = xs.map(() => offsets.map(() => code.variable(lanes.type, lanes.zero)));
+  const factors = offsets.map(() => code.variable(lanes.type, lanes.zero));
+  const addPixel = () => {
+    for (const [i, factor] of factors.entries()) code.set(factor, lanes.load(dyAt, offsets[i]));
+    for (const [tap, ofTap] of sums.entries()) {
+      const valueAt = (offset: number) => lanes.load(xs[tap] as Local, offset);
+      for (const [i, sum] of ofTap.entries()) code.set(sum, lanes.multiplyAdd(valueAt(offsets[i] as number), factors[i] as Local, sum));
+    }
+    for (const at of xs) code.advance(at, xPixel);
+    code.advance(dyAt, pixel);
+  };
+  const addRow = () => {
+    for (const [tap, at] of xs.entries()) code.set(at, tap === 0 ? xLine : i32.add(xs[tap - 1] as Local, pixel));
+    code.set(dyAt, dyLine);
+    code.repeat(pixels, addPixel);
+    code.advance(xLine, xRow);
+    code.advance(dyLine, dyRow);
+  };
+  const addImage = () => {
+    code.set(xLine, xStart);
+    code.set(dyLine, dyStart);
+    code.repeat(rows, addRow);
+    code.advance(xStart, xImage);
+    code.advance(dyStart, dyImage);
+  };
+  code.repeat(blocks, () => {
+    for (const sum of sums.flat()) code.set(sum, lanes.zero);
+    code.set(xStart, x);
+    code.set(dyStart, dy);
+    code.repeat(images, addImage);
+    code.set(to, dw);
+    for (const ofTap of sums) {
+      for (const [i, sum] of ofTap.entries()) {
+        code.store(lanes, { address: to, offset: offsets[i] as number, value: lanes.add(lanes.load(to, offsets[i]), sum) });
+      }
+      code.advance(to, pixel);
+    }
+    for (const base of [x, dy, dw]) code.advance(base, i32.constant(4 * width));
+  });
+  return code;
+}
+
+/** By taps, and by channels. */
+const LOOPS = mapKeys(TAPS, (taps) => mapKeys(WIDTHS, (width) => loopOn(() => tapLoop(taps, BLOCKS[width]))));
+
+interface BandWork {
+  readonly info: ConvolutionInfo;
+  readonly bands: InputBands;
+  readonly band: Band;
+  /** Addresses of the band's first window, of its first pixel of dy, and of dw. */
+  readonly x: number;
+  readonly dy: number;
+  readonly dw: number;
+}
+
+function addBand(backend: BackendWasm, { info, bands, band, x, dy, dw }: BandWork): void {
+  const { filterHeight, filterWidth, strideHeight, strideWidth, outChannels, outHeight, outWidth } = info;
+  const pixel = 4 * outChannels;
+  for (const taps of cutIntoBlocks(filterWidth, TAPS)) {
+    for (const channels of cutIntoBlocks(outChannels, WIDTHS)) {
+      const loop = LOOPS[taps.width][channels.width](backend);
+      for (let k = 0; k < filterHeight; k++) {
+        for (let l = taps.start; l < taps.start + taps.width * taps.blocks; l += taps.width) {
+          loop({
+            x: x + k * bands.rowStep + l * pixel + 4 * channels.start,
+            dy: dy + 4 * channels.start,
+            dw: dw + (k * filterWidth + l) * pixel + 4 * channels.start,
+            blocks: channels.blocks,
+            images: band.samples,
+            rows: band.rows,
+            pixels: outWidth,
+            xImage: bands.imageStep,
+            xRow: strideHeight * bands.rowStep,
+            xPixel: strideWidth * pixel,
+            dyImage: outHeight * outWidth * pixel,
+            dyRow: outWidth * pixel,
+            pixel,
+          });
+        }
+      }
+    }
+  }
+}
+
+const filterGradient: KernelBody = ({ inputs, attrs, backend }) => {
+  const { x: given, dy } = inputs as { x: tf.Tensor4D; dy: tf.Tensor4D };
+  const info = describeConvolution({ inputShape: given.shape, filterShape: attrs.filterShape as number[], attrs, depthwise: true });
+  const { outHeight, outWidth, outChannels, inChannels } = info;
+  const x = outChannels === inChannels ? given : repeatChannels(given, outChannels / inChannels);
+  const dw = backend.makeOutput([...info.filterShape], 'float32');
+  const to = addressOf(backend, dw);
+  clearMemory(backend, to, 4 * tf.util.sizeFromShape(dw.shape));
+  const windows = { ...windowsOf(info), inChannels: outChannels };
+  const size = bandSize(windows, Math.floor(BAND_BYTES / (4 * outWidth * outChannels * (1 + info.strideHeight * info.strideWidth))));
+  const bands = new InputBands(backend, windows, size);
+  withScratch(backend, bands.frameCount, (frame) => {
+    bands.clear(frame);
+    for (const band of bandsOf(windows, size)) {
+      const from = addressOf(backend, dy) + 4 * (band.first * outHeight + band.row) * outWidth * outChannels;
+      addBand(backend, { info, bands, band, x: bands.read(addressOf(backend, x), frame, band), dy: from, dw: to });
+    }
+  });
+  if (x !== given) x.dispose();
+  return dw;
+};
+
+/** Each channel `times` times, one beside the other; the caller disposes it. */
+function repeatChannels(x: tf.Tensor4D, times: number): tf.Tensor {
+  const [batch, height, width, channels] = x.shape;
+  return tf.tidy(() => tf.reshape(tf.tile(tf.reshape(x, [-1, 1]), [1, times]), [batch, height, width, channels * times]));
+}
+
+export const depthwiseFilterGradients: readonly WasmKernel[] = [
+  { name: tf.DepthwiseConv2dNativeBackpropFilter, build: () => filterGradient },
+];

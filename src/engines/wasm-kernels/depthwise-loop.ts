@@ -1,0 +1,138 @@
+/**
+ * Depthwise convolution: each channel by a filter of its own. Four pixels by four channels of the output are held in variables
+ * while their windows are read.
+ * Legend: x_NHWC input, w_KLC filter, y_NPQC output.
+ */
+
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import { FunctionCode, i32, type Lanes, type Local } from './assembler.js';
+import { BLOCKS, cutIntoBlocks, mapKeys } from './column-block.js';
+import { bandSize, bandsOf, InputBands, type Windows } from './input-band.js';
+import { loopOn, withScratch } from './loop-module.js';
+
+const PIXELS = [4, 3, 2, 1] as const;
+const WIDTHS = [4, 1] as const;
+/** Bytes of a frame: half of a small second-level cache. */
+const BAND_BYTES = 2 ** 17;
+
+const STEPS = ['xImage', 'xRow', 'xPixel', 'xLine', 'xTap', 'wLine', 'wTap', 'yImage', 'yRow', 'yPixel'] as const;
+
+/** `xRow` and `xPixel` lead to the next window, `xLine` and `xTap` to the next place in it, as `wLine` and `wTap` do in the filter. */
+function tileLoop(pixels: number, lanes: Lanes) {
+  const code = new FunctionCode(['x', 'w', 'y', 'images', 'rows', 'tiles', 'blocks', 'filterHeight', 'filterWidth', ...STEPS]);
+  const { x, w, y, images, rows, tiles, blocks, filterHeight, filterWidth } = code.parameters;
+  const { xImage, xRow, xPixel, xLine, xTap, wLine, wTap, yImage, yRow, yPixel } = code.parameters;
+  const address = (value = i32.constant(0)) => code.variable('i32', value);
+  const [xStart, yStart, xTile, yTile, channel] = [address(), address(), address(), address(), address()];
+  const [xFilter, wFilter, wAt, yAt] = [address(), address(), address(), address()];
+  const xs = Array.from({ length: pixels }, () => address());
+  const tileSteps = [xPixel, yPixel].map((step) => address(i32.multiply(step, i32.constant(pixels)))) as [Local, Local];
+  const sums = xs.map(() => code.variable(lanes.type, lanes.zero));
+  const factor = code.variable(lanes.type, lanes.zero);
+  const addTap = () => {
+    code.set(factor, lanes.load(wAt));
+    for (const [p, sum] of sums.entries()) code.set(sum, lanes.multiplyAdd(lanes.load(xs[p] as Local), factor, sum));
+    for (const at of xs) code.advance(at, xTap);
+    code.advance(wAt, wTap);
+  };
+  const addFilterRow = () => {
+    for (const [p, at] of xs.entries()) code.set(at, p === 0 ? xFilter : i32.add(xs[p - 1] as Local, xPixel));
+    code.set(wAt, wFilter);
+    code.repeat(filterWidth, addTap);
+    code.advance(xFilter, xLine);
+    code.advance(wFilter, wLine);
+  };
+  const computeBlock = () => {
+    for (const sum of sums) code.set(sum, lanes.zero);
+    code.set(xFilter, i32.add(xTile, channel));
+    code.set(wFilter, i32.add(w, channel));
+    code.repeat(filterHeight, addFilterRow);
+    code.set(yAt, i32.add(yTile, channel));
+    for (const sum of sums) {
+      code.store(lanes, { address: yAt, value: sum });
+      code.advance(yAt, yPixel);
+    }
+    code.advance(channel, i32.constant(4 * lanes.count));
+  };
+  const computeTile = () => {
+    code.set(channel, i32.constant(0));
+    code.repeat(blocks, computeBlock);
+    code.advance(xTile, tileSteps[0]);
+    code.advance(yTile, tileSteps[1]);
+  };
+  const computeRow = () => {
+    code.set(xTile, xStart);
+    code.set(yTile, yStart);
+    code.repeat(tiles, computeTile);
+    code.advance(xStart, xRow);
+    code.advance(yStart, yRow);
+  };
+  code.repeat(images, () => {
+    code.set(xStart, x);
+    code.set(yStart, y);
+    code.repeat(rows, computeRow);
+    code.advance(x, xImage);
+    code.advance(y, yImage);
+  });
+  return code;
+}
+
+/** By pixels, and by channels. */
+const TILES = mapKeys(PIXELS, (pixels) => mapKeys(WIDTHS, (width) => loopOn(() => tileLoop(pixels, BLOCKS[width].lanes))));
+
+export interface DepthwiseConvolution {
+  readonly windows: Windows;
+  /** Address of the images. */
+  readonly x: number;
+  /** Address of the first tap's weights, and the bytes to the next line and the next tap. */
+  readonly w: number;
+  readonly wLine: number;
+  readonly wTap: number;
+  /** Address of the output, and the bytes from one pixel, row and image of it to the next. */
+  readonly y: number;
+  readonly yPixel: number;
+  readonly yRow: number;
+  readonly yImage: number;
+}
+
+/** Writes y; what lies between its pixels stays as it is. */
+export function convolveDepthwise(backend: BackendWasm, convolution: DepthwiseConvolution): void {
+  const { windows, x, w, wLine, wTap, y, yPixel, yRow, yImage } = convolution;
+  const { batch, outHeight, outWidth, inChannels, strideHeight, strideWidth } = windows;
+  if (batch * outHeight * outWidth * inChannels === 0) return;
+  const pixel = 4 * inChannels;
+  const size = bandSize(windows, Math.floor(BAND_BYTES / (pixel * outWidth * strideWidth * strideHeight)));
+  const bands = new InputBands(backend, windows, size);
+  withScratch(backend, bands.frameCount, (frame) => {
+    bands.clear(frame);
+    for (const band of bandsOf(windows, size)) {
+      const from = bands.read(x, frame, band);
+      const to = y + band.first * yImage + band.row * yRow;
+      for (const tile of cutIntoBlocks(outWidth, PIXELS)) {
+        for (const channels of cutIntoBlocks(inChannels, WIDTHS)) {
+          TILES[tile.width][channels.width](backend)({
+            x: from + tile.start * strideWidth * pixel + 4 * channels.start,
+            w: w + 4 * channels.start,
+            y: to + tile.start * yPixel + 4 * channels.start,
+            images: band.samples,
+            rows: band.rows,
+            tiles: tile.blocks,
+            blocks: channels.blocks,
+            filterHeight: windows.filterHeight,
+            filterWidth: windows.filterWidth,
+            xImage: bands.imageStep,
+            xRow: strideHeight * bands.rowStep,
+            xPixel: strideWidth * pixel,
+            xLine: bands.rowStep,
+            xTap: pixel,
+            wLine,
+            wTap,
+            yImage,
+            yRow,
+            yPixel,
+          });
+        }
+      }
+    }
+  });
+}
