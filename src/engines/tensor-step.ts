@@ -167,17 +167,23 @@ class Trainer {
     assert(held !== null, 'the second half of a step without its first: no forward is open, or another step or abandon() has dropped it');
     assert((targets_BK !== null) === this.needsTargets, this.needsTargets ? 'a teacher must be heard' : 'no teacher is heard');
     this.#open = null;
-    return tf.tidy(() => {
-      let kept!: LossOutputs;
-      const { grads } = held.gradients(() => {
-        const batch = { logits_BK: held.output, labels_B, targets_BK };
-        const { sum, count, terms } = this.#loss.sum(batch, { temperature: knob(knobs, 'temperature'), alpha: knob(knobs, 'alpha') });
-        kept = { lossSum: tf.keep(sum), terms: mapTerms(terms, (term) => tf.keep(term)) };
-        return tf.div(sum, count) as tf.Scalar;
-      }, this.#variables);
-      this.optimizer.apply(grads, coefficientsOf(knobs));
-      return { lossSum: handOver(kept.lossSum), terms: mapTerms(kept.terms, handOver) };
-    });
+    const kept: LossOutputs[] = [];
+    try {
+      return tf.tidy(() => {
+        const { grads } = held.gradients(() => {
+          const batch = { logits_BK: held.output, labels_B, targets_BK };
+          const { sum, count, terms } = this.#loss.sum(batch, { temperature: knob(knobs, 'temperature'), alpha: knob(knobs, 'alpha') });
+          // Beyond the gradient's own scope.
+          kept.push({ lossSum: tf.keep(sum), terms: mapTerms(terms, (term) => tf.keep(term)) });
+          return tf.div(sum, count) as tf.Scalar;
+        }, this.#variables);
+        this.optimizer.apply(grads, coefficientsOf(knobs));
+        const { lossSum, terms } = present(kept[0], 'the loss');
+        return { lossSum: tf.clone(lossSum), terms: mapTerms(terms, (term) => tf.clone(term)) };
+      });
+    } finally {
+      for (const { lossSum, terms } of kept) tf.dispose([lossSum, ...Object.values(terms)]);
+    }
   }
 
   abandon(): void {
@@ -203,11 +209,4 @@ function coefficientsOf(knobs: KnobTensors): KnobTensors {
 
 function mapTerms(terms: LossTerms, map: (term: tf.Scalar) => tf.Scalar): LossTerms {
   return Object.fromEntries(Object.entries(terms).map(([name, term]) => [name, map(term)]));
-}
-
-/** From one that was kept beyond the gradient's own scope to one of the scope that is open now. */
-function handOver(kept: tf.Scalar): tf.Scalar {
-  const own = tf.clone(kept);
-  kept.dispose();
-  return own;
 }

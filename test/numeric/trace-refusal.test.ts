@@ -210,17 +210,26 @@ describeTensorflow('refused, and none the worse for it', () => {
     expect(traced.predict(batch.images, SIZE)).toEqual(traced.predict(batch.images, SIZE));
   });
 
-  test('a step that fails fails as it does eagerly, and again at the next call', () => {
-    undo.push(
-      replaceLoss('cross-entropy', () => {
+  test.each([
+    [
+      'in its loss',
+      'a defect of the loss',
+      () => {
         throw new Error('a defect of the loss');
-      }),
-    );
+      },
+    ],
+    [
+      'on the way back',
+      'gradient function not found for TopK',
+      (batch: LossBatch) => scaled(batch, () => tf.sum(tf.topk(batch.logits_BK, 2).values)),
+    ],
+  ] as const)('a step that fails %s fails as it does eagerly, and again at the next call', (_, message, loss) => {
+    undo.push(replaceLoss('cross-entropy', loss));
     const { traced, notices, dispose } = smallPair();
     undo.push(dispose);
     const [batch, knobs] = callOf(0);
-    for (let i = 0; i < 2; i++) expect(() => traced.step(batch, knobs)).toThrow('a defect of the loss');
-    expect(notices).toMatchObject([{ traced: false, reason: 'the step fails while it is recorded: a defect of the loss' }]);
+    for (let i = 0; i < 2; i++) expect(() => traced.step(batch, knobs)).toThrow(message);
+    expect(notices).toMatchObject([{ traced: false, reason: expect.stringMatching(`^the step fails while it is recorded: .*${message}`) }]);
   });
 
   test('a graph that fails in the course of things says what TensorFlow says, holds nothing, and goes on', () => {
