@@ -9,7 +9,7 @@ import '@tensorflow/tfjs-layers';
 import { BATCH_NORM_TRAINING } from '../nn/batch-norm.js';
 
 /** Takes `dy` and `saved`, and the activation's attributes. */
-export type ActivationGradientKernel = 'ReluGrad' | 'Relu6Grad' | 'LeakyReluGrad' | 'SigmoidGrad' | 'TanhGrad';
+export type ActivationGradientKernel = 'ReluGrad' | 'Relu6Grad' | 'ClipByValueGrad' | 'LeakyReluGrad' | 'SigmoidGrad' | 'TanhGrad';
 
 interface ActivationGradient {
   /** tfjs's name of the activation. */
@@ -23,6 +23,8 @@ interface ActivationGradient {
 const ACTIVATIONS: readonly ActivationGradient[] = [
   { activation: tf.Relu, kernel: 'ReluGrad', saves: 'output' },
   { activation: tf.Relu6, kernel: 'Relu6Grad', saves: 'input' },
+  // A ReLU layer with a largest value.
+  { activation: tf.ClipByValue, kernel: 'ClipByValueGrad', saves: 'input' },
   { activation: tf.LeakyRelu, kernel: 'LeakyReluGrad', saves: 'input' },
   { activation: tf.Sigmoid, kernel: 'SigmoidGrad', saves: 'output' },
   { activation: tf.Tanh, kernel: 'TanhGrad', saves: 'output' },

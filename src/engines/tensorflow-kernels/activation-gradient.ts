@@ -4,8 +4,11 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { ActivationGradientKernel } from '../kernel-gradient.js';
 import { attributesFor, type TensorflowKernel } from './node-backend.js';
 
+/** TensorFlow has no operation for the gradient of clipping. */
+type Operation = Exclude<ActivationGradientKernel, 'ClipByValueGrad'>;
+
 /** TensorFlow's operations go by the kernels' names. True where the operation takes the gradient before what was saved. */
-const GRADIENT_FIRST: Readonly<Record<ActivationGradientKernel, boolean>> = {
+const GRADIENT_FIRST: Readonly<Record<Operation, boolean>> = {
   ReluGrad: true,
   Relu6Grad: true,
   LeakyReluGrad: true,

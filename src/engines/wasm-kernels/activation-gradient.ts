@@ -1,38 +1,75 @@
-/** The gradient of ReLU in one pass; tfjs composes it of three. */
+/** Gradients of activations in one pass; tfjs composes them of several. */
 
 import type * as tf from '@tensorflow/tfjs-core';
 import type { ActivationGradientKernel } from '../kernel-gradient.js';
-
+import type { Lanes, Value } from './assembler.js';
 import { columnLoopOn } from './column-loop.js';
 import { addressOf } from './loop-module.js';
-import type { KernelBody, WasmKernel } from './wasm-kernel.js';
+import { type KernelBody, makeVector, type WasmKernel } from './wasm-kernel.js';
 
 /** Numbers that lie side by side are as good as a matrix of few columns. */
 const COLUMNS = 16;
 
-const passWherePositive = columnLoopOn({
-  reads: ['dy', 'saved'],
-  columns: [],
-  writes: ['dx'],
-  compute: ({ dy, saved }, { whereGreater, zero }) => ({ dx: whereGreater(saved, zero, dy) }),
-});
+interface Values {
+  readonly dy: Value;
+  /** The activation's input or output, as kernel-gradient.ts says. */
+  readonly saved: Value;
+  readonly first: Value;
+  readonly second: Value;
+}
 
-const reluGradient: KernelBody = ({ inputs, backend }) => {
-  const { dy, saved } = inputs as Record<'dy' | 'saved', tf.Tensor>;
-  const dx = backend.makeOutput([...dy.shape], 'float32');
-  const addresses = { dy: addressOf(backend, dy), saved: addressOf(backend, saved), dx: addressOf(backend, dx) };
-  const rows = Math.floor(dy.size / COLUMNS);
-  const rest = dy.size - rows * COLUMNS;
-  passWherePositive(backend, addresses, { rows, columns: COLUMNS });
-  const after = 4 * rows * COLUMNS;
-  passWherePositive(
-    backend,
-    { dy: addresses.dy + after, saved: addresses.saved + after, dx: addresses.dx + after },
-    { rows: 1, columns: rest },
-  );
-  return dx;
+interface ActivationGradient {
+  /** Two numbers that `compute` has at hand. */
+  readonly constants?: (attrs: Record<string, unknown>) => readonly [number, number];
+  readonly compute: (values: Values, lanes: Lanes) => Value;
+}
+
+const GRADIENTS: Readonly<Record<ActivationGradientKernel, ActivationGradient>> = {
+  ReluGrad: { compute: ({ dy, saved }, { whereGreater, zero }) => whereGreater(saved, zero, dy) },
+  Relu6Grad: {
+    constants: () => [0, 6],
+    compute: ({ dy, saved, second }, { whereGreater, whereEqual, minimum, zero }) =>
+      whereGreater(saved, zero, whereEqual(minimum(saved, second), saved, dy)),
+  },
+  ClipByValueGrad: {
+    constants: (attrs) => [attrs.clipValueMin as number, attrs.clipValueMax as number],
+    compute: ({ dy, saved, first, second }, { whereEqual, minimum, maximum }) =>
+      whereEqual(maximum(minimum(saved, second), first), saved, dy),
+  },
+  LeakyReluGrad: {
+    constants: (attrs) => [attrs.alpha as number, 1 - (attrs.alpha as number)],
+    compute: ({ dy, saved, first, second }, { add, multiply, whereGreater, zero }) =>
+      add(multiply(dy, first), whereGreater(saved, zero, multiply(dy, second))),
+  },
+  SigmoidGrad: { compute: ({ dy, saved }, { multiply, subtract }) => multiply(dy, subtract(saved, multiply(saved, saved))) },
+  TanhGrad: { compute: ({ dy, saved }, { multiply, subtract }) => subtract(dy, multiply(dy, multiply(saved, saved))) },
 };
 
-const RELU: ActivationGradientKernel = 'ReluGrad';
+function gradient({ constants, compute }: ActivationGradient): KernelBody {
+  const loop = columnLoopOn({
+    reads: ['dy', 'saved'],
+    columns: ['first', 'second'],
+    writes: ['dx'],
+    compute: (values, lanes) => ({ dx: compute(values, lanes) }),
+  });
+  return ({ inputs, attrs, backend }) => {
+    const { dy, saved } = inputs as Record<'dy' | 'saved', tf.Tensor>;
+    const dx = backend.makeOutput([...dy.shape], 'float32');
+    const vectors = (constants?.(attrs) ?? [0, 0]).map((value) => makeVector(backend, new Float32Array(COLUMNS).fill(value)));
+    const [first, second] = vectors.map((vector) => addressOf(backend, vector)) as [number, number];
+    const rows = Math.floor(dy.size / COLUMNS);
+    const run = (start: number, size: { rows: number; columns: number }) => {
+      const [dyAt, savedAt, dxAt] = [dy, saved, dx].map((tensor) => addressOf(backend, tensor) + 4 * start) as [number, number, number];
+      loop(backend, { dy: dyAt, saved: savedAt, dx: dxAt, first, second }, size);
+    };
+    run(0, { rows, columns: COLUMNS });
+    run(rows * COLUMNS, { rows: 1, columns: dy.size - rows * COLUMNS });
+    for (const vector of vectors) backend.disposeData(vector.dataId);
+    return dx;
+  };
+}
 
-export const activationGradients: readonly WasmKernel[] = [{ name: RELU, build: () => reluGradient }];
+export const activationGradients: readonly WasmKernel[] = Object.entries(GRADIENTS).map(([name, written]) => ({
+  name,
+  build: () => gradient(written),
+}));

@@ -81,6 +81,7 @@ export interface Lanes {
   readonly multiply: (a: Value, b: Value) => Value;
   /** a b + c, rounded once where the processor and Node can (Node 22), twice where not. */
   readonly multiplyAdd: (a: Value, b: Value, c: Value) => Value;
+  readonly minimum: (a: Value, b: Value) => Value;
   readonly maximum: (a: Value, b: Value) => Value;
   /** `value` in the lanes where a > b, else zero. */
   readonly whereGreater: (a: Value, b: Value, value: Value) => Value;
@@ -109,6 +110,7 @@ export const four: Lanes = {
   subtract: operation(...simd(0xe5)),
   multiply: vectorMultiply,
   multiplyAdd: (a, b, c) => (hasRelaxed() ? relaxedMultiplyAdd(a, b, c) : vectorAdd(c, vectorMultiply(a, b))),
+  minimum: operation(...simd(0xe8)),
   maximum: operation(...simd(0xe9)),
   whereGreater: (a, b, value) => vectorAnd(vectorGreater(a, b), value),
   whereEqual: (a, b, value) => vectorAnd(vectorEqual(a, b), value),
@@ -134,6 +136,7 @@ export const one: Lanes = {
   subtract: operation(0x93),
   multiply: scalarMultiply,
   multiplyAdd: (a, b, c) => scalarAdd(c, scalarMultiply(a, b)),
+  minimum: operation(0x96),
   maximum: operation(0x97),
   whereGreater: (a, b, value) => select(value, ZERO, scalarGreater(a, b)),
   whereEqual: (a, b, value) => select(value, ZERO, scalarEqual(a, b)),
