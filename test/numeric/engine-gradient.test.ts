@@ -151,6 +151,7 @@ const OTHERS: readonly (readonly [string, Operation, number[][]])[] = [
   ['sigmoid', (x) => tf.sigmoid(x), [[3, 4, 5]]],
   ['tanh', (x) => tf.tanh(x), [[3, 4, 5]]],
   ['vector added', (x, v) => tf.add(x, v), [[4, 4, 4, 6], [6]]],
+  ['to vector added', (v, x) => tf.add(v, x), [[7], [3, 5, 7]]],
   ['vector subtracted', (x, v) => tf.sub(x, v), [[4, 4, 4, 6], [1, 1, 1, 6]]],
   ['vector times tensor', (v, x) => tf.mul(v, x), [[6], [4, 4, 4, 6]]],
   ['tensor taken from vector', (v, x) => tf.sub(v, x), [[6], [4, 4, 4, 6]]],

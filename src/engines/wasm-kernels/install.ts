@@ -5,6 +5,7 @@ import { installKernelGradients } from '../kernel-gradient.js';
 import { activationGradients } from './activation-gradient.js';
 import { batchNorms } from './batch-norm.js';
 import { batchNormTrainings } from './batch-norm-training.js';
+import { biasAdds } from './bias-add.js';
 import { blockCopies } from './block-copy.js';
 import { convolutions } from './convolution.js';
 import { convolutionFilterGradients } from './convolution-filter-gradient.js';
@@ -21,6 +22,7 @@ import type { KernelBody } from './wasm-kernel.js';
 
 const KERNELS = [
   ...activationGradients,
+  ...biasAdds,
   ...blockCopies,
   ...batchNorms,
   ...batchNormTrainings,
