@@ -21,12 +21,16 @@ export interface SideResult {
   /** Images per second of each turn, and their median. */
   readonly rates: readonly number[];
   readonly rate: number;
+  /** Images per processor second of each turn. */
+  readonly processorRates: readonly number[];
 }
 
 export interface Measured {
   readonly row: string;
   /** Of ours over the anchor's rate, turn by turn. */
   readonly ratio: Spread;
+  /** Of images per processor second: what counts on a busy machine, if each side has one thread and none spins. */
+  readonly processorRatio: Spread;
   readonly ours: SideResult;
   readonly anchor: SideResult;
   /** Anchors that were slower. */

@@ -135,7 +135,12 @@ class Field {
     const [anchor, ...others] = rest.sort((a, b) => b.rate - a.rate);
     if (first === undefined || anchor === undefined) throw new Error('a row has two sides');
     for (const side of [first, ...rest]) this.#noteShares(side);
-    return { row: this.#row.name, ratio: spreadOf(ratios(first.rates, anchor.rates)), ours: first, anchor, others, notes: this.#notes };
+    return {
+      row: this.#row.name,
+      ratio: spreadOf(ratios(first.rates, anchor.rates)),
+      processorRatio: spreadOf(ratios(first.processorRates, anchor.processorRates)),
+      ...{ ours: first, anchor, others, notes: this.#notes },
+    };
   }
 
   async #warmUp(side: Side): Promise<Player> {
@@ -184,6 +189,8 @@ function processorSecondsOf(sides: readonly Side[]): number | null {
 }
 
 function resultOf({ side, warmUp, turns }: Player): SideResult {
-  const rates = turns.map(({ steps, seconds }) => (steps * side.imagesPerStep) / seconds);
-  return { name: side.name, warmUp, turns, rates, rate: median(rates) };
+  const ratesBy = (secondsOf: (turn: Turn) => number) => turns.map((turn) => (turn.steps * side.imagesPerStep) / secondsOf(turn));
+  const rates = ratesBy(({ seconds }) => seconds);
+  const processorRates = ratesBy(({ processorSeconds }) => processorSeconds);
+  return { name: side.name, warmUp, turns, rates, rate: median(rates), processorRates };
 }

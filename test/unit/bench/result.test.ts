@@ -7,10 +7,18 @@ import { jsonLine, type Measured, type SideResult, table } from '../../bench/res
 import { fallsOrWhy } from '../../bench/rows/wasm-rows.js';
 import { median, normOf, normOfDifference, ratios, spreadOf, stepsPerTurn } from '../../bench/statistics.js';
 
-const side = (name: string, rate: number): SideResult => ({ name, rate, rates: [rate], turns: [], warmUp: { steps: 20, seconds: 1 } });
+const side = (name: string, rate: number): SideResult => ({
+  name,
+  rate,
+  rates: [rate],
+  processorRates: [rate],
+  turns: [],
+  warmUp: { steps: 20, seconds: 1 },
+});
 const measured: Measured = {
   row: 'kd-step',
   ratio: { median: 1.15234, min: 1.1, max: 1.2 },
+  processorRatio: { median: 1.15, min: 1.1, max: 1.2 },
   ours: side('Stillhouse', 360.123),
   anchor: side('PyTorch compile', 312.5),
   others: [side('PyTorch eager', 290)],

@@ -1,0 +1,30 @@
+/** `npm run bench` from the sources to its lines, on the smallest row that needs nothing but npm. */
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { packageFolder } from '../../src/process/package-folder.js';
+
+test('the bench measures a row, skips one that lacks its anchor, and keeps the raw figures', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'stillhouse-test-'));
+  try {
+    const out = join(folder, 'raw.json');
+    const size = ['--batch', '2', '--pairs', '2', '--warm-up', '1', '--turn', '0.01', '--out', out];
+    const args = ['test/bench/start.mjs', '--rows', 'wasm-student-step,kd-step', '--json', ...size];
+    const { stdout, stderr, status } = spawnSync(process.execPath, args, { cwd: packageFolder, encoding: 'utf8' });
+    expect(status, stderr).toBe(0);
+    const [step, skipped] = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(skipped).toEqual({ row: 'kd-step', skipped: 'no --torch PYTHON' });
+    expect(step).toMatchObject({ row: 'wasm-student-step', anchorName: expect.stringContaining('convolutions') });
+    for (const name of ['ratio', 'min', 'max', 'ours', 'anchor']) expect(step?.[name], name).toBeGreaterThan(0);
+    const raw = JSON.parse(readFileSync(out, 'utf8')) as { results: { ours: { turns: unknown[] } }[] };
+    expect(raw.results[0]?.ours.turns).toHaveLength(2);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
