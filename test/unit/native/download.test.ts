@@ -29,7 +29,8 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'stillhouse download '));
   file = join(folder, 'a folder', 'file.whl');
   server = await startFileServer();
-  dispatcher = new Agent({ bodyTimeout: 200 });
+  // Silence that a busy machine may make by itself is shorter.
+  dispatcher = new Agent({ bodyTimeout: 1_000 });
   notes = [];
   progress = [];
 });
@@ -120,9 +121,12 @@ describe('a connection that is lost', () => {
     serve({ cutAfter: 40_000 });
     await fetchFile();
     expectWhole();
-    const starts = Array.from({ length: 7 }, (_, i) => `GET /file bytes=${(i + 1) * 40_000}-`);
-    expect(server.requests).toEqual(['GET /file', ...starts]);
-    expect(notes).toHaveLength(7);
+    // What comes together with the cut may be lost with it: then there are more connections, none further back.
+    const starts = server.requests.map((request) => Number(/bytes=(\d+)-/.exec(request)?.[1] ?? 0));
+    expect(starts[0]).toBe(0);
+    expect(starts).toEqual(starts.toSorted((one, other) => one - other));
+    expect(new Set(starts).size).toBeGreaterThanOrEqual(8);
+    expect(notes).toHaveLength(starts.length - 1);
   });
 
   test('counts as lost when it is silent', async () => {
@@ -133,12 +137,10 @@ describe('a connection that is lost', () => {
   });
 
   test('for good leaves what has come, for the next call', async () => {
-    serve({ cutAfter: HALF });
+    serve({ stallAfter: HALF });
     const cut = fetchFile();
-    await new Promise<void>((resolve) => {
-      const look = (): void => void (progress.some((bytes) => bytes >= 100_000) ? resolve() : setImmediate(look));
-      look();
-    });
+    // The first request is answered as above, those after it with an error.
+    await server.requested;
     server.files.set('/file', { content: CONTENT, status: 503 });
     await expect(cut).rejects.toMatchObject({
       code: 'install.stopped',
