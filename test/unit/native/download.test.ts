@@ -118,14 +118,14 @@ describe('what an earlier call left', () => {
 
 describe('a connection that is lost', () => {
   test('is made again, from where it was, as long as each brings something', async () => {
-    serve({ cutAfter: 40_000 });
+    serve({ cutAfter: HALF });
     await fetchFile();
     expectWhole();
     // What comes together with the cut may be lost with it: then there are more connections, none further back.
     const starts = server.requests.map((request) => Number(/bytes=(\d+)-/.exec(request)?.[1] ?? 0));
     expect(starts[0]).toBe(0);
     expect(starts).toEqual(starts.toSorted((one, other) => one - other));
-    expect(new Set(starts).size).toBeGreaterThanOrEqual(8);
+    expect(new Set(starts).size).toBeGreaterThanOrEqual(2);
     expect(notes).toHaveLength(starts.length - 1);
   });
 
