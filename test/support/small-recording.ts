@@ -37,9 +37,9 @@ export function small() {
     outputs: {} as Record<string, Value>,
   };
   type Input = Value | 'x';
-  const valueOf = (input: Input): Value => (input === 'x' ? { from: 'feed', name: 'x' } : input);
+  const valueOfInput = (input: Input): Value => (input === 'x' ? { from: 'feed', name: 'x' } : input);
   const add = (op: string, inputs: Input[], outputs: TensorType[], attributes = [type('T', float32)]): Value => {
-    const index = recording.operations.push({ op, attributes, inputs: inputs.map(valueOf), outputs }) - 1;
+    const index = recording.operations.push({ op, attributes, inputs: inputs.map(valueOfInput), outputs }) - 1;
     return { from: 'operation', index, output: 0 };
   };
   const conv = (input: Input, weights: number | Value) =>
