@@ -11,6 +11,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { assert } from '../base/assert.js';
+import { releaseAsPassed } from './tape-release.js';
 
 type Tape = ReturnType<typeof tf.engine>['state']['activeTape'];
 
@@ -70,7 +71,9 @@ function gradientsOf(tape: Tape, { loss, variables, dispose }: HeldGradient): Re
     return tf.variableGrads(() => {
       // The operations of the loss go on where the forward pass ended.
       state.activeTape = tape;
-      return loss();
+      const value = loss();
+      releaseAsPassed(tape);
+      return value;
     }, variables);
   } finally {
     dispose();
