@@ -4,11 +4,9 @@
  */
 
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { createReadStream, createWriteStream, statSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { createReadStream, statSync } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Dispatcher, fetch, type Headers, type Response } from 'undici';
 import type { Clock } from '../base/clock.js';
@@ -140,23 +138,20 @@ async function receive(response: Response, { what, partial, start, context }: Re
     );
   }
   if (body === null) return;
-  let done = from;
-  const meter = new Transform({
-    transform(chunk: Buffer, _encoding, pass) {
-      done += chunk.length;
-      context.onProgress(Math.min(done, what.bytes));
-      // More than the file has: what comes is another one.
-      if (done > what.bytes) pass(damaged(what, `the server sends more than ${what.bytes} bytes`));
-      else pass(null, chunk);
-    },
-  });
   // Without a range the file comes from its beginning.
-  const file = createWriteStream(partial, { flags: from === 0 ? 'w' : 'a' });
+  const file = await open(partial, from === 0 ? 'w' : 'a');
   try {
-    await pipeline(Readable.fromWeb(body), meter, file);
+    let done = from;
+    // One piece is on disk before the next is asked for: a connection that is lost takes with it what has not been asked for.
+    for await (const piece of body as AsyncIterable<Uint8Array>) {
+      done += piece.length;
+      // More than the file has: what comes is another one.
+      if (done > what.bytes) throw damaged(what, `the server sends more than ${what.bytes} bytes`);
+      await file.appendFile(piece);
+      context.onProgress(done);
+    }
   } finally {
-    // A write that is still on its way belongs to the part that the next connection goes on after.
-    if (!file.closed) await once(file, 'close');
+    await file.close();
   }
 }
 

@@ -28,6 +28,8 @@ export interface FileServer {
   readonly requests: string[];
   /** Resolves with the first request. */
   readonly requested: Promise<void>;
+  /** Cuts all connections that are open. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -53,6 +55,7 @@ export async function startFileServer(files: Readonly<Record<string, Served>> = 
     files: served,
     requests,
     requested,
+    cut: () => server.closeAllConnections(),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
