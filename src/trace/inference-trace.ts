@@ -14,7 +14,7 @@ import type { RecordedCall } from './record.js';
 import type { Recording } from './recording.js';
 import { refuseWhatFails, TraceRefusal } from './refusal.js';
 import { openSession, type Session } from './session.js';
-import { assertSameProgram, imageFeeds, LOGITS, otherImages, recordInfer } from './step-recording.js';
+import { assertSameProgram, IMAGES, LOGITS, otherImages, recordInfer } from './step-recording.js';
 import type { Precision } from './trace-notice.js';
 
 export interface InferenceTraceOptions {
@@ -38,7 +38,7 @@ export function traceInference(options: InferenceTraceOptions): InferenceTrace {
   const trace = refuseWhatFails(() => {
     const named = nameBiasAdds(first.recording);
     const recording = precision === 'bf16' ? toBfloat16(named) : named;
-    return new InferenceTrace(openSession(inferenceGraph(recording)), options);
+    return new InferenceTrace(openSession(inferenceGraph(recording)), options.size);
   });
   try {
     const tolerance = precision === 'bf16' ? BF16_TOLERANCE : FP32_TOLERANCE;
@@ -69,20 +69,17 @@ function inferenceGraph(recording: Recording): Graph {
 /** A proven inference of one batch size. */
 export class InferenceTrace {
   readonly #session: Session;
-  readonly #inputShape: readonly number[];
   /** B. */
   readonly size: number;
 
-  constructor(session: Session, { inputShape, size }: InferenceTraceOptions) {
+  constructor(session: Session, size: number) {
     this.#session = session;
-    this.#inputShape = inputShape;
     this.size = size;
   }
 
   /** Logits [B, K] of exactly B images. */
   infer(images: Float32Array): Float32Array {
-    const { data } = present(imageFeeds(images, this.size, this.#inputShape).images, 'images');
-    return present(this.#session.call(INFER, { images: data })[LOGITS], LOGITS) as Float32Array;
+    return present(this.#session.call(INFER, { [IMAGES]: images })[LOGITS], LOGITS) as Float32Array;
   }
 
   close(): void {

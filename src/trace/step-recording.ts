@@ -20,7 +20,8 @@ export const LOSS_SUM = 'loss';
 export const LOGITS = 'logits';
 export const TERM = 'term.';
 
-const IMAGES = 'images';
+/** The name of the feed that has the pixels. */
+export const IMAGES = 'images';
 const LABELS = 'labels';
 const TARGETS = 'targets';
 

@@ -1,14 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 // tfjs-core alone knows no gradients: this registers them.
 import '@tensorflow/tfjs-layers';
-import { beforeAll, describe, expect, test } from 'vitest';
-import type { EngineName, TrainingStage } from '../../src/config/schema.js';
-import { openEngine } from '../../src/engines/catalogue.js';
+import { describe, expect, test } from 'vitest';
+import type { TrainingStage } from '../../src/config/schema.js';
 import { LOSSES } from '../../src/losses/catalogue.js';
 import type { LossBatch, LossSum } from '../../src/losses/loss-method.js';
 import { stageLoss } from '../../src/losses/stage-loss.js';
+import { describeEachEngine } from '../support/each-engine.js';
 import { crossEntropyOf, differences, softTermOf, someLogits } from '../support/loss-reference.js';
-import { describeTensorflow } from '../support/tensorflow-engine.js';
 
 type Rows = readonly (readonly number[])[];
 
@@ -49,21 +48,13 @@ const ce = (batch: LossBatch) => LOSSES['cross-entropy'].sum(batch, {});
 const smoothed = (epsilon: number) => (batch: LossBatch) => LOSSES['label-smoothing'].sum(batch, { epsilon });
 const soft = (temperature: number) => (batch: LossBatch) => LOSSES.hinton.sum(batch, { temperature: tf.scalar(temperature) });
 
-describe('cpu', () => suite('cpu'));
-describe('wasm', () => suite('wasm'));
-describeTensorflow('tensorflow', () => suite('tensorflow'));
-
-function suite(engine: EngineName): void {
-  beforeAll(async () => {
-    await openEngine(engine);
-  });
-
+describeEachEngine(() => {
   byHand();
   lossOfStage();
   goldenNumbers();
   finiteDifferences();
   properties();
-}
+});
 
 function byHand(): void {
   describe('by hand', () => {

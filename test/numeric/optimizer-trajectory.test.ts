@@ -1,10 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.js';
-import type { EngineName, OptimizerRecipe } from '../../src/config/schema.js';
-import { openEngine } from '../../src/engines/catalogue.js';
+import type { OptimizerRecipe } from '../../src/config/schema.js';
 import { Optimizer } from '../../src/optim/optimizer.js';
-import { describeTensorflow } from '../support/tensorflow-engine.js';
+import { describeEachEngine } from '../support/each-engine.js';
 
 type Sgd = Extract<OptimizerRecipe, { name: 'sgd' }>;
 type Adam = Extract<OptimizerRecipe, { name: 'adam' }>;
@@ -108,19 +107,11 @@ function expectClose(found: readonly number[][], expected: readonly number[][]):
   });
 }
 
-describe('cpu', () => suite('cpu'));
-describe('wasm', () => suite('wasm'));
-describeTensorflow('tensorflow', () => suite('tensorflow'));
-
-function suite(engine: EngineName): void {
-  beforeAll(async () => {
-    await openEngine(engine);
-  });
-
+describeEachEngine(() => {
   documentedAlgorithm();
   byHand();
   slots();
-}
+});
 
 function documentedAlgorithm(): void {
   describe('20 steps, the rate falling to a tenth after 10, agree with the documented algorithm', () => {

@@ -1,12 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { beforeAll, describe, expect, test } from 'vitest';
-import type { EngineName, OptimizerRecipe, TrainingStage } from '../../src/config/schema.js';
-import { openEngine } from '../../src/engines/catalogue.js';
+import { describe, expect, test } from 'vitest';
+import type { OptimizerRecipe, TrainingStage } from '../../src/config/schema.js';
 import { buildEagerStep } from '../../src/engines/eager-step.js';
 import type { StepProgram } from '../../src/engines/step-program.js';
 import { buildModel } from '../../src/nn/build.js';
+import { describeEachEngine } from '../support/each-engine.js';
 import { crossEntropyOf } from '../support/loss-reference.js';
-import { describeTensorflow } from '../support/tensorflow-engine.js';
 import { distilStage, linearModel, noiseBatch, normModel, trainStage } from '../support/training.js';
 
 const SHAPE = { inputShape: [4, 4, 3], classes: 4 } as const;
@@ -28,21 +27,13 @@ function steps(program: StepProgram, from: number, to: number, taught = false): 
   for (let t = from; t < to; t++) program.step(noiseBatch(t, { ...SHAPE, size: t % 2 === 1 ? 2 : 4, taught }), KNOBS);
 }
 
-describe('cpu', () => suite('cpu'));
-describe('wasm', () => suite('wasm'));
-describeTensorflow('tensorflow', () => suite('tensorflow'));
-
-function suite(engine: EngineName): void {
-  beforeAll(async () => {
-    await openEngine(engine);
-  });
-
+describeEachEngine(() => {
   memory();
   continuation();
   batchNorm();
   results();
   brokenInvariants();
-}
+});
 
 function memory(): void {
   describe('memory', () => {
