@@ -9,7 +9,7 @@ import type { EngineName, TrainingStage } from '../../src/config/schema.js';
 import { buildStep, type StepNotice } from '../../src/engines/choose-step.js';
 import { engineEnvironment } from '../../src/engines/engine-environment.js';
 import type { StepProgram } from '../../src/engines/step-program.js';
-import { processorEnvironment } from './processor-environment.js';
+import { describeProcessor } from '../../src/native/system.js';
 import { Unusable } from './protocol.js';
 import type { RowSettings, SideStart } from './row.js';
 import type { Precision } from './training-case.js';
@@ -49,13 +49,13 @@ export function openOurProgram({ engine, model, stage, inputShape, trace, precis
 }
 
 /** How the side of ours in `sides/training-side.ts` is started, over the case in the row's folder. */
-export function ourSide(settings: RowSettings, engine: EngineName, precision: Precision): SideStart {
+export function ourSide(settings: RowSettings, engine: EngineName): SideStart {
   const { folder, trace, threads, batch } = settings;
   return {
     label: `Stillhouse ${engine}`,
     command: process.execPath,
     args: [fileURLToPath(new URL('./sides/training-side.js', import.meta.url)), folder, engine, trace],
-    env: { ...processorEnvironment(precision), ...engineEnvironment({ threads, inherited: process.env }) },
+    env: engineEnvironment({ threads, processor: describeProcessor(), inherited: process.env }),
     imagesPerStep: batch,
   };
 }

@@ -56,7 +56,7 @@ export const trainingRows: readonly Row[] = ROWS.map(({ name, what, kind, precis
         env: processorEnvironment(precision),
       });
     return {
-      ours: ourSide(settings, 'tensorflow', precision),
+      ours: ourSide(settings, 'tensorflow'),
       anchors: [anchor('eager'), anchor('compile')],
       compare: (ours, anchor) => compareAnswers({ training, ours, anchor }),
     } satisfies Contest;

@@ -44,7 +44,7 @@ export const wasmRows: readonly Row[] = ROWS.map(({ name, what, kind, operations
     await writeTrainingCase({ folder, batch, kind, precision: 'fp32', threads: 1, batches: 1, gateSteps: 3 });
     const script = fileURLToPath(new URL('../sides/convolution-side.js', import.meta.url));
     return {
-      ours: ourSide({ ...settings, threads: 1 }, 'wasm', 'fp32'),
+      ours: ourSide({ ...settings, threads: 1 }, 'wasm'),
       anchors: [
         {
           label: "tfjs wasm's convolutions",

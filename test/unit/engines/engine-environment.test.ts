@@ -36,11 +36,15 @@ function busyThreads({ shares }: Computed): number {
   return shares.filter((share) => share > 0.2 * sum).length;
 }
 
-test('every variable is there, and what the user has set of the log level stays', () => {
-  const variables = { TF_NUM_INTRAOP_THREADS: '3', TF_NUM_INTEROP_THREADS: '3', OMP_NUM_THREADS: '3' };
-  expect(engineEnvironment({ threads: 3, processor: '', inherited: {} })).toEqual({ ...variables, TF_CPP_MIN_LOG_LEVEL: '2' });
-  const inherited = { TF_CPP_MIN_LOG_LEVEL: '0', TF_NUM_INTRAOP_THREADS: '8' };
-  expect(engineEnvironment({ threads: 3, processor: '', inherited })).toEqual({ ...variables, TF_CPP_MIN_LOG_LEVEL: '0' });
+test('every variable is there, and what the user has set of the log level and of the allocator stays', () => {
+  const threads = { TF_NUM_INTRAOP_THREADS: '3', TF_NUM_INTEROP_THREADS: '3', OMP_NUM_THREADS: '3' };
+  expect(engineEnvironment({ threads: 3, processor: '', inherited: {} })).toEqual({
+    ...threads,
+    TF_CPP_MIN_LOG_LEVEL: '2',
+    GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
+  });
+  const inherited = { TF_CPP_MIN_LOG_LEVEL: '0', TF_NUM_INTRAOP_THREADS: '8', GLIBC_TUNABLES: 'glibc.malloc.check=1' };
+  expect(engineEnvironment({ threads: 3, processor: '', inherited })).toEqual({ ...threads, TF_CPP_MIN_LOG_LEVEL: '0' });
 });
 
 test('AMX is kept from libtensorflow where it would end the process, unless the user has said what it may use', () => {
