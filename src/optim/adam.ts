@@ -9,20 +9,18 @@ import { present } from '../base/assert.js';
 import type { OptimizerRecipe } from '../config/schema.js';
 import type { UpdateRule } from './update-rule.js';
 
-/** Two slots per variable, the moments m and v, and the step count. */
+/** Two slots, the moments m and v, and the step count. */
 export function adamRule({ beta1, beta2, epsilon }: Extract<OptimizerRecipe, { name: 'adam' }>): UpdateRule<'scale' | 'rootScale'> {
   return {
-    slotsPerVariable: 2,
+    slotCount: 2,
     countsSteps: true,
     // The corrections are worked out in float64: 1 - beta2^t loses most of its digits in float32 at the first steps.
     coefficients: ({ rate, step }) => ({ scale: rate / (1 - beta1 ** step), rootScale: 1 / Math.sqrt(1 - beta2 ** step) }),
-    update({ variable, gradient, slots, coefficients: { scale, rootScale } }) {
-      const first = present(slots[0], 'first moment');
-      const second = present(slots[1], 'second moment');
-      first.assign(add(mul(first, beta1), mul(gradient, 1 - beta1)));
-      second.assign(add(mul(second, beta2), mul(square(gradient), 1 - beta2)));
+    update({ value, gradient, slots, coefficients: { scale, rootScale } }) {
+      const first = add(mul(present(slots[0], 'first moment'), beta1), mul(gradient, 1 - beta1));
+      const second = add(mul(present(slots[1], 'second moment'), beta2), mul(square(gradient), 1 - beta2));
       const root = mul(sqrt(second), rootScale);
-      variable.assign(sub(variable, div(mul(first, scale), add(root, epsilon))));
+      return { value: sub(value, div(mul(first, scale), add(root, epsilon))), slots: [first, second] };
     },
   };
 }

@@ -1,29 +1,25 @@
 /**
- * An optimiser over a list of variables: keeps the slots of the update rule, the step count, and weight decay.
+ * An optimiser over a list of variables: keeps the slots of the update rule, the step count, and weight decay. It updates
+ * pack by pack (pack.ts).
  * A step is two calls: `nextCoefficients` counts it and answers the numbers that are its own, `apply` is the arithmetic on
  * tensors, which can be recorded: no number of a single step is in it.
  *
- * Invariants: slots belong to the optimiser, variables do not. As an arena, slots lie variable by variable in the order
- * of the list; a step count, where the rule keeps one, is the last element (exact in float32 up to 2^24 steps).
+ * Invariants: slots belong to the optimiser, variables do not. As an arena, slots lie pack by pack; a step count, where the
+ * rule keeps one, is the last element (exact in float32 up to 2^24 steps).
  */
 
 import * as tf from '@tensorflow/tfjs-core';
 import { assert, present } from '../base/assert.js';
 import type { OptimizerRecipe } from '../config/schema.js';
 import { updateRule } from './catalogue.js';
+import { assignPack, type OptimizedVariable, type Pack, packTensors, packVariables } from './pack.js';
 import type { UpdateRule } from './update-rule.js';
 
-export interface OptimizedVariable {
-  readonly variable: tf.Variable;
-  /** Whether weight decay acts on it. */
-  readonly decays: boolean;
-}
-
 export class Optimizer {
-  readonly #variables: readonly OptimizedVariable[];
+  readonly #packs: readonly Pack[];
   readonly #rule: UpdateRule;
   readonly #weightDecay: number;
-  /** The slots of each variable. */
+  /** The slots of each pack. */
   readonly #slots: readonly (readonly tf.Variable[])[];
   /** In the order of the arena, of which they are all but the step count. The optimiser's to dispose. */
   readonly slots: readonly tf.Variable[];
@@ -31,10 +27,10 @@ export class Optimizer {
   #step = 0;
 
   constructor(recipe: OptimizerRecipe, variables: readonly OptimizedVariable[]) {
-    this.#variables = variables;
     this.#rule = updateRule(recipe);
     this.#weightDecay = recipe.weightDecay;
-    this.#slots = variables.map(({ variable }) => Array.from({ length: this.#rule.slotsPerVariable }, () => zerosLike(variable)));
+    this.#packs = packVariables(variables.map(({ variable, decays }) => ({ variable, decays: decays && recipe.weightDecay > 0 })));
+    this.#slots = this.#packs.map(({ shape }) => Array.from({ length: this.#rule.slotCount }, () => zeros(shape)));
     this.slots = this.#slots.flat();
     const elements = this.slots.reduce((sum, slot) => sum + slot.size, 0);
     this.slotCount = elements + (this.#rule.countsSteps ? 1 : 0);
@@ -48,13 +44,15 @@ export class Optimizer {
 
   /** One update. `gradients` are by variable name, of the mean loss; they and the coefficients stay the caller's. */
   apply(gradients: tf.NamedTensorMap, coefficients: Readonly<Record<string, tf.Scalar>>): void {
-    this.#variables.forEach(({ variable, decays }, i) => {
-      const raw = present(gradients[variable.name], `the gradient of ${variable.name}`);
+    this.#packs.forEach((pack, i) => {
       const slots = present(this.#slots[i], 'slots');
       tf.tidy(() => {
-        const decay = decays && this.#weightDecay > 0;
-        const gradient = decay ? tf.add(raw, tf.mul(variable, this.#weightDecay)) : raw;
-        this.#rule.update({ variable, gradient, slots, coefficients });
+        const value = packTensors(pack.variables);
+        const raw = packTensors(pack.variables.map(({ name }) => present(gradients[name], `the gradient of ${name}`)));
+        const gradient = pack.decays ? tf.add(raw, tf.mul(value, this.#weightDecay)) : raw;
+        const next = this.#rule.update({ value, gradient, slots, coefficients });
+        next.slots.forEach((slot, j) => void present(slots[j], 'slot').assign(slot));
+        assignPack(pack, next.value);
       });
     });
   }
@@ -98,9 +96,9 @@ export class Optimizer {
   }
 }
 
-function zerosLike(variable: tf.Variable): tf.Variable {
-  const zeros = tf.zeros(variable.shape);
-  const slot = tf.variable(zeros, false);
-  zeros.dispose();
+function zeros(shape: readonly number[]): tf.Variable {
+  const start = tf.zeros([...shape]);
+  const slot = tf.variable(start, false);
+  start.dispose();
   return slot;
 }

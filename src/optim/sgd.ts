@@ -9,20 +9,17 @@ import { present } from '../base/assert.js';
 import type { OptimizerRecipe } from '../config/schema.js';
 import type { UpdateRule } from './update-rule.js';
 
-/** One slot per variable, the velocity; none without momentum. */
+/** One slot, the velocity; none without momentum. */
 export function sgdRule({ momentum, nesterov }: Extract<OptimizerRecipe, { name: 'sgd' }>): UpdateRule<'rate'> {
   return {
-    slotsPerVariable: momentum > 0 ? 1 : 0,
+    slotCount: momentum > 0 ? 1 : 0,
     countsSteps: false,
     coefficients: ({ rate }) => ({ rate }),
-    update({ variable, gradient, slots, coefficients: { rate } }) {
-      let direction = gradient;
-      if (momentum > 0) {
-        const velocity = present(slots[0], 'velocity');
-        velocity.assign(add(mul(velocity, momentum), gradient));
-        direction = nesterov ? add(gradient, mul(velocity, momentum)) : velocity;
-      }
-      variable.assign(sub(variable, mul(direction, rate)));
+    update({ value, gradient, slots, coefficients: { rate } }) {
+      if (momentum === 0) return { value: sub(value, mul(gradient, rate)), slots };
+      const velocity = add(mul(present(slots[0], 'velocity'), momentum), gradient);
+      const direction = nesterov ? add(gradient, mul(velocity, momentum)) : velocity;
+      return { value: sub(value, mul(direction, rate)), slots: [velocity] };
     },
   };
 }

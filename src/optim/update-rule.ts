@@ -1,6 +1,6 @@
-/** What one optimiser does to one variable. Owns the interface only; optimizer.ts keeps slots, decay and step count. */
+/** What one optimiser does to a tensor of parameters. Owns the interface only; optimizer.ts keeps slots, decay and step count. */
 
-import type { Scalar, Tensor, Variable } from '@tensorflow/tfjs-core';
+import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 
 /** What of an update changes from step to step. */
 export interface StepProgress {
@@ -9,23 +9,30 @@ export interface StepProgress {
   readonly step: number;
 }
 
-export interface VariableUpdate<Coefficient extends string> {
-  /** Changed in place by `assign`. */
-  readonly variable: Variable;
-  /** Of the mean loss, weight decay added. Not the rule's to dispose. */
+/** Parameters, gradient and slots have one shape. Several variables may be in it, one after the other. */
+export interface UpdateState {
+  readonly value: Tensor;
+  /** As many as `slotCount`; zeros before the first step. */
+  readonly slots: readonly Tensor[];
+}
+
+export interface UpdateInputs<Coefficient extends string> extends UpdateState {
+  /** Of the mean loss, weight decay added. */
   readonly gradient: Tensor;
-  /** As many as `slotsPerVariable`, each of the variable's shape, zeros before the first step. Changed in place by `assign`. */
-  readonly slots: readonly Variable[];
-  /** Those of the step, as tensors: a recorded step takes them anew each time. Not the rule's to dispose. */
+  /** Those of the step, as tensors: a recorded step takes them anew each time. */
   readonly coefficients: Readonly<Record<Coefficient, Scalar>>;
 }
 
 export interface UpdateRule<Coefficient extends string = string> {
-  readonly slotsPerVariable: number;
+  /** Slots for each parameter. */
+  readonly slotCount: number;
   /** Whether the rule needs `step`, which then is a part of the slots. */
   readonly countsSteps: boolean;
-  /** The numbers, the same for all variables, that change from step to step. Pure, in float64; always the same names. */
+  /** The numbers, the same for all parameters, that change from step to step. Pure, in float64; always the same names. */
   coefficients(progress: StepProgress): Readonly<Record<Coefficient, number>>;
-  /** Called inside tf.tidy. Numbers other than the coefficients must not change from step to step. */
-  update(update: VariableUpdate<Coefficient>): void;
+  /**
+   * What comes after, element by element. Called inside tf.tidy; the inputs are not its to dispose. Numbers other than the
+   * coefficients must not change from step to step.
+   */
+  update(inputs: UpdateInputs<Coefficient>): UpdateState;
 }

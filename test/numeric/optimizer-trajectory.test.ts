@@ -162,6 +162,24 @@ function byHand(): void {
     });
 
     test.each([
+      ['SGD', sgd({ momentum: 0.9, weightDecay: 0.1 })],
+      ['Adam', adam({ weightDecay: 0.1 })],
+    ])('%s: variables that are updated together move as each would alone', (_, recipe) => {
+      const alone = trajectory(recipe, 5).at(-1);
+      tf.tidy(() => {
+        const variables = [[1, 3], [3, 1], [3]].map((shape) => ({ variable: tf.variable(tf.tensor(START, shape)), decays: true }));
+        const optimizer = new Optimizer(recipe, variables);
+        for (let t = 1; t <= 5; t++) {
+          const gradients = variables.map(({ variable }) => [variable.name, tf.tensor(gradientAt(t), variable.shape)] as const);
+          update(optimizer, Object.fromEntries(gradients), rateOf(recipe, t));
+        }
+        for (const { variable } of variables) expect([...variable.dataSync()]).toEqual(alone);
+        optimizer.dispose();
+        tf.dispose(variables.map(({ variable }) => variable));
+      });
+    });
+
+    test.each([
       ['SGD', sgd({ weightDecay: 0.5 })],
       ['Adam', adam({ weightDecay: 0.5 })],
     ])('%s: weight decay leaves a variable alone that does not decay', (_, recipe) => {
