@@ -7,7 +7,7 @@
 import { present } from '../base/assert.js';
 import type { TensorStep } from '../engines/tensor-step.js';
 import { toBfloat16 } from './bfloat16.js';
-import { nameBiasAdds } from './bias-add.js';
+import { nameForFusion } from './fusion.js';
 import { buildGraph, type Graph } from './graph.js';
 import { BF16_TOLERANCE, FP32_TOLERANCE, resultFault } from './proof.js';
 import type { RecordedCall } from './record.js';
@@ -36,7 +36,7 @@ export function traceInference(options: InferenceTraceOptions): InferenceTrace {
   const [first, second] = [recordFrozen(options, images), recordFrozen(options, others)];
   assertSameProgram(first.recording, second.recording);
   const trace = refuseWhatFails(() => {
-    const named = nameBiasAdds(first.recording);
+    const named = nameForFusion(first.recording);
     const recording = precision === 'bf16' ? toBfloat16(named) : named;
     return new InferenceTrace(openSession(inferenceGraph(recording)), options.size);
   });

@@ -8,8 +8,8 @@ import { present } from '../base/assert.js';
 import type { StepAnswerBatch, StepProgram } from '../engines/step-program.js';
 import type { TensorStep } from '../engines/tensor-step.js';
 import { toBfloat16WithCut } from './bfloat16.js';
-import { nameBiasAdds } from './bias-add.js';
 import { cutRecording } from './cut.js';
+import { nameForFusion } from './fusion.js';
 import { type ArenaRange, buildGraph, type Graph } from './graph.js';
 import type { NativeArray } from './native-backend.js';
 import { BF16_TOLERANCE, FP32_TOLERANCE, replayFault, resultFault, type StepTrail } from './proof.js';
@@ -100,8 +100,8 @@ function trainingGraph({ step, form, precision, call }: TrainingTraceOptions, { 
   const weights: ArenaRange = { from: 0, to: step.schema.entries.length };
   const arenas = { parameters: weights, slots: { from: weights.to, to: step.variables.length } };
   // Tests of the model are in fp32 whatever it trains in.
-  const inference = { [INFER]: nameBiasAdds(infer.recording) };
-  const plan = { recording: nameBiasAdds(train.recording), cutAt: train.cutAt };
+  const inference = { [INFER]: nameForFusion(infer.recording) };
+  const plan = { recording: nameForFusion(train.recording), cutAt: train.cutAt };
   const { recording, cutAt } = precision === 'bf16' ? toBfloat16WithCut(plan) : plan;
   if (form === 'whole') return buildGraph({ functions: { [TRAIN]: recording, ...inference }, arenas });
   const images = Object.keys(imageFeeds(call.batch.images, call.batch.size, []));
