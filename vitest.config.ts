@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-const limits = { pool: 'forks', testTimeout: 30_000, hookTimeout: 30_000 } as const;
+const limits = { pool: 'forks', testTimeout: 30_000, hookTimeout: 30_000, globalSetup: 'test/support/compiled.ts' } as const;
 /** Fails tests that leave tensors behind. */
 const setupFiles = ['test/support/leak-guard.ts'];
 
@@ -17,7 +17,6 @@ export default defineConfig({
           ...limits,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          globalSetup: 'test/support/compiled.ts',
           fileParallelism: false,
           sequence: { groupOrder: 1 },
           testTimeout: 150_000,

@@ -10,7 +10,8 @@ import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Dispatcher, fetch, type Headers, type Response } from 'undici';
 import type { Clock } from '../base/clock.js';
-import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { DISK_HINT, isDiskFault } from './disk-fault.js';
 import { pause } from './pause.js';
 
 export interface Download {
@@ -35,8 +36,6 @@ export interface DownloadContext {
 /** Tries in a row that bring nothing, when nothing has come at all, and when something had. */
 const TRIES = { atFirst: 2, later: 5 } as const;
 const FIRST_PAUSE_MS = 1_000;
-/** Errors of the file, not of the connection. */
-const DISK_FAULTS = ['ENOSPC', 'EDQUOT', 'EIO', 'EACCES', 'EROFS', 'EISDIR'];
 
 /**
  * Throws `install.unreachable` when nothing came, `install.stopped` when the connection was lost for good after something
@@ -99,12 +98,7 @@ async function fetchOnce(what: Download, partial: string, context: DownloadConte
     return 'the connection ended early';
   } catch (error) {
     if (error instanceof StillhouseError) throw error;
-    if (DISK_FAULTS.some((code) => hasCode(error, code))) {
-      throw new StillhouseError('install.failed', messageOf(error), {
-        cause: error,
-        hint: 'Run the command again when that is mended: it goes on',
-      });
-    }
+    if (isDiskFault(error)) throw new StillhouseError('install.failed', messageOf(error), { cause: error, hint: DISK_HINT });
     return faultOf(error);
   }
 }

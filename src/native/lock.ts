@@ -3,7 +3,7 @@
  * machine that is gone is taken over; of a process of another machine (a shared home folder) nothing is known.
  */
 
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -13,7 +13,7 @@ import { markOf } from '../process/process-mark.js';
 const holderSchema = z.object({ host: z.string(), pid: z.int().positive(), mark: z.string().nullable() });
 type Holder = z.infer<typeof holderSchema>;
 
-/** Takes the lock. Null, or in words who holds it. */
+/** Takes the lock. Null, or in words who holds it or is about to. */
 export async function takeLock(file: string): Promise<string | null> {
   const self: Holder = { host: hostname(), pid: process.pid, mark: markOf(process.pid) };
   const own = `${file}.${process.pid}`;
@@ -21,20 +21,46 @@ export async function takeLock(file: string): Promise<string | null> {
   // A link is made whole or not at all: nobody reads a lock that is half written.
   await writeFile(own, JSON.stringify(self));
   try {
-    for (;;) {
-      if (await linkOnce(own, file)) return null;
-      const holder = await readHolder(file);
-      if (holder !== null && isLiving(holder, self)) {
-        return holder.host === self.host
-          ? `process ${holder.pid}`
-          : `process ${holder.pid} of the machine ${holder.host} (if it is gone, remove ${file})`;
-      }
-      await rename(file, `${own}.dead`).catch(ignoreGone);
-      await rm(`${own}.dead`, { force: true });
+    while (!(await linkOnce(own, file))) {
+      const other = (await livingHolder(file, self)) ?? (await removeDead(file, own, self));
+      if (other !== null) return other;
     }
+    return null;
   } finally {
     await rm(own, { force: true });
   }
+}
+
+/**
+ * Only who has the guard removes the lock of another, and looks again before: else two that found a dead lock would each
+ * remove one, the second that of the first. Null, or in words who has the guard.
+ */
+async function removeDead(file: string, own: string, self: Holder): Promise<string | null> {
+  const guard = `${file}.guard`;
+  if (!(await linkOnce(own, guard))) {
+    if (await isDead(guard, self)) await rm(guard, { force: true });
+    return livingHolder(guard, self);
+  }
+  try {
+    if (await isDead(file, self)) await rm(file, { force: true });
+    return null;
+  } finally {
+    await rm(guard, { force: true });
+  }
+}
+
+/** False too when it was given back meanwhile. */
+async function isDead(file: string, self: Holder): Promise<boolean> {
+  const holder = await readHolder(file);
+  return holder === 'unreadable' || (holder !== null && !isLiving(holder, self));
+}
+
+/** In words, or null when there is none. */
+async function livingHolder(file: string, self: Holder): Promise<string | null> {
+  const holder = await readHolder(file);
+  if (holder === null || holder === 'unreadable' || !isLiving(holder, self)) return null;
+  if (holder.host === self.host) return `process ${holder.pid}`;
+  return `process ${holder.pid} of the machine ${holder.host} (if it is gone, remove ${file})`;
 }
 
 /** Gives it back. */
@@ -52,19 +78,15 @@ async function linkOnce(own: string, file: string): Promise<boolean> {
   }
 }
 
-/** Null when it was given back meanwhile, or cannot be understood. */
-async function readHolder(file: string): Promise<Holder | null> {
+/** Null when it was given back meanwhile. */
+async function readHolder(file: string): Promise<Holder | 'unreadable' | null> {
   try {
-    return holderSchema.safeParse(JSON.parse(await readFile(file, 'utf8'))).data ?? null;
-  } catch {
-    return null;
+    return holderSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch (error) {
+    return hasCode(error, 'ENOENT') ? null : 'unreadable';
   }
 }
 
-function isLiving(holder: Holder, self: Holder): boolean {
-  return holder.host !== self.host || (holder.mark !== null && markOf(holder.pid) === holder.mark);
-}
-
-function ignoreGone(error: unknown): void {
-  if (!hasCode(error, 'ENOENT')) throw error;
+function isLiving({ host, pid, mark }: Holder, self: Holder): boolean {
+  return host !== self.host || (mark !== null && markOf(pid) === mark);
 }

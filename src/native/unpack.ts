@@ -7,6 +7,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Entry, openPromise } from 'yauzl';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { DISK_HINT, isDiskFault } from './disk-fault.js';
 import { LIBRARIES, type NativeLayout } from './layout.js';
 
 const PACKAGE = 'tensorflow/';
@@ -26,7 +27,10 @@ export async function unpackWheel(wheel: string, layout: NativeLayout, context: 
     await unpack(wheel, layout, context);
   } catch (error) {
     context.signal.throwIfAborted();
-    throw new StillhouseError('install.failed', `${wheel} cannot be unpacked: ${messageOf(error)}`, { cause: error });
+    throw new StillhouseError('install.failed', `${wheel} cannot be unpacked: ${messageOf(error)}`, {
+      cause: error,
+      ...(isDiskFault(error) ? { hint: DISK_HINT } : {}),
+    });
   }
   const missing = LIBRARIES.filter((name) => !existsSync(join(layout.library, name)));
   if (missing.length > 0) throw new StillhouseError('install.failed', `${wheel} has no ${missing.join(' and no ')}`);

@@ -11,7 +11,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { input, type LayersModel, model as makeModel, type SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { present } from '../base/assert.js';
-import { leafLayers } from './weights.js';
+import { disposeModel } from './weights.js';
 
 type Layer = LayersModel['layers'][number];
 
@@ -40,10 +40,7 @@ export function foldBatchNorms(source: LayersModel): FoldedModel | null {
   return {
     model,
     refresh,
-    // Not model.dispose(): tfjs keeps the weights of a layer that is called twice.
-    dispose() {
-      for (const layer of leafLayers(model)) for (const weight of layer.weights) weight.dispose();
-    },
+    dispose: () => disposeModel(model),
   };
 }
 

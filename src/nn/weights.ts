@@ -31,6 +31,11 @@ export function leafLayers(model: LayersModel): Layer[] {
   return [...new Set(leaves)];
 }
 
+/** Gives back the model's weights. `model.dispose()` keeps those of a layer that is called twice. */
+export function disposeModel(model: LayersModel): void {
+  for (const layer of leafLayers(model)) for (const weight of layer.weights) weight.dispose();
+}
+
 /** Where each of the model's weights lies in its arena. */
 export function arenaSchemaOf(model: LayersModel): ArenaSchema {
   const names = weightNames(model);

@@ -1,7 +1,8 @@
 /** With oneDNN off the graph computes as the eager engine does: the traced program must give the same bits. The deep models are in test/long. */
 
-import { beforeAll, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { openEngine } from '../../src/engines/catalogue.js';
+import { leafLayers } from '../../src/nn/weights.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
 import { catalogueModel, DEEP_MODELS, expectSameBits, MODEL_NAMES, OPTIMIZERS, openPair, STAGES } from '../support/trace-parity.js';
 
@@ -24,6 +25,25 @@ describeTensorflow('traced as eager, to the bit', () => {
   test.each(MODEL_NAMES.filter((name) => !DEEP_MODELS.has(name)))('%s', (name) => {
     const pair = openPair({ build: () => catalogueModel(name), stage });
     expectSameBits(pair, { steps: 2, taught: true });
+    pair.dispose();
+  });
+
+  test('layers that are not trained stay as they are, BatchNorm included', () => {
+    const frozen = new Set(['stem.conv', 'stem.norm', 'stage2.block1.conv2']);
+    const build = () => {
+      const model = catalogueModel('resnet8');
+      for (const layer of leafLayers(model)) if (frozen.has(layer.name)) layer.trainable = false;
+      return model;
+    };
+    const pair = openPair({ build, stage });
+    const before = pair.traced.readParameters();
+    const slots = pair.traced.slotCount;
+    expect(slots).toBeLessThan(before.length);
+    expectSameBits(pair, { steps: 3, taught: true });
+    const after = pair.traced.readParameters();
+    const moved = (from: number, size: number) => before.subarray(from, from + size).some((value, i) => value !== after[from + i]);
+    const still = pair.traced.schema.entries.filter(({ offset, size }) => !moved(offset, size)).map(({ name }) => name.split('/')[0]!);
+    expect(new Set(still)).toEqual(frozen);
     pair.dispose();
   });
 

@@ -7,7 +7,7 @@ import { buildEagerStep } from '../../src/engines/eager-step.js';
 import type { StepBatch, StepKnobs, StepProgram, StepResult } from '../../src/engines/step-program.js';
 import { MODELS } from '../../src/nn/catalogue.js';
 import { MODEL_NAMES, type ModelName } from '../../src/nn/names.js';
-import { leafLayers } from '../../src/nn/weights.js';
+import { disposeModel } from '../../src/nn/weights.js';
 import { type NativeBinding, nativeBackend } from '../../src/trace/native-backend.js';
 import type { TraceNotice } from '../../src/trace/trace-notice.js';
 import { buildTracedStep } from '../../src/trace/traced-step.js';
@@ -76,8 +76,7 @@ export function openPair({ build, stage, inputShape = INPUT_SHAPE }: PairOptions
     dispose() {
       eager.dispose();
       traced.dispose();
-      // Not model.dispose(): tfjs keeps the weights of a model within the model that is called twice.
-      for (const model of models) for (const layer of leafLayers(model)) for (const weight of layer.weights) weight.dispose();
+      for (const model of models) disposeModel(model);
     },
   };
 }

@@ -7,6 +7,7 @@ import { buildStep, type StepNotice } from '../../src/engines/choose-step.js';
 import type { StepProgram } from '../../src/engines/step-program.js';
 import { describeProcessor } from '../../src/native/system.js';
 import { buildModel } from '../../src/nn/build.js';
+import { disposeModel } from '../../src/nn/weights.js';
 import { cutText } from '../../src/protocol/field.js';
 import { bfloat16Support } from '../../src/trace/bfloat16-support.js';
 import { type EngineContext, trainingStage } from './context.js';
@@ -57,7 +58,7 @@ export async function openStageModel(context: EngineContext, name: string, taugh
     classes,
     dispose() {
       program.dispose();
-      model.dispose();
+      disposeModel(model);
     },
   };
 }

@@ -5,6 +5,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { freeLock, takeLock } from '../../../src/native/lock.js';
+import { startChild } from '../../../src/process/child.js';
 import { markOf } from '../../../src/process/process-mark.js';
 
 let folder = '';
@@ -53,4 +54,26 @@ test.each([
 test('of a process of another machine nothing is known: its lock is left to it', async () => {
   await leaveLock({ host: 'another', pid: 4_194_305, mark: null });
   expect(await takeLock(file)).toMatch(/machine another .*remove .*a\.lock/);
+});
+
+test('of many processes that find a dead lock at once, one has it', async () => {
+  type Said = { readonly type: 'ready' } | { readonly type: 'answered'; readonly holder: string | null };
+  const children = Array.from({ length: 6 }, () =>
+    startChild<Said, 'take'>({ module: '../test/support/process/lock-child.mjs', args: [file], env: {} }),
+  );
+  const said = (type: Said['type']) =>
+    children.map((child) => new Promise<Said>((resolve) => child.onMessage((one) => one.type === type && resolve(one))));
+  await Promise.all(said('ready'));
+  for (let round = 0; round < 10; round++) {
+    await freeLock(file);
+    await leaveLock({ host: hostname(), pid: 4_194_305, mark: null });
+    const answers = said('answered');
+    for (const child of children) child.send('take');
+    const holders = (await Promise.all(answers)).map((answer) => ('holder' in answer ? answer.holder : 'nobody'));
+    expect(holders.filter((holder) => holder === null).length, holders.join()).toBe(1);
+    const names = children.map(({ pid }) => `process ${pid}`);
+    for (const holder of holders) if (holder !== null) expect(names).toContain(holder);
+  }
+  for (const child of children) child.kill('SIGKILL');
+  await Promise.all(children.map((child) => child.ended));
 });
