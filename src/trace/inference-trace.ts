@@ -9,7 +9,7 @@ import type { TensorStep } from '../engines/tensor-step.js';
 import { toBfloat16 } from './bfloat16.js';
 import { nameForFusion } from './fusion.js';
 import { buildGraph, type Graph } from './graph.js';
-import { BF16_TOLERANCE, FP32_TOLERANCE, resultFault } from './proof.js';
+import { PROOF_TOLERANCE, resultFault } from './proof.js';
 import type { RecordedCall } from './record.js';
 import type { Recording } from './recording.js';
 import { refuseWhatFails, TraceRefusal } from './refusal.js';
@@ -41,7 +41,7 @@ export function traceInference(options: InferenceTraceOptions): InferenceTrace {
     return new InferenceTrace(openSession(inferenceGraph(recording)), options.size);
   });
   try {
-    const tolerance = precision === 'bf16' ? BF16_TOLERANCE : FP32_TOLERANCE;
+    const tolerance = PROOF_TOLERANCE[precision];
     for (const [eager, pixels] of [
       [first, images],
       [second, others],

@@ -4,6 +4,7 @@
  */
 
 import type { NativeArray } from './native-backend.js';
+import type { Precision } from './trace-notice.js';
 
 /** What a step leaves behind. */
 export interface StepTrail {
@@ -23,9 +24,11 @@ export interface ProofTolerance {
   readonly parameters: number;
 }
 
-export const FP32_TOLERANCE: ProofTolerance = { result: 1e-4, slots: 1e-2, parameters: 0.2 };
-/** bfloat16 keeps 8 bits of a number: gradients agree in direction, to some per cent. */
-export const BF16_TOLERANCE: ProofTolerance = { result: 0.1, slots: 0.5, parameters: 0.8 };
+export const PROOF_TOLERANCE: Readonly<Record<Precision, ProofTolerance>> = {
+  fp32: { result: 1e-4, slots: 1e-2, parameters: 0.2 },
+  // bfloat16 keeps 8 bits of a number: gradients agree in direction, to some per cent.
+  bf16: { result: 0.1, slots: 0.5, parameters: 0.8 },
+};
 
 export interface ProofOptions {
   readonly before: Pick<StepTrail, 'parameters' | 'slots'>;

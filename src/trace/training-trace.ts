@@ -12,7 +12,7 @@ import { cutRecording } from './cut.js';
 import { nameForFusion } from './fusion.js';
 import { type ArenaRange, buildGraph, type Graph } from './graph.js';
 import type { NativeArray } from './native-backend.js';
-import { BF16_TOLERANCE, FP32_TOLERANCE, replayFault, resultFault, type StepTrail } from './proof.js';
+import { PROOF_TOLERANCE, replayFault, resultFault, type StepTrail } from './proof.js';
 import type { RecordedCall } from './record.js';
 import { refuseWhatFails, TraceRefusal } from './refusal.js';
 import { openSession, type Session } from './session.js';
@@ -144,7 +144,7 @@ function otherState(step: TensorStep, { parameters, slots }: TrainingState): Tra
 
 /** Throws TraceRefusal when the trace does not do what the eager step did. */
 function prove(trace: TrainingTrace, { from, call, infer, trail }: RecordedTrial, { form, precision }: TrainingTraceOptions): void {
-  const tolerance = precision === 'bf16' ? BF16_TOLERANCE : FP32_TOLERANCE;
+  const tolerance = PROOF_TOLERANCE[precision];
   const fault = refuseWhatFails(() => {
     trace.writeParameters(from.parameters);
     const logits = { results: { [LOGITS]: trace.infer(call.batch.images) } };

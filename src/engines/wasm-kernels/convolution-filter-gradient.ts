@@ -10,30 +10,25 @@ import * as tf from '@tensorflow/tfjs-core';
 import { FunctionCode, i32, type Local } from './assembler.js';
 import { BLOCKS, type Block, cutIntoBlocks, mapKeys, offsetsOf } from './column-block.js';
 import { windowsOf } from './convolution.js';
-import { type ConvolutionInfo, describeConvolution } from './convolution-info.js';
-import { type Band, type BandSize, bandSize, bandsOf, InputBands, type Windows } from './input-band.js';
-import { addressOf, loopOn, withScratch } from './loop-module.js';
-import { clearMemory } from './memory-loop.js';
+import { describeConvolution } from './convolution-info.js';
+import { addSums, type BandWork, sumOverBands, WALK, walkRows } from './filter-gradient.js';
+import { loopOn } from './loop-module.js';
 import type { KernelBody, WasmKernel } from './wasm-kernel.js';
 
 const PLACES = [4, 3, 2, 1] as const;
 const WIDTHS = [8, 4, 1] as const;
-/** Bytes of x and dy that are read for a tile: a first-level cache holds them. */
-const BAND_BYTES = 2 ** 15;
-
 /** All tiles of one row of the filter that have this size. `dwStep` and `dyPixel` are the bytes of the output channels. */
 function tileLoop(places: number, block: Block) {
-  const names = ['x', 'dy', 'dw', 'places', 'columns', 'images', 'rows', 'pixels', 'xImage', 'xRow', 'xPixel'] as const;
-  const code = new FunctionCode([...names, 'dyImage', 'dyRow', 'dyPixel']);
-  const { x, dy, dw, columns, images, rows, pixels, xImage, xRow, xPixel, dyImage, dyRow, dyPixel } = code.parameters;
+  const code = new FunctionCode(['x', 'dy', 'dw', 'places', 'columns', ...WALK, 'dyPixel']);
+  const { x, dy, dw, columns, pixels, xPixel, dyPixel } = code.parameters;
   const { lanes, width } = block;
   const offsets = offsetsOf(block);
   const address = () => code.variable('i32', i32.constant(0));
-  const [dyColumn, dwColumn, xStart, dyStart, xLine, dyLine] = [address(), address(), address(), address(), address(), address()];
-  const [xAt, dyAt, to] = [address(), address(), address()];
+  const [dyColumn, dwColumn, xAt, dyAt, to] = [address(), address(), address(), address(), address()];
   const sums = Array.from({ length: places }, () => offsets.map(() => code.variable(lanes.type, lanes.zero)));
   const factors = offsets.map(() => code.variable(lanes.type, lanes.zero));
   const value = code.variable(lanes.type, lanes.zero);
+  const walk = walkRows(code, code.parameters);
   const addPixel = () => {
     for (const [i, factor] of factors.entries()) code.set(factor, lanes.load(dyAt, offsets[i]));
     for (const [place, ofPlace] of sums.entries()) {
@@ -43,32 +38,15 @@ function tileLoop(places: number, block: Block) {
     code.advance(xAt, xPixel);
     code.advance(dyAt, dyPixel);
   };
-  const addRow = () => {
-    code.set(xAt, xLine);
-    code.set(dyAt, dyLine);
-    code.repeat(pixels, addPixel);
-    code.advance(xLine, xRow);
-    code.advance(dyLine, dyRow);
-  };
-  const addImage = () => {
-    code.set(xLine, xStart);
-    code.set(dyLine, dyStart);
-    code.repeat(rows, addRow);
-    code.advance(xStart, xImage);
-    code.advance(dyStart, dyImage);
-  };
   const computeTile = () => {
     for (const sum of sums.flat()) code.set(sum, lanes.zero);
-    code.set(xStart, x);
-    code.set(dyStart, dyColumn);
-    code.repeat(images, addImage);
+    walk({ x, dy: dyColumn }, (xLine, dyLine) => {
+      code.set(xAt, xLine);
+      code.set(dyAt, dyLine);
+      code.repeat(pixels, addPixel);
+    });
     code.set(to, dwColumn);
-    for (const ofPlace of sums) {
-      for (const [i, sum] of ofPlace.entries()) {
-        code.store(lanes, { address: to, offset: offsets[i] as number, value: lanes.add(lanes.load(to, offsets[i]), sum) });
-      }
-      code.advance(to, dyPixel);
-    }
+    addSums(code, block, { to, step: dyPixel, sums });
     code.advance(dyColumn, i32.constant(4 * width));
     code.advance(dwColumn, i32.constant(4 * width));
   };
@@ -84,21 +62,6 @@ function tileLoop(places: number, block: Block) {
 
 /** By places, and by channels. */
 const TILES = mapKeys(PLACES, (places) => mapKeys(WIDTHS, (width) => loopOn(() => tileLoop(places, BLOCKS[width]))));
-
-function bandSizeOf(windows: Windows, outChannels: number): BandSize {
-  const { outWidth, inChannels, strideHeight, strideWidth } = windows;
-  return bandSize(windows, Math.floor(BAND_BYTES / (4 * outWidth * (outChannels + inChannels * strideHeight * strideWidth))));
-}
-
-interface BandWork {
-  readonly info: ConvolutionInfo;
-  readonly bands: InputBands;
-  readonly band: Band;
-  /** Addresses of the band's first window, of its first pixel of dy, and of dw. */
-  readonly x: number;
-  readonly dy: number;
-  readonly dw: number;
-}
 
 function addBand(backend: BackendWasm, { info, bands, band, x, dy, dw }: BandWork): void {
   const { filterHeight, filterWidth, strideHeight, strideWidth, inChannels, outChannels, outHeight, outWidth } = info;
@@ -131,21 +94,7 @@ function addBand(backend: BackendWasm, { info, bands, band, x, dy, dw }: BandWor
 const filterGradient: KernelBody = ({ inputs, attrs, backend }) => {
   const { x, dy } = inputs as { x: tf.Tensor; dy: tf.Tensor };
   const info = describeConvolution({ inputShape: x.shape, filterShape: attrs.filterShape as number[], attrs, depthwise: false });
-  const { outHeight, outWidth, outChannels } = info;
-  const dw = backend.makeOutput([...info.filterShape], 'float32');
-  const to = addressOf(backend, dw);
-  clearMemory(backend, to, 4 * tf.util.sizeFromShape(dw.shape));
-  const windows = windowsOf(info);
-  const size = bandSizeOf(windows, outChannels);
-  const bands = new InputBands(backend, windows, size);
-  withScratch(backend, bands.frameCount, (frame) => {
-    bands.clear(frame);
-    for (const band of bandsOf(windows, size)) {
-      const from = addressOf(backend, dy) + 4 * (band.first * outHeight + band.row) * outWidth * outChannels;
-      addBand(backend, { info, bands, band, x: bands.read(addressOf(backend, x), frame, band), dy: from, dw: to });
-    }
-  });
-  return dw;
+  return sumOverBands(backend, { x, dy, info, windows: windowsOf(info), addBand });
 };
 
 export const convolutionFilterGradients: readonly WasmKernel[] = [{ name: tf.Conv2DBackpropFilter, build: () => filterGradient }];

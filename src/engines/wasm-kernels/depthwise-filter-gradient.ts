@@ -9,29 +9,25 @@ import * as tf from '@tensorflow/tfjs-core';
 import { FunctionCode, i32, type Local } from './assembler.js';
 import { BLOCKS, type Block, cutIntoBlocks, mapKeys, offsetsOf } from './column-block.js';
 import { windowsOf } from './convolution.js';
-import { type ConvolutionInfo, describeConvolution } from './convolution-info.js';
-import { type Band, bandSize, bandsOf, InputBands } from './input-band.js';
-import { addressOf, loopOn, withScratch } from './loop-module.js';
-import { clearMemory } from './memory-loop.js';
+import { describeConvolution } from './convolution-info.js';
+import { addSums, type BandWork, sumOverBands, WALK, walkRows } from './filter-gradient.js';
+import { loopOn } from './loop-module.js';
 import type { KernelBody, WasmKernel } from './wasm-kernel.js';
 
 const TAPS = [4, 3, 2, 1] as const;
 const WIDTHS = [8, 4, 1] as const;
-/** Bytes of x and dy that are read for some taps: a first-level cache holds them. */
-const BAND_BYTES = 2 ** 15;
-
 /** `pixel` leads to the next pixel of x and dy, and to the next tap of dw. */
 function tapLoop(taps: number, block: Block) {
-  const steps = ['xImage', 'xRow', 'xPixel', 'dyImage', 'dyRow', 'pixel'] as const;
-  const code = new FunctionCode(['x', 'dy', 'dw', 'blocks', 'images', 'rows', 'pixels', ...steps]);
-  const { x, dy, dw, blocks, images, rows, pixels, xImage, xRow, xPixel, dyImage, dyRow, pixel } = code.parameters;
+  const code = new FunctionCode(['x', 'dy', 'dw', 'blocks', ...WALK, 'pixel']);
+  const { x, dy, dw, blocks, pixels, xPixel, pixel } = code.parameters;
   const { lanes, width } = block;
   const offsets = offsetsOf(block);
   const address = () => code.variable('i32', i32.constant(0));
-  const [xStart, dyStart, xLine, dyLine, dyAt, to] = [address(), address(), address(), address(), address(), address()];
+  const [dyAt, to] = [address(), address()];
   const xs = Array.from({ length: taps }, () => address());
   const sums = xs.map(() => offsets.map(() => code.variable(lanes.type, lanes.zero)));
   const factors = offsets.map(() => code.variable(lanes.type, lanes.zero));
+  const walk = walkRows(code, code.parameters);
   const addPixel = () => {
     for (const [i, factor] of factors.entries()) code.set(factor, lanes.load(dyAt, offsets[i]));
     for (const [tap, ofTap] of sums.entries()) {
@@ -41,32 +37,15 @@ function tapLoop(taps: number, block: Block) {
     for (const at of xs) code.advance(at, xPixel);
     code.advance(dyAt, pixel);
   };
-  const addRow = () => {
-    for (const [tap, at] of xs.entries()) code.set(at, tap === 0 ? xLine : i32.add(xs[tap - 1] as Local, pixel));
-    code.set(dyAt, dyLine);
-    code.repeat(pixels, addPixel);
-    code.advance(xLine, xRow);
-    code.advance(dyLine, dyRow);
-  };
-  const addImage = () => {
-    code.set(xLine, xStart);
-    code.set(dyLine, dyStart);
-    code.repeat(rows, addRow);
-    code.advance(xStart, xImage);
-    code.advance(dyStart, dyImage);
-  };
   code.repeat(blocks, () => {
     for (const sum of sums.flat()) code.set(sum, lanes.zero);
-    code.set(xStart, x);
-    code.set(dyStart, dy);
-    code.repeat(images, addImage);
+    walk({ x, dy }, (xLine, dyLine) => {
+      for (const [tap, at] of xs.entries()) code.set(at, tap === 0 ? xLine : i32.add(xs[tap - 1] as Local, pixel));
+      code.set(dyAt, dyLine);
+      code.repeat(pixels, addPixel);
+    });
     code.set(to, dw);
-    for (const ofTap of sums) {
-      for (const [i, sum] of ofTap.entries()) {
-        code.store(lanes, { address: to, offset: offsets[i] as number, value: lanes.add(lanes.load(to, offsets[i]), sum) });
-      }
-      code.advance(to, pixel);
-    }
+    addSums(code, block, { to, step: pixel, sums });
     for (const base of [x, dy, dw]) code.advance(base, i32.constant(4 * width));
   });
   return code;
@@ -74,16 +53,6 @@ function tapLoop(taps: number, block: Block) {
 
 /** By taps, and by channels. */
 const LOOPS = mapKeys(TAPS, (taps) => mapKeys(WIDTHS, (width) => loopOn(() => tapLoop(taps, BLOCKS[width]))));
-
-interface BandWork {
-  readonly info: ConvolutionInfo;
-  readonly bands: InputBands;
-  readonly band: Band;
-  /** Addresses of the band's first window, of its first pixel of dy, and of dw. */
-  readonly x: number;
-  readonly dy: number;
-  readonly dw: number;
-}
 
 function addBand(backend: BackendWasm, { info, bands, band, x, dy, dw }: BandWork): void {
   const { filterHeight, filterWidth, strideHeight, strideWidth, outChannels, outHeight, outWidth } = info;
@@ -117,21 +86,9 @@ function addBand(backend: BackendWasm, { info, bands, band, x, dy, dw }: BandWor
 const filterGradient: KernelBody = ({ inputs, attrs, backend }) => {
   const { x: given, dy } = inputs as { x: tf.Tensor4D; dy: tf.Tensor4D };
   const info = describeConvolution({ inputShape: given.shape, filterShape: attrs.filterShape as number[], attrs, depthwise: true });
-  const { outHeight, outWidth, outChannels, inChannels } = info;
+  const { outChannels, inChannels } = info;
   const x = outChannels === inChannels ? given : repeatChannels(given, outChannels / inChannels);
-  const dw = backend.makeOutput([...info.filterShape], 'float32');
-  const to = addressOf(backend, dw);
-  clearMemory(backend, to, 4 * tf.util.sizeFromShape(dw.shape));
-  const windows = { ...windowsOf(info), inChannels: outChannels };
-  const size = bandSize(windows, Math.floor(BAND_BYTES / (4 * outWidth * outChannels * (1 + info.strideHeight * info.strideWidth))));
-  const bands = new InputBands(backend, windows, size);
-  withScratch(backend, bands.frameCount, (frame) => {
-    bands.clear(frame);
-    for (const band of bandsOf(windows, size)) {
-      const from = addressOf(backend, dy) + 4 * (band.first * outHeight + band.row) * outWidth * outChannels;
-      addBand(backend, { info, bands, band, x: bands.read(addressOf(backend, x), frame, band), dy: from, dw: to });
-    }
-  });
+  const dw = sumOverBands(backend, { x, dy, info, windows: { ...windowsOf(info), inChannels: outChannels }, addBand });
   if (x !== given) x.dispose();
   return dw;
 };

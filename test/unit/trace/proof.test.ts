@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FP32_TOLERANCE, type ProofOptions, relativeError, replayFault, type StepTrail } from '../../../src/trace/proof.js';
+import { PROOF_TOLERANCE, type ProofOptions, relativeError, replayFault, type StepTrail } from '../../../src/trace/proof.js';
 
 const before = { parameters: Float32Array.of(1, 2), slots: Float32Array.of(0, 0) };
 const eager: StepTrail = {
@@ -8,7 +8,7 @@ const eager: StepTrail = {
   slots: Float32Array.of(3, 4),
 };
 const faultOf = (replay: Partial<StepTrail>, changes: Partial<ProofOptions> = {}) =>
-  replayFault({ before, eager, replay: { ...eager, ...replay }, tolerance: FP32_TOLERANCE, ...changes });
+  replayFault({ before, eager, replay: { ...eager, ...replay }, tolerance: PROOF_TOLERANCE.fp32, ...changes });
 
 describe('a replay', () => {
   test.each([

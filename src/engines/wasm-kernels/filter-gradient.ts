@@ -1,0 +1,102 @@
+/**
+ * What the gradients of a convolution for its filter have in common: the walk over bands of the images, each small enough
+ * for the processor's first-level cache; the walk of a loop over images, rows and pixels of both; and adding its sums to dw.
+ * Legend: x_NHWC input, dy gradient of the output.
+ */
+
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+import { type FunctionCode, i32, type Local } from './assembler.js';
+import { type Block, offsetsOf } from './column-block.js';
+import type { ConvolutionInfo } from './convolution-info.js';
+import { type Band, bandSize, bandsOf, InputBands, type Windows } from './input-band.js';
+import { addressOf, withScratch } from './loop-module.js';
+import { clearMemory } from './memory-loop.js';
+
+/** Bytes of x and dy that are read for some places of the filter. */
+const BAND_BYTES = 2 ** 15;
+
+export interface BandWork {
+  readonly info: ConvolutionInfo;
+  readonly bands: InputBands;
+  readonly band: Band;
+  /** Addresses of the band's first window, of its first pixel of dy, and of dw. */
+  readonly x: number;
+  readonly dy: number;
+  readonly dw: number;
+}
+
+export interface FilterGradientOptions {
+  readonly x: tf.TensorInfo;
+  readonly dy: tf.TensorInfo;
+  readonly info: ConvolutionInfo;
+  /** Of x. */
+  readonly windows: Windows;
+  /** Adds the band's part to dw. */
+  addBand(backend: BackendWasm, work: BandWork): void;
+}
+
+/** dw, the caller's. The inputs stay the caller's. */
+export function sumOverBands(backend: BackendWasm, { x, dy, info, windows, addBand }: FilterGradientOptions): tf.TensorInfo {
+  const { outHeight, outWidth, outChannels, strideHeight, strideWidth } = info;
+  const dw = backend.makeOutput([...info.filterShape], 'float32');
+  const to = addressOf(backend, dw);
+  clearMemory(backend, to, 4 * tf.util.sizeFromShape(dw.shape));
+  const rowBytes = 4 * outWidth * (outChannels + windows.inChannels * strideHeight * strideWidth);
+  const size = bandSize(windows, Math.floor(BAND_BYTES / rowBytes));
+  const bands = new InputBands(backend, windows, size);
+  withScratch(backend, bands.frameCount, (frame) => {
+    bands.clear(frame);
+    for (const band of bandsOf(windows, size)) {
+      const from = addressOf(backend, dy) + 4 * (band.first * outHeight + band.row) * outWidth * outChannels;
+      addBand(backend, { info, bands, band, x: bands.read(addressOf(backend, x), frame, band), dy: from, dw: to });
+    }
+  });
+  return dw;
+}
+
+/** The parameters of a loop that walks: how many images and rows, and the bytes from one to the next. */
+export const WALK = ['images', 'rows', 'pixels', 'xImage', 'xRow', 'xPixel', 'dyImage', 'dyRow'] as const;
+type Walk = Readonly<Record<(typeof WALK)[number], Local>>;
+
+/** `addRow` for each row, from the first pixels of x and dy that it is given. */
+export function walkRows(code: FunctionCode<string>, { images, rows, xImage, xRow, dyImage, dyRow }: Walk) {
+  const address = () => code.variable('i32', i32.constant(0));
+  const [xStart, dyStart, xLine, dyLine] = [address(), address(), address(), address()];
+  return (from: { readonly x: Local; readonly dy: Local }, addRow: (x: Local, dy: Local) => void): void => {
+    code.set(xStart, from.x);
+    code.set(dyStart, from.dy);
+    code.repeat(images, () => {
+      code.set(xLine, xStart);
+      code.set(dyLine, dyStart);
+      code.repeat(rows, () => {
+        addRow(xLine, dyLine);
+        code.advance(xLine, xRow);
+        code.advance(dyLine, dyRow);
+      });
+      code.advance(xStart, xImage);
+      code.advance(dyStart, dyImage);
+    });
+  };
+}
+
+export interface Sums {
+  /** Where the first place's are added; moved on by `step` for each place. */
+  readonly to: Local;
+  readonly step: Local;
+  /** By place, and by vector of the block. */
+  readonly sums: readonly (readonly Local[])[];
+}
+
+/** Adds what a loop has summed to the memory. */
+export function addSums(code: FunctionCode<string>, block: Block, { to, step, sums }: Sums): void {
+  const { lanes } = block;
+  const offsets = offsetsOf(block);
+  for (const ofPlace of sums) {
+    for (const [i, sum] of ofPlace.entries()) {
+      const offset = offsets[i] as number;
+      code.store(lanes, { address: to, offset, value: lanes.add(lanes.load(to, offset), sum) });
+    }
+    code.advance(to, step);
+  }
+}
