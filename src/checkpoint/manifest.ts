@@ -26,7 +26,7 @@ const tensorSchema = z
   .refine(({ shape, bytes }) => sizeOf(shape) * 4 === bytes, 'bytes do not fit the shape');
 
 const manifestSchema = z.strictObject({
-  format: z.literal(1),
+  format: z.literal(2),
   id: field.checkpoint,
   term: field.term,
   stage: field.name,

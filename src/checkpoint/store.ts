@@ -155,7 +155,7 @@ class FolderStore implements CheckpointStore {
       const first = await writeTensor(add, 'parameters', parameters);
       if (first.sha256 !== hash) throw new HashError(`the parameters hash to ${first.sha256}, not to ${hash}`);
       const second = await writeTensor(add, 'slots', slots);
-      const manifest: Manifest = { format: 1, id, term, stage, round, ranges: [...ranges], hash, schema, tensors: [first, second] };
+      const manifest: Manifest = { format: 2, id, term, stage, round, ranges: [...ranges], hash, schema, tensors: [first, second] };
       await add(MANIFEST_FILE, new TextEncoder().encode(writeManifest(manifest)));
     });
   }

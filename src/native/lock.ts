@@ -7,13 +7,13 @@ import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { hasCode } from '../errors/stillhouse-error.js';
+import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { markOf } from '../process/process-mark.js';
 
 const holderSchema = z.object({ host: z.string(), pid: z.int().positive(), mark: z.string().nullable() });
 type Holder = z.infer<typeof holderSchema>;
 
-/** Takes the lock. Null, or in words who holds it or is about to. */
+/** Takes the lock. Null, or in words who holds it or is about to. Throws `install.failed` where there can be none. */
 export async function takeLock(file: string): Promise<string | null> {
   const self: Holder = { host: hostname(), pid: process.pid, mark: markOf(process.pid) };
   const own = `${file}.${process.pid}`;
@@ -33,7 +33,7 @@ export async function takeLock(file: string): Promise<string | null> {
 
 /**
  * Only who has the guard removes the lock of another, and looks again before: else two that found a dead lock would each
- * remove one, the second that of the first. Null, or in words who has the guard.
+ * remove one, the second that of the first. Null, or in words who has the guard. A dead guard is removed without one.
  */
 async function removeDead(file: string, own: string, self: Holder): Promise<string | null> {
   const guard = `${file}.guard`;
@@ -74,7 +74,10 @@ async function linkOnce(own: string, file: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return false;
-    throw error;
+    throw new StillhouseError('install.failed', `${dirname(file)} cannot hold a lock: ${messageOf(error)}`, {
+      cause: error,
+      hint: 'STILLHOUSE_CACHE names another folder: one on a file system that has hard links',
+    });
   }
 }
 

@@ -9,6 +9,7 @@
 import { present } from '../base/assert.js';
 import { attributesInBfloat16, roleOf, typedPorts } from './bfloat16-rules.js';
 import { DATA_TYPE, type Operation, type Recording, type TensorType, typeOfValue, type Value } from './recording.js';
+import type { Precision } from './trace-notice.js';
 
 /** A recording and a place in it: how many operations come before. */
 interface CutPlan {
@@ -22,6 +23,11 @@ interface CutPlan {
  */
 export function toBfloat16(recording: Recording): Recording {
   return toBfloat16WithCut({ recording, cutAt: recording.operations.length }).recording;
+}
+
+/** `bf16` where any of the recording is. */
+export function precisionOf({ operations }: Recording): Precision {
+  return operations.some(({ outputs }) => outputs.some(({ dtype }) => dtype === DATA_TYPE.bfloat16)) ? 'bf16' : 'fp32';
 }
 
 /**

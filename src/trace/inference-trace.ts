@@ -6,7 +6,7 @@
 
 import { present } from '../base/assert.js';
 import type { TensorStep } from '../engines/tensor-step.js';
-import { toBfloat16 } from './bfloat16.js';
+import { precisionOf, toBfloat16 } from './bfloat16.js';
 import { nameForFusion } from './fusion.js';
 import { buildGraph, type Graph } from './graph.js';
 import { PROOF_TOLERANCE, resultFault } from './proof.js';
@@ -38,17 +38,17 @@ export function traceInference(options: InferenceTraceOptions): InferenceTrace {
   const trace = refuseWhatFails(() => {
     const named = nameForFusion(first.recording);
     const recording = precision === 'bf16' ? toBfloat16(named) : named;
-    return new InferenceTrace(openSession(inferenceGraph(recording)), options.size);
+    return new InferenceTrace(openSession(inferenceGraph(recording)), { size: options.size, precision: precisionOf(recording) });
   });
   try {
-    const tolerance = PROOF_TOLERANCE[precision];
+    const tolerance = PROOF_TOLERANCE[trace.precision];
     for (const [eager, pixels] of [
       [first, images],
       [second, others],
     ] as const) {
       const replay = { results: { [LOGITS]: refuseWhatFails(() => trace.infer(pixels)) } };
       const fault = resultFault({ eager, replay, tolerance });
-      if (fault !== null) throw new TraceRefusal(`${fault} (precision ${precision})`);
+      if (fault !== null) throw new TraceRefusal(`${fault} (precision ${trace.precision})`);
     }
     return trace;
   } catch (error) {
@@ -71,10 +71,12 @@ export class InferenceTrace {
   readonly #session: Session;
   /** B. */
   readonly size: number;
+  readonly precision: Precision;
 
-  constructor(session: Session, size: number) {
+  constructor(session: Session, { size, precision }: { readonly size: number; readonly precision: Precision }) {
     this.#session = session;
     this.size = size;
+    this.precision = precision;
   }
 
   /** Logits [B, K] of exactly B images. */

@@ -3,6 +3,7 @@
  * differ by rounding, because a graph fuses operations and sums in other orders. Pure.
  */
 
+import type { ArenaEntry } from '../tensor/arena.js';
 import type { NativeArray } from './native-backend.js';
 import type { Precision } from './trace-notice.js';
 
@@ -18,23 +19,28 @@ export interface StepTrail {
 export interface ProofTolerance {
   /** Of each result: norm of the difference by the norm, or by 1 where that is less: a term of the loss may be nearly 0. */
   readonly result: number;
-  /** Of the change of the slots: they hold the gradient as it is. */
-  readonly slots: number;
-  /** Of the change of the parameters. Wide: Adam divides by the gradient's size, and makes much of the rounding of those that are nearly 0. */
-  readonly parameters: number;
+  /** Of the change of what holds the gradient as it is: the slots, or without any the weights; and of that of the statistics. */
+  readonly gradient: number;
+  /** Of the change of the weights by slots. Wide: Adam divides by the gradient's size, and makes much of the rounding of those that are nearly 0. */
+  readonly weights: number;
 }
 
 export const PROOF_TOLERANCE: Readonly<Record<Precision, ProofTolerance>> = {
-  fp32: { result: 1e-4, slots: 1e-2, parameters: 0.2 },
+  fp32: { result: 1e-4, gradient: 1e-2, weights: 0.2 },
   // bfloat16 keeps 8 bits of a number: gradients agree in direction, to some per cent.
-  bf16: { result: 0.1, slots: 0.5, parameters: 0.8 },
+  bf16: { result: 0.1, gradient: 0.5, weights: 0.8 },
 };
+
+/** Of the size of what changes: what a small rate adds to a weight is rounded as the weight is. */
+const ROUNDING = 1e-5;
 
 export interface ProofOptions {
   readonly before: Pick<StepTrail, 'parameters' | 'slots'>;
   readonly eager: StepTrail;
   readonly replay: StepTrail;
   readonly tolerance: ProofTolerance;
+  /** Of the parameters. */
+  readonly entries: readonly Pick<ArenaEntry, 'offset' | 'size' | 'trainable'>[];
 }
 
 export interface ResultProof {
@@ -54,27 +60,47 @@ export function resultFault({ eager, replay, tolerance }: ResultProof): string |
 }
 
 /** What is wrong with the replay, in words; null: nothing. */
-export function replayFault({ before, eager, replay, tolerance }: ProofOptions): string | null {
+export function replayFault({ before, eager, replay, tolerance, entries }: ProofOptions): string | null {
   const fault = resultFault({ eager, replay, tolerance });
   if (fault !== null) return fault;
-  for (const arena of ['slots', 'parameters'] as const) {
-    if (!areFinite(eager[arena])) return notFinite(arena);
-    const error = relativeError(difference(eager[arena], before[arena]), difference(replay[arena], before[arena]));
-    if (!(error <= tolerance[arena])) return `the replay changes the ${arena} otherwise than the eager step, by ${percent(error)}`;
+  const weights = entries.filter(({ trainable }) => trainable);
+  const statistics = entries.filter(({ trainable }) => !trainable);
+  const parts: readonly [string, number, (trail: ProofOptions['before']) => Float32Array][] = [
+    ['slots', tolerance.gradient, ({ slots }) => slots],
+    ['weights', before.slots.length > 0 ? tolerance.weights : tolerance.gradient, ({ parameters }) => partsOf(parameters, weights)],
+    ['statistics', tolerance.gradient, ({ parameters }) => partsOf(parameters, statistics)],
+  ];
+  for (const [name, most, read] of parts) {
+    if (!areFinite(read(eager))) return notFinite(name);
+    const start = read(before);
+    const error = relativeError(difference(read(eager), start), difference(read(replay), start), ROUNDING * normOf(start));
+    if (!(error <= most)) return `the replay changes the ${name} otherwise than the eager step, by ${percent(error)}`;
   }
   return null;
+}
+
+function partsOf(arena: Float32Array, entries: ProofOptions['entries']): Float32Array {
+  const parts = new Float32Array(entries.reduce((sum, { size }) => sum + size, 0));
+  let at = 0;
+  for (const { offset, size } of entries) {
+    parts.set(arena.subarray(offset, offset + size), at);
+    at += size;
+  }
+  return parts;
 }
 
 /** Norm of the difference by that of `expected`, or by `least` where this is more; 0 where nothing differs, NaN when a number is. */
 export function relativeError(expected: NativeArray, found: NativeArray | undefined, least = 0): number {
   if (found?.length !== expected.length) return Number.POSITIVE_INFINITY;
   let error = 0;
-  let norm = 0;
-  for (let i = 0; i < expected.length; i++) {
-    error += (expected[i]! - found[i]!) ** 2;
-    norm += expected[i]! ** 2;
-  }
-  return error === 0 ? 0 : Math.sqrt(error) / Math.max(Math.sqrt(norm), least);
+  for (let i = 0; i < expected.length; i++) error += (expected[i]! - found[i]!) ** 2;
+  return error === 0 ? 0 : Math.sqrt(error) / Math.max(normOf(expected), least);
+}
+
+function normOf(values: NativeArray): number {
+  let squares = 0;
+  for (const value of values) squares += value ** 2;
+  return Math.sqrt(squares);
 }
 
 function areFinite(values: NativeArray): boolean {

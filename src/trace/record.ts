@@ -20,6 +20,7 @@ import {
 } from './native-backend.js';
 import { ATTRIBUTE_KINDS, type Attribute, type Constant, DATA_TYPE, type Operation, type Recording, type Value } from './recording.js';
 import { TraceRefusal } from './refusal.js';
+import { watchDraws } from './watch-draws.js';
 
 /** A value that is given at each call. */
 export interface FeedArray {
@@ -172,6 +173,8 @@ class Tape {
   readonly #binding: NativeBinding;
   readonly #foreign: ReadonlyMap<number, string>;
   readonly #values = new Map<number, Value>();
+  /** Constants that nothing has used yet. They are numbered by their first use: tfjs uploads some when they are made, some later. */
+  readonly #unused = new Map<number, Constant>();
   /** The first reason to refuse. The function runs on: what it does next, and what it makes of an error, is not for us to change. */
   #refusal: string | null = null;
 
@@ -201,7 +204,7 @@ class Tape {
       mapValues(this.#watchers(), (value) => ({ value })),
     ) as NativeBinding;
     try {
-      const result = run();
+      const result = watchDraws(run, () => this.#refuse('the step draws random numbers in JavaScript (Math.random)'));
       this.throwRefusal();
       return result;
     } catch (error) {
@@ -226,7 +229,7 @@ class Tape {
       createTensor: (shape, dtype, values) => {
         const id = real.createTensor(shape, dtype, values);
         if (!ArrayBuffer.isView(values)) this.#refuse('the step makes a tensor of strings');
-        else this.#addConstant(id, { shape: [...shape], dtype, data: values.slice() });
+        else this.#unused.set(id, { shape: [...shape], dtype, data: values.slice() });
         return id;
       },
       tensorDataSync: (id) => {
@@ -248,6 +251,11 @@ class Tape {
   #valueOfHandle(id: number): Value {
     const known = this.#values.get(id);
     if (known !== undefined) return known;
+    const made = this.#unused.get(id);
+    if (made !== undefined) {
+      this.#unused.delete(id);
+      return this.#addConstant(id, made);
+    }
     const variable = this.#foreign.get(id);
     if (variable !== undefined) {
       this.#refuse(`the step reads ${variable}, which is neither a weight of the model nor a slot of the optimiser`);

@@ -9,8 +9,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assert, present } from '../base/assert.js';
+import { messageOf } from '../errors/stillhouse-error.js';
 import type { Endpoint, Graph, GraphSignature } from './graph.js';
 import { type NativeArray, type NativeTensor, nativeBackend } from './native-backend.js';
+import { TraceRefusal } from './refusal.js';
 import { encodeSavedModel, MODEL_TAG } from './saved-model.js';
 
 export interface Session {
@@ -20,14 +22,27 @@ export interface Session {
   close(): void;
 }
 
-/** Loads the graph. Its files are gone again when this returns. */
+/** Loads the graph. Its files are gone again when this returns. Throws TraceRefusal where there is no room for them. */
 export function openSession(graph: Graph): Session {
-  const folder = mkdtempSync(join(tmpdir(), 'stillhouse-trace-'));
+  const bytes = encodeSavedModel(graph);
+  const folder = writeModel(bytes);
   try {
-    writeFileSync(join(folder, 'saved_model.pb'), encodeSavedModel(graph));
     return new NativeSession(nativeBackend().binding.loadSavedModel(folder, MODEL_TAG), graph);
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The folder, in that for temporary files. Throws TraceRefusal when it cannot be written. */
+function writeModel(bytes: Uint8Array): string {
+  let folder = '';
+  try {
+    folder = mkdtempSync(join(tmpdir(), 'stillhouse-trace-'));
+    writeFileSync(join(folder, 'saved_model.pb'), bytes);
+    return folder;
+  } catch (error) {
+    if (folder !== '') rmSync(folder, { recursive: true, force: true });
+    throw new TraceRefusal(`the graph cannot be written to ${tmpdir()} (TMPDIR names another folder): ${messageOf(error)}`);
   }
 }
 

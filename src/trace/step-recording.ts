@@ -110,6 +110,9 @@ export function assertSameProgram(first: Recording, second: Recording): void {
   if (difference !== null) throw new TraceRefusal(difference);
 }
 
+/** Knobs for a recording that is made before any are known: a graph takes them anew at each step. */
+export const SAMPLE_KNOBS: StepKnobs = { rate: 0.01, temperature: 4, alpha: 0.9 };
+
 /** Images [B, H, W, C] with made-up labels and targets, for recording a step before its own are known. */
 export function sampleBatch({ classes, needsTargets }: TensorStep, images: Float32Array, size: number): StepBatch {
   const labels = Int32Array.from({ length: size }, (_, i) => i % classes);

@@ -16,16 +16,20 @@ const PATIENCE = 4;
 
 export type TracedCall = Pick<TraceNotice, 'call' | 'size'>;
 
-interface Closable {
+interface Runnable {
+  /** In which it runs. */
+  readonly precision: Precision;
   close(): void;
 }
+
+const NOTHING_TO_LOWER = 'it has no convolution and no large matrix product that could run in bf16';
 
 export interface TraceCacheOptions {
   readonly precision: Precision;
   onNotice(notice: TraceNotice): void;
 }
 
-export class TraceCache<Trace extends Closable> {
+export class TraceCache<Trace extends Runnable> {
   readonly #options: TraceCacheOptions;
   /** The last used last. */
   readonly #traces = new Map<string, Trace>();
@@ -56,7 +60,9 @@ export class TraceCache<Trace extends Closable> {
       const trace = make();
       this.#makeRoom(inUse);
       this.#traces.set(key, trace);
-      this.#tell({ call, size, traced: true, precision: this.#options.precision });
+      const { precision } = trace;
+      const isAsWished = precision === this.#options.precision;
+      this.#tell({ call, size, traced: true, precision, ...(isAsWished ? {} : { reason: NOTHING_TO_LOWER }) });
       return trace;
     } catch (error) {
       if (!(error instanceof TraceRefusal)) throw error;

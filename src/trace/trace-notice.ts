@@ -11,6 +11,6 @@ export interface TraceNotice {
   readonly traced: boolean;
   /** Of what runs: an eager step is in fp32. */
   readonly precision: Precision;
-  /** Why it is not traced. */
+  /** Why it is not traced, or not in the precision that was asked for. */
   readonly reason?: string;
 }

@@ -12,7 +12,7 @@ import type { TensorStep } from '../engines/tensor-step.js';
 import type { ArenaSchema } from '../tensor/arena.js';
 import type { FrozenProgramParts } from './frozen-program.js';
 import { padBatch } from './pad-batch.js';
-import { sampleBatch } from './step-recording.js';
+import { SAMPLE_KNOBS, sampleBatch } from './step-recording.js';
 import { TraceCache } from './trace-cache.js';
 import { type TrainingForm, type TrainingTrace, traceTraining } from './training-trace.js';
 
@@ -33,7 +33,7 @@ export class TrainingProgram implements StepProgram {
   #holder: TrainingTrace | null = null;
   #open: OpenHalf | null = null;
   /** The knobs that a cut step is recorded with: those of the step before. Its own come only with its second half. */
-  #lastKnobs: StepKnobs = { rate: 0.01, temperature: 4, alpha: 0.9 };
+  #lastKnobs = SAMPLE_KNOBS;
 
   /** Disposes the eager program with itself. */
   constructor({ step, eager, options }: FrozenProgramParts) {

@@ -7,7 +7,7 @@
 import { present } from '../base/assert.js';
 import type { StepAnswerBatch, StepProgram } from '../engines/step-program.js';
 import type { TensorStep } from '../engines/tensor-step.js';
-import { toBfloat16WithCut } from './bfloat16.js';
+import { precisionOf, toBfloat16WithCut } from './bfloat16.js';
 import { cutRecording } from './cut.js';
 import { nameForFusion } from './fusion.js';
 import { type ArenaRange, buildGraph, type Graph } from './graph.js';
@@ -75,11 +75,9 @@ export function traceTraining(options: TrainingTraceOptions): TrainingTrace {
     const second = recordTrial(options, { from: otherState(step, before), call: otherCall(call, step.classes) });
     assertSameProgram(first.train.recording, second.train.recording);
     assertSameProgram(first.infer.recording, second.infer.recording);
-    const graph = refuseWhatFails(() => trainingGraph(options, first));
-    const trace = new TrainingTrace(
-      refuseWhatFails(() => openSession(graph)),
-      options,
-    );
+    const { graph, precision } = refuseWhatFails(() => trainingGraph(options, first));
+    const session = refuseWhatFails(() => openSession(graph));
+    const trace = new TrainingTrace(session, { ...options, precision });
     try {
       for (const trial of [first, second]) prove(trace, trial, options);
       options.onGraph?.(graph);
@@ -95,19 +93,26 @@ export function traceTraining(options: TrainingTraceOptions): TrainingTrace {
   }
 }
 
+interface TrainingGraph {
+  readonly graph: Graph;
+  /** Of the step: where nothing in it can be in bf16, it is in fp32. */
+  readonly precision: Precision;
+}
+
 /** The graph of a recorded step: `train`, or `forward` and `backward`; `infer`; the arenas `parameters` and `slots`. */
-function trainingGraph({ step, form, precision, call }: TrainingTraceOptions, { train, infer }: RecordedStep): Graph {
+function trainingGraph({ step, form, precision: wanted, call }: TrainingTraceOptions, { train, infer }: RecordedStep): TrainingGraph {
   const weights: ArenaRange = { from: 0, to: step.schema.entries.length };
   const arenas = { parameters: weights, slots: { from: weights.to, to: step.variables.length } };
   // Tests of the model are in fp32 whatever it trains in.
   const inference = { [INFER]: nameForFusion(infer.recording) };
   const plan = { recording: nameForFusion(train.recording), cutAt: train.cutAt };
-  const { recording, cutAt } = precision === 'bf16' ? toBfloat16WithCut(plan) : plan;
-  if (form === 'whole') return buildGraph({ functions: { [TRAIN]: recording, ...inference }, arenas });
+  const { recording, cutAt } = wanted === 'bf16' ? toBfloat16WithCut(plan) : plan;
+  const precision = precisionOf(recording);
+  if (form === 'whole') return { graph: buildGraph({ functions: { [TRAIN]: recording, ...inference }, arenas }), precision };
   const images = Object.keys(imageFeeds(call.batch.images, call.batch.size, []));
   const { first, second, stashFrom } = cutRecording(recording, cutAt, images);
   const released = { [BACKWARD]: { from: stashFrom, to: first.variables.length } };
-  return buildGraph({ functions: { [FORWARD]: first, [BACKWARD]: second, ...inference }, arenas, released });
+  return { graph: buildGraph({ functions: { [FORWARD]: first, [BACKWARD]: second, ...inference }, arenas, released }), precision };
 }
 
 /** A state and a call from it. */
@@ -143,15 +148,16 @@ function otherState(step: TensorStep, { parameters, slots }: TrainingState): Tra
 }
 
 /** Throws TraceRefusal when the trace does not do what the eager step did. */
-function prove(trace: TrainingTrace, { from, call, infer, trail }: RecordedTrial, { form, precision }: TrainingTraceOptions): void {
-  const tolerance = PROOF_TOLERANCE[precision];
+function prove(trace: TrainingTrace, { from, call, infer, trail }: RecordedTrial, { form, step }: TrainingTraceOptions): void {
+  const tolerance = PROOF_TOLERANCE[trace.precision];
+  const { entries } = step.schema;
   const fault = refuseWhatFails(() => {
     trace.writeParameters(from.parameters);
     const logits = { results: { [LOGITS]: trace.infer(call.batch.images) } };
     const inInference = resultFault({ eager: infer, replay: logits, tolerance });
-    return inInference ?? replayFault({ before: from, eager: trail, replay: trace.replayFrom(from, call), tolerance });
+    return inInference ?? replayFault({ before: from, eager: trail, replay: trace.replayFrom(from, call), tolerance, entries });
   });
-  if (fault !== null) throw new TraceRefusal(`${fault} (form ${form}, precision ${precision})`);
+  if (fault !== null) throw new TraceRefusal(`${fault} (form ${form}, precision ${trace.precision})`);
 }
 
 function trainFeeds(step: TensorStep, inputShape: readonly number[], { batch, knobs }: TrainCall): Feeds {
@@ -175,13 +181,15 @@ export class TrainingTrace {
   readonly #form: TrainingForm;
   /** B. */
   readonly size: number;
+  readonly precision: Precision;
 
-  constructor(session: Session, { step, inputShape, form, call }: TrainingTraceOptions) {
+  constructor(session: Session, { step, inputShape, form, call, precision }: TrainingTraceOptions) {
     this.#session = session;
     this.#step = step;
     this.#inputShape = inputShape;
     this.#form = form;
     this.size = call.batch.size;
+    this.precision = precision;
   }
 
   /** One whole step; counts it, where the optimiser counts. */

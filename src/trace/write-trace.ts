@@ -7,7 +7,7 @@ import { buildTensorStep } from '../engines/tensor-step.js';
 import type { Graph } from './graph.js';
 import { listGraph } from './listing.js';
 import { encodeSavedModel } from './saved-model.js';
-import { sampleBatch } from './step-recording.js';
+import { SAMPLE_KNOBS, sampleBatch } from './step-recording.js';
 import type { TracedStepOptions } from './traced-step.js';
 import { traceTraining } from './training-trace.js';
 
@@ -38,7 +38,7 @@ export function writeTrace({ folder, ...options }: WriteTraceOptions): WrittenTr
   try {
     const pixels = stage.batch * inputShape.reduce((size, axis) => size * axis, 1);
     const images = Float32Array.from({ length: pixels }, (_, i) => ((i * 7919) % 2003) / 1000 - 1);
-    const call = { batch: sampleBatch(step, images, stage.batch), knobs: { rate: stage.optimizer.rate, temperature: 4, alpha: 0.9 } };
+    const call = { batch: sampleBatch(step, images, stage.batch), knobs: SAMPLE_KNOBS };
     traceTraining({ step, eager, inputShape, form: 'whole', precision, call, onGraph: (proven) => (graph = proven) }).close();
   } finally {
     eager.dispose();

@@ -7,7 +7,7 @@ import { packageFolder } from '../../src/process/package-folder.js';
 import { findFaults } from '../support/arch/source-fault.js';
 
 /** Files that touch the clock, timers, the environment, the console and the end of the process. */
-const EDGE = /^src\/base\/clock\.ts$|^src\/(process|cli|log)\/|(^|\/)main\.ts$/;
+const EDGE = /^src\/(base\/clock|trace\/watch-draws)\.ts$|^src\/(process|cli|log)\/|(^|\/)main\.ts$/;
 const PROGRAM = ['src', 'coordinator', 'worker'];
 
 function filesUnder(folder: string): string[] {

@@ -5,7 +5,7 @@ import { Prng } from '../../src/base/prng.js';
 import type { TrainingStage } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import type { StepProgram } from '../../src/engines/step-program.js';
-import { LABEL_LOSSES, TEACHER_LOSSES } from '../support/foreign-loss.js';
+import { LABEL_LOSSES, TEACHER_LOSSES, weightedByKeptWeights } from '../support/foreign-loss.js';
 import { FOREIGN_MODELS } from '../support/foreign-model.js';
 import { replaceLoss } from '../support/other-loss.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
@@ -71,6 +71,13 @@ describeTensorflow('foreign models and losses', () => {
 
   test.each(Object.entries(FOREIGN_MODELS))('the model %s', (_, build) => {
     expectTraced(() => build({ inputShape: INPUT_SHAPE, classes: CLASSES }), distilStage(momentum));
+  });
+
+  test('a loss with a tensor that was made before any step', () => {
+    const { loss, dispose } = weightedByKeptWeights();
+    undo = replaceLoss('cross-entropy', loss);
+    expectTraced(() => catalogueModel('cnn'), trainStage(adam));
+    dispose();
   });
 
   test.each(Object.entries(LABEL_LOSSES))('the loss %s', (_, loss) => {

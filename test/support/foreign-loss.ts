@@ -28,11 +28,21 @@ export const LABEL_LOSSES: Readonly<Record<string, LabelLoss>> = {
     return summed(tf.mul(tf.relu(tf.add(tf.sub(batch.logits_BK, own), 1)), tf.sub(1, isLabel)), batch);
   },
   'cross-entropy weighted by class'(batch) {
-    const isLabel = oneHotOf(batch);
-    const weight = tf.expandDims(tf.gather(tf.linspace(0.5, 2, batch.logits_BK.shape[1]), batch.labels_B), 1);
-    return summed(tf.mul(tf.neg(weight), tf.sum(tf.mul(tf.logSoftmax(batch.logits_BK), isLabel), 1, true)), batch);
+    return weighted(batch, tf.linspace(0.5, 2, batch.logits_BK.shape[1]));
   },
 };
+
+/** Weights made once and kept, as users do; to be disposed. */
+export function weightedByKeptWeights(): { readonly loss: LabelLoss; dispose(): void } {
+  const weights_K = tf.tensor1d([0.5, 2, 1, 0.7, 1.5]);
+  return { loss: (batch) => weighted(batch, weights_K), dispose: () => weights_K.dispose() };
+}
+
+function weighted(batch: LossBatch, weights_K: tf.Tensor1D): LossSum {
+  const isLabel = oneHotOf(batch);
+  const weight = tf.expandDims(tf.gather(weights_K, batch.labels_B), 1);
+  return summed(tf.mul(tf.neg(weight), tf.sum(tf.mul(tf.logSoftmax(batch.logits_BK), isLabel), 1, true)), batch);
+}
 
 /** In the place of Hinton's term. */
 export const TEACHER_LOSSES: Readonly<Record<string, TeacherLoss>> = {

@@ -7,7 +7,7 @@ import { type Manifest, readManifest, writeManifest } from '../../../src/checkpo
 
 const HASH = 'ab'.repeat(32);
 const manifest: Manifest = {
-  format: 1,
+  format: 2,
   id: 'base-3',
   term: asTerm(2),
   stage: 'base',
@@ -39,7 +39,7 @@ describe('readManifest', () => {
     ['no object', '[]'],
     ['no hash', JSON.stringify({ manifest })],
     ['a foreign hash', JSON.stringify({ manifest, sha256: HASH })],
-    ['another format', sealed({ ...manifest, format: 2 })],
+    ['another format', sealed({ ...manifest, format: 1 })],
     ['an unknown key', sealed({ ...manifest, extra: 1 })],
     ['a path for an id', sealed({ ...manifest, id: '../base' })],
     ['term 0', sealed({ ...manifest, term: 0 })],

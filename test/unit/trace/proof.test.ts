@@ -7,8 +7,9 @@ const eager: StepTrail = {
   parameters: Float32Array.of(1.5, 2.5),
   slots: Float32Array.of(3, 4),
 };
+const entries = [{ offset: 0, size: 2, trainable: true }];
 const faultOf = (replay: Partial<StepTrail>, changes: Partial<ProofOptions> = {}) =>
-  replayFault({ before, eager, replay: { ...eager, ...replay }, tolerance: PROOF_TOLERANCE.fp32, ...changes });
+  replayFault({ before, eager, replay: { ...eager, ...replay }, tolerance: PROOF_TOLERANCE.fp32, entries, ...changes });
 
 describe('a replay', () => {
   test.each([
@@ -28,19 +29,44 @@ describe('a replay', () => {
       'the replay changes the slots otherwise than the eager step, by 10 %',
     ],
     ['slots that have not moved', { slots: before.slots }, 'the replay changes the slots otherwise than the eager step, by 100 %'],
-    ['parameters up to rounding, which Adam makes much of', { parameters: Float32Array.of(1.5, 2.55) }, null],
+    ['weights up to rounding, which Adam makes much of', { parameters: Float32Array.of(1.5, 2.55) }, null],
     [
-      'parameters that went the other way',
+      'weights that went the other way',
       { parameters: Float32Array.of(0.5, 1.5) },
-      'the replay changes the parameters otherwise than the eager step, by 200 %',
+      'the replay changes the weights otherwise than the eager step, by 200 %',
     ],
     [
-      'parameters that are no numbers',
+      'weights that are no numbers',
       { parameters: Float32Array.of(Number.NaN, 2) },
-      'the replay changes the parameters otherwise than the eager step, by NaN %',
+      'the replay changes the weights otherwise than the eager step, by NaN %',
     ],
   ] as [string, Partial<StepTrail>, string | null][])('%s', (_, replay, fault) => {
     expect(faultOf(replay)).toBe(fault);
+  });
+
+  test('without slots is known by its weights alone', () => {
+    const none = { slots: new Float32Array(0) };
+    const options = { before: { ...before, ...none }, eager: { ...eager, ...none } };
+    expect(faultOf({ ...none, parameters: Float32Array.of(1.5, 2.504) }, options)).toBeNull();
+    expect(faultOf({ ...none, parameters: Float32Array.of(1.5, 2.55) }, options)).toContain('changes the weights');
+  });
+
+  test('may not hide wrong weights behind statistics that move far, nor wrong statistics behind weights', () => {
+    const apart = [
+      { ...entries[0]!, size: 1 },
+      { offset: 1, size: 1, trainable: false },
+    ];
+    const options = { entries: apart, eager: { ...eager, parameters: Float32Array.of(1.5, 1000) } };
+    expect(faultOf({ parameters: Float32Array.of(1.5, 1001) }, options)).toBeNull();
+    expect(faultOf({ parameters: Float32Array.of(1, 1000) }, options)).toContain('changes the weights');
+    expect(faultOf({ parameters: Float32Array.of(1.5, 1020) }, options)).toContain('changes the statistics');
+  });
+
+  test('of a step too small for its weights is compared by their rounding', () => {
+    const large = { ...before, parameters: Float32Array.of(1e6, 2) };
+    const moved = { ...eager, parameters: Float32Array.of(1e6 + 0.0625, 2) };
+    expect(faultOf({ parameters: Float32Array.of(1e6, 2) }, { before: large, eager: moved })).toBeNull();
+    expect(faultOf({ parameters: Float32Array.of(1e6 - 8, 2) }, { before: large, eager: moved })).toContain('changes the weights');
   });
 
   test('is not compared with an eager step that is not finite', () => {

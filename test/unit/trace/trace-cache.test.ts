@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { TraceRefusal } from '../../../src/trace/refusal.js';
 import { TraceCache, type TracedCall } from '../../../src/trace/trace-cache.js';
-import type { TraceNotice } from '../../../src/trace/trace-notice.js';
+import type { Precision, TraceNotice } from '../../../src/trace/trace-notice.js';
 
 interface Trace {
   readonly name: string;
+  readonly precision: Precision;
   isClosed: boolean;
   close(): void;
 }
@@ -15,11 +16,12 @@ class Bench {
   readonly cache = new TraceCache<Trace>({ precision: 'bf16', onNotice: (notice) => this.notices.push(notice) });
 
   /** The trace's name for a step of this size, or `eager`. */
-  run(size: number, options: { inUse?: Trace; call?: TracedCall['call'] } = {}): string {
+  run(size: number, options: { inUse?: Trace; call?: TracedCall['call']; precision?: Precision } = {}): string {
     const { call = 'step', inUse = null } = options;
     const make = (): Trace => {
       const trace: Trace = {
         name: `${call} ${size}`,
+        precision: options.precision ?? 'bf16',
         isClosed: false,
         close() {
           this.isClosed = true;
@@ -121,4 +123,11 @@ test('cleared, all are closed, and what was traced is traced again at its next u
   expect(bench.open).toEqual([]);
   expect([bench.run(8), bench.run(3)]).toEqual(['step 8', 'step 3']);
   expect(bench.notices).toHaveLength(2);
+});
+
+test('a call with nothing that could be in bf16 is said to run in fp32, and why', () => {
+  const bench = new Bench();
+  expect(bench.run(8, { precision: 'fp32' })).toBe('step 8');
+  const reason = 'it has no convolution and no large matrix product that could run in bf16';
+  expect(bench.notices).toEqual([{ call: 'step', size: 8, traced: true, precision: 'fp32', reason }]);
 });
