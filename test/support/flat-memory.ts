@@ -30,8 +30,8 @@ const WARM_UP = 300;
 const PARTS = 10;
 const MIB = 2 ** 20;
 /**
- * Of all parts, if each grew as the median one: what leaks grows in every part, what an allocator or a compiler fetches from
- * the system comes now and then, by megabytes.
+ * Of all parts, if each grew as the median one: what leaks grows in every part; what an allocator or a compiler takes comes
+ * now and then, by megabytes.
  */
 const RESIDENT_MAX = 6 * MIB;
 /** On the engine cpu all tensors are V8's, and what it keeps of what was freed is its own affair: SCRIPT_MAX is what holds there. */
@@ -43,7 +43,12 @@ setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 /** Bytes: of the whole process, and of what JavaScript holds on its heap and beside it. */
-async function memoryNow() {
+interface Memory {
+  readonly resident: number;
+  readonly script: number;
+}
+
+async function memoryNow(): Promise<Memory> {
   // What is freed behind a native object is freed in a turn of its own.
   for (let turn = 0; turn < 3; turn++) {
     collectGarbage();
@@ -74,6 +79,12 @@ async function run(program: StepProgram, shape: BatchOptions, steps: number): Pr
   }
 }
 
+/** Bounds the growth over all parts, as if each grew as the median one. */
+function expectFlat(memory: readonly Memory[], what: keyof Memory, most: number): void {
+  const growth = memory.slice(1).map((after, i) => after[what] - memory[i]![what]);
+  expect(growth.length * median(growth), `${what} bytes in each part: ${growth.join(' ')}`).toBeLessThan(most);
+}
+
 /** Trains a model of the case by distillation; fails if tensors are left, or memory grows from part to part. */
 export async function expectFlatMemory({ engine, traced, shape, steps, build }: FlatCase): Promise<void> {
   await openEngine(engine);
@@ -92,21 +103,15 @@ export async function expectFlatMemory({ engine, traced, shape, steps, build }: 
   const tensors = countTensors();
   const module = wasmMemory();
   const part = Math.floor((steps - WARM_UP) / PARTS);
-  const before = await memoryNow();
-  const resident = [before.resident];
-  let after = before;
+  const memory = [await memoryNow()];
   for (let i = 0; i < PARTS; i++) {
     await run(program, shape, part);
-    after = await memoryNow();
-    resident.push(after.resident);
+    memory.push(await memoryNow());
   }
   expect(countTensors()).toEqual(tensors);
   expect(wasmMemory()).toBe(module);
-  expect(after.script - before.script).toBeLessThan(SCRIPT_MAX);
-  const growth = resident.slice(1).map((bytes, i) => bytes - resident[i]!);
-  expect(PARTS * median(growth), `bytes in each part: ${growth.join(' ')}`).toBeLessThan(
-    engine === 'cpu' ? RESIDENT_MAX_CPU : RESIDENT_MAX,
-  );
+  expectFlat(memory, 'script', SCRIPT_MAX);
+  expectFlat(memory, 'resident', engine === 'cpu' ? RESIDENT_MAX_CPU : RESIDENT_MAX);
   program.dispose();
   model.dispose();
 }
