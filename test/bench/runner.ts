@@ -153,9 +153,11 @@ class Field {
   async #turn({ side, stepsPerTurn: steps }: Player): Promise<Turn> {
     const others = this.#sides.filter((other) => other !== side);
     for (const other of others) await other.settled();
-    const [idleBefore, busyBefore] = [processorSecondsOf(others), busySeconds()];
-    const { seconds, processorSeconds } = await side.ask({ do: 'run', steps });
-    const [idleAfter, busyAfter] = [processorSecondsOf(others), busySeconds()];
+    const [idleBefore, busyBefore] = [secondsOfAll(others), busySeconds()];
+    const childBefore = side.childSeconds();
+    const { seconds, processorSeconds: own } = await side.ask({ do: 'run', steps });
+    const processorSeconds = own + side.childSeconds() - childBefore;
+    const [idleAfter, busyAfter] = [secondsOfAll(others), busySeconds()];
     const idleProcessorSeconds = idleBefore === null || idleAfter === null ? null : idleAfter - idleBefore;
     const foreignProcessorSeconds = Math.max(0, busyAfter - busyBefore - processorSeconds - (idleProcessorSeconds ?? 0));
     return { steps, seconds, processorSeconds, idleProcessorSeconds, foreignProcessorSeconds };
@@ -178,7 +180,7 @@ function busySeconds(): number {
   return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1000;
 }
 
-function processorSecondsOf(sides: readonly Side[]): number | null {
+function secondsOfAll(sides: readonly Side[]): number | null {
   let sum = 0;
   for (const side of sides) {
     const seconds = side.processorSeconds();

@@ -4,17 +4,15 @@
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { childSecondsOf, processorSecondsOf } from './process-time.js';
 import { type AnswerTo, type Hello, type Order, Unusable } from './protocol.js';
 import type { SideStart } from './row.js';
 
 /** A first torch.compile takes minutes on a busy machine; no order takes longer. */
 const ORDER_MAX_MS = 15 * 60_000;
 const SHOWN_LINES = 12;
-/** Linux counts a process's time in hundredths of a second wherever Node runs. */
-const TICKS_PER_SECOND = 100;
 const LOOK_MS = 30;
 const SETTLE_MAX_MS = 3000;
 const END_MAX_MS = 5000;
@@ -49,6 +47,11 @@ export class Side {
   /** Processor seconds that its process has taken; null where the system does not tell (elsewhere than on Linux). */
   processorSeconds(): number | null {
     return this.#process.processorSeconds();
+  }
+
+  /** Those of the processes that it has started and that live, as the workers of PyTorch's loader. */
+  childSeconds(): number {
+    return this.#process.childSeconds();
   }
 
   /** Waits until the process takes no more processor time: the threads of some libraries spin for a while after work. */
@@ -106,14 +109,11 @@ class SideProcess {
   }
 
   processorSeconds(): number | null {
-    try {
-      const text = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8');
-      // The name in parentheses may hold spaces; user and system time are the 12th and 13th after it.
-      const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-    } catch {
-      return null;
-    }
+    return this.#child.pid === undefined ? null : processorSecondsOf(this.#child.pid);
+  }
+
+  childSeconds(): number {
+    return this.#child.pid === undefined ? 0 : childSecondsOf(this.#child.pid);
   }
 
   /** Lets it end by itself, which takes its temporary files away, before it is killed. */
