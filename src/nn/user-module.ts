@@ -20,7 +20,11 @@ export async function buildFromModule(file: string, context: BuildContext): Prom
   try {
     model = await build(context, { core, layers });
   } catch (error) {
-    throw new StillhouseError('model.invalid', `build failed: ${messageOf(error)}`, { file, cause: error });
+    throw new StillhouseError('model.invalid', `build failed: ${messageOf(error)}`, {
+      file,
+      hint: "'tf' has two parts, the packages of tfjs: tf.core (operations) and tf.layers (input, model, layers.conv2d, initializers)",
+      cause: error,
+    });
   }
   checkModel(model, context, file);
   return model;
@@ -93,6 +97,12 @@ function checkLayer(layer: layers.LayersModel['layers'][number], file: string): 
     throw new StillhouseError('model.invalid', `layer '${layer.name}' has a ${unused}, which training would not follow`, {
       file,
       hint: "Leave it out; the recipe's optimizer.weightDecay is an L2 penalty",
+    });
+  }
+  if (config.seed !== null && config.seed !== undefined) {
+    throw new StillhouseError('model.invalid', `layer '${layer.name}' has a seed: in tfjs it would drop the same places at every step`, {
+      file,
+      hint: 'Leave the seed out',
     });
   }
   if (className === 'BatchNormalization' && config.axis !== -1 && config.axis !== (layer.inputSpec?.[0]?.ndim ?? 0) - 1) {

@@ -32,7 +32,7 @@ export function bfloat16Support(cpuinfo: string): Bfloat16Support {
   if (hasTiles) {
     return {
       pays: false,
-      note: 'the processor has AMX, but this virtual machine hides the layout of its tiles, so it cannot be used: bf16 is slower than fp32 here',
+      note: 'the processor has AMX, but this virtual machine hides the layout of its tiles, so it cannot be used: bf16 is slower than precision: fp32 here',
       environment: { ONEDNN_MAX_CPU_ISA: 'AVX512_CORE_FP16' },
     };
   }

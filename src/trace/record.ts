@@ -204,7 +204,9 @@ class Tape {
       mapValues(this.#watchers(), (value) => ({ value })),
     ) as NativeBinding;
     try {
-      const result = watchDraws(run, () => this.#refuse('the step draws random numbers in JavaScript (Math.random)'));
+      const result = watchDraws(run, () =>
+        this.#refuse('the step draws random numbers in JavaScript (Math.random), as Dropout and noise layers do'),
+      );
       this.throwRefusal();
       return result;
     } catch (error) {

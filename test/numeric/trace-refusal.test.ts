@@ -203,7 +203,7 @@ describeTensorflow('refused, and none the worse for it', () => {
         size: SIZE,
         traced: false,
         precision: 'fp32',
-        reason: 'the step draws random numbers in JavaScript (Math.random)',
+        reason: 'the step draws random numbers in JavaScript (Math.random), as Dropout and noise layers do',
       },
     ]);
     // In inference mode nothing is drawn.
