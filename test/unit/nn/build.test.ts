@@ -51,6 +51,8 @@ describe("a user's module", () => {
     ['input', /input is \[null,5,5,1\], not \[null,8,8,2\].*context\.inputShape/],
     ['regularizer', /'penalised' has a kernelRegularizer.*weightDecay/],
     ['constraint', /'bounded' has a kernelConstraint/],
+    ['seed', /'same' has a seed: .*the same places at every step.*Leave the seed out/],
+    ['wrong-tf', /tf\.model is not a function.*tf\.core .* and tf\.layers/],
     ['norm-axis', /'rows' normalises axis 1/],
     ['custom-layer', /'twice' is a Doubling.*stock layers/],
   ])('%s', async (mistake, message) => {

@@ -24,6 +24,10 @@ export function build({ inputShape, classes, options }, tf) {
       return model(end(flat, { kernelConstraint: tf.layers.constraints.nonNeg(), name: 'bounded' }));
     case 'norm-axis':
       return model(end(layers.flatten({}).apply(layers.batchNormalization({ axis: 1, name: 'rows' }).apply(start))));
+    case 'seed':
+      return model(end(layers.dropout({ rate: 0.5, seed: 1, name: 'same' }).apply(flat)));
+    case 'wrong-tf':
+      return tf.model({ inputs: start, outputs: end(flat) });
     case 'custom-layer': {
       class Doubling extends layers.Layer {
         static className = 'Doubling';
