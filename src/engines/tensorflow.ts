@@ -32,11 +32,11 @@ function pointToBinding(require: NodeJS.Require, binding: string): void {
   finder.find = (manifest) => (manifest.includes('tfjs-node-gpu') ? binding : find(manifest));
 }
 
-/** Node 23 took away two functions of `util` that tfjs-node calls. */
+/** tfjs-node calls two functions of `util` that Node 23 took away, or warns of where it has them. */
 function restoreUtil(require: NodeJS.Require): void {
   const util = require('node:util') as Record<string, unknown>;
   util.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
-  util.isArray ??= Array.isArray;
+  util.isArray = Array.isArray;
 }
 
 export const tensorflowEngine: Engine<'tensorflow'> = {
