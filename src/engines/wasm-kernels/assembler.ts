@@ -145,6 +145,18 @@ export const one: Lanes = {
 
 const localAt = (index: number): Local => ({ index, code: [0x20, ...unsigned(index)] });
 
+interface Move {
+  readonly from: Value;
+  readonly step: Value;
+}
+
+type PlacesOf<Moves extends readonly Move[]> = { [Index in keyof Moves]: Local };
+
+/** A place, and by how much `walk` moves it on. */
+export function moving(from: Value, step: Value): Move {
+  return { from, step };
+}
+
 /** A function under construction: its parameters, all i32 and named for the caller, then statements in their order. */
 export class FunctionCode<Name extends string = string> {
   readonly names: readonly Name[];
@@ -194,6 +206,18 @@ export class FunctionCode<Name extends string = string> {
     body();
     this.advance(left, i32.constant(-1));
     this.#code.push(...left.code, 0x0d, 0, 0x0b, 0x0b);
+  }
+
+  /**
+   * Like `repeat`, with places that the body is given, as many as there are moves: each begins anew whenever this is reached, and
+   * moves on after each time.
+   */
+  walk<const Moves extends readonly Move[]>(count: Value, moves: Moves, body: (...places: PlacesOf<Moves>) => void): void {
+    const places = moves.map(({ from }) => this.variable('i32', from)) as unknown as PlacesOf<Moves>;
+    this.repeat(count, () => {
+      body(...places);
+      for (const [i, { step }] of moves.entries()) this.advance(places[i] as Local, step);
+    });
   }
 
   /** The function as an entry of the code section. */

@@ -7,7 +7,7 @@
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import { FunctionCode, i32, type Local } from './assembler.js';
+import { FunctionCode, i32, type Local, moving } from './assembler.js';
 import { BLOCKS, type Block, cutIntoBlocks, mapKeys, offsetsOf } from './column-block.js';
 import { windowsOf } from './convolution.js';
 import { describeConvolution } from './convolution-info.js';
@@ -24,36 +24,28 @@ function tileLoop(places: number, block: Block) {
   const { lanes, width } = block;
   const offsets = offsetsOf(block);
   const address = () => code.variable('i32', i32.constant(0));
-  const [dyColumn, dwColumn, xAt, dyAt, to] = [address(), address(), address(), address(), address()];
+  const to = address();
   const sums = Array.from({ length: places }, () => offsets.map(() => code.variable(lanes.type, lanes.zero)));
   const factors = offsets.map(() => code.variable(lanes.type, lanes.zero));
   const value = code.variable(lanes.type, lanes.zero);
-  const walk = walkRows(code, code.parameters);
-  const addPixel = () => {
+  const addPixel = (xAt: Local, dyAt: Local) => {
     for (const [i, factor] of factors.entries()) code.set(factor, lanes.load(dyAt, offsets[i]));
     for (const [place, ofPlace] of sums.entries()) {
       code.set(value, lanes.loadOne(xAt, 4 * place));
       for (const [i, sum] of ofPlace.entries()) code.set(sum, lanes.multiplyAdd(value, factors[i] as Local, sum));
     }
-    code.advance(xAt, xPixel);
-    code.advance(dyAt, dyPixel);
   };
-  const computeTile = () => {
+  const computeTile = (dyColumn: Local, dwColumn: Local) => {
     for (const sum of sums.flat()) code.set(sum, lanes.zero);
-    walk({ x, dy: dyColumn }, (xLine, dyLine) => {
-      code.set(xAt, xLine);
-      code.set(dyAt, dyLine);
-      code.repeat(pixels, addPixel);
+    walkRows(code, { x, dy: dyColumn, walk: code.parameters }, (xLine, dyLine) => {
+      code.walk(pixels, [moving(xLine, xPixel), moving(dyLine, dyPixel)], addPixel);
     });
     code.set(to, dwColumn);
     addSums(code, block, { to, step: dyPixel, sums });
-    code.advance(dyColumn, i32.constant(4 * width));
-    code.advance(dwColumn, i32.constant(4 * width));
   };
+  const tile = i32.constant(4 * width);
   code.repeat(code.parameters.places, () => {
-    code.set(dyColumn, dy);
-    code.set(dwColumn, dw);
-    code.repeat(columns, computeTile);
+    code.walk(columns, [moving(dy, tile), moving(dw, tile)], computeTile);
     code.advance(x, i32.constant(4 * places));
     code.advance(dw, i32.multiply(dyPixel, i32.constant(places)));
   });

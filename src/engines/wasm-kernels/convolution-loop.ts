@@ -6,7 +6,7 @@
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type * as tf from '@tensorflow/tfjs-core';
-import { FunctionCode, i32, type Local } from './assembler.js';
+import { FunctionCode, i32, type Local, moving } from './assembler.js';
 import { BLOCKS, type Block, cutIntoBlocks, mapKeys, offsetsOf } from './column-block.js';
 import { type Band, type BandSize, bandSize, bandsOf, InputBands, type Windows } from './input-band.js';
 import { loopOn, withScratch } from './loop-module.js';
@@ -31,7 +31,7 @@ function tileLoop(pixels: number, block: Block) {
   const { lanes, width } = block;
   const offsets = offsetsOf(block);
   const address = (value = i32.constant(0)) => code.variable('i32', value);
-  const [xStart, yStart, xTile, xFilter, wAt, yAt] = [address(), address(), address(), address(), address(), address()];
+  const [wAt, yAt] = [address(), address()];
   const xs = Array.from({ length: pixels }, () => address());
   const xTileStep = address(i32.multiply(xPixel, i32.constant(pixels)));
   const sums = xs.map(() => offsets.map(() => code.variable(lanes.type, lanes.zero)));
@@ -48,34 +48,24 @@ function tileLoop(pixels: number, block: Block) {
   };
   const storePixel = (sum: Local, offset: number) =>
     code.store(lanes, { address: yAt, offset, value: lanes.maximum(sum, lanes.loadOne(floor)) });
-  const computeTile = () => {
+  const computeTile = (xTile: Local) => {
     for (const [i, sum] of sums.flat().entries()) code.set(sum, lanes.load(bias, offsets[i % offsets.length]));
-    code.set(xFilter, xTile);
     code.set(wAt, w);
-    code.repeat(filterHeight, () => {
+    code.walk(filterHeight, [moving(xTile, xLine)], (xFilter) => {
       for (const [p, at] of xs.entries()) code.set(at, p === 0 ? xFilter : i32.add(xs[p - 1] as Local, xPixel));
       code.repeat(inner, addTap);
-      code.advance(xFilter, xLine);
     });
     for (const ofPixel of sums) {
       for (const [i, sum] of ofPixel.entries()) storePixel(sum, offsets[i] as number);
       code.advance(yAt, yPixel);
     }
-    code.advance(xTile, xTileStep);
   };
-  const computeRow = () => {
-    code.set(xTile, xStart);
+  const computeRow = (xStart: Local, yStart: Local) => {
     code.set(yAt, yStart);
-    code.repeat(tiles, computeTile);
-    code.advance(xStart, xRow);
-    code.advance(yStart, yRow);
+    code.walk(tiles, [moving(xStart, xTileStep)], computeTile);
   };
-  code.repeat(images, () => {
-    code.set(xStart, x);
-    code.set(yStart, y);
-    code.repeat(rows, computeRow);
-    code.advance(x, xImage);
-    code.advance(y, yImage);
+  code.walk(images, [moving(x, xImage), moving(y, yImage)], (xOfImage, yOfImage) => {
+    code.walk(rows, [moving(xOfImage, xRow), moving(yOfImage, yRow)], computeRow);
   });
   return code;
 }

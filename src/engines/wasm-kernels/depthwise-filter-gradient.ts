@@ -6,7 +6,7 @@
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import { FunctionCode, i32, type Local } from './assembler.js';
+import { FunctionCode, i32, type Local, moving } from './assembler.js';
 import { BLOCKS, type Block, cutIntoBlocks, mapKeys, offsetsOf } from './column-block.js';
 import { windowsOf } from './convolution.js';
 import { describeConvolution } from './convolution-info.js';
@@ -23,26 +23,23 @@ function tapLoop(taps: number, block: Block) {
   const { lanes, width } = block;
   const offsets = offsetsOf(block);
   const address = () => code.variable('i32', i32.constant(0));
-  const [dyAt, to] = [address(), address()];
+  const to = address();
   const xs = Array.from({ length: taps }, () => address());
   const sums = xs.map(() => offsets.map(() => code.variable(lanes.type, lanes.zero)));
   const factors = offsets.map(() => code.variable(lanes.type, lanes.zero));
-  const walk = walkRows(code, code.parameters);
-  const addPixel = () => {
+  const addPixel = (dyAt: Local) => {
     for (const [i, factor] of factors.entries()) code.set(factor, lanes.load(dyAt, offsets[i]));
     for (const [tap, ofTap] of sums.entries()) {
       const valueAt = (offset: number) => lanes.load(xs[tap] as Local, offset);
       for (const [i, sum] of ofTap.entries()) code.set(sum, lanes.multiplyAdd(valueAt(offsets[i] as number), factors[i] as Local, sum));
     }
     for (const at of xs) code.advance(at, xPixel);
-    code.advance(dyAt, pixel);
   };
   code.repeat(blocks, () => {
     for (const sum of sums.flat()) code.set(sum, lanes.zero);
-    walk({ x, dy }, (xLine, dyLine) => {
+    walkRows(code, { x, dy, walk: code.parameters }, (xLine, dyLine) => {
       for (const [tap, at] of xs.entries()) code.set(at, tap === 0 ? xLine : i32.add(xs[tap - 1] as Local, pixel));
-      code.set(dyAt, dyLine);
-      code.repeat(pixels, addPixel);
+      code.walk(pixels, [moving(dyLine, pixel)], addPixel);
     });
     code.set(to, dw);
     addSums(code, block, { to, step: pixel, sums });

@@ -5,7 +5,7 @@
  */
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
-import { FunctionCode, i32, type Lanes, type Local } from './assembler.js';
+import { FunctionCode, i32, type Lanes, type Local, moving, type Value } from './assembler.js';
 import { BLOCKS, cutIntoBlocks, mapKeys } from './column-block.js';
 import { bandSize, bandsOf, InputBands, type Windows } from './input-band.js';
 import { loopOn, withScratch } from './loop-module.js';
@@ -22,57 +22,36 @@ function tileLoop(pixels: number, lanes: Lanes) {
   const code = new FunctionCode(['x', 'w', 'y', 'images', 'rows', 'tiles', 'blocks', 'filterHeight', 'filterWidth', ...STEPS]);
   const { x, w, y, images, rows, tiles, blocks, filterHeight, filterWidth } = code.parameters;
   const { xImage, xRow, xPixel, xLine, xTap, wLine, wTap, yImage, yRow, yPixel } = code.parameters;
-  const address = (value = i32.constant(0)) => code.variable('i32', value);
-  const [xStart, yStart, xTile, yTile, channel] = [address(), address(), address(), address(), address()];
-  const [xFilter, wFilter, wAt, yAt] = [address(), address(), address(), address()];
+  const address = (value: Value = i32.constant(0)) => code.variable('i32', value);
   const xs = Array.from({ length: pixels }, () => address());
-  const tileSteps = [xPixel, yPixel].map((step) => address(i32.multiply(step, i32.constant(pixels)))) as [Local, Local];
+  const [xTileStep, yTileStep] = [xPixel, yPixel].map((step) => address(i32.multiply(step, i32.constant(pixels)))) as [Local, Local];
   const sums = xs.map(() => code.variable(lanes.type, lanes.zero));
   const factor = code.variable(lanes.type, lanes.zero);
-  const addTap = () => {
+  const addTap = (wAt: Local) => {
     code.set(factor, lanes.load(wAt));
     for (const [p, sum] of sums.entries()) code.set(sum, lanes.multiplyAdd(lanes.load(xs[p] as Local), factor, sum));
     for (const at of xs) code.advance(at, xTap);
-    code.advance(wAt, wTap);
   };
-  const addFilterRow = () => {
+  const addFilterRow = (xFilter: Local, wFilter: Local) => {
     for (const [p, at] of xs.entries()) code.set(at, p === 0 ? xFilter : i32.add(xs[p - 1] as Local, xPixel));
-    code.set(wAt, wFilter);
-    code.repeat(filterWidth, addTap);
-    code.advance(xFilter, xLine);
-    code.advance(wFilter, wLine);
+    code.walk(filterWidth, [moving(wFilter, wTap)], addTap);
   };
-  const computeBlock = () => {
+  const computeBlock = (xBlock: Local, wBlock: Local, yBlock: Local) => {
     for (const sum of sums) code.set(sum, lanes.zero);
-    code.set(xFilter, i32.add(xTile, channel));
-    code.set(wFilter, i32.add(w, channel));
-    code.repeat(filterHeight, addFilterRow);
-    code.set(yAt, i32.add(yTile, channel));
+    code.walk(filterHeight, [moving(xBlock, xLine), moving(wBlock, wLine)], addFilterRow);
+    const yAt = address(yBlock);
     for (const sum of sums) {
       code.store(lanes, { address: yAt, value: sum });
       code.advance(yAt, yPixel);
     }
-    code.advance(channel, i32.constant(4 * lanes.count));
   };
-  const computeTile = () => {
-    code.set(channel, i32.constant(0));
-    code.repeat(blocks, computeBlock);
-    code.advance(xTile, tileSteps[0]);
-    code.advance(yTile, tileSteps[1]);
-  };
-  const computeRow = () => {
-    code.set(xTile, xStart);
-    code.set(yTile, yStart);
-    code.repeat(tiles, computeTile);
-    code.advance(xStart, xRow);
-    code.advance(yStart, yRow);
-  };
-  code.repeat(images, () => {
-    code.set(xStart, x);
-    code.set(yStart, y);
-    code.repeat(rows, computeRow);
-    code.advance(x, xImage);
-    code.advance(y, yImage);
+  const block = i32.constant(4 * lanes.count);
+  code.walk(images, [moving(x, xImage), moving(y, yImage)], (xOfImage, yOfImage) => {
+    code.walk(rows, [moving(xOfImage, xRow), moving(yOfImage, yRow)], (xOfRow, yOfRow) => {
+      code.walk(tiles, [moving(xOfRow, xTileStep), moving(yOfRow, yTileStep)], (xTile, yTile) => {
+        code.walk(blocks, [moving(xTile, block), moving(w, block), moving(yTile, block)], computeBlock);
+      });
+    });
   });
   return code;
 }

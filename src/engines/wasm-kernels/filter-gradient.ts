@@ -6,7 +6,7 @@
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import { type FunctionCode, i32, type Local } from './assembler.js';
+import { type FunctionCode, type Local, moving } from './assembler.js';
 import { type Block, offsetsOf } from './column-block.js';
 import type { ConvolutionInfo } from './convolution-info.js';
 import { type Band, bandSize, bandsOf, InputBands, type Windows } from './input-band.js';
@@ -59,25 +59,19 @@ export function sumOverBands(backend: BackendWasm, { x, dy, info, windows, addBa
 export const WALK = ['images', 'rows', 'pixels', 'xImage', 'xRow', 'xPixel', 'dyImage', 'dyRow'] as const;
 type Walk = Readonly<Record<(typeof WALK)[number], Local>>;
 
-/** `addRow` for each row, from the first pixels of x and dy that it is given. */
-export function walkRows(code: FunctionCode<string>, { images, rows, xImage, xRow, dyImage, dyRow }: Walk) {
-  const address = () => code.variable('i32', i32.constant(0));
-  const [xStart, dyStart, xLine, dyLine] = [address(), address(), address(), address()];
-  return (from: { readonly x: Local; readonly dy: Local }, addRow: (x: Local, dy: Local) => void): void => {
-    code.set(xStart, from.x);
-    code.set(dyStart, from.dy);
-    code.repeat(images, () => {
-      code.set(xLine, xStart);
-      code.set(dyLine, dyStart);
-      code.repeat(rows, () => {
-        addRow(xLine, dyLine);
-        code.advance(xLine, xRow);
-        code.advance(dyLine, dyRow);
-      });
-      code.advance(xStart, xImage);
-      code.advance(dyStart, dyImage);
-    });
-  };
+interface FilterWalk {
+  /** The first pixels of x and dy. */
+  readonly x: Local;
+  readonly dy: Local;
+  readonly walk: Walk;
+}
+
+/** `addRow` for each row, from its first pixels of x and dy. */
+export function walkRows(code: FunctionCode<string>, { x, dy, walk }: FilterWalk, addRow: (x: Local, dy: Local) => void): void {
+  const { images, rows, xImage, xRow, dyImage, dyRow } = walk;
+  code.walk(images, [moving(x, xImage), moving(dy, dyImage)], (xOfImage, dyOfImage) => {
+    code.walk(rows, [moving(xOfImage, xRow), moving(dyOfImage, dyRow)], addRow);
+  });
 }
 
 export interface Sums {

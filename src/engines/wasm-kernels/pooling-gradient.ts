@@ -6,7 +6,7 @@
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import { FunctionCode, i32, type Lanes, type Value } from './assembler.js';
+import { FunctionCode, i32, type Lanes, type Local, moving } from './assembler.js';
 import { BLOCKS, cutIntoBlocks, mapKeys } from './column-block.js';
 import { addressOf, loopOn } from './loop-module.js';
 import { clearMemory } from './memory-loop.js';
@@ -25,16 +25,11 @@ function windowLoop(lanes: Lanes, isMax: boolean) {
   const code = new FunctionCode(['x', 'dx', 'y', 'dy', 'share', ...COUNTS, ...STEPS]);
   const { x, dx, y, dy, share, images, down, right, blocks, rows, columns } = code.parameters;
   const { pixel, xLine, xRight, xDown, xImage, yDown, yImage } = code.parameters;
-  const address = (value: Value = i32.constant(0)) => code.variable('i32', value);
   // Where dx is of x, and dy of y.
-  const [dxAway, dyAway] = [address(i32.subtract(dx, x)), address(i32.subtract(dy, y))];
-  const [xTop, yTop, xStart, yStart, xBlock, yBlock, xRow, xAt] = [
-    ...[address(), address(), address(), address()],
-    ...[address(), address(), address(), address()],
-  ] as const;
+  const [dxAway, dyAway] = [code.variable('i32', i32.subtract(dx, x)), code.variable('i32', i32.subtract(dy, y))];
   const vector = () => code.variable(lanes.type, lanes.zero);
   const [left, most, value] = [vector(), vector(), vector()];
-  const giveToPixel = () => {
+  const giveToPixel = (xAt: Local) => {
     const target = i32.add(xAt, dxAway);
     if (isMax) {
       // The first of the largest takes all, as on tfjs's cpu.
@@ -42,39 +37,19 @@ function windowLoop(lanes: Lanes, isMax: boolean) {
       code.store(lanes, { address: target, value: lanes.add(lanes.load(target), lanes.whereEqual(value, most, left)) });
       code.set(left, lanes.whereDifferent(value, most, left));
     } else code.store(lanes, { address: target, value: lanes.add(lanes.load(target), left) });
-    code.advance(xAt, pixel);
   };
-  const giveToBlock = () => {
+  const giveToBlock = (xBlock: Local, yBlock: Local) => {
     code.set(left, lanes.multiply(lanes.load(i32.add(yBlock, dyAway)), lanes.loadOne(share)));
     if (isMax) code.set(most, lanes.load(yBlock));
-    code.set(xRow, xBlock);
-    code.repeat(rows, () => {
-      code.set(xAt, xRow);
-      code.repeat(columns, giveToPixel);
-      code.advance(xRow, xLine);
+    code.walk(rows, [moving(xBlock, xLine)], (xRow) => code.walk(columns, [moving(xRow, pixel)], giveToPixel));
+  };
+  const block = i32.constant(4 * lanes.count);
+  code.walk(images, [moving(x, xImage), moving(y, yImage)], (xOfImage, yOfImage) => {
+    code.walk(down, [moving(xOfImage, xDown), moving(yOfImage, yDown)], (xOfRow, yOfRow) => {
+      code.walk(right, [moving(xOfRow, xRight), moving(yOfRow, pixel)], (xWindow, yWindow) => {
+        code.walk(blocks, [moving(xWindow, block), moving(yWindow, block)], giveToBlock);
+      });
     });
-    for (const block of [xBlock, yBlock]) code.advance(block, i32.constant(4 * lanes.count));
-  };
-  const giveToWindow = () => {
-    code.set(xBlock, xStart);
-    code.set(yBlock, yStart);
-    code.repeat(blocks, giveToBlock);
-    code.advance(xStart, xRight);
-    code.advance(yStart, pixel);
-  };
-  const giveToRow = () => {
-    code.set(xStart, xTop);
-    code.set(yStart, yTop);
-    code.repeat(right, giveToWindow);
-    code.advance(xTop, xDown);
-    code.advance(yTop, yDown);
-  };
-  code.repeat(images, () => {
-    code.set(xTop, x);
-    code.set(yTop, y);
-    code.repeat(down, giveToRow);
-    code.advance(x, xImage);
-    code.advance(y, yImage);
   });
   return code;
 }
