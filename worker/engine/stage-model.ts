@@ -69,8 +69,8 @@ function noticesTo(context: EngineContext, stage: string): (notice: StepNotice) 
   const told = new Set<string>();
   return (notice) => {
     const { traced, precision } = notice;
-    const isLowered = precision === 'bf16' || context.recipe.engine.precision === 'fp32';
-    const why = isLowered ? notice.reason : `not in bf16, as the recipe wishes: ${notice.reason}`;
+    const isAsWished = precision === context.recipe.engine.precision;
+    const why = isAsWished ? notice.reason : `not in ${context.recipe.engine.precision}, as the recipe wishes: ${notice.reason}`;
     const reason = why ?? (precision === 'bf16' ? slownessOfBfloat16() : null);
     context.logger[reason === null ? 'info' : 'warn']('step.chosen', { stage, engine, threads, ...notice, reason });
     const note = reason === null ? null : cutText(reason);
