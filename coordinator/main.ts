@@ -13,7 +13,7 @@ import { EXIT } from '../src/errors/table.js';
 import { surviveClosedPipes } from '../src/process/closed-pipe.js';
 import { exitAfterFlush, exitNow } from '../src/process/exit.js';
 import { linkToParent } from '../src/process/parent-link.js';
-import { onStopWish } from '../src/process/stop-wish.js';
+import { onStopWish } from '../src/process/stop-request.js';
 import type { CoordinatorArguments, CoordinatorToParent, ParentToCoordinator } from '../src/protocol/parent.js';
 import { zmqTransport } from '../src/transport/zmq-transport.js';
 import { DEFAULT_TIMING } from './core/timing.js';

@@ -8,7 +8,7 @@ import { decodeWorkerMessage, encodeControl } from '../../src/protocol/codec.js'
 import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
 import { CONTROL_CHANNEL } from '../../src/transport/channel.js';
 import type { Frames, Listener, PeerId, SendOutcome, Transport } from '../../src/transport/transport.js';
-import { PeerConduct } from './peer-conduct.js';
+import { PeerConduct } from './bad-message-count.js';
 
 export interface ControlServerOptions {
   readonly transport: Transport;

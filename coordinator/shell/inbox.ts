@@ -3,7 +3,7 @@
  * that one that floods the coordinator neither fills its memory nor keeps the others from being heard.
  */
 
-import { LIMITS } from '../../src/protocol/limits.js';
+import { LIMITS } from '../../src/base/limits.js';
 import type { CoreEvent } from '../core/types.js';
 
 /** Messages of all peers together that may wait. */

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { field, rangesSchema } from '../../src/protocol/field.js';
-import { LIMITS } from '../../src/protocol/limits.js';
+import { LIMITS } from '../../src/base/limits.js';
 import type { JournalRecord } from '../core/types.js';
 
 const evaluation = z.strictObject({

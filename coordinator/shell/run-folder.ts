@@ -8,7 +8,7 @@ import { explainRecipe } from '../../src/config/explain.js';
 import { loadRecipe } from '../../src/config/load.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { hasCode, messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
-import { LIMITS } from '../../src/protocol/limits.js';
+import { LIMITS } from '../../src/base/limits.js';
 import { writeFileAtomic } from './atomic-file.js';
 
 export interface RunFolder {

@@ -5,7 +5,7 @@
 
 import type { Logger } from '../../src/log/logger.js';
 import type { CoordinatorArguments } from '../../src/protocol/parent.js';
-import { type DataServerOptions, refusal, serveData } from '../../src/transport/data-server.js';
+import { type DataServerOptions, refusal, serveData } from '../../src/rpc/data-server.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { type ControlServer, openControlServer } from './control-server.js';
 import { Inbox } from './inbox.js';

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { field, rangesSchema } from '../protocol/field.js';
-import { LIMITS } from '../protocol/limits.js';
+import { LIMITS } from '../base/limits.js';
 import { sizeOf } from '../tensor/tensor.js';
 
 export const MANIFEST_FILE = 'manifest.json';

@@ -1,6 +1,6 @@
 /** Which stage of a recipe a command is about. */
 
-import { suggest } from '../config/nearest.js';
+import { suggest } from '../base/nearest.js';
 import type { Recipe, TrainingStage } from '../config/schema.js';
 import { stageOrder } from '../config/stage-graph.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';

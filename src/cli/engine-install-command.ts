@@ -7,7 +7,7 @@ import { removeTensorflow } from '../native/remove.js';
 import { cacheFolder } from '../process/cache-folder.js';
 import { exitNow } from '../process/exit.js';
 import type { StopSignal } from '../process/signal.js';
-import { onStopSignal } from '../process/stop-wish.js';
+import { onStopSignal } from '../process/stop-request.js';
 import { action, type CliContext, examples } from './context.js';
 import { formatDuration } from './format.js';
 import { openInstallView } from './install-view.js';

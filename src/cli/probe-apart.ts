@@ -2,8 +2,8 @@
 
 import type { EngineName } from '../config/schema.js';
 import type { EngineProbe } from '../engines/engine.js';
-import { describeEngineEnd } from '../engines/engine-end.js';
-import { engineEnvironment, NATIVE_GREETING } from '../engines/engine-environment.js';
+import { describeEngineEnd } from '../process/engine-end.js';
+import { engineEnvironment, NATIVE_GREETING } from '../system/engine-environment.js';
 import { describeProcessor } from '../native/system.js';
 import { startChild } from '../process/child.js';
 

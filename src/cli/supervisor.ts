@@ -11,7 +11,7 @@ import type { Clock, TimerHandle } from '../base/clock.js';
 import { ERROR_TABLE, type ErrorCode, EXIT } from '../errors/table.js';
 import { type Child, type ChildEnd, describeEnd, startChild } from '../process/child.js';
 import type { StopSignal } from '../process/signal.js';
-import { onStopSignal } from '../process/stop-wish.js';
+import { onStopSignal } from '../process/stop-request.js';
 import type {
   CoordinatorArguments,
   CoordinatorToParent,

@@ -7,7 +7,7 @@ import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
 import { describeEnd, startChild } from '../process/child.js';
 import type { StopSignal } from '../process/signal.js';
-import { onStopSignal } from '../process/stop-wish.js';
+import { onStopSignal } from '../process/stop-request.js';
 import type { ParentToWorker, WorkerArguments } from '../protocol/parent.js';
 import { isLoopback, requireEndpoint } from '../transport/endpoint.js';
 import { action, type CliContext, EXIT_CODES, examples } from './context.js';

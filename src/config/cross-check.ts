@@ -6,7 +6,7 @@
 
 import { BUILTIN_SETS } from '../data/catalogue.js';
 import { MODEL_NAMES } from '../nn/names.js';
-import { suggest } from './nearest.js';
+import { suggest } from '../base/nearest.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from './problem.js';
 import { countWorkers, type Recipe, type Variable } from './schema.js';
 import { findCycle } from './stage-graph.js';

@@ -6,7 +6,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
-import { LIMITS } from '../protocol/limits.js';
+import { LIMITS } from '../base/limits.js';
 import { checkReferences, checkValues } from './cross-check.js';
 import { applyOverride, type Override } from './override.js';
 import type { Path, Problem } from './problem.js';

@@ -4,7 +4,7 @@
  */
 
 import { z } from 'zod';
-import { nearest, suggest } from './nearest.js';
+import { nearest, suggest } from '../base/nearest.js';
 import { entryOf, formatPath, formatValue, keysOf, type Path, type Problem, valueAt } from './problem.js';
 import { type Recipe, recipeSchema } from './schema.js';
 

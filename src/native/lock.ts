@@ -8,7 +8,7 @@ import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
-import { markOf } from '../process/process-mark.js';
+import { markOf } from '../system/process-mark.js';
 
 const holderSchema = z.object({ host: z.string(), pid: z.int().positive(), mark: z.string().nullable() });
 type Holder = z.infer<typeof holderSchema>;

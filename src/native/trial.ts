@@ -4,7 +4,7 @@
  */
 
 import type { EngineProbe } from '../engines/engine.js';
-import { engineEnvironment, NATIVE_GREETING } from '../engines/engine-environment.js';
+import { engineEnvironment, NATIVE_GREETING } from '../system/engine-environment.js';
 import { type ChildEnd, describeEnd, startChild } from '../process/child.js';
 import { INSTALL_ADVICE } from './installed.js';
 import { describeProcessor } from './system.js';

@@ -5,7 +5,7 @@
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { z } from 'zod';
-import { suggest } from '../config/nearest.js';
+import { suggest } from '../base/nearest.js';
 import type { ModelRecipe } from '../config/schema.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { MODELS } from './catalogue.js';

@@ -25,7 +25,7 @@ import {
 } from './data.js';
 import { cutText, type RefuseReason, requestIdSchema } from './field.js';
 import { shapeProblem } from './frame-shape.js';
-import { LIMITS, PROTOCOL_VERSION } from './limits.js';
+import { LIMITS, PROTOCOL_VERSION } from '../base/limits.js';
 
 /** A message, or why it is none, in the words of a refusal. */
 export type Decoded<M> = { readonly ok: true; readonly message: M } | Malformed;

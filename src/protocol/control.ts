@@ -5,7 +5,7 @@
 
 import { z } from 'zod';
 import { field, REFUSE_REASONS, rangesSchema } from './field.js';
-import { LIMITS } from './limits.js';
+import { LIMITS } from '../base/limits.js';
 
 /** From a worker that has been welcomed: which life of which worker under which coordinator is speaking. */
 const fromWorker = { term: field.term, incarnation: field.incarnation };

@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { DTYPE_BYTES, type WireTensor } from '../tensor/tensor.js';
 import { field, REFUSE_REASONS, rangesSchema, requestIdSchema } from './field.js';
-import { LIMITS } from './limits.js';
+import { LIMITS } from '../base/limits.js';
 
 export const tensorSpecSchema = z.strictObject({
   name: field.name,

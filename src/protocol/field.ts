@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import type { Incarnation, RoundId, Term } from '../base/ids.js';
-import { LIMITS } from './limits.js';
+import { LIMITS } from '../base/limits.js';
 
 const count = z.int().min(0);
 

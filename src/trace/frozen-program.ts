@@ -4,9 +4,9 @@
  * Axes: B batch, H height, W width, C channels, K classes.
  */
 
-import { evaluateLogits } from '../engines/score.js';
-import type { StepProgram } from '../engines/step-program.js';
-import type { TensorStep } from '../engines/tensor-step.js';
+import { evaluateLogits } from '../step/score.js';
+import type { StepProgram } from '../step/step-program.js';
+import type { TensorStep } from '../step/tensor-step.js';
 import { type InferenceTrace, traceInference } from './inference-trace.js';
 import { padBatch } from './pad-batch.js';
 import { sizeClass } from './size-class.js';

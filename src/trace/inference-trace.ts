@@ -5,7 +5,7 @@
  */
 
 import { present } from '../base/assert.js';
-import type { TensorStep } from '../engines/tensor-step.js';
+import type { TensorStep } from '../step/tensor-step.js';
 import { precisionOf, toBfloat16 } from './bfloat16.js';
 import { nameForFusion } from './fusion.js';
 import { buildGraph, type Graph } from './graph.js';

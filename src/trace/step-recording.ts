@@ -6,8 +6,8 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 import { present } from '../base/assert.js';
-import type { StepAnswerBatch, StepBatch, StepKnobs } from '../engines/step-program.js';
-import type { TensorStep } from '../engines/tensor-step.js';
+import type { StepAnswerBatch, StepBatch, StepKnobs } from '../step/step-program.js';
+import type { TensorStep } from '../step/tensor-step.js';
 import { differenceOf } from './compare-recordings.js';
 import { type FeedArray, type RecordedCall, record } from './record.js';
 import type { Recording } from './recording.js';

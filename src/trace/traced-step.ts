@@ -4,9 +4,9 @@
  * runs eagerly, and that is said once.
  */
 
-import { type EagerStepOptions, runEagerly } from '../engines/eager-step.js';
-import type { StepProgram } from '../engines/step-program.js';
-import { buildTensorStep } from '../engines/tensor-step.js';
+import { type EagerStepOptions, runEagerly } from '../step/eager-step.js';
+import type { StepProgram } from '../step/step-program.js';
+import { buildTensorStep } from '../step/tensor-step.js';
 import { buildFrozenProgram } from './frozen-program.js';
 import type { Precision, TraceNotice } from './trace-notice.js';
 import { TrainingProgram } from './training-program.js';

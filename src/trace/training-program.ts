@@ -6,9 +6,9 @@
  */
 
 import { assert } from '../base/assert.js';
-import { evaluateLogits, stepResult } from '../engines/score.js';
-import type { EvaluateResult, StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from '../engines/step-program.js';
-import type { TensorStep } from '../engines/tensor-step.js';
+import { evaluateLogits, stepResult } from '../step/score.js';
+import type { EvaluateResult, StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from '../step/step-program.js';
+import type { TensorStep } from '../step/tensor-step.js';
 import type { ArenaSchema } from '../tensor/arena.js';
 import type { FrozenProgramParts } from './frozen-program.js';
 import { padBatch } from './pad-batch.js';

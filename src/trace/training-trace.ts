@@ -5,8 +5,8 @@
  */
 
 import { present } from '../base/assert.js';
-import type { StepAnswerBatch, StepProgram } from '../engines/step-program.js';
-import type { TensorStep } from '../engines/tensor-step.js';
+import type { StepAnswerBatch, StepProgram } from '../step/step-program.js';
+import type { TensorStep } from '../step/tensor-step.js';
 import { precisionOf, toBfloat16WithCut } from './bfloat16.js';
 import { cutRecording } from './cut.js';
 import { nameForFusion } from './fusion.js';

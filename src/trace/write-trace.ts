@@ -2,8 +2,8 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runEagerly } from '../engines/eager-step.js';
-import { buildTensorStep } from '../engines/tensor-step.js';
+import { runEagerly } from '../step/eager-step.js';
+import { buildTensorStep } from '../step/tensor-step.js';
 import type { Graph } from './graph.js';
 import { listGraph } from './listing.js';
 import { encodeSavedModel } from './saved-model.js';

@@ -1,7 +1,7 @@
 /** The maxima of the two planes, and what every transport does with them. */
 
 import { assert } from '../base/assert.js';
-import { LIMITS } from '../protocol/limits.js';
+import { LIMITS } from '../base/limits.js';
 import type { ChannelOptions, Frames } from './transport.js';
 
 type Maxima = Pick<ChannelOptions, 'frameBytesMax' | 'framesMax' | 'queueMax'>;

@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import * as zmq from 'zeromq';
 import { assert } from '../base/assert.js';
 import { type Clock, systemClock } from '../base/clock.js';
-import { LIMITS } from '../protocol/limits.js';
+import { LIMITS } from '../base/limits.js';
 import { bindError, requireFreePath } from './bind-error.js';
 import { assertWithinMaxima, withinMaxima } from './channel.js';
 import { requireEndpoint } from './endpoint.js';

@@ -103,7 +103,7 @@ describe('what a process loads', () => {
     LOADER,
   ];
   /** The transport of simulations and tests, which stays with those it stands in for. */
-  const UNUSED: readonly string[] = ['src/transport/memory-transport.ts'];
+  const UNUSED: readonly string[] = ['test/support/memory-transport.ts'];
 
   test.each(['coordinator/main.ts', 'worker/main.ts', 'src/cli/main.ts'])('%s starts without tfjs', (entry) => {
     const loaded = reachable(graph, [entry], ({ isTypeOnly, isDynamic }) => !isTypeOnly && !isDynamic);

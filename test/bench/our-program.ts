@@ -6,9 +6,9 @@
 import { fileURLToPath } from 'node:url';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { EngineName, TrainingStage } from '../../src/config/schema.js';
-import { buildStep, type StepNotice } from '../../src/engines/choose-step.js';
-import { engineEnvironment } from '../../src/engines/engine-environment.js';
-import type { StepProgram } from '../../src/engines/step-program.js';
+import { buildStep, type StepNotice } from '../../src/programs/choose-step.js';
+import { engineEnvironment } from '../../src/system/engine-environment.js';
+import type { StepProgram } from '../../src/step/step-program.js';
 import { describeProcessor } from '../../src/native/system.js';
 import { Unusable } from './protocol.js';
 import type { RowSettings, SideStart } from './row.js';

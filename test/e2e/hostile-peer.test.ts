@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { asIncarnation, asTerm } from '../../src/base/ids.js';
 import { decodeCoordinatorMessage, decodeDataAnswer, encodeControl, encodeData, SCHEMA_HASH } from '../../src/protocol/codec.js';
 import type { WorkerMessage } from '../../src/protocol/control.js';
-import { LIMITS, PROTOCOL_VERSION } from '../../src/protocol/limits.js';
+import { LIMITS, PROTOCOL_VERSION } from '../../src/base/limits.js';
 import { CONTROL_CHANNEL, DATA_CHANNEL } from '../../src/transport/channel.js';
 import type { Dialer, DialOptions, Frames } from '../../src/transport/transport.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';

@@ -7,7 +7,7 @@ import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import { type Loader, openLoader } from '../../src/data/loader/loader.js';
 import { splitOf } from '../../src/data/split.js';
 import { openEngine } from '../../src/engines/catalogue.js';
-import { buildStep, type StepNotice } from '../../src/engines/choose-step.js';
+import { buildStep, type StepNotice } from '../../src/programs/choose-step.js';
 import { buildModel } from '../../src/nn/build.js';
 import { randomBytes } from '../support/data-files.js';
 import { loaderProgram } from '../support/loader-program.js';

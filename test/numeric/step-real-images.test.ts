@@ -2,7 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { assembleBatch } from '../../src/data/batch.js';
 import { loadSplit } from '../../src/data/dataset.js';
 import { openEngine } from '../../src/engines/catalogue.js';
-import { buildEagerStep } from '../../src/engines/eager-step.js';
+import { buildEagerStep } from '../../src/step/eager-step.js';
 import { buildModel } from '../../src/nn/build.js';
 import { distilStage, trainStage } from '../support/training.js';
 

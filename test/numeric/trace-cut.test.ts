@@ -2,7 +2,7 @@
 
 import { beforeAll, expect, test } from 'vitest';
 import { openEngine } from '../../src/engines/catalogue.js';
-import type { StepBatch, StepProgram } from '../../src/engines/step-program.js';
+import type { StepBatch, StepProgram } from '../../src/step/step-program.js';
 import { buildTracedStep } from '../../src/trace/traced-step.js';
 import { expectMutualLearning } from '../support/mutual-reference.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';

@@ -4,7 +4,7 @@ import { afterEach, beforeAll, expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.js';
 import type { TrainingStage } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
-import type { StepProgram } from '../../src/engines/step-program.js';
+import type { StepProgram } from '../../src/step/step-program.js';
 import { LABEL_LOSSES, TEACHER_LOSSES, weightedByKeptWeights } from '../support/foreign-loss.js';
 import { FOREIGN_MODELS } from '../support/foreign-model.js';
 import { replaceLoss } from '../support/other-loss.js';

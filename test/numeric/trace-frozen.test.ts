@@ -2,7 +2,7 @@
 
 import { beforeAll, expect, test } from 'vitest';
 import { openEngine } from '../../src/engines/catalogue.js';
-import { buildEagerStep } from '../../src/engines/eager-step.js';
+import { buildEagerStep } from '../../src/step/eager-step.js';
 import type { TraceNotice } from '../../src/trace/trace-notice.js';
 import { buildTracedStep } from '../../src/trace/traced-step.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';

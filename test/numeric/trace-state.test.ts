@@ -7,7 +7,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.js';
 import type { TrainingStage } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
-import type { StepProgram } from '../../src/engines/step-program.js';
+import type { StepProgram } from '../../src/step/step-program.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
 import { CLASSES, callAt, catalogueModel, INPUT_SHAPE, OPTIMIZERS, openPair, openSessions, type Pair } from '../support/trace-parity.js';
 import { distilStage, normModel, trainStage } from '../support/training.js';

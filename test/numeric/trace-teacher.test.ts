@@ -3,8 +3,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, test } from 'vitest';
 import { openEngine } from '../../src/engines/catalogue.js';
-import { buildEagerStep } from '../../src/engines/eager-step.js';
-import type { StepProgram } from '../../src/engines/step-program.js';
+import { buildEagerStep } from '../../src/step/eager-step.js';
+import type { StepProgram } from '../../src/step/step-program.js';
 import type { TraceNotice } from '../../src/trace/trace-notice.js';
 import { buildTracedStep } from '../../src/trace/traced-step.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';

@@ -3,7 +3,7 @@
 import { connect, type Socket } from 'node:net';
 import { Prng } from '../../src/base/prng.js';
 import { encodeControl, encodeData } from '../../src/protocol/codec.js';
-import { LIMITS } from '../../src/protocol/limits.js';
+import { LIMITS } from '../../src/base/limits.js';
 import type { Dialer, Frames } from '../../src/transport/transport.js';
 import { turn } from './inbox.js';
 import { DATA_REQUESTS, WORKER_MESSAGES } from './message-sample.js';

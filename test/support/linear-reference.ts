@@ -1,7 +1,7 @@
 /** Softmax regression, trained in float64 with loops: what a step program does to a linear model, once more. */
 
 import type { OptimizerRecipe } from '../../src/config/schema.js';
-import type { StepBatch, StepKnobs } from '../../src/engines/step-program.js';
+import type { StepBatch, StepKnobs } from '../../src/step/step-program.js';
 import { crossEntropyOf, softmax, softTermOf } from './loss-reference.js';
 
 export class LinearReference {

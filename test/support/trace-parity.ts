@@ -3,8 +3,8 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { expect } from 'vitest';
 import type { OptimizerRecipe, TrainingStage } from '../../src/config/schema.js';
-import { buildEagerStep } from '../../src/engines/eager-step.js';
-import type { StepBatch, StepKnobs, StepProgram, StepResult } from '../../src/engines/step-program.js';
+import { buildEagerStep } from '../../src/step/eager-step.js';
+import type { StepBatch, StepKnobs, StepProgram, StepResult } from '../../src/step/step-program.js';
 import { MODELS } from '../../src/nn/catalogue.js';
 import { MODEL_NAMES, type ModelName } from '../../src/nn/names.js';
 import { disposeModel } from '../../src/nn/weights.js';

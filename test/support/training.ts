@@ -3,7 +3,7 @@
 import { initializers, input, type LayersModel, layers, model, type SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { Prng } from '../../src/base/prng.js';
 import type { TrainingStage } from '../../src/config/schema.js';
-import type { StepBatch } from '../../src/engines/step-program.js';
+import type { StepBatch } from '../../src/step/step-program.js';
 
 type TrainStage = Extract<TrainingStage, { kind: 'train' }>;
 type DistilStage = Extract<TrainingStage, { kind: 'distil' }>;

@@ -3,7 +3,7 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMemoryTransport } from '../../src/transport/memory-transport.js';
+import { createMemoryTransport } from './memory-transport.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
 

@@ -5,10 +5,10 @@
 
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { CoordinatorMessageOf } from '../../src/protocol/control.js';
-import { abortable } from '../engine/abortable.js';
-import type { EngineContext } from '../engine/context.js';
-import { type FetchedState, fetchCheckpoint, fetchFromPeer } from '../engine/fetch-state.js';
-import type { StageModel } from '../engine/stage-model.js';
+import { abortable } from '../../src/base/abortable.js';
+import type { EngineContext } from '../kit/context.js';
+import { type FetchedState, fetchCheckpoint, fetchFromPeer } from '../kit/fetch-state.js';
+import type { StageModel } from '../kit/stage-model.js';
 import { type CommittedState, isBase } from './state.js';
 
 export interface BaseStateOptions {

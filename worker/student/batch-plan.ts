@@ -3,7 +3,7 @@
 import { sampleAt } from '../../src/data/order.js';
 import { cutAtEpochs, epochOf, takeRanges, totalOf } from '../../src/data/shard-plan.js';
 import type { Range } from '../../src/protocol/field.js';
-import type { SampleView } from '../engine/view.js';
+import type { SampleView } from '../kit/view.js';
 
 export interface BatchPlanOptions {
   /** Positions of the stage, in the order to train them. */

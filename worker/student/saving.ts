@@ -5,10 +5,10 @@ import type { ErrorCode } from '../../src/errors/table.js';
 import { serialiseModel } from '../../src/nn/export.js';
 import type { DataRequestBody } from '../../src/protocol/data.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
-import type { EngineContext } from '../engine/context.js';
-import { arenaTensor } from '../engine/fetch-state.js';
-import type { StageModel } from '../engine/stage-model.js';
-import { DATA_TIMING } from '../engine/timing.js';
+import type { EngineContext } from '../kit/context.js';
+import { arenaTensor } from '../kit/fetch-state.js';
+import type { StageModel } from '../kit/stage-model.js';
+import { DATA_TIMING } from '../kit/timing.js';
 import type { Candidate } from './state.js';
 
 /** Puts the state under this name. Throws checkpoint.unwritable when it is not on disk at the end. */

@@ -1,7 +1,7 @@
 /** The teachers that this student may ask, as the coordinator said last, and the stream that asks them. */
 
 import type { CoordinatorMessageOf, TeacherAddress } from '../../src/protocol/control.js';
-import type { TargetStream } from './target-stream.js';
+import type { TargetStream } from './knowledge-stream.js';
 
 export class TeacherLinks {
   #link: Pick<CoordinatorMessageOf<'coordinator.link'>, 'stage' | 'version' | 'teachers'> | null = null;

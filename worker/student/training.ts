@@ -8,17 +8,17 @@ import type { TrainingStage } from '../../src/config/schema.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import type { Split } from '../../src/data/split.js';
-import type { StepKnobs } from '../../src/engines/step-program.js';
+import type { StepKnobs } from '../../src/step/step-program.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { rateAt, valueAt } from '../../src/optim/schedule.js';
 import type { Range } from '../../src/protocol/field.js';
-import { isFiniteArena } from '../../src/reduce/finite.js';
-import { abortable, nextTurn } from '../engine/abortable.js';
-import type { EngineContext } from '../engine/context.js';
-import type { StageModel } from '../engine/stage-model.js';
-import { type SampleView, trainingView } from '../engine/view.js';
+import { isFiniteArena } from '../../src/tensor/finite.js';
+import { abortable, nextTurn } from '../../src/base/abortable.js';
+import type { EngineContext } from '../kit/context.js';
+import type { StageModel } from '../kit/stage-model.js';
+import { type SampleView, trainingView } from '../kit/view.js';
 import { type CommittedState, type TrainedArena, trainedArena } from './state.js';
-import type { TargetStream } from './target-stream.js';
+import type { TargetStream } from './knowledge-stream.js';
 
 export interface TrainOptions {
   readonly context: EngineContext;

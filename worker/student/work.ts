@@ -2,20 +2,20 @@
 
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { CoordinatorMessageOf, TeacherAddress, Work } from '../../src/protocol/control.js';
-import { isFiniteArena } from '../../src/reduce/finite.js';
-import { PeerRefusal } from '../../src/transport/peer-refusal.js';
-import { abortable } from '../engine/abortable.js';
-import type { EngineContext, ReportBody } from '../engine/context.js';
-import { floatTensor } from '../engine/fetch-state.js';
-import type { StageModel } from '../engine/stage-model.js';
-import { DATA_TIMING } from '../engine/timing.js';
-import type { SampleView } from '../engine/view.js';
+import { isFiniteArena } from '../../src/tensor/finite.js';
+import { PeerRefusal } from '../../src/rpc/peer-refusal.js';
+import { abortable } from '../../src/base/abortable.js';
+import type { EngineContext, ReportBody } from '../kit/context.js';
+import { floatTensor } from '../kit/fetch-state.js';
+import type { StageModel } from '../kit/stage-model.js';
+import { DATA_TIMING } from '../kit/timing.js';
+import type { SampleView } from '../kit/view.js';
 import { planBatches } from './batch-plan.js';
 import { exportModel } from './saving.js';
 import type { CommittedState, TrainedArena } from './state.js';
-import { TargetStream } from './target-stream.js';
+import { TargetStream } from './knowledge-stream.js';
 import type { TeacherLinks } from './teacher-links.js';
-import { testRows } from './testing.js';
+import { testRows } from './evaluate.js';
 import { trainRanges } from './training.js';
 
 export interface WorkJob {

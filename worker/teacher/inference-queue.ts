@@ -8,7 +8,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import type { Loading } from '../../src/data/loader/loader.js';
-import type { SampleView } from '../engine/view.js';
+import type { SampleView } from '../kit/view.js';
 
 export interface InferenceQueueOptions {
   readonly rowsMax: number;

@@ -8,18 +8,18 @@
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { CoordinatorMessageOf } from '../../src/protocol/control.js';
 import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
-import { LIMITS } from '../../src/protocol/limits.js';
-import { isFiniteArena } from '../../src/reduce/finite.js';
-import { type DataReply, refusal } from '../../src/transport/data-server.js';
-import { abortable } from '../engine/abortable.js';
-import { type EngineContext, reportFailure, trainingStage } from '../engine/context.js';
-import { fetchCheckpoint } from '../engine/fetch-state.js';
-import { JobSlot } from '../engine/job-slot.js';
+import { LIMITS } from '../../src/base/limits.js';
+import { isFiniteArena } from '../../src/tensor/finite.js';
+import { type DataReply, refusal } from '../../src/rpc/data-server.js';
+import { abortable } from '../../src/base/abortable.js';
+import { type EngineContext, reportFailure, trainingStage } from '../kit/context.js';
+import { fetchCheckpoint } from '../kit/fetch-state.js';
+import { JobSlot } from '../kit/job-slot.js';
 import type { EngineOrder } from '../engine/messages.js';
-import type { Role } from '../engine/role.js';
-import { openStageModel } from '../engine/stage-model.js';
-import type { SampleView } from '../engine/view.js';
-import { Classroom } from './classroom.js';
+import type { Role } from '../kit/role.js';
+import { openStageModel } from '../kit/stage-model.js';
+import type { SampleView } from '../kit/view.js';
+import { Classroom } from './served-model.js';
 
 export class Teacher implements Role {
   readonly #context: EngineContext;

@@ -5,7 +5,7 @@
 
 import { assert, present } from '../../base/assert.js';
 import type { BatchArrays } from '../batch.js';
-import type { BatchRequest } from './job-board.js';
+import type { BatchRequest } from './job-queue.js';
 import type { Loader, Loading } from './loader.js';
 
 /** Batches that are asked for and not given back, at most; the one in use is among them. */

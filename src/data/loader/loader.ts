@@ -15,7 +15,7 @@ import { assert, InvariantError } from '../../base/assert.js';
 import { messageOf } from '../../errors/stillhouse-error.js';
 import type { BatchArrays } from '../batch.js';
 import type { ImageShape, Split } from '../split.js';
-import { type BatchRequest, type BoardEntry, JobBoard } from './job-board.js';
+import { type BatchRequest, type BoardEntry, JobBoard } from './job-queue.js';
 import { createMemory, IS_AWAITED, type LoaderMemory } from './ring.js';
 import type { LoaderSource, ThreadStart } from './thread-messages.js';
 

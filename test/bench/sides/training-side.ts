@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EngineName, TrainingStage } from '../../../src/config/schema.js';
 import { openEngine } from '../../../src/engines/catalogue.js';
-import type { StepBatch, StepProgram } from '../../../src/engines/step-program.js';
+import type { StepBatch, StepProgram } from '../../../src/step/step-program.js';
 import { messageOf } from '../../../src/errors/stillhouse-error.js';
 import { buildModel } from '../../../src/nn/build.js';
 import { distilStage, trainStage } from '../../support/training.js';

@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { openEngine } from '../../../dist/src/engines/catalogue.js';
-import { buildStep } from '../../../dist/src/engines/choose-step.js';
+import { buildStep } from '../../../dist/src/programs/choose-step.js';
 import { buildModel } from '../../../dist/src/nn/build.js';
 import { linkToParent } from '../../../dist/src/process/parent-link.js';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { freeLock, takeLock } from '../../../src/native/lock.js';
 import { startChild } from '../../../src/process/child.js';
-import { markOf } from '../../../src/process/process-mark.js';
+import { markOf } from '../../../src/system/process-mark.js';
 
 let folder = '';
 let file = '';

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { NATIVE_GREETING } from '../../../src/engines/engine-environment.js';
+import { NATIVE_GREETING } from '../../../src/system/engine-environment.js';
 import { forwardLines } from '../../../src/process/forward-lines.js';
 
 /** What comes through of pieces that are written one by one. */

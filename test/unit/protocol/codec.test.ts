@@ -15,7 +15,7 @@ import {
 import { coordinatorMessageSchema, type WorkerMessage, workerMessageSchema } from '../../../src/protocol/control.js';
 import { dataAnswerSchema, dataRequestSchema } from '../../../src/protocol/data.js';
 import { cutText } from '../../../src/protocol/field.js';
-import { LIMITS, PROTOCOL_VERSION } from '../../../src/protocol/limits.js';
+import { LIMITS, PROTOCOL_VERSION } from '../../../src/base/limits.js';
 import { COORDINATOR_MESSAGES, DATA_ANSWERS, DATA_REQUESTS, WORKER_MESSAGES } from '../../support/message-sample.js';
 
 const typesOf = (schema: { options: readonly { shape: { type: { value: string } } }[] }) => schema.options.map((o) => o.shape.type.value);
@@ -142,7 +142,7 @@ describe('data', () => {
 /** The golden values below belong to this version of the protocol. */
 const GOLDEN_VERSION = 1;
 const CHANGED =
-  'the messages on the wire are not those of this protocol version: raise PROTOCOL_VERSION in src/protocol/limits.ts (peers of the old version are then refused by name), or, before anything of this version was released, update the golden values here';
+  'the messages on the wire are not those of this protocol version: raise PROTOCOL_VERSION in src/base/limits.ts (peers of the old version are then refused by name), or, before anything of this version was released, update the golden values here';
 
 test('the schemas and the bytes of every sample are those of the protocol version', () => {
   const frames = [

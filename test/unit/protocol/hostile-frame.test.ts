@@ -13,7 +13,7 @@ import {
 } from '../../../src/protocol/codec.js';
 import { coordinatorMessageSchema, workerMessageSchema } from '../../../src/protocol/control.js';
 import { dataAnswerSchema, dataRequestSchema } from '../../../src/protocol/data.js';
-import { LIMITS } from '../../../src/protocol/limits.js';
+import { LIMITS } from '../../../src/base/limits.js';
 import type { Frames } from '../../../src/transport/transport.js';
 import { COORDINATOR_MESSAGES, DATA_ANSWERS, DATA_REQUESTS, WORKER_MESSAGES } from '../../support/message-sample.js';
 

@@ -5,7 +5,7 @@ import type { CoreEvent, Effect, Transition } from '../../../coordinator/core/ty
 import { Inbox } from '../../../coordinator/shell/inbox.js';
 import { type OuterEffect, runToEnd } from '../../../coordinator/shell/runner.js';
 import type { WorkerMessage } from '../../../src/protocol/control.js';
-import { LIMITS } from '../../../src/protocol/limits.js';
+import { LIMITS } from '../../../src/base/limits.js';
 import { VirtualClock } from './virtual-clock.js';
 
 const log = (event: string): Effect => ({ type: 'log', level: 'info', event, fields: {} });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Loading } from '../../../src/data/loader/loader.js';
-import type { SampleView } from '../../../worker/engine/view.js';
+import type { SampleView } from '../../../worker/kit/view.js';
 import { InferenceQueue } from '../../../worker/teacher/inference-queue.js';
 
 const view = (...samples: number[]): SampleView => ({ epoch: 0, samples: Int32Array.from(samples) });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { abortable, nextTurn } from '../../../worker/engine/abortable.js';
-import { JobSlot } from '../../../worker/engine/job-slot.js';
+import { abortable, nextTurn } from '../../../src/base/abortable.js';
+import { JobSlot } from '../../../worker/kit/job-slot.js';
 
 test('a job that is replaced ends before the next begins, and its end is no error', async () => {
   const happened: string[] = [];

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Meter } from '../../../worker/engine/meter.js';
+import { Meter } from '../../../worker/kit/meter.js';
 import { VirtualClock } from '../shell/virtual-clock.js';
 
 test('counts batches, images and time, and knows the 95th percentile of the last batches', () => {

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { asRoundId } from '../../../src/base/ids.js';
 import type { Base, Contributor } from '../../../src/protocol/control.js';
 import type { Range } from '../../../src/protocol/field.js';
-import { weightedAverage } from '../../../src/reduce/weighted-average.js';
+import { weightedAverage } from '../../../src/averaging/weighted-average.js';
 import { EngineRoom, INITIAL, TERM, type TestEngine } from './engine-room.js';
 
 let room: EngineRoom;

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { InvariantError } from '../../../../src/base/assert.js';
 import { assembleBatch, type BatchArrays, type BatchView } from '../../../../src/data/batch.js';
 import { BATCHES_AHEAD, BatchStream } from '../../../../src/data/loader/batch-stream.js';
-import type { BatchRequest } from '../../../../src/data/loader/job-board.js';
+import type { BatchRequest } from '../../../../src/data/loader/job-queue.js';
 import { type Loader, type LoaderOptions, type Loading, openLoader } from '../../../../src/data/loader/loader.js';
 import { type Split, splitOf } from '../../../../src/data/split.js';
 import { packageFolder } from '../../../../src/process/package-folder.js';

@@ -2,11 +2,11 @@
 
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { Split } from '../../src/data/split.js';
-import { nextTurn } from '../engine/abortable.js';
-import type { EngineContext } from '../engine/context.js';
-import { TEST_ROWS } from '../engine/loader-shelf.js';
-import type { StageModel } from '../engine/stage-model.js';
-import { testView } from '../engine/view.js';
+import { nextTurn } from '../../src/base/abortable.js';
+import type { EngineContext } from '../kit/context.js';
+import { TEST_ROWS } from '../kit/shared-loader.js';
+import type { StageModel } from '../kit/stage-model.js';
+import { testView } from '../kit/view.js';
 
 export interface TestOptions {
   readonly context: EngineContext;

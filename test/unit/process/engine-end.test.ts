@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { EngineName } from '../../../src/config/schema.js';
-import { describeEngineEnd } from '../../../src/engines/engine-end.js';
+import { describeEngineEnd } from '../../../src/process/engine-end.js';
 
 test.each<[NodeJS.Signals, EngineName | null, RegExp]>([
   [

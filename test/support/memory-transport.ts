@@ -5,10 +5,10 @@
  * Invariants: messages of one connection and direction arrive in the order sent; delivery is never within `send`.
  */
 
-import { StillhouseError } from '../errors/stillhouse-error.js';
-import { assertWithinMaxima, bytesOf, withinMaxima } from './channel.js';
-import { requireEndpoint } from './endpoint.js';
-import type { ChannelOptions, Dialer, DialOptions, Frames, Listener, ListenOptions, PeerId, SendOutcome, Transport } from './transport.js';
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { assertWithinMaxima, bytesOf, withinMaxima } from '../../src/transport/channel.js';
+import { requireEndpoint } from '../../src/transport/endpoint.js';
+import type { ChannelOptions, Dialer, DialOptions, Frames, Listener, ListenOptions, PeerId, SendOutcome, Transport } from '../../src/transport/transport.js';
 
 /** What becomes of a message. A delayed one also delays those behind it: a connection never reorders. */
 export type Fate = 'deliver' | 'drop' | 'duplicate' | { readonly delayMs: number };

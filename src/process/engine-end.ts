@@ -1,7 +1,7 @@
 /** How an engine's process ended, in words: what that means for its user, and what to do about it. Pure. */
 
 import type { EngineName } from '../config/schema.js';
-import { type ChildEnd, describeEnd } from '../process/child.js';
+import { type ChildEnd, describeEnd } from './child.js';
 
 /** What the kernel, or the library itself, ends native code with. */
 const NATIVE_FAULTS: Readonly<Partial<Record<NodeJS.Signals, string>>> = {

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createMemoryNetwork, type Fate } from '../../../src/transport/memory-transport.js';
+import { createMemoryNetwork, type Fate } from '../../support/memory-transport.js';
 import type { Frames } from '../../../src/transport/transport.js';
 
 /** Virtual time: runs what is due, in order of time, then of scheduling. */

@@ -9,11 +9,11 @@ import type { Clock, TimerHandle } from '../base/clock.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { decodeDataAnswer, encodeData } from '../protocol/codec.js';
 import { ANSWER_OF, type AnswerTo, type DataAnswer, type DataMessage, type DataRequest, type DataRequestBody } from '../protocol/data.js';
-import { LIMITS } from '../protocol/limits.js';
+import { LIMITS } from '../base/limits.js';
 import type { WireTensor } from '../tensor/tensor.js';
-import { DATA_CHANNEL } from './channel.js';
+import { DATA_CHANNEL } from '../transport/channel.js';
 import { PeerRefusal } from './peer-refusal.js';
-import type { Dialer, Frames, Transport, TransportCounters } from './transport.js';
+import type { Dialer, Frames, Transport, TransportCounters } from '../transport/transport.js';
 
 export interface DataClient {
   /**

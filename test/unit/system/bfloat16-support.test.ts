@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { bfloat16Support } from '../../../src/trace/bfloat16-support.js';
+import { bfloat16Support } from '../../../src/system/bfloat16-support.js';
 
 function cpuinfo(level: number, flags: string): string {
   const processor = [

@@ -1,8 +1,8 @@
 import { beforeAll, expect, test } from 'vitest';
 import type { EngineName, EngineRecipe } from '../../../src/config/schema.js';
 import { openEngine } from '../../../src/engines/catalogue.js';
-import { buildStep, type StepNotice } from '../../../src/engines/choose-step.js';
-import { engineEnvironment } from '../../../src/engines/engine-environment.js';
+import { buildStep, type StepNotice } from '../../../src/programs/choose-step.js';
+import { engineEnvironment } from '../../../src/system/engine-environment.js';
 import { describeProcessor } from '../../../src/native/system.js';
 import { describeTensorflow } from '../../support/tensorflow-engine.js';
 import { linearModel, noiseBatch, normModel, trainStage } from '../../support/training.js';

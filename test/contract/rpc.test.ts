@@ -1,16 +1,16 @@
-/** What data clients and servers promise (src/transport/data-client.ts, data-server.ts), over all four transports. */
+/** What data clients and servers promise (src/rpc/data-client.ts, data-server.ts), over all four transports. */
 
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.js';
 import { asRoundId, asTerm } from '../../src/base/ids.js';
 import { decodeDataRequest, encodeData } from '../../src/protocol/codec.js';
 import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
-import { LIMITS } from '../../src/protocol/limits.js';
+import { LIMITS } from '../../src/base/limits.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 import { DATA_CHANNEL } from '../../src/transport/channel.js';
-import { type DataClient, openDataClient } from '../../src/transport/data-client.js';
-import { type DataReply, refusal, serveData } from '../../src/transport/data-server.js';
-import { PeerRefusal } from '../../src/transport/peer-refusal.js';
+import { type DataClient, openDataClient } from '../../src/rpc/data-client.js';
+import { type DataReply, refusal, serveData } from '../../src/rpc/data-server.js';
+import { PeerRefusal } from '../../src/rpc/peer-refusal.js';
 import type { Frames, PeerId } from '../../src/transport/transport.js';
 import { Inbox } from '../support/inbox.js';
 import { TRANSPORT_KINDS, type TransportKind } from '../support/transport-kind.js';

@@ -7,11 +7,11 @@ import type { EngineName, Recipe, TrainingStage } from '../../src/config/schema.
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { LogFields, Logger } from '../../src/log/logger.js';
 import { cutText } from '../../src/protocol/field.js';
-import type { LoaderShelf } from './loader-shelf.js';
-import type { EngineReport } from './messages.js';
+import type { LoaderShelf } from './shared-loader.js';
+import type { EngineReport } from '../engine/messages.js';
 import type { Meter } from './meter.js';
-import type { Peers } from './peers.js';
-import type { SplitShelf } from './split-shelf.js';
+import type { Peers } from './connections.js';
+import type { SplitShelf } from './split-cache.js';
 
 export interface EngineContext {
   readonly term: Term;

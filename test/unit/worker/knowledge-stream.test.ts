@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { asIncarnation } from '../../../src/base/ids.js';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import type { TeacherAddress } from '../../../src/protocol/control.js';
-import type { SampleView } from '../../../worker/engine/view.js';
-import { TargetStream } from '../../../worker/student/target-stream.js';
+import type { SampleView } from '../../../worker/kit/view.js';
+import { TargetStream } from '../../../worker/student/knowledge-stream.js';
 import { VirtualClock } from '../shell/virtual-clock.js';
 
 const timing = { targetsLateMs: 300, teacherRestMs: 50, teacherRestMaxMs: 400 };

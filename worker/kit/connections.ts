@@ -6,9 +6,9 @@
 
 import type { Clock } from '../../src/base/clock.js';
 import type { AnswerTo, DataMessage, DataRequestBody } from '../../src/protocol/data.js';
-import { LIMITS } from '../../src/protocol/limits.js';
+import { LIMITS } from '../../src/base/limits.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
-import { type DataClient, openDataClient } from '../../src/transport/data-client.js';
+import { type DataClient, openDataClient } from '../../src/rpc/data-client.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { DATA_TIMING } from './timing.js';
 

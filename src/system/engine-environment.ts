@@ -3,7 +3,7 @@
  * process is started. Pure.
  */
 
-import { bfloat16Support } from '../trace/bfloat16-support.js';
+import { bfloat16Support } from './bfloat16-support.js';
 
 export interface EngineEnvironmentOptions {
   /** How many threads the engine may compute on. */

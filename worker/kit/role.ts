@@ -1,8 +1,8 @@
 /** What an engine is for: it takes the coordinator's orders and answers its peers. student.ts and teacher.ts have the two. */
 
 import type { DataMessage, DataRequest } from '../../src/protocol/data.js';
-import type { DataReply } from '../../src/transport/data-server.js';
-import type { EngineOrder } from './messages.js';
+import type { DataReply } from '../../src/rpc/data-server.js';
+import type { EngineOrder } from '../engine/messages.js';
 
 export interface Role {
   /** Begins what is ordered and returns at once. Orders that are not for this role are dropped. */

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers';
 import { beforeAll, expect, test } from 'vitest';
 import { openEngine } from '../../../src/engines/catalogue.js';
-import { holdForward } from '../../../src/engines/held-tape.js';
+import { holdForward } from '../../../src/step/held-tape.js';
 
 beforeAll(async () => void (await openEngine('cpu')));
 

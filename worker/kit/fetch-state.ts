@@ -3,10 +3,10 @@
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { DataAnswerOf, DataMessage } from '../../src/protocol/data.js';
 import type { Range } from '../../src/protocol/field.js';
-import { isFiniteArena } from '../../src/reduce/finite.js';
+import { isFiniteArena } from '../../src/tensor/finite.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
-import { PeerRefusal } from '../../src/transport/peer-refusal.js';
-import { hashArena } from './arena-hash.js';
+import { PeerRefusal } from '../../src/rpc/peer-refusal.js';
+import { hashArena } from '../../src/tensor/arena-hash.js';
 import type { EngineContext } from './context.js';
 import { DATA_TIMING } from './timing.js';
 

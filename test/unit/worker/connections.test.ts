@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { asTerm } from '../../../src/base/ids.js';
-import { type DataServer, serveData } from '../../../src/transport/data-server.js';
-import { createMemoryTransport } from '../../../src/transport/memory-transport.js';
+import { type DataServer, serveData } from '../../../src/rpc/data-server.js';
+import { createMemoryTransport } from '../../support/memory-transport.js';
 import type { Transport } from '../../../src/transport/transport.js';
-import { Peers } from '../../../worker/engine/peers.js';
-import { DATA_TIMING } from '../../../worker/engine/timing.js';
+import { Peers } from '../../../worker/kit/connections.js';
+import { DATA_TIMING } from '../../../worker/kit/timing.js';
 import { VirtualClock } from '../shell/virtual-clock.js';
 
 const body = { type: 'state.get', term: asTerm(1), stage: 's', round: 1, hash: 'a'.repeat(64) } as const;

@@ -13,7 +13,7 @@ import type { Clock, TimerHandle } from '../../src/base/clock.js';
 import type { Incarnation } from '../../src/base/ids.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { TeacherAddress } from '../../src/protocol/control.js';
-import type { SampleView } from '../engine/view.js';
+import type { SampleView } from '../kit/view.js';
 
 export interface TargetTiming {
   /** A view not answered after so long is asked of a second teacher. */

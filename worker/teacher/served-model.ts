@@ -8,10 +8,10 @@ import type { TrainingStage } from '../../src/config/schema.js';
 import type { Loader, Loading } from '../../src/data/loader/loader.js';
 import type { Split } from '../../src/data/split.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
-import type { EngineContext } from '../engine/context.js';
-import { TEACH_ROWS } from '../engine/loader-shelf.js';
-import type { StageModel } from '../engine/stage-model.js';
-import { type SampleView, trainingView } from '../engine/view.js';
+import type { EngineContext } from '../kit/context.js';
+import { TEACH_ROWS } from '../kit/shared-loader.js';
+import type { StageModel } from '../kit/stage-model.js';
+import { type SampleView, trainingView } from '../kit/view.js';
 import { InferenceQueue } from './inference-queue.js';
 
 /** Requests that wait for the model. */

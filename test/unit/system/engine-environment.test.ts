@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { engineEnvironment } from '../../../src/engines/engine-environment.js';
+import { engineEnvironment } from '../../../src/system/engine-environment.js';
 import { describeProcessor } from '../../../src/native/system.js';
 import { startChild } from '../../../src/process/child.js';
 import { describeTensorflow } from '../../support/tensorflow-engine.js';

@@ -1,7 +1,7 @@
 /** What an engine has done since it started: the numbers behind its progress reports. */
 
 import type { Clock } from '../../src/base/clock.js';
-import type { EngineProgress } from './messages.js';
+import type { EngineProgress } from '../engine/messages.js';
 
 /** Batches that the percentile looks back on. */
 const WINDOW = 128;

@@ -9,10 +9,10 @@ import { messageOf } from '../errors/stillhouse-error.js';
 import { decodeDataRequest, encodeData } from '../protocol/codec.js';
 import type { DataAnswerBody, DataMessage, DataRequest } from '../protocol/data.js';
 import { cutText, type RefuseReason } from '../protocol/field.js';
-import { LIMITS } from '../protocol/limits.js';
+import { LIMITS } from '../base/limits.js';
 import type { WireTensor } from '../tensor/tensor.js';
-import { DATA_CHANNEL } from './channel.js';
-import type { Frames, Listener, PeerId, Transport, TransportCounters } from './transport.js';
+import { DATA_CHANNEL } from '../transport/channel.js';
+import type { Frames, Listener, PeerId, Transport, TransportCounters } from '../transport/transport.js';
 
 /**
  * What a handler answers. The tensors are handed over for good: their memory must never change again, because the
