@@ -13,7 +13,7 @@ import { EXIT } from '../src/errors/table.js';
 import { surviveClosedPipes } from '../src/process/closed-pipe.js';
 import { exitAfterFlush, exitNow } from '../src/process/exit.js';
 import { linkToParent } from '../src/process/parent-link.js';
-import { onStopWish } from '../src/process/stop-request.js';
+import { onStopRequest } from '../src/process/stop-request.js';
 import type { CoordinatorArguments, CoordinatorToParent, ParentToCoordinator } from '../src/protocol/parent.js';
 import { zmqTransport } from '../src/transport/zmq-transport.js';
 import { DEFAULT_TIMING } from './core/timing.js';
@@ -42,7 +42,7 @@ function tell(message: CoordinatorToParent): void {
 
 const stop = new AbortController();
 
-onStopWish(link, {
+onStopRequest(link, {
   clock: systemClock,
   ask(reason) {
     stop.abort(reason);

@@ -10,17 +10,17 @@ import { availableParallelism, hostname } from 'node:os';
 import { z } from 'zod';
 import { systemClock } from '../src/base/clock.js';
 import { DEVICES, ENGINE_CHOICES } from '../src/config/schema.js';
-import { engineEnvironment } from '../src/system/engine-environment.js';
 import { messageOf, StillhouseError } from '../src/errors/stillhouse-error.js';
 import { EXIT } from '../src/errors/table.js';
 import { openLogger } from '../src/log/logger.js';
-import { describeProcessor } from '../src/native/system.js';
 import { surviveClosedPipes } from '../src/process/closed-pipe.js';
 import { exitAfterFlush } from '../src/process/exit.js';
 import { linkToParent } from '../src/process/parent-link.js';
-import { onStopWish } from '../src/process/stop-request.js';
+import { onStopRequest } from '../src/process/stop-request.js';
 import { field } from '../src/protocol/field.js';
 import type { ParentToWorker } from '../src/protocol/parent.js';
+import { engineEnvironment } from '../src/system/engine-environment.js';
+import { describeProcessor } from '../src/system/processor.js';
 import { requireEndpoint, requireLoopback } from '../src/transport/endpoint.js';
 import { zmqTransport } from '../src/transport/zmq-transport.js';
 import { startAgent } from './agent/agent.js';
@@ -77,7 +77,7 @@ async function work(): Promise<number> {
     logger,
   });
   const stop = (reason: string): void => agent.stop(reason);
-  onStopWish(link, { clock: systemClock, ask: stop, force: stop });
+  onStopRequest(link, { clock: systemClock, ask: stop, force: stop });
   const { code, reason } = await agent.ended;
   // In a run started as a whole it is the coordinator that says what went wrong.
   if (code !== EXIT.done && logFile === null) console.error(`error: ${reason}`);

@@ -1,9 +1,9 @@
 /** Members come, report, fall silent and leave. What a loss means for the stage under way is decided here too. */
 
 import { asIncarnation, type Incarnation } from '../../src/base/ids.js';
+import { LIMITS } from '../../src/base/limits.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import type { RefuseReason } from '../../src/protocol/field.js';
-import { LIMITS } from '../../src/base/limits.js';
 import { dropFromOther } from './evaluating.js';
 import { expiryMs, judgeHello, type Member, NO_COUNTERS, withMember, withoutMember } from './roster.js';
 import { askToSave } from './saving.js';

@@ -9,13 +9,13 @@ const PEERS_MAX = 1024;
 /** So many bad messages in all are logged one by one; of the later ones each whose number is a power of two. */
 const LOGGED_MAX = 100;
 
-export class PeerConduct {
+export class BadMessageCount {
   readonly #offences = new Map<string, number>();
   /** Bad messages of all peers so far. */
   total = 0;
 
   /** Counts a bad message, and says what to do about it. */
-  offend(peer: string): { readonly answer: boolean; readonly log: boolean } {
+  count(peer: string): { readonly answer: boolean; readonly log: boolean } {
     const count = (this.#offences.get(peer) ?? 0) + 1;
     this.#offences.delete(peer);
     this.#offences.set(peer, count);

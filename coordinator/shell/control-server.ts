@@ -6,9 +6,10 @@
 import type { Logger } from '../../src/log/logger.js';
 import { decodeWorkerMessage, encodeControl } from '../../src/protocol/codec.js';
 import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
+import type { Frames } from '../../src/protocol/frames.js';
 import { CONTROL_CHANNEL } from '../../src/transport/channel.js';
-import type { Frames, Listener, PeerId, SendOutcome, Transport } from '../../src/transport/transport.js';
-import { PeerConduct } from './bad-message-count.js';
+import type { Listener, PeerId, SendOutcome, Transport } from '../../src/transport/transport.js';
+import { BadMessageCount } from './bad-message-count.js';
 
 export interface ControlServerOptions {
   readonly transport: Transport;
@@ -28,7 +29,7 @@ export interface ControlServer {
 /** Listens. Throws `transport.bind`. */
 export async function openControlServer(options: ControlServerOptions): Promise<ControlServer> {
   const { transport, endpoint, logger, deliver } = options;
-  const conduct = new PeerConduct();
+  const badMessages = new BadMessageCount();
   const listener: Listener = await transport.listen({
     endpoint,
     ...CONTROL_CHANNEL,
@@ -41,8 +42,8 @@ export async function openControlServer(options: ControlServerOptions): Promise<
     const refusal: Omit<RefuseMessage, 'type'> = decoded.ok
       ? { reason: 'busy', of: decoded.message.type, message: 'too many messages are waiting; send less often' }
       : { reason: decoded.reason, of: isHello(decoded.reason) ? 'worker.hello' : 'unknown', message: decoded.detail };
-    const { answer, log } = conduct.offend(peer);
-    if (log) logger.warn('message.refused', { peer, ...refusal, total: conduct.total });
+    const { answer, log } = badMessages.count(peer);
+    if (log) logger.warn('message.refused', { peer, ...refusal, total: badMessages.total });
     if (answer) listener.send(peer, [encodeControl({ type: 'refuse', ...refusal })]);
   }
 

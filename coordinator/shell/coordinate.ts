@@ -3,12 +3,12 @@
  * sockets, finds or makes the run's folder, and runs a term. The process, its signals and its parent are main.ts's.
  */
 
-import { loadRecipe } from '../../src/config/load.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { inspectData } from '../../src/data/dataset.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { EXIT } from '../../src/errors/table.js';
 import type { CoordinatorArguments } from '../../src/protocol/parent.js';
+import { loadRecipe } from '../../src/recipe/load-recipe.js';
 import { requireEndpoint, requireLoopback } from '../../src/transport/endpoint.js';
 import { secondsOfEarlierTerms } from './earlier-terms.js';
 import { readJournal } from './journal.js';

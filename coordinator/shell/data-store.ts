@@ -14,8 +14,8 @@ import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js
 import type { Logger } from '../../src/log/logger.js';
 import type { CoordinatorMessage } from '../../src/protocol/control.js';
 import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
-import type { WireTensor } from '../../src/tensor/tensor.js';
 import { type DataReply, refusal } from '../../src/rpc/data-server.js';
+import type { WireTensor } from '../../src/tensor/tensor.js';
 import type { CoreEvent } from '../core/types.js';
 import type { HeldTerm } from './term.js';
 

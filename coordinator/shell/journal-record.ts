@@ -1,8 +1,8 @@
 /** The journal's records as they are read back: a line that is none of these is damage. */
 
 import { z } from 'zod';
-import { field, rangesSchema } from '../../src/protocol/field.js';
 import { LIMITS } from '../../src/base/limits.js';
+import { field, rangesSchema } from '../../src/protocol/field.js';
 import type { JournalRecord } from '../core/types.js';
 
 const evaluation = z.strictObject({

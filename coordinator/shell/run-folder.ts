@@ -3,12 +3,12 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { LIMITS } from '../../src/base/limits.js';
 import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import { explainRecipe } from '../../src/config/explain.js';
-import { loadRecipe } from '../../src/config/load.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { hasCode, messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
-import { LIMITS } from '../../src/base/limits.js';
+import { loadRecipe } from '../../src/recipe/load-recipe.js';
 import { writeFileAtomic } from './atomic-file.js';
 
 export interface RunFolder {

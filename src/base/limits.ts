@@ -1,8 +1,5 @@
 /** Every written maximum of the wire. The specification in README.md quotes this file. */
 
-/** Raised by every change that an older peer would misread. */
-export const PROTOCOL_VERSION = 1;
-
 export const LIMITS = {
   /** A control message: one frame. Checked before it is decoded. */
   controlFrameBytes: 64 * 1024,
@@ -20,7 +17,7 @@ export const LIMITS = {
   requestsInFlight: 64,
   /** Requests that one server works on at a time, of all clients together. */
   requestsInWork: 256,
-  /** Peers that one listener remembers. */
+  /** Connections that one listener remembers. */
   peers: 65_536,
   /** Names of workers, runs, stages and models. */
   nameLength: 64,

@@ -5,9 +5,9 @@
 
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { LIMITS } from '../base/limits.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { field, rangesSchema } from '../protocol/field.js';
-import { LIMITS } from '../base/limits.js';
 import { sizeOf } from '../tensor/tensor.js';
 
 export const MANIFEST_FILE = 'manifest.json';

@@ -1,12 +1,13 @@
 /** `stillhouse coordinator`: a run whose workers are started by hand, here or on other machines. */
 
 import type { Command } from 'commander';
-import { loadRecipe } from '../config/load.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
+import { checkRecipe } from '../recipe/check-recipe.js';
+import { loadRecipe } from '../recipe/load-recipe.js';
 import { isLoopback } from '../transport/endpoint.js';
-import { checkRecipe, requireEngine } from './check-recipe.js';
 import { action, type CliContext, EXIT_CODES, examples, gather } from './context.js';
 import { checkEndpoint } from './endpoint-option.js';
+import { requireEngine } from './require-engine.js';
 import { runHere } from './run-command.js';
 import { requireRunFolder } from './run-folder.js';
 

@@ -1,9 +1,9 @@
 /** `stillhouse data`: the files of a recipe's data set. */
 
 import type { Command } from 'commander';
-import { loadRecipe } from '../config/load.js';
 import { verifyData } from '../data/dataset.js';
 import { EXIT } from '../errors/table.js';
+import { loadRecipe } from '../recipe/load-recipe.js';
 import { action, type CliContext, examples, gather } from './context.js';
 import { formatCount } from './format.js';
 

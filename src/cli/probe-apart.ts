@@ -1,11 +1,11 @@
 /** What can compute on this machine, found out by a process of its own: see src/engines/probe. */
 
 import type { EngineName } from '../config/schema.js';
-import type { EngineProbe } from '../engines/engine.js';
+import { startChild } from '../process/child.js';
 import { describeEngineEnd } from '../process/engine-end.js';
 import { engineEnvironment, NATIVE_GREETING } from '../system/engine-environment.js';
-import { describeProcessor } from '../native/system.js';
-import { startChild } from '../process/child.js';
+import type { EngineProbe } from '../system/engine-probe.js';
+import { describeProcessor } from '../system/processor.js';
 
 const MODULE = 'src/engines/probe/main.js';
 

@@ -3,14 +3,15 @@
 import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
 import type { Command } from 'commander';
-import { loadRecipe } from '../config/load.js';
 import type { Recipe } from '../config/schema.js';
 import type { CoordinatorArguments } from '../protocol/parent.js';
-import { checkRecipe, requireEngine } from './check-recipe.js';
+import { checkRecipe } from '../recipe/check-recipe.js';
+import { loadRecipe } from '../recipe/load-recipe.js';
 import { action, type CliContext, EXIT_CODES, examples, gather } from './context.js';
 import { openRunView } from './open-run-view.js';
 import type { Output } from './output.js';
 import { placeWorkers, shortageOf } from './place-workers.js';
+import { requireEngine } from './require-engine.js';
 import { resultTable } from './result-table.js';
 import { requireRunFolder } from './run-folder.js';
 import { type SupervisorOptions, supervise } from './supervisor.js';

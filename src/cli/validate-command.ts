@@ -5,10 +5,11 @@ import type { Command } from 'commander';
 import { explainRecipe } from '../config/explain.js';
 import { stageOrder } from '../config/stage-graph.js';
 import { EXIT } from '../errors/table.js';
-import { checkRecipe, requireEngine } from './check-recipe.js';
+import { checkRecipe } from '../recipe/check-recipe.js';
 import { action, type CliContext, examples, gather } from './context.js';
 import { formatCount } from './format.js';
 import { placeWorkers, shortageOf } from './place-workers.js';
+import { requireEngine } from './require-engine.js';
 
 interface ValidateOptions {
   readonly set?: readonly string[];

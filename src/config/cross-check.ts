@@ -1,18 +1,13 @@
 /**
- * What a schema cannot say: that names mean something that is there, and that values fit each other. References are
- * checked on the recipe as it was written, so that a slip elsewhere does not hide them; values on the recipe whose
- * shape is right.
+ * Mistakes that the schema cannot express, as far as the recipe alone shows them: names that mean nothing, and values that
+ * do not fit each other. References are checked on the recipe as it was written, so that a slip elsewhere does not hide
+ * them; values on the recipe whose shape is right. Checks that need the data, the models or the losses: src/recipe.
  */
 
-import { BUILTIN_SETS } from '../data/catalogue.js';
-import { MODEL_NAMES } from '../nn/names.js';
 import { suggest } from '../base/nearest.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from './problem.js';
 import { countWorkers, type Recipe, type Variable } from './schema.js';
 import { findCycle } from './stage-graph.js';
-
-const BUILTIN = 'builtin:';
-const CHANNELS = { idx: 1, cifar10: 3, cifar100: 3 } as const;
 
 /** Names of models, splits and stages that nothing has, and stages that wait for each other. */
 export function checkReferences(root: unknown): readonly Problem[] {
@@ -21,7 +16,7 @@ export function checkReferences(root: unknown): readonly Problem[] {
   const trained = stageNames.filter((name) => ['train', 'distil'].includes(String(valueAt(stages, [name, 'kind']))));
   const models = keysOf(valueAt(root, ['models']));
   const splits = keysOf(valueAt(root, ['data', 'splits']));
-  const problems: Problem[] = models.flatMap((name) => checkModelName(root, name));
+  const problems: Problem[] = [];
   const expect = (path: Path, what: string, names: readonly string[]): void => {
     const found = valueAt(root, path);
     if (typeof found !== 'string' || names.includes(found)) return;
@@ -49,15 +44,6 @@ export function checkReferences(root: unknown): readonly Problem[] {
   return problems;
 }
 
-/** Of a model of the package; a user's module is not looked into. */
-function checkModelName(root: unknown, model: string): readonly Problem[] {
-  const path = ['models', model, 'name'];
-  const found = valueAt(root, path);
-  const names: readonly string[] = MODEL_NAMES;
-  if (typeof found !== 'string' || names.includes(found)) return [];
-  return [{ path, at: 'value', text: `${formatPath(path)}: there is no model "${found}" in the package${suggest(found, names)}` }];
-}
-
 function namedBy(stage: unknown): string[] {
   const needs = entryOf(stage, 'needs');
   const names: unknown[] = [...(Array.isArray(needs) ? (needs as unknown[]) : []), entryOf(stage, 'teacher'), entryOf(stage, 'of')];
@@ -66,7 +52,7 @@ function namedBy(stage: unknown): string[] {
 
 /** Values that do not fit each other. */
 export function checkValues(recipe: Recipe): readonly Problem[] {
-  return [...checkData(recipe.data), ...checkEngine(recipe), ...checkStages(recipe)];
+  return [...checkSplits(recipe.data), ...checkEngine(recipe), ...checkStages(recipe)];
 }
 
 /** bf16 is what traced steps compute in, and only one engine has those. Whether `auto` takes that one shows at run time. */
@@ -80,28 +66,8 @@ function checkEngine({ engine: { trace, precision }, workers }: Recipe): readonl
   return [];
 }
 
-function checkData(data: Recipe['data']): readonly Problem[] {
+function checkSplits(data: Recipe['data']): readonly Problem[] {
   const problems: Problem[] = [];
-  const channels = CHANNELS[data.format];
-  for (const key of ['mean', 'std'] as const) {
-    const count = data.normalise[key].length;
-    if (count === channels) continue;
-    const text = `data.normalise.${key} has ${count} entries, but images of the format ${data.format} have ${channels} channels`;
-    problems.push({ path: ['data', 'normalise', key], at: 'value', text });
-  }
-  if (data.labels === 'coarse' && data.format !== 'cifar100') {
-    problems.push({ path: ['data', 'labels'], at: 'value', text: 'data.labels: only cifar100 has coarse labels' });
-  }
-  if (data.path.startsWith(BUILTIN)) {
-    const path = ['data', 'path'];
-    const set = BUILTIN_SETS.get(data.path);
-    if (set === undefined) {
-      problems.push({ path, at: 'value', text: `data.path: there is no "${data.path}"${suggest(data.path, [...BUILTIN_SETS.keys()])}` });
-    } else if (data.format !== set.format) {
-      const text = `data.format: ${data.path} is of the format ${set.format}, not ${data.format}`;
-      problems.push({ path: ['data', 'format'], at: 'value', text });
-    }
-  }
   for (const [name, split] of Object.entries(data.splits)) {
     if (split.to === undefined || split.to > split.from) continue;
     const text = `data.splits.${name} is empty: it goes from ${split.from} to ${split.to}`;

@@ -5,8 +5,8 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { LIMITS } from '../base/limits.js';
+import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { checkReferences, checkValues } from './cross-check.js';
 import { applyOverride, type Override } from './override.js';
 import type { Path, Problem } from './problem.js';
@@ -19,11 +19,25 @@ const FILE_BYTES_MAX = 128 * 1024;
 /** More problems than that at once help nobody. */
 const PROBLEMS_SHOWN = 50;
 
+/** Checks by what the recipe's own room does not know: data, models, losses. See src/recipe. */
+export interface RecipeChecks {
+  /** Of the recipe as it was written, whatever its shape. */
+  written(root: unknown): readonly Problem[];
+  /** Of a recipe whose shape is right and whose names mean something. */
+  complete(recipe: Recipe): readonly Problem[];
+}
+
+export interface LoadOptions {
+  /** Overrides of the command line, `a.b=c`. */
+  readonly set?: readonly string[];
+  readonly checks?: RecipeChecks;
+}
+
 /**
  * Reads, overrides, checks and completes a recipe. Throws recipe.unreadable (no such file, too large, not YAML),
  * recipe.invalid (all problems, the first in `details`) or usage.invalid (an override that makes no sense).
  */
-export async function loadRecipe(file: string, options: { readonly set?: readonly string[] } = {}): Promise<Recipe> {
+export async function loadRecipe(file: string, options: LoadOptions = {}): Promise<Recipe> {
   const source = parseYaml(await readText(file), file);
   const overrides: Override[] = [];
   let value = source.value;
@@ -32,7 +46,7 @@ export async function loadRecipe(file: string, options: { readonly set?: readonl
     value = applied.value;
     overrides.push(applied.override);
   }
-  const checked = check(value);
+  const checked = check(value, options.checks);
   const problems = 'recipe' in checked ? [] : checked.problems;
   const findings = [
     ...source.duplicates.map((place) => ({ place, text: 'this key is in the same map twice' })),
@@ -72,12 +86,14 @@ export function recipeJson(recipe: Recipe): string {
   });
 }
 
-function check(value: unknown): { readonly recipe: Recipe } | { readonly problems: readonly Problem[] } {
+const NO_CHECKS: RecipeChecks = { written: () => [], complete: () => [] };
+
+function check(value: unknown, checks = NO_CHECKS): { readonly recipe: Recipe } | { readonly problems: readonly Problem[] } {
   if (value === null || value === undefined) return { problems: [{ path: [], at: 'value', text: 'the recipe is empty' }] };
   const shape = checkShape(value);
-  const references = checkReferences(value);
+  const references = [...checks.written(value), ...checkReferences(value)];
   if ('problems' in shape) return { problems: [...shape.problems, ...references] };
-  const problems = [...references, ...checkValues(shape.recipe)];
+  const problems = [...references, ...checks.complete(shape.recipe), ...checkValues(shape.recipe)];
   return problems.length > 0 ? { problems } : shape;
 }
 

@@ -1,7 +1,7 @@
 /** `--set a.b=c`: values of the command line, put over those of the recipe file before anything is checked. */
 
-import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { suggest } from '../base/nearest.js';
+import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { entryOf, formatPath, formatValue, keysOf, type Path } from './problem.js';
 import { keysAt } from './schema-problem.js';
 import { parseYaml } from './yaml-source.js';

@@ -6,12 +6,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { ENGINE_NAMES, type EngineName } from '../config/schema.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import type { EngineProbe } from '../system/engine-probe.js';
 import { cpuEngine } from './cpu.js';
-import type { Engine, EngineProbe } from './engine.js';
+import type { Engine } from './engine.js';
 import { tensorflowEngine } from './tensorflow.js';
 import { wasmEngine } from './wasm.js';
-
-export type { EngineProbe } from './engine.js';
 
 const ENGINES: { readonly [Name in EngineName]: Engine<Name> } = {
   tensorflow: tensorflowEngine,

@@ -4,14 +4,7 @@
  */
 
 import type { EngineName } from '../config/schema.js';
-
-/** What a probe found on this machine. */
-export interface EngineProbe {
-  readonly name: EngineName;
-  readonly usable: boolean;
-  /** What the engine is; or, when it is not usable, why not and what to do. */
-  readonly note: string;
-}
+import type { EngineProbe } from '../system/engine-probe.js';
 
 export interface Engine<Name extends EngineName = EngineName> {
   readonly name: Name;

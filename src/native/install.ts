@@ -18,7 +18,7 @@ import { BINDING_VERSION, LIBRARIES, type NativeLayout, type NativeWork, nativeL
 import { freeLock, takeLock } from './lock.js';
 import { pause } from './pause.js';
 import type { InstallReport } from './report.js';
-import { thisSystem } from './system.js';
+import { thisSystem } from './this-system.js';
 import { tryEngine } from './trial.js';
 import { unpackWheel } from './unpack.js';
 import { chooseWheel, type Wheel } from './wheel.js';

@@ -3,11 +3,11 @@
  * that process, not this one.
  */
 
-import type { EngineProbe } from '../engines/engine.js';
-import { engineEnvironment, NATIVE_GREETING } from '../system/engine-environment.js';
 import { type ChildEnd, describeEnd, startChild } from '../process/child.js';
+import { engineEnvironment, NATIVE_GREETING } from '../system/engine-environment.js';
+import type { EngineProbe } from '../system/engine-probe.js';
+import { describeProcessor } from '../system/processor.js';
 import { INSTALL_ADVICE } from './installed.js';
-import { describeProcessor } from './system.js';
 
 const MODULE = 'src/engines/probe/main.js';
 

@@ -22,7 +22,7 @@ export interface SignalWish {
   force(signal: StopSignal): void;
 }
 
-export interface StopWish extends SignalWish {
+export interface StopRequest extends SignalWish {
   /** Called once, with the signal's name or the parent's reason. */
   ask(reason: string): void;
   /** Called with each signal that counts, and with each wish of the parent for the end at once. */
@@ -58,7 +58,7 @@ interface StoppingParent {
  * Takes the parent's 'stop' and SIGTERM as one wish, for both come when a signal goes to the whole process group; only
  * its 'end' means more. Without a parent, signals are a user's: see {@link onStopSignal}.
  */
-export function onStopWish(parent: StoppingParent | null, wish: StopWish): void {
+export function onStopRequest(parent: StoppingParent | null, wish: StopRequest): void {
   if (parent === null) {
     onStopSignal(wish);
     return;

@@ -5,10 +5,10 @@
 
 import type { EngineName, EngineRecipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import type { TraceNotice } from '../trace/trace-notice.js';
-import { buildTracedStep } from '../trace/traced-step.js';
 import { buildEagerStep, type EagerStepOptions } from '../step/eager-step.js';
 import type { StepProgram } from '../step/step-program.js';
+import type { TraceNotice } from '../trace/trace-notice.js';
+import { buildTracedStep } from '../trace/traced-step.js';
 
 /** How calls of a program run from now on: of one kind and size where these are given, else all of them. */
 export type StepNotice = Omit<TraceNotice, 'call' | 'size'> & Partial<TraceNotice>;

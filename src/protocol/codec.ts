@@ -10,9 +10,9 @@ import { createHash } from 'node:crypto';
 import { Packr } from 'msgpackr';
 import { z } from 'zod';
 import { assert } from '../base/assert.js';
+import { LIMITS } from '../base/limits.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { DTYPE_BYTES, sizeOf, type TensorSpec, type WireTensor } from '../tensor/tensor.js';
-import type { Frames } from '../transport/transport.js';
 import { type CoordinatorMessage, coordinatorMessageSchema, type WorkerMessage, workerMessageSchema } from './control.js';
 import {
   type DataAnswer,
@@ -25,7 +25,8 @@ import {
 } from './data.js';
 import { cutText, type RefuseReason, requestIdSchema } from './field.js';
 import { shapeProblem } from './frame-shape.js';
-import { LIMITS, PROTOCOL_VERSION } from '../base/limits.js';
+import type { Frames } from './frames.js';
+import { PROTOCOL_VERSION } from './version.js';
 
 /** A message, or why it is none, in the words of a refusal. */
 export type Decoded<M> = { readonly ok: true; readonly message: M } | Malformed;

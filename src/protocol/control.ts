@@ -4,8 +4,8 @@
  */
 
 import { z } from 'zod';
-import { field, REFUSE_REASONS, rangesSchema } from './field.js';
 import { LIMITS } from '../base/limits.js';
+import { field, REFUSE_REASONS, rangesSchema } from './field.js';
 
 /** From a worker that has been welcomed: which life of which worker under which coordinator is speaking. */
 const fromWorker = { term: field.term, incarnation: field.incarnation };

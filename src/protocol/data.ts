@@ -4,9 +4,9 @@
  */
 
 import { z } from 'zod';
+import { LIMITS } from '../base/limits.js';
 import { DTYPE_BYTES, type WireTensor } from '../tensor/tensor.js';
 import { field, REFUSE_REASONS, rangesSchema, requestIdSchema } from './field.js';
-import { LIMITS } from '../base/limits.js';
 
 export const tensorSpecSchema = z.strictObject({
   name: field.name,

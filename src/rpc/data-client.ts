@@ -6,14 +6,15 @@
  */
 
 import type { Clock, TimerHandle } from '../base/clock.js';
+import { LIMITS } from '../base/limits.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { decodeDataAnswer, encodeData } from '../protocol/codec.js';
 import { ANSWER_OF, type AnswerTo, type DataAnswer, type DataMessage, type DataRequest, type DataRequestBody } from '../protocol/data.js';
-import { LIMITS } from '../base/limits.js';
+import type { Frames } from '../protocol/frames.js';
 import type { WireTensor } from '../tensor/tensor.js';
 import { DATA_CHANNEL } from '../transport/channel.js';
+import type { Dialer, Transport, TransportCounters } from '../transport/transport.js';
 import { PeerRefusal } from './peer-refusal.js';
-import type { Dialer, Frames, Transport, TransportCounters } from '../transport/transport.js';
 
 export interface DataClient {
   /**

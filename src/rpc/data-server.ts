@@ -5,14 +5,15 @@
  * the bounds is refused at once, never queued; no request and no failing handler can stop the server.
  */
 
+import { LIMITS } from '../base/limits.js';
 import { messageOf } from '../errors/stillhouse-error.js';
 import { decodeDataRequest, encodeData } from '../protocol/codec.js';
 import type { DataAnswerBody, DataMessage, DataRequest } from '../protocol/data.js';
 import { cutText, type RefuseReason } from '../protocol/field.js';
-import { LIMITS } from '../base/limits.js';
+import type { Frames } from '../protocol/frames.js';
 import type { WireTensor } from '../tensor/tensor.js';
 import { DATA_CHANNEL } from '../transport/channel.js';
-import type { Frames, Listener, PeerId, Transport, TransportCounters } from '../transport/transport.js';
+import type { Listener, PeerId, Transport, TransportCounters } from '../transport/transport.js';
 
 /**
  * What a handler answers. The tensors are handed over for good: their memory must never change again, because the

@@ -2,7 +2,8 @@
 
 import { assert } from '../base/assert.js';
 import { LIMITS } from '../base/limits.js';
-import type { ChannelOptions, Frames } from './transport.js';
+import type { Frames } from '../protocol/frames.js';
+import type { ChannelOptions } from './transport.js';
 
 type Maxima = Pick<ChannelOptions, 'frameBytesMax' | 'framesMax' | 'queueMax'>;
 

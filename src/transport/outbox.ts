@@ -5,7 +5,8 @@
  */
 
 import { BoundedQueue } from '../base/queue.js';
-import type { Frames, PeerId } from './transport.js';
+import type { Frames } from '../protocol/frames.js';
+import type { PeerId } from './transport.js';
 
 export interface Outgoing {
   readonly peer: PeerId;

@@ -4,10 +4,11 @@
  */
 
 import type { Clock, TimerHandle } from '../base/clock.js';
+import type { Frames } from '../protocol/frames.js';
 import { codeOf } from './bind-error.js';
 import { bytesOf } from './channel.js';
 import { Outbox, type Outgoing } from './outbox.js';
-import type { Frames, PeerId, TransportCounters } from './transport.js';
+import type { PeerId, TransportCounters } from './transport.js';
 
 /** When a peer that took nothing more is tried again. */
 const RETRY_MS = 2;

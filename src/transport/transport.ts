@@ -3,12 +3,7 @@
  * It knows nothing of messages. Implementations: memory (tests, simulations) and zmq (ROUTER and DEALER sockets).
  */
 
-/**
- * One message: a header frame, then raw frames. Nothing is copied on the way out: a transport reads the sender's memory
- * for as long as the message waits, also after `send` has returned. So what was handed over must never change again,
- * except where an answer shows that it has arrived, or once `close` has resolved.
- */
-export type Frames = readonly Uint8Array[];
+import type { Frames } from '../protocol/frames.js';
 
 /** A connected peer as a listener sees it; equal for all frames of one connection, unique per listener. */
 export type PeerId = string;

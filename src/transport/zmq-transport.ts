@@ -11,6 +11,7 @@ import * as zmq from 'zeromq';
 import { assert } from '../base/assert.js';
 import { type Clock, systemClock } from '../base/clock.js';
 import { LIMITS } from '../base/limits.js';
+import type { Frames } from '../protocol/frames.js';
 import { bindError, requireFreePath } from './bind-error.js';
 import { assertWithinMaxima, withinMaxima } from './channel.js';
 import { requireEndpoint } from './endpoint.js';
@@ -19,7 +20,6 @@ import type {
   ChannelOptions,
   Dialer,
   DialOptions,
-  Frames,
   Listener,
   ListenOptions,
   PeerId,
@@ -64,7 +64,7 @@ class ZmqListener implements Listener {
   readonly #options: ListenOptions;
   readonly #socket: zmq.Router;
   readonly #end: SocketEnd;
-  /** Peers that have spoken and were not found gone since, the one silent for longest first. */
+  /** Connections that have spoken and were not found gone since, the one silent for longest first. */
   readonly #peers = new Set<PeerId>();
   endpoint: string;
 

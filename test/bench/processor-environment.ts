@@ -1,7 +1,7 @@
 /** What keeps an anchor's process alive that computes in a precision on this machine's processor; ours knows by itself. */
 
-import { describeProcessor } from '../../src/native/system.js';
 import { bfloat16Support } from '../../src/system/bfloat16-support.js';
+import { describeProcessor } from '../../src/system/processor.js';
 import type { Precision } from './training-case.js';
 
 /** Variables for an anchor: PyTorch and TensorFlow have the same library below them, and the same fault. */

@@ -3,15 +3,16 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.js';
 import { asRoundId, asTerm } from '../../src/base/ids.js';
+import { LIMITS } from '../../src/base/limits.js';
 import { decodeDataRequest, encodeData } from '../../src/protocol/codec.js';
 import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
-import { LIMITS } from '../../src/base/limits.js';
-import type { WireTensor } from '../../src/tensor/tensor.js';
-import { DATA_CHANNEL } from '../../src/transport/channel.js';
+import type { Frames } from '../../src/protocol/frames.js';
 import { type DataClient, openDataClient } from '../../src/rpc/data-client.js';
 import { type DataReply, refusal, serveData } from '../../src/rpc/data-server.js';
 import { PeerRefusal } from '../../src/rpc/peer-refusal.js';
-import type { Frames, PeerId } from '../../src/transport/transport.js';
+import type { WireTensor } from '../../src/tensor/tensor.js';
+import { DATA_CHANNEL } from '../../src/transport/channel.js';
+import type { PeerId } from '../../src/transport/transport.js';
 import { Inbox } from '../support/inbox.js';
 import { TRANSPORT_KINDS, type TransportKind } from '../support/transport-kind.js';
 

@@ -2,7 +2,8 @@
 
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Dialer, Frames, Listener, PeerId } from '../../src/transport/transport.js';
+import type { Frames } from '../../src/protocol/frames.js';
+import type { Dialer, Listener, PeerId } from '../../src/transport/transport.js';
 import { eventually, Inbox, turn } from '../support/inbox.js';
 import { TRANSPORT_KINDS, type TransportKind } from '../support/transport-kind.js';
 

@@ -3,11 +3,13 @@
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { asIncarnation, asTerm } from '../../src/base/ids.js';
+import { LIMITS } from '../../src/base/limits.js';
 import { decodeCoordinatorMessage, decodeDataAnswer, encodeControl, encodeData, SCHEMA_HASH } from '../../src/protocol/codec.js';
 import type { WorkerMessage } from '../../src/protocol/control.js';
-import { LIMITS, PROTOCOL_VERSION } from '../../src/base/limits.js';
+import type { Frames } from '../../src/protocol/frames.js';
+import { PROTOCOL_VERSION } from '../../src/protocol/version.js';
 import { CONTROL_CHANNEL, DATA_CHANNEL } from '../../src/transport/channel.js';
-import type { Dialer, DialOptions, Frames } from '../../src/transport/transport.js';
+import type { Dialer, DialOptions } from '../../src/transport/transport.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
 import { auditRun } from '../support/audit.js';
 import { hostileControl, hostileData, sendAll, strangersTo } from '../support/hostile-peer.js';

@@ -9,13 +9,13 @@ import { assembleBatch } from '../../src/data/batch.js';
 import { loadSplit } from '../../src/data/dataset.js';
 import type { Split } from '../../src/data/split.js';
 import { openEngine } from '../../src/engines/catalogue.js';
-import { buildStep } from '../../src/programs/choose-step.js';
-import type { StepBatch, StepProgram } from '../../src/step/step-program.js';
-import { describeProcessor } from '../../src/native/system.js';
 import { MODELS } from '../../src/nn/catalogue.js';
 import type { ModelName } from '../../src/nn/names.js';
 import { disposeModel } from '../../src/nn/weights.js';
+import { buildStep } from '../../src/programs/choose-step.js';
+import type { StepBatch, StepProgram } from '../../src/step/step-program.js';
 import { bfloat16Support } from '../../src/system/bfloat16-support.js';
+import { describeProcessor } from '../../src/system/processor.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
 import { trainStage } from '../support/training.js';
 

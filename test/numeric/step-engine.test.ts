@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { EngineName } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
-import { buildEagerStep } from '../../src/step/eager-step.js';
 import { buildModel } from '../../src/nn/build.js';
+import { buildEagerStep } from '../../src/step/eager-step.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
 import { distilStage, noiseBatch } from '../support/training.js';
 

@@ -4,9 +4,9 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.js';
 import type { EngineName } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
+import { buildModel } from '../../src/nn/build.js';
 import { buildEagerStep } from '../../src/step/eager-step.js';
 import type { StepProgram } from '../../src/step/step-program.js';
-import { buildModel } from '../../src/nn/build.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
 import { noiseBatch } from '../support/training.js';
 

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { weightedAverage } from '../../src/averaging/weighted-average.js';
 import type { OptimizerRecipe } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import { buildEagerStep } from '../../src/step/eager-step.js';
-import { weightedAverage } from '../../src/averaging/weighted-average.js';
 import { LinearReference } from '../support/linear-reference.js';
 import { distilStage, linearModel, noiseBatch, partOf, trainStage } from '../support/training.js';
 

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import type { OptimizerRecipe, TrainingStage } from '../../src/config/schema.js';
+import { buildModel } from '../../src/nn/build.js';
 import { buildEagerStep } from '../../src/step/eager-step.js';
 import type { StepProgram } from '../../src/step/step-program.js';
-import { buildModel } from '../../src/nn/build.js';
 import { describeEachEngine } from '../support/each-engine.js';
 import { crossEntropyOf } from '../support/loss-reference.js';
 import { distilStage, linearModel, noiseBatch, normModel, trainStage } from '../support/training.js';

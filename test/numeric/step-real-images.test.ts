@@ -2,8 +2,8 @@ import { beforeAll, expect, test } from 'vitest';
 import { assembleBatch } from '../../src/data/batch.js';
 import { loadSplit } from '../../src/data/dataset.js';
 import { openEngine } from '../../src/engines/catalogue.js';
-import { buildEagerStep } from '../../src/step/eager-step.js';
 import { buildModel } from '../../src/nn/build.js';
+import { buildEagerStep } from '../../src/step/eager-step.js';
 import { distilStage, trainStage } from '../support/training.js';
 
 const NORMALISE = { mean: [0.286], std: [0.353] };

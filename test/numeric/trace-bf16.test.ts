@@ -5,11 +5,11 @@
 
 import { beforeAll, expect, test } from 'vitest';
 import { openEngine } from '../../src/engines/catalogue.js';
+import { disposeModel } from '../../src/nn/weights.js';
 import { buildEagerStep } from '../../src/step/eager-step.js';
 import type { StepProgram } from '../../src/step/step-program.js';
-import { describeProcessor } from '../../src/native/system.js';
-import { disposeModel } from '../../src/nn/weights.js';
 import { bfloat16Support } from '../../src/system/bfloat16-support.js';
+import { describeProcessor } from '../../src/system/processor.js';
 import type { TraceNotice } from '../../src/trace/trace-notice.js';
 import { buildTracedStep } from '../../src/trace/traced-step.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';

@@ -7,11 +7,11 @@ import { runFolderAt } from '../../coordinator/shell/run-folder.js';
 import { present } from '../../src/base/assert.js';
 import type { StoredCheckpoint } from '../../src/checkpoint/read-checkpoint.js';
 import { openCheckpointStore } from '../../src/checkpoint/store.js';
-import { loadRecipe } from '../../src/config/load.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { inspectData } from '../../src/data/dataset.js';
 import { sampleAt } from '../../src/data/order.js';
 import type { Range } from '../../src/protocol/field.js';
+import { loadRecipe } from '../../src/recipe/load-recipe.js';
 
 /** Of each training stage, what is wrong with it: samples of an epoch that are in it not once. */
 export async function auditRun(run: string): Promise<Readonly<Record<string, readonly string[]>>> {

@@ -1,10 +1,11 @@
 /** A peer that means harm, for whole runs: what it sends to a listener, on its own and as a stranger to the protocol. */
 
 import { connect, type Socket } from 'node:net';
+import { LIMITS } from '../../src/base/limits.js';
 import { Prng } from '../../src/base/prng.js';
 import { encodeControl, encodeData } from '../../src/protocol/codec.js';
-import { LIMITS } from '../../src/base/limits.js';
-import type { Dialer, Frames } from '../../src/transport/transport.js';
+import type { Frames } from '../../src/protocol/frames.js';
+import type { Dialer } from '../../src/transport/transport.js';
 import { turn } from './inbox.js';
 import { DATA_REQUESTS, WORKER_MESSAGES } from './message-sample.js';
 

@@ -6,9 +6,19 @@
  */
 
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { Frames } from '../../src/protocol/frames.js';
 import { assertWithinMaxima, bytesOf, withinMaxima } from '../../src/transport/channel.js';
 import { requireEndpoint } from '../../src/transport/endpoint.js';
-import type { ChannelOptions, Dialer, DialOptions, Frames, Listener, ListenOptions, PeerId, SendOutcome, Transport } from '../../src/transport/transport.js';
+import type {
+  ChannelOptions,
+  Dialer,
+  DialOptions,
+  Listener,
+  ListenOptions,
+  PeerId,
+  SendOutcome,
+  Transport,
+} from '../../src/transport/transport.js';
 
 /** What becomes of a message. A delayed one also delays those behind it: a connection never reorders. */
 export type Fate = 'deliver' | 'drop' | 'duplicate' | { readonly delayMs: number };

@@ -4,7 +4,7 @@ import { asIncarnation, asRoundId, asTerm } from '../../src/base/ids.js';
 import { SCHEMA_HASH } from '../../src/protocol/codec.js';
 import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
 import type { DataAnswerBody, DataRequestBody } from '../../src/protocol/data.js';
-import { PROTOCOL_VERSION } from '../../src/base/limits.js';
+import { PROTOCOL_VERSION } from '../../src/protocol/version.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 
 const life = { term: asTerm(3), incarnation: asIncarnation(7) };

@@ -3,9 +3,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { expect } from 'vitest';
-import type { StepBatch, StepKnobs, StepProgram } from '../../src/step/step-program.js';
 import { overrideBatchNorms } from '../../src/nn/batch-norm.js';
 import { arenaSchemaOf, readArena } from '../../src/nn/weights.js';
+import type { StepBatch, StepKnobs, StepProgram } from '../../src/step/step-program.js';
 import { normModel } from './training.js';
 
 export interface MutualOptions {

@@ -3,11 +3,11 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { expect } from 'vitest';
 import type { OptimizerRecipe, TrainingStage } from '../../src/config/schema.js';
-import { buildEagerStep } from '../../src/step/eager-step.js';
-import type { StepBatch, StepKnobs, StepProgram, StepResult } from '../../src/step/step-program.js';
 import { MODELS } from '../../src/nn/catalogue.js';
 import { MODEL_NAMES, type ModelName } from '../../src/nn/names.js';
 import { disposeModel } from '../../src/nn/weights.js';
+import { buildEagerStep } from '../../src/step/eager-step.js';
+import type { StepBatch, StepKnobs, StepProgram, StepResult } from '../../src/step/step-program.js';
 import { type NativeBinding, nativeBackend } from '../../src/trace/native-backend.js';
 import type { TraceNotice } from '../../src/trace/trace-notice.js';
 import { buildTracedStep } from '../../src/trace/traced-step.js';

@@ -3,9 +3,9 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createMemoryTransport } from './memory-transport.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
+import { createMemoryTransport } from './memory-transport.js';
 
 export interface TransportKind {
   readonly name: string;

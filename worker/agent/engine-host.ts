@@ -1,7 +1,7 @@
 /** Where engines run, as the agent sees it: a child process in earnest, anything that speaks the same in a simulation. */
 
-import { NATIVE_GREETING } from '../../src/system/engine-environment.js';
 import { type ChildEnd, startChild } from '../../src/process/child.js';
+import { NATIVE_GREETING } from '../../src/system/engine-environment.js';
 import type { FromEngine, ToEngine } from '../engine/messages.js';
 
 export interface EngineHandlers {

@@ -3,7 +3,9 @@
 import type { EngineName } from '../../src/config/schema.js';
 import type { ChildEnd } from '../../src/process/child.js';
 import type { CoordinatorMessage, CoordinatorMessageOf, WorkerMessage } from '../../src/protocol/control.js';
-import type { EngineOrder, EngineProgress, FromEngine } from '../engine/messages.js';
+import type { FromEngine } from '../engine/messages.js';
+import type { EngineProgress } from '../kit/meter.js';
+import type { EngineOrder } from '../kit/orders.js';
 
 /** What does not change during the life of an agent. */
 export interface SessionPlan {

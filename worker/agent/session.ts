@@ -17,11 +17,11 @@
  */
 
 import { assertNever } from '../../src/base/assert.js';
-import { describeEngineEnd } from '../../src/process/engine-end.js';
 import { EXIT } from '../../src/errors/table.js';
+import { describeEngineEnd } from '../../src/process/engine-end.js';
 import type { CoordinatorMessage, CoordinatorMessageOf } from '../../src/protocol/control.js';
 import { cutText } from '../../src/protocol/field.js';
-import { PROTOCOL_VERSION } from '../../src/base/limits.js';
+import { PROTOCOL_VERSION } from '../../src/protocol/version.js';
 import type { FromEngine } from '../engine/messages.js';
 import type { Attached, Joining, Session, SessionEffect, SessionEvent, SessionPlan, SessionTransition } from './session-types.js';
 

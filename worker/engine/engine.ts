@@ -8,20 +8,21 @@ import type { Clock, TimerHandle } from '../../src/base/clock.js';
 import { parseRecipe } from '../../src/config/load.js';
 import type { EngineName } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
-import { requirePrecision } from '../../src/programs/choose-step.js';
 import type { Logger } from '../../src/log/logger.js';
+import { requirePrecision } from '../../src/programs/choose-step.js';
 import { serveData } from '../../src/rpc/data-server.js';
 import type { Transport } from '../../src/transport/transport.js';
+import { Connections } from '../kit/connections.js';
+import type { EngineContext } from '../kit/context.js';
+import { Meter } from '../kit/meter.js';
+import type { EngineOrder } from '../kit/orders.js';
+import type { Role } from '../kit/role.js';
+import { SharedLoader } from '../kit/shared-loader.js';
+import { SplitCache } from '../kit/split-cache.js';
+import { DATA_TIMING } from '../kit/timing.js';
 import { Student } from '../student/student.js';
 import { Teacher } from '../teacher/teacher.js';
-import type { EngineContext } from '../kit/context.js';
-import { LoaderShelf } from '../kit/shared-loader.js';
-import type { EngineConfigure, EngineOrder, FromEngine } from './messages.js';
-import { Meter } from '../kit/meter.js';
-import { Peers } from '../kit/connections.js';
-import type { Role } from '../kit/role.js';
-import { SplitShelf } from '../kit/split-cache.js';
-import { DATA_TIMING } from '../kit/timing.js';
+import type { EngineConfigure, FromEngine } from './messages.js';
 
 export interface EngineOptions {
   readonly configure: EngineConfigure;
@@ -51,10 +52,10 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   requirePrecision(name, recipe.engine);
   const compute = { engine: name, threads: isMultithreaded ? placement.threads : 1 };
   logger.info('engine.opened', { ...compute, device: placement.device, note });
-  const peers = new Peers(transport, clock);
+  const peers = new Connections(transport, clock);
   const meter = new Meter(clock);
-  const splits = new SplitShelf(recipe.data);
-  const loaders = new LoaderShelf(recipe, configure.role, loaderProgram);
+  const splits = new SplitCache(recipe.data);
+  const loaders = new SharedLoader(recipe, configure.role, loaderProgram);
   const report: EngineContext['report'] = (message) => send({ ...message, term, incarnation });
   const showProgress = () => send(meter.progress(peers.bytes()));
   const context: EngineContext = {

@@ -13,8 +13,9 @@ import { linkToParent, type ParentLink } from '../../src/process/parent-link.js'
 import { watchParent } from '../../src/process/parent-watch.js';
 import { onSignal } from '../../src/process/signal.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
+import type { EngineOrder } from '../kit/orders.js';
 import { type RunningEngine, startEngine } from './engine.js';
-import type { EngineConfigure, EngineOrder, FromEngine, ToEngine } from './messages.js';
+import type { EngineConfigure, FromEngine, ToEngine } from './messages.js';
 
 surviveClosedPipes();
 const link = linkToParent<ToEngine, FromEngine>();

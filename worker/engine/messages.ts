@@ -6,30 +6,8 @@
 
 import type { Incarnation, Term } from '../../src/base/ids.js';
 import type { EngineName, Placement } from '../../src/config/schema.js';
-import type { CoordinatorMessageOf, WorkerMessageOf } from '../../src/protocol/control.js';
-
-/** The coordinator's messages that are for the engine. */
-export type EngineOrder = CoordinatorMessageOf<
-  | 'coordinator.assign'
-  | 'coordinator.link'
-  | 'coordinator.average'
-  | 'coordinator.commit'
-  | 'coordinator.save'
-  | 'coordinator.abandon'
-  | 'coordinator.serve'
->;
-
-/** The worker's messages that come from the engine. */
-export type EngineReport = WorkerMessageOf<
-  | 'worker.ready'
-  | 'worker.prepared'
-  | 'worker.trained'
-  | 'worker.averaged'
-  | 'worker.unreachable'
-  | 'worker.evaluated'
-  | 'worker.serving'
-  | 'worker.failed'
->;
+import type { EngineProgress } from '../kit/meter.js';
+import type { EngineOrder, EngineReport } from '../kit/orders.js';
 
 /** The first message to an engine: which life of which worker it is, and what it needs to begin. From the agent. */
 export interface EngineConfigure {
@@ -55,26 +33,6 @@ export interface EngineConfigure {
 
 /** Agent to engine. There is no message to end: an engine holds nothing worth saving, and is killed. */
 export type ToEngine = EngineConfigure | EngineOrder;
-
-/** Totals since the engine started. From the engine, several times a second, steps permitting. */
-export interface EngineProgress {
-  readonly type: 'engine.progress';
-  /** Rises with every batch through the model. */
-  readonly progress: number;
-  readonly images: number;
-  /** Milliseconds that the batches took. */
-  readonly busyMs: number;
-  /**
-   * Sent and received on the data plane as a client. Each conversation has one client: the sum over all engines counts
-   * every byte once.
-   */
-  readonly dataBytes: number;
-  /**
-   * How long a batch of this model may be expected to take: the 95th percentile of the last ones, or a fifth of the
-   * longest if that is more. Null before the first.
-   */
-  readonly batchMs: number | null;
-}
 
 /** The engine is about to be loaded: where its native code ends the process, this says whose code. From the engine, first. */
 export interface EngineOpening {

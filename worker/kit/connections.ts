@@ -5,14 +5,14 @@
  */
 
 import type { Clock } from '../../src/base/clock.js';
-import type { AnswerTo, DataMessage, DataRequestBody } from '../../src/protocol/data.js';
 import { LIMITS } from '../../src/base/limits.js';
-import type { WireTensor } from '../../src/tensor/tensor.js';
+import type { AnswerTo, DataMessage, DataRequestBody } from '../../src/protocol/data.js';
 import { type DataClient, openDataClient } from '../../src/rpc/data-client.js';
+import type { WireTensor } from '../../src/tensor/tensor.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { DATA_TIMING } from './timing.js';
 
-export interface PeerRequest<B extends DataRequestBody> {
+export interface ConnectionRequest<B extends DataRequestBody> {
   readonly body: B;
   readonly tensors?: readonly WireTensor[];
   readonly deadlineMs: number;
@@ -26,7 +26,7 @@ interface Connection {
   usedMs: number;
 }
 
-export class Peers {
+export class Connections {
   readonly #transport: Transport;
   readonly #clock: Clock;
   /** In the order of their last use. */
@@ -39,7 +39,7 @@ export class Peers {
   }
 
   /** The answer of the server at `endpoint`. Throws as DataClient.request does: late, refused, closed, full. */
-  async request<B extends DataRequestBody>(endpoint: string, request: PeerRequest<B>): Promise<DataMessage<AnswerTo<B['type']>>> {
+  async request<B extends DataRequestBody>(endpoint: string, request: ConnectionRequest<B>): Promise<DataMessage<AnswerTo<B['type']>>> {
     const connection = this.#connect(endpoint);
     this.#closeUnused();
     connection.unanswered += 1;

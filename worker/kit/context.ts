@@ -7,11 +7,11 @@ import type { EngineName, Recipe, TrainingStage } from '../../src/config/schema.
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { LogFields, Logger } from '../../src/log/logger.js';
 import { cutText } from '../../src/protocol/field.js';
-import type { LoaderShelf } from './shared-loader.js';
-import type { EngineReport } from '../engine/messages.js';
+import type { Connections } from './connections.js';
 import type { Meter } from './meter.js';
-import type { Peers } from './connections.js';
-import type { SplitShelf } from './split-cache.js';
+import type { EngineReport } from './orders.js';
+import type { SharedLoader } from './shared-loader.js';
+import type { SplitCache } from './split-cache.js';
 
 export interface EngineContext {
   readonly term: Term;
@@ -22,9 +22,9 @@ export interface EngineContext {
   /** The coordinator's data plane. */
   readonly dataEndpoint: string;
   readonly clock: Clock;
-  readonly peers: Peers;
-  readonly splits: SplitShelf;
-  readonly loaders: LoaderShelf;
+  readonly peers: Connections;
+  readonly splits: SplitCache;
+  readonly loaders: SharedLoader;
   readonly meter: Meter;
   readonly logger: Logger;
   /** Tells the agent at once how far the engine is, as it does several times a second anyway. */

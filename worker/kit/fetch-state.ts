@@ -3,10 +3,10 @@
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { DataAnswerOf, DataMessage } from '../../src/protocol/data.js';
 import type { Range } from '../../src/protocol/field.js';
-import { isFiniteArena } from '../../src/tensor/finite.js';
-import type { WireTensor } from '../../src/tensor/tensor.js';
 import { PeerRefusal } from '../../src/rpc/peer-refusal.js';
 import { hashArena } from '../../src/tensor/arena-hash.js';
+import { isFiniteArena } from '../../src/tensor/finite.js';
+import type { WireTensor } from '../../src/tensor/tensor.js';
 import type { EngineContext } from './context.js';
 import { DATA_TIMING } from './timing.js';
 
@@ -30,7 +30,7 @@ export interface FetchedState {
 }
 
 /**
- * From a peer that holds it in memory. Throws as Peers.request does, protocol.invalid when it is something else, and
+ * From a peer that holds it in memory. Throws as Connections.request does, protocol.invalid when it is something else, and
  * model.invalid when it is of another model than the one here.
  */
 export async function fetchFromPeer(context: EngineContext, endpoint: string, name: StateName & { hash: string }): Promise<FetchedState> {

@@ -1,7 +1,26 @@
 /** What an engine has done since it started: the numbers behind its progress reports. */
 
 import type { Clock } from '../../src/base/clock.js';
-import type { EngineProgress } from '../engine/messages.js';
+
+/** Totals since the engine started. From the engine, several times a second, steps permitting. */
+export interface EngineProgress {
+  readonly type: 'engine.progress';
+  /** Rises with every batch through the model. */
+  readonly progress: number;
+  readonly images: number;
+  /** Milliseconds that the batches took. */
+  readonly busyMs: number;
+  /**
+   * Sent and received on the data plane as a client. Each conversation has one client: the sum over all engines counts
+   * every byte once.
+   */
+  readonly dataBytes: number;
+  /**
+   * How long a batch of this model may be expected to take: the 95th percentile of the last ones, or a fifth of the
+   * longest if that is more. Null before the first.
+   */
+  readonly batchMs: number | null;
+}
 
 /** Batches that the percentile looks back on. */
 const WINDOW = 128;

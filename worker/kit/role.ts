@@ -2,7 +2,7 @@
 
 import type { DataMessage, DataRequest } from '../../src/protocol/data.js';
 import type { DataReply } from '../../src/rpc/data-server.js';
-import type { EngineOrder } from '../engine/messages.js';
+import type { EngineOrder } from './orders.js';
 
 export interface Role {
   /** Begins what is ordered and returns at once. Orders that are not for this role are dropped. */

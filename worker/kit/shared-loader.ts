@@ -21,7 +21,7 @@ export const TEACH_ROWS = 256;
 const BATCHES_AT_LEAST = 4;
 const RING_BYTES = 8 * 2 ** 20;
 
-export class LoaderShelf {
+export class SharedLoader {
   /** Rows of the largest batch, and of the largest request. */
   readonly rowsMax: number;
   readonly #program: URL | undefined;

@@ -4,7 +4,7 @@ import type { DataRecipe } from '../../src/config/schema.js';
 import { loadSplit } from '../../src/data/dataset.js';
 import type { Split } from '../../src/data/split.js';
 
-export class SplitShelf {
+export class SplitCache {
   readonly #recipe: DataRecipe;
   readonly #splits = new Map<string, Promise<Split>>();
 

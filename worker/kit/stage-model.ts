@@ -3,13 +3,13 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { present } from '../../src/base/assert.js';
 import type { TrainingStage } from '../../src/config/schema.js';
-import { buildStep, type StepNotice } from '../../src/programs/choose-step.js';
-import type { StepProgram } from '../../src/step/step-program.js';
-import { describeProcessor } from '../../src/native/system.js';
 import { buildModel } from '../../src/nn/build.js';
 import { disposeModel } from '../../src/nn/weights.js';
+import { buildStep, type StepNotice } from '../../src/programs/choose-step.js';
 import { cutText } from '../../src/protocol/field.js';
+import type { StepProgram } from '../../src/step/step-program.js';
 import { bfloat16Support } from '../../src/system/bfloat16-support.js';
+import { describeProcessor } from '../../src/system/processor.js';
 import { type EngineContext, trainingStage } from './context.js';
 import { initialSeed } from './view.js';
 

@@ -3,14 +3,14 @@
  * order. Nothing is changed: an exchange that fails leaves the trained arenas for the next, smaller one.
  */
 
+import { weightedAverage } from '../../src/averaging/weighted-average.js';
+import { abortable } from '../../src/base/abortable.js';
 import { subtractRanges, totalOf } from '../../src/data/shard-plan.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { Contributor, CoordinatorMessageOf } from '../../src/protocol/control.js';
 import { cutText, type Range } from '../../src/protocol/field.js';
-import { isFiniteArena } from '../../src/tensor/finite.js';
-import { weightedAverage } from '../../src/averaging/weighted-average.js';
-import { abortable } from '../../src/base/abortable.js';
 import { hashArena } from '../../src/tensor/arena-hash.js';
+import { isFiniteArena } from '../../src/tensor/finite.js';
 import type { EngineContext, ReportBody } from '../kit/context.js';
 import { floatTensor } from '../kit/fetch-state.js';
 import { DATA_TIMING } from '../kit/timing.js';

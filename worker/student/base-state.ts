@@ -3,9 +3,9 @@
  * or those of a checkpoint; the first that serves.
  */
 
+import { abortable } from '../../src/base/abortable.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { CoordinatorMessageOf } from '../../src/protocol/control.js';
-import { abortable } from '../../src/base/abortable.js';
 import type { EngineContext } from '../kit/context.js';
 import { type FetchedState, fetchCheckpoint, fetchFromPeer } from '../kit/fetch-state.js';
 import type { StageModel } from '../kit/stage-model.js';

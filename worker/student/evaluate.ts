@@ -1,14 +1,14 @@
 /** Evaluation: rows of a test split through the model, as they are. */
 
+import { nextTurn } from '../../src/base/abortable.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { Split } from '../../src/data/split.js';
-import { nextTurn } from '../../src/base/abortable.js';
 import type { EngineContext } from '../kit/context.js';
 import { TEST_ROWS } from '../kit/shared-loader.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { testView } from '../kit/view.js';
 
-export interface TestOptions {
+export interface EvaluateOptions {
   readonly context: EngineContext;
   /** With the parameters to test. */
   readonly model: StageModel;
@@ -28,7 +28,7 @@ export interface TestResult {
 }
 
 /** Sums over the rows. Throws the signal's reason when it is called off. */
-export async function testRows({ context, model, split, start, end, signal }: TestOptions): Promise<TestResult> {
+export async function evaluateRows({ context, model, split, start, end, signal }: EvaluateOptions): Promise<TestResult> {
   const view = testView(context.recipe);
   const requests = Array.from({ length: Math.ceil((end - start) / TEST_ROWS) }, (_, batch) => {
     const row = start + batch * TEST_ROWS;

@@ -15,7 +15,7 @@ import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { TeacherAddress } from '../../src/protocol/control.js';
 import type { SampleView } from '../kit/view.js';
 
-export interface TargetTiming {
+export interface KnowledgeTiming {
   /** A view not answered after so long is asked of a second teacher. */
   readonly targetsLateMs: number;
   /** A teacher rests after a failure; twice as long after each further one in a row. */
@@ -23,11 +23,11 @@ export interface TargetTiming {
   readonly teacherRestMaxMs: number;
 }
 
-export interface TargetStreamOptions {
+export interface KnowledgeStreamOptions {
   readonly views: readonly SampleView[];
   readonly teachers: readonly TeacherAddress[];
   readonly clock: Clock;
-  readonly timing: TargetTiming;
+  readonly timing: KnowledgeTiming;
   /**
    * Logits of the view from this teacher. A rejection is a failure of this request, at its own deadline at the latest;
    * `training.notFinite` ends the stream.
@@ -55,8 +55,8 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
-export class TargetStream {
-  readonly #options: TargetStreamOptions;
+export class KnowledgeStream {
+  readonly #options: KnowledgeStreamOptions;
   /** The views not given out yet, in order. */
   readonly #items: Item[];
   readonly #teachers = new Map<Incarnation, Teacher>();
@@ -65,7 +65,7 @@ export class TargetStream {
   #timer: TimerHandle | null = null;
   #isClosed = false;
 
-  constructor(options: TargetStreamOptions) {
+  constructor(options: KnowledgeStreamOptions) {
     this.#options = options;
     this.#items = options.views.map((view) => ({ view, logits: null, asked: new Set(), askedMs: 0 }));
     this.link(options.teachers);

@@ -21,7 +21,7 @@ import { type DataReply, refusal } from '../../src/rpc/data-server.js';
 import { type EngineContext, reportFailure } from '../kit/context.js';
 import { arenaTensor } from '../kit/fetch-state.js';
 import { JobSlot } from '../kit/job-slot.js';
-import type { EngineOrder } from '../engine/messages.js';
+import type { EngineOrder } from '../kit/orders.js';
 import type { Role } from '../kit/role.js';
 import { openStageModel, type StageModel } from '../kit/stage-model.js';
 import { averageRound } from './averaging.js';

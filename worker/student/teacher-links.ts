@@ -1,11 +1,11 @@
 /** The teachers that this student may ask, as the coordinator said last, and the stream that asks them. */
 
 import type { CoordinatorMessageOf, TeacherAddress } from '../../src/protocol/control.js';
-import type { TargetStream } from './knowledge-stream.js';
+import type { KnowledgeStream } from './knowledge-stream.js';
 
 export class TeacherLinks {
   #link: Pick<CoordinatorMessageOf<'coordinator.link'>, 'stage' | 'version' | 'teachers'> | null = null;
-  #stream: TargetStream | null = null;
+  #stream: KnowledgeStream | null = null;
 
   /** A link is whole; an older one of the same stage than the last is void. */
   set({ stage, version, teachers }: CoordinatorMessageOf<'coordinator.link'>): void {
@@ -19,7 +19,7 @@ export class TeacherLinks {
   }
 
   /** Tells this stream of every change from now on; null: none. */
-  follow(stream: TargetStream | null): void {
+  follow(stream: KnowledgeStream | null): void {
     this.#stream = stream;
   }
 }

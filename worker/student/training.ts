@@ -3,22 +3,22 @@
  * that peers are answered and the work can be called off.
  */
 
+import { abortable, nextTurn } from '../../src/base/abortable.js';
 import type { RoundId } from '../../src/base/ids.js';
 import type { TrainingStage } from '../../src/config/schema.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import type { Split } from '../../src/data/split.js';
-import type { StepKnobs } from '../../src/step/step-program.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { rateAt, valueAt } from '../../src/optim/schedule.js';
 import type { Range } from '../../src/protocol/field.js';
+import type { StepKnobs } from '../../src/step/step-program.js';
 import { isFiniteArena } from '../../src/tensor/finite.js';
-import { abortable, nextTurn } from '../../src/base/abortable.js';
 import type { EngineContext } from '../kit/context.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { type SampleView, trainingView } from '../kit/view.js';
+import type { KnowledgeStream } from './knowledge-stream.js';
 import { type CommittedState, type TrainedArena, trainedArena } from './state.js';
-import type { TargetStream } from './knowledge-stream.js';
 
 export interface TrainOptions {
   readonly context: EngineContext;
@@ -30,7 +30,7 @@ export interface TrainOptions {
   /** The steps of the ranges (planBatches). */
   readonly batches: readonly SampleView[];
   /** Soft targets of the batches, in order; null in a stage without a teacher. */
-  readonly targets: TargetStream | null;
+  readonly targets: KnowledgeStream | null;
   /** Samples of the stage committed before the round, and of all members in it. */
   readonly committed: number;
   readonly roundSamples: number;

@@ -1,21 +1,21 @@
 /** The kinds of work in an assignment, each from the base to the report. To add one: a function here, a case in student.ts. */
 
+import { abortable } from '../../src/base/abortable.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { CoordinatorMessageOf, TeacherAddress, Work } from '../../src/protocol/control.js';
-import { isFiniteArena } from '../../src/tensor/finite.js';
 import { PeerRefusal } from '../../src/rpc/peer-refusal.js';
-import { abortable } from '../../src/base/abortable.js';
+import { isFiniteArena } from '../../src/tensor/finite.js';
 import type { EngineContext, ReportBody } from '../kit/context.js';
 import { floatTensor } from '../kit/fetch-state.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { DATA_TIMING } from '../kit/timing.js';
 import type { SampleView } from '../kit/view.js';
 import { planBatches } from './batch-plan.js';
+import { evaluateRows } from './evaluate.js';
+import { KnowledgeStream } from './knowledge-stream.js';
 import { exportModel } from './saving.js';
 import type { CommittedState, TrainedArena } from './state.js';
-import { TargetStream } from './knowledge-stream.js';
 import type { TeacherLinks } from './teacher-links.js';
-import { testRows } from './evaluate.js';
 import { trainRanges } from './training.js';
 
 export interface WorkJob {
@@ -69,7 +69,7 @@ export async function evaluateWork({ context, model, base, assign, signal }: Wor
   const { start, end } = work;
   const split = await abortable(context.splits.get(work.split), signal);
   model.program.writeParameters(base.parameters);
-  const result = await testRows({ context, model, split, start, end, signal });
+  const result = await evaluateRows({ context, model, split, start, end, signal });
   if (!Number.isFinite(result.lossSum)) {
     const { count } = await context.splits.get(model.stage.on);
     const where = `stage ${model.name}, round ${assign.round}, epoch ${Math.ceil(assign.base.committed / count)}`;
@@ -84,12 +84,12 @@ export async function exportWork({ context, model, base, signal }: WorkJob): Pro
   await abortable(exportModel(context, model), signal);
 }
 
-function openTargets({ context, model, assign }: WorkJob, views: readonly SampleView[], links: TeacherLinks): TargetStream {
+function openTargets({ context, model, assign }: WorkJob, views: readonly SampleView[], links: TeacherLinks): KnowledgeStream {
   const { stage, round } = assign;
   const ask = (teacher: TeacherAddress, view: SampleView) => {
     return askTeacher({ context, model, stage, round, step: views.indexOf(view) + 1 }, teacher, view);
   };
-  return new TargetStream({ views, teachers: links.of(assign.stage), clock: context.clock, timing: DATA_TIMING, ask });
+  return new KnowledgeStream({ views, teachers: links.of(assign.stage), clock: context.clock, timing: DATA_TIMING, ask });
 }
 
 /** What soft targets are for. */
@@ -102,7 +102,7 @@ interface TargetUse {
   readonly step: number;
 }
 
-/** Logits [B, K] of a view from one teacher. Throws as Peers.request does; training.notFinite when they are not. */
+/** Logits [B, K] of a view from one teacher. Throws as Connections.request does; training.notFinite when they are not. */
 async function askTeacher(
   { context, model, stage, round, step }: TargetUse,
   teacher: TeacherAddress,

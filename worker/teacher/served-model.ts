@@ -17,7 +17,7 @@ import { InferenceQueue } from './inference-queue.js';
 /** Requests that wait for the model. */
 const WAITING_MAX = 256;
 
-export interface ClassroomOptions {
+export interface ServedModelOptions {
   readonly context: EngineContext;
   /** The stage that is taught: its name and recipe. */
   readonly name: string;
@@ -29,7 +29,7 @@ export interface ClassroomOptions {
   readonly split: Split;
 }
 
-export class Classroom {
+export class ServedModel {
   readonly stage: string;
   /** The stage whose model teaches, and the checkpoint it is from. */
   readonly from: string;
@@ -38,11 +38,11 @@ export class Classroom {
   readonly sampleCount: number;
   /** Rows of one request, at most. */
   readonly rowsMax: number;
-  readonly #options: ClassroomOptions;
+  readonly #options: ServedModelOptions;
   readonly #loader: Loader;
   readonly #queue: InferenceQueue;
 
-  constructor(options: ClassroomOptions) {
+  constructor(options: ServedModelOptions) {
     const { context, name, model, checkpoint, split } = options;
     this.#options = options;
     this.stage = name;

@@ -5,26 +5,26 @@
  * Invariants: an answer belongs to the stage and term of its request; no logit that is not finite leaves the process.
  */
 
+import { abortable } from '../../src/base/abortable.js';
+import { LIMITS } from '../../src/base/limits.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { CoordinatorMessageOf } from '../../src/protocol/control.js';
 import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
-import { LIMITS } from '../../src/base/limits.js';
-import { isFiniteArena } from '../../src/tensor/finite.js';
 import { type DataReply, refusal } from '../../src/rpc/data-server.js';
-import { abortable } from '../../src/base/abortable.js';
+import { isFiniteArena } from '../../src/tensor/finite.js';
 import { type EngineContext, reportFailure, trainingStage } from '../kit/context.js';
 import { fetchCheckpoint } from '../kit/fetch-state.js';
 import { JobSlot } from '../kit/job-slot.js';
-import type { EngineOrder } from '../engine/messages.js';
+import type { EngineOrder } from '../kit/orders.js';
 import type { Role } from '../kit/role.js';
 import { openStageModel } from '../kit/stage-model.js';
 import type { SampleView } from '../kit/view.js';
-import { Classroom } from './served-model.js';
+import { ServedModel } from './served-model.js';
 
 export class Teacher implements Role {
   readonly #context: EngineContext;
   readonly #loading: JobSlot;
-  #classroom: Classroom | null = null;
+  #served: ServedModel | null = null;
 
   constructor(context: EngineContext) {
     this.#context = context;
@@ -39,9 +39,9 @@ export class Teacher implements Role {
     if (header.type !== 'targets.get') return refusal('invalid-message', `a teacher does not answer ${header.type}`);
     const { term } = this.#context;
     if (header.term !== term) return refusal('old-term', `the request is of term ${header.term}, this teacher of term ${term}`);
-    const classroom = this.#classroom;
-    if (classroom === null) return refusal('not-ready', 'no model is loaded yet');
-    if (header.stage !== classroom.stage) return refusal('wrong-stage', `stage ${classroom.stage} is served, not ${header.stage}`);
+    const served = this.#served;
+    if (served === null) return refusal('not-ready', 'no model is loaded yet');
+    if (header.stage !== served.stage) return refusal('wrong-stage', `stage ${served.stage} is served, not ${header.stage}`);
     const [samples] = tensors;
     if (
       tensors.length !== 1 ||
@@ -52,46 +52,46 @@ export class Teacher implements Role {
     ) {
       return refusal('invalid-message', 'targets.get has one tensor: samples, int32 [B], B from 1');
     }
-    return this.#teach(classroom, header, { epoch: header.epoch, samples: samples.data });
+    return this.#teach(served, header, { epoch: header.epoch, samples: samples.data });
   }
 
   async close(): Promise<void> {
     this.#loading.cancel();
     await this.#loading.idle();
-    this.#classroom?.close();
-    this.#classroom = null;
+    this.#served?.close();
+    this.#served = null;
   }
 
-  async #teach(classroom: Classroom, { stage }: DataRequestOf<'targets.get'>, view: SampleView): Promise<DataReply> {
+  async #teach(served: ServedModel, { stage }: DataRequestOf<'targets.get'>, view: SampleView): Promise<DataReply> {
     const { samples } = view;
-    const rowsMax = Math.min(LIMITS.rowsPerRequest, classroom.rowsMax);
+    const rowsMax = Math.min(LIMITS.rowsPerRequest, served.rowsMax);
     if (samples.length > rowsMax) return refusal('too-large', `${samples.length} rows, of at most ${rowsMax}`);
-    const unknown = samples.find((sample) => sample < 0 || sample >= classroom.sampleCount);
-    if (unknown !== undefined) return refusal('unknown-sample', `sample ${unknown} is not in a split of ${classroom.sampleCount}`);
-    const asked = classroom.ask(view);
+    const unknown = samples.find((sample) => sample < 0 || sample >= served.sampleCount);
+    if (unknown !== undefined) return refusal('unknown-sample', `sample ${unknown} is not in a split of ${served.sampleCount}`);
+    const asked = served.ask(view);
     if (asked === null) return refusal('busy', 'too many requests wait');
     const logits = await asked.catch((error: unknown) => {
       if (error instanceof StillhouseError) throw error;
       return this.#context.crash(error);
     });
     if (!(logits instanceof Float32Array)) return refusal('failed', 'the engine ends');
-    if (!isFiniteArena(logits)) return refusal('not-finite', `the model of stage ${classroom.from} gives logits that are not finite`);
-    const shape = [samples.length, classroom.classes];
+    if (!isFiniteArena(logits)) return refusal('not-finite', `the model of stage ${served.from} gives logits that are not finite`);
+    const shape = [samples.length, served.classes];
     return { header: { type: 'targets.answer', stage }, tensors: [{ name: 'logits', dtype: 'float32', shape, data: logits }] };
   }
 
   async #load(order: CoordinatorMessageOf<'coordinator.serve'>, signal: AbortSignal): Promise<void> {
     const { stage, from, checkpoint } = order;
-    if (this.#classroom?.stage !== stage || this.#classroom.checkpoint !== checkpoint) {
+    if (this.#served?.stage !== stage || this.#served.checkpoint !== checkpoint) {
       const next = await this.#open(order, signal);
-      this.#classroom?.close();
-      this.#classroom = next;
+      this.#served?.close();
+      this.#served = next;
       this.#context.logger.info('teacher.serving', { stage, from, checkpoint });
     }
     this.#context.report({ type: 'worker.serving', stage });
   }
 
-  async #open({ stage, from, checkpoint }: CoordinatorMessageOf<'coordinator.serve'>, signal: AbortSignal): Promise<Classroom> {
+  async #open({ stage, from, checkpoint }: CoordinatorMessageOf<'coordinator.serve'>, signal: AbortSignal): Promise<ServedModel> {
     const context = this.#context;
     const recipe = trainingStage(context, stage);
     const split = await abortable(context.splits.get(recipe.on), signal);
@@ -100,7 +100,7 @@ export class Teacher implements Role {
       const name = { stage: from, round: null, hash: null, schema: model.program.schema.hash };
       const { parameters } = await abortable(fetchCheckpoint(context, checkpoint, name), signal);
       model.program.writeParameters(parameters);
-      return new Classroom({ context, name: stage, stage: recipe, checkpoint, model, split });
+      return new ServedModel({ context, name: stage, stage: recipe, checkpoint, model, split });
     } catch (error) {
       model.dispose();
       throw error;

@@ -19,19 +19,19 @@ export interface BatchRequest {
 }
 
 /** One request on its way. */
-export interface BoardEntry {
+export interface QueueEntry {
   readonly request: BatchRequest;
   /** The number of its job and its first row; null until it has them. */
   place: { readonly number: number; readonly row: number } | null;
   isGivenBack: boolean;
 }
 
-export class JobBoard {
+export class JobQueue {
   readonly #memory: LoaderMemory;
-  readonly #ring: RowRing<BoardEntry>;
+  readonly #ring: RowRing<QueueEntry>;
   readonly #sourceOf: (request: BatchRequest) => number;
   /** Without a place yet. */
-  readonly #queue: BoardEntry[] = [];
+  readonly #queue: QueueEntry[] = [];
   #nextJob = 0;
 
   /** `sourceOf`: the number of the request's source; the threads know it when it returns. */
@@ -41,20 +41,20 @@ export class JobBoard {
     this.#sourceOf = sourceOf;
   }
 
-  add(requests: readonly BatchRequest[]): BoardEntry[] {
-    const entries = requests.map((request): BoardEntry => ({ request, place: null, isGivenBack: false }));
+  add(requests: readonly BatchRequest[]): QueueEntry[] {
+    const entries = requests.map((request): QueueEntry => ({ request, place: null, isGivenBack: false }));
     this.#queue.push(...entries);
     this.advance();
     return entries;
   }
 
   /** Whether its rows are there. */
-  isDone({ place }: BoardEntry): boolean {
+  isDone({ place }: QueueEntry): boolean {
     return place !== null && Atomics.load(this.#memory.control, stateIndex(place.number)) === JOB_STATE.done;
   }
 
   /** What no thread has in hand is not loaded any more. Safe to call twice. */
-  giveBack(entry: BoardEntry): void {
+  giveBack(entry: QueueEntry): void {
     entry.isGivenBack = true;
     if (entry.place !== null) {
       Atomics.compareExchange(this.#memory.control, stateIndex(entry.place.number), JOB_STATE.asked, JOB_STATE.skipped);
@@ -74,7 +74,7 @@ export class JobBoard {
   }
 
   /** Whether it has its place now, or needs none any more. */
-  #place(entry: BoardEntry): boolean {
+  #place(entry: QueueEntry): boolean {
     if (entry.isGivenBack) return true;
     const { samples, view } = entry.request;
     const row = this.#ring.take(entry, samples.length);

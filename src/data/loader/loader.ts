@@ -1,6 +1,6 @@
 /**
  * Batches assembled by threads, ahead of their use, in a ring of rows that is used again and again. It owns the threads;
- * what waits and what has which rows is in job-board.ts. It does not know what a round or a request of a student is.
+ * what waits and what has which rows is in job-queue.ts. It does not know what a round or a request of a student is.
  *
  * A batch is asked for, becomes ready, is read by the caller, and is given back. Invariants: its bits are those of
  * assembleBatch, whatever the number of threads; no row is written between ready and given back; what does not fit in
@@ -15,7 +15,7 @@ import { assert, InvariantError } from '../../base/assert.js';
 import { messageOf } from '../../errors/stillhouse-error.js';
 import type { BatchArrays } from '../batch.js';
 import type { ImageShape, Split } from '../split.js';
-import { type BatchRequest, type BoardEntry, JobBoard } from './job-queue.js';
+import { type BatchRequest, JobQueue, type QueueEntry } from './job-queue.js';
 import { createMemory, IS_AWAITED, type LoaderMemory } from './ring.js';
 import type { LoaderSource, ThreadStart } from './thread-messages.js';
 
@@ -71,10 +71,10 @@ export function openLoader(options: LoaderOptions): Loader {
 
 class RingLoading implements Loading {
   readonly count: number;
-  readonly entry: BoardEntry;
+  readonly entry: QueueEntry;
   readonly #loader: ThreadLoader;
 
-  constructor(loader: ThreadLoader, entry: BoardEntry) {
+  constructor(loader: ThreadLoader, entry: QueueEntry) {
     this.#loader = loader;
     this.entry = entry;
     this.count = entry.request.samples.length;
@@ -100,7 +100,7 @@ class RingLoading implements Loading {
 }
 
 interface Waiter {
-  readonly entry: BoardEntry;
+  readonly entry: QueueEntry;
   resolve(): void;
   reject(error: Error): void;
 }
@@ -109,7 +109,7 @@ class ThreadLoader implements Loader {
   readonly #options: LoaderOptions;
   readonly #imageSize: number;
   readonly #memory: LoaderMemory;
-  readonly #board: JobBoard;
+  readonly #queue: JobQueue;
   readonly #threads: readonly Worker[];
   readonly #sources: { readonly split: Split; readonly key: string }[] = [];
   #waiters: Waiter[] = [];
@@ -123,7 +123,7 @@ class ThreadLoader implements Loader {
     this.#options = options;
     this.#imageSize = shape.height * shape.width * shape.channels;
     this.#memory = createMemory(rows, this.#imageSize);
-    this.#board = new JobBoard(this.#memory, (request) => this.#sourceOf(request));
+    this.#queue = new JobQueue(this.#memory, (request) => this.#sourceOf(request));
     this.#threads = Array.from({ length: threads }, () => this.#start(program));
   }
 
@@ -139,7 +139,7 @@ class ThreadLoader implements Loader {
     if (this.#failure !== null) throw this.#failure;
     for (const request of requests) this.#check(request);
     const own = requests.map(({ split, view, samples }) => ({ split, view, samples: samples.slice() }));
-    return this.#board.add(own).map((entry) => new RingLoading(this, entry));
+    return this.#queue.add(own).map((entry) => new RingLoading(this, entry));
   }
 
   arraysOf(loadings: readonly Loading[]): BatchArrays {
@@ -161,12 +161,12 @@ class ThreadLoader implements Loader {
     await Promise.all(this.#threads.map((thread) => thread.terminate()));
   }
 
-  isReady(entry: BoardEntry): boolean {
-    this.#board.advance();
-    return this.#board.isDone(entry);
+  isReady(entry: QueueEntry): boolean {
+    this.#queue.advance();
+    return this.#queue.isDone(entry);
   }
 
-  async ready(entry: BoardEntry): Promise<void> {
+  async ready(entry: QueueEntry): Promise<void> {
     assert(!entry.isGivenBack, 'a wait for a batch that was given back');
     if (this.isReady(entry)) return;
     if (this.#failure !== null) throw this.#failure;
@@ -177,8 +177,8 @@ class ThreadLoader implements Loader {
     });
   }
 
-  giveBack(entry: BoardEntry): void {
-    if (!entry.isGivenBack) this.#board.giveBack(entry);
+  giveBack(entry: QueueEntry): void {
+    if (!entry.isGivenBack) this.#queue.giveBack(entry);
   }
 
   #check({ split, samples }: BatchRequest): void {
@@ -212,11 +212,11 @@ class ThreadLoader implements Loader {
   #wake(): void {
     // Before the states are read: a thread that is done with a job after that sends a message.
     Atomics.store(this.#memory.control, IS_AWAITED, this.#waiters.length);
-    this.#board.advance();
+    this.#queue.advance();
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) {
-      if (this.#board.isDone(waiter.entry)) waiter.resolve();
+      if (this.#queue.isDone(waiter.entry)) waiter.resolve();
       else if (this.#failure !== null) waiter.reject(this.#failure);
       else this.#waiters.push(waiter);
     }

@@ -7,8 +7,8 @@ import { ENGINE_NAMES } from '../../config/schema.js';
 import { EXIT } from '../../errors/table.js';
 import { exitNow } from '../../process/exit.js';
 import { linkToParent } from '../../process/parent-link.js';
+import type { EngineProbe } from '../../system/engine-probe.js';
 import { probeEngine } from '../catalogue.js';
-import type { EngineProbe } from '../engine.js';
 
 const link = linkToParent<never, EngineProbe>();
 if (link === null) {

@@ -6,9 +6,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { openEngine } from '../../../dist/src/engines/catalogue.js';
-import { buildStep } from '../../../dist/src/programs/choose-step.js';
 import { buildModel } from '../../../dist/src/nn/build.js';
 import { linkToParent } from '../../../dist/src/process/parent-link.js';
+import { buildStep } from '../../../dist/src/programs/choose-step.js';
 
 /** Of processor time, so that it is long enough where others want the processor too. */
 const COMPUTE_MS = 600;

@@ -6,7 +6,7 @@
 import { once } from 'node:events';
 import { exitAfterFlush } from '../../../dist/src/process/exit.js';
 import { linkToParent } from '../../../dist/src/process/parent-link.js';
-import { onStopWish } from '../../../dist/src/process/stop-request.js';
+import { onStopRequest } from '../../../dist/src/process/stop-request.js';
 
 const heard = [];
 let nowMs = 0;
@@ -18,7 +18,7 @@ const clock = {
   },
 };
 const link = linkToParent();
-onStopWish(link, {
+onStopRequest(link, {
   clock,
   ask: (reason) => heard.push(`ask ${reason}`),
   offerForce: () => heard.push('offer'),

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { type Contribution, weightedAverage } from '../../../src/averaging/weighted-average.js';
 import { Prng } from '../../../src/base/prng.js';
 import { isFiniteArena } from '../../../src/tensor/finite.js';
-import { type Contribution, weightedAverage } from '../../../src/averaging/weighted-average.js';
 
 /** Without -0, which becomes 0 in a sum. */
 const arenas = fc.integer({ min: 1, max: 8 }).chain((size) => {

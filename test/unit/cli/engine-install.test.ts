@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { nativeWork } from '../../../src/native/layout.js';
-import { thisSystem } from '../../../src/native/system.js';
+import { thisSystem } from '../../../src/native/this-system.js';
 import { findCompiler, findPip } from '../../../src/native/toolchain.js';
 import { chooseWheel } from '../../../src/native/wheel.js';
 import { distFolder } from '../../../src/process/package-folder.js';

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { explainRecipe } from '../../../src/config/explain.js';
-import { loadRecipe, parseRecipe, recipeJson } from '../../../src/config/load.js';
+import { parseRecipe, recipeJson } from '../../../src/config/load.js';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
+import { loadRecipe } from '../../../src/recipe/load-recipe.js';
 
 const VALID = `name: small
 data:

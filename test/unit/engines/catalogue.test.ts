@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test, vi } from 'vitest';
 import { ENGINE_NAMES } from '../../../src/config/schema.js';
 import { openEngine, probeEngine } from '../../../src/engines/catalogue.js';
-import type { EngineProbe } from '../../../src/engines/engine.js';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
+import type { EngineProbe } from '../../../src/system/engine-probe.js';
 
 /** In the order of preference. */
 async function probeAll(): Promise<readonly EngineProbe[]> {

@@ -2,12 +2,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { EngineProbe } from '../../../src/engines/engine.js';
 import { nativeLayout } from '../../../src/native/layout.js';
 import { findCompiler } from '../../../src/native/toolchain.js';
 import { readTrial, tryEngine } from '../../../src/native/trial.js';
 import type { ChildEnd } from '../../../src/process/child.js';
 import { runTool } from '../../../src/process/run-tool.js';
+import type { EngineProbe } from '../../../src/system/engine-probe.js';
 
 const END: ChildEnd = { code: 0, signal: null };
 const probe = (usable: boolean, note: string): EngineProbe => ({ name: 'tensorflow', usable, note });

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { describe, expect, test } from 'vitest';
 import { BINDING_PACKAGE, BINDING_VERSION, LIBRARY_VERSION } from '../../../src/native/layout.js';
-import { thisSystem } from '../../../src/native/system.js';
+import { thisSystem } from '../../../src/native/this-system.js';
 import { chooseWheel, type System } from '../../../src/native/wheel.js';
 
 const DEBIAN: System = { platform: 'linux', arch: 'x64', glibc: '2.36', instructions: new Set(['sse4_2', 'avx', 'avx2']) };

@@ -1,8 +1,8 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { NATIVE_GREETING } from '../../../src/system/engine-environment.js';
 import { forwardLines } from '../../../src/process/forward-lines.js';
+import { NATIVE_GREETING } from '../../../src/system/engine-environment.js';
 
 /** What comes through of pieces that are written one by one. */
 async function forwarded(...pieces: readonly (string | Uint8Array)[]): Promise<string> {

@@ -3,7 +3,7 @@ import type { EngineName, EngineRecipe } from '../../../src/config/schema.js';
 import { openEngine } from '../../../src/engines/catalogue.js';
 import { buildStep, type StepNotice } from '../../../src/programs/choose-step.js';
 import { engineEnvironment } from '../../../src/system/engine-environment.js';
-import { describeProcessor } from '../../../src/native/system.js';
+import { describeProcessor } from '../../../src/system/processor.js';
 import { describeTensorflow } from '../../support/tensorflow-engine.js';
 import { linearModel, noiseBatch, normModel, trainStage } from '../../support/training.js';
 

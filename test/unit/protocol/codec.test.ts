@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { asTerm } from '../../../src/base/ids.js';
+import { LIMITS } from '../../../src/base/limits.js';
 import {
   decodeCoordinatorMessage,
   decodeDataAnswer,
@@ -15,7 +16,7 @@ import {
 import { coordinatorMessageSchema, type WorkerMessage, workerMessageSchema } from '../../../src/protocol/control.js';
 import { dataAnswerSchema, dataRequestSchema } from '../../../src/protocol/data.js';
 import { cutText } from '../../../src/protocol/field.js';
-import { LIMITS, PROTOCOL_VERSION } from '../../../src/base/limits.js';
+import { PROTOCOL_VERSION } from '../../../src/protocol/version.js';
 import { COORDINATOR_MESSAGES, DATA_ANSWERS, DATA_REQUESTS, WORKER_MESSAGES } from '../../support/message-sample.js';
 
 const typesOf = (schema: { options: readonly { shape: { type: { value: string } } }[] }) => schema.options.map((o) => o.shape.type.value);

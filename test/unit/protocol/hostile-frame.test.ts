@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, test } from 'vitest';
+import { LIMITS } from '../../../src/base/limits.js';
 import {
   decodeCoordinatorMessage,
   decodeDataAnswer,
@@ -13,8 +14,7 @@ import {
 } from '../../../src/protocol/codec.js';
 import { coordinatorMessageSchema, workerMessageSchema } from '../../../src/protocol/control.js';
 import { dataAnswerSchema, dataRequestSchema } from '../../../src/protocol/data.js';
-import { LIMITS } from '../../../src/base/limits.js';
-import type { Frames } from '../../../src/transport/transport.js';
+import type { Frames } from '../../../src/protocol/frames.js';
 import { COORDINATOR_MESSAGES, DATA_ANSWERS, DATA_REQUESTS, WORKER_MESSAGES } from '../../support/message-sample.js';
 
 const DECODERS = [

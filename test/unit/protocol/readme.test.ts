@@ -2,10 +2,11 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { LIMITS } from '../../../src/base/limits.js';
 import { coordinatorMessageSchema, workerMessageSchema } from '../../../src/protocol/control.js';
 import { dataAnswerSchema, dataRequestSchema } from '../../../src/protocol/data.js';
 import { REFUSE_REASONS } from '../../../src/protocol/field.js';
-import { LIMITS, PROTOCOL_VERSION } from '../../../src/base/limits.js';
+import { PROTOCOL_VERSION } from '../../../src/protocol/version.js';
 
 const readme = readFileSync(new URL('../../../src/protocol/README.md', import.meta.url), 'utf8');
 const MEND = 'write it into src/protocol/README.md, or take it out of the code';

@@ -2,10 +2,11 @@
 
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { openControlServer } from '../../../coordinator/shell/control-server.js';
+import { LIMITS } from '../../../src/base/limits.js';
 import { decodeCoordinatorMessage, encodeControl, SCHEMA_HASH } from '../../../src/protocol/codec.js';
 import type { CoordinatorMessage, WorkerMessage } from '../../../src/protocol/control.js';
-import { LIMITS, PROTOCOL_VERSION } from '../../../src/base/limits.js';
-import type { Frames } from '../../../src/transport/transport.js';
+import type { Frames } from '../../../src/protocol/frames.js';
+import { PROTOCOL_VERSION } from '../../../src/protocol/version.js';
 import { zmqTransport } from '../../../src/transport/zmq-transport.js';
 import { type LogLine, recordingLogger } from './recording-logger.js';
 

@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import type { CoreEvent, Effect, Transition } from '../../../coordinator/core/types.js';
 import { Inbox } from '../../../coordinator/shell/inbox.js';
 import { type OuterEffect, runToEnd } from '../../../coordinator/shell/runner.js';
-import type { WorkerMessage } from '../../../src/protocol/control.js';
 import { LIMITS } from '../../../src/base/limits.js';
+import type { WorkerMessage } from '../../../src/protocol/control.js';
 import { VirtualClock } from './virtual-clock.js';
 
 const log = (event: string): Effect => ({ type: 'log', level: 'info', event, fields: {} });

@@ -5,10 +5,11 @@
 
 import { systemClock } from '../../../src/base/clock.js';
 import type { Incarnation, Term } from '../../../src/base/ids.js';
+import { LIMITS } from '../../../src/base/limits.js';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import { decodeCoordinatorMessage, encodeControl, SCHEMA_HASH } from '../../../src/protocol/codec.js';
 import type { CoordinatorMessage, CoordinatorMessageOf, WorkerMessage } from '../../../src/protocol/control.js';
-import { LIMITS, PROTOCOL_VERSION } from '../../../src/base/limits.js';
+import { PROTOCOL_VERSION } from '../../../src/protocol/version.js';
 import { openDataClient } from '../../../src/rpc/data-client.js';
 import type { Dialer } from '../../../src/transport/transport.js';
 import { zmqTransport } from '../../../src/transport/zmq-transport.js';

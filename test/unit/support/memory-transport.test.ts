@@ -2,8 +2,8 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { Frames } from '../../../src/protocol/frames.js';
 import { createMemoryNetwork, type Fate } from '../../support/memory-transport.js';
-import type { Frames } from '../../../src/transport/transport.js';
 
 /** Virtual time: runs what is due, in order of time, then of scheduling. */
 class Timeline {

@@ -2,9 +2,9 @@
 
 import { existsSync } from 'node:fs';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { engineEnvironment } from '../../../src/system/engine-environment.js';
-import { describeProcessor } from '../../../src/native/system.js';
 import { startChild } from '../../../src/process/child.js';
+import { engineEnvironment } from '../../../src/system/engine-environment.js';
+import { describeProcessor } from '../../../src/system/processor.js';
 import { describeTensorflow } from '../../support/tensorflow-engine.js';
 
 interface Computed {

@@ -5,12 +5,12 @@ import { silentLogger } from '../../../src/log/logger.js';
 import { decodeWorkerMessage, encodeControl } from '../../../src/protocol/codec.js';
 import type { CoordinatorMessage, WorkerMessage } from '../../../src/protocol/control.js';
 import { CONTROL_CHANNEL } from '../../../src/transport/channel.js';
-import { createMemoryTransport } from '../../support/memory-transport.js';
 import type { Listener, PeerId } from '../../../src/transport/transport.js';
 import { type Agent, startAgent } from '../../../worker/agent/agent.js';
 import type { EngineHandlers } from '../../../worker/agent/engine-host.js';
 import { DEFAULT_SESSION_TIMING } from '../../../worker/agent/session-types.js';
 import type { ToEngine } from '../../../worker/engine/messages.js';
+import { createMemoryTransport } from '../../support/memory-transport.js';
 import { VirtualClock } from '../shell/virtual-clock.js';
 
 const ids = { term: asTerm(1), incarnation: asIncarnation(3) };

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { asTerm } from '../../../src/base/ids.js';
 import { type DataServer, serveData } from '../../../src/rpc/data-server.js';
-import { createMemoryTransport } from '../../support/memory-transport.js';
 import type { Transport } from '../../../src/transport/transport.js';
-import { Peers } from '../../../worker/kit/connections.js';
+import { Connections } from '../../../worker/kit/connections.js';
 import { DATA_TIMING } from '../../../worker/kit/timing.js';
+import { createMemoryTransport } from '../../support/memory-transport.js';
 import { VirtualClock } from '../shell/virtual-clock.js';
 
 const body = { type: 'state.get', term: asTerm(1), stage: 's', round: 1, hash: 'a'.repeat(64) } as const;
@@ -37,7 +37,7 @@ test('connections to peers that nobody asks any more are closed, and their bytes
   const { transport, dialled } = watched(createMemoryTransport());
   const alive = await serve(transport, 'inproc://alive');
   const dying = await serve(transport, 'inproc://dying');
-  const peers = new Peers(transport, clock);
+  const peers = new Connections(transport, clock);
   const ask = (endpoint: string, deadlineMs = 100) => peers.request(endpoint, { body, deadlineMs });
   await expect(ask('inproc://alive')).rejects.toMatchObject({ reason: 'missing' });
   await expect(ask('inproc://dying')).rejects.toMatchObject({ reason: 'missing' });
@@ -62,7 +62,7 @@ test('connections to peers that nobody asks any more are closed, and their bytes
 test('a connection on which an answer is awaited stays open', async () => {
   const clock = new VirtualClock();
   const { transport, dialled } = watched(createMemoryTransport());
-  const peers = new Peers(transport, clock);
+  const peers = new Connections(transport, clock);
   const alive = await serve(transport, 'inproc://alive');
   const deadlineMs = 3 * DATA_TIMING.connectionUnusedMs;
   const slow = expect(peers.request('inproc://slow', { body, deadlineMs })).rejects.toMatchObject({ code: 'transport.deadline' });

@@ -17,11 +17,13 @@ import type { Base, Contributor, CoordinatorMessage, Work } from '../../../src/p
 import type { DataMessage, DataRequest } from '../../../src/protocol/data.js';
 import { type DataClient, openDataClient } from '../../../src/rpc/data-client.js';
 import { type DataReply, type DataServer, refusal, serveData } from '../../../src/rpc/data-server.js';
-import { createMemoryTransport } from '../../support/memory-transport.js';
 import { type RunningEngine, startEngine } from '../../../worker/engine/engine.js';
-import type { EngineOrder, EngineProgress, EngineReport, FromEngine } from '../../../worker/engine/messages.js';
+import type { FromEngine } from '../../../worker/engine/messages.js';
+import type { EngineProgress } from '../../../worker/kit/meter.js';
+import type { EngineOrder, EngineReport } from '../../../worker/kit/orders.js';
 import { writeIdx } from '../../support/data-files.js';
 import { loaderProgram } from '../../support/loader-program.js';
+import { createMemoryTransport } from '../../support/memory-transport.js';
 
 export const TERM = asTerm(2);
 export const INITIAL: Base = { round: 0, hash: null, committed: 0, sources: [], checkpoint: null };

@@ -4,7 +4,7 @@ import { asIncarnation } from '../../../src/base/ids.js';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import type { TeacherAddress } from '../../../src/protocol/control.js';
 import type { SampleView } from '../../../worker/kit/view.js';
-import { TargetStream } from '../../../worker/student/knowledge-stream.js';
+import { KnowledgeStream } from '../../../worker/student/knowledge-stream.js';
 import { VirtualClock } from '../shell/virtual-clock.js';
 
 const timing = { targetsLateMs: 300, teacherRestMs: 50, teacherRestMaxMs: 400 };
@@ -38,7 +38,7 @@ function open(count: number, teachers: readonly TeacherAddress[]) {
         fail: (error = new StillhouseError('transport.deadline', 'late')) => reject(error),
       });
     });
-  const stream = new TargetStream({ views: viewsOf(count), teachers, clock, timing, ask });
+  const stream = new KnowledgeStream({ views: viewsOf(count), teachers, clock, timing, ask });
   return { clock, asks, stream, settle: () => clock.advance(0) };
 }
 

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { memory } from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { weightedAverage } from '../../../src/averaging/weighted-average.js';
 import { asRoundId } from '../../../src/base/ids.js';
 import type { Base, Contributor } from '../../../src/protocol/control.js';
 import type { Range } from '../../../src/protocol/field.js';
-import { weightedAverage } from '../../../src/averaging/weighted-average.js';
 import { EngineRoom, INITIAL, TERM, type TestEngine } from './engine-room.js';
 
 let room: EngineRoom;

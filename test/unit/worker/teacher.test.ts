@@ -3,9 +3,9 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { asRoundId } from '../../../src/base/ids.js';
 import { assembleBatch } from '../../../src/data/batch.js';
 import { loadSplit } from '../../../src/data/dataset.js';
-import { buildEagerStep } from '../../../src/step/eager-step.js';
 import { buildModel } from '../../../src/nn/build.js';
 import type { DataClient } from '../../../src/rpc/data-client.js';
+import { buildEagerStep } from '../../../src/step/eager-step.js';
 import { initialSeed } from '../../../worker/kit/view.js';
 import { EngineRoom, INITIAL, TERM, type TestEngine } from './engine-room.js';
 

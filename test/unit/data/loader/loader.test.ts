@@ -141,7 +141,7 @@ describe('batches asked for one by one', () => {
     }
   });
 
-  test('more jobs than the board holds are loaded all the same', async () => {
+  test('more jobs than the queue holds are loaded all the same', async () => {
     const loader = open({ rows: 2000, threads: 2 });
     const requests = Array.from({ length: 700 }, (_, i) => ({ split: TRAIN, view: viewOf(i), samples: Int32Array.of(i % COUNT) }));
     const loadings = loader.request(requests);

@@ -3,11 +3,11 @@
  * headers), its models (each is built once).
  */
 
-import { loadRecipe, locateInRecipe } from '../config/load.js';
+import { locateInRecipe } from '../config/load.js';
 import type { ModelRecipe, Recipe } from '../config/schema.js';
 import { type DataInfo, inspectData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import { probeApart } from './probe-apart.js';
+import { loadRecipe } from './load-recipe.js';
 
 export interface CheckedRecipe {
   readonly recipe: Recipe;
@@ -31,15 +31,6 @@ export async function checkRecipe(file: string, set: readonly string[]): Promise
     }
   }
   return { recipe, data, parameters };
-}
-
-/** Throws engine.unusable when the engine that the recipe needs does not work on this machine, where its workers are to run. */
-export async function requireEngine({ workers: { engine }, engine: { precision } }: Recipe): Promise<void> {
-  if (engine === 'auto' && precision === 'fp32') return;
-  const [needed, why] = engine === 'auto' ? (['tensorflow', `engine.precision ${precision}`] as const) : [engine, 'workers.engine'];
-  const [probe] = await probeApart([needed]);
-  if (probe?.usable === true) return;
-  throw new StillhouseError('engine.unusable', `${why}: the engine ${needed} cannot be used here: ${probe?.note ?? 'unknown'}`);
 }
 
 async function countParameters(model: ModelRecipe, { height, width, channels, classes }: DataInfo): Promise<number> {

@@ -1,6 +1,6 @@
 /** What kind of machine this is. */
 
-import { readFileSync } from 'node:fs';
+import { describeProcessor } from '../system/processor.js';
 import type { System } from './wheel.js';
 
 /** This machine, as far as a wheel depends on it. */
@@ -17,13 +17,4 @@ export function thisSystem(): System {
 function readInstructions(): ReadonlySet<string> | null {
   const flags = /^flags\s*:(.*)$/m.exec(describeProcessor())?.[1];
   return flags === undefined ? null : new Set(flags.trim().split(/\s+/));
-}
-
-/** Linux's description of the processor, the text of /proc/cpuinfo; empty where there is none. */
-export function describeProcessor(): string {
-  try {
-    return readFileSync('/proc/cpuinfo', 'utf8');
-  } catch {
-    return '';
-  }
 }
