@@ -23,9 +23,15 @@ const wholeFromOne = z.int().min(1);
 /** A value that is constant, or goes from one value to another over the stage. */
 const variable = z.union([
   z.number(),
-  z.strictObject({ schedule: z.enum(['constant', 'linear', 'cosine']), from: z.number(), to: z.number() }),
+  z.strictObject({
+    schedule: z.enum(['constant', 'linear', 'cosine']),
+    from: z.number(),
+    to: z.number(),
+    /** Epochs until `to` is reached; the whole stage when left out. */
+    epochs: positive.optional(),
+  }),
 ]);
-/** A knob of a loss over the course of a stage. `linear` and `cosine` go from `from` to `to`. */
+/** A knob of a loss over the course of a stage. `linear` and `cosine` go from `from` to `to`, and stay there. */
 export type Variable = z.infer<typeof variable>;
 
 const split = z.strictObject({
@@ -115,23 +121,51 @@ const training = {
   checkpointEvery: wholeFromOne.default(25),
 };
 
+/**
+ * One term of a loss: a loss of the package by name, or a user's module. What else it may hold (knobs, constants) is the
+ * loss's to declare: src/recipe checks it, and fills the defaults in.
+ */
+const term = z
+  .looseObject({
+    loss: z.string().optional(),
+    /** A JavaScript module, from the recipe's folder. */
+    module: z.string().optional(),
+    /** Absolute: no other term's weight changes with it. */
+    weight: variable.optional(),
+    /** Pairs of layers: the student's, the teacher's. */
+    taps: z.array(z.tuple([z.string(), z.string()])).optional(),
+    /** Of the pairs, in their order. */
+    weights: z.array(z.number().min(0)).optional(),
+  })
+  .refine((spec) => (spec.loss === undefined) !== (spec.module === undefined), 'give either loss or module');
+export type TermRecipe = z.infer<typeof term>;
+
+/** The long form of a loss: the labels and any number of terms, each with a weight of its own. */
+const termedLoss = z.strictObject({
+  labels: z.strictObject({ weight: variable.default(1), smoothing: share.default(0) }).default({ weight: 1, smoothing: 0 }),
+  terms: z.array(term).max(32),
+});
+
 const stage = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('train'),
     ...training,
-    loss: z.strictObject({ labelSmoothing: share.default(0) }).default({ labelSmoothing: 0 }),
+    loss: z.union([z.strictObject({ labelSmoothing: share.default(0) }), termedLoss]).default({ labelSmoothing: 0 }),
   }),
   z.strictObject({
     kind: z.literal('distil'),
     ...training,
     /** The stage whose model teaches. */
     teacher: name,
-    loss: z.strictObject({
-      temperature: variable.default(4),
-      /** The share of the soft term: (1 - alpha) CE + alpha T^2 KL. */
-      alpha: variable.default(0.9),
-      labelSmoothing: share.default(0),
-    }),
+    loss: z.union([
+      z.strictObject({
+        temperature: variable.default(4),
+        /** The share of the soft term: (1 - alpha) CE + alpha T^2 KL. */
+        alpha: variable.default(0.9),
+        labelSmoothing: share.default(0),
+      }),
+      termedLoss,
+    ]),
   }),
   z.strictObject({ kind: z.literal('evaluate'), needs: z.array(name).default([]), of: name, test: name }),
   z.strictObject({ kind: z.literal('export'), needs: z.array(name).default([]), of: name }),

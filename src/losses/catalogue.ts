@@ -1,12 +1,17 @@
-/** The losses by name. One more: its file, and its line here. */
+/**
+ * The loss terms of the package by the name that recipes use. No tfjs here: `load` brings the arithmetic, in a process that
+ * computes. One more: its declaration, its arithmetic, and its line here.
+ */
 
-import { crossEntropy } from './cross-entropy.js';
-import { hinton } from './hinton.js';
-import { labelSmoothing } from './label-smoothing.js';
+import { hintonDeclaration } from './hinton-declaration.js';
+import type { LossDeclaration } from './loss-declaration.js';
 import type { LossMethod } from './loss-method.js';
 
-export const LOSSES = {
-  'cross-entropy': crossEntropy,
-  'label-smoothing': labelSmoothing,
-  hinton,
-} as const satisfies Readonly<Record<string, LossMethod<never>>>;
+export interface CatalogueEntry {
+  readonly declaration: LossDeclaration;
+  load(): Promise<LossMethod>;
+}
+
+export const LOSSES: Readonly<Record<string, CatalogueEntry>> = {
+  hinton: { declaration: hintonDeclaration, load: async () => (await import('./hinton.js')).hinton },
+};

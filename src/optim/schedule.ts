@@ -30,19 +30,24 @@ function shareAt(schedule: ScheduleRecipe, epoch: number, epochs: number): numbe
     case 'cosine': {
       // The cosine (Loshchilov & Hutter, arXiv 1608.03983, without restarts) falls over what warm-up leaves of the stage.
       const span = Math.max(epochs - schedule.warmupEpochs, Number.EPSILON);
-      const fraction = Math.max(0, epoch - schedule.warmupEpochs) / span;
-      return valueAt({ schedule: 'cosine', from: 1, to: schedule.final }, fraction);
+      return valueAt({ schedule: 'cosine', from: 1, to: schedule.final }, { epoch: epoch - schedule.warmupEpochs, epochs: span });
     }
     default:
       return assertNever(schedule, 'schedule');
   }
 }
 
-/** The value of a knob when `fraction` of the stage is done, held at its end from 1 on. */
-export function valueAt(variable: Variable, fraction: number): number {
+/** How far a stage is, in epochs, fractions included, and how many it has. */
+export interface StageMoment {
+  readonly epoch: number;
+  readonly epochs: number;
+}
+
+/** The value of a knob: it goes its way over the stage, or over the epochs that it names, and is held at its end. */
+export function valueAt(variable: Variable, { epoch, epochs }: StageMoment): number {
   if (typeof variable === 'number') return variable;
   const { schedule, from, to } = variable;
-  const done = Math.min(1, Math.max(0, fraction));
+  const done = Math.min(1, Math.max(0, epoch / (variable.epochs ?? epochs)));
   switch (schedule) {
     case 'constant':
       return from;
