@@ -95,6 +95,7 @@ function checkStages(recipe: Recipe): readonly Problem[] {
     if (countWorkers(recipe.workers.teachers) === 0) {
       problems.push({ path: ['workers', 'teachers'], at: 'value', text: `workers.teachers has no teacher, but stages.${name} needs one` });
     }
+    if (!('alpha' in stage.loss)) continue;
     const { temperature, alpha } = stage.loss;
     if (endsOf(temperature).some((value) => value <= 0)) {
       problems.push({ path: [...path, 'loss', 'temperature'], at: 'value', text: `stages.${name}.loss.temperature must be more than 0` });

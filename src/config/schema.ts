@@ -157,6 +157,8 @@ const stage = z.discriminatedUnion('kind', [
     ...training,
     /** The stage whose model teaches. */
     teacher: name,
+    /** How the teacher's numbers travel: as they are, or in float16, half the bytes. */
+    wire: z.enum(['full', 'half']).default('full'),
     loss: z.union([
       z.strictObject({
         temperature: variable.default(4),
