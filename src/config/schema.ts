@@ -20,19 +20,45 @@ const positive = z.number().gt(0);
 const share = z.number().min(0).max(1);
 const wholeFromOne = z.int().min(1);
 
-/** A value that is constant, or goes from one value to another over the stage. */
-const variable = z.union([
-  z.number(),
-  z.strictObject({
-    schedule: z.enum(['constant', 'linear', 'cosine']),
-    from: z.number(),
-    to: z.number(),
-    /** Epochs until `to` is reached; the whole stage when left out. */
-    epochs: positive.optional(),
-  }),
-]);
+/** The values that a number may have, both ends included unless `above` is given. */
+export interface NumberRange {
+  readonly min?: number | undefined;
+  /** More than this. */
+  readonly above?: number | undefined;
+  readonly max?: number | undefined;
+}
+
+/** A number within a range. */
+export function numberIn({ min, above, max }: NumberRange): z.ZodNumber {
+  let number = z.number();
+  if (min !== undefined) number = number.min(min);
+  if (above !== undefined) number = number.gt(above);
+  return max === undefined ? number : number.max(max);
+}
+
+/** A number within a range that is constant, or goes from one end to another over the stage; both ends are in the range. */
+export function variableIn(range: NumberRange): z.ZodType<Variable> {
+  const number = numberIn(range);
+  return z.union([
+    number,
+    z.strictObject({
+      schedule: z.enum(['constant', 'linear', 'cosine']),
+      from: number,
+      to: number,
+      /** Epochs until `to` is reached; the whole stage when left out. */
+      epochs: positive.optional(),
+    }),
+  ]);
+}
 /** A knob of a loss over the course of a stage. `linear` and `cosine` go from `from` to `to`, and stay there. */
-export type Variable = z.infer<typeof variable>;
+export type Variable =
+  | number
+  | {
+      readonly schedule: 'constant' | 'linear' | 'cosine';
+      readonly from: number;
+      readonly to: number;
+      readonly epochs?: number | undefined;
+    };
 
 const split = z.strictObject({
   /** Which files of the data set: those for training, or those for testing. */
@@ -122,35 +148,49 @@ const training = {
 };
 
 /**
- * One term of a loss: a loss of the package by name, or a user's module. What else it may hold (knobs, constants) is the
- * loss's to declare: src/recipe checks it, and fills the defaults in.
+ * One term of a loss: a loss of the package by name, or a user's module. The loss declares what else a term may hold;
+ * src/losses/term-check.ts holds a term against the declaration, and fills the defaults in.
  */
 const term = z
   .looseObject({
     loss: z.string().optional(),
     /** A JavaScript module, from the recipe's folder. */
     module: z.string().optional(),
-    /** Absolute: no other term's weight changes with it. */
-    weight: variable.optional(),
-    /** Pairs of layers: the student's, the teacher's. */
-    taps: z.array(z.tuple([z.string(), z.string()])).optional(),
-    /** Of the pairs, in their order. */
-    weights: z.array(z.number().min(0)).optional(),
   })
-  .refine((spec) => (spec.loss === undefined) !== (spec.module === undefined), 'give either loss or module');
-export type TermRecipe = z.infer<typeof term>;
+  .refine(
+    (spec) => (spec.loss === undefined) !== (spec.module === undefined),
+    'give either loss or module',
+  ) as unknown as z.ZodType<TermRecipe>;
+
+export interface TermRecipe {
+  readonly loss?: string | undefined;
+  readonly module?: string | undefined;
+  /** Absolute: no other term's weight changes with it. */
+  readonly weight?: Variable | undefined;
+  /** Pairs of layers: the student's, the teacher's. */
+  readonly taps?: readonly (readonly [string, string])[] | undefined;
+  /** Of the pairs, in their order. */
+  readonly weights?: readonly number[] | undefined;
+  /** A knob (a Variable) or a constant (a number) of the loss. */
+  readonly [name: string]: unknown;
+}
 
 /** The long form of a loss: the labels and any number of terms, each with a weight of its own. */
 const termedLoss = z.strictObject({
-  labels: z.strictObject({ weight: variable.default(1), smoothing: share.default(0) }).default({ weight: 1, smoothing: 0 }),
+  labels: z.strictObject({ weight: variableIn({ min: 0 }).default(1), smoothing: share.default(0) }).default({ weight: 1, smoothing: 0 }),
   terms: z.array(term).max(32),
 });
+
+/** A stage's short form or the long one. Exclusive, so that zod reports the problems of both, and the messages choose. */
+function lossForms<Short extends z.ZodObject>(short: Short) {
+  return z.xor([short, termedLoss]);
+}
 
 const stage = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('train'),
     ...training,
-    loss: z.union([z.strictObject({ labelSmoothing: share.default(0) }), termedLoss]).default({ labelSmoothing: 0 }),
+    loss: lossForms(z.strictObject({ labelSmoothing: share.default(0) })).default({ labelSmoothing: 0 }),
   }),
   z.strictObject({
     kind: z.literal('distil'),
@@ -159,15 +199,14 @@ const stage = z.discriminatedUnion('kind', [
     teacher: name,
     /** How the teacher's numbers travel: as they are, or in float16, half the bytes. */
     wire: z.enum(['full', 'half']).default('full'),
-    loss: z.union([
+    loss: lossForms(
       z.strictObject({
-        temperature: variable.default(4),
+        temperature: variableIn({}).default(4),
         /** The share of the soft term: (1 - alpha) CE + alpha T^2 KL. */
-        alpha: variable.default(0.9),
+        alpha: variableIn({}).default(0.9),
         labelSmoothing: share.default(0),
       }),
-      termedLoss,
-    ]),
+    ),
   }),
   z.strictObject({ kind: z.literal('evaluate'), needs: z.array(name).default([]), of: name, test: name }),
   z.strictObject({ kind: z.literal('export'), needs: z.array(name).default([]), of: name }),

@@ -18,6 +18,7 @@ export const ERROR_TABLE = {
   'data.missing': { retryable: false, exitCode: EXIT.usage, meaning: 'a data file is not where the recipe says' },
   'data.damaged': { retryable: false, exitCode: EXIT.failed, meaning: 'a data file is cut short, or holds what its format does not allow' },
   'model.invalid': { retryable: false, exitCode: EXIT.usage, meaning: 'a model cannot be built as the recipe says' },
+  'loss.invalid': { retryable: false, exitCode: EXIT.usage, meaning: 'a term of a loss cannot be loaded or computed as the recipe says' },
   'engine.unusable': { retryable: false, exitCode: EXIT.usage, meaning: 'the engine asked for does not work on this machine' },
   'engine.crashed': { retryable: true, exitCode: EXIT.failed, meaning: 'the engine process ended unexpectedly' },
   'engine.stuck': { retryable: true, exitCode: EXIT.failed, meaning: 'the engine made no progress within its budget' },

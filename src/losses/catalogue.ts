@@ -3,6 +3,10 @@
  * computes. One more: its declaration, its arithmetic, and its line here.
  */
 
+import { suggest } from '../base/nearest.js';
+import { StillhouseError } from '../errors/stillhouse-error.js';
+import { attentionTransferDeclaration } from './attention-transfer-declaration.js';
+import { dkdDeclaration } from './dkd-declaration.js';
 import { hintonDeclaration } from './hinton-declaration.js';
 import type { LossDeclaration } from './loss-declaration.js';
 import type { LossMethod } from './loss-method.js';
@@ -14,4 +18,16 @@ export interface CatalogueEntry {
 
 export const LOSSES: Readonly<Record<string, CatalogueEntry>> = {
   hinton: { declaration: hintonDeclaration, load: async () => (await import('./hinton.js')).hinton },
+  dkd: { declaration: dkdDeclaration, load: async () => (await import('./dkd.js')).dkd },
+  'attention-transfer': {
+    declaration: attentionTransferDeclaration,
+    load: async () => (await import('./attention-transfer.js')).attentionTransfer,
+  },
 };
+
+/** The loss of this name. Throws `loss.invalid` with the nearest name. */
+export function catalogueEntry(name: string): CatalogueEntry {
+  const entry = Object.hasOwn(LOSSES, name) ? LOSSES[name] : undefined;
+  if (entry !== undefined) return entry;
+  throw new StillhouseError('loss.invalid', `there is no loss "${name}" in the package${suggest(name, Object.keys(LOSSES))}`);
+}

@@ -4,16 +4,8 @@
  * Owns the types only; the arithmetic is in loss-method.ts.
  */
 
-import type { Variable } from '../config/schema.js';
+import type { NumberRange, Variable } from '../config/schema.js';
 import type { KnowledgeSpec } from '../tensor/knowledge.js';
-
-/** The values that a number of a term may have, both ends included unless `above` is given. */
-export interface NumberRange {
-  readonly min?: number;
-  /** More than this. */
-  readonly above?: number;
-  readonly max?: number;
-}
 
 /** A number that may change over a stage. It reaches the arithmetic as a tf.Scalar. */
 export interface KnobDeclaration extends NumberRange {
@@ -23,7 +15,7 @@ export interface KnobDeclaration extends NumberRange {
 /** A number that is fixed for a stage. It reaches the arithmetic as a number. */
 export interface ConstantDeclaration extends NumberRange {
   readonly default: number;
-  readonly whole?: boolean;
+  readonly whole?: boolean | undefined;
 }
 
 /** What the recipe says of a term, with its defaults. */
@@ -60,7 +52,8 @@ export interface TermNeeds {
   readonly adapters: readonly AdapterSpec[];
 }
 
-export interface LossDeclaration {
+/** The part of a declaration that is plain data, and so can be sent to another process. All that a recipe is checked against. */
+export interface LossTraits {
   /** Where the formula is from. */
   readonly paper: string;
   /** The weight of a term that gives none. */
@@ -71,6 +64,9 @@ export interface LossDeclaration {
   readonly takesTaps: boolean;
   /** Whether there must be another side: a train stage has none. */
   readonly takesOther: boolean;
+}
+
+export interface LossDeclaration extends LossTraits {
   /** Pure. Called once for each term, when both models are known. */
   needs(settings: TermSettings, shapes: TapShapes): TermNeeds;
 }

@@ -6,12 +6,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { assert, present } from '../base/assert.js';
 import type { TermRecipe, TrainingStage } from '../config/schema.js';
+import { StillhouseError } from '../errors/stillhouse-error.js';
 import { type KnowledgeSpec, LOGITS_SPEC, specKey } from '../tensor/knowledge.js';
-import { LOSSES } from './catalogue.js';
+import { catalogueEntry } from './catalogue.js';
 import { labelLoss } from './label-loss.js';
 import type { AdapterSpec, LossDeclaration, TapShapes, TermNeeds } from './loss-declaration.js';
 import type { Labels, LossMethod, LossSum } from './loss-method.js';
 import { keysOfTerms, knobName, LABELS_KEY, type LossPlan, longForm, planTerm, type TermPlan } from './loss-plan.js';
+import { checkTerm, nameOfTerm } from './term-check.js';
+import { importUserLoss } from './user-declaration.js';
+import { userMethod } from './user-method.js';
 
 /** The tensors of a batch, in the orders of the stage loss's own lists. */
 export interface StageLossInputs {
@@ -48,10 +52,13 @@ export interface LoadedTerm {
   readonly method: LossMethod;
 }
 
-/** Loads the methods of a stage's terms. Throws what a user's module throws, and `model.invalid` for taps that are not there. */
+/**
+ * Loads the methods of a stage's terms. Throws `loss.invalid` for a term that is not as its loss declares it and for what a
+ * user's module does wrong, and `model.invalid` for taps that are not there.
+ */
 export async function loadStageLoss(stage: Pick<TrainingStage, 'kind' | 'loss'>, shapes: TapShapes): Promise<StageLoss> {
   const { labels, terms } = longForm(stage);
-  const keys = keysOfTerms(terms.map(nameOf));
+  const keys = keysOfTerms(terms.map(({ loss = 'module' }) => loss));
   const loaded = await Promise.all(terms.map((term, i) => loadTerm(term, present(keys[i], 'key'), shapes)));
   return joinTerms(labels, loaded);
 }
@@ -124,17 +131,20 @@ function indexOf(specs: readonly KnowledgeSpec[], wanted: KnowledgeSpec): number
   return specs.findIndex((spec) => specKey(spec) === specKey(wanted));
 }
 
-function nameOf(term: TermRecipe): string {
-  return term.loss ?? 'module';
-}
-
 async function loadTerm(term: TermRecipe, key: string, shapes: TapShapes): Promise<LoadedTerm> {
   const { declaration, method } = await loadMethod(term);
+  // A recipe is checked before a run starts, but a module may be another file on this machine.
+  const [problem] = checkTerm(term, declaration, []);
+  if (problem !== undefined) throw new StillhouseError('loss.invalid', `the term ${nameOfTerm(term)}: ${problem.text}`);
   const plan = planTerm(term, declaration, key);
   return { plan, needs: declaration.needs(plan.settings, shapes), method };
 }
 
 async function loadMethod(term: TermRecipe): Promise<{ readonly declaration: LossDeclaration; readonly method: LossMethod }> {
-  const { declaration, load } = present(LOSSES[term.loss ?? ''], `the loss ${term.loss}`);
+  if (term.module !== undefined) {
+    const { declaration, sum } = await importUserLoss(term.module);
+    return { declaration, method: userMethod(term.module, { sum }) };
+  }
+  const { declaration, load } = catalogueEntry(term.loss ?? '');
   return { declaration, method: await load() };
 }
