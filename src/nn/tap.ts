@@ -3,7 +3,7 @@
  * or more than one. A layer without a name of its own has the one that its weights have in the arena (weights.ts).
  */
 
-import { type LayersModel, type SymbolicTensor } from '@tensorflow/tfjs-layers';
+import type { LayersModel, SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { suggest } from '../base/nearest.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { leafLayers, namedLayers } from './weights.js';
@@ -55,7 +55,10 @@ function outputsOf(model: LayersModel, layer: Layer): SymbolicTensor[] {
 
 function unknownLayer(model: LayersModel, name: string): StillhouseError {
   return invalid(
-    `the model has no layer "${name}"${suggest(name, namedLayers(model).map(([known]) => known))}`,
+    `the model has no layer "${name}"${suggest(
+      name,
+      namedLayers(model).map(([known]) => known),
+    )}`,
     'A tap names a layer as the model names it; a layer without a name is called after its class and place, as conv2d-3',
   );
 }

@@ -136,10 +136,13 @@ function decodeData<M extends { readonly tensors: readonly TensorSpec[] }>(schem
 }
 
 /** What the elements of a dtype lie in; of a float16 its bits. */
-const ARRAY_OF = { float32: Float32Array, float16: Uint16Array, int32: Int32Array, int8: Int8Array, uint8: Uint8Array } as const satisfies Record<
-  TensorSpec['dtype'],
-  unknown
->;
+const ARRAY_OF = {
+  float32: Float32Array,
+  float16: Uint16Array,
+  int32: Int32Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+} as const satisfies Record<TensorSpec['dtype'], unknown>;
 
 /** The frame's bytes as elements, without a copy where the frame is aligned. Little-endian, as are the machines we run on. */
 function viewOf(frame: Uint8Array, dtype: TensorSpec['dtype']): WireTensor['data'] {

@@ -140,6 +140,9 @@ function named(knobs: KnobTensors, prefix: string): Record<string, tf.Scalar> {
   return Object.fromEntries(own.map(([name, value]) => [name.slice(prefix.length), value]));
 }
 
-function mapLoss<Result>({ mean, terms }: LossOutputs, map: (scalar: tf.Scalar) => Result): { mean: Result; terms: Record<string, Result> } {
+function mapLoss<Result>(
+  { mean, terms }: LossOutputs,
+  map: (scalar: tf.Scalar) => Result,
+): { mean: Result; terms: Record<string, Result> } {
   return { mean: map(mean), terms: Object.fromEntries(Object.entries(terms).map(([name, term]) => [name, map(term)])) };
 }

@@ -44,8 +44,7 @@ export function imageFeeds(images: Float32Array, size: number, inputShape: reado
 export function answerFeeds({ labels, other }: StepAnswerBatch, knobs: Readonly<Record<string, number>>): Feeds {
   const { classes, mixed } = labels;
   const shape = [classes.length];
-  const mix: Feeds =
-    mixed === null ? {} : { [SECOND_LABELS]: { shape, data: mixed.second }, [SHARES]: { shape, data: mixed.share } };
+  const mix: Feeds = mixed === null ? {} : { [SECOND_LABELS]: { shape, data: mixed.second }, [SHARES]: { shape, data: mixed.share } };
   const scalars = Object.entries(knobs).map(([name, value]) => [name, { shape: [], data: Float32Array.of(value) }] as const);
   return {
     [LABELS]: { shape, data: classes },

@@ -54,7 +54,6 @@ export interface TrainingState {
   readonly slots: Float32Array;
 }
 
-
 const TRAIN = 'train';
 const FORWARD = 'forward';
 const BACKWARD = 'backward';

@@ -73,7 +73,11 @@ export async function openStageModel(context: EngineContext, name: string, taugh
 
 type ImageShape = Pick<Split, 'height' | 'width' | 'channels' | 'classes'>;
 
-function buildStageModel({ recipe }: EngineContext, stage: TrainingStage, { height, width, channels, classes }: ImageShape): Promise<LayersModel> {
+function buildStageModel(
+  { recipe }: EngineContext,
+  stage: TrainingStage,
+  { height, width, channels, classes }: ImageShape,
+): Promise<LayersModel> {
   const seed = initialSeed(recipe, stage.model);
   return buildModel(present(recipe.models[stage.model], `model ${stage.model}`), { inputShape: [height, width, channels], classes, seed });
 }

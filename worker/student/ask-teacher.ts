@@ -51,7 +51,11 @@ export async function askTeacher(use: KnowledgeUse, teacher: TeacherAddress, vie
   }
 }
 
-async function askPart({ context, stage, wanted }: KnowledgeUse, teacher: TeacherAddress, { epoch, samples }: SampleView): Promise<Knowledge> {
+async function askPart(
+  { context, stage, wanted }: KnowledgeUse,
+  teacher: TeacherAddress,
+  { epoch, samples }: SampleView,
+): Promise<Knowledge> {
   const { specs, shapes, half } = wanted;
   const what = { about: { of: 'view' as const, epoch }, specs: [...specs], half };
   const body = { type: 'knowledge.get' as const, term: context.term, stage, ...what };

@@ -4,8 +4,8 @@
  */
 
 import { abortable, nextTurn } from '../../src/base/abortable.js';
-import type { RoundId } from '../../src/base/ids.js';
 import { present } from '../../src/base/assert.js';
+import type { RoundId } from '../../src/base/ids.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import type { Split } from '../../src/data/split.js';

@@ -68,6 +68,6 @@ describe('valueAt', () => {
     [{ schedule: 'cosine', from: 0, to: 1 }, 1, 1],
     [{ schedule: 'cosine', from: 2, to: 1 }, -1, 2],
   ] as [Variable, number, number][])('%j at %f is %f', (variable, fraction, expected) => {
-    expect(valueAt(variable, fraction)).toBeCloseTo(expected, 12);
+    expect(valueAt(variable, { epoch: 10 * fraction, epochs: 10 })).toBeCloseTo(expected, 12);
   });
 });
