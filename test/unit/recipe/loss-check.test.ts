@@ -158,7 +158,7 @@ describe('a term that cannot be', () => {
     [
       'number of weights',
       `{ loss: attention-transfer, weights: [1, 2, 3], ${taps} }`,
-      `${where}\\.weights: one for each pair of taps: there are 2 pairs, and 3 here`,
+      `${where}\\.weights: one for each pair of taps is needed, so 2 and not 3`,
     ],
     ['weight of a pair below 0', `{ loss: attention-transfer, weights: [1, -2], ${taps} }`, 'weights\\[1\\] must be at least 0, not -2'],
     ['weight below 0', '{ loss: hinton, weight: -1 }', `${where}\\.weight must be at least 0, not -1`],
