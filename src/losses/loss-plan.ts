@@ -3,7 +3,7 @@
  * the value of each number at a moment of the stage. Pure, without tfjs.
  */
 
-import { present } from '../base/assert.js';
+import { parse } from 'node:path';
 import type { TermRecipe, TrainingStage, Variable } from '../config/schema.js';
 import { type StageMoment, valueAt } from '../optim/schedule.js';
 import type { LossDeclaration, TermSettings } from './loss-declaration.js';
@@ -38,7 +38,7 @@ export function longForm({ kind, loss }: Pick<TrainingStage, 'kind' | 'loss'>): 
   };
 }
 
-/** 1 - alpha at every moment: both schedules that change are straight in their ends. */
+/** 1 - alpha at every moment: every schedule is a weighted mean of its two ends, so that of 1 - alpha is one of theirs. */
 function complementOf(alpha: Variable): Variable {
   return typeof alpha === 'number' ? 1 - alpha : { ...alpha, from: 1 - alpha.from, to: 1 - alpha.to };
 }
@@ -59,27 +59,35 @@ export function planTerm(term: TermRecipe, declaration: LossDeclaration, key: st
   };
 }
 
-/** A key for each term: `hinton`, then `hinton-2` for another one of the same loss. */
-export function keysOfTerms(names: readonly string[]): readonly string[] {
-  return names.map((name, i) => {
-    const before = names.slice(0, i).filter((other) => other === name).length;
-    return before === 0 ? name : `${name}-${before + 1}`;
+/**
+ * A key for each term, for its numbers and its results: the loss's name, or the module's file name without its ending;
+ * numbered where it comes again (`hinton`, `hinton-2`).
+ */
+export function keysOfTerms(terms: readonly TermRecipe[]): readonly string[] {
+  const taken = new Set([LABELS_KEY]);
+  return terms.map(({ loss, module = '' }) => {
+    const name = loss ?? parse(module).name.replaceAll(/[^A-Za-z0-9_-]/g, '-');
+    let key = name;
+    for (let number = 2; taken.has(key); number++) key = `${name}-${number}`;
+    taken.add(key);
+    return key;
   });
 }
+
+/** The part of a loss that is the labels'. */
+export const LABELS_KEY = 'labels';
 
 /** The name under which a number of the loss reaches the arithmetic. */
 export function knobName(key: string, knob: string): string {
   return `${key}.${knob}`;
 }
 
-export const LABELS_KEY = 'labels';
-
 /** Every number of the loss that may change, at this moment of the stage; the names are always the same. */
 export function lossKnobsAt({ labels, terms }: LossPlan, moment: StageMoment): Readonly<Record<string, number>> {
   const values: Record<string, number> = { [knobName(LABELS_KEY, 'weight')]: valueAt(labels.weight, moment) };
   for (const { key, weight, knobs } of terms) {
     values[knobName(key, 'weight')] = valueAt(weight, moment);
-    for (const [name, knob] of Object.entries(knobs)) values[knobName(key, name)] = valueAt(present(knob, name), moment);
+    for (const [name, knob] of Object.entries(knobs)) values[knobName(key, name)] = valueAt(knob, moment);
   }
   return values;
 }

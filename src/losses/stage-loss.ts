@@ -58,7 +58,7 @@ export interface LoadedTerm {
  */
 export async function loadStageLoss(stage: Pick<TrainingStage, 'kind' | 'loss'>, shapes: TapShapes): Promise<StageLoss> {
   const { labels, terms } = longForm(stage);
-  const keys = keysOfTerms(terms.map(({ loss = 'module' }) => loss));
+  const keys = keysOfTerms(terms);
   const loaded = await Promise.all(terms.map((term, i) => loadTerm(term, present(keys[i], 'key'), shapes)));
   return joinTerms(labels, loaded);
 }

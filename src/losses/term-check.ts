@@ -64,10 +64,6 @@ const tapFields = {
 function checkCounts(term: object, context: z.RefinementCtx): void {
   const { taps, weights } = term as TermRecipe;
   if (taps === undefined || weights === undefined || taps.length === weights.length) return;
-  const pairs = taps.length === 1 ? '1 pair' : `${taps.length} pairs`;
-  context.addIssue({
-    code: 'custom',
-    path: ['weights'],
-    message: `one for each pair of taps: there are ${pairs}, and ${weights.length} here`,
-  });
+  const message = `one for each pair of taps is needed, so ${taps.length} and not ${weights.length}`;
+  context.addIssue({ code: 'custom', path: ['weights'], message });
 }

@@ -68,6 +68,23 @@ describe('valueAt', () => {
     [{ schedule: 'cosine', from: 0, to: 1 }, 1, 1],
     [{ schedule: 'cosine', from: 2, to: 1 }, -1, 2],
   ] as [Variable, number, number][])('%j at %f is %f', (variable, fraction, expected) => {
-    expect(valueAt(variable, { epoch: 10 * fraction, epochs: 10 })).toBeCloseTo(expected, 12);
+    expect(valueAt(variable, { epoch: 30 * fraction, epochs: 30 })).toBeCloseTo(expected, 12);
+  });
+
+  test.each([
+    [0, 0],
+    [5, 0.25],
+    [12.5, 0.625],
+    [20, 1],
+    [29, 1],
+  ])("a schedule in epochs, DKD's min(epoch / 20, 1), at epoch %f is %f, however long the stage", (epoch, expected) => {
+    for (const epochs of [10, 30, 240]) {
+      expect(valueAt({ schedule: 'linear', from: 0, to: 1, epochs: 20 }, { epoch, epochs })).toBeCloseTo(expected, 12);
+    }
+  });
+
+  test('a schedule of a part of an epoch', () => {
+    const variable: Variable = { schedule: 'cosine', from: 1, to: 3, epochs: 0.5 };
+    expect([0, 0.25, 0.5, 1].map((epoch) => valueAt(variable, { epoch, epochs: 4 }))).toEqual([1, expect.closeTo(2, 12), 3, 3]);
   });
 });
