@@ -6,8 +6,9 @@
 
 import { suggest } from '../base/nearest.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from './problem.js';
-import { countWorkers, type Recipe, type StageRecipe, type Variable } from './schema.js';
+import { countWorkers, type Recipe, type StageRecipe } from './schema.js';
 import { findCycle } from './stage-graph.js';
+import { endsOf } from './variable.js';
 
 /** Names of models, splits and stages that nothing has, and stages that wait for each other. */
 export function checkReferences(root: unknown): readonly Problem[] {
@@ -112,8 +113,4 @@ function checkShortForm(loss: Extract<StageRecipe, { kind: 'distil' }>['loss'], 
     problems.push({ path: [...path, 'alpha'], at: 'value', text: `stages.${stage}.loss.alpha must be from 0 to 1` });
   }
   return problems;
-}
-
-function endsOf(variable: Variable): readonly number[] {
-  return typeof variable === 'number' ? [variable] : [variable.from, variable.to];
 }

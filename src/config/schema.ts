@@ -1,6 +1,7 @@
 /** The recipe: one schema for every way of running. Unknown keys are errors. Defaults are here and nowhere else. */
 
 import { z } from 'zod';
+import { type Variable, variableIn } from './variable.js';
 
 /** The engines, in the order in which `auto` tries them: the fastest first. */
 export const ENGINE_NAMES = ['tensorflow', 'wasm', 'cpu'] as const;
@@ -19,46 +20,6 @@ const name = z
 const positive = z.number().gt(0);
 const share = z.number().min(0).max(1);
 const wholeFromOne = z.int().min(1);
-
-/** The values that a number may have, both ends included unless `above` is given. */
-export interface NumberRange {
-  readonly min?: number | undefined;
-  /** More than this. */
-  readonly above?: number | undefined;
-  readonly max?: number | undefined;
-}
-
-/** A number within a range. */
-export function numberIn({ min, above, max }: NumberRange): z.ZodNumber {
-  let number = z.number();
-  if (min !== undefined) number = number.min(min);
-  if (above !== undefined) number = number.gt(above);
-  return max === undefined ? number : number.max(max);
-}
-
-/** A number within a range that is constant, or goes from one end to another over the stage; both ends are in the range. */
-export function variableIn(range: NumberRange): z.ZodType<Variable> {
-  const number = numberIn(range);
-  return z.union([
-    number,
-    z.strictObject({
-      schedule: z.enum(['constant', 'linear', 'cosine']),
-      from: number,
-      to: number,
-      /** Epochs until `to` is reached; the whole stage when left out. */
-      epochs: positive.optional(),
-    }),
-  ]);
-}
-/** A knob of a loss over the course of a stage. `linear` and `cosine` go from `from` to `to`, and stay there. */
-export type Variable =
-  | number
-  | {
-      readonly schedule: 'constant' | 'linear' | 'cosine';
-      readonly from: number;
-      readonly to: number;
-      readonly epochs?: number | undefined;
-    };
 
 const split = z.strictObject({
   /** Which files of the data set: those for training, or those for testing. */

@@ -4,7 +4,7 @@
  * Owns the types only; the arithmetic is in loss-method.ts.
  */
 
-import type { NumberRange, Variable } from '../config/schema.js';
+import type { NumberRange, Variable } from '../config/variable.js';
 import type { KnowledgeSpec } from '../tensor/knowledge.js';
 
 /** A number that may change over a stage. It reaches the arithmetic as a tf.Scalar. */

@@ -4,8 +4,8 @@
  */
 
 import { parse } from 'node:path';
-import type { TermRecipe, TrainingStage, Variable } from '../config/schema.js';
-import { type StageMoment, valueAt } from '../optim/schedule.js';
+import type { TermRecipe, TrainingStage } from '../config/schema.js';
+import { type StageMoment, type Variable, variableAt } from '../config/variable.js';
 import type { LossDeclaration, TermSettings } from './loss-declaration.js';
 
 export interface TermPlan {
@@ -84,10 +84,10 @@ export function knobName(key: string, knob: string): string {
 
 /** Every number of the loss that may change, at this moment of the stage; the names are always the same. */
 export function lossKnobsAt({ labels, terms }: LossPlan, moment: StageMoment): Readonly<Record<string, number>> {
-  const values: Record<string, number> = { [knobName(LABELS_KEY, 'weight')]: valueAt(labels.weight, moment) };
+  const values: Record<string, number> = { [knobName(LABELS_KEY, 'weight')]: variableAt(labels.weight, moment) };
   for (const { key, weight, knobs } of terms) {
-    values[knobName(key, 'weight')] = valueAt(weight, moment);
-    for (const [name, knob] of Object.entries(knobs)) values[knobName(key, name)] = valueAt(knob, moment);
+    values[knobName(key, 'weight')] = variableAt(weight, moment);
+    for (const [name, knob] of Object.entries(knobs)) values[knobName(key, name)] = variableAt(knob, moment);
   }
   return values;
 }

@@ -6,8 +6,8 @@
 
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
-import { variableIn } from '../config/schema.js';
 import { checkAs } from '../config/schema-problem.js';
+import { variableIn } from '../config/variable.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { type KnowledgeSpec, LOGITS_SPEC } from '../tensor/knowledge.js';
 import type { KnobDeclaration, LossDeclaration, LossTraits, TermNeeds, TermSettings } from './loss-declaration.js';

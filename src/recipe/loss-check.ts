@@ -6,7 +6,8 @@
 import { resolve } from 'node:path';
 import { suggest } from '../base/nearest.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from '../config/problem.js';
-import type { Recipe, StageRecipe, TermRecipe, Variable } from '../config/schema.js';
+import type { Recipe, StageRecipe, TermRecipe } from '../config/schema.js';
+import { endsOf } from '../config/variable.js';
 import { LOSSES } from '../losses/catalogue.js';
 import type { LossTraits } from '../losses/loss-declaration.js';
 import { checkTerm, completeTerm, nameOfTerm } from '../losses/term-check.js';
@@ -45,7 +46,7 @@ export class LossCheck {
       if (loss === null) continue;
       const add = (text: string) => problems.push({ path: ['stages', name, 'loss'], at: 'value', text: `stages.${name}.loss: ${text}` });
       const weights = [loss.labels.weight, ...loss.terms.map(({ weight }) => weight ?? 1)];
-      if (weights.every(isZero)) add('every weight is 0, so there is nothing to learn');
+      if (weights.every((weight) => endsOf(weight).every((end) => end === 0))) add('every weight is 0, so there is nothing to learn');
       if (stage.kind !== 'distil') continue;
       const named = await Promise.all(loss.terms.map((term) => this.#named(term, '')));
       if (named.every((one) => one !== null && 'traits' in one && !one.traits.takesOther)) {
@@ -107,9 +108,4 @@ function ofPackage(name: string): Named {
 /** The long form of a stage's loss; null where there is none. */
 function lossOf(stage: StageRecipe): Extract<Extract<StageRecipe, { kind: 'distil' }>['loss'], { terms: TermRecipe[] }> | null {
   return 'loss' in stage && 'terms' in stage.loss ? stage.loss : null;
-}
-
-function isZero(weight: Variable): boolean {
-  if (typeof weight === 'number') return weight === 0;
-  return weight.from === 0 && (weight.schedule === 'constant' || weight.to === 0);
 }
