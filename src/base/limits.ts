@@ -23,7 +23,13 @@ export const LIMITS = {
   nameLength: 64,
   /** Free text: error messages, reasons. */
   textLength: 2000,
-  /** Rows in one request for soft targets. */
+  /** Tensors of knowledge in one answer, each in a frame. More are several requests. */
+  specs: 16,
+  /** The name of a layer that is tapped. */
+  layerLength: 128,
+  /** Numbers that a reduction is told. */
+  reductionOptions: 8,
+  /** Rows in one request for knowledge. */
   rowsPerRequest: 4096,
   /** Ranges in one message. */
   ranges: 256,

@@ -158,6 +158,8 @@ const stage = z.discriminatedUnion('kind', [
     ...training,
     /** The stage whose model teaches. */
     teacher: name,
+    /** How the teacher's numbers travel: as they are, or in float16, half the bytes. */
+    wire: z.enum(['full', 'half']).default('full'),
     loss: lossForms(
       z.strictObject({
         temperature: variableIn({}).default(4),

@@ -30,6 +30,7 @@ export const ERROR_TABLE = {
   'install.failed': { retryable: false, exitCode: EXIT.failed, meaning: 'an install could not be carried to its end' },
   'trace.refused': { retryable: false, exitCode: EXIT.failed, meaning: 'a training step cannot be recorded as a graph' },
   'training.notFinite': { retryable: false, exitCode: EXIT.failed, meaning: 'a loss or parameter became NaN or infinite' },
+  'knowledge.beyondHalf': { retryable: false, exitCode: EXIT.failed, meaning: 'a number to be sent in float16 is more than that holds' },
   'checkpoint.damaged': { retryable: true, exitCode: EXIT.failed, meaning: 'a checkpoint does not match its manifest' },
   'checkpoint.missing': { retryable: false, exitCode: EXIT.usage, meaning: 'no usable checkpoint is there' },
   'checkpoint.unwritable': { retryable: true, exitCode: EXIT.failed, meaning: 'a checkpoint could not be written' },

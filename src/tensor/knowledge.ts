@@ -38,3 +38,16 @@ export function specKey(spec: KnowledgeSpec): string {
   const options = Object.entries(spec.reduce.options).sort(([a], [b]) => (a < b ? -1 : 1));
   return `tap ${spec.layer} (${[spec.reduce.name, ...options.map(([name, value]) => `${name}=${value}`)].join(' ')})`;
 }
+
+/** A text that is equal exactly for lists of specs that mean the same tensors in the same order. */
+export function specsKey(specs: readonly KnowledgeSpec[]): string {
+  return specs.map(specKey).join('\n');
+}
+
+/** Rows [from, to) of a tensor of knowledge: a copy, or the tensor itself where it has no others. */
+export function rowsOf(tensor: KnowledgeTensor, from: number, to: number): KnowledgeTensor {
+  const [rows = 0, ...shape] = tensor.shape;
+  if (from === 0 && to === rows) return tensor;
+  const row = tensor.data.length / rows;
+  return { shape: [to - from, ...shape], data: tensor.data.slice(from * row, to * row) };
+}

@@ -61,7 +61,7 @@ const ACTIONS: Readonly<Record<string, Action>> = {
   'no slots': (program) => program.resetSlots(),
   'predict 8': (program, batchOf) => program.predict(batchOf(8)[0].images, 8),
   'predict 13': (program, batchOf) => program.predict(batchOf(13)[0].images, 13),
-  'evaluate 3': (program, batchOf) => program.evaluate(batchOf(3)[0].images, batchOf(3)[0].labels, 3),
+  'evaluate 3': (program, batchOf) => program.evaluate(batchOf(3)[0].images, batchOf(3)[0].labels.classes, 3),
 };
 
 /** Runs the actions on both programs and compares what they answer and what they leave. */
