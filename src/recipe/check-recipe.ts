@@ -1,12 +1,15 @@
 /**
  * Everything that can be found wrong with a recipe before a process is started: its text, its data files (sizes and
- * headers), its models (each is built once).
+ * headers), its models (each is built once), and its losses with the layers that they tap (each term is computed once).
  */
 
+import { present } from '../base/assert.js';
 import { locateInRecipe } from '../config/load.js';
-import type { ModelRecipe, Recipe } from '../config/schema.js';
+import { formatPath, type Path } from '../config/problem.js';
+import type { ModelRecipe, Recipe, StageRecipe } from '../config/schema.js';
 import { type DataInfo, inspectData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
+import type { ShapeSource } from '../nn/knowledge-model.js';
 import { loadRecipe } from './load-recipe.js';
 
 export interface CheckedRecipe {
@@ -16,30 +19,68 @@ export interface CheckedRecipe {
   readonly parameters: Readonly<Record<string, number>>;
 }
 
-/** Loads and checks a recipe. Throws what loadRecipe, inspectData and buildModel throw; models with their line. */
+/** Loads and checks a recipe. Throws what loadRecipe, inspectData, buildModel and tryLoss throw; models and terms with their line. */
 export async function checkRecipe(file: string, set: readonly string[]): Promise<CheckedRecipe> {
   const recipe = await loadRecipe(file, { set });
   const data = await inspectData(recipe.data);
   const parameters: Record<string, number> = {};
+  const shapes: Record<string, ShapeSource> = {};
   for (const [name, model] of Object.entries(recipe.models)) {
-    try {
-      parameters[name] = await countParameters(model, data);
-    } catch (error) {
-      if (!(error instanceof StillhouseError) || error.details.file !== undefined) throw error;
-      const place = await locateInRecipe(file, ['models', name]);
-      throw new StillhouseError(error.code, `models.${name}: ${error.message}`, { file, ...place, cause: error });
-    }
+    const inspected = await placed({ file, path: ['models', name] }, () => inspectModel(model, data));
+    parameters[name] = inspected.parameters;
+    shapes[name] = inspected.shapes;
   }
+  for (const [name, stage] of Object.entries(recipe.stages)) await tryTerms(file, { recipe, name, stage, shapes });
   return { recipe, data, parameters };
 }
 
-async function countParameters(model: ModelRecipe, { height, width, channels, classes }: DataInfo): Promise<number> {
+interface InspectedModel {
+  readonly parameters: number;
+  readonly shapes: ShapeSource;
+}
+
+async function inspectModel(model: ModelRecipe, { height, width, channels, classes }: DataInfo): Promise<InspectedModel> {
   // Only here: tfjs takes half a second to load, and most mistakes are found before.
   const { openEngine } = await import('../engines/catalogue.js');
   const { buildModel } = await import('../nn/build.js');
+  const { shapeSourceOf } = await import('../nn/knowledge-model.js');
+  const { disposeModel } = await import('../nn/weights.js');
   await openEngine('cpu');
   const built = await buildModel(model, { inputShape: [height, width, channels], classes, seed: 1 });
-  const count = built.countParams();
-  built.dispose();
-  return count;
+  const inspected = { parameters: built.countParams(), shapes: shapeSourceOf(built) };
+  disposeModel(built);
+  return inspected;
+}
+
+interface StageCheck {
+  readonly recipe: Recipe;
+  readonly name: string;
+  readonly stage: StageRecipe;
+  /** Of each model. */
+  readonly shapes: Readonly<Record<string, ShapeSource>>;
+}
+
+/** Each term by itself, so that what is wrong has a line. */
+async function tryTerms(file: string, { recipe, name, stage, shapes }: StageCheck): Promise<void> {
+  if (!('loss' in stage) || !('terms' in stage.loss)) return;
+  const { tryLoss } = await import('../step/try-loss.js');
+  const { withoutLayers } = await import('../nn/knowledge-model.js');
+  const student = present(shapes[stage.model], `model ${stage.model}`);
+  const teacher = stage.kind === 'distil' ? recipe.stages[stage.teacher] : undefined;
+  const other = teacher !== undefined && 'model' in teacher ? present(shapes[teacher.model], 'model') : withoutLayers(student.classes);
+  for (const [i, term] of stage.loss.terms.entries()) {
+    const alone = { ...stage, loss: { labels: { weight: 0, smoothing: 0 }, terms: [term] } };
+    await placed({ file, path: ['stages', name, 'loss', 'terms', i] }, () => tryLoss(alone, { student, other, seed: 1 }));
+  }
+}
+
+/** Runs a check of a part of the recipe. An error that names no file of its own gets the line of that part. */
+async function placed<T>({ file, path }: { readonly file: string; readonly path: Path }, check: () => Promise<T>): Promise<T> {
+  try {
+    return await check();
+  } catch (error) {
+    if (!(error instanceof StillhouseError) || error.details.file !== undefined) throw error;
+    const place = await locateInRecipe(file, path);
+    throw new StillhouseError(error.code, `${formatPath(path)}: ${error.message}`, { file, ...place, cause: error });
+  }
 }
