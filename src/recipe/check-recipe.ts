@@ -3,14 +3,14 @@
  * headers), its models (each is built once), and its losses with the layers that they tap (each term is computed once).
  */
 
-import { present } from '../base/assert.js';
 import { locateInRecipe } from '../config/load.js';
 import { formatPath, type Path } from '../config/problem.js';
-import type { ModelRecipe, Recipe, StageRecipe } from '../config/schema.js';
+import type { ModelRecipe, Recipe } from '../config/schema.js';
 import { type DataInfo, inspectData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import type { ShapeSource } from '../nn/knowledge-model.js';
 import { loadRecipe } from './load-recipe.js';
+import { trialsOf } from './term-trial.js';
 
 export interface CheckedRecipe {
   readonly recipe: Recipe;
@@ -24,13 +24,16 @@ export async function checkRecipe(file: string, set: readonly string[]): Promise
   const recipe = await loadRecipe(file, { set });
   const data = await inspectData(recipe.data);
   const parameters: Record<string, number> = {};
-  const shapes: Record<string, ShapeSource> = {};
+  const shapes = new Map<string, ShapeSource>();
   for (const [name, model] of Object.entries(recipe.models)) {
     const inspected = await placed({ file, path: ['models', name] }, () => inspectModel(model, data));
     parameters[name] = inspected.parameters;
-    shapes[name] = inspected.shapes;
+    shapes.set(name, inspected.shapes);
   }
-  for (const [name, stage] of Object.entries(recipe.stages)) await tryTerms(file, { recipe, name, stage, shapes });
+  for (const [name, stage] of Object.entries(recipe.stages)) {
+    for (const { index, run } of trialsOf(stage, recipe, shapes))
+      await placed({ file, path: ['stages', name, 'loss', 'terms', index] }, run);
+  }
   return { recipe, data, parameters };
 }
 
@@ -50,28 +53,6 @@ async function inspectModel(model: ModelRecipe, { height, width, channels, class
   const inspected = { parameters: built.countParams(), shapes: shapeSourceOf(built) };
   disposeModel(built);
   return inspected;
-}
-
-interface StageCheck {
-  readonly recipe: Recipe;
-  readonly name: string;
-  readonly stage: StageRecipe;
-  /** Of each model. */
-  readonly shapes: Readonly<Record<string, ShapeSource>>;
-}
-
-/** Each term by itself, so that what is wrong has a line. */
-async function tryTerms(file: string, { recipe, name, stage, shapes }: StageCheck): Promise<void> {
-  if (!('loss' in stage) || !('terms' in stage.loss)) return;
-  const { tryLoss } = await import('../step/try-loss.js');
-  const { withoutLayers } = await import('../nn/knowledge-model.js');
-  const student = present(shapes[stage.model], `model ${stage.model}`);
-  const teacher = stage.kind === 'distil' ? recipe.stages[stage.teacher] : undefined;
-  const other = teacher !== undefined && 'model' in teacher ? present(shapes[teacher.model], 'model') : withoutLayers(student.classes);
-  for (const [i, term] of stage.loss.terms.entries()) {
-    const alone = { ...stage, loss: { labels: { weight: 0, smoothing: 0 }, terms: [term] } };
-    await placed({ file, path: ['stages', name, 'loss', 'terms', i] }, () => tryLoss(alone, { student, other, seed: 1 }));
-  }
 }
 
 /** Runs a check of a part of the recipe. An error that names no file of its own gets the line of that part. */

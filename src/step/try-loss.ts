@@ -19,8 +19,8 @@ import { joinTraining, type TrainingShapes } from './load-training.js';
 
 const SIZE = 2;
 
-/** Throws as joinTraining does, and `loss.invalid` where the loss cannot be computed, or has no gradient. */
-export async function tryLoss(stage: TrainingStage, shapes: TrainingShapes): Promise<void> {
+/** The loss, when it has been computed. Throws as joinTraining does, and `loss.invalid` where it cannot be, or has no gradient. */
+export async function tryLoss(stage: TrainingStage, shapes: TrainingShapes): Promise<StageLoss> {
   const { loss, otherShapes, seed } = await joinTraining(stage, shapes);
   const adapters = createAdapters(loss.adapters, seed);
   const random = new Prng(seed);
@@ -30,6 +30,7 @@ export async function tryLoss(stage: TrainingStage, shapes: TrainingShapes): Pro
   } finally {
     tf.dispose([...student, ...adapters]);
   }
+  return loss;
 }
 
 interface TrialTensors {
