@@ -6,8 +6,9 @@
 
 import { suggest } from '../base/nearest.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from './problem.js';
-import { countWorkers, type Recipe, type StageRecipe, type Variable } from './schema.js';
+import { countWorkers, type Recipe, type StageRecipe } from './schema.js';
 import { findCycle } from './stage-graph.js';
+import { endsOf } from './variable.js';
 
 /** Names of models, splits and stages that nothing has, and stages that wait for each other. */
 export function checkReferences(root: unknown): readonly Problem[] {
@@ -34,7 +35,7 @@ export function checkReferences(root: unknown): readonly Problem[] {
     const needs = valueAt(root, [...path, 'needs']);
     if (Array.isArray(needs)) for (const index of needs.keys()) expect([...path, 'needs', index], 'stage', stageNames);
   }
-  // A wrong name makes circles that are not there.
+  // A wrong name would show circles that are not there.
   if (problems.length > 0) return problems;
   const cycle = findCycle(new Map(stageNames.map((name) => [name, namedBy(entryOf(stages, name))])));
   if (cycle !== null) {
@@ -55,7 +56,7 @@ export function checkValues(recipe: Recipe): readonly Problem[] {
   return [...checkSplits(recipe.data), ...checkEngine(recipe), ...checkStages(recipe)];
 }
 
-/** bf16 is what traced steps compute in, and only one engine has those. Whether `auto` takes that one shows at run time. */
+/** Only traced steps compute in bf16, and only one engine has those. Whether `auto` takes that engine shows at run time. */
 function checkEngine({ engine: { trace, precision }, workers }: Recipe): readonly Problem[] {
   if (precision !== 'bf16') return [];
   const path = ['engine', 'precision'];
@@ -112,8 +113,4 @@ function checkShortForm(loss: Extract<StageRecipe, { kind: 'distil' }>['loss'], 
     problems.push({ path: [...path, 'alpha'], at: 'value', text: `stages.${stage}.loss.alpha must be from 0 to 1` });
   }
   return problems;
-}
-
-function endsOf(variable: Variable): readonly number[] {
-  return typeof variable === 'number' ? [variable] : [variable.from, variable.to];
 }

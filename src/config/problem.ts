@@ -1,4 +1,4 @@
-/** What can be wrong with a recipe, before it is known where in the file that is. */
+/** A problem of a recipe, before its place in the file is known; and paths through a recipe. */
 
 /** The way from the top of the recipe to a value: keys of maps, numbers of list entries. */
 export type Path = readonly (string | number)[];

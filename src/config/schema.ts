@@ -1,15 +1,16 @@
 /** The recipe: one schema for every way of running. Unknown keys are errors. Defaults are here and nowhere else. */
 
 import { z } from 'zod';
+import { type Variable, variableIn } from './variable.js';
 
 /** The engines, in the order in which `auto` tries them: the fastest first. */
 export const ENGINE_NAMES = ['tensorflow', 'wasm', 'cpu'] as const;
 export type EngineName = (typeof ENGINE_NAMES)[number];
 
-/** What may be asked for as an engine; `auto` takes the first that works. */
+/** The engines that a recipe may ask for; `auto` takes the first that works. */
 export const ENGINE_CHOICES = ['auto', ...ENGINE_NAMES] as const;
 
-/** What a worker may compute on. */
+/** The devices that a worker may compute on. */
 export const DEVICES = ['cpu'] as const;
 
 const name = z
@@ -19,46 +20,6 @@ const name = z
 const positive = z.number().gt(0);
 const share = z.number().min(0).max(1);
 const wholeFromOne = z.int().min(1);
-
-/** The values that a number may have, both ends included unless `above` is given. */
-export interface NumberRange {
-  readonly min?: number | undefined;
-  /** More than this. */
-  readonly above?: number | undefined;
-  readonly max?: number | undefined;
-}
-
-/** A number within a range. */
-export function numberIn({ min, above, max }: NumberRange): z.ZodNumber {
-  let number = z.number();
-  if (min !== undefined) number = number.min(min);
-  if (above !== undefined) number = number.gt(above);
-  return max === undefined ? number : number.max(max);
-}
-
-/** A number within a range that is constant, or goes from one end to another over the stage; both ends are in the range. */
-export function variableIn(range: NumberRange): z.ZodType<Variable> {
-  const number = numberIn(range);
-  return z.union([
-    number,
-    z.strictObject({
-      schedule: z.enum(['constant', 'linear', 'cosine']),
-      from: number,
-      to: number,
-      /** Epochs until `to` is reached; the whole stage when left out. */
-      epochs: positive.optional(),
-    }),
-  ]);
-}
-/** A knob of a loss over the course of a stage. `linear` and `cosine` go from `from` to `to`, and stay there. */
-export type Variable =
-  | number
-  | {
-      readonly schedule: 'constant' | 'linear' | 'cosine';
-      readonly from: number;
-      readonly to: number;
-      readonly epochs?: number | undefined;
-    };
 
 const split = z.strictObject({
   /** Which files of the data set: those for training, or those for testing. */
@@ -80,9 +41,9 @@ const data = z.strictObject({
 });
 
 const augment = z.strictObject({
-  /** Pad by so many pixels of zero (before normalising) on each side and crop back at random; 0: no crop. */
+  /** Pixels of zero (before normalising) that are put on each side before a random crop to the old size; 0: no crop. */
   cropPadding: z.int().min(0).max(64).default(0),
-  /** Mirror left and right, one time in two. */
+  /** Whether every other image, at random, is mirrored left to right. */
   flip: z.boolean().default(false),
 });
 
@@ -165,11 +126,11 @@ const term = z
 export interface TermRecipe {
   readonly loss?: string | undefined;
   readonly module?: string | undefined;
-  /** Absolute: no other term's weight changes with it. */
+  /** The weight is absolute: the other terms' weights do not change with it. */
   readonly weight?: Variable | undefined;
   /** Pairs of layers: the student's, the teacher's. */
   readonly taps?: readonly (readonly [string, string])[] | undefined;
-  /** Of the pairs, in their order. */
+  /** One weight for each pair, in their order. */
   readonly weights?: readonly number[] | undefined;
   /** A knob (a Variable) or a constant (a number) of the loss. */
   readonly [name: string]: unknown;
@@ -215,7 +176,7 @@ const stage = z.discriminatedUnion('kind', [
 const engine = z.strictObject({
   /** Whether steps are recorded and run as graphs, where the engine can do that; else they run op by op. */
   trace: z.enum(['auto', 'off']).default('auto'),
-  /** Of convolutions and matrix products in traced steps; parameters, losses and statistics are always fp32. */
+  /** The precision of convolutions and matrix products in traced steps; parameters, losses and statistics are always fp32. */
   precision: z.enum(['fp32', 'bf16']).default('fp32'),
 });
 export type EngineRecipe = z.infer<typeof engine>;
@@ -233,7 +194,7 @@ const place = z.strictObject({
 const workersOfRole = (least: 0 | 1) => z.union([z.int().min(least).max(64), z.array(place).min(least).max(64)]);
 export type WorkersOfRole = z.infer<ReturnType<typeof workersOfRole>>;
 
-/** How many there are. */
+/** The number of workers of a role. */
 export function countWorkers(workers: WorkersOfRole): number {
   return typeof workers === 'number' ? workers : workers.length;
 }
@@ -251,10 +212,10 @@ export const recipeSchema = z.strictObject({
   engine: engine.default({ trace: 'auto', precision: 'fp32' }),
   workers: z
     .strictObject({
-      /** Those that `run` starts on this machine. Stages wait until the first of each role they need is there. */
+      /** The students that `run` starts on this machine. A stage waits until one worker of each role that it needs is there. */
       students: workersOfRole(1).default(1),
       teachers: workersOfRole(0).default(1),
-      /** Of each worker that `run` starts. `auto`: the cores of the machine are divided among them. */
+      /** The threads of each worker that `run` starts. `auto`: the cores of the machine are divided among them. */
       threads: z.union([z.literal('auto'), threads]).default('auto'),
       engine: z.enum(ENGINE_CHOICES).default('auto'),
       /** How often `run` starts a dead worker again. */

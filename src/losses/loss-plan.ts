@@ -4,8 +4,8 @@
  */
 
 import { parse } from 'node:path';
-import type { TermRecipe, TrainingStage, Variable } from '../config/schema.js';
-import { type StageMoment, valueAt } from '../optim/schedule.js';
+import type { TermRecipe, TrainingStage } from '../config/schema.js';
+import { type StageMoment, type Variable, variableAt } from '../config/variable.js';
 import type { LossDeclaration, TermSettings } from './loss-declaration.js';
 
 export interface TermPlan {
@@ -27,7 +27,7 @@ export interface LongForm {
   readonly terms: readonly TermRecipe[];
 }
 
-/** (1 - alpha) labels + alpha hinton, where the recipe has the short form. */
+/** The short form of a distil stage becomes (1 - alpha) labels + alpha hinton; that of a train stage, the labels alone. */
 export function longForm({ kind, loss }: Pick<TrainingStage, 'kind' | 'loss'>): LongForm {
   if ('terms' in loss) return { labels: loss.labels, terms: loss.terms };
   if (kind === 'train' || !('alpha' in loss)) return { labels: { weight: 1, smoothing: loss.labelSmoothing }, terms: [] };
@@ -38,12 +38,12 @@ export function longForm({ kind, loss }: Pick<TrainingStage, 'kind' | 'loss'>): 
   };
 }
 
-/** 1 - alpha at every moment: every schedule is a weighted mean of its two ends, so that of 1 - alpha is one of theirs. */
+/** 1 - alpha at every moment. A schedule is a weighted mean of its two ends, so the ends of 1 - alpha have the same schedule. */
 function complementOf(alpha: Variable): Variable {
   return typeof alpha === 'number' ? 1 - alpha : { ...alpha, from: 1 - alpha.from, to: 1 - alpha.to };
 }
 
-/** The plan of one term of the recipe, which its declaration has been held against (term-check.ts). */
+/** The plan of one term of the recipe. The term has passed term-check.ts. */
 export function planTerm(term: TermRecipe, declaration: LossDeclaration, key: string): TermPlan {
   const taps = term.taps ?? [];
   const knobs = Object.entries(declaration.knobs).map(([name, knob]) => [name, (term[name] as Variable | undefined) ?? knob.default]);
@@ -84,10 +84,10 @@ export function knobName(key: string, knob: string): string {
 
 /** Every number of the loss that may change, at this moment of the stage; the names are always the same. */
 export function lossKnobsAt({ labels, terms }: LossPlan, moment: StageMoment): Readonly<Record<string, number>> {
-  const values: Record<string, number> = { [knobName(LABELS_KEY, 'weight')]: valueAt(labels.weight, moment) };
+  const values: Record<string, number> = { [knobName(LABELS_KEY, 'weight')]: variableAt(labels.weight, moment) };
   for (const { key, weight, knobs } of terms) {
-    values[knobName(key, 'weight')] = valueAt(weight, moment);
-    for (const [name, knob] of Object.entries(knobs)) values[knobName(key, name)] = valueAt(knob, moment);
+    values[knobName(key, 'weight')] = variableAt(weight, moment);
+    for (const [name, knob] of Object.entries(knobs)) values[knobName(key, name)] = variableAt(knob, moment);
   }
   return values;
 }

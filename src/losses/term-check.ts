@@ -5,8 +5,9 @@
 
 import { z } from 'zod';
 import { entryOf, formatPath, type Path, type Problem } from '../config/problem.js';
-import { numberIn, type TermRecipe, variableIn } from '../config/schema.js';
+import type { TermRecipe } from '../config/schema.js';
 import { checkAs } from '../config/schema-problem.js';
+import { numberIn, variableIn } from '../config/variable.js';
 import type { LossTraits } from './loss-declaration.js';
 
 /** Every key of a term that is none of its knobs or constants. */

@@ -6,13 +6,14 @@
 import { resolve } from 'node:path';
 import { suggest } from '../base/nearest.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from '../config/problem.js';
-import type { Recipe, StageRecipe, TermRecipe, Variable } from '../config/schema.js';
+import type { Recipe, StageRecipe, TermRecipe } from '../config/schema.js';
+import { endsOf } from '../config/variable.js';
 import { LOSSES } from '../losses/catalogue.js';
 import type { LossTraits } from '../losses/loss-declaration.js';
 import { checkTerm, completeTerm, nameOfTerm } from '../losses/term-check.js';
 import { type DeclarationAnswer, readDeclaration } from './declaration/read-declaration.js';
 
-/** What a term names: a loss, or nothing that can be used. */
+/** The loss that a term names, or why it cannot be used. */
 type Named = { readonly traits: LossTraits } | { readonly key: 'loss' | 'module'; readonly text: string };
 
 /** The checks of one recipe. */
@@ -37,7 +38,7 @@ export class LossCheck {
     return { ...recipe, stages: Object.fromEntries(await Promise.all(stages)) };
   }
 
-  /** Terms that are right by themselves, and make no loss together. Of a recipe that is complete. */
+  /** The stages of a complete recipe whose terms are right by themselves, and make no loss together. */
   async checkStages(recipe: Recipe): Promise<readonly Problem[]> {
     const problems: Problem[] = [];
     for (const [name, stage] of Object.entries(recipe.stages)) {
@@ -45,7 +46,7 @@ export class LossCheck {
       if (loss === null) continue;
       const add = (text: string) => problems.push({ path: ['stages', name, 'loss'], at: 'value', text: `stages.${name}.loss: ${text}` });
       const weights = [loss.labels.weight, ...loss.terms.map(({ weight }) => weight ?? 1)];
-      if (weights.every(isZero)) add('every weight is 0, so there is nothing to learn');
+      if (weights.every((weight) => endsOf(weight).every((end) => end === 0))) add('every weight is 0, so there is nothing to learn');
       if (stage.kind !== 'distil') continue;
       const named = await Promise.all(loss.terms.map((term) => this.#named(term, '')));
       if (named.every((one) => one !== null && 'traits' in one && !one.traits.takesOther)) {
@@ -67,8 +68,8 @@ export class LossCheck {
     }
     const problems = [...checkTerm(term, named.traits, path)];
     if (kind === 'train' && named.traits.takesOther) {
-      const text = `${formatPath(path)}: the loss ${nameOfTerm(term)} learns from a teacher, and a train stage has none; make it a distil stage`;
-      problems.push({ path, at: 'value', text });
+      const what = `the loss ${nameOfTerm(term)} learns from a teacher, and a train stage has none; make it a distil stage`;
+      problems.push({ path, at: 'value', text: `${formatPath(path)}: ${what}` });
     }
     return problems;
   }
@@ -107,9 +108,4 @@ function ofPackage(name: string): Named {
 /** The long form of a stage's loss; null where there is none. */
 function lossOf(stage: StageRecipe): Extract<Extract<StageRecipe, { kind: 'distil' }>['loss'], { terms: TermRecipe[] }> | null {
   return 'loss' in stage && 'terms' in stage.loss ? stage.loss : null;
-}
-
-function isZero(weight: Variable): boolean {
-  if (typeof weight === 'number') return weight === 0;
-  return weight.from === 0 && (weight.schedule === 'constant' || weight.to === 0);
 }

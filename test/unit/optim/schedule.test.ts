@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ScheduleRecipe, TrainingStage, Variable } from '../../../src/config/schema.js';
-import { rateAt, valueAt } from '../../../src/optim/schedule.js';
+import type { ScheduleRecipe, TrainingStage } from '../../../src/config/schema.js';
+import { rateAt } from '../../../src/optim/schedule.js';
 
 function stageWith(schedule: ScheduleRecipe, epochs = 10): Pick<TrainingStage, 'optimizer' | 'schedule' | 'epochs'> {
   return { epochs, schedule, optimizer: { name: 'sgd', rate: 0.4, momentum: 0, nesterov: false, weightDecay: 0, decayAll: false } };
@@ -52,39 +52,5 @@ describe('rateAt, 1,000 samples an epoch, 10 epochs, rate .4', () => {
         return rate >= 0 && rate <= 0.4 + 1e-12;
       }),
     );
-  });
-});
-
-describe('valueAt', () => {
-  test.each([
-    [4, 0.3, 4],
-    [{ schedule: 'constant', from: 4, to: 1 }, 0.7, 4],
-    [{ schedule: 'linear', from: 4, to: 1 }, 0, 4],
-    [{ schedule: 'linear', from: 4, to: 1 }, 0.5, 2.5],
-    [{ schedule: 'linear', from: 4, to: 1 }, 1.2, 1],
-    [{ schedule: 'cosine', from: 0, to: 1 }, 0, 0],
-    [{ schedule: 'cosine', from: 0, to: 1 }, 0.25, (1 - Math.SQRT1_2) / 2],
-    [{ schedule: 'cosine', from: 0, to: 1 }, 0.5, 0.5],
-    [{ schedule: 'cosine', from: 0, to: 1 }, 1, 1],
-    [{ schedule: 'cosine', from: 2, to: 1 }, -1, 2],
-  ] as [Variable, number, number][])('%j at %f is %f', (variable, fraction, expected) => {
-    expect(valueAt(variable, { epoch: 30 * fraction, epochs: 30 })).toBeCloseTo(expected, 12);
-  });
-
-  test.each([
-    [0, 0],
-    [5, 0.25],
-    [12.5, 0.625],
-    [20, 1],
-    [29, 1],
-  ])("a schedule in epochs, DKD's min(epoch / 20, 1), at epoch %f is %f, however long the stage", (epoch, expected) => {
-    for (const epochs of [10, 30, 240]) {
-      expect(valueAt({ schedule: 'linear', from: 0, to: 1, epochs: 20 }, { epoch, epochs })).toBeCloseTo(expected, 12);
-    }
-  });
-
-  test('a schedule of a part of an epoch', () => {
-    const variable: Variable = { schedule: 'cosine', from: 1, to: 3, epochs: 0.5 };
-    expect([0, 0.25, 0.5, 1].map((epoch) => valueAt(variable, { epoch, epochs: 4 }))).toEqual([1, expect.closeTo(2, 12), 3, 3]);
   });
 });
