@@ -1,4 +1,4 @@
-/** Terms of every kind in one run of processes: logits, reduced maps, and a user's module with maps as they are and an adapter. */
+/** Terms of every kind in one run of processes: logits, reduced maps, and a user's module with maps as they are and an adapter; all in float16. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -40,7 +40,7 @@ test('they train together, and only the student is exported', async () => {
       { module: 'hint.mjs', taps, weight: 0.5 },
     ],
   };
-  const stages = { ...recipe.stages, student: { ...recipe.stages.student, loss }, out: { kind: 'export', of: 'student' } };
+  const stages = { ...recipe.stages, student: { ...recipe.stages.student, wire: 'half', loss }, out: { kind: 'export', of: 'student' } };
   const cli = room.start('run', room.recipe({ ...recipe, stages }), '--out', room.runs, '--json');
   expect(await cli.exit(), cli.stderr).toBe(0);
 
