@@ -21,6 +21,12 @@ export interface EngineEnvironmentOptions {
  */
 const HUGE_PAGES = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' };
 
+/**
+ * TensorFlow's own choice is to leave oneDNN off on processors without AVX512_VNNI, AVX512_BF16 or AMX. With it a KD step of
+ * ResNet-56 and ResNet-20 ran twice as fast on an AMD EPYC with AVX2.
+ */
+const FAST_OPERATIONS = { TF_ENABLE_ONEDNN_OPTS: '1' };
+
 /** What libtensorflow says of itself whenever it is loaded, whatever the level of its log: no news to anybody. */
 export const NATIVE_GREETING = /^WARNING: All log messages before absl::InitializeLog|^I\d{4} .*oneDNN custom operations are on/;
 
@@ -34,7 +40,7 @@ export function engineEnvironment({ threads, processor = '', inherited }: Engine
     OMP_NUM_THREADS: count,
     // Warnings and errors; else every start prints what the processor can do.
     TF_CPP_MIN_LOG_LEVEL: inherited.TF_CPP_MIN_LOG_LEVEL ?? '2',
-    ...withoutThoseOf(inherited, { ...HUGE_PAGES, ...bfloat16Support(processor).environment }),
+    ...withoutThoseOf(inherited, { ...HUGE_PAGES, ...FAST_OPERATIONS, ...bfloat16Support(processor).environment }),
   };
 }
 
