@@ -6,7 +6,7 @@ import { type Import, type ImportGraph, reachable, readImportGraph } from '../su
 let graph: ImportGraph;
 beforeAll(async () => {
   graph = await readImportGraph();
-}, 60_000);
+});
 
 interface Rule {
   readonly name: string;

@@ -13,6 +13,7 @@ import type { Dialer, DialOptions } from '../../src/transport/transport.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
 import { auditRun } from '../support/audit.js';
 import { hostileControl, hostileData, sendAll, strangersTo } from '../support/hostile-peer.js';
+import { WAIT_MS } from '../support/run-process.js';
 import { logged, loggedOnce, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 import { smallRecipe } from '../support/small-recipe.js';
@@ -70,7 +71,7 @@ async function dial(
   onTestFinished(() => dialer.close());
   const answer = <T>(find: (frames: Frames) => T | undefined): Promise<T> =>
     new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${options.endpoint} did not answer`)), 20_000);
+      const timer = setTimeout(() => reject(new Error(`${options.endpoint} did not answer`)), WAIT_MS);
       look = () => {
         for (const frames of seen.splice(0)) {
           const found = find(frames);

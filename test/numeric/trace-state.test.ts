@@ -102,7 +102,7 @@ describeTensorflow('the state moves unseen', () => {
     ['sgd with momentum, distilling', distilStage({ optimizer: OPTIMIZERS['sgd with momentum']! })],
     ['adam, distilling', distilStage({ optimizer: OPTIMIZERS.adam! })],
   ];
-  test.each(stages)('%s', { timeout: 120_000 }, (_, stage) => {
+  test.each(stages)('%s', (_, stage) => {
     const pair = openPair({ build: () => normModel(INPUT_SHAPE, CLASSES, 1), stage });
     const taught = stage.kind === 'distil';
     // Each size and form is traced when it comes up for the third time, in the middle of other work.

@@ -77,7 +77,7 @@ describe('remove', () => {
   });
 });
 
-describe('with pip and a compiler', { timeout: 60_000 }, () => {
+describe('with pip and a compiler', () => {
   beforeEach(async (context) => {
     const faults = [await findPip(process.env), await findCompiler(process.env)].flatMap((found) =>
       'fault' in found ? [found.fault] : [],

@@ -9,8 +9,10 @@ import { type RunEnd, supervise } from '../../../src/cli/supervisor.js';
 import { hasCode } from '../../../src/errors/stillhouse-error.js';
 
 const MODULES = { coordinator: '../test/support/process/fake-coordinator.mjs', worker: '../test/support/process/fake-worker.mjs' };
-/** Delays are so much shorter here: what waits for seconds waits for moments. */
+/** Delays are so much shorter here: what waits for seconds waits for moments. Not where something must come before a delay is over. */
 const HASTE = 50;
+/** Ends a wait in vain; a loaded machine takes seconds to start a process. */
+const WAIT = { timeout: 60_000, interval: 5 };
 
 interface Supervised {
   readonly end: Promise<RunEnd>;
@@ -50,7 +52,7 @@ function start(recipe: string, workers: readonly string[] = [], haste = HASTE): 
     end,
     told,
     killCoordinator,
-    until: (text) => vi.waitUntil(() => told.some((line) => line.includes(text)), { timeout: 10_000, interval: 5 }),
+    until: (text) => vi.waitUntil(() => told.some((line) => line.includes(text)), WAIT),
   };
 }
 
@@ -79,7 +81,7 @@ describe('a signal', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const)('%s stops the run gracefully', async (signal, code) => {
-    const { end, until } = start('hang', ['student-1']);
+    const { end, until } = start('hang', ['student-1'], 1);
     await until('listening');
     process.emit(signal, signal);
     expect(await end).toMatchObject({ code, summary: { engine: 'cpu' }, isResumable: true });
@@ -96,7 +98,7 @@ describe('a signal', () => {
   });
 
   test('that a launcher passes on as well is still one wish', async () => {
-    const { end, until } = start('hang', ['student-1']);
+    const { end, until } = start('hang', ['student-1'], 1);
     await until('listening');
     process.emit('SIGINT', 'SIGINT');
     process.emit('SIGINT', 'SIGINT');
@@ -141,7 +143,7 @@ describe('no engine outlives the run', () => {
   test('that is killed by a second signal', async () => {
     const { name, isUp, isAlive } = busyWorker();
     const { end, until } = start('stubborn', [name], 1);
-    await vi.waitUntil(isUp);
+    await vi.waitUntil(isUp, WAIT);
     process.emit('SIGINT', 'SIGINT');
     await until('once more to stop at once');
     process.emit('SIGINT', 'SIGINT');
@@ -152,7 +154,7 @@ describe('no engine outlives the run', () => {
   test('whose coordinator is killed', async () => {
     const { name, isUp, isAlive } = busyWorker();
     const { end, killCoordinator } = start('hang', [name], 1);
-    await vi.waitUntil(isUp);
+    await vi.waitUntil(isUp, WAIT);
     killCoordinator();
     expect((await end).code).toBe(75);
     expect(isAlive()).toBe(false);

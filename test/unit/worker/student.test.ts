@@ -7,6 +7,9 @@ import type { Base, Contributor } from '../../../src/protocol/control.js';
 import type { Range } from '../../../src/protocol/field.js';
 import { EngineRoom, INITIAL, TERM, type TestEngine } from './engine-room.js';
 
+/** Ends a request in vain, on a loaded machine too. */
+const PATIENT_MS = 60_000;
+
 let room: EngineRoom;
 beforeEach(async () => {
   room = await new EngineRoom().open({
@@ -18,7 +21,11 @@ afterEach(() => room.close());
 
 async function arenaOf(engine: TestEngine, round: number): Promise<{ arena: Float32Array; ranges: readonly Range[]; samples: number }> {
   const client = await room.client(engine);
-  const { header, tensors } = await client.request({ type: 'arena.get', term: TERM, stage: 'plain', round: asRoundId(round) }, [], 5_000);
+  const { header, tensors } = await client.request(
+    { type: 'arena.get', term: TERM, stage: 'plain', round: asRoundId(round) },
+    [],
+    PATIENT_MS,
+  );
   return { arena: tensors[0]?.data as Float32Array, ranges: header.ranges, samples: header.samples };
 }
 
@@ -95,7 +102,7 @@ describe('a student alone', () => {
     expect(failed.message).toMatch(/stage hot, round 1: .*step \d of 5/);
     const client = await room.client(student);
     const body = { type: 'arena.get', term: TERM, stage: 'hot', round: asRoundId(1) } as const;
-    await expect(client.request(body, [], 5_000)).rejects.toMatchObject({ reason: 'not-ready' });
+    await expect(client.request(body, [], PATIENT_MS)).rejects.toMatchObject({ reason: 'not-ready' });
   });
 
   test('an abandoned round leaves the committed state and drops the arena', async () => {
@@ -307,7 +314,7 @@ describe('three students', () => {
     const state = { type: 'state.get', term: TERM, stage: 'plain', round: 1, hash: 'a'.repeat(64) } as const;
     const samples = { name: 'samples', dtype: 'int32', shape: [1], data: Int32Array.of(0) } as const;
     const ask = (body: Parameters<typeof client.request>[0], tensors: readonly (typeof samples)[] = []) =>
-      client.request(body, tensors, 5_000);
+      client.request(body, tensors, PATIENT_MS);
     await expect(ask({ ...arena, round: asRoundId(2) })).rejects.toMatchObject({ reason: 'wrong-round' });
     await expect(ask({ ...arena, stage: 'large' })).rejects.toMatchObject({ reason: 'wrong-stage' });
     await expect(ask({ ...arena, term: (TERM - 1) as typeof TERM })).rejects.toMatchObject({ reason: 'old-term' });

@@ -9,6 +9,9 @@ import { buildEagerStep } from '../../../src/step/eager-step.js';
 import { initialSeed } from '../../../worker/kit/view.js';
 import { EngineRoom, INITIAL, TERM, type TestEngine } from './engine-room.js';
 
+/** Ends a request in vain, on a loaded machine too. */
+const PATIENT_MS = 60_000;
+
 let room: EngineRoom;
 beforeEach(async () => {
   room = await new EngineRoom().open();
@@ -43,7 +46,7 @@ interface Question {
 
 async function targets(client: DataClient, { samples, epoch = 0, stage = 'taught', term = TERM }: Question): Promise<Float32Array> {
   const tensor = { name: 'samples', dtype: 'int32', shape: [samples.length], data: Int32Array.from(samples) } as const;
-  const { tensors } = await client.request({ type: 'targets.get', term, stage, epoch }, [tensor], 10_000);
+  const { tensors } = await client.request({ type: 'targets.get', term, stage, epoch }, [tensor], PATIENT_MS);
   expect(tensors[0]?.shape).toEqual([samples.length, 10]);
   return tensors[0]?.data as Float32Array;
 }
@@ -97,7 +100,7 @@ describe('a teacher', () => {
     await expect(targets(client, { samples: new Array<number>(257).fill(3) })).rejects.toMatchObject({ reason: 'too-large' });
     await expect(targets(client, { samples: [] })).rejects.toMatchObject({ reason: 'invalid-message' });
     const arena = { type: 'arena.get', term: TERM, stage: 'taught', round: asRoundId(1) } as const;
-    await expect(client.request(arena, [], 10_000)).rejects.toMatchObject({ reason: 'invalid-message' });
+    await expect(client.request(arena, [], PATIENT_MS)).rejects.toMatchObject({ reason: 'invalid-message' });
   });
 
   test('a checkpoint that cannot be loaded is reported', async () => {

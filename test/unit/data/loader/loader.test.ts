@@ -249,7 +249,7 @@ describe('the end', () => {
 
   test('a loader that nobody closed does not keep its process alive, but one that is waited for does', async () => {
     const script = join(packageFolder, 'test/support/process/idle-loader.mjs');
-    const { stdout } = await promisify(execFile)(process.execPath, [script, compiledLoader().href], { timeout: 20_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, [script, compiledLoader().href], { timeout: 60_000 });
     expect(stdout).toBe('ready\n');
   });
 });
