@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
-import { describe, expect, test } from 'vitest';
+import { describe, test } from 'vitest';
 import type { Frames } from '../../../src/protocol/frames.js';
 import { DECODERS, expectHarmless, expectRefused } from '../../support/frame-decoder.js';
 import { COORDINATOR_MESSAGES, WORKER_MESSAGES } from '../../support/message-sample.js';
@@ -19,15 +19,13 @@ describe('valid frames, damaged', () => {
   });
 
   // By its own decoder alone: one bit does not make a message of another kind.
-  test('with every bit of the header flipped', () => {
-    for (const decoder of DECODERS) {
-      for (const [header, ...rest] of decoder.valid) {
-        const damaged = Uint8Array.from(header!);
-        for (let bit = 0; bit < damaged.length * 8; bit++) {
-          damaged[bit >> 3]! ^= 1 << (bit & 7);
-          expectHarmless([damaged, ...rest], [decoder]);
-          damaged[bit >> 3]! ^= 1 << (bit & 7);
-        }
+  test.each(DECODERS)('with every bit of the header flipped: $decode.name', (decoder) => {
+    for (const [header, ...rest] of decoder.valid) {
+      const damaged = Uint8Array.from(header!);
+      for (let bit = 0; bit < damaged.length * 8; bit++) {
+        damaged[bit >> 3]! ^= 1 << (bit & 7);
+        expectHarmless([damaged, ...rest], [decoder]);
+        damaged[bit >> 3]! ^= 1 << (bit & 7);
       }
     }
   });
