@@ -7,12 +7,12 @@
  */
 
 import type { BatchView } from '../batch.js';
-import type { Split } from '../split.js';
+import type { SampleSource } from '../sample-source.js';
 import { JOB_STATE, JOBS, type LoaderMemory, stateIndex, writeJob } from './ring.js';
 import { RowRing } from './row-ring.js';
 
 export interface BatchRequest {
-  readonly split: Split;
+  readonly split: SampleSource;
   readonly view: BatchView;
   /** [B], indices within the split. */
   readonly samples: Int32Array;

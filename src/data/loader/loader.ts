@@ -14,7 +14,7 @@ import { Worker } from 'node:worker_threads';
 import { assert, InvariantError } from '../../base/assert.js';
 import { messageOf } from '../../errors/stillhouse-error.js';
 import type { BatchArrays } from '../batch.js';
-import type { ImageShape, Split } from '../split.js';
+import type { ImageShape, SampleSource } from '../sample-source.js';
 import { type BatchRequest, JobQueue, type QueueEntry } from './job-queue.js';
 import { createMemory, IS_AWAITED, type LoaderMemory } from './ring.js';
 import type { LoaderSource, ThreadStart } from './thread-messages.js';
@@ -111,7 +111,7 @@ class ThreadLoader implements Loader {
   readonly #memory: LoaderMemory;
   readonly #queue: JobQueue;
   readonly #threads: readonly Worker[];
-  readonly #sources: { readonly split: Split; readonly key: string }[] = [];
+  readonly #sources: { readonly split: SampleSource; readonly key: string }[] = [];
   #waiters: Waiter[] = [];
   #waits = 0;
   /** Nothing becomes ready any more. */
@@ -233,8 +233,7 @@ class ThreadLoader implements Loader {
     if (known >= 0) return known;
     const number = this.#sources.length;
     this.#sources.push({ split, key });
-    const { label: _, ...parts } = split;
-    const source: LoaderSource = { number, split: parts, view: { seed, augment, normalise } };
+    const source: LoaderSource = { number, store: split.store, view: { seed, augment, normalise } };
     for (const thread of this.#threads) thread.postMessage(source);
     return number;
   }

@@ -1,7 +1,7 @@
 /** What the loader tells its threads by message, as it happens rarely. Batches are asked for in shared memory (ring.ts). */
 
 import type { BatchView } from '../batch.js';
-import type { SplitParts } from '../split.js';
+import type { SampleStore } from '../sample-source.js';
 import type { LoaderMemory } from './ring.js';
 
 /** What a thread begins with. */
@@ -12,7 +12,7 @@ export interface ThreadStart {
 /** Where samples come from and how they are shown, except for the epoch. Sent to every thread before the first job that names it. */
 export interface LoaderSource {
   readonly number: number;
-  /** Its pixels and labels are shared, not copied. */
-  readonly split: SplitParts;
+  /** Sent once: what lies in shared memory is not copied. */
+  readonly store: SampleStore;
   readonly view: Omit<BatchView, 'epoch'>;
 }
