@@ -1,18 +1,15 @@
 /**
- * From the data section of a recipe to samples: where its files lie, what they hold, its splits and their fingerprints.
- * Formats are in catalogue.ts; this file only knows what is the same for all.
+ * From the data section of a recipe to samples: what its files hold, its splits and their fingerprints. This file knows
+ * what is the same for all formats, and no format.
  */
 
-import { join } from 'node:path';
 import { assert, present } from '../base/assert.js';
-import { suggest } from '../base/nearest.js';
 import type { DataRecipe, SplitRecipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import { packageFolder } from '../process/package-folder.js';
-import { BUILTIN_SETS, FORMATS } from './catalogue.js';
+import { formatOf, partsOf, sourceOf } from './data-location.js';
 import { fingerprintOf } from './fingerprint.js';
 import { FingerprintCache, fingerprintKey } from './fingerprint-cache.js';
-import type { DataFile, DataFormat, ImagePart, PartSource, PartSummary } from './format.js';
+import type { DataFile, PartSummary } from './format.js';
 import { cutImages, residentSource, type SplitRange } from './resident-source.js';
 import type { ImageShape, SampleSource } from './sample-source.js';
 
@@ -87,7 +84,7 @@ export async function verifyData(recipe: DataRecipe, cache = new FingerprintCach
  */
 export async function loadSplit(recipe: DataRecipe, name: string): Promise<SampleSource> {
   const split = splitNamed(recipe, name);
-  const part: ImagePart = await formatOf(recipe).read(sourceOf(recipe, split.part));
+  const part = await formatOf(recipe).read(sourceOf(recipe, split.part));
   checkNormalise(recipe, part.channels);
   return residentSource(part, rangeOf(name, split, part.count));
 }
@@ -131,50 +128,6 @@ function splitNamed(recipe: DataRecipe, name: string): SplitRecipe {
   const split = recipe.splits[name];
   assert(split !== undefined, `the recipe has no split ${name}`);
   return split;
-}
-
-/** The parts that the splits use, in the format's order. Those that it does not have come first. */
-function partsOf(recipe: DataRecipe): string[] {
-  const used = new Set(Object.values(recipe.splits).map(({ part }) => part));
-  const { parts } = formatOf(recipe);
-  return [...used].sort((a, b) => parts.indexOf(a) - parts.indexOf(b));
-}
-
-/** Throws recipe.invalid when there is no such format: src/recipe says so with its place, where the recipe is a file. */
-function formatOf({ format: name }: DataRecipe): DataFormat {
-  const format = FORMATS.get(name);
-  if (format !== undefined) return format;
-  throw new StillhouseError('recipe.invalid', `data.format: there is no ${name}${suggest(name, [...FORMATS.keys()])}`);
-}
-
-function sourceOf(recipe: DataRecipe, part: string): PartSource {
-  const { format, labels } = recipe;
-  const { labelSets, parts } = formatOf(recipe);
-  if (!labelSets.includes(labels)) {
-    throw new StillhouseError('recipe.invalid', `data.labels: ${labels} is not for ${format}`, { hint: `It has ${labelSets.join(', ')}` });
-  }
-  if (!parts.includes(part)) {
-    throw new StillhouseError('recipe.invalid', `data.splits: ${format} has no part ${part}`, { hint: `It has ${parts.join(', ')}` });
-  }
-  const folder = recipe.path.startsWith('builtin:') ? builtinFolder(recipe, part) : recipe.path;
-  return { folder, part, labels };
-}
-
-function builtinFolder({ path, format }: DataRecipe, part: string): string {
-  const set = BUILTIN_SETS.get(path);
-  if (set === undefined) {
-    throw new StillhouseError('recipe.invalid', `data.path: there is no ${path}`, {
-      hint: `There is ${[...BUILTIN_SETS.keys()].join(', ')}`,
-    });
-  }
-  if (set.format !== format) {
-    throw new StillhouseError('recipe.invalid', `data.format: ${path} is not ${format}`, { hint: `Write format: ${set.format}` });
-  }
-  if (!set.parts.includes(part)) {
-    const hint = `Make every split from part: ${set.parts.join(' or ')}, or set data.path to a folder with the whole data set`;
-    throw new StillhouseError('data.missing', `${path} has no part ${part}`, { hint });
-  }
-  return join(packageFolder, set.folder);
 }
 
 /** The split's samples as [from, to). */

@@ -140,6 +140,13 @@ describe('a recipe that the files do not fit', () => {
     ['an unknown built-in set', { path: 'builtin:mnist' }, 'recipe.invalid', /no builtin:mnist.*There is builtin:fashion-mnist/],
     ['the wrong format of a built-in set', { format: 'cifar10' }, 'recipe.invalid', /is not cifar10.*format: idx/],
     ['a part that is not in the package', { splits: { a: { part: 'train', from: 0 } } }, 'data.missing', /has no part train.*part: test/],
+    [
+      'a part that the format does not have',
+      { splits: { a: { part: 'val', from: 0 } } },
+      'recipe.invalid',
+      /idx has no part val.*train, test/,
+    ],
+    ['a format that nobody has', { format: 'toString' }, 'recipe.invalid', /no toString; there is: idx, cifar10, cifar100/],
     ['coarse labels of a set without', { labels: 'coarse' }, 'recipe.invalid', /labels: coarse is not for idx/],
     [
       'a folder that is not there',
