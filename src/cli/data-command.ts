@@ -14,7 +14,9 @@ export function addDataCommand(program: Command, context: CliContext): void {
     .description('the data set of a recipe')
     .addHelpText('after', examples('stillhouse data verify recipe.yaml'))
     .command('verify')
-    .description('read every file of the data set, check it to the last byte, and say the fingerprint of each split')
+    .description(
+      'read every file of the data set, check it to the last byte, and show the fingerprint of each split, which is the same wherever its samples are the same',
+    )
     .argument('<recipe>', 'a recipe file')
     .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
     .addHelpText('after', examples('stillhouse data verify recipe.yaml', 'stillhouse data verify recipe.yaml --set data.path=/data/mnist'))

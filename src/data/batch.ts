@@ -1,5 +1,5 @@
 /**
- * Bytes to a batch: augmented, normalised pixels in arrays that the caller owns. No file, no state.
+ * From bytes to a batch: augmented, normalised pixels in arrays that the caller owns. It has no file and no state.
  *
  * Shapes: B samples, H rows, W columns, C channels. Padding is black in raw pixels, so after normalising it is
  * (0 - mean) / std of its channel.
@@ -10,7 +10,7 @@ import type { AugmentRecipe, DataRecipe } from '../config/schema.js';
 import { type Placement, placementOf, UNMOVED } from './augment.js';
 import { labelOf, type ResidentStore } from './sample-source.js';
 
-/** What turns a sample into pixels. `augment: null` is the view for evaluation: normalised only, whatever seed and epoch. */
+/** How a sample becomes pixels. `augment: null` is the view for evaluation: it is only normalised, so seed and epoch change nothing. */
 export interface BatchView {
   readonly seed: number;
   readonly epoch: number;
@@ -18,7 +18,7 @@ export interface BatchView {
   readonly normalise: DataRecipe['normalise'];
 }
 
-/** Owned by the caller; each may be longer than the batch, and what is beyond it is left alone. */
+/** The caller owns them. Each may be longer than the batch; elements beyond the batch are left alone. */
 export interface BatchArrays {
   /** [B, H, W, C] */
   readonly images: Float32Array;
@@ -53,7 +53,7 @@ interface Painter {
   readonly tables: readonly Float32Array[];
   /** [W, C]: a row of padding. */
   readonly blackRow: Float32Array;
-  /** Where it paints. */
+  /** It paints into these: the batch's images. */
   readonly images: Float32Array;
 }
 
@@ -76,7 +76,7 @@ interface ImagePlace {
   readonly to: number;
 }
 
-/** Paints one image, all of it, row by row: what is inside, and black where nothing is. */
+/** Paints one whole image, row by row; it is black where the crop goes beyond the sample's pixels. */
 function paint(painter: Painter, { down, right, flip }: Placement, { from, to }: ImagePlace): void {
   const { store, blackRow, images } = painter;
   const { height, width, channels } = store;

@@ -3,8 +3,9 @@
  * 32 x 32 pixels in planes (all red, all green, all blue), which become [H, W, C]. Layout:
  * https://www.cs.toronto.edu/~kriz/cifar.html
  *
- * Nothing in a file says how many records it has, so a file cut between two records looks whole. But the published sets
- * have known sizes: when at least half the files of a folder have theirs, the folder is the published set and all must.
+ * A file does not say how many records it has, so a file that is cut between two records looks whole. But the sizes of the
+ * published sets are known: when at least half of the files in a folder have the published size, the folder counts as the
+ * published set, and every file must have its size.
  */
 
 import { present } from '../base/assert.js';
@@ -128,15 +129,15 @@ function checkLabels(layout: CifarLayout, file: string, content: Uint8Array): vo
 }
 
 interface PlaneJob {
-  /** Holds the image in planes, from this byte on. */
+  /** The file's bytes; the image's planes begin at byte `from`. */
   readonly content: Uint8Array;
   readonly from: number;
-  /** Gets it as [H, W, C], from this byte on. */
+  /** Gets the image as [H, W, C], from byte `to` on. */
   readonly pixels: Uint8Array;
   readonly to: number;
 }
 
-/** One image: planes to pixels. */
+/** Turns the planes of one image into pixels. */
 function interleave({ content, from, pixels, to }: PlaneJob): void {
   for (let channel = 0; channel < CHANNELS; channel++) {
     let write = to + channel;

@@ -8,7 +8,7 @@ import { packageFolder } from '../process/package-folder.js';
 import { BUILTIN_SETS, FORMATS } from './catalogue.js';
 import type { DataFormat, PartSource } from './format.js';
 
-/** The format of the data. Throws recipe.invalid when there is none of that name; src/recipe finds that earlier, with its place in the file. */
+/** The format of the data. Throws recipe.invalid when no format has that name; src/recipe finds that earlier, with its place. */
 export function formatOf({ format: name }: DataRecipe): DataFormat {
   const format = FORMATS.get(name);
   if (format !== undefined) return format;

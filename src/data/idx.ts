@@ -9,12 +9,12 @@ import { present } from '../base/assert.js';
 import { damaged, findFile, readExactly, readHead, requireBytes } from './data-file.js';
 import type { DataFormat, PartSource, PartSummary } from './format.js';
 
-/** The files of each part begin with it. */
+/** By part: the names of its files begin with this. */
 const PREFIXES: Readonly<Record<string, string>> = { train: 'train', test: 't10k' };
 const TYPE_UINT8 = 0x08;
 const CLASSES = 10;
 const CHANNELS = 1;
-/** A larger side is taken for a broken header: nothing here trains on such images. */
+/** A header with a larger side counts as broken: no model here trains on such images. */
 const SIDE_MAX = 1024;
 
 export const idxFormat: DataFormat = {
@@ -52,7 +52,7 @@ export const idxFormat: DataFormat = {
 interface IdxHeader {
   readonly file: string;
   readonly axes: readonly number[];
-  /** Bytes of the header: where the elements begin. */
+  /** Bytes of the header; the elements begin after it. */
   readonly bytes: number;
 }
 

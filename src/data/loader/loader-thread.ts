@@ -1,8 +1,8 @@
 /**
- * A loader thread: takes on one job after the other and assembles its rows. Between jobs it sleeps on the state of the
- * next one, so its event loop never turns: it ends when the loader terminates it, or by an error, which is a bug.
+ * A loader thread: it takes on one job after the other and assembles its rows. Between jobs it sleeps on the state of the
+ * next one, so its event loop never turns. It ends when the loader terminates it, or by an error, which is a bug.
  *
- * Loads nothing but how batches are assembled: tfjs and zeromq crash in threads.
+ * It imports only the assembly of batches: tfjs and zeromq crash in threads.
  */
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
@@ -61,7 +61,7 @@ function load(shared: LoaderMemory, number: number): void {
   }
 }
 
-/** It was sent before the job was asked for: what is not known yet waits at the port. */
+/** The loader sent the source before it asked for the job: when the thread does not know it yet, it waits at the port. */
 function sourceOf(number: number): OpenSource {
   for (;;) {
     const known = sources.get(number);
