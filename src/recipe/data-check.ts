@@ -21,19 +21,19 @@ export function checkDataNames(root: unknown): readonly Problem[] {
   if (format === undefined) return [{ path, at: 'value', text: notOneOf('data.format', name, [...FORMATS.keys()]) }];
   const splits = keysOf(valueAt(root, ['data', 'splits']));
   return [
-    ...checkLabels(format, valueAt(root, ['data', 'labels'])),
+    ...checkLabels(name, format, valueAt(root, ['data', 'labels'])),
     ...splits.flatMap((split) => checkName(root, ['data', 'splits', split, 'part'], format.parts)),
   ];
 }
 
 /** Labels of another format are another mistake than a slip of the keyboard. */
-function checkLabels({ labelSets }: DataFormat, labels: unknown): readonly Problem[] {
+function checkLabels(format: string, { labelSets }: DataFormat, labels: unknown): readonly Problem[] {
   if (typeof labels !== 'string' || labelSets.includes(labels)) return [];
-  const others = [...FORMATS].filter(([, format]) => format.labelSets.includes(labels)).map(([name]) => name);
+  const others = [...FORMATS].filter(([, other]) => other.labelSets.includes(labels)).map(([name]) => name);
   const text =
     others.length === 0
       ? notOneOf('data.labels', labels, labelSets)
-      : `data.labels: only ${others.join(', ')} has ${labels} labels; this format has: ${labelSets.join(', ')}`;
+      : `data.labels: only ${others.join(' and ')} ${others.length === 1 ? 'has' : 'have'} ${labels} labels; ${format} has: ${labelSets.join(', ')}`;
   return [{ path: ['data', 'labels'], at: 'value', text }];
 }
 

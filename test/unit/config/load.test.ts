@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { explainRecipe } from '../../../src/config/explain.js';
 import { parseRecipe, recipeJson } from '../../../src/config/load.js';
+import { FORMATS } from '../../../src/data/catalogue.js';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import { loadRecipe } from '../../../src/recipe/load-recipe.js';
 
@@ -150,7 +151,12 @@ describe('what is wrong is named with its place and the nearest valid name', () 
       /loss\.alpha\.schedule must be one of .* did you mean "linear"\?/,
     ],
     ['knob of a wrong type', edited('temperature: 4', 'temperature: hot'), '31:26', /temperature must be a number or a map, not "hot"/],
-    ['format', edited('format: idx', 'format: cifar'), '3:11', /data\.format must be one of idx, cifar10, cifar100, not "cifar"/],
+    [
+      'format',
+      edited('format: idx', 'format: cifar'),
+      '3:11',
+      new RegExp(`data\\.format must be one of ${[...FORMATS.keys()].join(', ')}, not "cifar"; did you mean "cifar10"\\?`),
+    ],
     ['format of an inherited name', edited('format: idx', 'format: constructor'), '3:11', /must be one of idx, .*, not "constructor"$/],
     ['format that is a number', edited('format: idx', 'format: 10'), '3:11', /data\.format must be text, not 10/],
     ['format left out', edited('  format: idx\n', ''), '2:1', /data needs the key "format"/],
@@ -226,7 +232,7 @@ describe('what is wrong is named with its place and the nearest valid name', () 
       'coarse labels of idx',
       edited('format: idx', 'format: idx\n  labels: coarse'),
       '4:11',
-      /only cifar100 has coarse labels; this format has: fine/,
+      /data\.labels: only cifar100.* coarse labels; idx has: fine/,
     ],
     ['built-in set', edited('path: photographs', 'path: builtin:fashion-mist'), '4:9', /did you mean "builtin:fashion-mnist"\?/],
     ['no teacher worker', `${VALID}workers: { teachers: 0 }\n`, '33:22', /workers\.teachers has no teacher, but stages\.student needs one/],
