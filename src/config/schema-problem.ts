@@ -5,7 +5,7 @@
 
 import { z } from 'zod';
 import { nearest, suggest } from '../base/nearest.js';
-import { entryOf, formatPath, formatValue, keysOf, type Path, type Problem, valueAt } from './problem.js';
+import { entryOf, formatPath, formatValue, keysOf, notOneOf, type Path, type Problem, valueAt } from './problem.js';
 import { type Recipe, recipeSchema } from './schema.js';
 
 type Issue = z.core.$ZodIssue;
@@ -65,12 +65,6 @@ function slipOf(path: Path, root: unknown): string | null {
   const known = new Set(keysAt(parent, root));
   const unknown = keysOf(valueAt(root, parent)).filter((key) => !known.has(key));
   return nearest(String(path.at(-1)), unknown);
-}
-
-function notOneOf(name: string, found: unknown, allowed: readonly string[]): string {
-  const match = typeof found === 'string' ? nearest(found, allowed) : null;
-  const text = `${name} must be one of ${allowed.join(', ')}, not ${formatValue(found)}`;
-  return match === null ? text : `${text}; did you mean "${match}"?`;
 }
 
 function describeUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, root: unknown): Problem[] {

@@ -29,19 +29,20 @@ const variable = z.union([
 export type Variable = z.infer<typeof variable>;
 
 const split = z.strictObject({
-  /** Which files of the data set: those for training, or those for testing. */
-  part: z.enum(['train', 'test']),
+  /** Which files of the data set, by the format's name for them: most have `train` and `test`. */
+  part: z.string(),
   /** Samples [from, to) in the order of the files; to the end when `to` is left out. */
   from: z.int().min(0).default(0),
   to: wholeFromOne.optional(),
 });
 
 const data = z.strictObject({
-  format: z.enum(['idx', 'cifar10', 'cifar100']),
+  /** A format of src/data; src/recipe checks it, and what the format says of labels and parts. */
+  format: z.string(),
   /** A folder with the data set's own file names, from the recipe's folder; `builtin:fashion-mnist` is in the package. */
   path: z.string().min(1),
-  /** CIFAR-100 only: the 100 fine labels or the 20 coarse ones. */
-  labels: z.enum(['fine', 'coarse']).default('fine'),
+  /** Which of the sets of labels that the format has. */
+  labels: z.string().default('fine'),
   /** Per channel, of pixels in [0, 1]. */
   normalise: z.strictObject({ mean: z.array(z.number()).min(1), std: z.array(positive).min(1) }),
   splits: z.record(name, split),

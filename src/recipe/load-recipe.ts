@@ -2,10 +2,13 @@
 
 import { type LoadOptions, loadRecipe as load, type RecipeChecks } from '../config/load.js';
 import type { Recipe } from '../config/schema.js';
-import { checkData } from './data-check.js';
+import { checkData, checkDataNames } from './data-check.js';
 import { checkModelNames } from './model-check.js';
 
-const CHECKS: RecipeChecks = { written: checkModelNames, complete: checkData };
+const CHECKS: RecipeChecks = {
+  written: (root) => [...checkDataNames(root), ...checkModelNames(root)],
+  complete: checkData,
+};
 
 /** As loadRecipe of src/config, with the checks that need to know data formats and models. Throws the same. */
 export function loadRecipe(file: string, options: Pick<LoadOptions, 'set'> = {}): Promise<Recipe> {

@@ -6,7 +6,7 @@
 import type { Recipe } from '../../src/config/schema.js';
 import { BATCHES_AHEAD } from '../../src/data/loader/batch-stream.js';
 import { type Loader, openLoader } from '../../src/data/loader/loader.js';
-import type { Split } from '../../src/data/split.js';
+import type { SampleSource } from '../../src/data/sample-source.js';
 
 /** A thread assembles a hundred thousand and more small images a second, many times what a model takes: one keeps up. */
 const THREADS = 1;
@@ -35,7 +35,7 @@ export class SharedLoader {
   }
 
   /** The loader, for batches of this split too. */
-  for({ height, width, channels }: Split): Loader {
+  for({ height, width, channels }: SampleSource): Loader {
     const affordable = Math.floor(RING_BYTES / (4 * height * width * channels));
     const rows = Math.max(BATCHES_AT_LEAST * this.rowsMax, Math.min(BATCHES_AHEAD * this.rowsMax, affordable));
     this.#loader ??= openLoader({ shape: { height, width, channels }, rows, threads: THREADS, program: this.#program });

@@ -7,8 +7,8 @@ import { abortable, nextTurn } from '../../src/base/abortable.js';
 import type { RoundId } from '../../src/base/ids.js';
 import type { TrainingStage } from '../../src/config/schema.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
+import type { SampleSource } from '../../src/data/sample-source.js';
 import { totalOf } from '../../src/data/shard-plan.js';
-import type { Split } from '../../src/data/split.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { rateAt, valueAt } from '../../src/optim/schedule.js';
 import type { Range } from '../../src/protocol/field.js';
@@ -23,7 +23,7 @@ import { type CommittedState, type TrainedArena, trainedArena } from './state.js
 export interface TrainOptions {
   readonly context: EngineContext;
   readonly model: StageModel;
-  readonly split: Split;
+  readonly split: SampleSource;
   readonly base: CommittedState;
   readonly round: RoundId;
   readonly ranges: readonly Range[];

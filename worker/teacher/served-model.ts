@@ -6,7 +6,7 @@
 import { present } from '../../src/base/assert.js';
 import type { TrainingStage } from '../../src/config/schema.js';
 import type { Loader, Loading } from '../../src/data/loader/loader.js';
-import type { Split } from '../../src/data/split.js';
+import type { SampleSource } from '../../src/data/sample-source.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { EngineContext } from '../kit/context.js';
 import { TEACH_ROWS } from '../kit/shared-loader.js';
@@ -26,7 +26,7 @@ export interface ServedModelOptions {
   /** Of the stage that teaches, its parameters written. */
   readonly model: StageModel;
   /** The samples of the stage that is taught. */
-  readonly split: Split;
+  readonly split: SampleSource;
 }
 
 export class ServedModel {

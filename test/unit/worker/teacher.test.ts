@@ -64,7 +64,7 @@ async function predicted(samples: readonly number[], epoch: number): Promise<Flo
   program.writeParameters((await room.store.get('large-1')).parameters);
   const images = new Float32Array(samples.length * split.height * split.width);
   const view = { seed: recipe.seed, epoch, augment: stage.augment, normalise: recipe.data.normalise };
-  assembleBatch({ split, view, samples, out: { images, labels: new Int32Array(samples.length) } });
+  assembleBatch({ store: split.store, view, samples, out: { images, labels: new Int32Array(samples.length) } });
   const logits = program.predict(images, samples.length);
   program.dispose();
   model.dispose();

@@ -9,7 +9,8 @@ import { assembleBatch, type BatchArrays, type BatchView } from '../../../../src
 import { BATCHES_AHEAD, BatchStream } from '../../../../src/data/loader/batch-stream.js';
 import type { BatchRequest } from '../../../../src/data/loader/job-queue.js';
 import { type Loader, type LoaderOptions, type Loading, openLoader } from '../../../../src/data/loader/loader.js';
-import { type Split, splitOf } from '../../../../src/data/split.js';
+import { residentSource } from '../../../../src/data/resident-source.js';
+import type { SampleSource } from '../../../../src/data/sample-source.js';
 import { packageFolder } from '../../../../src/process/package-folder.js';
 import { randomBytes } from '../../../support/data-files.js';
 import { compiledLoader, loaderProgram } from '../../../support/loader-program.js';
@@ -35,10 +36,10 @@ function ask(loader: Loader, request: BatchRequest): Loading {
   return loader.request([request])[0]!;
 }
 
-function splitOfNoise(name: string, seed: number): Split {
+function splitOfNoise(name: string, seed: number): SampleSource {
   const pixels = randomBytes(COUNT * IMAGE, seed);
-  const labels = Uint8Array.from({ length: COUNT }, (_, i) => (i * seed) % 10);
-  return splitOf({ ...SHAPE, name: 'train', count: COUNT, classes: 10, pixels, labels, files: [] }, { name, from: 0, to: COUNT });
+  const labels = Int32Array.from({ length: COUNT }, (_, i) => (i * seed) % 10);
+  return residentSource({ ...SHAPE, count: COUNT, classes: 10, pixels, labels }, { name, from: 0, to: COUNT });
 }
 
 const TRAIN = splitOfNoise('train', 3);
@@ -53,7 +54,7 @@ function requestOf(i: number): BatchRequest {
 
 function assembledHere({ split, view, samples }: BatchRequest): BatchArrays {
   const out = { images: new Float32Array(samples.length * IMAGE), labels: new Int32Array(samples.length) };
-  assembleBatch({ split, view, samples, out });
+  assembleBatch({ store: split.store, view, samples, out });
   return out;
 }
 
