@@ -2,8 +2,8 @@
 
 import { Argument, type Command } from 'commander';
 import { EXIT } from '../errors/table.js';
-import { type Installed, installTensorflow } from '../native/install.js';
-import { removeTensorflow } from '../native/remove.js';
+import { type Installed, installTensorflow } from '../native/install-tensorflow.js';
+import { removeTensorflow } from '../native/remove-tensorflow.js';
 import { cacheFolder } from '../process/cache-folder.js';
 import { exitNow } from '../process/exit.js';
 import type { StopSignal } from '../process/signal.js';

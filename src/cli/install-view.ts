@@ -2,7 +2,7 @@
 
 import { SingleBar } from 'cli-progress';
 import type { Clock } from '../base/clock.js';
-import type { InstallReport, InstallStep } from '../native/report.js';
+import type { InstallReport, InstallStep } from '../native/install-report.js';
 import { formatDuration } from './format.js';
 import type { Output } from './output.js';
 

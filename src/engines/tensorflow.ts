@@ -6,8 +6,8 @@
 
 import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs-core';
-import { findMissingPart, INSTALL_ADVICE } from '../native/installed.js';
 import { LIBRARY_VERSION, nativeLayout, BINDING_PACKAGE as PACKAGE } from '../native/layout.js';
+import { findMissingPart, INSTALL_ADVICE } from '../native/missing-part.js';
 import type { Engine } from './engine.js';
 import { installTensorflowKernels } from './tensorflow-kernels/install.js';
 import { tryConvolution } from './tiny-convolution.js';

@@ -1,8 +1,8 @@
 /** The tests that need the engine `tensorflow`: where it is not installed they are skipped, and the summary says why. */
 
 import { describe } from 'vitest';
-import { findMissingPart, INSTALL_ADVICE } from '../../src/native/installed.js';
 import { nativeLayout } from '../../src/native/layout.js';
+import { findMissingPart, INSTALL_ADVICE } from '../../src/native/missing-part.js';
 
 declare module 'vitest' {
   interface TaskMeta {
