@@ -161,7 +161,9 @@ describe('with a package index', { timeout: SLOW_MS }, () => {
     await expect(installTensorflow(options())).rejects.toMatchObject({
       code: 'install.unreachable',
       exitCode: 75,
-      message: expect.stringMatching(/pip finds no made-up 1\.0: http:.*\/simple\/made-up\/: Connection refused\. Check the network.*again/),
+      message: expect.stringMatching(
+        /pip finds no made-up 1\.0: http:.*\/simple\/made-up\/: Connection refused\. Check the network.*again/,
+      ),
     });
     server = await startFileServer();
   });
