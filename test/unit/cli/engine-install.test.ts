@@ -108,7 +108,10 @@ describe('with pip and a compiler', { timeout: 60_000 }, () => {
     await server.requested;
     process.kill(-(child.pid as number), 'SIGINT');
     const [code] = await once(child, 'exit');
-    expect({ code, stderr: await stderr }).toEqual({ code: 130, stderr: expect.stringContaining('run the same command again to continue') });
+    expect({ code, stderr: await stderr }).toEqual({
+      code: 130,
+      stderr: expect.stringContaining('run the same command again to continue'),
+    });
     expect(readdirSync(cache)).toEqual(readdirSync(cache).filter((name) => !name.endsWith('.lock')));
     expect(readdirSync(nativeWork(cache).folder)).toEqual([]);
     await server.close();
