@@ -9,7 +9,7 @@ import type { Listener, PeerId } from '../../../src/transport/transport.js';
 import { type Agent, startAgent } from '../../../worker/agent/agent.js';
 import type { EngineHandlers } from '../../../worker/agent/engine-host.js';
 import { DEFAULT_SESSION_TIMING } from '../../../worker/agent/session-types.js';
-import type { ToEngine } from '../../../worker/engine/messages.js';
+import type { ToEngine } from '../../../worker/engine/engine-message.js';
 import { createMemoryTransport } from '../../support/memory-transport.js';
 import { VirtualClock } from '../shell/virtual-clock.js';
 
