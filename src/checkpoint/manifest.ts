@@ -1,6 +1,6 @@
 /**
- * The manifest of a checkpoint: what it is, which samples it contains, and size and hash of each of its files.
- * It carries a hash of itself, so that a flipped digit in it is damage and not another checkpoint.
+ * The manifest of a checkpoint: its stage and round, the samples that it contains, and the size and hash of each file.
+ * It carries a hash of itself, so that a flipped digit in it is found as damage and not read as another checkpoint.
  */
 
 import { createHash } from 'node:crypto';

@@ -1,6 +1,6 @@
 /**
- * Reading a checkpoint from its folder, whole and verified, or not at all. Reading changes nothing on the disk, so any
- * process may do it while another one writes.
+ * Reads a checkpoint from its folder: whole and verified, or not at all. Reading changes nothing on the disk, so any
+ * process may read while another one writes.
  */
 
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { type FileSystem, nodeFileSystem } from './file-system.js';
 import { MANIFEST_BYTES_MAX, MANIFEST_FILE, type Manifest, readManifest } from './manifest.js';
 import { openFile, readTensor } from './tensor-file.js';
 
-/** What a whole checkpoint on disk is. */
+/** The description of a whole checkpoint on disk, from its manifest. */
 export interface StoredCheckpoint {
   readonly id: string;
   readonly term: Term;
@@ -27,15 +27,19 @@ export interface StoredCheckpoint {
 
 export interface CheckpointContent {
   readonly info: StoredCheckpoint;
-  /** float32 [P] and [S]. Whoever gets them owns them; whoever puts them must not change them until it is done. */
+  /**
+   * float32 [P]: the arena of P parameters. The caller of `get` owns both arrays. The caller of `put` must not change
+   * them until it resolves.
+   */
   readonly parameters: Float32Array;
+  /** float32 [S]: the optimiser's state. */
   readonly slots: Float32Array;
 }
 
 /** A file with this name in a checkpoint's folder says why it is damaged. */
 export const DAMAGE_FILE = 'damaged.txt';
 
-/** Where a checkpoint lies: its folder is `folder`/`id`. */
+/** The place of a checkpoint: its folder is `folder`/`id`. */
 export interface CheckpointPlace {
   readonly fs: FileSystem;
   readonly folder: string;
@@ -43,8 +47,8 @@ export interface CheckpointPlace {
 }
 
 /**
- * Reads and verifies all of it. Throws `checkpoint.damaged` with file and offset. With `keep` false the tensors are
- * compared with their hashes and not kept.
+ * Reads and verifies a checkpoint. Throws `checkpoint.damaged` with file and offset. When `keep` is false, it compares
+ * the tensors with their hashes and answers empty arrays in their place.
  */
 export async function readCheckpoint(place: CheckpointPlace, keep: boolean): Promise<CheckpointContent> {
   const { fs } = place;
@@ -58,8 +62,8 @@ export async function readCheckpoint(place: CheckpointPlace, keep: boolean): Pro
 }
 
 /**
- * The checkpoint of the stage with the highest round, of those that are whole. Only that one's tensors are read. Throws
- * `checkpoint.missing` when there is none.
+ * Reads the stage's whole checkpoint with the highest round. It reads the tensors of that checkpoint alone, and of newer
+ * ones that prove damaged. Throws `checkpoint.missing`, naming the damaged ones, when none is whole.
  */
 export async function readNewestCheckpoint(folder: string, stage: string, fs: FileSystem = nodeFileSystem): Promise<CheckpointContent> {
   const found: Manifest[] = [];
@@ -77,12 +81,12 @@ export async function readNewestCheckpoint(folder: string, stage: string, fs: Fi
   });
 }
 
-/** Sorts checkpoints by round, and those of one round by term. */
+/** Sorts checkpoints by round and then by term, the highest first. */
 export function newestFirst(a: Pick<StoredCheckpoint, 'round' | 'term'>, b: Pick<StoredCheckpoint, 'round' | 'term'>): number {
   return b.round - a.round || b.term - a.term;
 }
 
-/** The ids of what is in a folder of checkpoints, whole or damaged; none when there is no folder. */
+/** The ids of all checkpoints in a folder, whole or damaged; an empty list when the folder does not exist. */
 export async function listCheckpoints(fs: FileSystem, folder: string): Promise<readonly string[]> {
   try {
     return (await fs.listFolder(folder)).filter((name) => !name.startsWith('.'));
@@ -92,7 +96,7 @@ export async function listCheckpoints(fs: FileSystem, folder: string): Promise<r
   }
 }
 
-/** Null for a damaged one, and for one that was deleted meanwhile. */
+/** Null when `read` finds damage (its message is added to `damage`), or when the checkpoint was deleted meanwhile. */
 async function unlessDamaged<T>(damage: string[], read: () => Promise<T>): Promise<T | null> {
   try {
     return await read();

@@ -1,8 +1,8 @@
 /**
- * A folder of checkpoints. One is there whole or not at all: its files are written and synced first, its manifest
- * last, and only then it gets its name. Damage is found by hashes, named, marked, and not tried again. One call runs
- * at a time. It does not decide which checkpoints are needed. Only for the one process that writes here: others read with
- * read-checkpoint.ts.
+ * A folder of checkpoints. A checkpoint is in it whole or not at all: its files are written and synced first, its
+ * manifest last, and only then the checkpoint gets its name. Hashes show damage; a damaged checkpoint is named, marked,
+ * and not tried again. One call runs at a time. The store does not decide which checkpoints are needed. Only the process
+ * that writes to the folder may open it; other processes use read-checkpoint.ts.
  */
 
 import { join } from 'node:path';
@@ -32,25 +32,26 @@ export interface DamagedCheckpoint {
 
 export interface CheckpointStore {
   /**
-   * Stores a checkpoint; it is on disk when this resolves. Refuses what is not finite, does not match its hash, or
-   * comes from an older term than a stored one. The same checkpoint again is stored already; one of an older term
-   * under the same id is replaced. Throws `checkpoint.unwritable` when the disk does not take it; what was stored before is untouched.
+   * Stores a checkpoint; it is on disk when this resolves. Refuses a checkpoint with a value that is not finite, with
+   * parameters that do not match its hash, or with an older term than a stored one. A checkpoint that is stored already
+   * is accepted again; one of an older term under the same id is replaced. Throws `checkpoint.unwritable` when the disk
+   * fails; the checkpoints stored before stay whole.
    */
   put(content: CheckpointContent): Promise<PutOutcome>;
-  /** Reads and verifies all of it. Throws `checkpoint.missing`, or `checkpoint.damaged` with file and offset. */
+  /** Reads and verifies a checkpoint. Throws `checkpoint.missing`, or `checkpoint.damaged` with file and offset. */
   get(id: string): Promise<CheckpointContent>;
-  /** The whole ones, highest round first, and the damaged ones, as verified when opened and read since. */
+  /** The whole checkpoints, highest round first, and the damaged ones: as found when the store was opened, and by `get` since. */
   list(): { readonly whole: readonly StoredCheckpoint[]; readonly damaged: readonly DamagedCheckpoint[] };
   /**
-   * Deletes the other checkpoints of the stage and answers their ids. Deletes nothing unless one of `keep` is whole:
-   * the last good one is never given up.
+   * Deletes the stage's checkpoints that `keep` does not name, and answers their ids. Deletes nothing unless one of
+   * `keep` is whole, so the last good checkpoint is never deleted.
    */
   retain(stage: string, keep: readonly string[]): Promise<readonly string[]>;
-  /** Clears away what a crash left. Only for the process that writes here. */
+  /** Removes the unfinished and half deleted folders that a crash left. */
   sweep(): Promise<void>;
 }
 
-/** Opens a folder, made when it is missing, and verifies every checkpoint in it. */
+/** Opens a folder of checkpoints and verifies every checkpoint in it. Makes the folder when it is missing. */
 export async function openCheckpointStore(folder: string, fs: FileSystem = nodeFileSystem): Promise<CheckpointStore> {
   await fs.makeFolder(folder);
   const store = new FolderStore(folder, fs);
@@ -89,7 +90,8 @@ class FolderStore implements CheckpointStore {
       if (term < this.#newestTerm) return refuse('old-term', `term ${term} is older than the newest stored, ${this.#newestTerm}`);
       const there = this.#whole.get(id);
       if (there?.hash === hash) return { stored: true, checkpoint: there };
-      // Of an older term: a commit that the journal has lost, in a power cut, is done again with other results.
+      // A stored one of an older term is replaced: after a power cut the journal may have lost the commit, and the round
+      // was done again with other results.
       if (there?.term === term) return refuse('failed', `${id} is stored with other contents`);
       try {
         await this.#write(content);
@@ -160,7 +162,7 @@ class FolderStore implements CheckpointStore {
     });
   }
 
-  /** Not used in this process any more; and in no later one when it is damage and not, say, a disk that is away. */
+  /** Takes the checkpoint out of use in this process. Damage is also marked on disk, for later processes; a disk error is not. */
   async #mark(id: string, error: unknown): Promise<void> {
     this.#whole.delete(id);
     this.#damaged.set(id, messageOf(error));
@@ -176,7 +178,7 @@ class FolderStore implements CheckpointStore {
     }
   }
 
-  /** Runs after everything that was asked for before. */
+  /** Runs `task` when all tasks before it have ended. */
   #alone<T>(task: () => Promise<T>): Promise<T> {
     const result = this.#last.then(task);
     this.#last = result.catch(() => undefined);

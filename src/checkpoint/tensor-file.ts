@@ -1,6 +1,6 @@
 /**
- * One tensor of a checkpoint as a file of raw little-endian floats: written with its hash taken on the way, read back
- * and compared. Works through it in chunks, so that the event loop is never held up for long.
+ * One tensor of a checkpoint as a file of raw little-endian floats. The hash is taken while the file is written, and
+ * compared while it is read. Both work in chunks, so that the event loop is never held up for long.
  */
 
 import { createHash } from 'node:crypto';
@@ -10,12 +10,15 @@ import { type AddFile, CHUNK_BYTES } from './atomic-folder.js';
 import type { FileSystem, ReadableFile } from './file-system.js';
 import type { TensorFile } from './manifest.js';
 
-/** A value that is NaN or infinite, where a checkpoint may hold only finite ones. */
+/** A value is NaN or infinite. A checkpoint may hold only finite values. */
 export class NotFiniteError extends Error {
   override readonly name = 'NotFiniteError';
 }
 
-/** Writes `values` as `<name>.bin`. Throws {@link NotFiniteError}, naming the place, when one is not finite. */
+/**
+ * Writes `values` as `<name>.bin` and answers its entry for the manifest. Throws {@link NotFiniteError}, naming the
+ * place, when a value is not finite.
+ */
 export async function writeTensor(add: AddFile, name: TensorFile['name'], values: Float32Array): Promise<TensorFile> {
   const hash = createHash('sha256');
   const file = `${name}.bin`;
@@ -31,15 +34,15 @@ export async function writeTensor(add: AddFile, name: TensorFile['name'], values
 }
 
 /**
- * Reads a tensor and compares it with its manifest. Throws `checkpoint.damaged` with file and offset where it does
- * not fit. With `keep` false it only compares, and answers an empty array.
+ * Reads a tensor and compares it with its manifest. Throws `checkpoint.damaged` with file and offset when they differ.
+ * When `keep` is false, it only compares and answers an empty array. The caller owns the array.
  */
 export async function readTensor(fs: FileSystem, folder: string, options: { spec: TensorFile; keep: boolean }): Promise<Float32Array> {
   const { spec, keep } = options;
   const path = join(folder, spec.file);
   const file = await openFile(fs, path);
   try {
-    // Before anything is allocated: a manifest may claim any size.
+    // The size is checked before anything is allocated, because a damaged manifest may claim any size.
     if (file.size !== spec.bytes) {
       throw new StillhouseError('checkpoint.damaged', `has ${file.size} bytes instead of ${spec.bytes}`, {
         file: path,
@@ -74,7 +77,7 @@ async function compare(
   });
 }
 
-/** Opens a file of a checkpoint; one that is not there is damage, any other failure is passed on. */
+/** Opens a file of a checkpoint. Throws `checkpoint.damaged` when the file is missing, and Node's own error otherwise. */
 export async function openFile(fs: FileSystem, path: string): Promise<ReadableFile> {
   try {
     return await fs.open(path);

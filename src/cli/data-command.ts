@@ -1,11 +1,11 @@
-/** `stillhouse data`: the files of a recipe's data set. */
+/** `stillhouse data`: checks the files of a recipe's data set. */
 
 import type { Command } from 'commander';
 import { verifyData } from '../data/dataset.js';
 import { EXIT } from '../errors/table.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
-import { action, type CliContext, examples, gather } from './context.js';
-import { formatCount } from './format.js';
+import { action, type CliContext, examples, gather } from './cli-context.js';
+import { formatCount } from './format-figure.js';
 
 /** Adds the command to the program. */
 export function addDataCommand(program: Command, context: CliContext): void {

@@ -1,4 +1,4 @@
-/** `stillhouse export`: the model of a stage from the checkpoints of a run, as stock TensorFlow.js loads it. */
+/** `stillhouse export`: writes the model of a stage, from the checkpoints of a run, in the format of TensorFlow.js. */
 
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -11,8 +11,8 @@ import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
 import { chooseStage } from './choose-stage.js';
-import { action, type CliContext, examples } from './context.js';
-import { requireRunFolder } from './run-folder.js';
+import { action, type CliContext, examples } from './cli-context.js';
+import { requireRunFolder } from './require-run-folder.js';
 
 interface ExportOptions {
   readonly stage?: string;
@@ -25,7 +25,7 @@ export function addExportCommand(program: Command, context: CliContext): void {
     .command('export')
     .description('write the model of a stage as model.json and weights.bin, for tf.loadLayersModel')
     .argument('<run>', 'the folder of a run')
-    .requiredOption('--out <folder>', 'where to write; made when missing (required)')
+    .requiredOption('--out <folder>', 'the folder to write to; made when it is missing (required)')
     .option('--stage <stage>', 'the stage (default: the last one that trains)')
     .addHelpText('after', examples('stillhouse export runs/demo-20260101-120000 --stage student --out student-model'))
     .action(
@@ -36,7 +36,10 @@ export function addExportCommand(program: Command, context: CliContext): void {
         const checkpoint = await readNewestCheckpoint(files.checkpoints, name);
         const model = await buildTrained(recipe, stage, checkpoint);
         if (existsSync(join(options.out, 'model.json'))) {
-          throw new StillhouseError('usage.invalid', 'there is a model already', { file: options.out, hint: 'Choose another folder' });
+          throw new StillhouseError('usage.invalid', 'there is a model in this folder already', {
+            file: options.out,
+            hint: 'Choose another folder',
+          });
         }
         await mkdir(options.out, { recursive: true });
         for (const part of model) await writeFile(join(options.out, part.name), part.bytes);

@@ -10,7 +10,7 @@ export interface ErrorDetails {
   readonly offset?: number;
   /** The peer (worker name or address) that the error is about. */
   readonly peer?: string;
-  /** What the user can do next, as a sentence. */
+  /** The user's next action, as a sentence without its full stop. */
   readonly hint?: string;
 }
 
@@ -45,12 +45,12 @@ function describe(what: string, { file, line, column, offset, peer, hint }: Erro
   return hint === undefined ? text : `${text}. ${hint}`;
 }
 
-/** The error's message, whatever was thrown. */
+/** The message of a thrown value: an error's message, or the value as a string. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Whether it is the system error of this name, such as ENOENT. */
+/** Whether the error has this code. The codes of system errors are names such as ENOENT. */
 export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }

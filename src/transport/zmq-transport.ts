@@ -117,7 +117,7 @@ class ZmqListener implements Listener {
   #remember(peer: PeerId): void {
     this.#peers.delete(peer);
     this.#peers.add(peer);
-    if (this.#peers.size <= LIMITS.peers) return;
+    if (this.#peers.size <= LIMITS.connections) return;
     const [longestSilent = peer] = this.#peers;
     this.#peers.delete(longestSilent);
     this.#end.outbox.drop(longestSilent);

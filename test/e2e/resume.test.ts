@@ -83,7 +83,7 @@ describe('resume', () => {
     // A coordinator that hears nothing any more: without the second signal the stop would take its full time.
     process.kill(room.coordinator(), 'SIGSTOP');
     cli.interrupt();
-    await cli.told('once more to stop at once');
+    await cli.told('a second signal (Ctrl-C) stops it at once');
     cli.interrupt();
     expect(await cli.exit()).toBe(130);
     expect(cli.stderr).not.toContain(STOP_OVERDUE);

@@ -8,7 +8,7 @@ import { present } from '../../src/base/assert.js';
 import { mergeRanges, totalOf } from '../../src/data/shard-plan.js';
 import type { CoordinatorMessageOf } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
-import type { EngineConfigure, FromEngine, ToEngine } from '../../worker/engine/messages.js';
+import type { EngineConfigure, FromEngine, ToEngine } from '../../worker/engine/engine-message.js';
 import type { EngineOrder } from '../../worker/kit/orders.js';
 import type { SimCoordinator } from './sim-coordinator.js';
 import type { World } from './world.js';

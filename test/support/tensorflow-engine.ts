@@ -5,8 +5,8 @@
 
 import { describe, test } from 'vitest';
 import { ENGINE_NAMES } from '../../src/config/schema.js';
-import { findMissingPart, INSTALL_ADVICE } from '../../src/native/installed.js';
 import { nativeLayout } from '../../src/native/layout.js';
+import { findMissingPart, INSTALL_ADVICE } from '../../src/native/missing-part.js';
 
 declare module 'vitest' {
   interface TaskMeta {

@@ -91,10 +91,10 @@ describe('a signal', () => {
     const { end, until, told } = start('stubborn', ['deaf-student'], 1);
     await until('listening');
     process.emit('SIGINT', 'SIGINT');
-    await until('once more to stop at once');
+    await until('a second signal (Ctrl-C) stops it at once');
     process.emit('SIGINT', 'SIGINT');
     expect(await end).toMatchObject({ code: 130, summary: null });
-    expect(told.join()).not.toContain('not stopped within 10 s');
+    expect(told.join()).not.toContain('did not stop within 10 s');
   });
 
   test('that a launcher passes on as well is still one wish', async () => {
@@ -110,7 +110,7 @@ describe('a signal', () => {
     await until('listening');
     process.emit('SIGTERM', 'SIGTERM');
     expect((await end).code).toBe(143);
-    expect(told).toContain('not stopped within 10 s: stopping at once');
+    expect(told).toContain('the run did not stop within 10 s; it is stopped at once');
   });
 
   test('leaves no handler behind', async () => {
@@ -145,7 +145,7 @@ describe('no engine outlives the run', () => {
     const { end, until } = start('stubborn', [name], 1);
     await vi.waitUntil(isUp, WAIT);
     process.emit('SIGINT', 'SIGINT');
-    await until('once more to stop at once');
+    await until('a second signal (Ctrl-C) stops it at once');
     process.emit('SIGINT', 'SIGINT');
     expect((await end).code).toBe(130);
     expect(isAlive()).toBe(false);
@@ -171,7 +171,7 @@ describe('a worker that dies', () => {
       'exit-1-student ended (exit code 1); starting it again (2 of 2)',
     ]);
     expect(told.join('\n')).toMatch(
-      /not started again: it was started again 2 times already\nerror \(worker\.exhausted\): no student is left/,
+      /not started again: it was started again 2 times already, the maximum \(workers\.restarts\)\nerror \(worker\.exhausted\): no student is left/,
     );
   });
 

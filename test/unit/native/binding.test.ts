@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../../src/base/clock.js';
-import { installTensorflow } from '../../../src/native/install.js';
+import type { InstallReport } from '../../../src/native/install-report.js';
+import { installTensorflow } from '../../../src/native/install-tensorflow.js';
 import { nativeLayout } from '../../../src/native/layout.js';
-import type { InstallReport } from '../../../src/native/report.js';
 import { findCompiler } from '../../../src/native/toolchain.js';
 import { describeTensorflow } from '../../support/tensorflow-engine.js';
 

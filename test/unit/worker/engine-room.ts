@@ -17,8 +17,8 @@ import type { Base, Contributor, CoordinatorMessage, Work } from '../../../src/p
 import type { DataMessage, DataRequest } from '../../../src/protocol/data.js';
 import { type DataClient, openDataClient } from '../../../src/rpc/data-client.js';
 import { type DataReply, type DataServer, refusal, serveData } from '../../../src/rpc/data-server.js';
-import { type RunningEngine, startEngine } from '../../../worker/engine/engine.js';
-import type { FromEngine } from '../../../worker/engine/messages.js';
+import type { FromEngine } from '../../../worker/engine/engine-message.js';
+import { type RunningEngine, startEngine } from '../../../worker/engine/start-engine.js';
 import type { EngineProgress } from '../../../worker/kit/meter.js';
 import type { EngineOrder, EngineReport } from '../../../worker/kit/orders.js';
 import { writeIdx } from '../../support/data-files.js';

@@ -1,4 +1,4 @@
-/** What can compute on this machine, found out by a process of its own: see src/engines/probe. */
+/** Tries engines of this machine in a process of its own: see src/engines/probe. */
 
 import type { EngineName } from '../config/schema.js';
 import { startChild } from '../process/child.js';
@@ -10,10 +10,10 @@ import { describeProcessor } from '../system/processor.js';
 const MODULE = 'src/engines/probe/main.js';
 
 /**
- * Probes the engines, named in the order in which `auto` tries them. Never throws: an engine that ends the process cannot
- * be used, and its probe says so. `module`: another process only in tests.
+ * Tries the named engines, in their order. Never throws: when an engine ends the process, its probe says that it cannot be
+ * used, and the next engine gets a new process. Only tests pass another `module`.
  */
-export async function probeApart(names: readonly EngineName[], module = MODULE): Promise<readonly EngineProbe[]> {
+export async function probeEngines(names: readonly EngineName[], module = MODULE): Promise<readonly EngineProbe[]> {
   const probes: EngineProbe[] = [];
   while (probes.length < names.length) {
     const left = names.slice(probes.length);

@@ -1,6 +1,6 @@
 /**
- * An engine: it opens tfjs, listens on the data plane, and lets its role work. main.ts runs it as a process; tests run
- * it in their own. It decides nothing about who works on what.
+ * An engine: it opens tfjs, listens on the data plane, and runs its role. main.ts runs it in a process of its own; tests
+ * run it in theirs. It does not decide who works on what.
  */
 
 import { assertNever } from '../../src/base/assert.js';
@@ -22,18 +22,18 @@ import { SplitCache } from '../kit/split-cache.js';
 import { DATA_TIMING } from '../kit/timing.js';
 import { Student } from '../student/student.js';
 import { Teacher } from '../teacher/teacher.js';
-import type { EngineConfigure, FromEngine } from './messages.js';
+import type { EngineConfigure, FromEngine } from './engine-message.js';
 
 export interface EngineOptions {
   readonly configure: EngineConfigure;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Of loader threads; by default the compiled one. */
+  /** The program of the loader threads; by default the compiled one. */
   readonly loaderProgram?: URL;
-  /** To the agent. */
+  /** Sends a message to the agent. */
   send(message: FromEngine): void;
-  /** See EngineContext. */
+  /** Ends the engine after an error that cannot be handled; see EngineContext. */
   crash(error: unknown): void;
 }
 
@@ -42,7 +42,10 @@ export interface RunningEngine {
   close(): Promise<void>;
 }
 
-/** Opens what the configuration asks for and reports worker.ready. Throws engine.unusable, recipe.invalid, transport.bind. */
+/**
+ * Opens the engine of the configuration, its data plane and its role, and reports worker.ready. The caller closes it.
+ * Throws engine.unusable, recipe.invalid or transport.bind.
+ */
 export async function startEngine(options: EngineOptions): Promise<RunningEngine> {
   const { configure, transport, clock, logger, loaderProgram, send, crash } = options;
   const { term, incarnation, placement, dataEndpoint, listen } = configure;
@@ -87,7 +90,7 @@ function roleOf(role: EngineConfigure['role'], context: EngineContext): Role {
   }
 }
 
-/** Its reports also tell the agent that the process is not stuck: they come whenever no batch is in the model. */
+/** Reports the progress at a fixed interval, except while a batch is computed. So the agent also knows that the process is not stuck. */
 function startProgress(clock: Clock, send: () => void): { stop(): void } {
   let timer: TimerHandle;
   const tick = () => {

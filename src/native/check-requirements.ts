@@ -1,4 +1,4 @@
-/** Looks at all that an install needs before it begins, and names everything that is missing at once. */
+/** Checks all requirements of an install before it begins, and names everything that is missing at once. */
 
 import { access, constants, mkdir, statfs } from 'node:fs/promises';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
@@ -8,9 +8,9 @@ import { findCompiler, findPip, type PipCommand } from './toolchain.js';
 export interface Need {
   readonly cache: string;
   readonly env: NodeJS.ProcessEnv;
-  /** On the disk of the cache folder. */
+  /** Free bytes that are needed on the disk of the cache folder. */
   readonly bytes: number;
-  /** Whether something is downloaded: pip is needed only then. */
+  /** Whether something must be downloaded. Only then is pip needed. */
   readonly download: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface Tools {
 
 const NOT_NEEDED: PipCommand = { command: [], settings: new Map() };
 
-/** Finds the tools, or throws `install.missing`. Makes the cache folder, and nothing else. */
+/** Finds the tools, or throws `install.missing` with the list of all that is missing. It makes the cache folder and nothing else. */
 export async function checkRequirements({ cache, env, bytes, download }: Need): Promise<Tools> {
   const cacheFault = await whyNotWritable(cache);
   const [pip, compiler] = await Promise.all([download ? findPip(env) : NOT_NEEDED, findCompiler(env)]);
@@ -33,14 +33,14 @@ export async function checkRequirements({ cache, env, bytes, download }: Need): 
       'install.missing',
       `the engine tensorflow cannot be installed here yet. Missing:${list}\nNothing was downloaded`,
       {
-        hint: 'Run the command again when that is mended; until then the engine wasm computes',
+        hint: 'Provide these, then run the command again; until then, use the engine wasm',
       },
     );
   }
   return { pip, compiler: compiler.command };
 }
 
-/** In words why files cannot be made in the folder, or null. Makes the folder. */
+/** Makes the folder. Answers the reason, in words, when files cannot be made in it; otherwise null. */
 export async function whyNotWritable(folder: string): Promise<string | null> {
   try {
     await mkdir(folder, { recursive: true });

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { findMissingPart } from '../../../src/native/installed.js';
 import { type NativeLayout, nativeLayout } from '../../../src/native/layout.js';
+import { findMissingPart } from '../../../src/native/missing-part.js';
 
 let cache = '';
 let layout: NativeLayout;

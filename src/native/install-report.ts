@@ -1,11 +1,11 @@
-/** What an install tells of itself while it goes on. */
+/** The reports of an install on its progress. Owns the types only. */
 
 export type InstallStep = 'ask' | 'download' | 'unpack' | 'compile' | 'try';
 
 export type InstallReport =
-  /** A step begins. `about` says what it does, in a few words. */
+  /** A step begins. `about` describes it in a few words. */
   | { readonly type: 'step'; readonly step: InstallStep; readonly about: string }
-  /** How far a step is that counts bytes. */
+  /** The progress of a step that counts bytes: `bytes` of `ofBytes` are done. */
   | { readonly type: 'progress'; readonly step: InstallStep; readonly bytes: number; readonly ofBytes: number }
-  /** Something that the user should know. */
+  /** A message that the user should know. */
   | { readonly type: 'note'; readonly text: string };

@@ -1,16 +1,17 @@
-/** What commands read in the folder of a run. The coordinator makes and writes it. */
+/** The files that commands read in the folder of a run. The coordinator makes and writes them. */
 
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 
 export interface RunFiles {
-  /** The recipe with its defaults. */
+  /** The path of the recipe with its defaults. */
   readonly config: string;
+  /** The path of the folder of checkpoints. */
   readonly checkpoints: string;
 }
 
-/** The files of the run in this folder. Throws run.invalid when it is none. */
+/** The files of the run in this folder. Throws run.invalid when the folder is not a run. */
 export function requireRunFolder(folder: string): RunFiles {
   const path = resolve(folder);
   const config = join(path, 'config.resolved.yaml');

@@ -1,4 +1,4 @@
-/** Takes away all of the engine `tensorflow` that is in the cache folder: every release, and what installs left behind. */
+/** Removes the engine `tensorflow` from the cache folder: every release, and the work folders of installs. */
 
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,14 +7,14 @@ import { sizeOnDisk } from './folder-size.js';
 import { FOLDER_PREFIX, nativeWork } from './layout.js';
 import { freeLock, takeLock } from './lock.js';
 
-/** Answers the bytes that were freed; zero when nothing was there. Throws `install.busy` while another process installs. */
+/** Removes all parts and answers the freed bytes; zero when there were none. Throws `install.busy` while another process installs. */
 export async function removeTensorflow(cache?: string): Promise<number> {
   const work = nativeWork(cache);
   if ((await foldersIn(work.cache)).length === 0) return 0;
   const holder = await takeLock(work.lock);
   if (holder !== null) {
     throw new StillhouseError('install.busy', `${holder} installs or removes the engine tensorflow`, {
-      hint: 'Wait for its end, or stop it first',
+      hint: 'Wait until it ends, or stop it first',
     });
   }
   try {

@@ -1,4 +1,4 @@
-/** Puts the kernels of this folder into tfjs's registry for the backend `wasm`, over tfjs's own where it has one, and the gradients that run them. */
+/** Registers the kernels of this folder with tfjs for the backend `wasm`, in place of tfjs's own, and the gradients that run them. */
 
 import * as tf from '@tensorflow/tfjs-core';
 import { installKernelGradients } from '../kernel-gradient.js';
@@ -12,12 +12,12 @@ import { convolutionFilterGradients } from './convolution-filter-gradient.js';
 import { convolutionInputGradients } from './convolution-input-gradient.js';
 import { depthwiseFilterGradients } from './depthwise-filter-gradient.js';
 import { depthwiseInputGradients } from './depthwise-input-gradient.js';
+import { identityCasts } from './identity-cast.js';
 import { matrixProducts } from './matrix-product.js';
 import { oneHots } from './one-hot.js';
 import { poolingGradients } from './pooling-gradient.js';
 import { reductions } from './reduction.js';
 import { segmentSums } from './segment-sum.js';
-import { sharingKernels } from './sharing.js';
 import type { KernelBody } from './wasm-kernel.js';
 
 const KERNELS = [
@@ -36,12 +36,12 @@ const KERNELS = [
   ...poolingGradients,
   ...reductions,
   ...segmentSums,
-  ...sharingKernels,
+  ...identityCasts,
 ];
 
 let installed = false;
 
-/** Registers every kernel, once per process. tfjs's own kernels must be registered before. */
+/** Registers all kernels and gradients. Only the first call in a process does anything. tfjs's own kernels must be registered before. */
 export function installWasmKernels(): void {
   if (installed) return;
   installed = true;
@@ -50,7 +50,7 @@ export function installWasmKernels(): void {
     const replaced = stock.get(name);
     if (replaced !== undefined) tf.unregisterKernel(name, 'wasm');
     const body = build((wanted) => (stock.get(wanted)?.kernelFunc ?? missing(wanted)) as KernelBody);
-    // `replaced` brings its set-up along: kernels that call it need it.
+    // `replaced` also has a set-up function, which must run for kernels that call tfjs's own one.
     tf.registerKernel({ ...replaced, kernelName: name, backendName: 'wasm', kernelFunc: body as unknown as tf.KernelFunc });
   }
   installKernelGradients();

@@ -1,13 +1,13 @@
 /**
- * Tries the engine in a process of its own, the one that `engine list` starts: a processor that lacks instructions ends
- * that process, not this one.
+ * Tries the engine in a process of its own, the same one that `engine list` starts. If the processor lacks instructions,
+ * that process ends and not this one.
  */
 
 import { type ChildEnd, describeEnd, startChild } from '../process/child.js';
 import { engineEnvironment, NATIVE_GREETING } from '../system/engine-environment.js';
 import type { EngineProbe } from '../system/engine-probe.js';
 import { describeProcessor } from '../system/processor.js';
-import { INSTALL_ADVICE } from './installed.js';
+import { INSTALL_ADVICE } from './missing-part.js';
 
 const MODULE = 'src/engines/probe/main.js';
 
@@ -17,7 +17,10 @@ export interface TrialOptions {
   readonly signal: AbortSignal;
 }
 
-/** Whether the engine computes with the parts in this cache folder: null, or in words why it does not. Throws the signal's reason. */
+/**
+ * Tries the engine with the parts in this cache folder. Answers the reason, in words, when it does not work; otherwise
+ * null. Throws the signal's reason.
+ */
 export async function tryEngine(cache: string, { env, signal }: TrialOptions): Promise<string | null> {
   signal.throwIfAborted();
   const child = startChild<EngineProbe, never>({
@@ -38,7 +41,7 @@ export async function tryEngine(cache: string, { env, signal }: TrialOptions): P
   return readTrial(end, probe);
 }
 
-/** What a trial's end means. Pure. */
+/** Interprets the end of the trial process and its probe; null when it sent none. Answers as {@link tryEngine}. Pure. */
 export function readTrial(end: ChildEnd, probe: EngineProbe | null): string | null {
   if (end.signal === 'SIGILL') return 'the processor of this machine lacks instructions that libtensorflow is compiled to use (SIGILL)';
   if (probe === null) return `the process that tried it ended: ${describeEnd(end)}`;

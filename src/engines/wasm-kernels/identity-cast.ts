@@ -1,6 +1,6 @@
 /**
- * Copies that need not be made: tfjs saves tensors for the backward pass with Identity, and casts float to float. Both hand
- * out the same data with one more reference, which is safe because no kernel writes to its inputs.
+ * Identity and Cast without a copy. tfjs saves tensors for the backward pass with Identity, and casts float to float. Here
+ * both answer the same data with one more reference. This is safe, because no kernel writes to its inputs.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -16,7 +16,7 @@ const shareUnlessString =
     return { dataId: x.dataId, shape: x.shape, dtype: x.dtype };
   };
 
-export const sharingKernels: readonly WasmKernel[] = [tf.Identity, tf.Cast].map((name) => ({
+export const identityCasts: readonly WasmKernel[] = [tf.Identity, tf.Cast].map((name) => ({
   name,
   build: (stock) => shareUnlessString(stock(name)),
 }));

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { nativeLayout } from '../../../src/native/layout.js';
 import { findCompiler } from '../../../src/native/toolchain.js';
-import { readTrial, tryEngine } from '../../../src/native/trial.js';
+import { readTrial, tryEngine } from '../../../src/native/try-engine.js';
 import type { ChildEnd } from '../../../src/process/child.js';
 import { runTool } from '../../../src/process/run-tool.js';
 import type { EngineProbe } from '../../../src/system/engine-probe.js';

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/base/clock.js';
-import { type InstallOptions, installTensorflow } from '../../../src/native/install.js';
+import type { InstallReport } from '../../../src/native/install-report.js';
+import { type InstallOptions, installTensorflow } from '../../../src/native/install-tensorflow.js';
 import { nativeLayout, nativeWork } from '../../../src/native/layout.js';
-import { removeTensorflow } from '../../../src/native/remove.js';
-import type { InstallReport } from '../../../src/native/report.js';
+import { removeTensorflow } from '../../../src/native/remove-tensorflow.js';
 import { findPip } from '../../../src/native/toolchain.js';
 import { CARELESS_COMPILER, placeProgram, REFUSING_COMPILER } from '../../support/fake-compiler.js';
 import { type FileServer, indexPage, startFileServer } from '../../support/file-server.js';
@@ -89,7 +89,7 @@ describe('what is missing is named before anything is downloaded', () => {
 
   test('space on the disk', async () => {
     const wheel = { ...made.wheel, unpackedBytes: 1e18 };
-    await expect(installTensorflow({ ...options(), wheel })).rejects.toThrow(/free space: .* MB free, of 1,000,000,000,\d+ MB/);
+    await expect(installTensorflow({ ...options(), wheel })).rejects.toThrow(/free space: .* needs 1,000,000,000,\d+ MB, .* MB free/);
   });
 
   test('a folder to write to', async () => {
@@ -126,7 +126,7 @@ describe('with a package index', { timeout: SLOW_MS }, () => {
     const both = await Promise.allSettled([installTensorflow(options()), installTensorflow(options())]);
     expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     expect(wheelRequests()).toHaveLength(1);
-    expect(notes()).toEqual([`process ${process.pid} installs or removes the engine; waiting for its end`]);
+    expect(notes()).toEqual([`process ${process.pid} installs or removes the engine; waiting until it ends`]);
   });
 
   test('while an install is at work nothing is removed', async () => {
@@ -144,7 +144,7 @@ describe('with a package index', { timeout: SLOW_MS }, () => {
   test('where only pip gets through, pip downloads', async () => {
     server.files.set(`/files/${made.wheel.fileName}`, { content: made.content, onlyFor: /pip/ });
     await expect(installTensorflow(options())).rejects.toMatchObject({ code: 'install.failed' });
-    expect(notes()).toEqual([expect.stringMatching(/answers 403.*leaving it to pip/)]);
+    expect(notes()).toEqual([expect.stringMatching(/answers 403.*pip downloads it now/)]);
     expect(steps()).toEqual(['ask', 'download', 'unpack', 'compile']);
   });
 
@@ -161,7 +161,9 @@ describe('with a package index', { timeout: SLOW_MS }, () => {
     await expect(installTensorflow(options())).rejects.toMatchObject({
       code: 'install.unreachable',
       exitCode: 75,
-      message: expect.stringMatching(/pip finds no made-up 1\.0: http:.*\/simple\/made-up\/: Connection refused\. With a network.*again/),
+      message: expect.stringMatching(
+        /pip finds no made-up 1\.0: http:.*\/simple\/made-up\/: Connection refused\. Check the network.*again/,
+      ),
     });
     server = await startFileServer();
   });

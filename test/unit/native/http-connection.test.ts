@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { fetch } from 'undici';
 import { describe, expect, test } from 'vitest';
-import { connectionTo, proxyFor } from '../../../src/native/connection.js';
+import { connectionTo, proxyFor } from '../../../src/native/http-connection.js';
 import { startFileServer } from '../../support/file-server.js';
 
 const PROXY = 'http://proxy.example:3128';

@@ -1,4 +1,4 @@
-/** Puts the kernels of this folder into tfjs's registry, over tfjs's own where it has one, and the gradients that run them. */
+/** Registers the kernels of this folder with tfjs, in place of tfjs's own, and the gradients that run them. */
 
 import * as tf from '@tensorflow/tfjs-core';
 import { installKernelGradients } from '../kernel-gradient.js';
@@ -12,7 +12,7 @@ const KERNELS = [...activationGradientKernels, ...batchNormKernels, expandDims, 
 
 let installed = false;
 
-/** Once per process; tfjs's own kernels must be registered before. */
+/** Registers all kernels and gradients. Only the first call in a process does anything. tfjs's own kernels must be registered before. */
 export function installTensorflowKernels(): void {
   if (installed) return;
   installed = true;

@@ -1,21 +1,21 @@
-/** Numbers as people read them. Pure. */
+/** Numbers and tables as text for people. Pure. */
 
-/** 0.8684 as "86.8 %". */
+/** A share from 0 to 1 in percent: 0.8684 as "86.8 %". */
 export function formatShare(share: number): string {
   return `${shownPercent(share).toFixed(1)} %`;
 }
 
-/** A share in percent, rounded as formatShare shows it: sums and differences of these agree with what is shown. */
+/** A share in percent, rounded as formatShare shows it, so that differences agree with the shown numbers. */
 export function shownPercent(share: number): number {
   return Number((share * 100).toFixed(1));
 }
 
-/** 52138 as "52,138". */
+/** A count: 52138 as "52,138". */
 export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US');
 }
 
-/** 208552 as "203.7 KiB". */
+/** A number of bytes: 208552 as "203.7 KiB". */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let value = bytes;
@@ -27,7 +27,7 @@ export function formatBytes(bytes: number): string {
   return unit === 0 ? `${value} B` : `${value.toFixed(1)} ${units[unit]}`;
 }
 
-/** 3725 seconds as "1:02:05", 42 as "0:42". */
+/** A number of seconds: 3725 as "1:02:05", 42 as "0:42". */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   const two = (value: number): string => String(value).padStart(2, '0');
@@ -36,7 +36,7 @@ export function formatDuration(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-/** Columns side by side: the first to the left, the others to the right. The first row is the heading. */
+/** A table as lines of text. The first row is the heading. The first column is aligned left, the others right. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
   const lines = rows.map((row) =>

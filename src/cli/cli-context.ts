@@ -1,4 +1,4 @@
-/** What every command gets, and how its end becomes the exit code of the process. */
+/** The context of every command, and `action`, which turns the end of a command into the exit code of the process. */
 
 import type { Command } from 'commander';
 import type { Clock } from '../base/clock.js';
@@ -8,7 +8,7 @@ import { type Output, openOutput } from './output.js';
 
 export interface CliContext {
   readonly clock: Clock;
-  /** Set by the command that ran. */
+  /** The exit code of the process, set by `action`. */
   exitCode: number;
 }
 
@@ -17,7 +17,7 @@ interface GlobalOptions {
   readonly quiet?: boolean;
 }
 
-/** An action of commander that runs `body` and keeps its exit code. Errors that users meet are told, others pass. */
+/** Makes an action for commander: it runs `body` and keeps its exit code. It prints a StillhouseError and rethrows all other errors. */
 export function action<Options>(
   context: CliContext,
   body: (input: { readonly args: readonly string[]; readonly options: Options; readonly output: Output }) => Promise<number>,
@@ -30,14 +30,14 @@ export function action<Options>(
       context.exitCode = await body({ args: command.args, options: command.opts<Options & object>(), output });
     } catch (error) {
       if (!(error instanceof StillhouseError)) throw error;
-      // A message that begins with its place stays clickable.
+      // Editors make a link of a message that begins with a file.
       output.alert(error.details.file === undefined ? `error (${error.code}): ${error.message}` : error.message);
       context.exitCode = error.exitCode;
     }
   };
 }
 
-/** Gathers the values of an option that may be given several times. */
+/** Collects the values of an option that may be given several times. */
 export function gather(value: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, value];
 }
@@ -47,6 +47,6 @@ export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;
 }
 
-/** Exit codes, for the help of commands that run for long. */
+/** The exit codes, for the help of commands that run until a run ends. */
 export const EXIT_CODES = `
 Exit codes: ${EXIT.done} done, ${EXIT.failed} failed, ${EXIT.usage} usage or recipe, ${EXIT.tryAgain} try again (resume), ${EXIT.interrupted} or ${EXIT.terminated} stopped by a signal.`;
