@@ -1,4 +1,4 @@
-/** A request that a peer understood and did not do, with its reason from the protocol. */
+/** The error of a request that the server understood and refused, with the protocol's reason code. */
 
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import type { RefuseReason } from '../protocol/field.js';
@@ -6,7 +6,7 @@ import type { RefuseReason } from '../protocol/field.js';
 export class PeerRefusal extends StillhouseError {
   readonly reason: RefuseReason;
 
-  /** `what`: the refused request's type. `message`: the peer's own words. */
+  /** `what` is the type of the refused request. `message` is the server's text. */
   constructor(what: string, { reason, message, peer }: { readonly reason: RefuseReason; readonly message: string; readonly peer: string }) {
     super('peer.refused', `${what} was refused (${reason}): ${message}`, { peer });
     this.reason = reason;
