@@ -17,7 +17,7 @@ import { log, sendTo, setStage, stageOf, type Turn } from './turn.js';
 const UNREACHABLE_MAX = 3;
 
 /** What is wrong with one machine, and need not be with the others. */
-const OF_ONE_MACHINE: readonly ErrorCode[] = ['data.missing', 'data.damaged', 'model.invalid', 'engine.unusable'];
+const OF_ONE_MACHINE: readonly ErrorCode[] = ['data.missing', 'data.damaged', 'model.invalid', 'loss.invalid', 'engine.unusable'];
 
 /**
  * A worker could not do what it was told. What another try may mend is counted. What is wrong with its machine costs it

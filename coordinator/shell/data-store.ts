@@ -81,7 +81,7 @@ export class DataStore {
         return this.#getCheckpoint(header.checkpoint);
       case 'artifact.put':
         return this.#putArtifact(header, tensors);
-      case 'targets.get':
+      case 'knowledge.get':
       case 'arena.get':
       case 'state.get':
         return refusal('missing', `the coordinator does not answer ${header.type}: ask a worker`);

@@ -23,7 +23,13 @@ export const LIMITS = {
   nameLength: 64,
   /** Characters of free text: error messages, reasons. */
   textLength: 2000,
-  /** Samples in one request for soft targets. */
+  /** Tensors of knowledge in one answer, each in a frame. More of them take several requests. */
+  specs: 16,
+  /** Characters in the name of a layer that is tapped. */
+  layerLength: 128,
+  /** Numbers that a reduction takes. */
+  reductionOptions: 8,
+  /** Samples in one request for knowledge. */
   rowsPerRequest: 4096,
   /** Ranges in one message. */
   ranges: 256,

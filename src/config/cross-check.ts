@@ -6,8 +6,9 @@
 
 import { suggest } from '../base/nearest.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from './problem.js';
-import { countWorkers, type Recipe, type Variable } from './schema.js';
+import { countWorkers, type Recipe, type StageRecipe } from './schema.js';
 import { findCycle } from './stage-graph.js';
+import { endsOf } from './variable.js';
 
 /** Names of models, splits and stages that nothing has, and stages that wait for each other. */
 export function checkReferences(root: unknown): readonly Problem[] {
@@ -95,17 +96,21 @@ function checkStages(recipe: Recipe): readonly Problem[] {
     if (countWorkers(recipe.workers.teachers) === 0) {
       problems.push({ path: ['workers', 'teachers'], at: 'value', text: `workers.teachers has no teacher, but stages.${name} needs one` });
     }
-    const { temperature, alpha } = stage.loss;
-    if (endsOf(temperature).some((value) => value <= 0)) {
-      problems.push({ path: [...path, 'loss', 'temperature'], at: 'value', text: `stages.${name}.loss.temperature must be more than 0` });
-    }
-    if (endsOf(alpha).some((value) => value < 0 || value > 1)) {
-      problems.push({ path: [...path, 'loss', 'alpha'], at: 'value', text: `stages.${name}.loss.alpha must be from 0 to 1` });
-    }
+    problems.push(...checkShortForm(stage.loss, name));
   }
   return problems;
 }
 
-function endsOf(variable: Variable): readonly number[] {
-  return typeof variable === 'number' ? [variable] : [variable.from, variable.to];
+/** The ranges of the short form's two numbers. */
+function checkShortForm(loss: Extract<StageRecipe, { kind: 'distil' }>['loss'], stage: string): readonly Problem[] {
+  if ('terms' in loss) return [];
+  const problems: Problem[] = [];
+  const path = ['stages', stage, 'loss'];
+  if (endsOf(loss.temperature).some((value) => value <= 0)) {
+    problems.push({ path: [...path, 'temperature'], at: 'value', text: `stages.${stage}.loss.temperature must be more than 0` });
+  }
+  if (endsOf(loss.alpha).some((value) => value < 0 || value > 1)) {
+    problems.push({ path: [...path, 'alpha'], at: 'value', text: `stages.${stage}.loss.alpha must be from 0 to 1` });
+  }
+  return problems;
 }

@@ -10,8 +10,8 @@ import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.
 import { checkReferences, checkValues } from './cross-check.js';
 import { applyOverride, type Override } from './override.js';
 import type { Path, Problem } from './problem.js';
-import type { Recipe } from './schema.js';
-import { checkShape } from './schema-problem.js';
+import type { Recipe, StageRecipe } from './schema.js';
+import { type Checked, checkShape } from './schema-problem.js';
 import { type Place, parseYaml, type YamlSource } from './yaml-source.js';
 
 /** More than twice what a recipe may take on the wire; finding keys that are there twice takes time with the square. */
@@ -21,10 +21,15 @@ const PROBLEMS_SHOWN = 50;
 
 /** Checks by what the recipe's own room does not know: data, models, losses. See src/recipe. */
 export interface RecipeChecks {
-  /** Of the recipe as it was written, whatever its shape. */
-  written(root: unknown): readonly Problem[];
-  /** Of a recipe whose shape is right and whose names mean something. */
-  complete(recipe: Recipe): readonly Problem[];
+  /** Of the recipe as it was written, whatever its shape. Its relative paths begin at `folder`. */
+  written(root: unknown, folder: string): Promise<readonly Problem[]>;
+  /** Of a recipe whose shape is right, with absolute paths; fills in the defaults that its schema does not know. */
+  complete(recipe: Recipe): Promise<CompletedRecipe>;
+}
+
+export interface CompletedRecipe {
+  readonly recipe: Recipe;
+  readonly problems: readonly Problem[];
 }
 
 export interface LoadOptions {
@@ -46,16 +51,15 @@ export async function loadRecipe(file: string, options: LoadOptions = {}): Promi
     value = applied.value;
     overrides.push(applied.override);
   }
-  const checked = check(value, options.checks);
-  const problems = 'recipe' in checked ? [] : checked.problems;
+  const checked = await check(value, dirname(resolve(file)), options.checks ?? NO_CHECKS);
+  const problems = 'problems' in checked ? checked.problems : [];
   const findings = [
     ...source.duplicates.map((place) => ({ place, text: 'this key is in the same map twice' })),
     ...problems.map((problem) => locate(problem, source, overrides)),
   ];
-  if (findings.length > 0 || !('recipe' in checked)) throw invalid(file, findings);
-  const recipe = withAbsolutePaths(checked.recipe, dirname(resolve(file)));
-  recipeJson(recipe);
-  return recipe;
+  if (findings.length > 0 || 'problems' in checked) throw invalid(file, findings);
+  recipeJson(checked.value);
+  return checked.value;
 }
 
 /** Where a value of the recipe stands in its file, for problems that show only when it is used. */
@@ -71,9 +75,10 @@ export function parseRecipe(json: string): Recipe {
   } catch (error) {
     throw new StillhouseError('recipe.invalid', `the recipe is not JSON: ${messageOf(error)}`, { cause: error });
   }
-  const checked = check(value);
-  if ('recipe' in checked) return checked.recipe;
-  throw new StillhouseError('recipe.invalid', checked.problems.map((problem) => problem.text).join('\n'));
+  const shape = isEmpty(value) ? EMPTY : checkShape(value);
+  const problems = 'problems' in shape ? shape.problems : [...checkReferences(value), ...checkValues(shape.value)];
+  if (!('problems' in shape) && problems.length === 0) return shape.value;
+  throw new StillhouseError('recipe.invalid', problems.map((problem) => problem.text).join('\n'));
 }
 
 /** A recipe as it travels to workers. Throws recipe.invalid when it is too large for a message. */
@@ -86,15 +91,21 @@ export function recipeJson(recipe: Recipe): string {
   });
 }
 
-const NO_CHECKS: RecipeChecks = { written: () => [], complete: () => [] };
+const NO_CHECKS: RecipeChecks = { written: async () => [], complete: async (recipe) => ({ recipe, problems: [] }) };
+const EMPTY: Checked<Recipe> = { problems: [{ path: [], at: 'value', text: 'the recipe is empty' }] };
 
-function check(value: unknown, checks = NO_CHECKS): { readonly recipe: Recipe } | { readonly problems: readonly Problem[] } {
-  if (value === null || value === undefined) return { problems: [{ path: [], at: 'value', text: 'the recipe is empty' }] };
+function isEmpty(value: unknown): boolean {
+  return value === null || value === undefined;
+}
+
+async function check(value: unknown, folder: string, checks: RecipeChecks): Promise<Checked<Recipe>> {
+  if (isEmpty(value)) return EMPTY;
   const shape = checkShape(value);
-  const references = [...checks.written(value), ...checkReferences(value)];
-  if ('problems' in shape) return { problems: [...shape.problems, ...references] };
-  const problems = [...references, ...checks.complete(shape.recipe), ...checkValues(shape.recipe)];
-  return problems.length > 0 ? { problems } : shape;
+  const written = [...checkReferences(value), ...(await checks.written(value, folder))];
+  if ('problems' in shape) return { problems: [...shape.problems, ...written] };
+  const { recipe, problems } = await checks.complete(withAbsolutePaths(shape.value, folder));
+  const all = [...written, ...problems, ...checkValues(recipe)];
+  return all.length > 0 ? { problems: all } : { value: recipe };
 }
 
 async function readText(file: string): Promise<string> {
@@ -143,9 +154,24 @@ function lineOf({ place }: Finding): number {
 }
 
 function withAbsolutePaths(recipe: Recipe, folder: string): Recipe {
-  const models = Object.entries(recipe.models).map(([name, model]) =>
-    model.module === undefined ? [name, model] : [name, { ...model, module: resolve(folder, model.module) }],
-  );
-  const path = recipe.data.path.startsWith('builtin:') ? recipe.data.path : resolve(folder, recipe.data.path);
-  return { ...recipe, data: { ...recipe.data, path }, models: Object.fromEntries(models) as Recipe['models'] };
+  const { path } = recipe.data;
+  return {
+    ...recipe,
+    data: { ...recipe.data, path: path.startsWith('builtin:') ? path : resolve(folder, path) },
+    models: mapValues(recipe.models, (model) => withAbsoluteModule(model, folder)),
+    stages: mapValues(recipe.stages, (stage) => withAbsoluteTerms(stage, folder)),
+  };
+}
+
+function withAbsoluteTerms(stage: StageRecipe, folder: string): StageRecipe {
+  if (!('loss' in stage) || !('terms' in stage.loss)) return stage;
+  return { ...stage, loss: { ...stage.loss, terms: stage.loss.terms.map((term) => withAbsoluteModule(term, folder)) } };
+}
+
+function withAbsoluteModule<T extends { readonly module?: string | undefined }>(spec: T, folder: string): T {
+  return spec.module === undefined ? spec : { ...spec, module: resolve(folder, spec.module) };
+}
+
+function mapValues<T>(record: Readonly<Record<string, T>>, change: (value: T) => T): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
 }

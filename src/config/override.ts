@@ -3,7 +3,7 @@
 import { suggest } from '../base/nearest.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { entryOf, formatPath, formatValue, keysOf, type Path } from './problem.js';
-import { keysAt } from './schema-problem.js';
+import { recipeKeysAt } from './schema-problem.js';
 import { parseYaml } from './yaml-source.js';
 
 /** An override that was put in place. */
@@ -54,7 +54,7 @@ function resolvePath(root: unknown, parts: readonly string[], label: string): Pa
     if (!isMap && !Array.isArray(value)) fail(label, `${formatPath(path)} is ${formatValue(value)}, which has no "${key}"`);
     if (Array.isArray(value) && length === 0) fail(label, `${formatPath(path)} has no entry "${key}"; it has ${value.length}, from 0`);
     if (length === 0 && !isLast) {
-      const known = keysAt(path, root);
+      const known = recipeKeysAt(path, root);
       if (!known.includes(key)) fail(label, `there is no "${key}" in ${formatPath(path) || 'the recipe'}${suggest(key, known)}`);
     }
     path.push(Array.isArray(value) ? Number(key) : key);

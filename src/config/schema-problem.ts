@@ -3,42 +3,68 @@
  * schema itself, by way of its JSON Schema, so they cannot fall behind it.
  */
 
-import { z } from 'zod';
+import type { z } from 'zod';
 import { nearest, suggest } from '../base/nearest.js';
-import { entryOf, formatPath, formatValue, keysOf, notOneOf, type Path, type Problem, valueAt } from './problem.js';
+import { formatPath, formatValue, keysOf, notOneOf, type Path, type Problem, valueAt } from './problem.js';
 import { type Recipe, recipeSchema } from './schema.js';
+import { formsAt, type JsonSchema, jsonSchemaOf, keysAt, nearestForm } from './schema-key.js';
 
 type Issue = z.core.$ZodIssue;
 
+/** A value of the schema, with its defaults filled in; or all that is wrong with it. */
+export type Checked<T> = { readonly value: T } | { readonly problems: readonly Problem[] };
+
 /** The recipe with its defaults filled in, or all that is wrong with its shape. */
-export function checkShape(value: unknown): { readonly recipe: Recipe } | { readonly problems: readonly Problem[] } {
-  const result = recipeSchema.safeParse(value);
-  if (result.success) return { recipe: result.data };
-  return { problems: result.error.issues.flatMap((issue) => describe(issue, value)) };
+export function checkShape(value: unknown): Checked<Recipe> {
+  return checkAs(recipeSchema, value);
 }
 
-function describe(issue: Issue, root: unknown): Problem[] {
-  const path = issue.path.filter((part) => typeof part !== 'symbol');
-  const where = formatPath(path);
-  const found = valueAt(root, path);
-  const problem = (text: string, at: Problem['at'] = 'value'): Problem[] => [{ path, at, text }];
-  const name = where === '' ? 'the recipe' : where;
+/** The same for a part of a recipe that has a schema of its own; `path` is where the part stands. */
+export function checkAs<T>(schema: z.ZodType<T>, value: unknown, path: Path = []): Checked<T> {
+  const result = schema.safeParse(value);
+  if (result.success) return { value: result.data };
+  const part: Part = { path, root: value, schema: jsonSchemaOf(schema) };
+  return { problems: result.error.issues.flatMap((issue) => describe(issue, part)) };
+}
+
+let recipeKeys: JsonSchema | null = null;
+
+/** The keys that may stand in the map at the end of `path` in a recipe; those it has, where the user chooses the names. */
+export function recipeKeysAt(path: Path, root: unknown): string[] {
+  recipeKeys ??= jsonSchemaOf(recipeSchema);
+  return keysAt(path, root, recipeKeys);
+}
+
+/** What is checked: a recipe, or a part of one. Paths of issues begin at `root`, those of problems at the recipe. */
+interface Part {
+  readonly path: Path;
+  readonly root: unknown;
+  readonly schema: JsonSchema;
+}
+
+function nameOf(part: Part, path: Path): string {
+  return formatPath([...part.path, ...path]) || 'the recipe';
+}
+
+function describe(issue: Issue, part: Part): Problem[] {
+  const path = issue.path.filter((step) => typeof step !== 'symbol');
+  const found = valueAt(part.root, path);
+  const problem = (text: string, at: Problem['at'] = 'value'): Problem[] => [{ path: [...part.path, ...path], at, text }];
+  const name = nameOf(part, path);
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((key) => {
-        const inside = where === '' ? '' : ` in ${where}`;
-        return { path: [...path, key], at: 'key', text: `unknown key "${key}"${inside}${suggest(key, keysAt(path, root))}` };
+        const inside = part.path.length + path.length === 0 ? '' : ` in ${name}`;
+        const text = `unknown key "${key}"${inside}${suggest(key, keysAt(path, part.root, part.schema))}`;
+        return { path: [...part.path, ...path, key], at: 'key', text };
       });
     case 'invalid_type':
-      if (found === undefined && path.length > 0) {
-        // A misspelt key is reported as unknown: that it is missing too is the same mistake.
-        return slipOf(path, root) === null ? [missing(path, root)] : [];
-      }
+      if (found === undefined && path.length > 0) return absent(path, part);
       return problem(`${name} must be ${typeName(issue.expected)}, not ${formatValue(found)}`);
     case 'invalid_value':
       return problem(notOneOf(name, found, issue.values.map(String)));
     case 'invalid_union':
-      return describeUnion(issue, path, root);
+      return describeUnion(issue, path, part);
     case 'invalid_key':
       return problem(`"${path.at(-1)}" cannot be a name (${issue.issues.map((inner) => inner.message).join('; ')})`, 'key');
     case 'too_small':
@@ -52,36 +78,58 @@ function describe(issue: Issue, root: unknown): Problem[] {
   }
 }
 
-function missing(path: Path, root: unknown): Problem {
-  const parent = path.slice(0, -1);
-  const slip = slipOf(path, root);
-  const text = `${formatPath(parent) || 'the recipe'} needs the key "${path.at(-1)}"`;
-  return { path, at: 'key', text: slip === null ? text : `${text}, and has "${slip}"` };
+/** A misspelt key is reported as unknown: that the right one is missing too is the same mistake. */
+function absent(path: Path, part: Part): Problem[] {
+  return slipOf(path, part) === null ? [missing(path, part)] : [];
+}
+
+function missing(path: Path, part: Part): Problem {
+  const slip = slipOf(path, part);
+  const text = `${nameOf(part, path.slice(0, -1))} needs the key "${path.at(-1)}"`;
+  return { path: [...part.path, ...path], at: 'key', text: slip === null ? text : `${text}, and has "${slip}"` };
 }
 
 /** The unknown key next to a missing one that is probably meant to be it. */
-function slipOf(path: Path, root: unknown): string | null {
+function slipOf(path: Path, { root, schema }: Part): string | null {
   const parent = path.slice(0, -1);
-  const known = new Set(keysAt(parent, root));
+  const known = new Set(keysAt(parent, root, schema));
   const unknown = keysOf(valueAt(root, parent)).filter((key) => !known.has(key));
   return nearest(String(path.at(-1)), unknown);
 }
 
-function describeUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, root: unknown): Problem[] {
-  const found = valueAt(root, path);
+function describeUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, part: Part): Problem[] {
+  const found = valueAt(part.root, path);
+  const problem = (text: string): Problem[] => [{ path: [...part.path, ...path], at: 'value', text }];
   if (issue.discriminator !== undefined) {
-    if (found === undefined) return [missing(path, root)];
+    if (found === undefined) return [missing(path, part)];
     const options = 'options' in issue && Array.isArray(issue.options) ? issue.options.map(String) : [];
-    return [{ path, at: 'value', text: notOneOf(formatPath(path), found, options) }];
+    return problem(notOneOf(nameOf(part, path), found, options));
   }
+  if (found === undefined && path.length > 0) return absent(path, part);
   // A branch that wants another type or word altogether is not the one the user meant.
   const branches = issue.errors.filter((errors) => !errors.some(isAboutWhole));
-  const [branch] = branches;
-  if (branch !== undefined && branches.length === 1) {
-    return branch.flatMap((error) => describe({ ...error, path: [...path, ...error.path] } as Issue, root));
+  if (branches.length === 0) {
+    const wanted = [...new Set(issue.errors.flatMap((errors) => errors.filter(isAboutWhole).map(wantedBy)))];
+    return problem(`${nameOf(part, path)} must be ${wanted.join(' or ')}, not ${formatValue(found)}`);
   }
-  const wanted = issue.errors.flatMap((errors) => errors.filter(isAboutWhole).map(wantedBy));
-  return [{ path, at: 'value', text: `${formatPath(path)} must be ${wanted.join(' or ')}, not ${formatValue(found)}` }];
+  const describeBranch = (index: number): Problem[] =>
+    (branches[index] ?? []).flatMap((error) => describe({ ...error, path: [...path, ...error.path] } as Issue, part));
+  if (branches.length === 1) return describeBranch(0);
+  const forms = formsAt(path, part.root, part.schema).filter((_, i) => !issue.errors[i]?.some(isAboutWhole));
+  const meant = nearestForm(forms, found);
+  const mixture = mixtureOf(forms, meant, keysOf(found));
+  return mixture === null ? describeBranch(meant) : problem(`${nameOf(part, path)} ${mixture}`);
+}
+
+/** What is said of a map with keys of its form and keys that only another form has; null where it has none of those. */
+function mixtureOf(forms: readonly JsonSchema[], meant: number, keys: readonly string[]): string | null {
+  const known = forms.map(({ properties = {} }) => Object.keys(properties));
+  const own = known[meant] ?? [];
+  const foreign = keys.find((key) => !own.includes(key) && known.some((other) => other.includes(key)));
+  const first = keys.find((key) => own.includes(key));
+  if (foreign === undefined || first === undefined) return null;
+  const choice = known.map((names) => names.join(', ')).join('; or ');
+  return `has "${first}" and "${foreign}", which do not go together: give either ${choice}`;
 }
 
 /** Whether the value is of another kind than a branch of a union wants, and not only wrong inside. */
@@ -99,6 +147,7 @@ function typeName(expected: string): string {
     object: 'a map',
     record: 'a map',
     array: 'a list',
+    tuple: 'a list',
     string: 'text',
     number: 'a number',
     int: 'a whole number',
@@ -120,40 +169,4 @@ function boundary(
 
 function size(found: unknown): string {
   return Array.isArray(found) || typeof found === 'string' ? String(found.length) : formatValue(found);
-}
-
-interface JsonSchema {
-  readonly properties?: Readonly<Record<string, JsonSchema>>;
-  readonly additionalProperties?: JsonSchema | boolean;
-  readonly items?: JsonSchema;
-  readonly oneOf?: readonly JsonSchema[];
-  readonly anyOf?: readonly JsonSchema[];
-  readonly const?: unknown;
-}
-
-let jsonSchema: JsonSchema | null = null;
-
-/** The keys that may stand in the map at the end of `path`; those it has, where the user chooses the names. */
-export function keysAt(path: Path, root: unknown): string[] {
-  jsonSchema ??= z.toJSONSchema(recipeSchema, { io: 'input' }) as JsonSchema;
-  let value: unknown = root;
-  let schema: JsonSchema | undefined = chooseBranch(jsonSchema, value);
-  for (const part of path) {
-    value = entryOf(value, part);
-    const open: JsonSchema | undefined = typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined;
-    const next: JsonSchema | undefined = typeof part === 'number' ? schema.items : (schema.properties?.[part] ?? open);
-    if (next === undefined) return [];
-    schema = chooseBranch(next, value);
-  }
-  return schema.properties === undefined ? keysOf(value) : Object.keys(schema.properties);
-}
-
-/** Of alternatives, the one whose fixed values (`kind: train`) are those of the value; else the last, the most general. */
-function chooseBranch(schema: JsonSchema, value: unknown): JsonSchema {
-  const branches = schema.oneOf ?? schema.anyOf ?? [];
-  const match = branches.find((branch) => {
-    const fixed = Object.entries(branch.properties ?? {}).filter(([, property]) => property.const !== undefined);
-    return fixed.length > 0 && fixed.every(([key, property]) => entryOf(value, key) === property.const);
-  });
-  return match ?? branches.at(-1) ?? schema;
 }

@@ -1,6 +1,7 @@
 /** The recipe: one schema for every way of running. Unknown keys are errors. Defaults are here and nowhere else. */
 
 import { z } from 'zod';
+import { type Variable, variableIn } from './variable.js';
 
 /** The engines, in the order in which `auto` tries them: the fastest first. */
 export const ENGINE_NAMES = ['tensorflow', 'wasm', 'cpu'] as const;
@@ -19,14 +20,6 @@ const name = z
 const positive = z.number().gt(0);
 const share = z.number().min(0).max(1);
 const wholeFromOne = z.int().min(1);
-
-/** A value that is constant, or goes from one value to another over the stage. */
-const variable = z.union([
-  z.number(),
-  z.strictObject({ schedule: z.enum(['constant', 'linear', 'cosine']), from: z.number(), to: z.number() }),
-]);
-/** A knob of a loss over the course of a stage. `linear` and `cosine` go from `from` to `to`. */
-export type Variable = z.infer<typeof variable>;
 
 const split = z.strictObject({
   /** Which files of the data set, by the format's name for them: most have `train` and `test`. */
@@ -116,23 +109,66 @@ const training = {
   checkpointEvery: wholeFromOne.default(25),
 };
 
+/**
+ * One term of a loss: a loss of the package by name, or a user's module. The loss declares what else a term may hold;
+ * src/losses/term-check.ts holds a term against the declaration, and fills the defaults in.
+ */
+const term = z
+  .looseObject({
+    loss: z.string().optional(),
+    /** A JavaScript module, from the recipe's folder. */
+    module: z.string().optional(),
+  })
+  .refine(
+    (spec) => (spec.loss === undefined) !== (spec.module === undefined),
+    'give either loss or module',
+  ) as unknown as z.ZodType<TermRecipe>;
+
+export interface TermRecipe {
+  readonly loss?: string | undefined;
+  readonly module?: string | undefined;
+  /** Absolute: no other term's weight changes with it. */
+  readonly weight?: Variable | undefined;
+  /** Pairs of layers: the student's, the teacher's. */
+  readonly taps?: readonly (readonly [string, string])[] | undefined;
+  /** Of the pairs, in their order. */
+  readonly weights?: readonly number[] | undefined;
+  /** A knob (a Variable) or a constant (a number) of the loss. */
+  readonly [name: string]: unknown;
+}
+
+/** The long form of a loss: the labels and any number of terms, each with a weight of its own. */
+const termedLoss = z.strictObject({
+  labels: z.strictObject({ weight: variableIn({ min: 0 }).default(1), smoothing: share.default(0) }).default({ weight: 1, smoothing: 0 }),
+  terms: z.array(term).max(32),
+});
+
+/** A stage's short form or the long one. Exclusive, so that zod reports the problems of both, and the messages choose. */
+function lossForms<Short extends z.ZodObject>(short: Short) {
+  return z.xor([short, termedLoss]);
+}
+
 const stage = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('train'),
     ...training,
-    loss: z.strictObject({ labelSmoothing: share.default(0) }).default({ labelSmoothing: 0 }),
+    loss: lossForms(z.strictObject({ labelSmoothing: share.default(0) })).default({ labelSmoothing: 0 }),
   }),
   z.strictObject({
     kind: z.literal('distil'),
     ...training,
     /** The stage whose model teaches. */
     teacher: name,
-    loss: z.strictObject({
-      temperature: variable.default(4),
-      /** The share of the soft term: (1 - alpha) CE + alpha T^2 KL. */
-      alpha: variable.default(0.9),
-      labelSmoothing: share.default(0),
-    }),
+    /** How the teacher's numbers travel: as they are, or in float16, half the bytes. */
+    wire: z.enum(['full', 'half']).default('full'),
+    loss: lossForms(
+      z.strictObject({
+        temperature: variableIn({}).default(4),
+        /** The share of the soft term: (1 - alpha) CE + alpha T^2 KL. */
+        alpha: variableIn({}).default(0.9),
+        labelSmoothing: share.default(0),
+      }),
+    ),
   }),
   z.strictObject({ kind: z.literal('evaluate'), needs: z.array(name).default([]), of: name, test: name }),
   z.strictObject({ kind: z.literal('export'), needs: z.array(name).default([]), of: name }),

@@ -1,12 +1,33 @@
-/** The losses by name. One more: its file, and its line here. */
+/**
+ * The loss terms of the package by the name that recipes use. No tfjs here: `load` brings the arithmetic, in a process that
+ * computes. One more: its declaration, its arithmetic, and its line here.
+ */
 
-import { crossEntropy } from './cross-entropy.js';
-import { hinton } from './hinton.js';
-import { labelSmoothing } from './label-smoothing.js';
+import { suggest } from '../base/nearest.js';
+import { StillhouseError } from '../errors/stillhouse-error.js';
+import { attentionTransferDeclaration } from './attention-transfer-declaration.js';
+import { dkdDeclaration } from './dkd-declaration.js';
+import { hintonDeclaration } from './hinton-declaration.js';
+import type { LossDeclaration } from './loss-declaration.js';
 import type { LossMethod } from './loss-method.js';
 
-export const LOSSES = {
-  'cross-entropy': crossEntropy,
-  'label-smoothing': labelSmoothing,
-  hinton,
-} as const satisfies Readonly<Record<string, LossMethod<never>>>;
+export interface CatalogueEntry {
+  readonly declaration: LossDeclaration;
+  load(): Promise<LossMethod>;
+}
+
+export const LOSSES: Readonly<Record<string, CatalogueEntry>> = {
+  hinton: { declaration: hintonDeclaration, load: async () => (await import('./hinton.js')).hinton },
+  dkd: { declaration: dkdDeclaration, load: async () => (await import('./dkd.js')).dkd },
+  'attention-transfer': {
+    declaration: attentionTransferDeclaration,
+    load: async () => (await import('./attention-transfer.js')).attentionTransfer,
+  },
+};
+
+/** The loss of this name. Throws `loss.invalid` with the nearest name. */
+export function catalogueEntry(name: string): CatalogueEntry {
+  const entry = Object.hasOwn(LOSSES, name) ? LOSSES[name] : undefined;
+  if (entry !== undefined) return entry;
+  throw new StillhouseError('loss.invalid', `there is no loss "${name}" in the package${suggest(name, Object.keys(LOSSES))}`);
+}

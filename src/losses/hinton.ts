@@ -1,22 +1,19 @@
 /**
- * The soft term of knowledge distillation (Hinton, Vinyals & Dean, arXiv 1503.02531): T^2 KL(softmax(z_t / T) || softmax(z_s / T)),
- * teacher first, summed over the batch. T^2 keeps the gradient's size when T changes: it is T (p_s - p_t), and p_s - p_t
- * shrinks as 1 / T. Axes: B batch, K classes.
+ * Knowledge distillation (Hinton, Vinyals & Dean, arXiv 1503.02531): T^2 KL(softmax(z_t / T) || softmax(z_s / T)), summed
+ * over the batch. Without T^2 the gradient would shrink with 1/T^2. The teacher's distribution comes first.
+ * Axes: B batch, K classes.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
 import { present } from '../base/assert.js';
 import type { LossMethod } from './loss-method.js';
-import { withSoftmaxGradient } from './softmax-gradient.js';
+import { softmaxDivergence } from './softmax-gradient.js';
 
-export const hinton: LossMethod<{ readonly temperature: tf.Scalar }> = {
-  sum({ logits_BK, targets_BK }, { temperature }) {
-    const teacherLog_BK = tf.logSoftmax(tf.div(present(targets_BK, "the teacher's logits"), temperature));
-    const teacher_BK = tf.exp(teacherLog_BK) as tf.Tensor2D;
-    const student_BK = tf.div(logits_BK, temperature) as tf.Tensor2D;
-    const divergence = withSoftmaxGradient(student_BK, teacher_BK, (studentLog_BK) =>
-      tf.sum(tf.mul(teacher_BK, tf.sub(teacherLog_BK, studentLog_BK))),
-    );
-    return { sum: tf.mul(divergence, tf.square(temperature)), count: logits_BK.shape[0] };
+export const hinton: LossMethod = {
+  sum({ student, other, labels }, knobs) {
+    const temperature = present(knobs.temperature, 'the temperature');
+    const soften = (logits: tf.Tensor | undefined) => tf.div(present(logits, 'logits'), temperature) as tf.Tensor2D;
+    const divergence = softmaxDivergence(soften(other[0]), soften(student[0]));
+    return { sum: tf.mul(divergence, tf.square(temperature)), count: labels.class_B.shape[0] };
   },
 };

@@ -1,27 +1,45 @@
-/** What a loss is. Owns the types only. Axes: B batch, K classes. */
+/**
+ * What the arithmetic of a loss is. Owns the types only; loss-declaration.ts has what a loss says of itself beforehand.
+ * Axes: B batch, K classes.
+ */
 
 import type * as tf from '@tensorflow/tfjs-core';
+import type { TermSettings } from './loss-declaration.js';
 
-export interface LossBatch {
-  /** The student's logits, [B, K]. Gradients flow into these only. */
-  readonly logits_BK: tf.Tensor2D;
-  /** The class of each sample, int32 [B]. */
-  readonly labels_B: tf.Tensor1D;
-  /** The teacher's logits, [B, K], constants; null in a stage without a teacher. */
-  readonly targets_BK: tf.Tensor2D | null;
+/** The classes of a batch. */
+export interface Labels {
+  /** The class of each image, int32 [B]. */
+  readonly class_B: tf.Tensor1D;
+  /** For images that are mixed of two: the class of the second, int32 [B], and the share of the first, [B]; null: none is mixed. */
+  readonly mixed: { readonly second_B: tf.Tensor1D; readonly share_B: tf.Tensor1D } | null;
+}
+
+/** What a term computes with. Gradients flow into `student` and `adapters` only. */
+export interface TermInputs {
+  readonly labels: Labels;
+  /** K. */
+  readonly classes: number;
+  /** The student's knowledge, in the order of the declaration's `needs`. */
+  readonly student: readonly tf.Tensor[];
+  /** The other side's, in the same way: constants. */
+  readonly other: readonly tf.Tensor[];
+  /** By the names of the declaration. */
+  readonly adapters: Readonly<Record<string, tf.Tensor>>;
+  readonly settings: TermSettings;
 }
 
 /** A loss over a part of the batch. Whoever holds the whole batch adds the parts and divides once. */
 export interface LossSum {
   /** Over the samples, not their mean: the same batch in one piece or in four gives the same gradient. */
   readonly sum: tf.Scalar;
+  /** What the sum is divided by: the number of samples. */
   readonly count: number;
 }
 
 /**
- * One method of the catalogue. `sum` is called inside tf.tidy, with or without a gradient being recorded. A parameter that
- * may change over a stage is a tf.Scalar; a constant of the recipe is a number.
+ * The arithmetic of one loss, without its weight. `sum` is called inside tf.tidy, with or without a gradient being
+ * recorded. Knobs are scalars because a step may be recorded once and replayed; constants of the recipe are numbers.
  */
-export interface LossMethod<Parameters> {
-  sum(batch: LossBatch, parameters: Parameters): LossSum;
+export interface LossMethod {
+  sum(inputs: TermInputs, knobs: Readonly<Record<string, tf.Scalar>>): LossSum;
 }

@@ -27,3 +27,10 @@ export function withSoftmaxGradient(
   });
   return operation(logits_BK) as tf.Scalar;
 }
+
+/** KL(softmax(teacher) || softmax(student)), summed over the rows. Gradients flow into the student's logits alone. */
+export function softmaxDivergence(teacher_BK: tf.Tensor2D, student_BK: tf.Tensor2D): tf.Scalar {
+  const teacherLog_BK = tf.logSoftmax(teacher_BK);
+  const probability_BK = tf.exp(teacherLog_BK) as tf.Tensor2D;
+  return withSoftmaxGradient(student_BK, probability_BK, (log_BK) => tf.sum(tf.mul(probability_BK, tf.sub(teacherLog_BK, log_BK))));
+}

@@ -1,48 +1,150 @@
-/** The loss of a stage: which methods of the catalogue it adds up, with which weights. */
+/**
+ * The loss of a stage on tensors: the labels and every term, each with its weight. It knows no method: what a term takes is
+ * its declaration's to say. Axes: B batch, K classes.
+ */
 
-import { add, mul, type Scalar, sub } from '@tensorflow/tfjs-core';
-import { assertNever } from '../base/assert.js';
-import type { TrainingStage } from '../config/schema.js';
-import { LOSSES } from './catalogue.js';
-import type { LossBatch, LossSum } from './loss-method.js';
+import * as tf from '@tensorflow/tfjs-core';
+import { assert, present } from '../base/assert.js';
+import type { TermRecipe, TrainingStage } from '../config/schema.js';
+import { StillhouseError } from '../errors/stillhouse-error.js';
+import { type KnowledgeSpec, LOGITS_SPEC, specKey } from '../tensor/knowledge.js';
+import { catalogueEntry } from './catalogue.js';
+import { labelLoss } from './label-loss.js';
+import type { AdapterSpec, LossDeclaration, TapShapes, TermNeeds } from './loss-declaration.js';
+import type { Labels, LossMethod, LossSum } from './loss-method.js';
+import { keysOfTerms, knobName, LABELS_KEY, type LossPlan, longForm, planTerm, type TermPlan } from './loss-plan.js';
+import { checkTerm, nameOfTerm } from './term-check.js';
+import { importUserLoss } from './user-declaration.js';
+import { userMethod } from './user-method.js';
 
-/** What may change from step to step: tensors, so that a recorded step takes them anew each time. */
-export interface LossKnobs {
-  readonly temperature: Scalar;
-  /** The weight of the soft term; the labels have the rest. */
-  readonly alpha: Scalar;
+/** The tensors of a batch, in the orders of the stage loss's own lists. */
+export interface StageLossInputs {
+  readonly labels: Labels;
+  readonly student: readonly tf.Tensor[];
+  /** Constants. */
+  readonly other: readonly tf.Tensor[];
+  readonly adapters: readonly tf.Tensor[];
 }
 
-/** The terms of a loss by name, each summed over the batch and without its weight. Empty for a loss of one term. */
-export type LossTerms = Readonly<Record<string, Scalar>>;
+export interface StageLossValue {
+  /** The weighted sum of the means of all parts. */
+  readonly mean: tf.Scalar;
+  /** Each part's mean by its key, without its weight. */
+  readonly terms: Readonly<Record<string, tf.Scalar>>;
+}
 
 export interface StageLoss {
-  /** Whether the batch must bring the teacher's logits. */
-  readonly needsTargets: boolean;
-  /** Called inside tf.tidy. */
-  sum(batch: LossBatch, knobs: LossKnobs): LossSum & { readonly terms: LossTerms };
+  readonly plan: LossPlan;
+  /** What a forward pass must give; the logits are first. No spec is in it twice. */
+  readonly student: readonly KnowledgeSpec[];
+  /** What is asked of the other side; empty: nobody is asked. */
+  readonly other: readonly KnowledgeSpec[];
+  /** The adapters of all terms, named `<term>.<name>`. */
+  readonly adapters: readonly AdapterSpec[];
+  /** Called inside tf.tidy. Knobs by the names of `lossKnobsAt`. */
+  sum(inputs: StageLossInputs, knobs: Readonly<Record<string, tf.Scalar>>): StageLossValue;
 }
 
-/** Training: the labels. Distillation: (1 - alpha) CE + alpha T^2 KL(teacher || student). */
-export function stageLoss(stage: Pick<TrainingStage, 'kind' | 'loss'>): StageLoss {
-  switch (stage.kind) {
-    case 'train':
-      return { needsTargets: false, sum: (batch) => ({ ...hardLoss(batch, stage.loss.labelSmoothing), terms: {} }) };
-    case 'distil':
-      return {
-        needsTargets: true,
-        sum(batch, { temperature, alpha }) {
-          const hard = hardLoss(batch, stage.loss.labelSmoothing);
-          const soft = LOSSES.hinton.sum(batch, { temperature });
-          const sum = add(mul(hard.sum, sub(1, alpha)), mul(soft.sum, alpha)) as Scalar;
-          return { sum, count: hard.count, terms: { hard: hard.sum, soft: soft.sum } };
-        },
-      };
-    default:
-      return assertNever(stage.kind, 'stage');
+/** A term with all that it takes. */
+export interface LoadedTerm {
+  readonly plan: TermPlan;
+  readonly needs: TermNeeds;
+  readonly method: LossMethod;
+}
+
+/**
+ * Loads the methods of a stage's terms. Throws `loss.invalid` for a term that is not as its loss declares it and for what a
+ * user's module does wrong, and `model.invalid` for taps that are not there.
+ */
+export async function loadStageLoss(stage: Pick<TrainingStage, 'kind' | 'loss'>, shapes: TapShapes): Promise<StageLoss> {
+  const { labels, terms } = longForm(stage);
+  const keys = keysOfTerms(terms);
+  const loaded = await Promise.all(terms.map((term, i) => loadTerm(term, present(keys[i], 'key'), shapes)));
+  return joinTerms(labels, loaded);
+}
+
+/** The loss of these terms together. */
+export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm[]): StageLoss {
+  const student = distinct([LOGITS_SPEC, ...terms.flatMap(({ needs }) => needs.student)]);
+  const other = distinct(terms.flatMap(({ needs }) => needs.other));
+  const adapters = terms.flatMap(({ plan, needs }) =>
+    needs.adapters.map((adapter) => ({ ...adapter, name: `${plan.key}.${adapter.name}` })),
+  );
+  const plan: LossPlan = { labels, terms: terms.map((term) => term.plan) };
+  return {
+    plan,
+    student,
+    other,
+    adapters,
+    sum(inputs, knobs) {
+      const logits_BK = present(inputs.student[0], 'the logits') as tf.Tensor2D;
+      const parts: [string, LossSum][] = [];
+      if (labels.weight !== 0) {
+        parts.push([LABELS_KEY, labelLoss({ logits_BK, labels: inputs.labels, epsilon: labels.smoothing })]);
+      }
+      for (const term of terms) parts.push([term.plan.key, sumOfTerm(term, { inputs, knobs, lists: { student, other, adapters } })]);
+      return weigh(parts, knobs);
+    },
+  };
+}
+
+interface TermCall {
+  readonly inputs: StageLossInputs;
+  readonly knobs: Readonly<Record<string, tf.Scalar>>;
+  readonly lists: Pick<StageLoss, 'student' | 'other' | 'adapters'>;
+}
+
+function sumOfTerm({ plan, needs, method }: LoadedTerm, { inputs, knobs, lists }: TermCall): LossSum {
+  const pick = (wanted: readonly KnowledgeSpec[], specs: readonly KnowledgeSpec[], tensors: readonly tf.Tensor[]) =>
+    wanted.map((spec) => present(tensors[indexOf(specs, spec)], specKey(spec)));
+  const own = needs.adapters.map(({ name }) => {
+    const place = lists.adapters.findIndex((adapter) => adapter.name === `${plan.key}.${name}`);
+    return [name, present(inputs.adapters[place], `the adapter ${name}`)] as const;
+  });
+  const scalars = Object.keys(plan.knobs).map((name) => [name, present(knobs[knobName(plan.key, name)], name)] as const);
+  const [logits] = inputs.student;
+  return method.sum(
+    {
+      labels: inputs.labels,
+      classes: present(logits?.shape[1], 'the number of classes'),
+      student: pick(needs.student, lists.student, inputs.student),
+      other: pick(needs.other, lists.other, inputs.other),
+      adapters: Object.fromEntries(own),
+      settings: plan.settings,
+    },
+    Object.fromEntries(scalars),
+  );
+}
+
+function weigh(parts: readonly (readonly [string, LossSum])[], knobs: TermCall['knobs']): StageLossValue {
+  const means = parts.map(([key, { sum, count }]) => [key, tf.div(sum, count) as tf.Scalar] as const);
+  const weighted = means.map(([key, mean]) => tf.mul(mean, present(knobs[knobName(key, 'weight')], `the weight of ${key}`)));
+  assert(weighted.length > 0, 'a loss without a part');
+  return { mean: weighted.reduce((total, part) => tf.add(total, part)) as tf.Scalar, terms: Object.fromEntries(means) };
+}
+
+function distinct(specs: readonly KnowledgeSpec[]): readonly KnowledgeSpec[] {
+  return specs.filter((spec, i) => indexOf(specs, spec) === i);
+}
+
+function indexOf(specs: readonly KnowledgeSpec[], wanted: KnowledgeSpec): number {
+  return specs.findIndex((spec) => specKey(spec) === specKey(wanted));
+}
+
+async function loadTerm(term: TermRecipe, key: string, shapes: TapShapes): Promise<LoadedTerm> {
+  const { declaration, method } = await loadMethod(term);
+  // A recipe is checked before a run starts, but a module may be another file on this machine.
+  const [problem] = checkTerm(term, declaration, []);
+  if (problem !== undefined) throw new StillhouseError('loss.invalid', `the term ${nameOfTerm(term)}: ${problem.text}`);
+  const plan = planTerm(term, declaration, key);
+  return { plan, needs: declaration.needs(plan.settings, shapes), method };
+}
+
+async function loadMethod(term: TermRecipe): Promise<{ readonly declaration: LossDeclaration; readonly method: LossMethod }> {
+  if (term.module !== undefined) {
+    const { declaration, sum } = await importUserLoss(term.module);
+    return { declaration, method: userMethod(term.module, { sum }) };
   }
-}
-
-function hardLoss(batch: LossBatch, epsilon: number): LossSum {
-  return epsilon > 0 ? LOSSES['label-smoothing'].sum(batch, { epsilon }) : LOSSES['cross-entropy'].sum(batch, {});
+  const { declaration, load } = catalogueEntry(term.loss ?? '');
+  return { declaration, method: await load() };
 }

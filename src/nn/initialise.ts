@@ -24,7 +24,7 @@ export function initialise(model: LayersModel, scheme: InitialisationScheme, see
   const schema = arenaSchemaOf(model);
   const arena = new Float32Array(schema.size);
   const fanInOfLayer = new Map<string, number>();
-  for (const entry of schema.entries) if (entry.kind === 'kernel') fanInOfLayer.set(layerOf(entry), fans(entry.shape).fanIn);
+  for (const entry of schema.entries) if (entry.kind === 'kernel') fanInOfLayer.set(layerOf(entry), fansOf(entry.shape).fanIn);
   for (const entry of schema.entries) {
     fill(arena.subarray(entry.offset, entry.offset + entry.size), entry, { scheme, seed, fanIn: fanInOfLayer.get(layerOf(entry)) });
   }
@@ -46,7 +46,7 @@ function fill(out: Float32Array, entry: ArenaEntry, { scheme, seed, fanIn }: Fil
   assert(entry.kind === 'kernel' || entry.kind === 'bias', `no rule to initialise ${entry.name}`);
   const random = new Prng(seed, hashString(entry.name));
   if (scheme === 'kaiming' && entry.shape.length === 4) {
-    const deviation = Math.sqrt(2 / fans(entry.shape).fanOut);
+    const deviation = Math.sqrt(2 / fansOf(entry.shape).fanOut);
     for (let i = 0; i < out.length; i++) out[i] = deviation * random.normal();
   } else {
     const bound = 1 / Math.sqrt(fanIn);
@@ -54,8 +54,8 @@ function fill(out: Float32Array, entry: ArenaEntry, { scheme, seed, fanIn }: Fil
   }
 }
 
-/** Of a kernel [in, out] or [height, width, in, out]. */
-function fans(shape: readonly number[]): { fanIn: number; fanOut: number } {
+/** How many numbers one output is made of, and how many one input goes into: of a kernel [in, out] or [height, width, in, out]. */
+export function fansOf(shape: readonly number[]): { fanIn: number; fanOut: number } {
   const [fanOut = 1, inputs = 1, ...window] = [...shape].reverse();
   const area = window.reduce((product, axis) => product * axis, 1);
   return { fanIn: inputs * area, fanOut: fanOut * area };

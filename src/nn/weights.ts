@@ -36,8 +36,8 @@ export function disposeModel(model: LayersModel): void {
   for (const layer of leafLayers(model)) for (const weight of layer.weights) weight.dispose();
 }
 
-/** Where each of the model's weights lies in its arena. */
-export function arenaSchemaOf(model: LayersModel): ArenaSchema {
+/** Where each of the model's weights lies in its arena, and behind them each of the adapters that train with it. */
+export function arenaSchemaOf(model: LayersModel, adapters: readonly AdapterShape[] = []): ArenaSchema {
   const names = weightNames(model);
   const trainable = new Set(model.trainableWeights);
   const items = model.weights.map((weight): ArenaItem => {
@@ -49,32 +49,64 @@ export function arenaSchemaOf(model: LayersModel): ArenaSchema {
       trainable: trainable.has(weight),
     };
   });
-  return layoutArena(items, (text) => createHash('sha256').update(text).digest('hex'));
+  const digest = (text: string) => createHash('sha256').update(text).digest('hex');
+  return layoutArena({ model: items, adapters: adapters.map(adapterItem), digest });
+}
+
+/** A tensor that is trained with a model and is not the model's. */
+export interface AdapterShape {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+function adapterItem({ name, shape }: AdapterShape): ArenaItem {
+  return { name: `adapter:${name}`, shape, kind: 'adapter', trainable: true };
+}
+
+/** The model's weights as variables, in the schema's order. */
+export function weightsOf(model: LayersModel): tf.Variable[] {
+  return model.weights.map((weight) => weight.read() as tf.Variable);
 }
 
 /** The model's parameters, as a fresh copy. */
 export function readArena(model: LayersModel, schema: ArenaSchema): Float32Array {
-  const arena = new Float32Array(schema.size);
-  eachWeight(model, schema, (weight, offset) => arena.set(weight.read().dataSync<'float32'>(), offset));
-  return arena;
+  return readVariables(weightsOf(model), schema);
 }
 
 /** Overwrites the model's parameters. The arena is copied: some engines would go on using the caller's memory. */
 export function writeArena(model: LayersModel, schema: ArenaSchema, arena: Float32Array): void {
+  writeVariables(weightsOf(model), schema, arena);
+}
+
+/** The variables' values, one for each entry of the schema, as a fresh copy. */
+export function readVariables(variables: readonly tf.Variable[], schema: ArenaSchema): Float32Array {
+  const arena = new Float32Array(schema.size);
+  eachVariable(variables, schema, (variable, offset) => arena.set(variable.dataSync<'float32'>(), offset));
+  return arena;
+}
+
+/** Overwrites the variables, one for each entry of the schema, with a copy of the arena. */
+export function writeVariables(variables: readonly tf.Variable[], schema: ArenaSchema, arena: Float32Array): void {
   assert(arena.length === schema.size, `an arena of ${arena.length} elements for a model of ${schema.size}`);
-  eachWeight(model, schema, (weight, offset, size) => {
-    const value = tf.tensor(arena.slice(offset, offset + size), weight.shape as number[]);
-    weight.write(value);
+  eachVariable(variables, schema, (variable, offset, size) => {
+    const value = tf.tensor(arena.slice(offset, offset + size), variable.shape);
+    variable.assign(value);
     value.dispose();
   });
 }
 
-function eachWeight(model: LayersModel, schema: ArenaSchema, visit: (weight: LayerVariable, offset: number, size: number) => void): void {
-  const weights = model.weights;
-  assert(weights.length === schema.entries.length, `a schema of ${schema.entries.length} weights for a model of ${weights.length}`);
-  schema.entries.forEach(({ offset, size }, i) => {
-    visit(present(weights[i], 'weight'), offset, size);
+type Visit = (variable: tf.Variable, offset: number, size: number) => void;
+
+function eachVariable(variables: readonly tf.Variable[], { entries }: ArenaSchema, visit: Visit): void {
+  assert(variables.length === entries.length, `a schema of ${entries.length} entries for ${variables.length} variables`);
+  entries.forEach(({ offset, size }, i) => {
+    visit(present(variables[i], 'variable'), offset, size);
   });
+}
+
+/** The layers that do the work, with names that are the same in every process. A model in the model may repeat one. */
+export function namedLayers(model: LayersModel): readonly (readonly [string, Layer])[] {
+  return leafLayers(model).map((layer, index) => [stableName(layer, index), layer] as const);
 }
 
 /** `conv1/kernel` of a layer's weight. */

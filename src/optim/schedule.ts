@@ -1,10 +1,11 @@
 /**
- * What changes over the course of a stage, as pure functions of the samples committed: how many workers there are, and
- * how many steps each has taken, does not matter.
+ * The learning rate over the course of a stage, as a pure function of the samples committed: how many workers there are,
+ * and how many steps each has taken, does not matter.
  */
 
 import { assertNever } from '../base/assert.js';
-import type { ScheduleRecipe, TrainingStage, Variable } from '../config/schema.js';
+import type { ScheduleRecipe, TrainingStage } from '../config/schema.js';
+import { variableAt } from '../config/variable.js';
 
 export interface Progress {
   /** Samples of the stage that have been trained on, over all workers and epochs. */
@@ -30,27 +31,9 @@ function shareAt(schedule: ScheduleRecipe, epoch: number, epochs: number): numbe
     case 'cosine': {
       // The cosine (Loshchilov & Hutter, arXiv 1608.03983, without restarts) falls over what warm-up leaves of the stage.
       const span = Math.max(epochs - schedule.warmupEpochs, Number.EPSILON);
-      const fraction = Math.max(0, epoch - schedule.warmupEpochs) / span;
-      return valueAt({ schedule: 'cosine', from: 1, to: schedule.final }, fraction);
+      return variableAt({ schedule: 'cosine', from: 1, to: schedule.final }, { epoch: epoch - schedule.warmupEpochs, epochs: span });
     }
     default:
       return assertNever(schedule, 'schedule');
-  }
-}
-
-/** The value of a knob when `fraction` of the stage is done, held at its end from 1 on. */
-export function valueAt(variable: Variable, fraction: number): number {
-  if (typeof variable === 'number') return variable;
-  const { schedule, from, to } = variable;
-  const done = Math.min(1, Math.max(0, fraction));
-  switch (schedule) {
-    case 'constant':
-      return from;
-    case 'linear':
-      return from + (to - from) * done;
-    case 'cosine':
-      return to + (from - to) * 0.5 * (1 + Math.cos(Math.PI * done));
-    default:
-      return assertNever(schedule, 'schedule of a knob');
   }
 }

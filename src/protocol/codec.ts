@@ -135,12 +135,20 @@ function decodeData<M extends { readonly tensors: readonly TensorSpec[] }>(schem
   return { ok: true, message: { header: header.message, tensors } };
 }
 
+/** What the elements of a dtype lie in; of a float16 its bits. */
+const ARRAY_OF = {
+  float32: Float32Array,
+  float16: Uint16Array,
+  int32: Int32Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+} as const satisfies Record<TensorSpec['dtype'], unknown>;
+
 /** The frame's bytes as elements, without a copy where the frame is aligned. Little-endian, as are the machines we run on. */
 function viewOf(frame: Uint8Array, dtype: TensorSpec['dtype']): WireTensor['data'] {
-  if (dtype === 'uint8') return new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength);
   const { buffer, byteOffset } = frame.byteOffset % DTYPE_BYTES[dtype] === 0 ? frame : Uint8Array.from(frame);
   const length = frame.byteLength / DTYPE_BYTES[dtype];
-  return dtype === 'float32' ? new Float32Array(buffer, byteOffset, length) : new Int32Array(buffer, byteOffset, length);
+  return new ARRAY_OF[dtype](buffer as ArrayBuffer, byteOffset, length);
 }
 
 /** The first frame as plain data: objects, arrays, strings, numbers, booleans, null. No schema yet. */

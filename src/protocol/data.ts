@@ -5,6 +5,7 @@
 
 import { z } from 'zod';
 import { LIMITS } from '../base/limits.js';
+import type { KnowledgeSpec } from '../tensor/knowledge.js';
 import { DTYPE_BYTES, type WireTensor } from '../tensor/tensor.js';
 import { field, REFUSE_REASONS, rangesSchema, requestIdSchema } from './field.js';
 
@@ -29,9 +30,40 @@ const head = {
 /** A committed state: which samples of the stage are in it, and what the arena hashes to. */
 const stateFields = { stage: field.name, round: field.count, ranges: rangesSchema, hash: field.hash, schema: field.hash };
 
+/** The tensors that are asked for (src/tensor/knowledge.ts). */
+const knowledgeSpecSchema = z.discriminatedUnion('of', [
+  z.strictObject({ of: z.literal('logits') }),
+  z.strictObject({
+    of: z.literal('tap'),
+    layer: z.string().min(1).max(LIMITS.layerLength),
+    reduce: z
+      .strictObject({
+        name: field.name,
+        options: z
+          .record(field.name, field.finite)
+          .refine((options) => Object.keys(options).length <= LIMITS.reductionOptions, `more than ${LIMITS.reductionOptions} options`),
+      })
+      .nullable(),
+  }),
+]) satisfies z.ZodType<KnowledgeSpec>;
+
+/** The images that knowledge is asked about. One more source is a case more. */
+const aboutSchema = z.discriminatedUnion('of', [
+  /** The samples as the stage augments them in this epoch: whoever answers makes the same pixels. */
+  z.strictObject({ of: z.literal('view'), epoch: field.count }),
+]);
+
 export const dataRequestSchema = z.discriminatedUnion('type', [
-  /** Tensor `samples` int32 [B]: soft targets, please, of these samples as augmented in this epoch. */
-  z.strictObject({ type: z.literal('targets.get'), ...head, term: field.term, stage: field.name, epoch: field.count }),
+  /** Tensor `samples` int32 [B]: the sender asks for knowledge of these samples, one tensor for each spec; in float16 if `half`. */
+  z.strictObject({
+    type: z.literal('knowledge.get'),
+    ...head,
+    term: field.term,
+    stage: field.name,
+    about: aboutSchema,
+    specs: z.array(knowledgeSpecSchema).min(1).max(LIMITS.specs),
+    half: z.boolean(),
+  }),
   /** The sender's own arena after training its ranges of this round, before any average. */
   z.strictObject({ type: z.literal('arena.get'), ...head, term: field.term, stage: field.name, round: field.round }),
   /** The committed state of this round, with the optimiser's slots. */
@@ -52,8 +84,8 @@ export const dataRequestSchema = z.discriminatedUnion('type', [
 export type DataRequest = z.infer<typeof dataRequestSchema>;
 
 export const dataAnswerSchema = z.discriminatedUnion('type', [
-  /** Tensor `logits` float32 [B, C], rows in the order of the request. */
-  z.strictObject({ type: z.literal('targets.answer'), ...head, stage: field.name }),
+  /** Tensors `knowledge.0`, `knowledge.1`, ... [B, ...], one for each spec, rows in the order of the request. */
+  z.strictObject({ type: z.literal('knowledge.answer'), ...head, stage: field.name }),
   /** Tensor `parameters` float32 [P]. */
   z.strictObject({
     type: z.literal('arena.answer'),
@@ -76,7 +108,7 @@ export type DataAnswerOf<T extends DataAnswer['type']> = Extract<DataAnswer, { t
 
 /** The answer that a request gets when it is not refused. */
 export const ANSWER_OF = {
-  'targets.get': 'targets.answer',
+  'knowledge.get': 'knowledge.answer',
   'arena.get': 'arena.answer',
   'state.get': 'state.answer',
   'checkpoint.put': 'stored',

@@ -1,16 +1,26 @@
-/** A recipe from its file, checked by all that is known without a look at data files: the command line and the coordinator load it here. */
+/**
+ * A recipe from its file, checked by all that is known without a look at data files, and with every default filled in: the
+ * command line and the coordinator load it here.
+ */
 
 import { type LoadOptions, loadRecipe as load, type RecipeChecks } from '../config/load.js';
 import type { Recipe } from '../config/schema.js';
 import { checkData, checkDataNames } from './data-check.js';
+import { LossCheck } from './loss-check.js';
 import { checkModelNames } from './model-check.js';
 
-const CHECKS: RecipeChecks = {
-  written: (root) => [...checkDataNames(root), ...checkModelNames(root)],
-  complete: checkData,
-};
-
-/** As loadRecipe of src/config, with the checks that need to know data formats and models. Throws the same. */
+/**
+ * As loadRecipe of src/config, with the checks that need to know data formats, models and losses. A user's loss module is
+ * imported by a process of its own. Throws the same.
+ */
 export function loadRecipe(file: string, options: Pick<LoadOptions, 'set'> = {}): Promise<Recipe> {
-  return load(file, { ...options, checks: CHECKS });
+  const losses = new LossCheck();
+  const checks: RecipeChecks = {
+    written: async (root, folder) => [...checkDataNames(root), ...checkModelNames(root), ...(await losses.checkTerms(root, folder))],
+    complete: async (written) => {
+      const recipe = await losses.complete(written);
+      return { recipe, problems: [...checkData(recipe), ...(await losses.checkStages(recipe))] };
+    },
+  };
+  return load(file, { ...options, checks });
 }

@@ -1,18 +1,21 @@
 /**
  * The step program that carries a step out op by op, on any engine: arrays become tensors, tensor-step.ts does the work,
- * and what comes out becomes numbers.
+ * and the tensors that come out become arrays and numbers.
  *
  * Invariants: between two calls the program holds what its step holds, and nothing else; the model is its caller's. Some
  * engines compute on the memory of the array that a tensor was made of. A tensor that is disposed before the call returns is
- * therefore made without a copy; what stays alive (the images of `forward`, see also writeArena) is a copy.
+ * therefore made without a copy; one that stays alive (the images of `forward`, see also writeVariables) is of a copy.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
-import { assert, present } from '../base/assert.js';
-import { readArena, writeArena } from '../nn/weights.js';
+import { present } from '../base/assert.js';
+import { readVariables, writeVariables } from '../nn/weights.js';
+import { type Knowledge, type KnowledgeSpec, LOGITS_SPEC } from '../tensor/knowledge.js';
+import { checkAnswers } from './check-answers.js';
 import { evaluateLogits, stepResult } from './score.js';
 import type { StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from './step-program.js';
-import { buildTensorStep, type KnobTensors, type StepAnswers, type TensorStep, type TensorStepOptions } from './tensor-step.js';
+import { buildTensorStep, type TensorStep, type TensorStepOptions } from './tensor-step.js';
+import type { KnobTensors, LossOutputs, StepAnswers } from './trainer.js';
 
 export interface EagerStepOptions extends TensorStepOptions {
   /** Height, width, channels. */
@@ -25,8 +28,8 @@ export function buildEagerStep(options: EagerStepOptions): StepProgram {
 }
 
 /** A program that carries out the step of the options' model; `dispose` disposes the step as well. */
-export function runEagerly(tensorStep: TensorStep, { model, inputShape }: EagerStepOptions): StepProgram {
-  const { schema, classes, optimizer } = tensorStep;
+export function runEagerly(tensorStep: TensorStep, { inputShape }: Pick<EagerStepOptions, 'inputShape'>): StepProgram {
+  const { schema, classes, optimizer, parameters } = tensorStep;
   const stepper = new Stepper(tensorStep, inputShape);
   const trained = () => present(optimizer, 'the stage of a program that trains');
   return {
@@ -38,10 +41,11 @@ export function runEagerly(tensorStep: TensorStep, { model, inputShape }: EagerS
     abandon: () => stepper.abandon(),
     predict: (images, size) => stepper.predict(images, size),
     evaluate: (images, labels, size) => evaluateLogits(stepper.predict(images, size), labels, classes),
-    readParameters: () => readArena(model, schema),
+    answer: (images, size, specs) => stepper.answer(images, size, specs),
+    readParameters: () => readVariables(parameters, schema),
     writeParameters(arena) {
       stepper.abandon();
-      writeArena(model, schema, arena);
+      writeVariables(parameters, schema, arena);
       tensorStep.refresh();
     },
     readSlots: () => trained().readSlots(),
@@ -60,7 +64,7 @@ export function runEagerly(tensorStep: TensorStep, { model, inputShape }: EagerS
 class Stepper {
   readonly #step: TensorStep;
   readonly #inputShape: readonly [number, number, number];
-  /** Logits of the forward half that is open. */
+  /** The logits of the forward half that is open, [B, K]. */
   #open: Float32Array | null = null;
 
   constructor(step: TensorStep, inputShape: readonly [number, number, number]) {
@@ -68,19 +72,20 @@ class Stepper {
     this.#inputShape = inputShape;
   }
 
-  step({ size, images, labels, targets }: StepBatch, knobs: StepKnobs): StepResult {
+  step({ size, images, ...answers }: StepBatch, knobs: StepKnobs): StepResult {
     this.#open = null;
     return withoutTensors(() => {
-      const inputs = { images: this.#imageTensor(images, size), ...this.#answerTensors({ labels, targets }, size) };
+      const inputs = { images: this.#imageTensor(images, size), ...this.#answerTensors(answers, size) };
       const { logits_BK, ...loss } = this.#step.train(inputs, knobTensors(this.#step.nextKnobs(knobs)));
-      return stepResult({ ...readLoss(loss), logits: logits_BK.dataSync<'float32'>() }, labels, this.#step.classes);
+      return this.#result(loss, logits_BK.dataSync<'float32'>(), answers);
     });
   }
 
-  forward(images: Float32Array, size: number): Float32Array {
+  forward(images: Float32Array, size: number): Knowledge {
     this.abandon();
-    this.#open = withoutTensors(() => copyOf(this.#step.forward(this.#imageTensor(images.slice(), size))));
-    return this.#open.slice();
+    const knowledge = withoutTensors(() => knowledgeOf(this.#step.forward(this.#imageTensor(images.slice(), size))));
+    this.#open = present(knowledge[0], 'the logits').data.slice();
+    return knowledge;
   }
 
   backward(answers: StepAnswerBatch, knobs: StepKnobs): StepResult {
@@ -89,7 +94,7 @@ class Stepper {
       const tensors = this.#answerTensors(answers, logits.length / this.#step.classes);
       const loss = this.#step.backward(tensors, knobTensors(this.#step.nextKnobs(knobs)));
       this.#open = null;
-      return stepResult({ ...readLoss(loss), logits }, answers.labels, this.#step.classes);
+      return this.#result(loss, logits, answers);
     });
   }
 
@@ -98,23 +103,35 @@ class Stepper {
     this.#step.abandon();
   }
 
+  answer(images: Float32Array, size: number, specs: readonly KnowledgeSpec[]): Knowledge {
+    return withoutTensors(() => knowledgeOf(this.#step.answer(this.#imageTensor(images, size), specs)));
+  }
+
   predict(images: Float32Array, size: number): Float32Array {
-    return withoutTensors(() => copyOf(this.#step.infer(this.#imageTensor(images, size))));
+    return present(this.answer(images, size, [LOGITS_SPEC])[0], 'the logits').data;
   }
 
   #imageTensor(images: Float32Array, size: number): tf.Tensor4D {
     return tf.tensor4d(images, [size, ...this.#inputShape]);
   }
 
-  #answerTensors({ labels, targets }: StepAnswerBatch, size: number): StepAnswers {
-    assert(labels.length === size, `${labels.length} labels for a batch of ${size}`);
-    // Before the step is counted, which cannot be taken back.
-    const { needsTargets } = this.#step;
-    assert((targets !== null) === needsTargets, needsTargets ? 'a teacher must be heard' : 'no teacher is heard');
-    return {
-      labels_B: tf.tensor1d(labels, 'int32'),
-      targets_BK: targets === null ? null : tf.tensor2d(targets, [size, this.#step.classes]),
+  #answerTensors(answers: StepAnswerBatch, size: number): StepAnswers {
+    checkAnswers(answers, size, present(this.#step.training, 'the stage of a program that trains'));
+    const { labels, other } = answers;
+    const mixed = labels.mixed && {
+      second_B: tf.tensor1d(labels.mixed.second, 'int32'),
+      share_B: tf.tensor1d(labels.mixed.share),
     };
+    return {
+      labels: { class_B: tf.tensor1d(labels.classes, 'int32'), mixed },
+      other: other.map(({ data, shape }) => tf.tensor(data, [...shape])),
+    };
+  }
+
+  #result(loss: LossOutputs, logits: Float32Array, { labels }: StepAnswerBatch): StepResult {
+    const numberOf = (scalar: tf.Scalar) => scalar.dataSync<'float32'>()[0] ?? Number.NaN;
+    const terms = Object.entries(loss.terms).map(([name, term]) => [name, numberOf(term)] as const);
+    return stepResult({ mean: numberOf(loss.mean), terms: Object.fromEntries(terms), logits }, labels.classes, this.#step.classes);
   }
 }
 
@@ -131,13 +148,7 @@ function knobTensors(knobs: Readonly<Record<string, number>>): KnobTensors {
   return Object.fromEntries(Object.entries(knobs).map(([name, value]) => [name, tf.scalar(value)]));
 }
 
-function readLoss({ lossSum, terms }: { lossSum: tf.Scalar; terms: Readonly<Record<string, tf.Scalar>> }) {
-  const numberOf = (scalar: tf.Scalar) => scalar.dataSync<'float32'>()[0] ?? Number.NaN;
-  const named = Object.entries(terms).map(([name, term]) => [name, numberOf(term)] as const);
-  return { lossSum: numberOf(lossSum), terms: Object.fromEntries(named) };
-}
-
-/** A copy: on the cpu engine dataSync answers the tensor's own memory. */
-function copyOf(tensor: tf.Tensor): Float32Array {
-  return tensor.dataSync<'float32'>().slice();
+/** Copies: on the cpu engine dataSync answers the tensor's own memory. */
+function knowledgeOf(tensors: readonly tf.Tensor[]): Knowledge {
+  return tensors.map((tensor) => ({ shape: tensor.shape, data: tensor.dataSync<'float32'>().slice() }));
 }

@@ -5,7 +5,7 @@
  * tfjs has one tape, in the state of its engine. So the tape is taken out of that state when the forward pass ends, and put
  * back as the beginning of the tape of the loss. Between the two tfjs is as if no tape were open: other operations may run,
  * other passes may be held, and other gradients taken. Nothing of the way back is recorded.
- * Invariant: what a held pass keeps alive (its output and the tensors saved for the gradient) is disposed once, by
+ * Invariant: the tensors that a held pass keeps alive (its outputs and those saved for the gradient) are disposed once, by
  * `gradients` or by `dispose`.
  */
 
@@ -15,9 +15,9 @@ import { releaseAsPassed } from './tape-release.js';
 
 type Tape = ReturnType<typeof tf.engine>['state']['activeTape'];
 
-export interface HeldForward<Output extends tf.Tensor> {
-  /** The pass's own: clone what is to outlive it. */
-  readonly output: Output;
+export interface HeldForward {
+  /** The pass's own: clone what is to outlive it. A tensor may be in it twice. */
+  readonly outputs: readonly tf.Tensor[];
   /** The loss, a scalar, and its gradient by the variables, as tf.variableGrads answers them. Ends the held pass, also by throwing. */
   gradients(loss: () => tf.Scalar, variables: tf.Variable[]): ReturnType<typeof tf.variableGrads>;
   /** Drops the pass without a gradient. Doing it again changes nothing. */
@@ -25,18 +25,18 @@ export interface HeldForward<Output extends tf.Tensor> {
 }
 
 /** Runs `forward` under a tape of its own. What it does not return and no gradient needs is disposed. */
-export function holdForward<Output extends tf.Tensor>(forward: () => Output): HeldForward<Output> {
+export function holdForward(forward: () => tf.Tensor[]): HeldForward {
   const tape: Tape = [];
   const drop = () => {
     for (const { saved } of tape) tf.dispose(saved);
   };
   try {
-    const output = tf.keep(withTape(tape, () => tf.tidy(forward)));
+    const outputs = withTape(tape, () => tf.tidy(forward)).map((output) => tf.keep(output));
     const dispose = () => {
       drop();
-      output.dispose();
+      for (const output of outputs) output.dispose();
     };
-    return { output, gradients: (loss, variables) => gradientsOf(tape, { loss, variables, dispose }), dispose };
+    return { outputs, gradients: (loss, variables) => gradientsOf(tape, { loss, variables, dispose }), dispose };
   } catch (error) {
     drop();
     throw error;

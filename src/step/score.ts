@@ -1,14 +1,26 @@
-/** What the logits of a batch are worth, on plain typed arrays. Logits are [B, K], labels [B]. */
+/** Loss and hits of a batch, on plain typed arrays. Logits are [B, K], labels [B]. */
 
 import type { EvaluateResult, StepResult } from './step-program.js';
 
-/** A training step's result from what came out of it; the logits are those before the update, in training mode. */
-export function stepResult(
-  { lossSum, terms, logits }: Pick<StepResult, 'lossSum' | 'terms'> & { readonly logits: Float32Array },
-  labels: Int32Array,
-  classes: number,
-): StepResult {
-  return { lossSum, terms, count: labels.length, correct: countHits(logits, labels, classes), finite: Number.isFinite(lossSum) };
+/** What is read back of a training step. */
+export interface StepReading {
+  /** The loss and its parts by name, means over the batch. */
+  readonly mean: number;
+  readonly terms: Readonly<Record<string, number>>;
+  /** Before the update, in training mode. */
+  readonly logits: Float32Array;
+}
+
+/** A training step's result: sums over the batch, and hits. */
+export function stepResult({ mean, terms, logits }: StepReading, labels: Int32Array, classes: number): StepResult {
+  const count = labels.length;
+  return {
+    lossSum: mean * count,
+    terms: Object.fromEntries(Object.entries(terms).map(([name, term]) => [name, term * count])),
+    count,
+    correct: countHits(logits, labels, classes),
+    finite: Number.isFinite(mean),
+  };
 }
 
 /** Loss and hits of logits in inference mode. */

@@ -9,32 +9,40 @@
  */
 
 import type { ArenaSchema } from '../tensor/arena.js';
+import type { Knowledge, KnowledgeSpec } from '../tensor/knowledge.js';
 
 export interface StepBatch {
   /** B. May differ from step to step. */
   readonly size: number;
   /** Normalised pixels, [B, H, W, C]. */
   readonly images: Float32Array;
-  /** Class of each sample, [B]. */
-  readonly labels: Int32Array;
-  /** The teacher's logits, [B, K]; null in a stage without a teacher. */
-  readonly targets: Float32Array | null;
+  readonly labels: LabelArrays;
+  /** The other side's knowledge, as `other` of the stage's loss asks for it; empty in a stage without another side. */
+  readonly other: Knowledge;
+}
+
+export interface LabelArrays {
+  /** Class of each image, [B]. */
+  readonly classes: Int32Array;
+  /** For images that are mixed of two: the second one's class, [B], and the share of the first, [B]; null: none is mixed. */
+  readonly mixed: { readonly second: Int32Array; readonly share: Float32Array } | null;
 }
 
 /** What the second half of a step takes. */
-export type StepAnswerBatch = Pick<StepBatch, 'labels' | 'targets'>;
+export type StepAnswerBatch = Pick<StepBatch, 'labels' | 'other'>;
 
-/** What changes over the course of a stage. `temperature` and `alpha` count in distillation only. */
+/** What changes over the course of a stage. */
 export interface StepKnobs {
+  /** The learning rate. */
   readonly rate: number;
-  readonly temperature: number;
-  readonly alpha: number;
+  /** The numbers of the loss by name (`lossKnobsAt` of src/losses/loss-plan.ts): always the same names. */
+  readonly loss: Readonly<Record<string, number>>;
 }
 
 export interface StepResult {
   /** The training loss before the update, summed over the batch. */
   readonly lossSum: number;
-  /** The terms of the loss by name, without their weights, summed over the batch; empty where there is only one. */
+  /** The parts of the loss by name, without their weights, summed over the batch. */
   readonly terms: Readonly<Record<string, number>>;
   /** B. */
   readonly count: number;
@@ -58,11 +66,11 @@ export interface StepProgram {
   /** One student update. The gradient is that of the mean loss over the batch. */
   step(batch: StepBatch, knobs: StepKnobs): StepResult;
   /**
-   * The first half of an update, for a step that must know its logits before its targets: logits [B, K] in training mode,
-   * of images [B, H, W, C]. Moves the BatchNorm statistics, once, and keeps the activations for `backward`; until then
-   * other programs may run, and this one may predict. Drops a half that is open.
+   * The first half of an update, for a step that must know its own knowledge before the other side's: the specs `student` of
+   * the stage's loss, in training mode, of images [B, H, W, C]; the logits are first. Moves the BatchNorm statistics, once, and
+   * keeps the activations for `backward`; until then other programs may run, and this one may predict. Drops a half that is open.
    */
-  forward(images: Float32Array, size: number): Float32Array;
+  forward(images: Float32Array, size: number): Knowledge;
   /**
    * The second half: the update that `step` would have made of the images that went to `forward`, without a second forward
    * pass. Throws when no half is open.
@@ -74,6 +82,11 @@ export interface StepProgram {
   evaluate(images: Float32Array, labels: Int32Array, size: number): EvaluateResult;
   /** Logits [B, K] in inference mode. */
   predict(images: Float32Array, size: number): Float32Array;
+  /**
+   * Knowledge of `size` images in inference mode, as the specs say, in their order. Throws `model.invalid` for a layer that is
+   * not there, and for a reduction that does not fit it.
+   */
+  answer(images: Float32Array, size: number, specs: readonly KnowledgeSpec[]): Knowledge;
   readParameters(): Float32Array;
   /** Takes an arena of exactly `schema.size` elements. Drops a half that is open, as writing slots does. */
   writeParameters(arena: Float32Array): void;

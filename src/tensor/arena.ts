@@ -1,15 +1,16 @@
 /**
- * The flat parameter arena: all parameters of a model, BatchNorm statistics included, as one Float32Array.
+ * The flat parameter arena: all parameters of a model, BatchNorm statistics included, as one Float32Array, and behind them
+ * the adapters that a stage's loss trains with it.
  * The schema says where each tensor lies; its hash is equal exactly for models that may exchange arenas.
  */
 
 import { sizeOf } from './tensor.js';
 
 /** What an entry is to the optimiser: weight decay and averaging treat kinds differently. */
-export type ArenaKind = 'kernel' | 'bias' | 'norm-scale' | 'norm-shift' | 'norm-mean' | 'norm-variance' | 'other';
+export type ArenaKind = 'kernel' | 'bias' | 'norm-scale' | 'norm-shift' | 'norm-mean' | 'norm-variance' | 'other' | 'adapter';
 
 export interface ArenaEntry {
-  /** Unique within the model, stable between processes: `<layer>/<weight>`. */
+  /** Unique within the arena, stable between processes: `<layer>/<weight>`, or `adapter:<loss term>.<name>`. */
   readonly name: string;
   readonly shape: readonly number[];
   readonly kind: ArenaKind;
@@ -25,19 +26,37 @@ export interface ArenaSchema {
   readonly size: number;
   /** Hex digest over names, shapes and kinds, in order. */
   readonly hash: string;
+  /** Of the beginning of the arena that is the model's own, without adapters: its elements, and the hash of its schema by itself. */
+  readonly model: { readonly size: number; readonly hash: string };
 }
 
 /** An entry before it has its place. */
 export type ArenaItem = Omit<ArenaEntry, 'offset' | 'size'>;
 
-/** Lays items out one after the other, in the order given. `digest` is a hex digest of a string (SHA-256). */
-export function layoutArena(items: readonly ArenaItem[], digest: (text: string) => string): ArenaSchema {
-  let offset = 0;
-  const entries = items.map((item) => {
-    const entry = { ...item, offset, size: sizeOf(item.shape) };
-    offset += entry.size;
+export interface ArenaPlan {
+  readonly model: readonly ArenaItem[];
+  readonly adapters: readonly ArenaItem[];
+  /** A hex digest of a string (SHA-256). */
+  digest(text: string): string;
+}
+
+/** Lays items out one after the other, in the order given, the model's first. */
+export function layoutArena({ model, adapters, digest }: ArenaPlan): ArenaSchema {
+  let size = 0;
+  const entries = [...model, ...adapters].map((item) => {
+    const entry = { ...item, offset: size, size: sizeOf(item.shape) };
+    size += entry.size;
     return entry;
   });
-  const text = entries.map(({ name, shape, kind, trainable }) => `${name}[${shape.join(',')}]${kind}${trainable ? '' : '!'}`).join('\n');
-  return { entries, size: offset, hash: digest(text) };
+  const own = entries.slice(0, model.length);
+  return {
+    entries,
+    size,
+    hash: digest(textOf(entries)),
+    model: { size: own.reduce((sum, entry) => sum + entry.size, 0), hash: digest(textOf(own)) },
+  };
+}
+
+function textOf(entries: readonly ArenaEntry[]): string {
+  return entries.map(({ name, shape, kind, trainable }) => `${name}[${shape.join(',')}]${kind}${trainable ? '' : '!'}`).join('\n');
 }

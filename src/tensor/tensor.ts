@@ -1,6 +1,7 @@
-/** Wire tensors: what a raw frame holds. No tfjs here; engines turn these into their own tensors. */
+/** Wire tensors: the content of a raw frame. No tfjs here; engines turn these into their own tensors. */
 
-export const DTYPE_BYTES = { float32: 4, int32: 4, uint8: 1 } as const;
+/** Bytes of an element. A float16 is its 16 bits (half.ts). */
+export const DTYPE_BYTES = { float32: 4, float16: 2, int32: 4, int8: 1, uint8: 1 } as const;
 export type DType = keyof typeof DTYPE_BYTES;
 
 /** What a header says of the raw frame that follows it. Row-major, little-endian. */
@@ -13,7 +14,7 @@ export interface TensorSpec {
 
 export interface WireTensor extends TensorSpec {
   /** Exactly product(shape) elements. The holder must not change it while a transport may still read it. */
-  readonly data: Float32Array | Int32Array | Uint8Array;
+  readonly data: Float32Array | Uint16Array | Int32Array | Int8Array | Uint8Array;
 }
 
 /** The number of elements of a shape; 1 for a scalar. */

@@ -4,9 +4,11 @@
  * Axes: B batch, H height, W width, C channels, K classes.
  */
 
+import { present } from '../base/assert.js';
 import { evaluateLogits } from '../step/score.js';
 import type { StepProgram } from '../step/step-program.js';
 import type { TensorStep } from '../step/tensor-step.js';
+import { type Knowledge, type KnowledgeSpec, LOGITS_SPEC, rowsOf, specsKey } from '../tensor/knowledge.js';
 import { type InferenceTrace, traceInference } from './inference-trace.js';
 import { padBatch } from './pad-batch.js';
 import { sizeClass } from './size-class.js';
@@ -23,15 +25,17 @@ export interface FrozenProgramParts {
 export function buildFrozenProgram({ step, eager, options }: FrozenProgramParts): StepProgram {
   const { inputShape, precision } = options;
   const traces = new TraceCache<InferenceTrace>(options);
-  const predict = (images: Float32Array, size: number): Float32Array => {
-    const padded = padBatch(images, size, sizeClass(size));
-    const call = { step, inputShape, precision, images: padded, size: sizeClass(size) };
-    const trace = traces.obtain({ call: 'predict', size: call.size }, () => traceInference(call));
-    if (trace === null) return eager.predict(images, size);
-    return trace.infer(padded).slice(0, size * step.classes);
+  const answer = (images: Float32Array, rows: number, specs: readonly KnowledgeSpec[]): Knowledge => {
+    const size = sizeClass(rows);
+    const padded = padBatch(images, rows, size);
+    const make = () => traceInference({ step, inputShape, precision, specs, images: padded, size });
+    const trace = traces.obtain({ call: 'predict', size, form: specsKey(specs) }, make);
+    return trace === null ? eager.answer(images, rows, specs) : trace.answer(padded).map((tensor) => rowsOf(tensor, 0, rows));
   };
+  const predict = (images: Float32Array, size: number) => present(answer(images, size, [LOGITS_SPEC])[0], 'the logits').data;
   return {
     ...eager,
+    answer,
     predict,
     evaluate: (images, labels, size) => evaluateLogits(predict(images, size), labels, step.classes),
     writeParameters(arena) {

@@ -4,23 +4,26 @@
  * Axes: B batch, H height, W width, C channels, K classes.
  */
 
-import { present } from '../base/assert.js';
 import type { TensorStep } from '../step/tensor-step.js';
+import type { Knowledge, KnowledgeSpec } from '../tensor/knowledge.js';
 import { precisionOf, toBfloat16 } from './bfloat16.js';
 import { nameForFusion } from './fusion.js';
 import { buildGraph, type Graph } from './graph.js';
+import type { NativeArray } from './native-backend.js';
 import { PROOF_TOLERANCE, resultFault } from './proof.js';
 import type { RecordedCall } from './record.js';
 import type { Recording } from './recording.js';
 import { refuseWhatFails, TraceRefusal } from './refusal.js';
 import { openSession, type Session } from './session.js';
-import { assertSameProgram, IMAGES, LOGITS, otherImages, recordInfer } from './step-recording.js';
+import { assertSameProgram, IMAGES, otherImages, readKnowledge, recordAnswer } from './step-recording.js';
 import type { Precision } from './trace-notice.js';
 
 export interface InferenceTraceOptions {
   readonly step: TensorStep;
   readonly inputShape: readonly number[];
   readonly precision: Precision;
+  /** What is to be answered. */
+  readonly specs: readonly KnowledgeSpec[];
   /** A real batch, [B, H, W, C]. */
   readonly images: Float32Array;
   /** B. */
@@ -29,16 +32,17 @@ export interface InferenceTraceOptions {
 
 const INFER = 'infer';
 
-/** Records, builds and proves the inference. Throws TraceRefusal. */
+/** Records, builds and proves the inference. Throws TraceRefusal, and `model.invalid` for specs that the model cannot answer. */
 export function traceInference(options: InferenceTraceOptions): InferenceTrace {
-  const { precision, images } = options;
+  const { precision, images, step, size, specs } = options;
+  const shapes = step.shapesOf(specs);
   const others = otherImages(images);
   const [first, second] = [recordFrozen(options, images), recordFrozen(options, others)];
   assertSameProgram(first.recording, second.recording);
   const trace = refuseWhatFails(() => {
     const named = nameForFusion(first.recording);
     const recording = precision === 'bf16' ? toBfloat16(named) : named;
-    return new InferenceTrace(openSession(inferenceGraph(recording)), { size: options.size, precision: precisionOf(recording) });
+    return new InferenceTrace(openSession(inferenceGraph(recording)), { size, shapes, precision: precisionOf(recording) });
   });
   try {
     const tolerance = PROOF_TOLERANCE[trace.precision];
@@ -46,7 +50,7 @@ export function traceInference(options: InferenceTraceOptions): InferenceTrace {
       [first, images],
       [second, others],
     ] as const) {
-      const replay = { results: { [LOGITS]: refuseWhatFails(() => trace.infer(pixels)) } };
+      const replay = { results: refuseWhatFails(() => trace.run(pixels)) };
       const fault = resultFault({ eager, replay, tolerance });
       if (fault !== null) throw new TraceRefusal(`${fault} (precision ${trace.precision})`);
     }
@@ -57,8 +61,8 @@ export function traceInference(options: InferenceTraceOptions): InferenceTrace {
   }
 }
 
-function recordFrozen({ step, inputShape, size }: InferenceTraceOptions, images: Float32Array): RecordedCall {
-  return recordInfer({ step, images, size, inputShape, frozen: true });
+function recordFrozen({ step, inputShape, size, specs }: InferenceTraceOptions, images: Float32Array): RecordedCall {
+  return recordAnswer({ step, images, size, inputShape, specs, frozen: true });
 }
 
 /** The graph of a recorded inference, with the one signature `infer`. */
@@ -66,22 +70,34 @@ function inferenceGraph(recording: Recording): Graph {
   return buildGraph({ functions: { [INFER]: recording }, arenas: {} });
 }
 
-/** A proven inference of one batch size. */
-export class InferenceTrace {
-  readonly #session: Session;
+export interface InferenceTraceParts {
   /** B. */
   readonly size: number;
   readonly precision: Precision;
+  /** The answer's tensors, without the batch. */
+  readonly shapes: readonly (readonly number[])[];
+}
 
-  constructor(session: Session, { size, precision }: { readonly size: number; readonly precision: Precision }) {
+/** A proven inference of one batch size and one list of specs. */
+export class InferenceTrace {
+  readonly precision: Precision;
+  readonly #session: Session;
+  readonly #parts: InferenceTraceParts;
+
+  constructor(session: Session, parts: InferenceTraceParts) {
+    this.precision = parts.precision;
     this.#session = session;
-    this.size = size;
-    this.precision = precision;
+    this.#parts = parts;
   }
 
-  /** Logits [B, K] of exactly B images. */
-  infer(images: Float32Array): Float32Array {
-    return present(this.#session.call(INFER, { [IMAGES]: images })[LOGITS], LOGITS) as Float32Array;
+  /** The knowledge of exactly B images. */
+  answer(images: Float32Array): Knowledge {
+    return readKnowledge(this.run(images), this.#parts.size, this.#parts.shapes);
+  }
+
+  /** The same by the names of the results. */
+  run(images: Float32Array): Readonly<Record<string, NativeArray>> {
+    return this.#session.call(INFER, { [IMAGES]: images });
   }
 
   close(): void {

@@ -5,23 +5,33 @@
 
 import { present } from '../base/assert.js';
 import { parseRecipe } from '../config/load.js';
+import type { Recipe, TrainingStage } from '../config/schema.js';
 import { openEngine } from '../engines/catalogue.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
 import { buildModel } from '../nn/build.js';
 import { exitNow } from '../process/exit.js';
 import { linkToParent } from '../process/parent-link.js';
+import { loadTraining } from '../step/load-training.js';
 import { TraceRefusal } from './refusal.js';
 import type { TraceAnswer, TraceRequest } from './trace-request.js';
 import { writeTrace } from './write-trace.js';
 
 async function write({ recipe: json, stage: name, inputShape, classes, folder }: TraceRequest): Promise<TraceAnswer> {
   const { models, stages, seed, engine } = parseRecipe(json);
-  const stage = present(stages[name], `stage ${name}`);
-  if (!('model' in stage)) throw new StillhouseError('usage.invalid', `stage ${name} has no model of its own`);
+  const stage = trainingStage(stages, name);
   await openEngine('tensorflow');
-  const model = await buildModel(present(models[stage.model], `model ${stage.model}`), { inputShape, classes, seed });
-  return { type: 'written', ...writeTrace({ model, stage, inputShape, precision: engine.precision, folder }) };
+  const build = (model: string) => buildModel(present(models[model], `model ${model}`), { inputShape, classes, seed });
+  const buildTeacher = (teacher: string) => build(trainingStage(stages, teacher).model);
+  const model = await build(stage.model);
+  const training = await loadTraining(stage, { model, seed, buildTeacher });
+  return { type: 'written', ...writeTrace({ model, training, inputShape, precision: engine.precision, folder }) };
+}
+
+function trainingStage(stages: Recipe['stages'], name: string): TrainingStage {
+  const stage = present(stages[name], `stage ${name}`);
+  if ('model' in stage) return stage;
+  throw new StillhouseError('usage.invalid', `stage ${name} has no model of its own`);
 }
 
 function failure(error: unknown): TraceAnswer {

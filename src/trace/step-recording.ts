@@ -1,41 +1,71 @@
 /**
- * The calls of a training step that are traced: which feeds each has, and its recording. A training step is recorded
+ * The calls of a training step that are traced: which feeds and results each has, and its recording. A training step is recorded
  * twice, with other inputs, and refused when the two differ.
  * Axes: B batch, H height, W width, C channels, K classes.
  */
 
 import type * as tf from '@tensorflow/tfjs-core';
 import { present } from '../base/assert.js';
-import type { StepAnswerBatch, StepBatch, StepKnobs } from '../step/step-program.js';
+import { lossKnobsAt } from '../losses/loss-plan.js';
+import type { LabelArrays, StepAnswerBatch, StepBatch, StepKnobs } from '../step/step-program.js';
 import type { TensorStep } from '../step/tensor-step.js';
+import type { StepTraining } from '../step/trainer.js';
+import type { Knowledge, KnowledgeSpec, KnowledgeTensor } from '../tensor/knowledge.js';
+import { sizeOf } from '../tensor/tensor.js';
 import { differenceOf } from './compare-recordings.js';
+import type { NativeArray } from './native-backend.js';
 import { type FeedArray, type RecordedCall, record } from './record.js';
 import type { Recording } from './recording.js';
 import { TraceRefusal } from './refusal.js';
 
 export type Feeds = Readonly<Record<string, FeedArray>>;
 
-/** The names of the results of a training call; each term of the loss is `term.NAME`. */
-export const LOSS_SUM = 'loss';
-export const LOGITS = 'logits';
+/** The names of the results of a training call; each part of the loss is `term.NAME`. */
+export const MEAN_LOSS = 'loss';
 export const TERM = 'term.';
+/** The tensor of knowledge at place i is `knowledge.i`; of a student the first are the logits. */
+const KNOWLEDGE = 'knowledge.';
+export const LOGITS = `${KNOWLEDGE}0`;
 
 /** The name of the feed that has the pixels. */
 export const IMAGES = 'images';
 const LABELS = 'labels';
-const TARGETS = 'targets';
+const SECOND_LABELS = 'labels.second';
+const SHARES = 'labels.share';
+/** The other side's tensor at place i is `other.i`. */
+const OTHER = 'other.';
 
 /** Images [B, H, W, C] as a feed. */
 export function imageFeeds(images: Float32Array, size: number, inputShape: readonly number[]): Feeds {
   return { [IMAGES]: { shape: [size, ...inputShape], data: images } };
 }
 
-/** Labels [B], targets [B, K] and the step's knobs as feeds. */
-export function answerFeeds({ labels, targets }: StepAnswerBatch, knobs: Readonly<Record<string, number>>): Feeds {
-  const size = labels.length;
-  const soft: Feeds = targets === null ? {} : { [TARGETS]: { shape: [size, targets.length / size], data: targets } };
+/** Labels, the other side's knowledge and the step's knobs as feeds. */
+export function answerFeeds({ labels, other }: StepAnswerBatch, knobs: Readonly<Record<string, number>>): Feeds {
+  const { classes, mixed } = labels;
+  const shape = [classes.length];
+  const mix: Feeds = mixed === null ? {} : { [SECOND_LABELS]: { shape, data: mixed.second }, [SHARES]: { shape, data: mixed.share } };
   const scalars = Object.entries(knobs).map(([name, value]) => [name, { shape: [], data: Float32Array.of(value) }] as const);
-  return { [LABELS]: { shape: [size], data: labels }, ...soft, ...Object.fromEntries(scalars) };
+  return {
+    [LABELS]: { shape, data: classes },
+    ...mix,
+    ...Object.fromEntries(other.map((tensor, i) => [OTHER + i, tensor])),
+    ...Object.fromEntries(scalars),
+  };
+}
+
+/** Tensors as the results of a call. */
+function knowledgeResults(tensors: readonly tf.Tensor[]): Record<string, tf.Tensor> {
+  return Object.fromEntries(tensors.map((tensor, i) => [KNOWLEDGE + i, tensor]));
+}
+
+/** The results of a call as knowledge; the shapes are without the batch, in the order of the specs. */
+export function readKnowledge(
+  results: Readonly<Record<string, NativeArray>>,
+  size: number,
+  shapes: readonly (readonly number[])[],
+): Knowledge {
+  return shapes.map((shape, i) => ({ shape: [size, ...shape], data: present(results[KNOWLEDGE + i], KNOWLEDGE + i) as Float32Array }));
 }
 
 export interface InferOptions {
@@ -45,39 +75,57 @@ export interface InferOptions {
   readonly size: number;
   /** H, W, C. */
   readonly inputShape: readonly number[];
+  readonly specs: readonly KnowledgeSpec[];
   /** Whether the weights are constants of the recording, for a model that does not change. Else they are variables, as training has them. */
   readonly frozen: boolean;
 }
 
-/** Records logits in inference mode. Throws TraceRefusal. */
-export function recordInfer({ step, images, size, inputShape, frozen }: InferOptions): RecordedCall {
+/** Records knowledge in inference mode. Throws TraceRefusal, and `model.invalid` for specs that the model cannot answer. */
+export function recordAnswer({ step, images, size, inputShape, specs, frozen }: InferOptions): RecordedCall {
+  const state = frozen ? { variables: [], frozen: step.answerWeights(specs) } : { variables: step.variables };
   return record({
     feeds: imageFeeds(images, size, inputShape),
-    ...(frozen ? { variables: [], frozen: step.inferenceWeights } : { variables: step.variables }),
-    run: (tensors) => ({ [LOGITS]: step.infer(present(tensors[IMAGES], 'images') as tf.Tensor4D) }),
+    ...state,
+    run: (tensors) => knowledgeResults(step.answer(present(tensors[IMAGES], 'images') as tf.Tensor4D, specs)),
   });
 }
 
-/** Records one update; it is made, and its cut is marked between forward and backward. */
-export function recordTrain(step: TensorStep, feeds: Feeds): RecordedCall {
+/** Whole: one call is one step. Cut: two calls, with an exchange between. */
+export type TrainingForm = 'whole' | 'cut';
+
+/** Records one update; it is made, and its cut is marked between forward and backward. Of a whole step no knowledge but the logits comes out. */
+export function recordTrain(step: TensorStep, feeds: Feeds, form: TrainingForm): RecordedCall {
   return record({
     feeds,
     variables: step.variables,
-    run({ [IMAGES]: images, [LABELS]: labels_B, [TARGETS]: targets_BK, ...knobs }, cut) {
-      const logits_BK = step.forward(images as tf.Tensor4D);
+    run({ [IMAGES]: images, ...rest }, cut) {
+      const knowledge = step.forward(images as tf.Tensor4D);
       cut();
-      const answers = { labels_B: labels_B as tf.Tensor1D, targets_BK: (targets_BK as tf.Tensor2D | undefined) ?? null };
-      const { lossSum, terms } = step.backward(answers, knobs as Record<string, tf.Scalar>);
+      const { mean, terms } = step.backward(answersOf(rest), rest as Record<string, tf.Scalar>);
       const named = Object.entries(terms).map(([name, term]) => [TERM + name, term] as const);
-      return { [LOSS_SUM]: lossSum, ...Object.fromEntries(named), [LOGITS]: logits_BK };
+      const seen = form === 'whole' ? knowledge.slice(0, 1) : knowledge;
+      return { [MEAN_LOSS]: mean, ...Object.fromEntries(named), ...knowledgeResults(seen) };
     },
   });
+}
+
+/** What the second half of a step takes, of the tensors of `answerFeeds`. */
+function answersOf(tensors: Readonly<Record<string, tf.Tensor>>): Parameters<TensorStep['backward']>[0] {
+  const vector = (name: string) => tensors[name] as tf.Tensor1D;
+  const mixed = tensors[SHARES] === undefined ? null : { second_B: vector(SECOND_LABELS), share_B: vector(SHARES) };
+  const other = Object.entries(tensors).filter(([name]) => name.startsWith(OTHER));
+  return { labels: { class_B: vector(LABELS), mixed }, other: other.map(([, tensor]) => tensor) };
 }
 
 /** A batch and its knobs as training takes them. */
 export interface TrainCall {
   readonly batch: StepBatch;
   readonly knobs: StepKnobs;
+}
+
+/** The same labels in the form of mixed ones: what a graph is recorded with that must take both. */
+export function asMixed({ classes, mixed }: LabelArrays): LabelArrays {
+  return { classes, mixed: mixed ?? { second: classes, share: new Float32Array(classes.length).fill(1) } };
 }
 
 /** Other images of the same kind: what a recording made of a number shows in the difference. */
@@ -87,21 +135,25 @@ export function otherImages(images: Float32Array): Float32Array {
 
 /** Another call of the same form, with other numbers everywhere. Its knobs are small changes, so that it is as harmless as the first. */
 export function otherCall({ batch, knobs }: TrainCall, classes: number): TrainCall {
-  const { size, images, labels, targets } = batch;
+  const { size, images, labels, other } = batch;
+  const loss = Object.entries(knobs.loss).map(([name, value]) => [name, value === 0 ? 0.125 : value * 0.875]);
   return {
-    batch: {
-      size,
-      images: otherImages(images),
-      labels: labels.map((label) => (label + 1) % classes),
-      targets: targets === null ? null : targets.map((logit, i) => 0.8 * logit + 0.1 * (i % 3)),
-    },
+    batch: { size, images: otherImages(images), labels: otherLabels(labels, classes), other: other.map(otherTensor) },
     // A rate of 0, as a warm-up begins with, shows nothing of the update.
-    knobs: {
-      rate: knobs.rate === 0 ? 1e-3 : knobs.rate * 0.75,
-      temperature: knobs.temperature * 1.25,
-      alpha: knobs.alpha === 0 ? 0.125 : knobs.alpha * 0.875,
-    },
+    knobs: { rate: knobs.rate === 0 ? 1e-3 : knobs.rate * 0.75, loss: Object.fromEntries(loss) },
   };
+}
+
+function otherLabels({ classes, mixed }: LabelArrays, count: number): LabelArrays {
+  const next = (label: number) => (label + 1) % count;
+  return {
+    classes: classes.map(next),
+    mixed: mixed && { second: mixed.second.map((label) => next(next(label))), share: mixed.share.map((share) => 0.75 * share + 0.125) },
+  };
+}
+
+function otherTensor({ shape, data }: KnowledgeTensor): KnowledgeTensor {
+  return { shape, data: data.map((value, i) => 0.8 * value + 0.1 * (i % 3)) };
 }
 
 /** Throws TraceRefusal when the two are not one program. */
@@ -110,12 +162,18 @@ export function assertSameProgram(first: Recording, second: Recording): void {
   if (difference !== null) throw new TraceRefusal(difference);
 }
 
-/** Knobs for a recording that is made before any are known: a graph takes them anew at each step. */
-export const SAMPLE_KNOBS: StepKnobs = { rate: 0.01, temperature: 4, alpha: 0.9 };
+/** Knobs for a recording that is made before any are known: a graph takes them anew at each step. Those of the stage's first step. */
+export function sampleKnobs({ stage, loss }: StepTraining): StepKnobs {
+  return { rate: 0.01, loss: lossKnobsAt(loss.plan, { epoch: 0, epochs: stage.epochs }) };
+}
 
-/** Images [B, H, W, C] with made-up labels and targets, for recording a step before its own are known. */
-export function sampleBatch({ classes, needsTargets }: TensorStep, images: Float32Array, size: number): StepBatch {
-  const labels = Int32Array.from({ length: size }, (_, i) => i % classes);
-  const targets = needsTargets ? Float32Array.from({ length: size * classes }, (_, i) => (i % 7) - 3) : null;
-  return { size, images, labels, targets };
+/** Images [B, H, W, C] with made-up labels and knowledge of the other side, for recording a step before its own are known. */
+export function sampleBatch(step: Pick<TensorStep, 'classes' | 'training'>, images: Float32Array, size: number): StepBatch {
+  const { otherShapes } = present(step.training, 'the training of the step');
+  const classes = Int32Array.from({ length: size }, (_, i) => i % step.classes);
+  const other = otherShapes.map((shape) => {
+    const whole = [size, ...shape];
+    return { shape: whole, data: Float32Array.from({ length: sizeOf(whole) }, (_, i) => (i % 7) - 3) };
+  });
+  return { size, images, labels: { classes, mixed: null }, other };
 }

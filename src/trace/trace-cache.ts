@@ -1,7 +1,7 @@
 /**
  * The traces of a program, a few at most: which calls get one, which run eagerly, and which trace makes room.
  *
- * Invariant: `onNotice` hears of each kind and size of call once, when it is decided how that runs.
+ * Invariant: `onNotice` hears of each kind, form and size of call once, when it is decided how that runs.
  */
 
 import { TraceRefusal } from './refusal.js';
@@ -14,7 +14,10 @@ const USES_BEFORE_TRACE = 3;
 /** And each time that its trace has had to make room, this many times as often: else more sizes than traces would be traced for ever. */
 const PATIENCE = 4;
 
-export type TracedCall = Pick<TraceNotice, 'call' | 'size'>;
+export interface TracedCall extends Pick<TraceNotice, 'call' | 'size'> {
+  /** Calls of other forms have traces of their own: the specs that are answered, say. */
+  readonly form: string;
+}
 
 interface Runnable {
   /** In which it runs. */
@@ -47,27 +50,28 @@ export class TraceCache<Trace extends Runnable> {
    * The trace for a call; null: it is to run eagerly. `make` throws TraceRefusal. The trace `inUse` is not closed to make
    * room for another.
    */
-  obtain({ call, size }: TracedCall, make: () => Trace, inUse: Trace | null = null): Trace | null {
-    const key = `${call} ${size}`;
+  obtain({ call, size, form }: TracedCall, make: () => Trace, inUse: Trace | null = null): Trace | null {
+    const family = `${call}, ${form}`;
+    const key = `${family}: ${size}`;
     const kept = this.#traces.get(key);
     if (kept !== undefined) {
       this.#traces.delete(key);
       this.#traces.set(key, kept);
       return kept;
     }
-    if (this.#refused.has(key) || !this.#isWorthTracing(key, call)) return null;
+    if (this.#refused.has(key) || !this.#isWorthTracing(key, family)) return null;
     try {
       const trace = make();
       this.#makeRoom(inUse);
       this.#traces.set(key, trace);
       const { precision } = trace;
       const isAsWished = precision === this.#options.precision;
-      this.#tell({ call, size, traced: true, precision, ...(isAsWished ? {} : { reason: NOTHING_TO_LOWER }) });
+      this.#tell(key, { call, size, traced: true, precision, ...(isAsWished ? {} : { reason: NOTHING_TO_LOWER }) });
       return trace;
     } catch (error) {
       if (!(error instanceof TraceRefusal)) throw error;
       this.#refused.add(key);
-      this.#tell({ call, size, traced: false, precision: 'fp32', reason: error.message });
+      this.#tell(key, { call, size, traced: false, precision: 'fp32', reason: error.message });
       return null;
     }
   }
@@ -83,15 +87,15 @@ export class TraceCache<Trace extends Runnable> {
     this.#traces.clear();
   }
 
-  #tell(notice: TraceNotice): void {
-    const key = `${notice.call} ${notice.size} ${notice.traced}`;
-    if (this.#told.has(key)) return;
-    this.#told.add(key);
+  #tell(key: string, notice: TraceNotice): void {
+    const told = `${key} ${notice.traced}`;
+    if (this.#told.has(told)) return;
+    this.#told.add(told);
     this.#options.onNotice(notice);
   }
 
-  #isWorthTracing(key: string, call: string): boolean {
-    const isFirst = ![...this.#uses.keys()].some((other) => other !== key && other.startsWith(`${call} `));
+  #isWorthTracing(key: string, family: string): boolean {
+    const isFirst = ![...this.#uses.keys()].some((other) => other !== key && other.startsWith(`${family}: `));
     const needed = this.#usesNeeded.get(key) ?? (isFirst ? 1 : USES_BEFORE_TRACE);
     const uses = (this.#uses.get(key) ?? 0) + 1;
     this.#usesNeeded.set(key, needed);

@@ -21,5 +21,5 @@ export interface TracedStepOptions extends EagerStepOptions {
 export function buildTracedStep(options: TracedStepOptions): StepProgram {
   const step = buildTensorStep(options);
   const parts = { step, eager: runEagerly(step, options), options };
-  return options.stage === null ? buildFrozenProgram(parts) : new TrainingProgram(parts);
+  return options.training === null ? buildFrozenProgram(parts) : new TrainingProgram(parts);
 }

@@ -5,16 +5,18 @@
  * trace (the holder), and move when a call needs them elsewhere. The optimiser's step count is always its own.
  */
 
-import { assert } from '../base/assert.js';
+import { assert, present } from '../base/assert.js';
+import { checkAnswers } from '../step/check-answers.js';
 import { evaluateLogits, stepResult } from '../step/score.js';
 import type { EvaluateResult, StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from '../step/step-program.js';
 import type { TensorStep } from '../step/tensor-step.js';
 import type { ArenaSchema } from '../tensor/arena.js';
+import type { Knowledge, KnowledgeSpec } from '../tensor/knowledge.js';
 import type { FrozenProgramParts } from './frozen-program.js';
 import { padBatch } from './pad-batch.js';
-import { SAMPLE_KNOBS, sampleBatch } from './step-recording.js';
+import { asMixed, sampleBatch, sampleKnobs, type TrainingForm } from './step-recording.js';
 import { TraceCache } from './trace-cache.js';
-import { type TrainingForm, type TrainingTrace, traceTraining } from './training-trace.js';
+import { type TrainingTrace, traceTraining } from './training-trace.js';
 
 /** The first half of a cut step that waits for its second. */
 interface OpenHalf {
@@ -33,7 +35,7 @@ export class TrainingProgram implements StepProgram {
   #holder: TrainingTrace | null = null;
   #open: OpenHalf | null = null;
   /** The knobs that a cut step is recorded with: those of the step before. Its own come only with its second half. */
-  #lastKnobs = SAMPLE_KNOBS;
+  #lastKnobs: StepKnobs;
 
   /** Disposes the eager program with itself. */
   constructor({ step, eager, options }: FrozenProgramParts) {
@@ -43,6 +45,7 @@ export class TrainingProgram implements StepProgram {
     this.#eager = eager;
     this.#options = options;
     this.#traces = new TraceCache(options);
+    this.#lastKnobs = sampleKnobs(present(step.training, 'the training of the step'));
   }
 
   step(batch: StepBatch, knobs: StepKnobs): StepResult {
@@ -52,18 +55,19 @@ export class TrainingProgram implements StepProgram {
     this.#lastKnobs = knobs;
     const trace = this.#traceFor('whole', batch, knobs);
     if (trace === null) return this.#eagerly().step(batch, knobs);
-    const { logits, ...loss } = this.#holding(trace).train({ batch, knobs });
-    return stepResult({ ...loss, logits }, batch.labels, this.#step.classes);
+    return stepResult(this.#holding(trace).train({ batch, knobs }), batch.labels.classes, this.#step.classes);
   }
 
-  forward(images: Float32Array, size: number): Float32Array {
+  forward(images: Float32Array, size: number): Knowledge {
     this.abandon();
     this.#checkImages(images, size);
-    const trace = this.#traceFor('cut', sampleBatch(this.#step, images, size), this.#lastKnobs);
+    const sample = sampleBatch(this.#step, images, size);
+    // The labels that will come may be of mixed images.
+    const trace = this.#traceFor('cut', { ...sample, labels: asMixed(sample.labels) }, this.#lastKnobs);
     if (trace === null) return this.#eagerly().forward(images, size);
-    const logits = this.#holding(trace).forward(images);
-    this.#open = { trace, logits };
-    return logits.slice();
+    const knowledge = this.#holding(trace).forward(images);
+    this.#open = { trace, logits: present(knowledge[0], 'the logits').data.slice() };
+    return knowledge;
   }
 
   backward(answers: StepAnswerBatch, knobs: StepKnobs): StepResult {
@@ -71,9 +75,9 @@ export class TrainingProgram implements StepProgram {
     const open = this.#open;
     if (open === null) return this.#eager.backward(answers, knobs);
     this.#checkAnswers(answers, open.trace.size);
-    const loss = open.trace.backward(answers, knobs);
+    const loss = open.trace.backward({ ...answers, labels: asMixed(answers.labels) }, knobs);
     this.#open = null;
-    return stepResult({ ...loss, logits: open.logits }, answers.labels, this.#step.classes);
+    return stepResult({ ...loss, logits: open.logits }, answers.labels.classes, this.#step.classes);
   }
 
   abandon(): void {
@@ -97,6 +101,12 @@ export class TrainingProgram implements StepProgram {
 
   evaluate(images: Float32Array, labels: Int32Array, size: number): EvaluateResult {
     return evaluateLogits(this.predict(images, size), labels, this.#step.classes);
+  }
+
+  /** Op by op, on a copy of the state where a session has that. */
+  answer(images: Float32Array, size: number, specs: readonly KnowledgeSpec[]): Knowledge {
+    if (this.#holder !== null) this.#eager.writeParameters(this.#holder.readParameters());
+    return this.#eager.answer(images, size, specs);
   }
 
   readParameters(): Float32Array {
@@ -141,7 +151,8 @@ export class TrainingProgram implements StepProgram {
       const eager = this.#eagerly();
       return traceTraining({ step: this.#step, eager, inputShape, form, precision, call: { batch, knobs } });
     };
-    return this.#traces.obtain({ call, size: batch.size }, make, this.#holder);
+    const labels = batch.labels.mixed === null ? 'plain' : 'mixed';
+    return this.#traces.obtain({ call, size: batch.size, form: `${labels} labels` }, make, this.#holder);
   }
 
   /** Of the traces that are there the largest, unless that of the state will do; null: the state is in no session. */
@@ -181,10 +192,7 @@ export class TrainingProgram implements StepProgram {
     assert(images.length === elements, `${images.length} pixels for a batch of ${size}, which has ${elements}`);
   }
 
-  #checkAnswers({ labels, targets }: StepAnswerBatch, size: number): void {
-    const { classes, needsTargets } = this.#step;
-    assert(labels.length === size, `${labels.length} labels for a batch of ${size}`);
-    assert((targets !== null) === needsTargets, needsTargets ? 'a teacher must be heard' : 'no teacher is heard');
-    if (targets !== null) assert(targets.length === size * classes, `${targets.length} logits of a teacher for a batch of ${size}`);
+  #checkAnswers(answers: StepAnswerBatch, size: number): void {
+    checkAnswers(answers, size, present(this.#step.training, 'the training of the step'));
   }
 }

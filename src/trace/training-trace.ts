@@ -5,8 +5,10 @@
  */
 
 import { present } from '../base/assert.js';
+import type { StepReading } from '../step/score.js';
 import type { StepAnswerBatch, StepProgram } from '../step/step-program.js';
 import type { TensorStep } from '../step/tensor-step.js';
+import { type Knowledge, LOGITS_SPEC } from '../tensor/knowledge.js';
 import { precisionOf, toBfloat16WithCut } from './bfloat16.js';
 import { cutRecording } from './cut.js';
 import { nameForFusion } from './fusion.js';
@@ -22,17 +24,16 @@ import {
   type Feeds,
   imageFeeds,
   LOGITS,
-  LOSS_SUM,
+  MEAN_LOSS,
   otherCall,
-  recordInfer,
+  readKnowledge,
+  recordAnswer,
   recordTrain,
   TERM,
   type TrainCall,
+  type TrainingForm,
 } from './step-recording.js';
 import type { Precision } from './trace-notice.js';
-
-/** Whole: one call is one step. Cut: two calls, with an exchange between. */
-export type TrainingForm = 'whole' | 'cut';
 
 export interface TrainingTraceOptions {
   readonly step: TensorStep;
@@ -51,14 +52,6 @@ export interface TrainingTraceOptions {
 export interface TrainingState {
   readonly parameters: Float32Array;
   readonly slots: Float32Array;
-}
-
-/** Loss, terms and logits of a step, read back. */
-export interface TracedResult {
-  readonly lossSum: number;
-  readonly terms: Readonly<Record<string, number>>;
-  /** [B, K] */
-  readonly logits: Float32Array;
 }
 
 const TRAIN = 'train';
@@ -131,12 +124,12 @@ interface RecordedTrial extends Trial, RecordedStep {
   readonly trail: StepTrail;
 }
 
-function recordTrial({ step, eager, inputShape }: TrainingTraceOptions, { from, call }: Trial): RecordedTrial {
+function recordTrial({ step, eager, inputShape, form }: TrainingTraceOptions, { from, call }: Trial): RecordedTrial {
   eager.writeParameters(from.parameters);
   eager.writeSlots(from.slots);
   const { images, size } = call.batch;
-  const infer = recordInfer({ step, images, size, inputShape, frozen: false });
-  const train = recordTrain(step, trainFeeds(step, inputShape, call));
+  const infer = recordAnswer({ step, images, size, inputShape, specs: [LOGITS_SPEC], frozen: false });
+  const train = recordTrain(step, trainFeeds(step, inputShape, call), form);
   return { from, call, infer, train, trail: { results: train.results, ...stateOf(eager) } };
 }
 
@@ -193,18 +186,19 @@ export class TrainingTrace {
   }
 
   /** One whole step; counts it, where the optimiser counts. */
-  train(call: TrainCall): TracedResult {
+  train(call: TrainCall): StepReading {
     return tracedResult(this.#call(TRAIN, trainFeeds(this.#step, this.#inputShape, call)));
   }
 
-  /** The first half of a cut step: logits [B, K]. */
-  forward(images: Float32Array): Float32Array {
+  /** The first half of a cut step: what the loss takes of the student, the logits first. */
+  forward(images: Float32Array): Knowledge {
     const results = this.#call(FORWARD, imageFeeds(images, this.size, this.#inputShape));
-    return present(results[LOGITS], LOGITS) as Float32Array;
+    const { loss } = present(this.#step.training, 'the training of the step');
+    return readKnowledge(results, this.size, this.#step.shapesOf(loss.student));
   }
 
   /** The second half, after `forward`; without the logits, which that gave. */
-  backward(answers: StepAnswerBatch, knobs: TrainCall['knobs']): Omit<TracedResult, 'logits'> {
+  backward(answers: StepAnswerBatch, knobs: TrainCall['knobs']): Omit<StepReading, 'logits'> {
     return tracedLoss(this.#call(BACKWARD, answerFeeds(answers, this.#step.nextKnobs(knobs))));
   }
 
@@ -271,12 +265,12 @@ export class TrainingTrace {
   }
 }
 
-function tracedResult(results: Readonly<Record<string, NativeArray>>): TracedResult {
+function tracedResult(results: Readonly<Record<string, NativeArray>>): StepReading {
   return { ...tracedLoss(results), logits: present(results[LOGITS], LOGITS) as Float32Array };
 }
 
-function tracedLoss(results: Readonly<Record<string, NativeArray>>): Omit<TracedResult, 'logits'> {
+function tracedLoss(results: Readonly<Record<string, NativeArray>>): Omit<StepReading, 'logits'> {
   const numberOf = (name: string) => present(results[name]?.[0], name);
   const terms = Object.keys(results).filter((name) => name.startsWith(TERM));
-  return { lossSum: numberOf(LOSS_SUM), terms: Object.fromEntries(terms.map((name) => [name.slice(TERM.length), numberOf(name)])) };
+  return { mean: numberOf(MEAN_LOSS), terms: Object.fromEntries(terms.map((name) => [name.slice(TERM.length), numberOf(name)])) };
 }

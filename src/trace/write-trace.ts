@@ -7,12 +7,12 @@ import { buildTensorStep } from '../step/tensor-step.js';
 import type { Graph } from './graph.js';
 import { listGraph } from './listing.js';
 import { encodeSavedModel } from './saved-model.js';
-import { SAMPLE_KNOBS, sampleBatch } from './step-recording.js';
+import { sampleBatch, sampleKnobs } from './step-recording.js';
 import type { TracedStepOptions } from './traced-step.js';
 import { traceTraining } from './training-trace.js';
 
-export interface WriteTraceOptions extends Omit<TracedStepOptions, 'onNotice' | 'stage'> {
-  readonly stage: NonNullable<TracedStepOptions['stage']>;
+export interface WriteTraceOptions extends Omit<TracedStepOptions, 'onNotice' | 'training'> {
+  readonly training: NonNullable<TracedStepOptions['training']>;
   /** Where to; made if it is not there. */
   readonly folder: string;
 }
@@ -31,14 +31,15 @@ export interface WrittenTrace {
  * this returns. Throws TraceRefusal when the step cannot be traced. The engine `tensorflow` must be open.
  */
 export function writeTrace({ folder, ...options }: WriteTraceOptions): WrittenTrace {
-  const { stage, inputShape, precision } = options;
+  const { training, inputShape, precision } = options;
+  const { batch } = training.stage;
   const step = buildTensorStep(options);
   const eager = runEagerly(step, options);
   let graph!: Graph;
   try {
-    const pixels = stage.batch * inputShape.reduce((size, axis) => size * axis, 1);
+    const pixels = batch * inputShape.reduce((size, axis) => size * axis, 1);
     const images = Float32Array.from({ length: pixels }, (_, i) => ((i * 7919) % 2003) / 1000 - 1);
-    const call = { batch: sampleBatch(step, images, stage.batch), knobs: SAMPLE_KNOBS };
+    const call = { batch: sampleBatch(step, images, batch), knobs: sampleKnobs(training) };
     traceTraining({ step, eager, inputShape, form: 'whole', precision, call, onGraph: (proven) => (graph = proven) }).close();
   } finally {
     eager.dispose();

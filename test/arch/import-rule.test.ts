@@ -135,15 +135,21 @@ describe('what a process loads', () => {
     'worker/engine/main.ts',
     'src/engines/probe/main.ts',
     'src/trace/main.ts',
+    'src/recipe/declaration/main.ts',
     WATCH,
     LOADER,
   ];
 
-  test.each(['coordinator/main.ts', 'worker/main.ts', 'src/cli/main.ts'])('%s starts without tfjs', (entry) => {
-    const loaded = reachable(graph, [entry], ({ isTypeOnly, isDynamic }) => !isTypeOnly && !isDynamic);
-    const tfjs = [...loaded].filter((name) => name.startsWith('@tensorflow/'));
-    expect(tfjs, `${entry} loads tfjs. To mend: only the engine process computes; import it there, or lazily in the command.`).toEqual([]);
-  });
+  test.each(['coordinator/main.ts', 'worker/main.ts', 'src/cli/main.ts', 'src/recipe/declaration/main.ts'])(
+    '%s starts without tfjs',
+    (entry) => {
+      const loaded = reachable(graph, [entry], ({ isTypeOnly, isDynamic }) => !isTypeOnly && !isDynamic);
+      const tfjs = [...loaded].filter((name) => name.startsWith('@tensorflow/'));
+      expect(tfjs, `${entry} loads tfjs. To mend: only the engine process computes; import it there, or lazily in the command.`).toEqual(
+        [],
+      );
+    },
+  );
 
   test('the thread that watches the parent loads nothing of the program: tfjs and zeromq crash in threads', () => {
     expect([...reachable(graph, [WATCH], () => true)]).toEqual([WATCH, 'worker_threads']);

@@ -5,9 +5,10 @@
 
 import { fileURLToPath } from 'node:url';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import type { EngineName, TrainingStage } from '../../src/config/schema.js';
+import type { EngineName } from '../../src/config/schema.js';
 import { buildStep, type StepNotice } from '../../src/programs/choose-step.js';
 import type { StepProgram } from '../../src/step/step-program.js';
+import type { StepTraining } from '../../src/step/trainer.js';
 import { engineEnvironment } from '../../src/system/engine-environment.js';
 import { describeProcessor } from '../../src/system/processor.js';
 import { Unusable } from './protocol.js';
@@ -19,7 +20,7 @@ export interface OurProgramOptions {
   readonly engine: EngineName;
   readonly model: LayersModel;
   /** Null for a program that only predicts. */
-  readonly stage: TrainingStage | null;
+  readonly training: StepTraining | null;
   readonly inputShape: readonly [number, number, number];
   readonly trace: 'auto' | 'off';
   readonly precision: Precision;
@@ -32,9 +33,9 @@ export interface OurProgram {
 }
 
 /** The step program that a worker would run. */
-export function openOurProgram({ engine, model, stage, inputShape, trace, precision }: OurProgramOptions): OurProgram {
+export function openOurProgram({ trace, precision, ...options }: OurProgramOptions): OurProgram {
   const notices: StepNotice[] = [];
-  const program = buildStep({ engine, model, stage, inputShape, wanted: { trace, precision }, onNotice: (notice) => notices.push(notice) });
+  const program = buildStep({ ...options, wanted: { trace, precision }, onNotice: (notice) => notices.push(notice) });
   return {
     program,
     describe() {

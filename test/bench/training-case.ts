@@ -69,7 +69,7 @@ export async function writeTrainingCase(options: CaseOptions): Promise<TrainingC
   const [images, labels] = [join(folder, 'images.f32'), join(folder, 'labels.i32')];
   const samples = Array.from({ length: batches }, (_, i) => noiseBatch(i, { ...SHAPE, size: batch }));
   writeFileSync(images, Buffer.concat(samples.map((sample) => bytesOf(sample.images))));
-  writeFileSync(labels, Buffer.concat(samples.map((sample) => bytesOf(sample.labels))));
+  writeFileSync(labels, Buffer.concat(samples.map((sample) => bytesOf(sample.labels.classes))));
   const description: TrainingCase = {
     ...SHAPE,
     ...{ kind, precision, threads, batch, batches },

@@ -10,6 +10,7 @@ import type { Frames } from '../../src/protocol/frames.js';
 import { type DataClient, openDataClient } from '../../src/rpc/data-client.js';
 import { type DataReply, refusal, serveData } from '../../src/rpc/data-server.js';
 import { PeerRefusal } from '../../src/rpc/peer-refusal.js';
+import { LOGITS_SPEC } from '../../src/tensor/knowledge.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 import { DATA_CHANNEL } from '../../src/transport/channel.js';
 import type { PeerId } from '../../src/transport/transport.js';
@@ -18,7 +19,8 @@ import { TRANSPORT_KINDS, type TransportKind } from '../support/transport-kind.j
 
 const PATIENT_MS = 60_000;
 const term = asTerm(1);
-const targets = { type: 'targets.get', term, stage: 'teach', epoch: 0 } as const;
+const about = { of: 'view' as const, epoch: 0 };
+const targets = { type: 'knowledge.get' as const, term, stage: 'teach', about, specs: [LOGITS_SPEC], half: false };
 const arena = { type: 'arena.get', term, stage: 'teach', round: asRoundId(3) } as const;
 
 const open: { close(): Promise<void> }[] = [];
@@ -66,11 +68,11 @@ const float32 = (name: string, values: readonly number[]): WireTensor => ({
   data: Float32Array.from(values),
 });
 
-/** Answers sample ids with themselves as logits. */
+/** Answers sample ids with themselves as knowledge. */
 async function echo({ header, tensors }: DataMessage<DataRequest>): Promise<DataReply> {
-  if (header.type !== 'targets.get') return refusal('wrong-stage', `${header.type} is not for me`);
+  if (header.type !== 'knowledge.get') return refusal('wrong-stage', `${header.type} is not for me`);
   const ids = [...(tensors[0]?.data ?? [])];
-  return { header: { type: 'targets.answer', stage: header.stage }, tensors: [float32('logits', ids)] };
+  return { header: { type: 'knowledge.answer', stage: header.stage }, tensors: [float32('knowledge.0', ids)] };
 }
 
 describe.each(TRANSPORT_KINDS)('$name', (kind) => {
@@ -79,8 +81,8 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     const client = await ask(kind, server.endpoint);
     const values = [0, -1, 2 ** 31 - 1, -(2 ** 31), 7];
     const answer = await client.request(targets, [int32('samples', values)], PATIENT_MS);
-    expect(answer.header).toMatchObject({ type: 'targets.answer', stage: 'teach' });
-    expect(answer.tensors).toEqual([float32('logits', values)]);
+    expect(answer.header).toMatchObject({ type: 'knowledge.answer', stage: 'teach' });
+    expect(answer.tensors).toEqual([float32('knowledge.0', values)]);
   });
 
   test('a million floats come back bit for bit, NaN payloads and negative zeros too', async () => {
@@ -121,7 +123,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
 
   test('a refusal carries its reason, and a failing handler is one', async () => {
     const server = await serve(kind, async ({ header }) => {
-      if (header.type === 'targets.get') throw new Error('the teacher fell over '.repeat(1000));
+      if (header.type === 'knowledge.get') throw new Error('the teacher fell over '.repeat(1000));
       return refusal('wrong-round', 'I am in round 4');
     });
     const client = await ask(kind, server.endpoint);
@@ -138,12 +140,15 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     const server = await serve(kind, (request) => {
       if (request.header.type === 'arena.get') throw new Error('at once');
       if (request.tensors.length > 0) return echo(request);
-      return Promise.resolve({ header: { type: 'targets.answer', stage: 'teach' }, tensors: [{ ...float32('logits', [1]), shape: [2] }] });
+      return Promise.resolve({
+        header: { type: 'knowledge.answer', stage: 'teach' },
+        tensors: [{ ...float32('knowledge.0', [1]), shape: [2] }],
+      });
     });
     const client = await ask(kind, server.endpoint);
     await expect(client.request(arena, [], PATIENT_MS)).rejects.toMatchObject({ reason: 'failed' });
     await expect(client.request(targets, [], PATIENT_MS)).rejects.toMatchObject({ reason: 'failed' });
-    expect((await client.request(targets, [int32('samples', [5])], PATIENT_MS)).tensors).toEqual([float32('logits', [5])]);
+    expect((await client.request(targets, [int32('samples', [5])], PATIENT_MS)).tensors).toEqual([float32('knowledge.0', [5])]);
   });
 
   test('a request ends at its deadline, and its late answer harms nobody', async () => {
@@ -159,7 +164,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     expect(await late).toMatchObject({ code: 'transport.deadline', details: { peer: server.endpoint } });
     hold = false;
     release!();
-    expect((await client.request(targets, [int32('samples', [2])], PATIENT_MS)).tensors).toEqual([float32('logits', [2])]);
+    expect((await client.request(targets, [int32('samples', [2])], PATIENT_MS)).tensors).toEqual([float32('knowledge.0', [2])]);
   });
 
   test('at most the written number of requests is unanswered', async () => {
@@ -218,7 +223,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     const client = await ask(kind, listener.endpoint);
     const short = client.request(targets, [], PATIENT_MS).catch((error: unknown) => error);
     const [one] = await inbox.until(1);
-    const [header] = encodeData({ type: 'targets.answer', stage: 'teach' }, one!.id, [float32('logits', [1])]);
+    const [header] = encodeData({ type: 'knowledge.answer', stage: 'teach' }, one!.id, [float32('knowledge.0', [1])]);
     listener.send(one!.peer, [Buffer.from([0xc1])]);
     listener.send(one!.peer, [header!, new Uint8Array(3)]);
     expect(await short).toMatchObject({ code: 'protocol.invalid' });
@@ -258,7 +263,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
 });
 
 test('the type of an answer follows from the type of the request', async () => {
-  const request: DataRequestOf<'targets.get'>['type'] = 'targets.get';
+  const request: DataRequestOf<'knowledge.get'>['type'] = 'knowledge.get';
   const kind = TRANSPORT_KINDS[0]!;
   const server = await serve(kind, echo);
   const client = await ask(kind, server.endpoint);

@@ -17,7 +17,7 @@ import type { StepBatch, StepProgram } from '../../src/step/step-program.js';
 import { bfloat16Support } from '../../src/system/bfloat16-support.js';
 import { describeProcessor } from '../../src/system/processor.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
-import { trainStage } from '../support/training.js';
+import { knobsOf, trainingOf, trainStage } from '../support/training.js';
 
 const NORMALISE = { mean: [0.286], std: [0.353] };
 const INPUT_SHAPE = [28, 28, 1] as const;
@@ -37,7 +37,7 @@ async function photographs(): Promise<Photographs> {
 function batchOf(split: SampleSource, samples: readonly number[]): StepBatch {
   const out = { images: new Float32Array(samples.length * 784), labels: new Int32Array(samples.length) };
   assembleBatch({ store: split.store, view: { seed: 1, epoch: 0, augment: null, normalise: NORMALISE }, samples, out });
-  return { ...out, size: samples.length, targets: null };
+  return { images: out.images, labels: { classes: out.labels, mixed: null }, size: samples.length, other: [] };
 }
 
 /** The share of the test's photographs that are put into their class. */
@@ -48,7 +48,7 @@ function accuracyOf(program: StepProgram, split: SampleSource): number {
       split,
       Array.from({ length: 500 }, (_, i) => from + i),
     );
-    correct += program.evaluate(images, labels, 500).correct;
+    correct += program.evaluate(images, labels.classes, 500).correct;
   }
   return correct / split.count;
 }
@@ -82,7 +82,7 @@ function train({ name, photographs: { train: split, test: held }, seed, way }: T
     engine: 'tensorflow',
     wanted,
     model,
-    stage: trainStage({ optimizer }),
+    training: trainingOf(trainStage({ optimizer }), CLASSES),
     inputShape: INPUT_SHAPE,
     onNotice: ({ traced, precision }) => notices.push(`${traced ? 'auto' : 'off'} ${precision}`),
   });
@@ -91,7 +91,7 @@ function train({ name, photographs: { train: split, test: held }, seed, way }: T
   for (let t = 0; t < STEPS; t++) {
     const samples = Array.from({ length: SIZE }, () => random.below(split.count));
     const rate = (RATE * (1 + Math.cos((Math.PI * t) / STEPS))) / 2;
-    expect(program.step(batchOf(split, samples), { rate, temperature: 1, alpha: 0 }).finite).toBe(true);
+    expect(program.step(batchOf(split, samples), knobsOf({ rate })).finite).toBe(true);
   }
   const milliseconds = (performance.now() - start) / STEPS;
   const accuracy = accuracyOf(program, held);

@@ -12,7 +12,7 @@ import { buildStep, type StepNotice } from '../../src/programs/choose-step.js';
 import { randomBytes } from '../support/data-files.js';
 import { loaderProgram } from '../support/loader-program.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
-import { trainStage } from '../support/training.js';
+import { knobsOf, trainingOf, trainStage } from '../support/training.js';
 
 const SHAPE = { height: 8, width: 8, channels: 3 } as const;
 const INPUT = { inputShape: [8, 8, 3], classes: 4 } as const;
@@ -60,12 +60,19 @@ async function trained({ engine, trace }: Kind, next: (step: number) => Promise<
   const notices: StepNotice[] = [];
   const wanted = { trace, precision: 'fp32' } as const;
   const onNotice = (notice: StepNotice) => notices.push(notice);
-  const program = buildStep({ engine, wanted, onNotice, model, stage: trainStage(), inputShape: INPUT.inputShape });
+  const program = buildStep({
+    engine,
+    wanted,
+    onNotice,
+    model,
+    training: trainingOf(trainStage(), INPUT.classes),
+    inputShape: INPUT.inputShape,
+  });
   const numbers: number[] = [];
   for (let step = 0; step < STEPS; step++) {
     const { images, labels } = await next(step);
     numbers.push(...program.predict(images, BATCH));
-    program.step({ size: BATCH, images, labels, targets: null }, { rate: 0.01, temperature: 1, alpha: 0 });
+    program.step({ size: BATCH, images, labels: { classes: labels, mixed: null }, other: [] }, knobsOf({ rate: 0.01 }));
     // What still reads it from now on sees this, or a later batch.
     images.fill(Number.NaN);
     labels.fill(0);

@@ -6,10 +6,11 @@ import { buildEagerStep } from '../../src/step/eager-step.js';
 import type { StepBatch, StepProgram } from '../../src/step/step-program.js';
 import { expectMutualLearning } from '../support/mutual-reference.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
-import { distilStage, noiseBatch, normModel, trainStage } from '../support/training.js';
+import { distilStage, knobsOf, noiseBatch, normModel, trainingOf, trainStage } from '../support/training.js';
 
 const SHAPE = { inputShape: [6, 6, 3], classes: 5 } as const;
-const KNOBS = { rate: 0.05, temperature: 3, alpha: 0.6 };
+const SHORT = { rate: 0.05, temperature: 3, alpha: 0.6 };
+const KNOBS = knobsOf(SHORT);
 const momentum: OptimizerRecipe = { name: 'sgd', rate: 0.05, momentum: 0.9, nesterov: false, weightDecay: 0, decayAll: false };
 const adam: OptimizerRecipe = { name: 'adam', rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 1e-3, decayAll: false };
 
@@ -17,7 +18,7 @@ const made: { dispose(): unknown }[] = [];
 
 function programOf(stage: TrainingStage, seed = 1): StepProgram {
   const model = normModel(SHAPE.inputShape, SHAPE.classes, seed);
-  const program = buildEagerStep({ model, stage, inputShape: SHAPE.inputShape });
+  const program = buildEagerStep({ model, training: trainingOf(stage, SHAPE.classes), inputShape: SHAPE.inputShape });
   made.push(program, model);
   return program;
 }
@@ -49,10 +50,10 @@ function equality(): void {
       const batch = batchAt(t, taught);
       const expected = whole.step(batch, KNOBS);
       const buffer = batch.images.slice();
-      const logits = cut.forward(buffer, batch.size);
+      const [logits] = cut.forward(buffer, batch.size);
       buffer.fill(7);
-      expect(logits.length).toBe(batch.size * SHAPE.classes);
-      logits.fill(Number.NaN);
+      expect(logits?.shape).toEqual([batch.size, SHAPE.classes]);
+      logits?.data.fill(Number.NaN);
       other.step(batchAt(t + 10, taught), KNOBS);
       other.forward(batch.images, batch.size);
       cut.predict(batch.images, batch.size);
@@ -68,7 +69,7 @@ function mutualLearning(): void {
     const seeds = [1, 2] as const;
     expectMutualLearning({
       programs: [programOf(stage, seeds[0]), programOf(stage, seeds[1])],
-      options: { ...SHAPE, seeds, knobs: KNOBS },
+      options: { ...SHAPE, seeds, knobs: SHORT },
       batches: Array.from({ length: 6 }, (_, t) => batchAt(t, false)),
     });
   });
@@ -124,12 +125,13 @@ function order(): void {
 
   test('answers that do not fit are refused, and the half waits for better ones', () => {
     const [program, whole] = [programOf(stage), programOf(stage)];
-    const { labels, targets, images, size } = batchAt(1, true);
+    const { labels, other, images, size } = batchAt(1, true);
+    const fewer = { classes: labels.classes.subarray(1), mixed: null };
     program.forward(images, size);
-    expect(() => program.backward({ labels: labels.subarray(1), targets }, KNOBS)).toThrow('7 labels for a batch of 8');
-    expect(() => program.backward({ labels, targets: null }, KNOBS)).toThrow('a teacher must be heard');
-    program.backward({ labels, targets }, KNOBS);
-    whole.step({ labels, targets, images, size }, KNOBS);
+    expect(() => program.backward({ labels: fewer, other }, KNOBS)).toThrow('7 labels for a batch of 8');
+    expect(() => program.backward({ labels, other: [] }, KNOBS)).toThrow('0 tensors of the other side, and the loss takes 1');
+    program.backward({ labels, other }, KNOBS);
+    whole.step({ labels, other, images, size }, KNOBS);
     expect(stateOf(program)).toEqual(stateOf(whole));
   });
 
@@ -154,12 +156,13 @@ describe('cpu', suite('cpu'));
 describe('wasm', suite('wasm'));
 describeTensorflow('tensorflow', suite('tensorflow'));
 
-test('a loss of two terms is told with both', async () => {
+test('a loss of two parts is told with both', async () => {
   await openEngine('cpu');
   const { lossSum, terms } = programOf(distilStage({ optimizer: momentum })).step(batchAt(1, true), KNOBS);
-  expect(Object.keys(terms)).toEqual(['hard', 'soft']);
-  const { hard = Number.NaN, soft = Number.NaN } = terms;
-  expect(hard).not.toBeCloseTo(soft, 1);
-  expect((1 - KNOBS.alpha) * hard + KNOBS.alpha * soft).toBeCloseTo(lossSum, 4);
-  expect(programOf(trainStage({ optimizer: momentum })).step(batchAt(1, false), KNOBS).terms).toEqual({});
+  expect(Object.keys(terms)).toEqual(['labels', 'hinton']);
+  const { labels = Number.NaN, hinton = Number.NaN } = terms;
+  expect(labels).not.toBeCloseTo(hinton, 1);
+  expect((1 - SHORT.alpha) * labels + SHORT.alpha * hinton).toBeCloseTo(lossSum, 4);
+  const alone = programOf(trainStage({ optimizer: momentum })).step(batchAt(1, false), knobsOf({ rate: 0.05 }));
+  expect(alone.terms).toEqual({ labels: alone.lossSum });
 });

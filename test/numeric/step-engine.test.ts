@@ -4,7 +4,7 @@ import { openEngine } from '../../src/engines/catalogue.js';
 import { buildModel } from '../../src/nn/build.js';
 import { buildEagerStep } from '../../src/step/eager-step.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
-import { distilStage, noiseBatch } from '../support/training.js';
+import { distilStage, knobsOf, noiseBatch, trainingOf } from '../support/training.js';
 
 const SHAPE = { inputShape: [8, 8, 3], classes: 4 } as const;
 
@@ -13,10 +13,10 @@ async function trainedOn(engine: EngineName, name: string, options: Record<strin
   await openEngine(engine);
   const model = await buildModel({ name, options }, { ...SHAPE, seed: 3 });
   const optimizer = { name: 'sgd', rate: 0.01, momentum: 0.9, nesterov: false, weightDecay: 1e-3, decayAll: false } as const;
-  const program = buildEagerStep({ model, stage: distilStage({ optimizer }), inputShape: SHAPE.inputShape });
+  const program = buildEagerStep({ model, training: trainingOf(distilStage({ optimizer }), SHAPE.classes), inputShape: SHAPE.inputShape });
   const start = program.readParameters();
   const losses = [0, 1].map(
-    (t) => program.step(noiseBatch(t, { ...SHAPE, size: 4, taught: true }), { rate: 0.01, temperature: 4, alpha: 0.9 }).lossSum,
+    (t) => program.step(noiseBatch(t, { ...SHAPE, size: 4, taught: true }), knobsOf({ rate: 0.01, temperature: 4, alpha: 0.9 })).lossSum,
   );
   const result = { schema: program.schema, start, losses, parameters: program.readParameters() };
   program.dispose();

@@ -38,7 +38,7 @@ function suite(engine: EngineName): void {
   test('a program that does not train folds the norms of the parameters it was given last; what it hands out is not folded', async () => {
     const before = tf.memory().numTensors;
     const model = await buildModel({ name: 'resnet8', options: {} }, { ...SHAPE, seed: 3 });
-    const program = buildEagerStep({ model, stage: null, inputShape: SHAPE.inputShape });
+    const program = buildEagerStep({ model, training: null, inputShape: SHAPE.inputShape });
     const { images, labels, size } = noiseBatch(1, { ...SHAPE, size: 3 });
     for (const seed of [1, 2]) {
       const earlier = program.predict(images, size);
@@ -50,7 +50,7 @@ function suite(engine: EngineName): void {
       expected.forEach((logit, i) => void expect(found[i]).toBeCloseTo(logit, 4));
       expect(found).not.toEqual(earlier);
       expect(program.readParameters()).toEqual(arena);
-      expect(program.evaluate(images, labels, size).count).toBe(size);
+      expect(program.evaluate(images, labels.classes, size).count).toBe(size);
       expect(tf.memory().numTensors).toBe(tensors);
     }
     const kernels = tf.profile(() => void program.predict(images, size)).then(({ kernelNames }) => kernelNames);

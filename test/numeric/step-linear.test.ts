@@ -4,7 +4,7 @@ import type { OptimizerRecipe } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import { buildEagerStep } from '../../src/step/eager-step.js';
 import { LinearReference } from '../support/linear-reference.js';
-import { distilStage, linearModel, noiseBatch, partOf, trainStage } from '../support/training.js';
+import { distilStage, knobsOf, linearModel, noiseBatch, partOf, trainingOf, trainStage } from '../support/training.js';
 
 const SHAPE = { inputShape: [3, 2, 2], classes: 4 } as const;
 const SIZES = [8, 8, 8, 5];
@@ -28,12 +28,12 @@ describe('20 steps of a linear model agree with float64', () => {
   ] as [string, boolean, OptimizerRecipe][])('%s', (_, taught, optimizer) => {
     const model = linearModel(SHAPE.inputShape, SHAPE.classes);
     const stage = taught ? distilStage({ optimizer }) : trainStage({ optimizer });
-    const program = buildEagerStep({ model, stage, inputShape: SHAPE.inputShape });
+    const program = buildEagerStep({ model, training: trainingOf(stage, SHAPE.classes), inputShape: SHAPE.inputShape });
     const reference = new LinearReference(program.readParameters(), SHAPE.classes, optimizer);
     for (let t = 0; t < 20; t++) {
       // The last batch of an epoch is smaller; rate, temperature and alpha change on the way.
       const batch = noiseBatch(t, { ...SHAPE, size: SIZES[t % 4] as number, taught });
-      const knobs = { rate: optimizer.rate * (t < 10 ? 1 : 0.5), temperature: 4 - t / 10, alpha: 0.9 - t / 50 };
+      const knobs = knobsOf({ rate: optimizer.rate * (t < 10 ? 1 : 0.5), temperature: 4 - t / 10, alpha: taught ? 0.9 - t / 50 : 0 });
       const { lossSum, count, finite } = program.step(batch, knobs);
       const expected = reference.step(batch, knobs);
       expect(Math.abs(lossSum - expected), `loss of step ${t + 1}`).toBeLessThan(2e-5 * Math.max(1, expected));
@@ -50,11 +50,13 @@ describe('20 steps of a linear model agree with float64', () => {
 test('two students that average after every step are one student with the union of their batches', () => {
   const stage = trainStage({ optimizer: momentum });
   const models = Array.from({ length: 3 }, () => linearModel(SHAPE.inputShape, SHAPE.classes));
-  const programs = models.map((model) => buildEagerStep({ model, stage, inputShape: SHAPE.inputShape }));
+  const programs = models.map((model) =>
+    buildEagerStep({ model, training: trainingOf(stage, SHAPE.classes), inputShape: SHAPE.inputShape }),
+  );
   const [one, two, whole] = programs as [(typeof programs)[0], (typeof programs)[0], (typeof programs)[0]];
   const start = whole.readParameters();
   for (const program of programs) program.writeParameters(start);
-  const knobs = { rate: 0.1, temperature: 1, alpha: 0 };
+  const knobs = knobsOf({ rate: 0.1 });
   for (let t = 0; t < 30; t++) {
     const batch = noiseBatch(t, { ...SHAPE, size: 8 });
     whole.step(batch, knobs);

@@ -6,10 +6,11 @@ import { buildEagerStep } from '../../src/step/eager-step.js';
 import type { StepProgram } from '../../src/step/step-program.js';
 import { describeEachEngine } from '../support/each-engine.js';
 import { crossEntropyOf } from '../support/loss-reference.js';
-import { distilStage, linearModel, noiseBatch, normModel, trainStage } from '../support/training.js';
+import { distilStage, knobsOf, linearModel, noiseBatch, normModel, trainingOf, trainStage } from '../support/training.js';
 
 const SHAPE = { inputShape: [4, 4, 3], classes: 4 } as const;
-const KNOBS = { rate: 0.05, temperature: 4, alpha: 0.9 };
+const PLAIN = knobsOf({ rate: 0.05 });
+const TAUGHT = knobsOf({ rate: 0.05, temperature: 4, alpha: 0.9 });
 
 const momentum: OptimizerRecipe = { name: 'sgd', rate: 0.1, momentum: 0.9, nesterov: false, weightDecay: 1e-3, decayAll: false };
 const adam: OptimizerRecipe = { name: 'adam', rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, decayAll: false };
@@ -20,11 +21,11 @@ async function programOf(
 ): Promise<{ program: StepProgram; model: Parameters<typeof buildEagerStep>[0]['model'] }> {
   const { inputShape, classes } = SHAPE;
   const model = name === 'norm' ? normModel(inputShape, classes, 3) : await buildModel({ name, options: {} }, { ...SHAPE, seed: 3 });
-  return { program: buildEagerStep({ model, stage, inputShape: SHAPE.inputShape }), model };
+  return { program: buildEagerStep({ model, training: stage && trainingOf(stage, SHAPE.classes), inputShape: SHAPE.inputShape }), model };
 }
 
 function steps(program: StepProgram, from: number, to: number, taught = false): void {
-  for (let t = from; t < to; t++) program.step(noiseBatch(t, { ...SHAPE, size: t % 2 === 1 ? 2 : 4, taught }), KNOBS);
+  for (let t = from; t < to; t++) program.step(noiseBatch(t, { ...SHAPE, size: t % 2 === 1 ? 2 : 4, taught }), taught ? TAUGHT : PLAIN);
 }
 
 describeEachEngine(() => {
@@ -45,7 +46,7 @@ function memory(): void {
         steps(program, t, t + 1, true);
         const { images, labels, size } = noiseBatch(t, { ...SHAPE, size: 3 });
         program.predict(images, size);
-        program.evaluate(images, labels, size);
+        program.evaluate(images, labels.classes, size);
         program.writeParameters(program.readParameters());
         program.writeSlots(program.readSlots());
         expect(tf.memory().numTensors, `after step ${t + 1}`).toBe(held);
@@ -69,9 +70,9 @@ function memory(): void {
         const { program, model } = await programOf(distilStage({ optimizer: momentum }));
         for (let t = 0; t < 3; t++) {
           const batch = noiseBatch(t, { ...SHAPE, size: 4, taught: true });
-          program.step(batch, KNOBS);
+          program.step(batch, TAUGHT);
           expect(batch).toEqual(noiseBatch(t, { ...SHAPE, size: 4, taught: true }));
-          if (overwrite) for (const array of [batch.images, batch.labels, batch.targets as Float32Array]) array.fill(1);
+          if (overwrite) for (const array of [batch.images, batch.labels.classes, batch.other[0]!.data]) array.fill(1);
         }
         const parameters = program.readParameters();
         program.dispose();
@@ -136,7 +137,7 @@ function batchNorm(): void {
         const y = tf.conv2d(tf.tensor4d(batch.images, [4, 4, 4, 3]), kernel, 1, 'same');
         return tf.reshape(y, [-1, 4]).arraySync() as number[][];
       });
-      program.step(batch, KNOBS);
+      program.step(batch, PLAIN);
       const mean = entry('norm/moving_mean');
       const variance = entry('norm/moving_variance');
       for (let c = 0; c < 4; c++) {
@@ -157,17 +158,18 @@ function results(): void {
     test('predict is the model in inference mode; evaluate counts and adds up what predict says', async () => {
       const { program, model } = await programOf(null);
       const { images, labels, size } = noiseBatch(5, { ...SHAPE, size: 7 });
+      const { classes } = labels;
       const logits = program.predict(images, size);
       const direct = tf.tidy(() => (model.predict(tf.tensor4d(images.slice(), [7, 4, 4, 3])) as tf.Tensor).dataSync().slice());
       // The program's norms are folded, the model's are not.
       expect(logits).toHaveLength(direct.length);
       direct.forEach((logit, i) => void expect(logits[i]).toBeCloseTo(logit, 5));
       const rows = Array.from({ length: 7 }, (_, b) => [...logits.subarray(4 * b, 4 * b + 4)]);
-      const result = program.evaluate(images, labels, size);
+      const result = program.evaluate(images, classes, size);
       expect(result.count).toBe(7);
-      expect(result.correct).toBe(rows.filter((row, b) => row.indexOf(Math.max(...row)) === labels[b]).length);
+      expect(result.correct).toBe(rows.filter((row, b) => row.indexOf(Math.max(...row)) === classes[b]).length);
       expect(result.lossSum).toBeCloseTo(
-        rows.reduce((sum, row, b) => sum + crossEntropyOf(row, labels[b] as number), 0),
+        rows.reduce((sum, row, b) => sum + crossEntropyOf(row, classes[b] as number), 0),
         9,
       );
       program.dispose();
@@ -176,19 +178,24 @@ function results(): void {
 
     test('correct counts the hits before the update', () => {
       const model = linearModel([1, 1, 2], 2);
-      const program = buildEagerStep({ model, stage: trainStage({ optimizer: momentum }), inputShape: [1, 1, 2] });
+      const program = buildEagerStep({ model, training: trainingOf(trainStage({ optimizer: momentum }), 2), inputShape: [1, 1, 2] });
       program.writeParameters(Float32Array.of(1, 0, 0, 1, 0, 0));
-      const batch = { size: 3, images: Float32Array.of(2, 1, 1, 2, 5, 0), labels: Int32Array.of(0, 1, 1), targets: null };
-      expect(program.step(batch, { ...KNOBS, rate: 100 }).correct).toBe(2);
+      const batch = {
+        size: 3,
+        images: Float32Array.of(2, 1, 1, 2, 5, 0),
+        labels: { classes: Int32Array.of(0, 1, 1), mixed: null },
+        other: [],
+      };
+      expect(program.step(batch, { ...PLAIN, rate: 100 }).correct).toBe(2);
       program.dispose();
       model.dispose();
     });
 
     test.each([Number.NaN, Number.POSITIVE_INFINITY])('a pixel of %f: not finite', (pixel) => {
       const model = linearModel([1, 1, 2], 2);
-      const program = buildEagerStep({ model, stage: trainStage(), inputShape: [1, 1, 2] });
-      const batch = { size: 1, images: Float32Array.of(pixel, 1), labels: Int32Array.of(0), targets: null };
-      expect(program.step(batch, KNOBS)).toMatchObject({ finite: false, count: 1 });
+      const program = buildEagerStep({ model, training: trainingOf(trainStage(), 2), inputShape: [1, 1, 2] });
+      const batch = { size: 1, images: Float32Array.of(pixel, 1), labels: { classes: Int32Array.of(0), mixed: null }, other: [] };
+      expect(program.step(batch, PLAIN)).toMatchObject({ finite: false, count: 1 });
       program.dispose();
       model.dispose();
     });
@@ -198,14 +205,14 @@ function results(): void {
 function brokenInvariants(): void {
   describe('broken invariants', () => {
     test.each([
-      ['a step without a stage', null, (p: StepProgram) => p.step(noiseBatch(1, { ...SHAPE, size: 2 }), KNOBS)],
+      ['a step without a stage', null, (p: StepProgram) => p.step(noiseBatch(1, { ...SHAPE, size: 2 }), PLAIN)],
       ['slots without a stage', null, (p: StepProgram) => p.readSlots()],
-      ['distillation without targets', distilStage(), (p: StepProgram) => p.step(noiseBatch(1, { ...SHAPE, size: 2 }), KNOBS)],
-      ['targets where nobody teaches', trainStage(), (p: StepProgram) => p.step(noiseBatch(1, { ...SHAPE, size: 2, taught: true }), KNOBS)],
+      ['distillation without targets', distilStage(), (p: StepProgram) => p.step(noiseBatch(1, { ...SHAPE, size: 2 }), PLAIN)],
+      ['targets where nobody teaches', trainStage(), (p: StepProgram) => p.step(noiseBatch(1, { ...SHAPE, size: 2, taught: true }), PLAIN)],
       [
         'fewer labels than samples',
         trainStage(),
-        (p: StepProgram) => p.step({ ...noiseBatch(1, { ...SHAPE, size: 2 }), labels: Int32Array.of(1) }, KNOBS),
+        (p: StepProgram) => p.step({ ...noiseBatch(1, { ...SHAPE, size: 2 }), labels: { classes: Int32Array.of(1), mixed: null } }, PLAIN),
       ],
       ['fewer pixels than samples', trainStage(), (p: StepProgram) => p.predict(new Float32Array(4 * 4 * 3), 2)],
       ['an arena that is too short', null, (p: StepProgram) => p.writeParameters(new Float32Array(5))],

@@ -4,7 +4,9 @@ import { loadSplit } from '../../src/data/dataset.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import { buildModel } from '../../src/nn/build.js';
 import { buildEagerStep } from '../../src/step/eager-step.js';
-import { distilStage, trainStage } from '../support/training.js';
+import type { StepBatch } from '../../src/step/step-program.js';
+import { LOGITS_SPEC } from '../../src/tensor/knowledge.js';
+import { distilStage, knobsOf, trainingOf, trainStage } from '../support/training.js';
 
 const NORMALISE = { mean: [0.286], std: [0.353] };
 const SHAPE = { inputShape: [28, 28, 1], classes: 10, seed: 1 } as const;
@@ -28,21 +30,34 @@ async function photographs(): Promise<(from: number) => { images: Float32Array; 
 test('on real photographs the training loss falls and the hits rise; what was learned can be taught on', async () => {
   const batchAt = await photographs();
   const optimizer = { name: 'adam', rate: 3e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, decayAll: false } as const;
-  const knobs = { rate: 3e-3, temperature: 4, alpha: 0.9 };
+  const rate = 3e-3;
+  const knobs = knobsOf({ rate, temperature: 4, alpha: 0.9 });
+  const stepAt = (t: number): StepBatch => {
+    const { images, labels } = batchAt(SIZE * t);
+    return { size: SIZE, images, labels: { classes: labels, mixed: null }, other: [] };
+  };
   const teacherModel = await buildModel({ name: 'cnn-teacher', options: {} }, SHAPE);
-  const teacher = buildEagerStep({ model: teacherModel, stage: trainStage({ optimizer }), inputShape: SHAPE.inputShape });
-  const results = Array.from({ length: 60 }, (_, t) => teacher.step({ size: SIZE, ...batchAt(SIZE * t), targets: null }, knobs));
+  const teacher = buildEagerStep({
+    model: teacherModel,
+    training: trainingOf(trainStage({ optimizer }), SHAPE.classes),
+    inputShape: SHAPE.inputShape,
+  });
+  const results = Array.from({ length: 60 }, (_, t) => teacher.step(stepAt(t), knobsOf({ rate })));
   const mean = (list: typeof results, key: 'lossSum' | 'correct') => list.reduce((sum, r) => sum + r[key] / r.count, 0) / list.length;
   expect(mean(results.slice(0, 5), 'lossSum')).toBeGreaterThan(1.5);
   expect(mean(results.slice(-10), 'lossSum')).toBeLessThan(0.8);
   expect(mean(results.slice(-10), 'correct')).toBeGreaterThan(0.7);
 
   const studentModel = await buildModel({ name: 'cnn-student', options: {} }, SHAPE);
-  const student = buildEagerStep({ model: studentModel, stage: distilStage({ optimizer }), inputShape: SHAPE.inputShape });
+  const student = buildEagerStep({
+    model: studentModel,
+    training: trainingOf(distilStage({ optimizer }), SHAPE.classes),
+    inputShape: SHAPE.inputShape,
+  });
   const untaught = student.evaluate(batchAt(0).images, batchAt(0).labels, SIZE).correct;
   const losses = Array.from({ length: 60 }, (_, t) => {
-    const { images, labels } = batchAt(SIZE * t);
-    return student.step({ size: SIZE, images, labels, targets: teacher.predict(images, SIZE) }, knobs).lossSum;
+    const batch = stepAt(t);
+    return student.step({ ...batch, other: teacher.answer(batch.images, SIZE, [LOGITS_SPEC]) }, knobs).lossSum;
   });
   expect(losses.at(-1)).toBeLessThan(0.6 * (losses[0] as number));
   expect(student.evaluate(batchAt(0).images, batchAt(0).labels, SIZE).correct).toBeGreaterThan(untaught + 5);

@@ -14,6 +14,7 @@ import type { TraceNotice } from '../../src/trace/trace-notice.js';
 import { buildTracedStep } from '../../src/trace/traced-step.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
 import { CLASSES, callAt, catalogueModel, expectOneCall, INPUT_SHAPE, OPTIMIZERS, STAGES } from '../support/trace-parity.js';
+import { trainingOf } from '../support/training.js';
 
 // Read by libtensorflow when it is loaded, which is in this file's own process.
 Object.assign(process.env, bfloat16Support(describeProcessor()).environment);
@@ -27,7 +28,7 @@ const call = (t: number) => callAt(t, { size: SIZE, taught: true });
 function withPrograms(training: boolean, use: (programs: { fp32: StepProgram; bf16: StepProgram; notices: TraceNotice[] }) => void): void {
   const models = [catalogueModel('resnet8'), catalogueModel('resnet8')] as const;
   const notices: TraceNotice[] = [];
-  const options = { stage: training ? stage : null, inputShape: INPUT_SHAPE };
+  const options = { training: training ? trainingOf(stage, CLASSES) : null, inputShape: INPUT_SHAPE };
   const fp32 = buildEagerStep({ ...options, model: models[0] });
   const bf16 = buildTracedStep({ ...options, model: models[1], precision: 'bf16', onNotice: (notice) => notices.push(notice) });
   use({ fp32, bf16, notices });

@@ -7,14 +7,15 @@ import { buildTracedStep } from '../../src/trace/traced-step.js';
 import { expectMutualLearning } from '../support/mutual-reference.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
 import { CLASSES, countNativeCalls, INPUT_SHAPE, OPTIMIZERS, openPair } from '../support/trace-parity.js';
-import { distilStage, noiseBatch, normModel } from '../support/training.js';
+import { distilStage, knobsOf, noiseBatch, normModel, trainingOf } from '../support/training.js';
 
 // Read by libtensorflow when it is loaded, which is in this file's own process.
 process.env.TF_ENABLE_ONEDNN_OPTS = '0';
 
 const SHAPE = { inputShape: INPUT_SHAPE, classes: CLASSES } as const;
 const SIZE = 8;
-const KNOBS = { rate: 0.05, temperature: 3, alpha: 0.6 };
+const SHORT = { rate: 0.05, temperature: 3, alpha: 0.6 };
+const KNOBS = knobsOf(SHORT);
 const batchAt = (t: number, taught: boolean): StepBatch => noiseBatch(t, { ...SHAPE, size: SIZE, taught });
 
 describeTensorflow('a cut step, traced', () => {
@@ -25,14 +26,17 @@ describeTensorflow('a cut step, traced', () => {
     const models = [1, 2].map((seed) => normModel(INPUT_SHAPE, CLASSES, seed));
     const traced: boolean[] = [];
     const programs = models.map((model) =>
-      buildTracedStep({ ...SHAPE, model, stage, precision: 'fp32', onNotice: (notice) => traced.push(notice.traced) }),
+      buildTracedStep({
+        ...{ model, training: trainingOf(stage, CLASSES), inputShape: INPUT_SHAPE, precision: 'fp32' },
+        onNotice: (notice) => traced.push(notice.traced),
+      }),
     ) as [StepProgram, StepProgram];
     const batches = Array.from({ length: 6 }, (_, t) => batchAt(t, false));
-    expectMutualLearning({ programs, options: { ...SHAPE, seeds: [1, 2], knobs: KNOBS }, batches });
+    expectMutualLearning({ programs, options: { ...SHAPE, seeds: [1, 2], knobs: SHORT }, batches });
     expect(traced).toEqual([true, true]);
     const again = countNativeCalls(() => {
       const logits = programs.map((program) => program.forward(batches[0]!.images, SIZE));
-      for (const [i, program] of programs.entries()) program.backward({ labels: batches[0]!.labels, targets: logits[1 - i]! }, KNOBS);
+      for (const [i, program] of programs.entries()) program.backward({ labels: batches[0]!.labels, other: logits[1 - i]! }, KNOBS);
     });
     // One forward and one backward of each: no second forward, and no operation by itself.
     expect(again.calls).toEqual({ runSavedModel: 4 });
@@ -46,10 +50,10 @@ describeTensorflow('a cut step, traced', () => {
     for (let t = 0; t < 20; t++) {
       const batch = batchAt(t, true);
       const buffer = batch.images.slice();
-      const logits = traced.forward(buffer, SIZE);
+      const knowledge = traced.forward(buffer, SIZE);
       buffer.fill(7);
-      expect(logits).toEqual(eager.forward(batch.images, SIZE));
-      logits.fill(Number.NaN);
+      expect(knowledge).toEqual(eager.forward(batch.images, SIZE));
+      knowledge[0]!.data.fill(Number.NaN);
       expect(traced.backward(batch, KNOBS)).toEqual(eager.backward(batch, KNOBS));
     }
     expect(traced.readParameters()).toEqual(eager.readParameters());
@@ -58,16 +62,21 @@ describeTensorflow('a cut step, traced', () => {
 
   test('what does not fit is refused before anything is counted, and the half waits for better', () => {
     const pair = openPair({ build: () => normModel(INPUT_SHAPE, CLASSES, 1), stage: distilStage({ optimizer: OPTIMIZERS.adam! }) });
-    const { labels, targets, images } = batchAt(1, true);
+    const { labels, other, images } = batchAt(1, true);
+    const fewer = { classes: labels.classes.subarray(1), mixed: null };
     for (const program of [pair.eager, pair.traced]) {
-      expect(() => program.step({ labels, targets, images: images.subarray(1), size: SIZE }, KNOBS)).toThrow();
-      expect(() => program.step({ labels, targets: null, images, size: SIZE }, KNOBS)).toThrow('a teacher must be heard');
-      expect(() => program.backward({ labels, targets }, KNOBS)).toThrow('first half of the step (forward)');
+      expect(() => program.step({ labels, other, images: images.subarray(1), size: SIZE }, KNOBS)).toThrow();
+      expect(() => program.step({ labels, other: [], images, size: SIZE }, KNOBS)).toThrow(
+        '0 tensors of the other side, and the loss takes 1',
+      );
+      expect(() => program.backward({ labels, other }, KNOBS)).toThrow('first half of the step (forward)');
       program.forward(images, SIZE);
-      expect(() => program.backward({ labels: labels.subarray(1), targets }, KNOBS)).toThrow('7 labels for a batch of 8');
-      expect(() => program.backward({ labels, targets: null }, KNOBS)).toThrow('a teacher must be heard');
-      expect(() => program.backward({ labels, targets: targets!.subarray(1) }, KNOBS)).toThrow();
-      program.backward({ labels, targets }, KNOBS);
+      expect(() => program.backward({ labels: fewer, other }, KNOBS)).toThrow('7 labels for a batch of 8');
+      expect(() => program.backward({ labels, other: [] }, KNOBS)).toThrow('0 tensors of the other side, and the loss takes 1');
+      expect(() => program.backward({ labels, other: [{ ...other[0]!, data: other[0]!.data.subarray(1) }] }, KNOBS)).toThrow(
+        'with 39 elements',
+      );
+      program.backward({ labels, other }, KNOBS);
       expect(program.readSlots().at(-1)).toBe(1);
     }
     expect(pair.traced.readSlots()).toEqual(pair.eager.readSlots());

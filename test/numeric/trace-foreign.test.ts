@@ -1,13 +1,13 @@
 /** Models and losses that the repository does not have: traced as eager, up to the rounding of constants that TensorFlow puts together. */
 
-import { afterEach, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.js';
-import type { TrainingStage } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import type { StepProgram } from '../../src/step/step-program.js';
+import type { StepTraining } from '../../src/step/trainer.js';
 import { LABEL_LOSSES, TEACHER_LOSSES, weightedByKeptWeights } from '../support/foreign-loss.js';
 import { FOREIGN_MODELS } from '../support/foreign-model.js';
-import { replaceLoss } from '../support/other-loss.js';
+import { withLabelLoss, withTeacherLoss } from '../support/other-loss.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
 import {
   CLASSES,
@@ -19,7 +19,7 @@ import {
   openPair,
   worstTensorError,
 } from '../support/trace-parity.js';
-import { distilStage, trainStage } from '../support/training.js';
+import { distilStage, trainingOf, trainStage } from '../support/training.js';
 
 // Read by libtensorflow when it is loaded, which is in this file's own process.
 process.env.TF_ENABLE_ONEDNN_OPTS = '0';
@@ -27,12 +27,6 @@ process.env.TF_ENABLE_ONEDNN_OPTS = '0';
 const SIZE = 4;
 const momentum = { optimizer: OPTIMIZERS['sgd with momentum']! };
 const adam = { optimizer: OPTIMIZERS.adam! };
-
-let undo = () => {};
-afterEach(() => {
-  undo();
-  undo = () => {};
-});
 
 /** The same at every run: the initialisers of stock layers draw without a seed. */
 function parametersOf({ schema, readParameters }: StepProgram): Float32Array {
@@ -47,8 +41,9 @@ function parametersOf({ schema, readParameters }: StepProgram): Float32Array {
 }
 
 /** Both programs, from the same weights, take the same steps; each of the traced program's is one call. */
-function expectTraced(build: Parameters<typeof openPair>[0]['build'], stage: TrainingStage): void {
-  const { eager, traced, notices, dispose } = openPair({ build, stage });
+function expectTraced(build: Parameters<typeof openPair>[0]['build'], training: StepTraining): void {
+  const { stage } = training;
+  const { eager, traced, notices, dispose } = openPair({ build, stage, training });
   const start = parametersOf(eager);
   for (const program of [eager, traced]) program.writeParameters(start);
   const taught = stage.kind === 'distil';
@@ -62,7 +57,8 @@ function expectTraced(build: Parameters<typeof openPair>[0]['build'], stage: Tra
   expect(notices).toEqual([{ call: 'step', size: SIZE, traced: true, precision: 'fp32' }]);
   expect(worstTensorError(eager, eager.readParameters(), traced.readParameters())).toBeLessThan(1e-4);
   const [{ images, labels }] = callAt(99, { size: SIZE, taught: false });
-  expect(traced.evaluate(images, labels, SIZE).lossSum / eager.evaluate(images, labels, SIZE).lossSum).toBeCloseTo(1, 5);
+  const [ofTraced, ofEager] = [traced, eager].map((program) => program.evaluate(images, labels.classes, SIZE).lossSum);
+  expect(ofTraced! / ofEager!).toBeCloseTo(1, 5);
   dispose();
 }
 
@@ -70,28 +66,25 @@ describeTensorflow('foreign models and losses', () => {
   beforeAll(() => openEngine('tensorflow'));
 
   test.each(Object.entries(FOREIGN_MODELS))('the model %s', (_, build) => {
-    expectTraced(() => build({ inputShape: INPUT_SHAPE, classes: CLASSES }), distilStage(momentum));
+    expectTraced(() => build({ inputShape: INPUT_SHAPE, classes: CLASSES }), trainingOf(distilStage(momentum), CLASSES));
   });
 
   test('a loss with a tensor that was made before any step', () => {
     const { loss, dispose } = weightedByKeptWeights();
-    undo = replaceLoss('cross-entropy', loss);
-    expectTraced(() => catalogueModel('cnn'), trainStage(adam));
+    expectTraced(() => catalogueModel('cnn'), withLabelLoss(trainStage(adam), CLASSES, loss));
     dispose();
   });
 
   test.each(Object.entries(LABEL_LOSSES))('the loss %s', (_, loss) => {
-    undo = replaceLoss('cross-entropy', loss);
-    expectTraced(() => catalogueModel('cnn'), trainStage(adam));
+    expectTraced(() => catalogueModel('cnn'), withLabelLoss(trainStage(adam), CLASSES, loss));
   });
 
   test.each(Object.entries(TEACHER_LOSSES))('the loss %s', (_, loss) => {
-    undo = replaceLoss('hinton', loss);
-    expectTraced(() => catalogueModel('cnn'), distilStage(momentum));
+    expectTraced(() => catalogueModel('cnn'), withTeacherLoss(distilStage(momentum), CLASSES, loss));
   });
 
   test('a foreign model and a foreign loss, with Adam', () => {
-    undo = replaceLoss('hinton', TEACHER_LOSSES['reverse divergence']!);
-    expectTraced(() => FOREIGN_MODELS.branches!({ inputShape: INPUT_SHAPE, classes: CLASSES }), distilStage(adam));
+    const training = withTeacherLoss(distilStage(adam), CLASSES, TEACHER_LOSSES['reverse divergence']!);
+    expectTraced(() => FOREIGN_MODELS.branches!({ inputShape: INPUT_SHAPE, classes: CLASSES }), training);
   });
 });

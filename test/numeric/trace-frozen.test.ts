@@ -17,7 +17,7 @@ describeTensorflow('a traced teacher', () => {
   test('answers as the eager program does, by one native call, and follows new parameters', () => {
     const model = catalogueModel('resnet8');
     const notices: TraceNotice[] = [];
-    const options = { model, stage: null, inputShape: INPUT_SHAPE };
+    const options = { model, training: null, inputShape: INPUT_SHAPE };
     const eager = buildEagerStep(options);
     const traced = buildTracedStep({ ...options, precision: 'fp32', onNotice: (notice) => notices.push(notice) });
     for (const scale of [1, 1.1]) {

@@ -7,10 +7,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { layers, sequential } from '@tensorflow/tfjs-layers';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { openEngine } from '../../src/engines/catalogue.js';
-import { crossEntropy } from '../../src/losses/cross-entropy.js';
-import type { LossBatch } from '../../src/losses/loss-method.js';
 import { nativeBackend } from '../../src/trace/native-backend.js';
-import { replaceLoss } from '../support/other-loss.js';
+import { type LabelLoss, type LossBatch, stockLabelLoss, withLabelLoss } from '../support/other-loss.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
 import { CLASSES, callAt, countNativeCalls, INPUT_SHAPE, OPTIMIZERS, openPair, openSessions, type Pair } from '../support/trace-parity.js';
 import { normModel, trainStage } from '../support/training.js';
@@ -19,10 +17,10 @@ import { normModel, trainStage } from '../support/training.js';
 process.env.TF_ENABLE_ONEDNN_OPTS = '0';
 
 const SIZE = 4;
-const stock = crossEntropy.sum;
 const stage = trainStage({ optimizer: OPTIMIZERS.adam! });
 const callOf = (t: number) => callAt(t, { size: SIZE, taught: false });
-const smallPair = () => openPair({ build: () => normModel(INPUT_SHAPE, CLASSES, 1), stage });
+const smallPair = (loss: LabelLoss = stockLabelLoss) =>
+  openPair({ build: () => normModel(INPUT_SHAPE, CLASSES, 1), stage, training: withLabelLoss(stage, CLASSES, loss) });
 
 /** Where sessions put their files while they are opened. */
 const temporary = mkdtempSync(join(tmpdir(), 'trace-refusal-'));
@@ -59,7 +57,7 @@ function expectEagerCourse({ eager, traced, notices }: Pair, { reason, onTurn }:
 }
 
 function scaled(batch: LossBatch, factor: (sum: tf.Scalar) => tf.Tensor | number) {
-  const loss = stock(batch, {});
+  const loss = stockLabelLoss(batch);
   return { ...loss, sum: tf.mul(loss.sum, factor(loss.sum)) as tf.Scalar };
 }
 
@@ -67,7 +65,7 @@ describeTensorflow('refused, and none the worse for it', () => {
   beforeAll(() => openEngine('tensorflow'));
 
   const READ_BACK = 'the step reads a value back into JavaScript (dataSync, arraySync or data)';
-  const losses: readonly [string, unknown, (batch: LossBatch) => ReturnType<typeof stock>][] = [
+  const losses: readonly [string, unknown, (batch: LossBatch) => ReturnType<LabelLoss>][] = [
     ['a loss that reads back', READ_BACK, (batch) => scaled(batch, (sum) => 1 / (1 + (sum.dataSync()[0] as number)))],
     [
       'a loss that reads back and hides it',
@@ -83,7 +81,7 @@ describeTensorflow('refused, and none the worse for it', () => {
       'the step makes a tensor of strings',
       (batch) => {
         tf.concat([tf.tensor1d(['a']), tf.tensor1d(['b'])]);
-        return stock(batch, {});
+        return stockLabelLoss(batch);
       },
     ],
     [
@@ -104,14 +102,13 @@ describeTensorflow('refused, and none the worse for it', () => {
       'the step draws random numbers (RandomUniform)',
       (batch) => {
         nativeBackend().executeSingleOutput('RandomUniform', [{ name: 'dtype', type: 4, value: 1 }], [tf.tensor1d([2], 'int32')]);
-        return stock(batch, {});
+        return stockLabelLoss(batch);
       },
     ],
   ];
 
   test.each(losses)('%s', (_, reason, loss) => {
-    undo.push(replaceLoss('cross-entropy', loss));
-    const pair = smallPair();
+    const pair = smallPair(loss);
     undo.push(pair.dispose);
     expectEagerCourse(pair, { reason });
   });
@@ -125,8 +122,8 @@ describeTensorflow('refused, and none the worse for it', () => {
         averages[turn].assign(tf.add(tf.mul(averages[turn], 0.9), tf.mul(sum, 0.01)));
         return tf.clone(averages[turn]);
       });
-    undo.push(replaceLoss('cross-entropy', loss), () => tf.dispose(Object.values(averages)));
-    const pair = smallPair();
+    undo.push(() => tf.dispose(Object.values(averages)));
+    const pair = smallPair(loss);
     undo.push(pair.dispose);
     const onTurn = (program: keyof typeof averages) => {
       turn = program;
@@ -143,8 +140,8 @@ describeTensorflow('refused, and none the worse for it', () => {
       const own = scale;
       return scaled(batch, () => tf.clone(own));
     };
-    undo.push(replaceLoss('cross-entropy', loss), () => scale?.dispose());
-    const pair = smallPair();
+    undo.push(() => scale?.dispose());
+    const pair = smallPair(loss);
     undo.push(pair.dispose);
     const [batch, knobs] = callOf(0);
     pair.traced.step(batch, knobs);
@@ -173,10 +170,9 @@ describeTensorflow('refused, and none the worse for it', () => {
     let n = 0;
     const loss = (batch: LossBatch) => {
       vary(++n, tf.cast(batch.labels_B, 'float32'));
-      return stock(batch, {});
+      return stockLabelLoss(batch);
     };
-    undo.push(replaceLoss('cross-entropy', loss));
-    const pair = smallPair();
+    const pair = smallPair(loss);
     undo.push(pair.dispose);
     expectEagerCourse(pair, { reason: typeof reason === 'string' ? reason : expect.stringMatching(reason) });
   });
@@ -224,8 +220,7 @@ describeTensorflow('refused, and none the worse for it', () => {
       (batch: LossBatch) => scaled(batch, () => tf.sum(tf.topk(batch.logits_BK, 2).values)),
     ],
   ] as const)('a step that fails %s fails as it does eagerly, and again at the next call', (_, message, loss) => {
-    undo.push(replaceLoss('cross-entropy', loss));
-    const { traced, notices, dispose } = smallPair();
+    const { traced, notices, dispose } = smallPair(loss);
     undo.push(dispose);
     const [batch, knobs] = callOf(0);
     for (let i = 0; i < 2; i++) expect(() => traced.step(batch, knobs)).toThrow(message);
@@ -233,15 +228,15 @@ describeTensorflow('refused, and none the worse for it', () => {
   });
 
   test('a graph that fails in the course of things says what TensorFlow says, holds nothing, and goes on', () => {
-    undo.push(
-      replaceLoss('cross-entropy', (batch) => scaled(batch, () => tf.mean(tf.gather(tf.tensor1d([1, 2, 3, 4, 5]), batch.labels_B)))),
-    );
-    const { eager, traced, notices, dispose } = smallPair();
+    const loss = (batch: LossBatch) => scaled(batch, () => tf.mean(tf.gather(tf.tensor1d([1, 2, 3, 4, 5]), batch.labels_B)));
+    const { eager, traced, notices, dispose } = smallPair(loss);
     undo.push(dispose);
     const [batch, knobs] = callOf(0);
     for (const program of [eager, traced]) {
       program.step(batch, knobs);
-      expect(() => program.step({ ...batch, labels: batch.labels.map(() => 7) }, knobs)).toThrow('indices[0] = 7 is not in [0, 5)');
+      expect(() => program.step({ ...batch, labels: { classes: new Int32Array(SIZE).fill(7), mixed: null } }, knobs)).toThrow(
+        'indices[0] = 7 is not in [0, 5)',
+      );
       expect(program.step(batch, knobs).finite).toBe(true);
       expect(program.readSlots().at(-1)).toBe(3);
     }

@@ -71,7 +71,7 @@ const EXACT_ACTIONS: Readonly<Record<string, Action>> = {
 const ROUNDED_ACTIONS: Readonly<Record<string, (...input: Parameters<Action>) => Float32Array>> = {
   'predict 8': (program, batchOf) => program.predict(batchOf(8)[0].images, 8),
   'predict 13': (program, batchOf) => program.predict(batchOf(13)[0].images, 13),
-  'evaluate 3': (program, batchOf) => numbersOf(program.evaluate(batchOf(3)[0].images, batchOf(3)[0].labels, 3)),
+  'evaluate 3': (program, batchOf) => numbersOf(program.evaluate(batchOf(3)[0].images, batchOf(3)[0].labels.classes, 3)),
 };
 
 const numbersOf = ({ lossSum, correct, count }: EvaluateResult) => Float32Array.of(lossSum, correct, count);

@@ -23,7 +23,7 @@ interface Teachers {
 function openTeachers(): Teachers {
   const model = normModel(INPUT_SHAPE, CLASSES, 1);
   const notices: TraceNotice[] = [];
-  const options = { model, stage: null, inputShape: INPUT_SHAPE };
+  const options = { model, training: null, inputShape: INPUT_SHAPE };
   const eager = buildEagerStep(options);
   const traced = buildTracedStep({ ...options, precision: 'fp32', onNotice: (notice) => notices.push(notice) });
   const dispose = () => {

@@ -12,7 +12,7 @@ import { buildStep } from '../../src/programs/choose-step.js';
 import type { StepProgram } from '../../src/step/step-program.js';
 import { median } from '../bench/statistics.js';
 import { countTensors } from './leak-guard.js';
-import { type BatchOptions, distilStage, noiseBatch } from './training.js';
+import { type BatchOptions, distilStage, knobsOf, noiseBatch, trainingOf } from './training.js';
 
 export interface FlatCase {
   readonly engine: EngineName;
@@ -37,7 +37,7 @@ const RESIDENT_MAX = 6 * MIB;
 /** On the engine cpu all tensors are V8's, and what it keeps of what was freed is its own affair: SCRIPT_MAX is what holds there. */
 const RESIDENT_MAX_CPU = 200 * MIB;
 const SCRIPT_MAX = 1.5 * MIB;
-const KNOBS = { rate: 0.01, temperature: 4, alpha: 0.5 };
+const KNOBS = knobsOf({ rate: 0.01, temperature: 4, alpha: 0.5 });
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -70,7 +70,7 @@ async function run(program: StepProgram, shape: BatchOptions, steps: number): Pr
     const batch = batches[t % batches.length]!;
     program.step(batch, KNOBS);
     if (t % 10 !== 0) continue;
-    program.evaluate(batch.images, batch.labels, batch.size);
+    program.evaluate(batch.images, batch.labels.classes, batch.size);
     program.writeParameters(program.readParameters());
     program.writeSlots(program.readSlots());
     program.forward(batch.images, batch.size);
@@ -94,7 +94,7 @@ export async function expectFlatMemory({ engine, traced, shape, steps, build }: 
     engine,
     wanted: { trace: traced ? 'auto' : 'off', precision: 'fp32' },
     model,
-    stage: distilStage(),
+    training: trainingOf(distilStage(), shape.classes),
     inputShape: shape.inputShape,
     onNotice: (notice) => ways.add(notice.traced),
   });

@@ -1,10 +1,8 @@
 /** Losses as users write them, in plain tfjs, that the repository does not have. Axes: B batch, K classes. */
 
 import * as tf from '@tensorflow/tfjs-core';
-import type { LossBatch, LossSum } from '../../src/losses/loss-method.js';
-
-type LabelLoss = (batch: LossBatch) => LossSum;
-type TeacherLoss = (batch: LossBatch, parameters: { readonly temperature: tf.Scalar }) => LossSum;
+import type { LossSum } from '../../src/losses/loss-method.js';
+import type { LabelLoss, LossBatch, TeacherLoss } from './other-loss.js';
 
 function oneHotOf({ logits_BK, labels_B }: LossBatch): tf.Tensor2D {
   return tf.cast(tf.oneHot(labels_B, logits_BK.shape[1]), 'float32') as tf.Tensor2D;
@@ -48,12 +46,12 @@ function weighted(batch: LossBatch, weights_K: tf.Tensor1D): LossSum {
 export const TEACHER_LOSSES: Readonly<Record<string, TeacherLoss>> = {
   /** Ba & Caruana, arXiv 1312.6184. */
   'squared error of logits'(batch) {
-    return summed(tf.squaredDifference(batch.logits_BK, batch.targets_BK as tf.Tensor), batch);
+    return summed(tf.squaredDifference(batch.logits_BK, batch.targets_BK), batch);
   },
   /** The student's log to the teacher's, with a temperature that changes. */
-  'reverse divergence'(batch, { temperature }) {
+  'reverse divergence'(batch, temperature) {
     const own = tf.logSoftmax(tf.div(batch.logits_BK, temperature));
-    const teacher = tf.logSoftmax(tf.div(batch.targets_BK as tf.Tensor, temperature));
+    const teacher = tf.logSoftmax(tf.div(batch.targets_BK, temperature));
     return summed(tf.mul(tf.mul(tf.exp(own), tf.sub(own, teacher)), tf.square(temperature)), batch);
   },
   /** Park et al., arXiv 1904.05068: the distances between the samples of a batch, by their mean, under Huber's loss. */
@@ -65,17 +63,17 @@ export const TEACHER_LOSSES: Readonly<Record<string, TeacherLoss>> = {
       const distance = tf.sqrt(tf.add(tf.relu(squared), 1e-6));
       return tf.div(distance, tf.mean(distance));
     };
-    const error = tf.abs(tf.sub(distances(batch.logits_BK), distances(batch.targets_BK as tf.Tensor2D)));
+    const error = tf.abs(tf.sub(distances(batch.logits_BK), distances(batch.targets_BK)));
     const quadratic = tf.minimum(error, tf.onesLike(error));
     return summed(tf.add(tf.mul(tf.square(quadratic), 0.5), tf.sub(error, quadratic)), batch);
   },
   /** Huang et al., arXiv 2205.10536: one less the correlation of the two distributions. */
-  correlation(batch, { temperature }) {
+  correlation(batch, temperature) {
     const centred = (logits: tf.Tensor) => {
       const probabilities = tf.softmax(tf.div(logits, temperature) as tf.Tensor2D);
       return tf.sub(probabilities, tf.mean(probabilities, 1, true));
     };
-    const [own, teacher] = [centred(batch.logits_BK), centred(batch.targets_BK as tf.Tensor)];
+    const [own, teacher] = [centred(batch.logits_BK), centred(batch.targets_BK)];
     const norms = tf.mul(tf.norm(own, 2, 1), tf.norm(teacher, 2, 1));
     return summed(tf.sub(1, tf.div(tf.sum(tf.mul(own, teacher), 1), tf.add(norms, 1e-6))), batch);
   },

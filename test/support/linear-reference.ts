@@ -34,13 +34,15 @@ export class LinearReference {
   }
 
   /** The loss, summed, before the update. Without targets it is cross-entropy with the labels. */
-  step({ size, images, labels, targets }: StepBatch, { rate, temperature, alpha }: StepKnobs): number {
+  step({ size, images, labels, other }: StepBatch, { rate, loss: numbers }: StepKnobs): number {
+    const { 'hinton.weight': alpha = 0, 'hinton.temperature': temperature = 1 } = numbers;
+    const targets = other[0]?.data ?? null;
     const gradient = new Float64Array(this.parameters.length);
     let loss = 0;
     for (let b = 0; b < size; b++) {
       const pixels = images.subarray(b * this.#pixels, (b + 1) * this.#pixels);
       const logits = this.logitsOf(pixels);
-      const label = labels[b] as number;
+      const label = labels.classes[b] as number;
       const teacher = targets === null ? null : [...targets.subarray(b * this.#classes, (b + 1) * this.#classes)];
       const soft = teacher === null ? 0 : alpha;
       loss += (1 - soft) * crossEntropyOf(logits, label) + (teacher === null ? 0 : soft * softTermOf(logits, teacher, temperature));

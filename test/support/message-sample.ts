@@ -5,6 +5,7 @@ import { SCHEMA_HASH } from '../../src/protocol/codec.js';
 import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
 import type { DataAnswerBody, DataRequestBody } from '../../src/protocol/data.js';
 import { PROTOCOL_VERSION } from '../../src/protocol/version.js';
+import { LOGITS_SPEC } from '../../src/tensor/knowledge.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 
 const life = { term: asTerm(3), incarnation: asIncarnation(7) };
@@ -87,7 +88,18 @@ const state = { stage: 'distil', round: 12, ranges, hash, schema: 'cd'.repeat(32
 
 export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTensor[]])[] = [
   [
-    { type: 'targets.get', term: life.term, stage: 'distil', epoch: 2 },
+    {
+      type: 'knowledge.get',
+      term: life.term,
+      stage: 'distil',
+      about: { of: 'view', epoch: 2 },
+      specs: [
+        LOGITS_SPEC,
+        { of: 'tap', layer: 'block 1/relu', reduce: null },
+        { of: 'tap', layer: 'block2', reduce: { name: 'attention', options: { p: 2.5 } } },
+      ],
+      half: true,
+    },
     [{ name: 'samples', dtype: 'int32', shape: [3], data: Int32Array.of(5, -1, 2 ** 31 - 1) }],
   ],
   [{ type: 'arena.get', term: life.term, stage: 'distil', round }, []],
@@ -99,8 +111,12 @@ export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTe
 
 export const DATA_ANSWERS: readonly (readonly [DataAnswerBody, readonly WireTensor[]])[] = [
   [
-    { type: 'targets.answer', stage: 'distil' },
-    [{ name: 'logits', dtype: 'float32', shape: [2, 3], data: Float32Array.of(0.1, -0.2, 0.3, 4, 5, 6) }],
+    { type: 'knowledge.answer', stage: 'distil' },
+    [
+      { name: 'knowledge.0', dtype: 'float32', shape: [2, 3], data: Float32Array.of(0.1, -0.2, 0.3, 4, 5, 6) },
+      { name: 'knowledge.1', dtype: 'float16', shape: [3], data: Uint16Array.of(0, 0x3c00, 0xfbff) },
+      { name: 'knowledge.2', dtype: 'int8', shape: [3], data: Int8Array.of(-128, 0, 127) },
+    ],
   ],
   [{ type: 'arena.answer', stage: 'distil', round, samples: 512, ranges }, [float32('parameters', -1, 0.5)]],
   [{ type: 'state.answer', ...state }, [float32('parameters', 1), float32('slots', 2)]],

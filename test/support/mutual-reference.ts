@@ -5,14 +5,14 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { expect } from 'vitest';
 import { overrideBatchNorms } from '../../src/nn/batch-norm.js';
 import { arenaSchemaOf, readArena } from '../../src/nn/weights.js';
-import type { StepBatch, StepKnobs, StepProgram } from '../../src/step/step-program.js';
-import { normModel } from './training.js';
+import type { StepBatch, StepProgram } from '../../src/step/step-program.js';
+import { knobsOf, normModel, type ShortKnobs } from './training.js';
 
 export interface MutualOptions {
   readonly inputShape: readonly [number, number, number];
   readonly classes: number;
   readonly seeds: readonly [number, number];
-  readonly knobs: StepKnobs;
+  readonly knobs: Required<ShortKnobs>;
 }
 
 /** Two models, each taught by what the other says of the same images before either moves. SGD with momentum 0.9. */
@@ -34,7 +34,7 @@ export class MutualReference {
     const losses: number[] = [];
     tf.tidy(() => {
       const x = tf.tensor4d(images.slice(), [size, ...this.#options.inputShape]);
-      const labels_B = tf.tensor1d(labels.slice(), 'int32');
+      const labels_B = tf.tensor1d(labels.classes.slice(), 'int32');
       const variables = this.models.flatMap((model) => model.trainableWeights.map((weight) => weight.read() as tf.Variable));
       const { grads } = tf.variableGrads(() => {
         const logits = this.models.map((model) => model.apply(x, { training: true }) as tf.Tensor2D);
@@ -82,15 +82,15 @@ export interface MutualCourse {
 /** Both programs go through the batches, exchanging their logits within each step, and come to what the reference comes to. */
 export function expectMutualLearning({ programs: [one, two], options, batches }: MutualCourse): void {
   const reference = new MutualReference(options);
-  const { knobs } = options;
+  const knobs = knobsOf(options.knobs);
   const start = one.readParameters();
   batches.forEach((batch, t) => {
     const ofOne = one.forward(batch.images, batch.size);
     const ofTwo = two.forward(batch.images, batch.size);
     // One ends first at even steps, two at odd ones.
     const halves = [
-      () => one.backward({ labels: batch.labels, targets: ofTwo }, knobs).lossSum,
-      () => two.backward({ labels: batch.labels, targets: ofOne }, knobs).lossSum,
+      () => one.backward({ labels: batch.labels, other: ofTwo }, knobs).lossSum,
+      () => two.backward({ labels: batch.labels, other: ofOne }, knobs).lossSum,
     ];
     const losses =
       t % 2 === 0

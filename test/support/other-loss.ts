@@ -1,17 +1,50 @@
-/** Losses that the repository does not have, in the place of one of its own. */
+/** Losses that the repository does not have, in the place of its own. Axes: B batch, K classes. */
 
-import { LOSSES } from '../../src/losses/catalogue.js';
-import type { LossBatch, LossSum } from '../../src/losses/loss-method.js';
+import * as tf from '@tensorflow/tfjs-core';
+import type { TrainingStage } from '../../src/config/schema.js';
+import { labelLoss } from '../../src/losses/label-loss.js';
+import type { LossSum } from '../../src/losses/loss-method.js';
+import type { StepTraining } from '../../src/step/trainer.js';
+import { trainingOf } from './training.js';
 
-type Name = keyof typeof LOSSES;
-type Loss<N extends Name> = (batch: LossBatch, parameters: Parameters<(typeof LOSSES)[N]['sum']>[1]) => LossSum;
+/** What these losses compute with. */
+export interface LossBatch {
+  readonly logits_BK: tf.Tensor2D;
+  readonly labels_B: tf.Tensor1D;
+}
+export interface TaughtBatch extends LossBatch {
+  readonly targets_BK: tf.Tensor2D;
+}
 
-/** Has every stage take this loss where it takes the one of this name, until the function that is returned is called. */
-export function replaceLoss<N extends Name>(name: N, sum: Loss<N>): () => void {
-  const method = LOSSES[name] as { sum: unknown };
-  const own = method.sum;
-  method.sum = sum;
-  return () => {
-    method.sum = own;
+export type LabelLoss = (batch: LossBatch) => LossSum;
+export type TeacherLoss = (batch: TaughtBatch, temperature: tf.Scalar) => LossSum;
+
+/** The repository's own. */
+export const stockLabelLoss: LabelLoss = ({ logits_BK, labels_B }) =>
+  labelLoss({ logits_BK, labels: { class_B: labels_B, mixed: null }, epsilon: 0 });
+
+/** A train stage with this loss in the place of that of the labels. */
+export function withLabelLoss(stage: TrainingStage, classes: number, loss: LabelLoss): StepTraining {
+  const training = trainingOf(stage, classes);
+  return {
+    ...training,
+    loss: {
+      ...training.loss,
+      sum({ student, labels }, knobs) {
+        const { sum, count } = loss({ logits_BK: student[0] as tf.Tensor2D, labels_B: labels.class_B });
+        const mean = tf.div(sum, count) as tf.Scalar;
+        return { mean: tf.mul(mean, knobs['labels.weight'] as tf.Scalar), terms: { labels: mean } };
+      },
+    },
   };
+}
+
+/** A distil stage with this loss in the place of Hinton's. */
+export function withTeacherLoss(stage: TrainingStage, classes: number, loss: TeacherLoss): StepTraining {
+  return trainingOf(stage, classes, {
+    sum({ student: [logits], other: [targets], labels }, { temperature }) {
+      const batch = { logits_BK: logits as tf.Tensor2D, labels_B: labels.class_B, targets_BK: targets as tf.Tensor2D };
+      return loss(batch, temperature as tf.Scalar);
+    },
+  });
 }

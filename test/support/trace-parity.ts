@@ -8,10 +8,11 @@ import { MODEL_NAMES, type ModelName } from '../../src/nn/names.js';
 import { disposeModel } from '../../src/nn/weights.js';
 import { buildEagerStep } from '../../src/step/eager-step.js';
 import type { StepBatch, StepKnobs, StepProgram, StepResult } from '../../src/step/step-program.js';
+import type { StepTraining } from '../../src/step/trainer.js';
 import { type NativeBinding, nativeBackend } from '../../src/trace/native-backend.js';
 import type { TraceNotice } from '../../src/trace/trace-notice.js';
 import { buildTracedStep } from '../../src/trace/traced-step.js';
-import { distilStage, noiseBatch, trainStage } from './training.js';
+import { distilStage, knobsOf, noiseBatch, trainingOf, trainStage } from './training.js';
 
 export const RATE = 0.01;
 
@@ -60,15 +61,17 @@ export interface PairOptions {
   readonly build: () => LayersModel;
   readonly stage: TrainingStage;
   readonly inputShape?: readonly [number, number, number];
+  /** In the place of the stage's own loss. */
+  readonly training?: StepTraining;
 }
 
 /** Two programs, each on a model of its own. */
-export function openPair({ build, stage, inputShape = INPUT_SHAPE }: PairOptions): Pair {
+export function openPair({ build, stage, inputShape = INPUT_SHAPE, training = trainingOf(stage, CLASSES) }: PairOptions): Pair {
   const models = [build(), build()] as const;
   const notices: TraceNotice[] = [];
-  const eager = buildEagerStep({ model: models[0], stage, inputShape });
+  const eager = buildEagerStep({ model: models[0], training, inputShape });
   const onNotice = (notice: TraceNotice) => notices.push(notice);
-  const traced = buildTracedStep({ model: models[1], stage, inputShape, precision: 'fp32', onNotice });
+  const traced = buildTracedStep({ model: models[1], training, inputShape, precision: 'fp32', onNotice });
   return {
     eager,
     traced,
@@ -84,7 +87,7 @@ export function openPair({ build, stage, inputShape = INPUT_SHAPE }: PairOptions
 /** The batch and the knobs of a step, which change from step to step. */
 export function callAt(t: number, { size, taught }: { readonly size: number; readonly taught: boolean }): [StepBatch, StepKnobs] {
   const batch = noiseBatch(t, { size, inputShape: INPUT_SHAPE, classes: CLASSES, taught });
-  return [batch, { rate: RATE * (1 - t / 40), temperature: 4 - t / 20, alpha: 0.9 - t / 100 }];
+  return [batch, knobsOf({ rate: RATE * (1 - t / 40), temperature: 4 - t / 20, alpha: taught ? 0.9 - t / 100 : 0 })];
 }
 
 /** The calls of the binding while `run` runs, by name. */
@@ -151,7 +154,7 @@ export function expectSameBits(
   expect(traced.readParameters()).toEqual(eager.readParameters());
   expect(traced.readSlots()).toEqual(eager.readSlots());
   const [{ images, labels }] = callAt(99, { size: SIZE, taught: false });
-  expect(traced.evaluate(images, labels, SIZE)).toEqual(eager.evaluate(images, labels, SIZE));
+  expect(traced.evaluate(images, labels.classes, SIZE)).toEqual(eager.evaluate(images, labels.classes, SIZE));
 }
 
 export interface CloseOptions {

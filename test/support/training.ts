@@ -3,7 +3,14 @@
 import { initializers, input, type LayersModel, layers, model, type SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { Prng } from '../../src/base/prng.js';
 import type { TrainingStage } from '../../src/config/schema.js';
-import type { StepBatch } from '../../src/step/step-program.js';
+import { hinton } from '../../src/losses/hinton.js';
+import { hintonDeclaration } from '../../src/losses/hinton-declaration.js';
+import type { LossMethod } from '../../src/losses/loss-method.js';
+import { longForm, planTerm } from '../../src/losses/loss-plan.js';
+import { joinTerms } from '../../src/losses/stage-loss.js';
+import type { StepBatch, StepKnobs } from '../../src/step/step-program.js';
+import type { StepTraining } from '../../src/step/trainer.js';
+import { rowsOf } from '../../src/tensor/knowledge.js';
 
 type TrainStage = Extract<TrainingStage, { kind: 'train' }>;
 type DistilStage = Extract<TrainingStage, { kind: 'distil' }>;
@@ -29,7 +36,30 @@ export function trainStage(changes: Partial<TrainStage> = {}): TrainStage {
 
 export function distilStage(changes: Partial<DistilStage> = {}): DistilStage {
   const loss = { temperature: 4, alpha: 0.9, labelSmoothing: 0 };
-  return { ...COMMON, needs: [], kind: 'distil', teacher: 'teacher', loss, ...changes };
+  return { ...COMMON, needs: [], kind: 'distil', teacher: 'teacher', wire: 'full', loss, ...changes };
+}
+
+/** What a stage in the short form trains by: its labels and, in a distil stage, the term of Hinton, or another arithmetic in its place. */
+export function trainingOf(stage: TrainingStage, classes: number, method: LossMethod = hinton): StepTraining {
+  const { labels, terms } = longForm(stage);
+  const loaded = terms.map((term) => {
+    const plan = planTerm(term, hintonDeclaration, 'hinton');
+    return { plan, needs: hintonDeclaration.needs(plan.settings, { student: () => [], other: () => [] }), method };
+  });
+  return { stage, loss: joinTerms(labels, loaded), otherShapes: terms.map(() => [classes]), seed: 1 };
+}
+
+/** The short form's numbers. */
+export interface ShortKnobs {
+  readonly rate: number;
+  readonly temperature?: number;
+  /** By default 0: nobody teaches. */
+  readonly alpha?: number;
+}
+
+/** The short form's numbers as a step takes them. */
+export function knobsOf({ rate, temperature = 1, alpha = 0 }: ShortKnobs): StepKnobs {
+  return { rate, loss: { 'labels.weight': 1 - alpha, 'hinton.weight': alpha, 'hinton.temperature': temperature } };
 }
 
 export interface BatchOptions {
@@ -48,20 +78,19 @@ export function noiseBatch(seed: number, { size, inputShape, classes, taught = f
   return {
     size,
     images: Float32Array.from({ length: pixels }, () => random.normal()),
-    labels: Int32Array.from({ length: size }, () => random.below(classes)),
-    targets: taught ? Float32Array.from({ length: size * classes }, () => 3 * random.normal()) : null,
+    labels: { classes: Int32Array.from({ length: size }, () => random.below(classes)), mixed: null },
+    other: taught ? [{ shape: [size, classes], data: Float32Array.from({ length: size * classes }, () => 3 * random.normal()) }] : [],
   };
 }
 
-/** Samples [from, to) of a batch. */
-export function partOf({ size, images, labels, targets }: StepBatch, from: number, to: number): StepBatch {
+/** Samples [from, to) of a batch, none of them mixed. */
+export function partOf({ size, images, labels, other }: StepBatch, from: number, to: number): StepBatch {
   const pixels = images.length / size;
-  const classes = targets === null ? 0 : targets.length / size;
   return {
     size: to - from,
     images: images.slice(from * pixels, to * pixels),
-    labels: labels.slice(from, to),
-    targets: targets === null ? null : targets.slice(from * classes, to * classes),
+    labels: { classes: labels.classes.slice(from, to), mixed: null },
+    other: other.map((tensor) => rowsOf(tensor, from, to)),
   };
 }
 

@@ -3,11 +3,14 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { present } from '../../src/base/assert.js';
 import type { TrainingStage } from '../../src/config/schema.js';
+import type { SampleSource } from '../../src/data/sample-source.js';
 import { buildModel } from '../../src/nn/build.js';
 import { disposeModel } from '../../src/nn/weights.js';
 import { buildStep, type StepNotice } from '../../src/programs/choose-step.js';
 import { cutText } from '../../src/protocol/field.js';
+import { loadTraining } from '../../src/step/load-training.js';
 import type { StepProgram } from '../../src/step/step-program.js';
+import type { StepTraining } from '../../src/step/trainer.js';
 import { bfloat16Support } from '../../src/system/bfloat16-support.js';
 import { describeProcessor } from '../../src/system/processor.js';
 import { type EngineContext, trainingStage } from './context.js';
@@ -18,6 +21,8 @@ export interface StageModel {
   readonly name: string;
   readonly stage: TrainingStage;
   readonly model: LayersModel;
+  /** What it is trained by; null for a model that teaches. */
+  readonly training: StepTraining | null;
   readonly program: StepProgram;
   /** The parameters that the stage begins with. The same in every process. */
   readonly initial: Float32Array;
@@ -34,33 +39,47 @@ export interface StageModel {
  */
 export async function openStageModel(context: EngineContext, name: string, taught: string | null): Promise<StageModel> {
   const stage = trainingStage(context, name);
-  const { height, width, channels, classes } = await context.splits.get(stage.on);
-  const inputShape = [height, width, channels] as const;
-  const seed = initialSeed(context.recipe, stage.model);
-  const model = await buildModel(present(context.recipe.models[stage.model], `model ${stage.model}`), { inputShape, classes, seed });
-  context.meter.forgetTimes();
-  context.showProgress();
-  const program = buildStep({
-    engine: context.compute.engine,
-    wanted: context.recipe.engine,
-    model,
-    stage: taught === null ? stage : null,
-    inputShape,
-    onNotice: noticesTo(context, taught ?? name),
-  });
-  return {
-    name,
-    stage,
-    model,
-    program,
-    initial: program.readParameters(),
-    imageSize: height * width * channels,
-    classes,
-    dispose() {
-      program.dispose();
-      disposeModel(model);
-    },
-  };
+  const images = await context.splits.get(stage.on);
+  const model = await buildStageModel(context, stage, images);
+  try {
+    const buildTeacher = (teacher: string) => buildStageModel(context, trainingStage(context, teacher), images);
+    const seed = initialSeed(context.recipe, stage.model);
+    const training = taught === null ? await loadTraining(stage, { model, seed, buildTeacher }) : null;
+    const { height, width, channels, classes } = images;
+    context.meter.forgetTimes();
+    context.showProgress();
+    const program = buildStep({
+      engine: context.compute.engine,
+      wanted: context.recipe.engine,
+      model,
+      training,
+      inputShape: [height, width, channels],
+      onNotice: noticesTo(context, taught ?? name),
+    });
+    return {
+      ...{ name, stage, model, training, program, classes },
+      initial: program.readParameters(),
+      imageSize: height * width * channels,
+      dispose() {
+        program.dispose();
+        disposeModel(model);
+      },
+    };
+  } catch (error) {
+    disposeModel(model);
+    throw error;
+  }
+}
+
+type ImageShape = Pick<SampleSource, 'height' | 'width' | 'channels' | 'classes'>;
+
+function buildStageModel(
+  { recipe }: EngineContext,
+  stage: TrainingStage,
+  { height, width, channels, classes }: ImageShape,
+): Promise<LayersModel> {
+  const seed = initialSeed(recipe, stage.model);
+  return buildModel(present(recipe.models[stage.model], `model ${stage.model}`), { inputShape: [height, width, channels], classes, seed });
 }
 
 /** Logs how the steps of a stage run, and has the coordinator know: of many sizes of batch that run alike, once. */

@@ -1,9 +1,9 @@
 /** How long an engine waits for its peers. What is late is asked again or elsewhere, or reported; nothing waits forever. */
 
 export const DATA_TIMING = {
-  /** Soft targets of one batch: another teacher is asked as well, and this one is given up. */
-  targetsLateMs: 3_000,
-  targetsMs: 15_000,
+  /** The knowledge of one batch: another teacher is asked as well, and this one is given up. */
+  knowledgeLateMs: 3_000,
+  knowledgeMs: 15_000,
   /** A teacher that failed rests so long before it is asked again; doubles with each failure in a row. */
   teacherRestMs: 50,
   teacherRestMaxMs: 2_000,

@@ -1,5 +1,5 @@
 /**
- * Soft targets, asked for ahead of their use: for N teachers, up to 2N + 2 views beyond the last one used are asked
+ * A teacher's knowledge, asked for ahead of its use: for N teachers, up to 2N + 2 views beyond the last one used are asked
  * for, and the answers, which come in any order, are given out in order. It knows nothing of sockets: `ask` does the
  * asking.
  *
@@ -12,12 +12,14 @@ import { assert } from '../../src/base/assert.js';
 import type { Clock, TimerHandle } from '../../src/base/clock.js';
 import type { Incarnation } from '../../src/base/ids.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { ErrorCode } from '../../src/errors/table.js';
 import type { TeacherAddress } from '../../src/protocol/control.js';
+import type { Knowledge } from '../../src/tensor/knowledge.js';
 import type { SampleView } from '../kit/view.js';
 
 export interface KnowledgeTiming {
   /** A view not answered after so long is asked of a second teacher. */
-  readonly targetsLateMs: number;
+  readonly knowledgeLateMs: number;
   /** A teacher rests after a failure; twice as long after each further one in a row. */
   readonly teacherRestMs: number;
   readonly teacherRestMaxMs: number;
@@ -29,15 +31,18 @@ export interface KnowledgeStreamOptions {
   readonly clock: Clock;
   readonly timing: KnowledgeTiming;
   /**
-   * Logits of the view from this teacher. A rejection is a failure of this request, at its own deadline at the latest;
-   * `training.notFinite` ends the stream.
+   * The knowledge of the view from this teacher. A rejection is a failure of this request, at its own deadline at the latest;
+   * one that no other request would mend (FINAL) ends the stream.
    */
-  ask(teacher: TeacherAddress, view: SampleView): Promise<Float32Array>;
+  ask(teacher: TeacherAddress, view: SampleView): Promise<Knowledge>;
 }
+
+/** Another teacher of the same model, asked the same, fails the same. */
+const FINAL: readonly ErrorCode[] = ['training.notFinite', 'knowledge.beyondHalf', 'model.invalid'];
 
 interface Item {
   readonly view: SampleView;
-  logits: Float32Array | null;
+  knowledge: Knowledge | null;
   /** Linked teachers that have not answered yet. */
   readonly asked: Set<Incarnation>;
   askedMs: number;
@@ -51,7 +56,7 @@ interface Teacher {
 }
 
 interface Waiter {
-  resolve(logits: Float32Array): void;
+  resolve(knowledge: Knowledge): void;
   reject(error: unknown): void;
 }
 
@@ -67,7 +72,7 @@ export class KnowledgeStream {
 
   constructor(options: KnowledgeStreamOptions) {
     this.#options = options;
-    this.#items = options.views.map((view) => ({ view, logits: null, asked: new Set(), askedMs: 0 }));
+    this.#items = options.views.map((view) => ({ view, knowledge: null, asked: new Set(), askedMs: 0 }));
     this.link(options.teachers);
   }
 
@@ -81,9 +86,9 @@ export class KnowledgeStream {
     this.#pump();
   }
 
-  /** Logits of the next view. One call at a time. Rejects with the error that ended the stream. */
-  next(): Promise<Float32Array> {
-    assert(this.#waiter === null, 'two wait for the next targets');
+  /** The knowledge of the next view. One call at a time. Rejects with the error that ended the stream. */
+  next(): Promise<Knowledge> {
+    assert(this.#waiter === null, 'two wait for the next knowledge');
     return new Promise((resolve, reject) => {
       this.#waiter = { resolve, reject };
       this.#pump();
@@ -107,7 +112,7 @@ export class KnowledgeStream {
     this.#giveOut();
     const { clock } = this.#options;
     const nowMs = clock.nowMs();
-    const open = this.#items.slice(0, 2 * this.#teachers.size + 2).filter(({ logits }) => logits === null);
+    const open = this.#items.slice(0, 2 * this.#teachers.size + 2).filter(({ knowledge }) => knowledge === null);
     for (const item of open) {
       const teacher = this.#wants(item, nowMs) ? this.#choose(item, nowMs) : null;
       if (teacher !== null) void this.#request(item, teacher);
@@ -118,20 +123,20 @@ export class KnowledgeStream {
   }
 
   #giveOut(): void {
-    const logits = this.#items[0]?.logits ?? null;
-    if (this.#waiter === null || (logits === null && this.#failure === null)) return;
+    const knowledge = this.#items[0]?.knowledge ?? null;
+    if (this.#waiter === null || (knowledge === null && this.#failure === null)) return;
     const waiter = this.#waiter;
     this.#waiter = null;
-    if (logits === null) {
+    if (knowledge === null) {
       waiter.reject(this.#failure);
       return;
     }
     this.#items.shift();
-    waiter.resolve(logits);
+    waiter.resolve(knowledge);
   }
 
   #wants({ asked, askedMs }: Item, nowMs: number): boolean {
-    return asked.size === 0 || (asked.size === 1 && nowMs - askedMs >= this.#options.timing.targetsLateMs);
+    return asked.size === 0 || (asked.size === 1 && nowMs - askedMs >= this.#options.timing.knowledgeLateMs);
   }
 
   /** The rested teacher with the least to do that has not been asked for this view. */
@@ -150,11 +155,11 @@ export class KnowledgeStream {
     item.askedMs = this.#options.clock.nowMs();
     teacher.unanswered += 1;
     try {
-      const logits = await this.#options.ask(address, item.view);
-      item.logits ??= logits;
+      const knowledge = await this.#options.ask(address, item.view);
+      item.knowledge ??= knowledge;
       teacher.failures = 0;
     } catch (error) {
-      if (error instanceof StillhouseError && error.code === 'training.notFinite') this.#failure = error;
+      if (error instanceof StillhouseError && FINAL.includes(error.code)) this.#failure = error;
       this.#rest(teacher);
     }
     teacher.unanswered -= 1;
@@ -172,7 +177,7 @@ export class KnowledgeStream {
 
   /** When a request becomes late, or a rested teacher could be asked. */
   #nextLookMs(open: readonly Item[], nowMs: number): number {
-    const late = open.filter(({ asked }) => asked.size === 1).map(({ askedMs }) => askedMs + this.#options.timing.targetsLateMs);
+    const late = open.filter(({ asked }) => asked.size === 1).map(({ askedMs }) => askedMs + this.#options.timing.knowledgeLateMs);
     const rested = open.length === 0 ? [] : [...this.#teachers.values()].map(({ restsUntilMs }) => restsUntilMs);
     return Math.min(...[...late, ...rested].filter((atMs) => atMs > nowMs));
   }

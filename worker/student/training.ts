@@ -4,13 +4,14 @@
  */
 
 import { abortable, nextTurn } from '../../src/base/abortable.js';
+import { present } from '../../src/base/assert.js';
 import type { RoundId } from '../../src/base/ids.js';
-import type { TrainingStage } from '../../src/config/schema.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
-import { rateAt, valueAt } from '../../src/optim/schedule.js';
+import { lossKnobsAt } from '../../src/losses/loss-plan.js';
+import { rateAt } from '../../src/optim/schedule.js';
 import type { Range } from '../../src/protocol/field.js';
 import type { StepKnobs } from '../../src/step/step-program.js';
 import { isFiniteArena } from '../../src/tensor/finite.js';
@@ -29,8 +30,8 @@ export interface TrainOptions {
   readonly ranges: readonly Range[];
   /** The steps of the ranges (planBatches). */
   readonly batches: readonly SampleView[];
-  /** Soft targets of the batches, in order; null in a stage without a teacher. */
-  readonly targets: KnowledgeStream | null;
+  /** The teacher's knowledge of the batches, in order; null in a stage without another side. */
+  readonly knowledge: KnowledgeStream | null;
   /** Samples of the stage committed before the round, and of all members in it. */
   readonly committed: number;
   readonly roundSamples: number;
@@ -67,16 +68,17 @@ export async function trainRanges(options: TrainOptions): Promise<TrainResult> {
 }
 
 async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<Pick<TrainResult, 'lossSum' | 'correct'>> {
-  const { context, model, batches, targets, signal } = options;
+  const { context, model, batches, knowledge, signal } = options;
   let lossSum = 0;
   let correct = 0;
   let done = 0;
   for (const [index, { samples }] of batches.entries()) {
     const size = samples.length;
-    const batchTargets = targets === null ? null : await abortable(targets.next(), signal);
+    const other = knowledge === null ? [] : await abortable(knowledge.next(), signal);
     const { images, labels } = await stream.next();
     const knobs = knobsAt(options, done);
-    const { result } = context.meter.measure(size, () => model.program.step({ size, images, labels, targets: batchTargets }, knobs));
+    const batch = { size, images, labels: { classes: labels, mixed: null }, other };
+    const { result } = context.meter.measure(size, () => model.program.step(batch, knobs));
     if (!result.finite) throw notFinite(options, `the loss of step ${index + 1} of ${batches.length} is ${result.lossSum}`);
     lossSum += result.lossSum;
     correct += result.correct;
@@ -87,16 +89,12 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<P
 }
 
 /** The knobs when this student has trained `done` of its samples, and the others as great a share of theirs. */
-function knobsAt({ model: { stage }, split, ranges, committed, roundSamples }: TrainOptions, done: number): StepKnobs {
+function knobsAt({ model, split, ranges, committed, roundSamples }: TrainOptions, done: number): StepKnobs {
+  const { stage } = model;
   const samples = committed + (done * roundSamples) / totalOf(ranges);
-  const fraction = samples / (stage.epochs * split.count);
-  return { rate: rateAt(stage, { samples, samplesPerEpoch: split.count }), ...softKnobs(stage, fraction) };
-}
-
-function softKnobs(stage: TrainingStage, fraction: number): Pick<StepKnobs, 'temperature' | 'alpha'> {
-  if (stage.kind === 'train') return { temperature: 1, alpha: 0 };
-  const { temperature, alpha } = stage.loss;
-  return { temperature: valueAt(temperature, fraction), alpha: valueAt(alpha, fraction) };
+  const moment = { epoch: samples / split.count, epochs: stage.epochs };
+  const { plan } = present(model.training, 'the training of the stage').loss;
+  return { rate: rateAt(stage, { samples, samplesPerEpoch: split.count }), loss: lossKnobsAt(plan, moment) };
 }
 
 function notFinite({ model, round }: TrainOptions, what: string): StillhouseError {

@@ -1,15 +1,14 @@
 /** The kinds of work in an assignment, each from the base to the report. To add one: a function here, a case in student.ts. */
 
 import { abortable } from '../../src/base/abortable.js';
+import { present } from '../../src/base/assert.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { CoordinatorMessageOf, TeacherAddress, Work } from '../../src/protocol/control.js';
-import { PeerRefusal } from '../../src/rpc/peer-refusal.js';
-import { isFiniteArena } from '../../src/tensor/finite.js';
 import type { EngineContext, ReportBody } from '../kit/context.js';
-import { floatTensor } from '../kit/fetch-state.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { DATA_TIMING } from '../kit/timing.js';
 import type { SampleView } from '../kit/view.js';
+import { askTeacher } from './ask-teacher.js';
 import { planBatches } from './batch-plan.js';
 import { evaluateRows } from './evaluate.js';
 import { KnowledgeStream } from './knowledge-stream.js';
@@ -40,11 +39,12 @@ export async function trainWork(
   const startMs = context.clock.nowMs();
   const split = await abortable(context.splits.get(model.stage.on), signal);
   const batches = planBatches({ ranges, size: split.count, batch: model.stage.batch, seed: context.recipe.seed });
-  const targets = model.stage.kind === 'distil' ? openTargets({ context, model, base, assign, signal }, batches, links) : null;
-  links.follow(targets);
+  const asks = present(model.training, 'the training of the stage').loss.other.length > 0;
+  const knowledge = asks ? openKnowledge({ context, model, base, assign, signal }, batches, links) : null;
+  links.follow(knowledge);
   try {
     const committed = assign.base.committed;
-    const rest = { split, batches, targets, committed, roundSamples };
+    const rest = { split, batches, knowledge, committed, roundSamples };
     const { trained, lossSum, correct, waits } = await trainRanges({ context, model, base, round, ranges, signal, ...rest });
     const trainMs = context.clock.nowMs() - startMs;
     const { samples } = trained;
@@ -60,7 +60,7 @@ export async function trainWork(
     return { trained, report: { type: 'worker.trained', round, samples, lossSum, correct, trainMs } };
   } finally {
     links.follow(null);
-    targets?.close();
+    knowledge?.close();
   }
 }
 
@@ -84,45 +84,12 @@ export async function exportWork({ context, model, base, signal }: WorkJob): Pro
   await abortable(exportModel(context, model), signal);
 }
 
-function openTargets({ context, model, assign }: WorkJob, views: readonly SampleView[], links: TeacherLinks): KnowledgeStream {
+function openKnowledge({ context, model, assign }: WorkJob, views: readonly SampleView[], links: TeacherLinks): KnowledgeStream {
   const { stage, round } = assign;
+  const { loss, otherShapes } = present(model.training, 'the training of the stage');
+  const wanted = { specs: loss.other, shapes: otherShapes, half: model.stage.kind === 'distil' && model.stage.wire === 'half' };
   const ask = (teacher: TeacherAddress, view: SampleView) => {
-    return askTeacher({ context, model, stage, round, step: views.indexOf(view) + 1 }, teacher, view);
+    return askTeacher({ context, stage, round, step: views.indexOf(view) + 1, wanted }, teacher, view);
   };
-  return new KnowledgeStream({ views, teachers: links.of(assign.stage), clock: context.clock, timing: DATA_TIMING, ask });
-}
-
-/** What soft targets are for. */
-interface TargetUse {
-  readonly context: EngineContext;
-  readonly model: StageModel;
-  readonly stage: string;
-  readonly round: number;
-  /** Of the round, from 1. */
-  readonly step: number;
-}
-
-/** Logits [B, K] of a view from one teacher. Throws as Connections.request does; training.notFinite when they are not. */
-async function askTeacher(
-  { context, model, stage, round, step }: TargetUse,
-  teacher: TeacherAddress,
-  { epoch, samples }: SampleView,
-): Promise<Float32Array> {
-  const peer = teacher.endpoint;
-  const body = { type: 'targets.get', term: context.term, stage, epoch } as const;
-  const tensors = [{ name: 'samples', dtype: 'int32', shape: [samples.length], data: samples }] as const;
-  const notFinite = (what: string) => new StillhouseError('training.notFinite', `stage ${stage}, epoch ${epoch}: ${what}`, { peer });
-  try {
-    const answer = await context.peers.request(peer, { body, tensors, deadlineMs: DATA_TIMING.targetsMs });
-    const logits = floatTensor(answer.tensors, 'logits');
-    if (logits?.length === samples.length * model.classes && answer.header.stage === stage) {
-      if (!isFiniteArena(logits)) throw notFinite('the teacher sent soft targets that are not finite');
-      return logits;
-    }
-    throw new StillhouseError('protocol.invalid', `stage ${stage}: the soft targets have not the shape that was asked for`, { peer });
-  } catch (error) {
-    context.logger.warn('targets.failed', { stage, round, step, epoch, teacher: teacher.incarnation, error });
-    if (error instanceof PeerRefusal && error.reason === 'not-finite') throw notFinite(error.message);
-    throw error;
-  }
+  return new KnowledgeStream({ views, teachers: links.of(stage), clock: context.clock, timing: DATA_TIMING, ask });
 }

@@ -1,6 +1,6 @@
 /**
- * Requests for logits, merged: those that wait while a batch is in the model go into the next one together, whichever
- * students they come from. Their pixels are loaded while they wait. It knows nothing of models or sockets.
+ * Requests for knowledge, merged: those for the same specs that wait while a batch is in the model go into the next one
+ * together, whichever students they come from. Their pixels are loaded while they wait. It knows nothing of models or sockets.
  *
  * Invariants: a request is answered once, whole, its rows in its own order; a batch has at most `rowsMax` rows, unless
  * one request alone has more; no more than `waitingMax` requests wait; what was loaded is given back.
@@ -8,22 +8,24 @@
 
 import { setImmediate } from 'node:timers/promises';
 import type { Loading } from '../../src/data/loader/loader.js';
+import { type Knowledge, type KnowledgeSpec, rowsOf, specsKey } from '../../src/tensor/knowledge.js';
 import type { SampleView } from '../kit/view.js';
 
 export interface InferenceQueueOptions {
   readonly rowsMax: number;
   readonly waitingMax: number;
-  /** Numbers per row of an answer. */
-  readonly classes: number;
   /** Asks for the pixels of a view. */
   load(view: SampleView): Loading;
-  /** Logits [B, classes] of the rows of these, which are ready and follow each other. */
-  infer(loadings: readonly Loading[]): Float32Array;
+  /** The knowledge of the rows of these, which are ready and follow each other. */
+  infer(loadings: readonly Loading[], specs: readonly KnowledgeSpec[]): Knowledge;
 }
 
 interface Waiting {
   readonly loading: Loading;
-  resolve(logits: Float32Array): void;
+  readonly specs: readonly KnowledgeSpec[];
+  /** Equal for requests that may share a batch. */
+  readonly key: string;
+  resolve(knowledge: Knowledge): void;
   reject(error: unknown): void;
 }
 
@@ -38,13 +40,13 @@ export class InferenceQueue {
   }
 
   /**
-   * Logits [rows, classes] of a view, a fresh array; null when too many requests wait. Rejects with what `load` or `infer`
-   * throws, and when the pixels cannot be loaded.
+   * The knowledge of a view as the specs say, its tensors nobody else's; null when too many requests wait. Rejects with what
+   * `load` or `infer` throws, and when the pixels cannot be loaded.
    */
-  ask(view: SampleView): Promise<Float32Array> | null {
+  ask(view: SampleView, specs: readonly KnowledgeSpec[]): Promise<Knowledge> | null {
     if (this.#waiting.length >= this.#options.waitingMax) return null;
-    return new Promise<Float32Array>((resolve, reject) => {
-      this.#waiting.push({ loading: this.#options.load(view), resolve, reject });
+    return new Promise<Knowledge>((resolve, reject) => {
+      this.#waiting.push({ loading: this.#options.load(view), specs, key: specsKey(specs), resolve, reject });
       if (!this.#isRunning) void this.#run();
     });
   }
@@ -72,27 +74,31 @@ export class InferenceQueue {
     this.#isRunning = false;
   }
 
-  /** The first requests, as many as fit and lie together in memory. */
+  /** The first requests, as many as ask for the same, fit, and lie together in memory. */
   #takeBatch(): Waiting[] {
     let rows = 0;
-    const fits = ({ loading }: Waiting, index: number) => {
+    const fits = ({ loading, key }: Waiting, index: number) => {
       rows += loading.count;
-      const previous = this.#waiting[index - 1]?.loading;
-      return previous === undefined || (rows <= this.#options.rowsMax && loading.follows(previous));
+      const previous = this.#waiting[index - 1];
+      return previous === undefined || (rows <= this.#options.rowsMax && key === previous.key && loading.follows(previous.loading));
     };
     const tooMany = this.#waiting.findIndex((waiting, index) => !fits(waiting, index));
     return this.#waiting.splice(0, tooMany < 0 ? this.#waiting.length : tooMany);
   }
 
   #runBatch(batch: readonly Waiting[]): void {
-    if (batch.length === 0) return;
-    const logits = this.#options.infer(batch.map(({ loading }) => loading));
+    const [first] = batch;
+    if (first === undefined) return;
+    const knowledge = this.#options.infer(
+      batch.map(({ loading }) => loading),
+      first.specs,
+    );
     let row = 0;
     for (const { loading, resolve } of batch) {
-      const end = row + loading.count;
+      const [from, to] = [row, row + loading.count];
       loading.giveBack();
-      resolve(logits.slice(row * this.#options.classes, end * this.#options.classes));
-      row = end;
+      resolve(knowledge.map((tensor) => rowsOf(tensor, from, to)));
+      row = to;
     }
   }
 

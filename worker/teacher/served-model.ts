@@ -1,6 +1,5 @@
 /**
- * A loaded teacher model and the stage that it teaches: views in, logits out. It owns the model.
- * Axes: B rows, H height, W width, C channels.
+ * A loaded teacher model and the stage that it teaches: views in, knowledge out. It owns the model.
  */
 
 import { present } from '../../src/base/assert.js';
@@ -8,6 +7,8 @@ import type { TrainingStage } from '../../src/config/schema.js';
 import type { Loader, Loading } from '../../src/data/loader/loader.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { shapeSourceOf, shapesOf } from '../../src/nn/knowledge-model.js';
+import type { Knowledge, KnowledgeSpec } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
 import { TEACH_ROWS } from '../kit/shared-loader.js';
 import type { StageModel } from '../kit/stage-model.js';
@@ -34,7 +35,6 @@ export class ServedModel {
   /** The stage whose model teaches, and the checkpoint it is from. */
   readonly from: string;
   readonly checkpoint: string;
-  readonly classes: number;
   readonly sampleCount: number;
   /** Rows of one request, at most. */
   readonly rowsMax: number;
@@ -48,18 +48,28 @@ export class ServedModel {
     this.stage = name;
     this.from = model.name;
     this.checkpoint = checkpoint;
-    this.classes = model.classes;
     this.sampleCount = split.count;
     this.rowsMax = context.loaders.rowsMax;
     this.#loader = context.loaders.for(split);
     const load = (view: SampleView) => this.#load(view);
-    const infer = (loadings: readonly Loading[]) => this.#infer(loadings);
-    this.#queue = new InferenceQueue({ rowsMax: TEACH_ROWS, waitingMax: WAITING_MAX, classes: model.classes, load, infer });
+    const infer = (loadings: readonly Loading[], specs: readonly KnowledgeSpec[]) => this.#infer(loadings, specs);
+    this.#queue = new InferenceQueue({ rowsMax: TEACH_ROWS, waitingMax: WAITING_MAX, load, infer });
   }
 
-  /** Logits [B, classes] of a view of the stage; null when too many requests wait. */
-  ask(view: SampleView): Promise<Float32Array> | null {
-    return this.#queue.ask(view);
+  /** Why the model cannot answer these specs, in words; null: it can. */
+  problemOf(specs: readonly KnowledgeSpec[]): string | null {
+    try {
+      shapesOf(specs, shapeSourceOf(this.#options.model.model));
+      return null;
+    } catch (error) {
+      if (error instanceof StillhouseError && error.code === 'model.invalid') return error.message;
+      throw error;
+    }
+  }
+
+  /** The knowledge of a view of the stage, as the specs say; null when too many requests wait. */
+  ask(view: SampleView, specs: readonly KnowledgeSpec[]): Promise<Knowledge> | null {
+    return this.#queue.ask(view, specs);
   }
 
   close(): void {
@@ -73,10 +83,10 @@ export class ServedModel {
     return present(loading, 'the batch asked for');
   }
 
-  #infer(loadings: readonly Loading[]): Float32Array {
+  #infer(loadings: readonly Loading[], specs: readonly KnowledgeSpec[]): Knowledge {
     const { context, model } = this.#options;
     const { images, labels } = this.#loader.arraysOf(loadings);
     const rows = labels.length;
-    return context.meter.measure(rows, () => model.program.predict(images, rows)).result;
+    return context.meter.measure(rows, () => model.program.answer(images, rows, specs)).result;
   }
 }

@@ -1,8 +1,8 @@
 /**
- * The teacher: it loads the model that the coordinator names and answers students' requests for soft targets with
- * logits, of the same pixels that the students see. What it serves changes only whole.
+ * The teacher: it loads the model that the coordinator names and answers students' requests with its knowledge of the same
+ * pixels that the students see. The model that it serves changes only whole.
  *
- * Invariants: an answer belongs to the stage and term of its request; no logit that is not finite leaves the process.
+ * Invariants: an answer belongs to the stage and term of its request; no number that is not finite leaves the process.
  */
 
 import { abortable } from '../../src/base/abortable.js';
@@ -11,10 +11,10 @@ import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { CoordinatorMessageOf } from '../../src/protocol/control.js';
 import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
 import { type DataReply, refusal } from '../../src/rpc/data-server.js';
-import { isFiniteArena } from '../../src/tensor/finite.js';
 import { type EngineContext, reportFailure, trainingStage } from '../kit/context.js';
 import { fetchCheckpoint } from '../kit/fetch-state.js';
 import { JobSlot } from '../kit/job-slot.js';
+import { knowledgeToWire } from '../kit/knowledge-wire.js';
 import type { EngineOrder } from '../kit/orders.js';
 import type { Role } from '../kit/role.js';
 import { openStageModel } from '../kit/stage-model.js';
@@ -36,7 +36,7 @@ export class Teacher implements Role {
   }
 
   async answer({ header, tensors }: DataMessage<DataRequest>): Promise<DataReply> {
-    if (header.type !== 'targets.get') return refusal('invalid-message', `a teacher does not answer ${header.type}`);
+    if (header.type !== 'knowledge.get') return refusal('invalid-message', `a teacher does not answer ${header.type}`);
     const { term } = this.#context;
     if (header.term !== term) return refusal('old-term', `the request is of term ${header.term}, this teacher of term ${term}`);
     const served = this.#served;
@@ -50,9 +50,9 @@ export class Teacher implements Role {
       !(samples.data instanceof Int32Array) ||
       samples.shape.length !== 1
     ) {
-      return refusal('invalid-message', 'targets.get has one tensor: samples, int32 [B], B from 1');
+      return refusal('invalid-message', 'knowledge.get has one tensor: samples, int32 [B], B from 1');
     }
-    return this.#teach(served, header, { epoch: header.epoch, samples: samples.data });
+    return this.#teach(served, header, { epoch: header.about.epoch, samples: samples.data });
   }
 
   async close(): Promise<void> {
@@ -62,22 +62,25 @@ export class Teacher implements Role {
     this.#served = null;
   }
 
-  async #teach(served: ServedModel, { stage }: DataRequestOf<'targets.get'>, view: SampleView): Promise<DataReply> {
+  async #teach(served: ServedModel, { stage, specs, half }: DataRequestOf<'knowledge.get'>, view: SampleView): Promise<DataReply> {
     const { samples } = view;
     const rowsMax = Math.min(LIMITS.rowsPerRequest, served.rowsMax);
     if (samples.length > rowsMax) return refusal('too-large', `${samples.length} rows, of at most ${rowsMax}`);
     const unknown = samples.find((sample) => sample < 0 || sample >= served.sampleCount);
     if (unknown !== undefined) return refusal('unknown-sample', `sample ${unknown} is not in a split of ${served.sampleCount}`);
-    const asked = served.ask(view);
+    const problem = served.problemOf(specs);
+    if (problem !== null) return refusal('unknown-tap', `the model of stage ${served.from}: ${problem}`);
+    const asked = served.ask(view, specs);
     if (asked === null) return refusal('busy', 'too many requests wait');
-    const logits = await asked.catch((error: unknown) => {
+    const knowledge = await asked.catch((error: unknown) => {
       if (error instanceof StillhouseError) throw error;
-      return this.#context.crash(error);
+      this.#context.crash(error);
+      return null;
     });
-    if (!(logits instanceof Float32Array)) return refusal('failed', 'the engine ends');
-    if (!isFiniteArena(logits)) return refusal('not-finite', `the model of stage ${served.from} gives logits that are not finite`);
-    const shape = [samples.length, served.classes];
-    return { header: { type: 'targets.answer', stage }, tensors: [{ name: 'logits', dtype: 'float32', shape, data: logits }] };
+    if (knowledge === null) return refusal('failed', 'the engine ends');
+    const wire = knowledgeToWire(knowledge, specs, half);
+    if ('reason' in wire) return refusal(wire.reason, `of the model of stage ${served.from}, ${wire.message}`);
+    return { header: { type: 'knowledge.answer', stage }, tensors: wire.tensors };
   }
 
   async #load(order: CoordinatorMessageOf<'coordinator.serve'>, signal: AbortSignal): Promise<void> {

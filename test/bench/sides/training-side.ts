@@ -2,12 +2,14 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { EngineName, TrainingStage } from '../../../src/config/schema.js';
+import type { EngineName } from '../../../src/config/schema.js';
 import { openEngine } from '../../../src/engines/catalogue.js';
 import { messageOf } from '../../../src/errors/stillhouse-error.js';
 import { buildModel } from '../../../src/nn/build.js';
 import type { StepBatch, StepProgram } from '../../../src/step/step-program.js';
-import { distilStage, trainStage } from '../../support/training.js';
+import type { StepTraining } from '../../../src/step/trainer.js';
+import { type Knowledge, LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
+import { distilStage, knobsOf, trainingOf, trainStage } from '../../support/training.js';
 import { type OurProgram, openOurProgram } from '../our-program.js';
 import { profileEngine } from '../profile.js';
 import { Unusable } from '../protocol.js';
@@ -74,14 +76,21 @@ class TrainingSide implements SideProgram {
   }
 
   #teach({ images, size }: Samples): Float32Array {
-    return this.#teacher.predict(images, size);
+    return this.#ask(images, size)[0]!.data;
+  }
+
+  /** As a teacher is asked by a student. */
+  #ask(images: Float32Array, size: number): Knowledge {
+    return this.#teacher.answer(images, size, [LOGITS_SPEC]);
   }
 
   /** The mean loss. */
   #update(): number {
     const samples = this.#nextBatch();
-    const targets = this.#case.kind === 'kd-step' ? this.#teach(samples) : null;
-    const { lossSum, count } = this.#student.step({ ...samples, targets }, this.#case.knobs);
+    const isTaught = this.#case.kind === 'kd-step';
+    const other = isTaught ? this.#ask(samples.images, samples.size) : [];
+    const { rate, temperature, alpha } = this.#case.knobs;
+    const { lossSum, count } = this.#student.step({ ...samples, other }, knobsOf({ rate, temperature, alpha: isTaught ? alpha : 0 }));
     return lossSum / count;
   }
 
@@ -105,29 +114,35 @@ function readBatches({ batches, batch, images, labels }: TrainingCase): Samples[
   return Array.from({ length: batches }, (_, i) => ({
     size: batch,
     images: pixels.slice(i * imageBatch, (i + 1) * imageBatch),
-    labels: classes.slice(i * batch, (i + 1) * batch),
+    labels: { classes: classes.slice(i * batch, (i + 1) * batch), mixed: null },
   }));
 }
 
-function stageOf({ kind, knobs, momentum, weightDecay }: TrainingCase): TrainingStage {
+function trainingOfCase({ kind, knobs, momentum, weightDecay, classes }: TrainingCase): StepTraining {
   const optimizer = { name: 'sgd', rate: knobs.rate, momentum, nesterov: false, weightDecay, decayAll: true } as const;
-  if (kind !== 'kd-step') return trainStage({ optimizer });
-  return distilStage({ optimizer, loss: { temperature: knobs.temperature, alpha: knobs.alpha, labelSmoothing: 0 } });
+  return trainingOf(kind === 'kd-step' ? distilStage({ optimizer }) : trainStage({ optimizer }), classes);
 }
 
 async function open(): Promise<SideProgram> {
   const [folder = '', engine = '', trace = ''] = process.argv.slice(2);
-  const training = readTrainingCase(folder);
+  const description = readTrainingCase(folder);
   await openEngine(engine as EngineName).catch((error: unknown) => {
     throw new Unusable(messageOf(error));
   });
-  const programOf = async ({ name }: CaseModel, stage: TrainingStage | null): Promise<OurProgram> => {
-    const { inputShape, classes, precision } = training;
+  const programOf = async ({ name }: CaseModel, training: StepTraining | null): Promise<OurProgram> => {
+    const { inputShape, classes, precision } = description;
     const model = await buildModel({ name, options: {} }, { inputShape, classes, seed: 1 });
-    return openOurProgram({ engine: engine as EngineName, model, stage, inputShape, precision, trace: trace === 'off' ? 'off' : 'auto' });
+    return openOurProgram({
+      engine: engine as EngineName,
+      model,
+      training,
+      inputShape,
+      precision,
+      trace: trace === 'off' ? 'off' : 'auto',
+    });
   };
-  const teacher = await programOf(training.teacher, null);
-  const student = await programOf(training.student, stageOf(training));
+  const teacher = await programOf(description.teacher, null);
+  const student = await programOf(description.student, trainingOfCase(description));
   return new TrainingSide(folder, { teacher, student, engine });
 }
 

@@ -9,6 +9,7 @@ import { openEngine } from '../../../dist/src/engines/catalogue.js';
 import { buildModel } from '../../../dist/src/nn/build.js';
 import { linkToParent } from '../../../dist/src/process/parent-link.js';
 import { buildStep } from '../../../dist/src/programs/choose-step.js';
+import { loadTraining } from '../../../dist/src/step/load-training.js';
 
 /** Of processor time, so that it is long enough where others want the processor too. */
 const COMPUTE_MS = 600;
@@ -43,12 +44,14 @@ async function graphStep() {
   const [inputShape, size] = [[16, 16, 3], 64];
   const model = await buildModel({ name: 'cnn', options: { channels: '32,64', hidden: 64 } }, { inputShape, classes: 10, seed: 1 });
   const notices = [];
-  const stage = { kind: 'train', optimizer: { name: 'sgd', rate: 0.01, momentum: 0.9, weightDecay: 0 }, loss: { labelSmoothing: 0 } };
+  const optimizer = { name: 'sgd', rate: 0.01, momentum: 0.9, weightDecay: 0 };
+  const stage = { kind: 'train', optimizer, loss: { labelSmoothing: 0 }, epochs: 1 };
+  const training = await loadTraining(stage, { model, seed: 1 });
   const wanted = { trace: 'auto', precision: 'fp32' };
-  const program = buildStep({ engine: 'tensorflow', wanted, model, stage, inputShape, onNotice: (notice) => notices.push(notice) });
-  const labels = Int32Array.from({ length: size }, (_, i) => i % 10);
-  const batch = { size, images: Float32Array.from({ length: size * 768 }, (_, i) => Math.sin(i)), labels, targets: null };
-  const step = () => program.step(batch, { rate: 0.01, temperature: 1, alpha: 0 });
+  const program = buildStep({ engine: 'tensorflow', wanted, model, training, inputShape, onNotice: (notice) => notices.push(notice) });
+  const labels = { classes: Int32Array.from({ length: size }, (_, i) => i % 10), mixed: null };
+  const batch = { size, images: Float32Array.from({ length: size * 768 }, (_, i) => Math.sin(i)), labels, other: [] };
+  const step = () => program.step(batch, { rate: 0.01, loss: { 'labels.weight': 1 } });
   step();
   if (notices[0]?.traced !== true) throw new Error(`the step is not traced: ${JSON.stringify(notices)}`);
   return step;

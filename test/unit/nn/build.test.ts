@@ -80,7 +80,7 @@ describe("a user's module", () => {
   test('a good one is built with its options; its schema is the same each time, although tfjs numbers the layers', async () => {
     const spec = { module: moduleFile('good.mjs'), options: { filters: 5 } };
     const models = [await buildModel(spec, CONTEXT), await buildModel(spec, CONTEXT)] as const;
-    const [one, two] = models.map(arenaSchemaOf) as [ReturnType<typeof arenaSchemaOf>, ReturnType<typeof arenaSchemaOf>];
+    const [one, two] = models.map((model) => arenaSchemaOf(model)) as [ReturnType<typeof arenaSchemaOf>, ReturnType<typeof arenaSchemaOf>];
     expect(two).toEqual(one);
     expect(one.entries.map(({ name, kind }) => `${name} ${kind}`)).toEqual([
       'conv2d-1/kernel kernel',

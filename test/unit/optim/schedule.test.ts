@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ScheduleRecipe, TrainingStage, Variable } from '../../../src/config/schema.js';
-import { rateAt, valueAt } from '../../../src/optim/schedule.js';
+import type { ScheduleRecipe, TrainingStage } from '../../../src/config/schema.js';
+import { rateAt } from '../../../src/optim/schedule.js';
 
 function stageWith(schedule: ScheduleRecipe, epochs = 10): Pick<TrainingStage, 'optimizer' | 'schedule' | 'epochs'> {
   return { epochs, schedule, optimizer: { name: 'sgd', rate: 0.4, momentum: 0, nesterov: false, weightDecay: 0, decayAll: false } };
@@ -52,22 +52,5 @@ describe('rateAt, 1,000 samples an epoch, 10 epochs, rate .4', () => {
         return rate >= 0 && rate <= 0.4 + 1e-12;
       }),
     );
-  });
-});
-
-describe('valueAt', () => {
-  test.each([
-    [4, 0.3, 4],
-    [{ schedule: 'constant', from: 4, to: 1 }, 0.7, 4],
-    [{ schedule: 'linear', from: 4, to: 1 }, 0, 4],
-    [{ schedule: 'linear', from: 4, to: 1 }, 0.5, 2.5],
-    [{ schedule: 'linear', from: 4, to: 1 }, 1.2, 1],
-    [{ schedule: 'cosine', from: 0, to: 1 }, 0, 0],
-    [{ schedule: 'cosine', from: 0, to: 1 }, 0.25, (1 - Math.SQRT1_2) / 2],
-    [{ schedule: 'cosine', from: 0, to: 1 }, 0.5, 0.5],
-    [{ schedule: 'cosine', from: 0, to: 1 }, 1, 1],
-    [{ schedule: 'cosine', from: 2, to: 1 }, -1, 2],
-  ] as [Variable, number, number][])('%j at %f is %f', (variable, fraction, expected) => {
-    expect(valueAt(variable, fraction)).toBeCloseTo(expected, 12);
   });
 });

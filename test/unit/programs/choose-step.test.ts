@@ -5,7 +5,7 @@ import { buildStep, type StepNotice } from '../../../src/programs/choose-step.js
 import { engineEnvironment } from '../../../src/system/engine-environment.js';
 import { describeProcessor } from '../../../src/system/processor.js';
 import { describeTensorflow } from '../../support/tensorflow-engine.js';
-import { linearModel, noiseBatch, normModel, trainStage } from '../../support/training.js';
+import { knobsOf, linearModel, noiseBatch, normModel, trainingOf, trainStage } from '../../support/training.js';
 
 // As in a process that computes, and before anything is loaded.
 Object.assign(process.env, engineEnvironment({ threads: 1, processor: describeProcessor(), inherited: process.env }));
@@ -18,8 +18,15 @@ function noticesOf(engine: EngineName, wanted: EngineRecipe): readonly StepNotic
   const notices: StepNotice[] = [];
   const model = normModel(inputShape, classes, 1);
   try {
-    const program = buildStep({ engine, wanted, model, stage: trainStage(), inputShape, onNotice: (notice) => notices.push(notice) });
-    program.step(noiseBatch(1, { size: 8, inputShape, classes }), { rate: 0.1, temperature: 1, alpha: 0 });
+    const program = buildStep({
+      engine,
+      wanted,
+      model,
+      training: trainingOf(trainStage(), classes),
+      inputShape,
+      onNotice: (notice) => notices.push(notice),
+    });
+    program.step(noiseBatch(1, { size: 8, inputShape, classes }), knobsOf({ rate: 0.1 }));
     program.dispose();
   } finally {
     model.dispose();
@@ -49,7 +56,14 @@ describeTensorflow('on tensorflow', () => {
     const notices: StepNotice[] = [];
     const model = linearModel(inputShape, classes);
     const wanted = { trace: 'auto', precision: 'fp32' } as const;
-    const program = buildStep({ engine: 'tensorflow', wanted, model, stage: null, inputShape, onNotice: (notice) => notices.push(notice) });
+    const program = buildStep({
+      engine: 'tensorflow',
+      wanted,
+      model,
+      training: null,
+      inputShape,
+      onNotice: (notice) => notices.push(notice),
+    });
     program.writeParameters(program.readParameters());
     program.predict(noiseBatch(1, { size: 8, inputShape, classes }).images, 8);
     expect(notices).toEqual([{ call: 'predict', size: 8, traced: true, precision: 'fp32' }]);

@@ -96,7 +96,7 @@ describe('a valid message', () => {
 
 describe('a hello of another program', () => {
   test.each([
-    ['protocol-version', { protocol: 99 }, /99.*\b1\b/],
+    ['protocol-version', { protocol: 99 }, new RegExp(`99.*\\b${PROTOCOL_VERSION}\\b`)],
     ['schema-mismatch', { schema: 'f00' }, /f00.*[0-9a-f]{8}/],
   ])('is refused with %s, naming both', async (reason, change, both) => {
     const { delivered, dial } = await opened();

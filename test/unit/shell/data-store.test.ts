@@ -13,6 +13,7 @@ import { totalOf } from '../../../src/data/shard-plan.js';
 import type { DataRequestBody } from '../../../src/protocol/data.js';
 import { openDataClient } from '../../../src/rpc/data-client.js';
 import { serveData } from '../../../src/rpc/data-server.js';
+import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import type { WireTensor } from '../../../src/tensor/tensor.js';
 import { zmqTransport } from '../../../src/transport/zmq-transport.js';
 import { contentOf } from '../checkpoint/content.js';
@@ -215,7 +216,7 @@ describe('artifacts', () => {
 });
 
 test.each<DataRequestBody>([
-  { type: 'targets.get', term, stage: 'base', epoch: 0 },
+  { type: 'knowledge.get', term, stage: 'base', about: { of: 'view', epoch: 0 }, specs: [LOGITS_SPEC], half: false },
   { type: 'arena.get', term, stage: 'base', round: asRoundId(1) },
   { type: 'state.get', term, stage: 'base', round: 1, hash: 'ab'.repeat(32) },
 ])('$type is the workers to answer', async (body) => {

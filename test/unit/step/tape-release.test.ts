@@ -52,8 +52,8 @@ const CASES: readonly (readonly [string, (x: tf.Tensor) => tf.Tensor])[] = [
 test.each(CASES)('%s: as without release', (_, operation) => {
   const variable = variableOf([0.3, -0.7, 1.1]);
   const plain = tf.variableGrads(() => tf.sum(operation(variable)), [variable]);
-  const held = holdForward(() => operation(variable));
-  const released = held.gradients(() => tf.sum(held.output), [variable]);
+  const held = holdForward(() => [operation(variable)]);
+  const released = held.gradients(() => tf.sum(held.outputs[0] as tf.Tensor), [variable]);
   const [expected, found] = [plain, released].map(({ grads }) => [...(grads[variable.name] as tf.Tensor).dataSync()]);
   tf.dispose([variable, plain, released]);
   expect(found).toEqual(expected);
@@ -73,9 +73,9 @@ test('what has been passed is gone before the way back ends', () => {
     const held = holdForward(() => {
       let x = first(variable);
       for (let i = 0; i < depth; i++) x = tf.tanh(x);
-      return x;
+      return [x];
     });
-    tf.dispose(held.gradients(() => tf.sum(held.output), [variable]));
+    tf.dispose(held.gradients(() => tf.sum(held.outputs[0] as tf.Tensor), [variable]));
     return left;
   };
   expect(tensorsAtEnd(30)).toBe(tensorsAtEnd(3));

@@ -30,7 +30,7 @@ class Bench {
       this.made.push(trace);
       return trace;
     };
-    return this.cache.obtain({ call, size }, make, inUse)?.name ?? 'eager';
+    return this.cache.obtain({ call, size, form: '' }, make, inUse)?.name ?? 'eager';
   }
 
   times(count: number, size: number): string[] {
@@ -88,9 +88,9 @@ test('a refusal is remembered, and said once', () => {
     tries++;
     throw new TraceRefusal('it draws');
   };
-  for (let i = 0; i < 5; i++) expect(bench.cache.obtain({ call: 'step', size: 8 }, refuse)).toBeNull();
+  for (let i = 0; i < 5; i++) expect(bench.cache.obtain({ call: 'step', size: 8, form: '' }, refuse)).toBeNull();
   bench.cache.clear();
-  expect(bench.cache.obtain({ call: 'step', size: 8 }, refuse)).toBeNull();
+  expect(bench.cache.obtain({ call: 'step', size: 8, form: '' }, refuse)).toBeNull();
   expect(tries).toBe(1);
   expect(bench.notices).toEqual([{ call: 'step', size: 8, traced: false, precision: 'fp32', reason: 'it draws' }]);
 });
@@ -100,7 +100,7 @@ test('an error that is no refusal goes up, and the next call tries again', () =>
   const fail = () => {
     throw new TypeError('a defect');
   };
-  expect(() => bench.cache.obtain({ call: 'step', size: 8 }, fail)).toThrow('a defect');
+  expect(() => bench.cache.obtain({ call: 'step', size: 8, form: '' }, fail)).toThrow('a defect');
   expect(bench.notices).toEqual([]);
   expect(bench.run(8)).toBe('step 8');
 });

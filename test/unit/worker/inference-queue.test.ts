@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Loading } from '../../../src/data/loader/loader.js';
+import { type Knowledge, type KnowledgeSpec, LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import type { SampleView } from '../../../worker/kit/view.js';
 import { InferenceQueue } from '../../../worker/teacher/inference-queue.js';
 
@@ -21,7 +22,10 @@ interface RoomOptions {
   readonly broken?: number;
 }
 
-/** A model that answers each sample with [sample, -sample]. */
+const LOGITS = [LOGITS_SPEC];
+const numbersOf = (answer: Knowledge | null) => (answer ?? []).flatMap(({ data }) => [...data]);
+
+/** A model that answers each sample with [sample, -sample]; in the answer's second tensor with [sample + 1, -sample]. */
 function open({ rowsMax = 8, waitingMax = 100, ready = () => Promise.resolve(), apart = [], broken }: RoomOptions = {}) {
   const batches: number[] = [];
   const loadings: TestLoading[] = [];
@@ -40,14 +44,14 @@ function open({ rowsMax = 8, waitingMax = 100, ready = () => Promise.resolve(), 
     loadings.push(loading);
     return loading;
   };
-  const infer = (batch: readonly Loading[]) => {
+  const infer = (batch: readonly Loading[], specs: readonly KnowledgeSpec[]): Knowledge => {
     const rows = (batch as readonly TestLoading[]).flatMap(({ samples }) => samples);
     if (broken !== undefined && rows.includes(broken)) throw new Error('no kernel');
     batches.push(rows.length);
-    return Float32Array.from(rows.flatMap((sample) => [sample, -sample]));
+    return specs.map((_, i) => ({ shape: [rows.length, 2], data: Float32Array.from(rows.flatMap((sample) => [sample + i, -sample])) }));
   };
   const isAllGivenBack = () => loadings.every(({ isGivenBack }) => isGivenBack);
-  return { batches, isAllGivenBack, queue: new InferenceQueue({ rowsMax, waitingMax, classes: 2, load, infer }) };
+  return { batches, isAllGivenBack, queue: new InferenceQueue({ rowsMax, waitingMax, load, infer }) };
 }
 
 describe('merging requests', () => {
@@ -62,7 +66,7 @@ describe('merging requests', () => {
     let first = 1;
     const answers = requests.map((rows) => {
       const samples = Array.from({ length: rows }, () => first++);
-      return room.queue.ask(view(...samples))?.then((logits) => expect([...logits]).toEqual(samples.flatMap((s) => [s, -s])));
+      return room.queue.ask(view(...samples), LOGITS)?.then((answer) => expect(numbersOf(answer)).toEqual(samples.flatMap((s) => [s, -s])));
     });
     await Promise.all(answers);
     expect(room.batches).toEqual(batches);
@@ -72,26 +76,26 @@ describe('merging requests', () => {
 
   test('a full queue takes no more, and takes again when it has emptied', async () => {
     const { queue } = open({ waitingMax: 2 });
-    const taken = [queue.ask(view(1)), queue.ask(view(2))];
-    expect(queue.ask(view(3))).toBeNull();
+    const taken = [queue.ask(view(1), LOGITS), queue.ask(view(2), LOGITS)];
+    expect(queue.ask(view(3), LOGITS)).toBeNull();
     await Promise.all(taken);
-    expect([...((await queue.ask(view(3))) ?? [])]).toEqual([3, -3]);
+    expect(numbersOf(await queue.ask(view(3), LOGITS))).toEqual([3, -3]);
   });
 
   test('pixels that cannot be loaded end the requests of their batch and no others', async () => {
     let calls = 0;
     const room = open({ rowsMax: 1, ready: () => (++calls === 1 ? Promise.reject(new Error('broken')) : Promise.resolve()) });
-    const [first, second] = [room.queue.ask(view(1)), room.queue.ask(view(2))];
+    const [first, second] = [room.queue.ask(view(1), LOGITS), room.queue.ask(view(2), LOGITS)];
     await expect(first).rejects.toThrow('broken');
-    expect([...((await second) ?? [])]).toEqual([2, -2]);
+    expect(numbersOf(await second)).toEqual([2, -2]);
     expect(room.isAllGivenBack()).toBe(true);
   });
 
   test('an error of the model does so too', async () => {
     const room = open({ rowsMax: 1, broken: 1 });
-    const [first, second] = [room.queue.ask(view(1)), room.queue.ask(view(2))];
+    const [first, second] = [room.queue.ask(view(1), LOGITS), room.queue.ask(view(2), LOGITS)];
     await expect(first).rejects.toThrow('no kernel');
-    expect([...((await second) ?? [])]).toEqual([2, -2]);
+    expect(numbersOf(await second)).toEqual([2, -2]);
     expect(room.isAllGivenBack()).toBe(true);
   });
 
@@ -101,7 +105,7 @@ describe('merging requests', () => {
       arrive = resolve;
     });
     const room = open({ rowsMax: 1, ready: () => pixels });
-    const asked = [room.queue.ask(view(1)), room.queue.ask(view(2))];
+    const asked = [room.queue.ask(view(1), LOGITS), room.queue.ask(view(2), LOGITS)];
     await new Promise(setImmediate); // the first is taken out of the queue
     await new Promise(setImmediate);
     room.queue.fail(new Error('over'));

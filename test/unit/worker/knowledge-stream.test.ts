@@ -3,11 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { asIncarnation } from '../../../src/base/ids.js';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import type { TeacherAddress } from '../../../src/protocol/control.js';
+import type { Knowledge } from '../../../src/tensor/knowledge.js';
 import type { SampleView } from '../../../worker/kit/view.js';
 import { KnowledgeStream } from '../../../worker/student/knowledge-stream.js';
 import { VirtualClock } from '../shell/virtual-clock.js';
 
-const timing = { targetsLateMs: 300, teacherRestMs: 50, teacherRestMaxMs: 400 };
+const timing = { knowledgeLateMs: 300, teacherRestMs: 50, teacherRestMaxMs: 400 };
 
 const teacher = (incarnation: number): TeacherAddress => ({
   incarnation: asIncarnation(incarnation),
@@ -19,7 +20,7 @@ interface Ask {
   readonly teacher: number;
   /** The index of the view. */
   readonly view: number;
-  /** The logits say which view and teacher they are from. */
+  /** The numbers say which view and teacher they are from. */
   answer(): void;
   fail(error?: Error): void;
 }
@@ -29,12 +30,12 @@ function open(count: number, teachers: readonly TeacherAddress[]) {
   const clock = new VirtualClock();
   const asks: Ask[] = [];
   const ask = (address: TeacherAddress, view: SampleView) =>
-    new Promise<Float32Array>((resolve, reject) => {
+    new Promise<Knowledge>((resolve, reject) => {
       const index = view.samples[0] ?? -1;
       asks.push({
         teacher: address.incarnation,
         view: index,
-        answer: () => resolve(Float32Array.of(index, address.incarnation)),
+        answer: () => resolve([{ shape: [1, 2], data: Float32Array.of(index, address.incarnation) }]),
         fail: (error = new StillhouseError('transport.deadline', 'late')) => reject(error),
       });
     });
@@ -42,9 +43,10 @@ function open(count: number, teachers: readonly TeacherAddress[]) {
   return { clock, asks, stream, settle: () => clock.advance(0) };
 }
 
+const numbersOf = (knowledge: Knowledge) => knowledge.flatMap(({ data }) => [...data]);
 const views = (asks: readonly Ask[]) => asks.map(({ view }) => view);
 
-describe('the stream of soft targets', () => {
+describe("the stream of a teacher's knowledge", () => {
   test.each([1, 2, 3])('with %i teachers asks 2N + 2 views ahead, shared evenly, and no more', async (teachers) => {
     const addresses = Array.from({ length: teachers }, (_, i) => teacher(i + 1));
     const { asks, stream, settle } = open(100, addresses);
@@ -62,8 +64,8 @@ describe('the stream of soft targets', () => {
     const { asks, stream } = open(4, [teacher(1)]);
     const first = stream.next();
     for (const ask of asks.slice().reverse()) ask.answer();
-    expect((await first)[0]).toBe(0);
-    for (const expected of [1, 2, 3]) expect((await stream.next())[0]).toBe(expected);
+    expect(numbersOf(await first)[0]).toBe(0);
+    for (const expected of [1, 2, 3]) expect(numbersOf(await stream.next())[0]).toBe(expected);
   });
 
   test('waits for a teacher when there is none', async () => {
@@ -74,7 +76,7 @@ describe('the stream of soft targets', () => {
     stream.link([teacher(7)]);
     expect(views(asks)).toEqual([0, 1]);
     asks[0]?.answer();
-    expect([...(await first)]).toEqual([0, 7]);
+    expect(numbersOf(await first)).toEqual([0, 7]);
   });
 
   test('a failed request goes to another teacher at once', async () => {
@@ -106,10 +108,10 @@ describe('the stream of soft targets', () => {
     await clock.advance(10_000);
     expect(asks).toHaveLength(2);
     asks[1]?.answer();
-    const logits = await stream.next();
+    const knowledge = await stream.next();
     asks[0]?.answer();
     await clock.advance(0);
-    expect([...logits]).toEqual([0, 2]);
+    expect(numbersOf(knowledge)).toEqual([0, 2]);
   });
 
   test('what a teacher that is no longer linked has not answered is asked again; its answer still counts', async () => {
@@ -122,14 +124,14 @@ describe('the stream of soft targets', () => {
       [2, 1],
     ]);
     asks[0]?.answer();
-    expect([...(await stream.next())]).toEqual([0, 1]);
+    expect(numbersOf(await stream.next())).toEqual([0, 1]);
     asks[1]?.fail();
     asks[3]?.answer();
     await settle();
-    expect([...(await stream.next())]).toEqual([1, 2]);
+    expect(numbersOf(await stream.next())).toEqual([1, 2]);
   });
 
-  test('soft targets that are not finite end it', async () => {
+  test('an error that no teacher would mend ends it', async () => {
     const { asks, stream } = open(3, [teacher(1), teacher(2)]);
     const first = stream.next();
     asks[0]?.fail(new StillhouseError('training.notFinite', 'NaN'));
@@ -157,7 +159,7 @@ describe('the stream of soft targets', () => {
         const { asks, clock, stream, settle } = open(count, [teacher(1), teacher(2)]);
         const given: number[] = [];
         const consumer = (async () => {
-          while (given.length < count) given.push((await stream.next())[0] ?? -1);
+          while (given.length < count) given.push(numbersOf(await stream.next())[0] ?? -1);
         })();
         const openAsks: Ask[] = [];
         const take = (pick: number) => {

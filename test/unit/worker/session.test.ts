@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
 import { type CoordinatorMessage, type CoordinatorMessageOf, workerMessageSchema } from '../../../src/protocol/control.js';
+import { PROTOCOL_VERSION } from '../../../src/protocol/version.js';
 import { startSession, stepSession } from '../../../worker/agent/session.js';
 import type { Session, SessionEffect, SessionEvent, SessionPlan } from '../../../worker/agent/session-types.js';
 
@@ -245,7 +246,7 @@ describe('the session', () => {
     expect(joining.effects).toEqual([
       {
         type: 'send',
-        message: { type: 'worker.hello', protocol: 1, schema: 'abc', worker: 'w1', role: 'student', host: 'here', pid: 7 },
+        message: { type: 'worker.hello', protocol: PROTOCOL_VERSION, schema: 'abc', worker: 'w1', role: 'student', host: 'here', pid: 7 },
       },
       { type: 'wake', atMs: 100 },
     ]);

@@ -5,6 +5,7 @@ import { weightedAverage } from '../../../src/averaging/weighted-average.js';
 import { asRoundId } from '../../../src/base/ids.js';
 import type { Base, Contributor } from '../../../src/protocol/control.js';
 import type { Range } from '../../../src/protocol/field.js';
+import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import { EngineRoom, INITIAL, TERM, type TestEngine } from './engine-room.js';
 
 /** Ends a request in vain, on a loaded machine too. */
@@ -319,7 +320,11 @@ describe('three students', () => {
     await expect(ask({ ...arena, stage: 'large' })).rejects.toMatchObject({ reason: 'wrong-stage' });
     await expect(ask({ ...arena, term: (TERM - 1) as typeof TERM })).rejects.toMatchObject({ reason: 'old-term' });
     await expect(ask(state)).rejects.toMatchObject({ reason: 'wrong-round' });
-    await expect(ask({ type: 'targets.get', term: TERM, stage: 'plain', epoch: 0 }, [samples])).rejects.toMatchObject({
+    await expect(
+      ask({ type: 'knowledge.get', term: TERM, stage: 'plain', about: { of: 'view', epoch: 0 }, specs: [LOGITS_SPEC], half: false }, [
+        samples,
+      ]),
+    ).rejects.toMatchObject({
       reason: 'invalid-message',
     });
   });

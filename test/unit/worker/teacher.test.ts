@@ -6,6 +6,7 @@ import { loadSplit } from '../../../src/data/dataset.js';
 import { buildModel } from '../../../src/nn/build.js';
 import type { DataClient } from '../../../src/rpc/data-client.js';
 import { buildEagerStep } from '../../../src/step/eager-step.js';
+import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import { initialSeed } from '../../../worker/kit/view.js';
 import { EngineRoom, INITIAL, TERM, type TestEngine } from './engine-room.js';
 
@@ -46,7 +47,11 @@ interface Question {
 
 async function targets(client: DataClient, { samples, epoch = 0, stage = 'taught', term = TERM }: Question): Promise<Float32Array> {
   const tensor = { name: 'samples', dtype: 'int32', shape: [samples.length], data: Int32Array.from(samples) } as const;
-  const { tensors } = await client.request({ type: 'targets.get', term, stage, epoch }, [tensor], PATIENT_MS);
+  const { tensors } = await client.request(
+    { type: 'knowledge.get', term, stage, about: { of: 'view', epoch }, specs: [LOGITS_SPEC], half: false },
+    [tensor],
+    PATIENT_MS,
+  );
   expect(tensors[0]?.shape).toEqual([samples.length, 10]);
   return tensors[0]?.data as Float32Array;
 }
@@ -60,7 +65,7 @@ async function predicted(samples: readonly number[], epoch: number): Promise<Flo
   const stage = recipe.stages.taught;
   if (spec === undefined || stage?.kind !== 'distil') throw new Error('the recipe has changed');
   const model = await buildModel(spec, { inputShape, classes: split.classes, seed: initialSeed(recipe, 'large') });
-  const program = buildEagerStep({ model, stage: null, inputShape });
+  const program = buildEagerStep({ model, training: null, inputShape });
   program.writeParameters((await room.store.get('large-1')).parameters);
   const images = new Float32Array(samples.length * split.height * split.width);
   const view = { seed: recipe.seed, epoch, augment: stage.augment, normalise: recipe.data.normalise };

@@ -1,0 +1,81 @@
+/**
+ * The keys that a schema knows, by way of its JSON Schema, so that no list of them can fall behind it; and which of several
+ * forms of a map the user meant.
+ */
+
+import { z } from 'zod';
+import { nearest } from '../base/nearest.js';
+import { entryOf, keysOf, type Path } from './problem.js';
+
+export interface JsonSchema {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly additionalProperties?: JsonSchema | boolean;
+  readonly items?: JsonSchema;
+  readonly oneOf?: readonly JsonSchema[];
+  readonly anyOf?: readonly JsonSchema[];
+  readonly const?: unknown;
+}
+
+/** What a value may be on the way in, with defaults left out. What JSON does not have (a function) may be anything. */
+export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
+}
+
+/** The keys that may stand in the map at the end of `path`; those it has, where the user chooses the names. */
+export function keysAt(path: Path, root: unknown, schema: JsonSchema): string[] {
+  const found = schemaAt(path, root, schema);
+  if (found === null) return [];
+  const { properties } = chooseForm(found.schema, found.value);
+  return properties === undefined ? keysOf(found.value) : Object.keys(properties);
+}
+
+/** The alternatives for the value at the end of `path`, in the order of the schema; none where there is only one way. */
+export function formsAt(path: Path, root: unknown, schema: JsonSchema): readonly JsonSchema[] {
+  const found = schemaAt(path, root, schema);
+  return found === null ? [] : alternativesOf(found.schema);
+}
+
+/** The place of the form that shares the most keys with the value, slips of the keyboard included; the first of equals. */
+export function nearestForm(forms: readonly JsonSchema[], value: unknown): number {
+  const likeness = forms.map(({ properties = {} }) => {
+    const known = Object.keys(properties);
+    const keys = keysOf(value);
+    const exact = keys.filter((key) => known.includes(key)).length;
+    const slips = keys.filter((key) => !known.includes(key) && nearest(key, known) !== null).length;
+    // One key that is right says more than any number of slips.
+    return exact * (keys.length + 1) + slips;
+  });
+  return Math.max(0, likeness.indexOf(Math.max(...likeness)));
+}
+
+function schemaAt(path: Path, root: unknown, schema: JsonSchema): { readonly schema: JsonSchema; readonly value: unknown } | null {
+  let value: unknown = root;
+  let at: JsonSchema | undefined = schema;
+  for (const part of path) {
+    const form: JsonSchema = chooseForm(at, value);
+    const open: JsonSchema | undefined = typeof form.additionalProperties === 'object' ? form.additionalProperties : undefined;
+    at = typeof part === 'number' ? form.items : (form.properties?.[part] ?? open);
+    if (at === undefined) return null;
+    value = entryOf(value, part);
+  }
+  return { schema: at, value };
+}
+
+/** Of alternatives, the one that the value is, or is meant to be; the last, the most general, where nothing shows that. */
+function chooseForm(schema: JsonSchema, value: unknown): JsonSchema {
+  const forms = alternativesOf(schema);
+  // Those whose fixed values (`kind: train`) are the value's.
+  const match = forms.find((form) => {
+    const fixed = Object.entries(form.properties ?? {}).filter(([, property]) => property.const !== undefined);
+    return fixed.length > 0 && fixed.every(([key, property]) => entryOf(value, key) === property.const);
+  });
+  const maps = forms.filter(({ properties }) => properties !== undefined);
+  const isFixed = maps.some(({ properties }) => Object.values(properties ?? {}).some((property) => property.const !== undefined));
+  if (match === undefined && !isFixed && maps.length > 1 && keysOf(value).length > 0) return maps[nearestForm(maps, value)] ?? schema;
+  return match ?? forms.at(-1) ?? schema;
+}
+
+function alternativesOf(schema: JsonSchema): readonly JsonSchema[] {
+  return schema.oneOf ?? schema.anyOf ?? [];
+}

@@ -1,0 +1,93 @@
+/**
+ * The loss of a stage as data: the labels and the terms with their weights, knobs and settings, all defaults filled in; and
+ * the value of each number at a moment of the stage. Pure, without tfjs.
+ */
+
+import { parse } from 'node:path';
+import type { TermRecipe, TrainingStage } from '../config/schema.js';
+import { type StageMoment, type Variable, variableAt } from '../config/variable.js';
+import type { LossDeclaration, TermSettings } from './loss-declaration.js';
+
+export interface TermPlan {
+  /** Unique in the stage: the name of the loss, numbered where it comes again. */
+  readonly key: string;
+  readonly weight: Variable;
+  readonly knobs: Readonly<Record<string, Variable>>;
+  readonly settings: TermSettings;
+}
+
+export interface LossPlan {
+  readonly labels: { readonly weight: Variable; readonly smoothing: number };
+  readonly terms: readonly TermPlan[];
+}
+
+/** The loss section of a stage in its long form: `temperature` and `alpha` alone stand for plain distillation. */
+export interface LongForm {
+  readonly labels: LossPlan['labels'];
+  readonly terms: readonly TermRecipe[];
+}
+
+/** (1 - alpha) labels + alpha hinton, where the recipe has the short form. */
+export function longForm({ kind, loss }: Pick<TrainingStage, 'kind' | 'loss'>): LongForm {
+  if ('terms' in loss) return { labels: loss.labels, terms: loss.terms };
+  if (kind === 'train' || !('alpha' in loss)) return { labels: { weight: 1, smoothing: loss.labelSmoothing }, terms: [] };
+  const { temperature, alpha, labelSmoothing } = loss;
+  return {
+    labels: { weight: complementOf(alpha), smoothing: labelSmoothing },
+    terms: [{ loss: 'hinton', weight: alpha, temperature }],
+  };
+}
+
+/** 1 - alpha at every moment: every schedule is a weighted mean of its two ends, so that of 1 - alpha is one of theirs. */
+function complementOf(alpha: Variable): Variable {
+  return typeof alpha === 'number' ? 1 - alpha : { ...alpha, from: 1 - alpha.from, to: 1 - alpha.to };
+}
+
+/** The plan of one term of the recipe, which its declaration has been held against (term-check.ts). */
+export function planTerm(term: TermRecipe, declaration: LossDeclaration, key: string): TermPlan {
+  const taps = term.taps ?? [];
+  const knobs = Object.entries(declaration.knobs).map(([name, knob]) => [name, (term[name] as Variable | undefined) ?? knob.default]);
+  const constants = Object.entries(declaration.constants).map(([name, constant]) => [
+    name,
+    (term[name] as number | undefined) ?? constant.default,
+  ]);
+  return {
+    key,
+    weight: term.weight ?? declaration.weight,
+    knobs: Object.fromEntries(knobs),
+    settings: { taps, weights: taps.map((_, i) => term.weights?.[i] ?? 1), constants: Object.fromEntries(constants) },
+  };
+}
+
+/**
+ * A key for each term, for its numbers and its results: the loss's name, or the module's file name without its ending;
+ * numbered where it comes again (`hinton`, `hinton-2`).
+ */
+export function keysOfTerms(terms: readonly TermRecipe[]): readonly string[] {
+  const taken = new Set([LABELS_KEY]);
+  return terms.map(({ loss, module = '' }) => {
+    const name = loss ?? parse(module).name.replaceAll(/[^A-Za-z0-9_-]/g, '-');
+    let key = name;
+    for (let number = 2; taken.has(key); number++) key = `${name}-${number}`;
+    taken.add(key);
+    return key;
+  });
+}
+
+/** The part of a loss that is the labels'. */
+export const LABELS_KEY = 'labels';
+
+/** The name under which a number of the loss reaches the arithmetic. */
+export function knobName(key: string, knob: string): string {
+  return `${key}.${knob}`;
+}
+
+/** Every number of the loss that may change, at this moment of the stage; the names are always the same. */
+export function lossKnobsAt({ labels, terms }: LossPlan, moment: StageMoment): Readonly<Record<string, number>> {
+  const values: Record<string, number> = { [knobName(LABELS_KEY, 'weight')]: variableAt(labels.weight, moment) };
+  for (const { key, weight, knobs } of terms) {
+    values[knobName(key, 'weight')] = variableAt(weight, moment);
+    for (const [name, knob] of Object.entries(knobs)) values[knobName(key, name)] = variableAt(knob, moment);
+  }
+  return values;
+}

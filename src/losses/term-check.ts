@@ -1,0 +1,70 @@
+/**
+ * A term of a recipe, held against the declaration of its loss: what it may hold, in which range, and its defaults. Pure,
+ * without tfjs; the messages are those of src/config. Owns the shape of a term.
+ */
+
+import { z } from 'zod';
+import { entryOf, formatPath, type Path, type Problem } from '../config/problem.js';
+import type { TermRecipe } from '../config/schema.js';
+import { checkAs } from '../config/schema-problem.js';
+import { numberIn, variableIn } from '../config/variable.js';
+import type { LossTraits } from './loss-declaration.js';
+
+/** Every key of a term that is none of its knobs or constants. */
+export const TERM_KEYS = ['loss', 'module', 'weight', 'taps', 'weights'] as const;
+
+/** All that is wrong with a term as it was written, whatever its shape. `path` is where it stands in the recipe. */
+export function checkTerm(term: unknown, traits: LossTraits, path: Path): readonly Problem[] {
+  const problems: Problem[] = [];
+  let rest = term;
+  for (const key of ['taps', 'weights']) {
+    if (traits.takesTaps || entryOf(term, key) === undefined) continue;
+    const text = `${formatPath([...path, key])}: the loss ${nameOfTerm(term)} takes no taps`;
+    problems.push({ path: [...path, key], at: 'key', text });
+    rest = Object.fromEntries(Object.entries(rest as object).filter(([other]) => other !== key));
+  }
+  const checked = checkAs(termSchema(traits), rest, path);
+  return 'problems' in checked ? [...problems, ...checked.problems] : problems;
+}
+
+/** The term with every default filled in. A term that `checkTerm` finds fault with is given back as it is. */
+export function completeTerm(term: TermRecipe, traits: LossTraits): TermRecipe {
+  const checked = checkAs(termSchema(traits), term);
+  if ('problems' in checked) return term;
+  const { taps } = checked.value;
+  return taps === undefined ? checked.value : { ...checked.value, weights: checked.value.weights ?? taps.map(() => 1) };
+}
+
+/** How a term is spoken of: the loss's name, or the module's file as the recipe has it. */
+export function nameOfTerm(term: unknown): string {
+  return String(entryOf(term, 'loss') ?? entryOf(term, 'module') ?? 'without a name');
+}
+
+function termSchema({ weight, knobs, constants, takesTaps }: LossTraits): z.ZodType<TermRecipe> {
+  const numbers: [string, z.ZodType][] = [];
+  for (const [name, knob] of Object.entries(knobs)) numbers.push([name, variableIn(knob).default(knob.default)]);
+  for (const [name, constant] of Object.entries(constants)) {
+    const number = constant.whole === true ? numberIn(constant).int() : numberIn(constant);
+    numbers.push([name, number.default(constant.default)]);
+  }
+  const schema = z.strictObject({
+    loss: z.string().optional(),
+    module: z.string().optional(),
+    weight: variableIn({ min: 0 }).default(weight),
+    ...(takesTaps ? tapFields : {}),
+    ...Object.fromEntries(numbers),
+  });
+  return schema.superRefine(checkCounts) as unknown as z.ZodType<TermRecipe>;
+}
+
+const tapFields = {
+  taps: z.array(z.tuple([z.string(), z.string()])).min(1),
+  weights: z.array(z.number().min(0)).optional(),
+};
+
+function checkCounts(term: object, context: z.RefinementCtx): void {
+  const { taps, weights } = term as TermRecipe;
+  if (taps === undefined || weights === undefined || taps.length === weights.length) return;
+  const message = `one for each pair of taps is needed, so ${taps.length} and not ${weights.length}`;
+  context.addIssue({ code: 'custom', path: ['weights'], message });
+}

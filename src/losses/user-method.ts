@@ -1,0 +1,49 @@
+/**
+ * The arithmetic of a user's own loss: the module's `sum`, watched. Owns what is said where it throws, or answers something
+ * else than a sum and a count.
+ */
+
+import * as core from '@tensorflow/tfjs-core';
+import * as layers from '@tensorflow/tfjs-layers';
+import { messageOf } from '../errors/stillhouse-error.js';
+import type { LossMethod, LossSum } from './loss-method.js';
+import { invalidLoss, type UserLoss } from './user-declaration.js';
+
+/** The method of a module at `file`. Its `sum` throws `loss.invalid`. */
+export function userMethod(file: string, { sum }: Pick<UserLoss, 'sum'>): LossMethod {
+  return {
+    sum(inputs, knobs) {
+      let answer: unknown;
+      try {
+        answer = sum(inputs, knobs, { core, layers });
+      } catch (error) {
+        throw invalidLoss(file, `sum failed: ${messageOf(error)}`, {
+          hint: "'tf' has two parts, the packages of tfjs: tf.core (operations) and tf.layers; inputs has student, other, labels, classes, adapters and settings",
+          cause: error,
+        });
+      }
+      return checkAnswer(answer, file);
+    },
+  };
+}
+
+function checkAnswer(answer: unknown, file: string): LossSum {
+  const { sum, count } = (typeof answer === 'object' && answer !== null ? answer : {}) as Record<string, unknown>;
+  const hint = 'Return { sum, count }: the loss summed over the samples (tf.core.sum(...), of rank 0), and the number of samples';
+  if (answer instanceof Promise) throw invalidLoss(file, 'sum is asynchronous', { hint: 'Write it without async and await' });
+  if (!(sum instanceof core.Tensor)) throw invalidLoss(file, `sum returned ${describe(answer)}, without a tensor 'sum'`, { hint });
+  if (sum.rank !== 0 || sum.dtype !== 'float32') {
+    throw invalidLoss(file, `sum returned a tensor of shape [${sum.shape.join(', ')}] and type ${sum.dtype}, not one number in float32`, {
+      hint,
+    });
+  }
+  if (typeof count !== 'number' || !(count > 0 && Number.isFinite(count))) {
+    throw invalidLoss(file, `sum returned the count ${describe(count)}, not a number above 0`, { hint });
+  }
+  return { sum: sum as core.Scalar, count };
+}
+
+function describe(value: unknown): string {
+  if (value instanceof core.Tensor) return 'a tensor';
+  return typeof value === 'object' && value !== null ? `an object with ${Object.keys(value).join(', ') || 'nothing'}` : String(value);
+}

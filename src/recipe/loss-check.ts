@@ -1,0 +1,111 @@
+/**
+ * The losses of a recipe, held against what each declares: those of the package, and users' modules, which are read once
+ * each. Owns the checks that need a declaration, and the completion of terms with their defaults.
+ */
+
+import { resolve } from 'node:path';
+import { suggest } from '../base/nearest.js';
+import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from '../config/problem.js';
+import type { Recipe, StageRecipe, TermRecipe } from '../config/schema.js';
+import { endsOf } from '../config/variable.js';
+import { LOSSES } from '../losses/catalogue.js';
+import type { LossTraits } from '../losses/loss-declaration.js';
+import { checkTerm, completeTerm, nameOfTerm } from '../losses/term-check.js';
+import { type DeclarationAnswer, readDeclaration } from './declaration/read-declaration.js';
+
+/** What a term names: a loss, or nothing that can be used. */
+type Named = { readonly traits: LossTraits } | { readonly key: 'loss' | 'module'; readonly text: string };
+
+/** The checks of one recipe. */
+export class LossCheck {
+  readonly #modules = new Map<string, Promise<DeclarationAnswer>>();
+
+  /** All that is wrong with the terms of a recipe as it was written, each by itself. Modules are looked for from `folder`. */
+  async checkTerms(root: unknown, folder: string): Promise<readonly Problem[]> {
+    const stages = valueAt(root, ['stages']);
+    const found = keysOf(stages).flatMap((stage) => {
+      const terms = valueAt(stages, [stage, 'loss', 'terms']);
+      const kind = valueAt(stages, [stage, 'kind']);
+      if (!Array.isArray(terms)) return [];
+      return terms.map((term: unknown, i) => this.#checkTerm(term, { path: ['stages', stage, 'loss', 'terms', i], kind, folder }));
+    });
+    return (await Promise.all(found)).flat();
+  }
+
+  /** The recipe with the defaults of its terms. Its shape is right, and its paths are absolute. */
+  async complete(recipe: Recipe): Promise<Recipe> {
+    const stages = Object.entries(recipe.stages).map(async ([name, stage]) => [name, await this.#completeStage(stage)] as const);
+    return { ...recipe, stages: Object.fromEntries(await Promise.all(stages)) };
+  }
+
+  /** Terms that are right by themselves, and make no loss together. Of a recipe that is complete. */
+  async checkStages(recipe: Recipe): Promise<readonly Problem[]> {
+    const problems: Problem[] = [];
+    for (const [name, stage] of Object.entries(recipe.stages)) {
+      const loss = lossOf(stage);
+      if (loss === null) continue;
+      const add = (text: string) => problems.push({ path: ['stages', name, 'loss'], at: 'value', text: `stages.${name}.loss: ${text}` });
+      const weights = [loss.labels.weight, ...loss.terms.map(({ weight }) => weight ?? 1)];
+      if (weights.every((weight) => endsOf(weight).every((end) => end === 0))) add('every weight is 0, so there is nothing to learn');
+      if (stage.kind !== 'distil') continue;
+      const named = await Promise.all(loss.terms.map((term) => this.#named(term, '')));
+      if (named.every((one) => one !== null && 'traits' in one && !one.traits.takesOther)) {
+        add(`no term learns from the teacher; add one (${Object.keys(LOSSES).join(', ')}), or make the stage a train stage`);
+      }
+    }
+    return problems;
+  }
+
+  async #checkTerm(
+    term: unknown,
+    { path, kind, folder }: { readonly path: Path; readonly kind: unknown; readonly folder: string },
+  ): Promise<readonly Problem[]> {
+    const named = await this.#named(term, folder);
+    if (named === null) return [];
+    if ('text' in named) {
+      const place = [...path, named.key];
+      return [{ path: place, at: 'value', text: `${formatPath(place)}: ${named.text}` }];
+    }
+    const problems = [...checkTerm(term, named.traits, path)];
+    if (kind === 'train' && named.traits.takesOther) {
+      const text = `${formatPath(path)}: the loss ${nameOfTerm(term)} learns from a teacher, and a train stage has none; make it a distil stage`;
+      problems.push({ path, at: 'value', text });
+    }
+    return problems;
+  }
+
+  async #completeStage(stage: StageRecipe): Promise<StageRecipe> {
+    const loss = lossOf(stage);
+    if (loss === null) return stage;
+    const terms = await Promise.all(
+      loss.terms.map(async (term) => {
+        const named = await this.#named(term, '');
+        return named !== null && 'traits' in named ? completeTerm(term, named.traits) : term;
+      }),
+    );
+    return { ...stage, loss: { ...loss, terms } } as StageRecipe;
+  }
+
+  /** Null where the term's own shape does not say which loss it is: that is a problem of the schema. */
+  async #named(term: unknown, folder: string): Promise<Named | null> {
+    const [loss, module] = [entryOf(term, 'loss'), entryOf(term, 'module')];
+    if (typeof loss === 'string' && module === undefined) return ofPackage(loss);
+    if (typeof module !== 'string' || loss !== undefined) return null;
+    const file = resolve(folder, module);
+    const answer = this.#modules.get(file) ?? readDeclaration(file);
+    this.#modules.set(file, answer);
+    const read = await answer;
+    return read.type === 'declared' ? { traits: read.traits } : { key: 'module', text: read.message };
+  }
+}
+
+function ofPackage(name: string): Named {
+  const entry = Object.hasOwn(LOSSES, name) ? LOSSES[name] : undefined;
+  if (entry !== undefined) return { traits: entry.declaration };
+  return { key: 'loss', text: `there is no loss "${name}" in the package${suggest(name, Object.keys(LOSSES))}` };
+}
+
+/** The long form of a stage's loss; null where there is none. */
+function lossOf(stage: StageRecipe): Extract<Extract<StageRecipe, { kind: 'distil' }>['loss'], { terms: TermRecipe[] }> | null {
+  return 'loss' in stage && 'terms' in stage.loss ? stage.loss : null;
+}

@@ -1,0 +1,22 @@
+/** Whether the answers that a step is given fit it: before anything has changed, for what is counted or half done cannot be taken back. */
+
+import { assert, present } from '../base/assert.js';
+import { sizeOf } from '../tensor/tensor.js';
+import type { StepAnswerBatch } from './step-program.js';
+import type { StepTraining } from './trainer.js';
+
+/** Asserts that labels and the other side's knowledge are those of a batch of `size`, and as the stage's loss asks for them. */
+export function checkAnswers({ labels, other }: StepAnswerBatch, size: number, { otherShapes }: Pick<StepTraining, 'otherShapes'>): void {
+  const { classes, mixed } = labels;
+  assert(classes.length === size, `${classes.length} labels for a batch of ${size}`);
+  if (mixed !== null) {
+    const counts = `${mixed.second.length} second labels and ${mixed.share.length} shares for a batch of ${size}`;
+    assert(mixed.second.length === size && mixed.share.length === size, counts);
+  }
+  assert(other.length === otherShapes.length, `${other.length} tensors of the other side, and the loss takes ${otherShapes.length}`);
+  other.forEach(({ shape, data }, i) => {
+    const expected = [size, ...present(otherShapes[i], 'shape')];
+    const fits = shape.length === expected.length && shape.every((axis, at) => axis === expected[at]) && data.length === sizeOf(shape);
+    assert(fits, `tensor ${i} of the other side is [${shape}] with ${data.length} elements, and the loss takes [${expected}]`);
+  });
+}

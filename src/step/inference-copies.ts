@@ -1,0 +1,71 @@
+/**
+ * A model that does not train, ready to answer: for each list of specs that is asked for a copy with its BatchNorms folded
+ * (src/nn/fold.ts). A norm whose input is tapped stays, so the taps decide what is folded.
+ *
+ * Invariants: at most `COPIES_MAX` copies are kept, those used last; all have the source's parameters as of the last `refresh`.
+ */
+
+import type * as tf from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { type FoldedModel, foldBatchNorms } from '../nn/fold.js';
+import { type KnowledgeModel, knowledgeModel } from '../nn/knowledge-model.js';
+import { weightsOf } from '../nn/weights.js';
+import { type KnowledgeSpec, specsKey } from '../tensor/knowledge.js';
+
+/** Each has all of the model's weights. */
+const COPIES_MAX = 4;
+
+interface Copy {
+  readonly knowledge: KnowledgeModel;
+  /** Null: there is nothing to fold, and the source's own layers answer. */
+  readonly folded: FoldedModel | null;
+}
+
+export class InferenceCopies {
+  readonly #source: LayersModel;
+  /** By the specs; the one used last is last. */
+  readonly #copies = new Map<string, Copy>();
+
+  constructor(source: LayersModel) {
+    this.#source = source;
+  }
+
+  /** The specs' tensors of images [B, H, W, C], in inference mode. To be called inside tf.tidy. Throws `model.invalid` as knowledgeModel does. */
+  run(images: tf.Tensor4D, specs: readonly KnowledgeSpec[]): tf.Tensor[] {
+    const { knowledge, folded } = this.#copyOf(specs);
+    return knowledge.run(images, { training: false, through: folded?.model ?? knowledge.model });
+  }
+
+  /** The variables that `run` reads for these specs. Good until it runs with others. */
+  weights(specs: readonly KnowledgeSpec[]): readonly tf.Variable[] {
+    const { knowledge, folded } = this.#copyOf(specs);
+    return weightsOf(folded?.model ?? knowledge.model);
+  }
+
+  /** Takes over the source's parameters as they are now. */
+  refresh(): void {
+    for (const { folded } of this.#copies.values()) folded?.refresh();
+  }
+
+  dispose(): void {
+    for (const { folded } of this.#copies.values()) folded?.dispose();
+    this.#copies.clear();
+  }
+
+  #copyOf(specs: readonly KnowledgeSpec[]): Copy {
+    const key = specsKey(specs);
+    const copy = this.#copies.get(key) ?? this.#makeCopy(specs);
+    this.#copies.delete(key);
+    this.#copies.set(key, copy);
+    for (const [oldest, { folded }] of [...this.#copies].slice(0, -COPIES_MAX)) {
+      folded?.dispose();
+      this.#copies.delete(oldest);
+    }
+    return copy;
+  }
+
+  #makeCopy(specs: readonly KnowledgeSpec[]): Copy {
+    const knowledge = knowledgeModel(this.#source, specs);
+    return { knowledge, folded: foldBatchNorms(knowledge.model) };
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * The half of a step that trains, on tensors: forward with the stage's knowledge, its loss, gradient and update.
+ *
+ * Invariants: between two calls it holds the adapters, the optimiser's slots and, after `forward`, what `backward` needs.
+ * While it exists, the model's BatchNorms train by src/nn/batch-norm.ts.
+ */
+
+import * as tf from '@tensorflow/tfjs-core';
+import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { assert, present } from '../base/assert.js';
+import type { TrainingStage } from '../config/schema.js';
+import type { Labels } from '../losses/loss-method.js';
+import type { StageLoss, StageLossValue } from '../losses/stage-loss.js';
+import { createAdapters } from '../nn/adapter.js';
+import { overrideBatchNorms } from '../nn/batch-norm.js';
+import { type KnowledgeModel, knowledgeModel } from '../nn/knowledge-model.js';
+import { arenaSchemaOf, weightsOf } from '../nn/weights.js';
+import { Optimizer } from '../optim/optimizer.js';
+import type { ArenaSchema } from '../tensor/arena.js';
+import { type HeldForward, holdForward } from './held-tape.js';
+import type { StepKnobs } from './step-program.js';
+
+/** What a model is trained by. */
+export interface StepTraining {
+  readonly stage: TrainingStage;
+  readonly loss: StageLoss;
+  /** The shapes, without the batch, of what the loss asks of the other side, in the order of its `other`. */
+  readonly otherShapes: readonly (readonly number[])[];
+  /** The adapters' initial values are a function of it. */
+  readonly seed: number;
+}
+
+/** What the second half of a step takes. */
+export interface StepAnswers {
+  readonly labels: Labels;
+  /** The other side's knowledge, as the stage's loss asks for it. */
+  readonly other: readonly tf.Tensor[];
+}
+
+/** Scalars by name: the loss's numbers as `loss.NAME`, and the optimiser's coefficients as `optimizer.NAME`. */
+export type KnobTensors = Readonly<Record<string, tf.Scalar>>;
+
+/** The training loss before the update, and its parts by name, without their weights: means over the batch. */
+export type LossOutputs = StageLossValue;
+
+const LOSS = 'loss.';
+const COEFFICIENT = 'optimizer.';
+
+export class Trainer {
+  readonly schema: ArenaSchema;
+  readonly optimizer: Optimizer;
+  /** In the schema's order: the model's weights, then the adapters. */
+  readonly parameters: readonly tf.Variable[];
+  readonly #loss: StageLoss;
+  readonly #knowledge: KnowledgeModel;
+  readonly #adapters: readonly tf.Variable[];
+  /** What the optimiser moves. */
+  readonly #trained: tf.Variable[];
+  readonly #restoreBatchNorms: () => void;
+  #open: HeldForward | null = null;
+
+  constructor(model: LayersModel, { stage, loss, seed }: StepTraining) {
+    this.#loss = loss;
+    this.#knowledge = knowledgeModel(model, loss.student);
+    this.#adapters = createAdapters(loss.adapters, seed);
+    this.schema = arenaSchemaOf(model, loss.adapters);
+    this.parameters = [...weightsOf(model), ...this.#adapters];
+    const optimized = this.parameters.flatMap((variable, i) => {
+      const { kind, trainable } = present(this.schema.entries[i], 'schema entry');
+      const adapter = loss.adapters[i - model.weights.length];
+      const decays = adapter === undefined ? kind === 'kernel' || kind === 'other' : adapter.decays;
+      return trainable ? [{ variable, decays: stage.optimizer.decayAll || decays }] : [];
+    });
+    this.#trained = optimized.map(({ variable }) => variable);
+    this.optimizer = new Optimizer(stage.optimizer, optimized);
+    this.#restoreBatchNorms = overrideBatchNorms(model);
+  }
+
+  /** The knobs of the next update as numbers; counts the update where the optimiser counts. */
+  nextKnobs({ rate, loss }: StepKnobs): Readonly<Record<string, number>> {
+    return { ...prefixed(LOSS, loss), ...prefixed(COEFFICIENT, this.optimizer.nextCoefficients(rate)) };
+  }
+
+  /** The knowledge of the images in training mode, as the loss's `student` says. Drops an open half. */
+  forward(images: tf.Tensor4D): tf.Tensor[] {
+    this.abandon();
+    this.#open = holdForward(() => this.#knowledge.run(images, { training: true }));
+    return this.#open.outputs.map((output) => tf.clone(output));
+  }
+
+  /** The update. Throws when no forward half is open. */
+  backward({ labels, other }: StepAnswers, knobs: KnobTensors): LossOutputs {
+    const held = this.#open;
+    assert(held !== null, 'the second half of a step without its first: no forward is open, or another step or abandon() has dropped it');
+    this.#open = null;
+    const inputs = { labels, student: held.outputs, other, adapters: this.#adapters };
+    let kept: LossOutputs | null = null;
+    try {
+      return tf.tidy(() => {
+        const { grads } = held.gradients(() => {
+          const value = this.#loss.sum(inputs, named(knobs, LOSS));
+          // Beyond the gradient's own scope.
+          kept = mapLoss(value, (scalar) => tf.keep(scalar));
+          return value.mean;
+        }, this.#trained);
+        this.optimizer.apply(this.#complete(grads), named(knobs, COEFFICIENT));
+        return mapLoss(present(kept, 'the loss'), (scalar) => tf.clone(scalar));
+      });
+    } finally {
+      if (kept !== null) mapLoss(kept, (scalar) => scalar.dispose());
+    }
+  }
+
+  /** Drops an open forward half; without one it changes nothing. */
+  abandon(): void {
+    this.#open?.dispose();
+    this.#open = null;
+  }
+
+  dispose(): void {
+    this.abandon();
+    this.optimizer.dispose();
+    for (const adapter of this.#adapters) adapter.dispose();
+    this.#restoreBatchNorms();
+  }
+
+  /** A loss need not depend on every variable, as one of taps alone does not: their gradient is 0. */
+  #complete(gradients: tf.NamedTensorMap): tf.NamedTensorMap {
+    return Object.fromEntries(this.#trained.map(({ name, shape }) => [name, gradients[name] ?? tf.zeros(shape)]));
+  }
+}
+
+function prefixed(prefix: string, numbers: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(numbers).map(([name, value]) => [prefix + name, value]));
+}
+
+/** The knobs with this prefix, without it. */
+function named(knobs: KnobTensors, prefix: string): Record<string, tf.Scalar> {
+  const own = Object.entries(knobs).filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(own.map(([name, value]) => [name.slice(prefix.length), value]));
+}
+
+function mapLoss<Result>(
+  { mean, terms }: LossOutputs,
+  map: (scalar: tf.Scalar) => Result,
+): { mean: Result; terms: Record<string, Result> } {
+  return { mean: map(mean), terms: Object.fromEntries(Object.entries(terms).map(([name, term]) => [name, map(term)])) };
+}

@@ -1,0 +1,224 @@
+/** The loss of a stage: the labels and every term by its weight, the short form and the long one, users' modules. */
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, parse } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+// tfjs-core alone knows no gradients: this registers them.
+import '@tensorflow/tfjs-layers';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { TrainingStage } from '../../../src/config/schema.js';
+import type { TapShapes } from '../../../src/losses/loss-declaration.js';
+import { lossKnobsAt } from '../../../src/losses/loss-plan.js';
+import { loadStageLoss, type StageLoss } from '../../../src/losses/stage-loss.js';
+import { describeEachEngine } from '../../support/each-engine.js';
+
+type LossStage = Pick<TrainingStage, 'kind' | 'loss'>;
+
+const distil = (loss: object): LossStage => ({ kind: 'distil', loss: loss as TrainingStage['loss'] });
+const train = (loss: object): LossStage => ({ kind: 'train', loss: loss as TrainingStage['loss'] });
+const terms = (...list: readonly object[]) => distil({ labels: { weight: 1, smoothing: 0 }, terms: list });
+const PLAIN = distil({ temperature: 4, alpha: 0.7, labelSmoothing: 0 });
+
+const MAPS: Readonly<Record<string, readonly number[]>> = { own: [4, 4, 2], teacher: [2, 2, 3] };
+const SHAPES: TapShapes = {
+  student: (layer) => MAPS[layer] ?? fail(layer),
+  other: (layer) => MAPS[layer] ?? fail(layer),
+};
+function fail(layer: string): never {
+  throw new Error(`no layer ${layer}`);
+}
+
+// The sums below are the papers' formulas in Python's float64, for these logits.
+const LOGITS = [
+  [1.5, -0.5, 0.25, 2],
+  [-1, 0.75, 3.5, -2.25],
+  [0.125, 0.5, -0.875, 1.25],
+];
+const LABELS = [3, 2, 0];
+const TEACHER = [
+  [0.5, -1.25, 1, 4],
+  [0, 2.5, 3, -1],
+  [2.75, -0.5, 0.25, 0.75],
+];
+
+/** The mean of a loss over logits alone, its parts, and the gradient by the logits. */
+function meanOf(loss: StageLoss, epoch = 0): { mean: number; parts: Record<string, number>; gradient: number[] } {
+  return tf.tidy(() => {
+    const values = lossKnobsAt(loss.plan, { epoch, epochs: 10 });
+    const knobs = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, tf.scalar(value)]));
+    const labels = { class_B: tf.tensor1d(LABELS, 'int32'), mixed: null };
+    const other = loss.other.map(() => tf.tensor2d(TEACHER));
+    const call = (logits: tf.Tensor) => loss.sum({ labels, student: [logits], other, adapters: [] }, knobs);
+    const { mean, terms: parts } = call(tf.tensor2d(LOGITS));
+    const gradient = tf.grad((logits) => call(logits).mean)(tf.tensor2d(LOGITS));
+    return {
+      mean: mean.dataSync()[0] as number,
+      parts: Object.fromEntries(Object.entries(parts).map(([name, part]) => [name, part.dataSync()[0] as number])),
+      gradient: [...gradient.dataSync()],
+    };
+  });
+}
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'user losses '));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+let modules = 0;
+/** A module of its own each time: Node imports a file once. */
+async function moduleWith(text: string): Promise<string> {
+  const file = join(folder, `loss-${modules++}.mjs`);
+  await writeFile(file, text);
+  return file;
+}
+
+describeEachEngine(() => {
+  describe('the short form', () => {
+    test.each([
+      ['alpha weights the soft term, the labels have the rest', PLAIN, 2.425543555],
+      ['with smoothed labels', distil({ temperature: 4, alpha: 0.7, labelSmoothing: 0.1 }), 2.554918555],
+      ['alpha 0 is cross-entropy', distil({ temperature: 4, alpha: 0, labelSmoothing: 0 }), 2.472647147],
+      ['alpha 1 is the soft term', distil({ temperature: 4, alpha: 1, labelSmoothing: 0 }), 2.405356301],
+      ['the temperature is that of the recipe', distil({ temperature: 1, alpha: 1, labelSmoothing: 0 }), 1.825130952],
+      ['train', train({ labelSmoothing: 0 }), 2.472647147],
+      ['train with smoothed labels', train({ labelSmoothing: 0.1 }), 2.903897147],
+    ] as const)('%s', async (_, stage, sum) => {
+      expect(meanOf(await loadStageLoss(stage, SHAPES)).mean).toBeCloseTo(sum / 3, 5);
+    });
+
+    test('equals the long form, in value, parts and gradient', async () => {
+      const long = distil({ labels: { weight: 1 - 0.7, smoothing: 0 }, terms: [{ loss: 'hinton', weight: 0.7, temperature: 4 }] });
+      const [short, spelt] = [meanOf(await loadStageLoss(PLAIN, SHAPES)), meanOf(await loadStageLoss(long, SHAPES))];
+      expect(spelt).toEqual(short);
+      expect(Object.keys(short.parts)).toEqual(['labels', 'hinton']);
+    });
+
+    test('asks for the logits of both sides; a train stage asks nobody', async () => {
+      const [distilled, trained] = [await loadStageLoss(PLAIN, SHAPES), await loadStageLoss(train({ labelSmoothing: 0 }), SHAPES)];
+      expect([distilled.student, distilled.other]).toEqual([[{ of: 'logits' }], [{ of: 'logits' }]]);
+      expect([trained.student, trained.other]).toEqual([[{ of: 'logits' }], []]);
+    });
+  });
+
+  describe('terms', () => {
+    test('each adds its mean by its weight, which may change over the stage', async () => {
+      const hinton = { loss: 'hinton', weight: { schedule: 'linear', from: 0, to: 2, epochs: 4 }, temperature: 4 };
+      const loss = await loadStageLoss(terms(hinton, { ...hinton, weight: 0.5, temperature: 1 }), SHAPES);
+      const [labels, first, second] = [2.472647147 / 3, 2.405356301 / 3, 1.825130952 / 3];
+      expect(meanOf(loss, 0).mean).toBeCloseTo(labels + 0.5 * second, 5);
+      expect(meanOf(loss, 1).mean).toBeCloseTo(labels + 0.5 * first + 0.5 * second, 5);
+      expect(meanOf(loss, 8).mean).toBeCloseTo(labels + 2 * first + 0.5 * second, 5);
+      expect(meanOf(loss, 8).parts).toEqual({
+        labels: expect.closeTo(labels, 5),
+        hinton: expect.closeTo(first, 5),
+        'hinton-2': expect.closeTo(second, 5),
+      });
+    });
+
+    test('labels of weight 0 are not computed', async () => {
+      const loss = await loadStageLoss(distil({ labels: { weight: 0, smoothing: 0 }, terms: [{ loss: 'hinton', weight: 1 }] }), SHAPES);
+      expect(Object.keys(meanOf(loss).parts)).toEqual(['hinton']);
+    });
+
+    test('ask for each tensor once, whoever needs it', async () => {
+      const tap = { loss: 'attention-transfer', taps: [['own', 'teacher']] };
+      const loss = await loadStageLoss(terms({ loss: 'dkd' }, { loss: 'hinton' }, tap, { ...tap, weight: 5 }), SHAPES);
+      const reduce = { name: 'attention', options: { p: 2, height: 2, width: 2 } };
+      expect(loss.student).toEqual([{ of: 'logits' }, { of: 'tap', layer: 'own', reduce }]);
+      expect(loss.other).toEqual([{ of: 'logits' }, { of: 'tap', layer: 'teacher', reduce }]);
+    });
+
+    test.each([
+      [{ loss: 'hintn' }, /there is no loss "hintn" in the package; did you mean "hinton"\?/],
+      [{ loss: 'hinton', temperature: -1 }, /the term hinton: temperature must be more than 0, not -1/],
+      [{ loss: 'attention-transfer', taps: [['own', 'nowhere']] }, /no layer nowhere/],
+    ])('%j is refused by the engine too', async (term, message) => {
+      await expect(loadStageLoss(terms(term), SHAPES)).rejects.toThrow(message);
+    });
+  });
+
+  describe("a user's module", () => {
+    const SOFT = `
+      export const declaration = { knobs: { temperature: { default: 4, above: 0 } } };
+      export function sum({ student: [own], other: [teacher] }, { temperature }, { core: tf }) {
+        const [p, q] = [tf.softmax(tf.div(teacher, temperature)), tf.logSoftmax(tf.div(own, temperature))];
+        const divergence = tf.sum(tf.mul(p, tf.sub(tf.log(p), q)));
+        return { sum: tf.mul(divergence, tf.square(temperature)), count: own.shape[0] };
+      }`;
+
+    test('computes what the same loss of the package computes', async () => {
+      const file = await moduleWith(SOFT);
+      const own = meanOf(await loadStageLoss(terms({ module: file, weight: 0.7 }), SHAPES));
+      const packaged = meanOf(await loadStageLoss(terms({ loss: 'hinton', weight: 0.7 }), SHAPES));
+      expect(own.mean).toBeCloseTo(packaged.mean, 5);
+      expect(own.parts[parse(file).name]).toBeCloseTo(packaged.parts.hinton as number, 5);
+      own.gradient.forEach((value, i) => {
+        expect(value).toBeCloseTo(packaged.gradient[i] as number, 5);
+      });
+    });
+
+    test('may ask for taps as they are, for reductions and for adapters', async () => {
+      const plain = await moduleWith('export const declaration = { takesTaps: true }; export function sum() {}');
+      const tapped = await loadStageLoss(terms({ module: plain, taps: [['own', 'teacher']] }), SHAPES);
+      expect(tapped.student).toEqual([{ of: 'logits' }, { of: 'tap', layer: 'own', reduce: null }]);
+      expect(tapped.other).toEqual([{ of: 'tap', layer: 'teacher', reduce: null }]);
+      const asking = await moduleWith(`
+        export const declaration = {
+          takesTaps: true,
+          needs: ({ taps: [[layer]] }, shapes) => ({
+            student: [{ of: 'tap', layer, reduce: { name: 'attention', options: { p: 1, height: 1, width: 1 } } }],
+            adapters: [{ name: 'scale', shape: shapes.student(layer), initial: 1 }],
+          }),
+        };
+        export function sum() {}`);
+      const adapted = await loadStageLoss(terms({ module: asking, taps: [['own', 'teacher']] }), SHAPES);
+      expect(adapted.adapters).toEqual([{ name: `${parse(asking).name}.scale`, shape: [4, 4, 2], initial: 1, decays: true }]);
+      expect(adapted.other).toEqual([]);
+    });
+
+    const wrong: readonly (readonly [string, string, RegExp])[] = [
+      ['throws', 'throw new Error("no luck");', /sum failed: no luck\. 'tf' has two parts/],
+      ['adds tensors that do not fit', 'return tf.core.add(tf.core.ones([2]), tf.core.ones([3]));', /sum failed: .*/],
+      ['returns nothing', '', /sum returned undefined, without a tensor 'sum'\. Return \{ sum, count \}/],
+      ['returns a tensor', 'return tf.core.scalar(1);', /sum returned a tensor, without a tensor 'sum'/],
+      ['returns a vector', 'return { sum: tf.core.ones([3]), count: 3 };', /a tensor of shape \[3\] and type float32, not one number/],
+      ['returns a whole number', 'return { sum: tf.core.scalar(3, "int32"), count: 3 };', /of shape \[\] and type int32/],
+      ['forgets the count', 'return { sum: tf.core.scalar(3) };', /sum returned the count undefined, not a number above 0/],
+      ['is asynchronous', 'return Promise.resolve(1);', /sum is asynchronous\. Write it without async/],
+    ];
+    test.each(wrong)('whose sum %s is refused, with the file and a hint', async (_, body, message) => {
+      const file = await moduleWith(`export const declaration = {}; export function sum(inputs, knobs, tf) { ${body} }`);
+      const loss = await loadStageLoss(terms({ module: file }), SHAPES);
+      expect(() => meanOf(loss)).toThrow(message);
+      expect(() => meanOf(loss)).toThrow(expect.objectContaining({ code: 'loss.invalid', details: expect.objectContaining({ file }) }));
+    });
+
+    const needs: readonly (readonly [string, string, RegExp])[] = [
+      ['throws', '() => { throw new Error("no luck"); }', /declaration\.needs failed: no luck/],
+      ['returns nothing', '() => {}', /needs\(\) must be a map, not nothing.*\. needs\(settings, shapes\) returns/],
+      ['asks for nothing', '() => ({ student: [] })', /needs\(\)\.student must have at least 1 entry, not 0/],
+      [
+        'misspells a spec',
+        '() => ({ student: [{ of: "logit" }] })',
+        /student\[0\]\.of must be one of logits, tap, not "logit"; did you mean "logits"\?/,
+      ],
+      [
+        'names an adapter twice',
+        '() => ({ student: [{ of: "logits" }], adapters: [1, 2].map(() => ({ name: "a", shape: [1], initial: 0 })) })',
+        /two adapters one name: a, a/,
+      ],
+    ];
+    test.each(needs)('whose needs %s is refused', async (_, text, message) => {
+      const file = await moduleWith(`export const declaration = { needs: ${text} }; export function sum() {}`);
+      await expect(loadStageLoss(terms({ module: file }), SHAPES)).rejects.toThrow(message);
+    });
+
+    test('that asks for another side without saying so is refused', async () => {
+      const both = '({ student: [{ of: "logits" }], other: [{ of: "logits" }] })';
+      const file = await moduleWith(`export const declaration = { takesOther: false, needs: () => ${both} }; export function sum() {}`);
+      await expect(loadStageLoss(terms({ module: file }), SHAPES)).rejects.toThrow(/and declaration\.takesOther is false/);
+    });
+  });
+});

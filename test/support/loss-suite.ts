@@ -1,0 +1,240 @@
+/**
+ * The tests that every loss must pass, on every engine: golden numbers made elsewhere, value and gradient against its formula
+ * in float64, the batch in one piece and in four, its denominator, inputs of extreme size. A loss is computed as a step does
+ * it: from the models' tensors, reduced as its declaration asks.
+ */
+
+import { readFileSync } from 'node:fs';
+import * as tf from '@tensorflow/tfjs-core';
+// tfjs-core alone knows no gradients: this registers them.
+import '@tensorflow/tfjs-layers';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { present } from '../../src/base/assert.js';
+import { Prng } from '../../src/base/prng.js';
+import type { CatalogueEntry } from '../../src/losses/catalogue.js';
+import type { LossDeclaration, TermSettings } from '../../src/losses/loss-declaration.js';
+import type { LossMethod, LossSum } from '../../src/losses/loss-method.js';
+import { reduce } from '../../src/nn/reduction/catalogue.js';
+import type { KnowledgeSpec } from '../../src/tensor/knowledge.js';
+import { describeEachEngine } from './each-engine.js';
+import { type Plain, somePlain } from './plain-tensor.js';
+
+/** A call of a loss: what the two models have, before it is reduced. Taps are named after their places in the lists. */
+export interface LossCase {
+  readonly knobs?: Readonly<Record<string, number>>;
+  readonly constants?: Readonly<Record<string, number>>;
+  /** Of the pairs of taps. */
+  readonly weights?: readonly number[];
+  readonly classes: number;
+  readonly labels: readonly number[];
+  readonly mixed?: { readonly second: readonly number[]; readonly share: readonly number[] };
+  readonly student: readonly Plain[];
+  readonly other: readonly Plain[];
+}
+
+export interface LossOutcome {
+  readonly sum: number;
+  readonly count: number;
+  /** By each of the student's tensors. */
+  readonly gradients: readonly (readonly number[])[];
+}
+
+export interface LossSuite {
+  readonly loss: CatalogueEntry;
+  /** A file of golden numbers, from the folder of the tests of losses: `{ madeBy, cases: (LossCase & LossOutcome)[] }`. */
+  readonly golden: string;
+  /** Calls of this many samples, by a name that says what is special about them. */
+  readonly cases: Readonly<Record<string, (random: Prng, size: number) => LossCase>>;
+  /** The formula of the paper in float64: the sum over the batch. */
+  reference(call: LossCase): number;
+  /** Calls whose value and gradient must be finite. */
+  readonly extremes: Readonly<Record<string, LossCase>>;
+}
+
+/** Declares the tests. */
+export function describeLoss(suite: LossSuite): void {
+  describeEachEngine(() => {
+    let method: LossMethod;
+    beforeAll(async () => {
+      method = await suite.loss.load();
+    });
+    const run = (call: LossCase): LossOutcome => runLoss({ declaration: suite.loss.declaration, method }, call);
+    goldenNumbers(suite, run);
+    describe.each(Object.entries(suite.cases))('%s', (name, make) => {
+      againstFormula(suite, () => make(new Prng(name.length), 5), run);
+      inPieces(() => make(new Prng(name.length + 100), 8), run);
+    });
+    test.each(Object.entries(suite.extremes))('finite: %s', (_, call) => {
+      const { sum, gradients } = run(call);
+      expect(Number.isFinite(sum), `the sum is ${sum}`).toBe(true);
+      expect(gradients.flat().filter((value) => !Number.isFinite(value))).toEqual([]);
+    });
+  });
+}
+
+type Run = (call: LossCase) => LossOutcome;
+
+function goldenNumbers({ golden }: LossSuite, run: Run): void {
+  const { madeBy, cases } = readGolden<LossCase & Pick<LossOutcome, 'sum' | 'gradients'>>(golden);
+  test.each(cases.map((call, i) => [i, call] as const))(`golden numbers of ${madeBy.split(':')[0]}: case %i`, (_, call) => {
+    expectClose(run(call), { ...call, count: call.labels.length });
+  });
+}
+
+/** The golden numbers of a test of a loss. */
+export function readGolden<Case>(file: string): { readonly madeBy: string; readonly cases: readonly Case[] } {
+  return JSON.parse(readFileSync(new URL(`../numeric/loss/golden/${file}`, import.meta.url), 'utf8')) as { madeBy: string; cases: Case[] };
+}
+
+function againstFormula({ reference }: LossSuite, make: () => LossCase, run: Run): void {
+  test('value and gradient are those of the formula in float64, and of its differences', () => {
+    const call = make();
+    expectClose(run(call), { sum: reference(call), count: call.labels.length, gradients: differences(reference, call) });
+  });
+}
+
+function inPieces(make: () => LossCase, run: Run): void {
+  test('a batch in four pieces has the sum, the count and the gradient of the whole', () => {
+    const call = make();
+    const parts = [0, 2, 4, 6].map((from) => run(rowsOf(call, from, from + 2)));
+    expectClose(
+      {
+        sum: parts.reduce((sum, part) => sum + part.sum, 0),
+        count: parts.reduce((count, part) => count + part.count, 0),
+        gradients: call.student.map((_, i) => parts.flatMap(({ gradients }) => present(gradients[i], 'a gradient'))),
+      },
+      run(call),
+    );
+  });
+
+  test('the sum is divided by the samples alone: the batch twice over has the same mean', () => {
+    const call = make();
+    const [once, twice] = [run(call), run(repeated(call))];
+    expect(once.count).toBe(call.labels.length);
+    expect(Math.abs(twice.sum / twice.count - once.sum / once.count)).toBeLessThan(1e-5 * Math.abs(once.sum / once.count));
+  });
+}
+
+/** Value and gradient by the student's tensors, through tfjs. */
+export function runLoss(
+  { declaration, method }: { readonly declaration: LossDeclaration; readonly method: LossMethod },
+  call: LossCase,
+): LossOutcome {
+  return tf.tidy(() => {
+    const settings = settingsOf(declaration, call);
+    const shapeIn = (tensors: readonly Plain[]) => (layer: string) => present(tensors[Number(layer)], `layer ${layer}`).shape.slice(1);
+    const needs = declaration.needs(settings, { student: shapeIn(call.student), other: shapeIn(call.other) });
+    const knobs = Object.entries(declaration.knobs).map(([name, { default: start }]) => {
+      const value = call.knobs?.[name] ?? start;
+      return [name, tf.scalar(typeof value === 'number' ? value : value.from)] as const;
+    });
+    const other = call.other.map(toTensor);
+    let count = 0;
+    const sumOf = (...student: tf.Tensor[]): tf.Scalar => {
+      const result: LossSum = method.sum(
+        {
+          labels: {
+            class_B: tf.tensor1d([...call.labels], 'int32'),
+            mixed: mixedOf(call),
+          },
+          classes: call.classes,
+          student: needs.student.map((spec) => known(spec, student)),
+          other: needs.other.map((spec) => known(spec, other)),
+          adapters: {},
+          settings,
+        },
+        Object.fromEntries(knobs),
+      );
+      count = result.count;
+      return result.sum;
+    };
+    const { value, grads } = tf.valueAndGrads(sumOf)(call.student.map(toTensor));
+    return { sum: value.dataSync()[0] as number, count, gradients: grads.map((gradient) => [...gradient.dataSync()]) };
+  });
+}
+
+function mixedOf({ mixed }: LossCase): { second_B: tf.Tensor1D; share_B: tf.Tensor1D } | null {
+  if (mixed === undefined) return null;
+  return { second_B: tf.tensor1d([...mixed.second], 'int32'), share_B: tf.tensor1d([...mixed.share]) };
+}
+
+function settingsOf({ takesTaps, constants }: LossDeclaration, call: LossCase): TermSettings {
+  const defaults = Object.entries(constants).map(([name, { default: value }]) => [name, value]);
+  return {
+    taps: takesTaps ? call.student.map((_, i) => [String(i), String(i)]) : [],
+    weights: call.weights ?? (takesTaps ? call.student.map(() => 1) : []),
+    constants: { ...Object.fromEntries(defaults), ...call.constants },
+  };
+}
+
+/** The logits of a model are its only tensor. */
+function known(spec: KnowledgeSpec, tensors: readonly tf.Tensor[]): tf.Tensor {
+  const tensor = present(tensors[spec.of === 'logits' ? 0 : Number(spec.layer)], 'a tensor');
+  return spec.of === 'logits' || spec.reduce === null ? tensor : reduce(tensor, spec.reduce);
+}
+
+function toTensor({ shape, data }: Plain): tf.Tensor {
+  return tf.tensor(Float32Array.from(data), [...shape]);
+}
+
+/** Relative to the largest number there is: float32 has about seven digits, and a sum over a batch loses one or two. */
+function expectClose(found: LossOutcome, expected: LossOutcome): void {
+  expect(found.count).toBe(expected.count);
+  expect(Math.abs(found.sum - expected.sum), `sum ${found.sum}, expected ${expected.sum}`).toBeLessThan(
+    1e-5 * Math.abs(expected.sum) + 1e-6,
+  );
+  expected.gradients.forEach((gradient, i) => {
+    const largest = gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const errors = gradient.map((value, j) => Math.abs((found.gradients[i]?.[j] ?? Number.NaN) - value));
+    const worst = errors.reduce((most, error, j) => (error > (errors[most] as number) || Number.isNaN(error) ? j : most), 0);
+    const text = `gradient ${i} at ${worst}: ${found.gradients[i]?.[worst]}, expected ${gradient[worst]}`;
+    expect(errors[worst], text).toBeLessThan(2e-5 * largest + 1e-7);
+  });
+}
+
+/** Central differences of the reference by every element of the student's tensors. */
+function differences(reference: (call: LossCase) => number, call: LossCase, h = 1e-5): number[][] {
+  const moved = (i: number, j: number, by: number): number =>
+    reference({
+      ...call,
+      student: call.student.map((tensor, at) =>
+        at === i ? { ...tensor, data: tensor.data.map((value, place) => (place === j ? value + by : value)) } : tensor,
+      ),
+    });
+  return call.student.map(({ data }, i) => data.map((_, j) => (moved(i, j, h) - moved(i, j, -h)) / (2 * h)));
+}
+
+/** Samples [from, to) of a call. */
+function rowsOf(call: LossCase, from: number, to: number): LossCase {
+  const part = ({ shape: [size = 1, ...rest], data }: Plain): Plain => {
+    const each = data.length / size;
+    return { shape: [to - from, ...rest], data: data.slice(from * each, to * each) };
+  };
+  const { mixed } = call;
+  return {
+    ...call,
+    labels: call.labels.slice(from, to),
+    ...(mixed === undefined ? {} : { mixed: { second: mixed.second.slice(from, to), share: mixed.share.slice(from, to) } }),
+    student: call.student.map(part),
+    other: call.other.map(part),
+  };
+}
+
+function repeated(call: LossCase): LossCase {
+  const twice = ({ shape: [size = 1, ...rest], data }: Plain): Plain => ({ shape: [2 * size, ...rest], data: [...data, ...data] });
+  const { mixed } = call;
+  const both = <T>(list: readonly T[]): T[] => [...list, ...list];
+  return {
+    ...call,
+    labels: both(call.labels),
+    ...(mixed === undefined ? {} : { mixed: { second: both(mixed.second), share: both(mixed.share) } }),
+    student: call.student.map(twice),
+    other: call.other.map(twice),
+  };
+}
+
+/** Logits of both models, and labels. */
+export function someLogitCase(random: Prng, size: number, classes: number): LossCase {
+  const labels = Array.from({ length: size }, () => random.below(classes));
+  return { classes, labels, student: [somePlain(random, [size, classes])], other: [somePlain(random, [size, classes])] };
+}

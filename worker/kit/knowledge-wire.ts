@@ -1,0 +1,62 @@
+/** Knowledge as the tensors of a message: what a teacher sends and a student takes, in float32 or float16. */
+
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { isFiniteArena } from '../../src/tensor/finite.js';
+import { fromHalf, HALF_MAX, toHalf } from '../../src/tensor/half.js';
+import { type Knowledge, type KnowledgeSpec, type KnowledgeTensor, specKey } from '../../src/tensor/knowledge.js';
+import type { WireTensor } from '../../src/tensor/tensor.js';
+
+/** The tensors, or why the knowledge must not travel. */
+export type WireKnowledge =
+  | { readonly tensors: readonly WireTensor[] }
+  | { readonly reason: 'not-finite' | 'beyond-half'; readonly message: string };
+
+/** One tensor for each spec. With float32 they are on the knowledge's own memory. */
+export function knowledgeToWire(knowledge: Knowledge, specs: readonly KnowledgeSpec[], half: boolean): WireKnowledge {
+  const tensors: WireTensor[] = [];
+  for (const [i, { shape, data }] of knowledge.entries()) {
+    const name = nameOf(i);
+    const what = `${name} (${specs[i] === undefined ? '' : specKey(specs[i])})`;
+    if (!isFiniteArena(data)) return { reason: 'not-finite', message: `${what} is not finite` };
+    if (!half) {
+      tensors.push({ name, dtype: 'float32', shape, data });
+      continue;
+    }
+    const result = toHalf(data);
+    if (!result.fits) {
+      const { index, value } = result;
+      return { reason: 'beyond-half', message: `number ${index} of ${what} is ${value}; float16 holds at most ${HALF_MAX}` };
+    }
+    tensors.push({ name, dtype: 'float16', shape, data: result.bits });
+  }
+  return { tensors };
+}
+
+/**
+ * The knowledge in the tensors of an answer, float16 turned into float32. `shapes` are those of the specs that were asked for,
+ * the batch first. Throws protocol.invalid where the tensors are not those, and training.notFinite where a number is not.
+ */
+export function knowledgeFromWire(tensors: readonly WireTensor[], shapes: readonly (readonly number[])[]): Knowledge {
+  if (tensors.length !== shapes.length) throw wrong(`${tensors.length} tensors, and ${shapes.length} were asked for`);
+  return tensors.map((tensor, i): KnowledgeTensor => {
+    const { name, dtype, shape } = tensor;
+    const data = floatsOf(tensor);
+    if (name !== nameOf(i) || data === null) throw wrong(`the tensor ${name} (${dtype}) in the place of ${nameOf(i)}`);
+    if (String(shape) !== String(shapes[i])) throw wrong(`${name} is [${shape}], and [${shapes[i]}] was asked for`);
+    if (!isFiniteArena(data)) throw new StillhouseError('training.notFinite', `the answer's ${name} is not finite`);
+    return { shape, data };
+  });
+}
+
+function floatsOf({ dtype, data }: WireTensor): Float32Array | null {
+  if (dtype === 'float32' && data instanceof Float32Array) return data;
+  return dtype === 'float16' && data instanceof Uint16Array ? fromHalf(data) : null;
+}
+
+function nameOf(place: number): string {
+  return `knowledge.${place}`;
+}
+
+function wrong(what: string): StillhouseError {
+  return new StillhouseError('protocol.invalid', `the answer has ${what}`);
+}

@@ -1,0 +1,87 @@
+/** One question to a teacher: the knowledge of a view, as the stage's loss takes it, and what its refusals mean. */
+
+import { LIMITS } from '../../src/base/limits.js';
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { TeacherAddress } from '../../src/protocol/control.js';
+import { PeerRefusal } from '../../src/rpc/peer-refusal.js';
+import type { Knowledge, KnowledgeSpec } from '../../src/tensor/knowledge.js';
+import type { EngineContext } from '../kit/context.js';
+import { knowledgeFromWire } from '../kit/knowledge-wire.js';
+import { DATA_TIMING } from '../kit/timing.js';
+import type { SampleView } from '../kit/view.js';
+
+/** What a stage's loss takes of its teacher. */
+export interface WantedKnowledge {
+  readonly specs: readonly KnowledgeSpec[];
+  /** Of the tensors, without the batch. */
+  readonly shapes: readonly (readonly number[])[];
+  /** Whether it is to travel in float16. */
+  readonly half: boolean;
+}
+
+/** What the knowledge is for. */
+export interface KnowledgeUse {
+  readonly context: EngineContext;
+  readonly stage: string;
+  readonly round: number;
+  /** Of the round, from 1. */
+  readonly step: number;
+  readonly wanted: WantedKnowledge;
+}
+
+/**
+ * The knowledge of a view from one teacher, in as many requests as its specs need. Throws as Connections.request does. What
+ * asking again, or another teacher, would not change is an error that cannot be retried: numbers that are not finite or do not
+ * fit float16, and a layer or a reduction that the teacher does not have.
+ */
+export async function askTeacher(use: KnowledgeUse, teacher: TeacherAddress, view: SampleView): Promise<Knowledge> {
+  const { specs, shapes, half } = use.wanted;
+  const starts = Array.from({ length: Math.ceil(specs.length / LIMITS.specs) }, (_, i) => i * LIMITS.specs);
+  const parts = starts.map((start) => {
+    const end = start + LIMITS.specs;
+    return { specs: specs.slice(start, end), shapes: shapes.slice(start, end), half };
+  });
+  try {
+    return (await Promise.all(parts.map((wanted) => askPart({ ...use, wanted }, teacher, view)))).flat();
+  } catch (error) {
+    const { context, stage, round, step } = use;
+    const where = { stage, round, step, epoch: view.epoch, teacher: teacher.incarnation };
+    context.logger.warn('knowledge.failed', { ...where, error });
+    throw error instanceof PeerRefusal ? meaningOf(error, use, view) : error;
+  }
+}
+
+async function askPart(
+  { context, stage, wanted }: KnowledgeUse,
+  teacher: TeacherAddress,
+  { epoch, samples }: SampleView,
+): Promise<Knowledge> {
+  const { specs, shapes, half } = wanted;
+  const what = { about: { of: 'view' as const, epoch }, specs: [...specs], half };
+  const body = { type: 'knowledge.get' as const, term: context.term, stage, ...what };
+  const tensors = [{ name: 'samples', dtype: 'int32', shape: [samples.length], data: samples }] as const;
+  const peer = teacher.endpoint;
+  const answer = await context.peers.request(peer, { body, tensors, deadlineMs: DATA_TIMING.knowledgeMs });
+  if (answer.header.stage !== stage) {
+    throw new StillhouseError('protocol.invalid', `the answer is about stage ${answer.header.stage}, not ${stage}`, { peer });
+  }
+  return knowledgeFromWire(
+    answer.tensors,
+    shapes.map((shape) => [samples.length, ...shape]),
+  );
+}
+
+/** A refusal that will not change is an error of the run; any other stays one of this request. */
+function meaningOf(refusal: PeerRefusal, { stage }: KnowledgeUse, { epoch }: SampleView): StillhouseError {
+  const message = `stage ${stage}, epoch ${epoch}: ${refusal.message}`;
+  switch (refusal.reason) {
+    case 'not-finite':
+      return new StillhouseError('training.notFinite', message, { cause: refusal });
+    case 'beyond-half':
+      return new StillhouseError('knowledge.beyondHalf', message, { hint: `Set stages.${stage}.wire to full`, cause: refusal });
+    case 'unknown-tap':
+      return new StillhouseError('model.invalid', message, { cause: refusal });
+    default:
+      return refusal;
+  }
+}
