@@ -131,8 +131,8 @@ interface MissingFile {
 async function expectMissing(format: DataFormat, { folder, file, message }: MissingFile): Promise<void> {
   const source = { folder, part: format.parts[0]!, labels: 'fine' };
   await rename(join(folder, file), join(folder, 'elsewhere'));
-  for (const work of [format.files(source), format.inspect(source), format.read(source)]) {
-    const error = await failureOf(work);
+  const works = [format.files(source), format.inspect(source), format.read(source)];
+  for (const error of await Promise.all(works.map(failureOf))) {
     expect(error).toMatchObject({ code: 'data.missing', details: { file: folder } });
     expect(error.message).toMatch(message);
     expect(error.message).toMatch(/change data\.path/);
