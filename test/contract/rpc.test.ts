@@ -9,7 +9,7 @@ import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol
 import type { Frames } from '../../src/protocol/frames.js';
 import { type DataClient, openDataClient } from '../../src/rpc/data-client.js';
 import { type DataReply, refusal, serveData } from '../../src/rpc/data-server.js';
-import { PeerRefusal } from '../../src/rpc/peer-refusal.js';
+import { RequestRefusal } from '../../src/rpc/request-refusal.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 import { DATA_CHANNEL } from '../../src/transport/channel.js';
 import type { PeerId } from '../../src/transport/transport.js';
@@ -130,7 +130,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     });
     const client = await ask(kind, server.endpoint);
     const refused = await client.request(arena, [], PATIENT_MS).catch((error: unknown) => error);
-    expect(refused).toBeInstanceOf(PeerRefusal);
+    expect(refused).toBeInstanceOf(RequestRefusal);
     expect(refused).toMatchObject({ code: 'peer.refused', reason: 'wrong-round', details: { peer: server.endpoint } });
     expect((refused as Error).message).toContain('I am in round 4');
     const failed = await client.request(targets, [], PATIENT_MS).catch((error: unknown) => error);
@@ -191,7 +191,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
       for (let i = 0; i < LIMITS.requestsInFlight; i++) {
         client.request(targets, [], PATIENT_MS).then(
           () => outcomes.add('answered'),
-          (error: unknown) => outcomes.add(error instanceof PeerRefusal ? error.reason : String(error)),
+          (error: unknown) => outcomes.add(error instanceof RequestRefusal ? error.reason : String(error)),
         );
       }
     }

@@ -3,7 +3,7 @@
 import { abortable } from '../../src/base/abortable.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { CoordinatorMessageOf, TeacherAddress, Work } from '../../src/protocol/control.js';
-import { PeerRefusal } from '../../src/rpc/peer-refusal.js';
+import { RequestRefusal } from '../../src/rpc/request-refusal.js';
 import { isFiniteArena } from '../../src/tensor/finite.js';
 import type { EngineContext, ReportBody } from '../kit/context.js';
 import { floatTensor } from '../kit/fetch-state.js';
@@ -122,7 +122,7 @@ async function askTeacher(
     throw new StillhouseError('protocol.invalid', `stage ${stage}: the soft targets have not the shape that was asked for`, { peer });
   } catch (error) {
     context.logger.warn('targets.failed', { stage, round, step, epoch, teacher: teacher.incarnation, error });
-    if (error instanceof PeerRefusal && error.reason === 'not-finite') throw notFinite(error.message);
+    if (error instanceof RequestRefusal && error.reason === 'not-finite') throw notFinite(error.message);
     throw error;
   }
 }

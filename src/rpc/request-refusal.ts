@@ -3,7 +3,7 @@
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import type { RefuseReason } from '../protocol/field.js';
 
-export class PeerRefusal extends StillhouseError {
+export class RequestRefusal extends StillhouseError {
   readonly reason: RefuseReason;
 
   /** `what` is the type of the refused request. `message` is the server's text. */
