@@ -131,10 +131,10 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     const client = await ask(kind, server.endpoint);
     const refused = await client.request(arena, [], PATIENT_MS).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(RequestRefusal);
-    expect(refused).toMatchObject({ code: 'peer.refused', reason: 'wrong-round', details: { peer: server.endpoint } });
+    expect(refused).toMatchObject({ code: 'request.refused', reason: 'wrong-round', details: { address: server.endpoint } });
     expect((refused as Error).message).toContain('I am in round 4');
     const failed = await client.request(targets, [], PATIENT_MS).catch((error: unknown) => error);
-    expect(failed).toMatchObject({ code: 'peer.refused', reason: 'failed' });
+    expect(failed).toMatchObject({ code: 'request.refused', reason: 'failed' });
     expect((failed as Error).message).toContain('the teacher fell over');
   });
 
@@ -160,7 +160,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     const client = await ask(kind, server.endpoint);
     const late = client.request(targets, [int32('samples', [1])], 100).catch((error: unknown) => error);
     const [release] = await held.until(1);
-    expect(await late).toMatchObject({ code: 'transport.deadline', details: { peer: server.endpoint } });
+    expect(await late).toMatchObject({ code: 'transport.deadline', details: { address: server.endpoint } });
     hold = false;
     release!();
     expect((await client.request(targets, [int32('samples', [2])], PATIENT_MS)).tensors).toEqual([float32('logits', [2])]);

@@ -85,7 +85,7 @@ function damageOf(state: FetchedState, hash: string | null): string | null {
 }
 
 function wrong({ stage, round }: StateName, what: string, peer: string): StillhouseError {
-  return new StillhouseError('protocol.invalid', `stage ${stage}, round ${round}: ${what}`, { peer });
+  return new StillhouseError('protocol.invalid', `stage ${stage}, round ${round}: ${what}`, { address: peer });
 }
 
 function otherModel({ stage, round, schema }: StateName, theirs: string): StillhouseError {

@@ -111,7 +111,8 @@ async function askTeacher(
   const peer = teacher.endpoint;
   const body = { type: 'targets.get', term: context.term, stage, epoch } as const;
   const tensors = [{ name: 'samples', dtype: 'int32', shape: [samples.length], data: samples }] as const;
-  const notFinite = (what: string) => new StillhouseError('training.notFinite', `stage ${stage}, epoch ${epoch}: ${what}`, { peer });
+  const notFinite = (what: string) =>
+    new StillhouseError('training.notFinite', `stage ${stage}, epoch ${epoch}: ${what}`, { address: peer });
   try {
     const answer = await context.peers.request(peer, { body, tensors, deadlineMs: DATA_TIMING.targetsMs });
     const logits = floatTensor(answer.tensors, 'logits');
@@ -119,7 +120,9 @@ async function askTeacher(
       if (!isFiniteArena(logits)) throw notFinite('the teacher sent soft targets that are not finite');
       return logits;
     }
-    throw new StillhouseError('protocol.invalid', `stage ${stage}: the soft targets have not the shape that was asked for`, { peer });
+    throw new StillhouseError('protocol.invalid', `stage ${stage}: the soft targets have not the shape that was asked for`, {
+      address: peer,
+    });
   } catch (error) {
     context.logger.warn('targets.failed', { stage, round, step, epoch, teacher: teacher.incarnation, error });
     if (error instanceof RequestRefusal && error.reason === 'not-finite') throw notFinite(error.message);
