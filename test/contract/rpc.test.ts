@@ -12,7 +12,7 @@ import { type DataReply, refusal, serveData } from '../../src/rpc/data-server.js
 import { RequestRefusal } from '../../src/rpc/request-refusal.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 import { DATA_CHANNEL } from '../../src/transport/channel.js';
-import type { PeerId } from '../../src/transport/transport.js';
+import type { ConnectionId } from '../../src/transport/transport.js';
 import { Inbox } from '../support/inbox.js';
 import { TRANSPORT_KINDS, type TransportKind } from '../support/transport-kind.js';
 
@@ -40,7 +40,7 @@ async function ask(kind: TransportKind, endpoint: string): Promise<DataClient> {
 
 /** A server that answers nothing by itself: the test writes the frames. */
 async function rawServer(kind: TransportKind) {
-  const inbox = new Inbox<{ peer: PeerId; id: number }>();
+  const inbox = new Inbox<{ peer: ConnectionId; id: number }>();
   const listener = await kind.transport.listen({
     endpoint: kind.endpoint(),
     ...DATA_CHANNEL,

@@ -3,7 +3,7 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Frames } from '../../src/protocol/frames.js';
-import type { Dialer, Listener, PeerId } from '../../src/transport/transport.js';
+import type { ConnectionId, Dialer, Listener } from '../../src/transport/transport.js';
 import { eventually, Inbox, turn } from '../support/inbox.js';
 import { TRANSPORT_KINDS, type TransportKind } from '../support/transport-kind.js';
 
@@ -16,7 +16,7 @@ afterEach(async () => {
 });
 
 interface Received {
-  readonly peer: PeerId;
+  readonly peer: ConnectionId;
   readonly frames: Frames;
 }
 
