@@ -8,7 +8,7 @@ import { decodeWorkerMessage, encodeControl } from '../../src/protocol/codec.js'
 import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
 import type { Frames } from '../../src/protocol/frames.js';
 import { CONTROL_CHANNEL } from '../../src/transport/channel.js';
-import type { Listener, PeerId, SendOutcome, Transport } from '../../src/transport/transport.js';
+import type { ConnectionId, Listener, SendOutcome, Transport } from '../../src/transport/transport.js';
 import { BadMessageCount } from './bad-message-count.js';
 
 export interface ControlServerOptions {
@@ -16,13 +16,13 @@ export interface ControlServerOptions {
   readonly endpoint: string;
   readonly logger: Pick<Logger, 'warn'>;
   /** Takes a valid message; false when too many of this peer, or of all, are waiting. */
-  deliver(peer: PeerId, message: WorkerMessage): boolean;
+  deliver(peer: ConnectionId, message: WorkerMessage): boolean;
 }
 
 export interface ControlServer {
   /** Where workers reach it. */
   readonly endpoint: string;
-  send(peer: PeerId, message: CoordinatorMessage): SendOutcome;
+  send(peer: ConnectionId, message: CoordinatorMessage): SendOutcome;
   close(): Promise<void>;
 }
 
@@ -36,7 +36,7 @@ export async function openControlServer(options: ControlServerOptions): Promise<
     onMessage: (peer, frames) => receive(peer, frames),
   });
 
-  function receive(peer: PeerId, frames: Frames): void {
+  function receive(peer: ConnectionId, frames: Frames): void {
     const decoded = decodeWorkerMessage(frames);
     if (decoded.ok && deliver(peer, decoded.message)) return;
     const refusal: Omit<RefuseMessage, 'type'> = decoded.ok

@@ -8,8 +8,8 @@ export interface ErrorDetails {
   readonly line?: number;
   readonly column?: number;
   readonly offset?: number;
-  /** The peer (worker name or address) that the error is about. */
-  readonly peer?: string;
+  /** The address of the process that refused, did not answer, or answered wrongly. */
+  readonly address?: string;
   /** The user's next action, as a sentence without its full stop. */
   readonly hint?: string;
 }
@@ -35,13 +35,13 @@ export class StillhouseError extends Error {
   }
 }
 
-function describe(what: string, { file, line, column, offset, peer, hint }: ErrorDetails): string {
+function describe(what: string, { file, line, column, offset, address, hint }: ErrorDetails): string {
   let where = file ?? '';
   if (line !== undefined) where += `:${line}`;
   if (column !== undefined) where += `:${column}`;
   let text = where === '' ? what : `${where}: ${what}`;
   if (offset !== undefined) text += ` (at byte ${offset})`;
-  if (peer !== undefined) text += ` (peer ${peer})`;
+  if (address !== undefined) text += ` (address ${address})`;
   return hint === undefined ? text : `${text}. ${hint}`;
 }
 

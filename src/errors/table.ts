@@ -46,7 +46,7 @@ export const ERROR_TABLE = {
   'transport.full': { retryable: true, exitCode: EXIT.tryAgain, meaning: 'the queue of a connection is at its maximum' },
   'transport.closed': { retryable: true, exitCode: EXIT.tryAgain, meaning: 'the connection was closed' },
   'protocol.invalid': { retryable: false, exitCode: EXIT.failed, meaning: 'a message does not follow the protocol' },
-  'peer.refused': { retryable: true, exitCode: EXIT.tryAgain, meaning: 'another process refused a request and gave a reason' },
+  'request.refused': { retryable: true, exitCode: EXIT.tryAgain, meaning: 'another process refused a request and gave a reason' },
 } as const satisfies Record<string, ErrorClass>;
 
 export type ErrorCode = keyof typeof ERROR_TABLE;

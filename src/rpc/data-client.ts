@@ -14,13 +14,13 @@ import type { Frames } from '../protocol/frames.js';
 import type { WireTensor } from '../tensor/tensor.js';
 import { DATA_CHANNEL } from '../transport/channel.js';
 import type { Dialer, Transport, TransportCounters } from '../transport/transport.js';
-import { PeerRefusal } from './peer-refusal.js';
+import { RequestRefusal } from './request-refusal.js';
 
 export interface DataClient {
   /**
    * Sends a request and resolves to its answer. The caller owns the answer's tensors. The memory of the request's `tensors`
    * must not change until then; after an error, it must never change again. `deadlineMs` is a duration from now. Throws
-   * {@link PeerRefusal} (`peer.refused`), `transport.deadline`, `transport.full` (too many unanswered requests),
+   * {@link RequestRefusal} (`request.refused`), `transport.deadline`, `transport.full` (too many unanswered requests),
    * `transport.closed`, or `protocol.invalid` (an answer that is malformed or of the wrong type).
    */
   request<B extends DataRequestBody>(
@@ -114,7 +114,7 @@ class Requests {
     }
     const { header } = answer.message;
     if (header.type === 'refuse') {
-      pending.reject(new PeerRefusal(pending.type, { reason: header.reason, message: header.message, peer: this.#endpoint }));
+      pending.reject(new RequestRefusal(pending.type, { reason: header.reason, message: header.message, address: this.#endpoint }));
     } else if (header.type !== ANSWER_OF[pending.type]) {
       pending.reject(this.#error('protocol.invalid', `${pending.type} was answered with ${header.type}`));
     } else {
@@ -147,6 +147,6 @@ class Requests {
   }
 
   #error(code: 'transport.closed' | 'transport.full' | 'transport.deadline' | 'protocol.invalid', what: string): StillhouseError {
-    return new StillhouseError(code, what, { peer: this.#endpoint });
+    return new StillhouseError(code, what, { address: this.#endpoint });
   }
 }

@@ -13,7 +13,7 @@ import { cutText, type RefuseReason } from '../protocol/field.js';
 import type { Frames } from '../protocol/frames.js';
 import type { WireTensor } from '../tensor/tensor.js';
 import { DATA_CHANNEL } from '../transport/channel.js';
-import type { Listener, PeerId, Transport, TransportCounters } from '../transport/transport.js';
+import type { ConnectionId, Listener, Transport, TransportCounters } from '../transport/transport.js';
 
 /**
  * The answer of a handler. The handler gives the tensors away for good: their memory must never change again, because the
@@ -51,10 +51,10 @@ export async function serveData({ transport, endpoint, answer }: DataServerOptio
 
   // The answer is dropped when the connection is gone or its queue is full. A client may have as many unanswered requests as
   // the queue holds messages, so only a client that does not read its answers fills the queue.
-  const reply = (connection: PeerId, id: number, made: DataReply): void => {
+  const reply = (connection: ConnectionId, id: number, made: DataReply): void => {
     listener.send(connection, encodeReply(id, made));
   };
-  const onMessage = (connection: PeerId, frames: Frames): void => {
+  const onMessage = (connection: ConnectionId, frames: Frames): void => {
     const request = decodeDataRequest(frames);
     if (!request.ok) {
       malformed++;
@@ -106,15 +106,15 @@ function encodeReply(id: number, { header, tensors }: DataReply): Frames {
 
 /** Counts the requests in work, for each connection and in total. */
 class InWork {
-  readonly #perConnection = new Map<PeerId, number>();
+  readonly #perConnection = new Map<ConnectionId, number>();
   total = 0;
 
-  countOf(connection: PeerId): number {
+  countOf(connection: ConnectionId): number {
     return this.#perConnection.get(connection) ?? 0;
   }
 
   /** Counts a request and answers true; answers false, and counts nothing, at a maximum. */
-  start(connection: PeerId): boolean {
+  start(connection: ConnectionId): boolean {
     const count = this.countOf(connection);
     if (count >= LIMITS.requestsInFlight || this.total >= LIMITS.requestsInWork) return false;
     this.#perConnection.set(connection, count + 1);
@@ -122,7 +122,7 @@ class InWork {
     return true;
   }
 
-  end(connection: PeerId): void {
+  end(connection: ConnectionId): void {
     const count = this.countOf(connection);
     if (count === 1) this.#perConnection.delete(connection);
     else this.#perConnection.set(connection, count - 1);

@@ -6,16 +6,16 @@
 
 import { BoundedQueue } from '../base/queue.js';
 import type { Frames } from '../protocol/frames.js';
-import type { PeerId } from './transport.js';
+import type { ConnectionId } from './transport.js';
 
 export interface Outgoing {
-  readonly connection: PeerId;
+  readonly connection: ConnectionId;
   readonly frames: Frames;
 }
 
 export class Outbox {
   readonly #queueMax: number;
-  readonly #queues = new Map<PeerId, BoundedQueue<Outgoing>>();
+  readonly #queues = new Map<ConnectionId, BoundedQueue<Outgoing>>();
   /** Messages at the head of their queue, in the order of their turn. */
   #ready: Outgoing[] = [];
   /** Messages whose connection took no more when they were tried. */
@@ -63,7 +63,7 @@ export class Outbox {
   }
 
   /** Drops all messages of the connection. */
-  drop(connection: PeerId): void {
+  drop(connection: ConnectionId): void {
     this.#queues.delete(connection);
     this.#ready = this.#ready.filter((message) => message.connection !== connection);
     this.#blocked = this.#blocked.filter((message) => message.connection !== connection);

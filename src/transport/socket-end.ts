@@ -8,7 +8,7 @@ import type { Frames } from '../protocol/frames.js';
 import { codeOf } from './bind-error.js';
 import { bytesOf } from './channel.js';
 import { Outbox, type Outgoing } from './outbox.js';
-import type { PeerId, TransportCounters } from './transport.js';
+import type { ConnectionId, TransportCounters } from './transport.js';
 
 /** A connection that took no more is tried again after this time. */
 const RETRY_MS = 2;
@@ -24,7 +24,7 @@ export interface SocketEndOptions {
   /** Gives one message to the socket. Throws EAGAIN when the connection takes no more, EHOSTUNREACH when it is gone. */
   transmit(message: Outgoing): Promise<void>;
   /** Called when a send found that a connection is gone. Its messages are dropped. */
-  onGone(connection: PeerId): void;
+  onGone(connection: ConnectionId): void;
   /** Closes the socket, and calls `done` when it is closed. */
   shut(done: () => void): void;
 }

@@ -7,7 +7,7 @@
 import type { Frames } from '../protocol/frames.js';
 
 /** The id of a connection at its listener: the same for all messages of the connection, and unique at the listener. */
-export type PeerId = string;
+export type ConnectionId = string;
 
 /**
  * `queued`: the message will be sent, unless the connection is lost. `full`: the connection's queue is at its maximum, and
@@ -28,7 +28,7 @@ export interface ChannelOptions {
 
 export interface ListenOptions extends ChannelOptions {
   /** Called once for each message, never concurrently. It must not throw. The frames belong to the callee. */
-  onMessage(connection: PeerId, frames: Frames): void;
+  onMessage(connection: ConnectionId, frames: Frames): void;
 }
 
 export interface DialOptions extends ChannelOptions {
@@ -47,7 +47,7 @@ export interface Listener {
   /** The address to dial, with the port that was taken. */
   readonly endpoint: string;
   /** Queues a message on a connection. The frames' memory must never change again. */
-  send(connection: PeerId, frames: Frames): SendOutcome;
+  send(connection: ConnectionId, frames: Frames): SendOutcome;
   counters(): TransportCounters;
   /** Drops the queued messages. Resolves when the address is free. Safe to call twice. */
   close(): Promise<void>;

@@ -18,11 +18,11 @@ import { requireEndpoint } from './endpoint.js';
 import { SocketEnd } from './socket-end.js';
 import type {
   ChannelOptions,
+  ConnectionId,
   Dialer,
   DialOptions,
   Listener,
   ListenOptions,
-  PeerId,
   SendOutcome,
   Transport,
   TransportCounters,
@@ -65,7 +65,7 @@ class ZmqListener implements Listener {
   readonly #socket: zmq.Router;
   readonly #end: SocketEnd;
   /** The connections that have sent a message and were not found gone since. The one that was silent longest is the first. */
-  readonly #connections = new Set<PeerId>();
+  readonly #connections = new Set<ConnectionId>();
   endpoint: string;
 
   constructor(options: ListenOptions, clock: Clock) {
@@ -92,7 +92,7 @@ class ZmqListener implements Listener {
     void this.#end.read((frames) => this.#receive(frames));
   }
 
-  send(connection: PeerId, frames: Frames): SendOutcome {
+  send(connection: ConnectionId, frames: Frames): SendOutcome {
     assertWithinMaxima(frames, this.#options);
     if (this.#end.closed || !this.#connections.has(connection)) return 'gone';
     return this.#end.send({ connection, frames });
@@ -114,7 +114,7 @@ class ZmqListener implements Listener {
     else this.#end.refused++;
   }
 
-  #remember(connection: PeerId): void {
+  #remember(connection: ConnectionId): void {
     this.#connections.delete(connection);
     this.#connections.add(connection);
     if (this.#connections.size <= LIMITS.connections) return;

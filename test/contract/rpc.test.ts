@@ -9,11 +9,11 @@ import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol
 import type { Frames } from '../../src/protocol/frames.js';
 import { type DataClient, openDataClient } from '../../src/rpc/data-client.js';
 import { type DataReply, refusal, serveData } from '../../src/rpc/data-server.js';
-import { PeerRefusal } from '../../src/rpc/peer-refusal.js';
+import { RequestRefusal } from '../../src/rpc/request-refusal.js';
 import { LOGITS_SPEC } from '../../src/tensor/knowledge.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 import { DATA_CHANNEL } from '../../src/transport/channel.js';
-import type { PeerId } from '../../src/transport/transport.js';
+import type { ConnectionId } from '../../src/transport/transport.js';
 import { Inbox } from '../support/inbox.js';
 import { TRANSPORT_KINDS, type TransportKind } from '../support/transport-kind.js';
 
@@ -42,7 +42,7 @@ async function ask(kind: TransportKind, endpoint: string): Promise<DataClient> {
 
 /** A server that answers nothing by itself: the test writes the frames. */
 async function rawServer(kind: TransportKind) {
-  const inbox = new Inbox<{ peer: PeerId; id: number }>();
+  const inbox = new Inbox<{ peer: ConnectionId; id: number }>();
   const listener = await kind.transport.listen({
     endpoint: kind.endpoint(),
     ...DATA_CHANNEL,
@@ -128,11 +128,11 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     });
     const client = await ask(kind, server.endpoint);
     const refused = await client.request(arena, [], PATIENT_MS).catch((error: unknown) => error);
-    expect(refused).toBeInstanceOf(PeerRefusal);
-    expect(refused).toMatchObject({ code: 'peer.refused', reason: 'wrong-round', details: { peer: server.endpoint } });
+    expect(refused).toBeInstanceOf(RequestRefusal);
+    expect(refused).toMatchObject({ code: 'request.refused', reason: 'wrong-round', details: { address: server.endpoint } });
     expect((refused as Error).message).toContain('I am in round 4');
     const failed = await client.request(targets, [], PATIENT_MS).catch((error: unknown) => error);
-    expect(failed).toMatchObject({ code: 'peer.refused', reason: 'failed' });
+    expect(failed).toMatchObject({ code: 'request.refused', reason: 'failed' });
     expect((failed as Error).message).toContain('the teacher fell over');
   });
 
@@ -161,7 +161,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     const client = await ask(kind, server.endpoint);
     const late = client.request(targets, [int32('samples', [1])], 100).catch((error: unknown) => error);
     const [release] = await held.until(1);
-    expect(await late).toMatchObject({ code: 'transport.deadline', details: { peer: server.endpoint } });
+    expect(await late).toMatchObject({ code: 'transport.deadline', details: { address: server.endpoint } });
     hold = false;
     release!();
     expect((await client.request(targets, [int32('samples', [2])], PATIENT_MS)).tensors).toEqual([float32('knowledge.0', [2])]);
@@ -192,7 +192,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
       for (let i = 0; i < LIMITS.requestsInFlight; i++) {
         client.request(targets, [], PATIENT_MS).then(
           () => outcomes.add('answered'),
-          (error: unknown) => outcomes.add(error instanceof PeerRefusal ? error.reason : String(error)),
+          (error: unknown) => outcomes.add(error instanceof RequestRefusal ? error.reason : String(error)),
         );
       }
     }

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { systemClock } from '../../src/base/clock.js';
 import type { Frames } from '../../src/protocol/frames.js';
-import type { Dialer, Listener, PeerId } from '../../src/transport/transport.js';
+import type { ConnectionId, Dialer, Listener } from '../../src/transport/transport.js';
 import { eventually, Inbox, turn } from '../support/inbox.js';
 import { TRANSPORT_KINDS, type TransportKind } from '../support/transport-kind.js';
 
@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 interface Received {
-  readonly peer: PeerId;
+  readonly peer: ConnectionId;
   readonly frames: Frames;
 }
 

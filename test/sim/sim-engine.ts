@@ -116,7 +116,7 @@ export class SimEngine {
     this.#candidate = null;
     if (base === null) {
       const isDamaged = order.base.checkpoint !== null && this.#coordinator()?.load(order.base.checkpoint) === null;
-      const code = isDamaged ? 'checkpoint.damaged' : 'peer.refused';
+      const code = isDamaged ? 'checkpoint.damaged' : 'request.refused';
       this.#say({ ...this.#identity(), type: 'worker.failed', code, message: 'nobody has the base' });
       return;
     }

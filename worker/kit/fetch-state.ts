@@ -3,7 +3,7 @@
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { DataAnswerOf, DataMessage } from '../../src/protocol/data.js';
 import type { Range } from '../../src/protocol/field.js';
-import { PeerRefusal } from '../../src/rpc/peer-refusal.js';
+import { RequestRefusal } from '../../src/rpc/request-refusal.js';
 import { hashArena } from '../../src/tensor/arena-hash.js';
 import { isFiniteArena } from '../../src/tensor/finite.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
@@ -57,7 +57,7 @@ export async function fetchCheckpoint(
     new StillhouseError('checkpoint.damaged', `checkpoint ${checkpoint}: ${what}`, { cause });
   const { dataEndpoint } = context;
   const answer = await context.peers.request(dataEndpoint, { body, deadlineMs: DATA_TIMING.checkpointMs }).catch((error: unknown) => {
-    const isDamage = error instanceof PeerRefusal && (error.reason === 'missing' || error.reason === 'failed');
+    const isDamage = error instanceof RequestRefusal && (error.reason === 'missing' || error.reason === 'failed');
     throw isDamage ? damaged(error.message, error) : error;
   });
   const state = stateOf(answer, { ...name, round: name.round ?? answer.header.round }, dataEndpoint);
@@ -85,7 +85,7 @@ function damageOf(state: FetchedState, hash: string | null): string | null {
 }
 
 function wrong({ stage, round }: StateName, what: string, peer: string): StillhouseError {
-  return new StillhouseError('protocol.invalid', `stage ${stage}, round ${round}: ${what}`, { peer });
+  return new StillhouseError('protocol.invalid', `stage ${stage}, round ${round}: ${what}`, { address: peer });
 }
 
 function otherModel({ stage, round, schema }: StateName, theirs: string): StillhouseError {

@@ -82,7 +82,7 @@ async function pull(context: EngineContext, own: TrainedArena, peer: Contributor
   const { header, tensors } = await context.peers.request(peer.endpoint, { body, deadlineMs: DATA_TIMING.arenaMs });
   const parameters = floatTensor(tensors, 'parameters');
   const ranges = ownRanges(own.base, header.ranges);
-  const wrong = (what: string) => new StillhouseError('protocol.invalid', `round ${round}: ${what}`, { peer: peer.endpoint });
+  const wrong = (what: string) => new StillhouseError('protocol.invalid', `round ${round}: ${what}`, { address: peer.endpoint });
   if (header.stage !== stage || header.round !== round) throw wrong(`the arena is of stage ${header.stage}, round ${header.round}`);
   if (parameters === null || parameters.length !== own.parameters.length) throw wrong('the arena is not of this model');
   if (ranges === null) throw wrong('the arena did not start from the same parameters');

@@ -20,7 +20,7 @@ export interface BaseStateOptions {
   readonly signal: AbortSignal;
 }
 
-/** The base of the assignment. Throws peer.refused or checkpoint.damaged when nobody hands it over, model.invalid when it is of another model. */
+/** The base of the assignment. Throws request.refused or checkpoint.damaged when nobody hands it over, model.invalid when it is of another model. */
 export async function baseState(options: BaseStateOptions): Promise<CommittedState> {
   const { model, assign, committed, signal } = options;
   const { stage, base } = assign;
@@ -58,7 +58,7 @@ async function fetchState({ context, model, assign }: BaseStateOptions): Promise
   if (base.checkpoint === null) {
     if (failure?.code === 'model.invalid') throw failure;
     const why = failure?.message ?? 'nobody is named who has them';
-    throw new StillhouseError('peer.refused', `stage ${stage}: the parameters of round ${base.round} are not to be had: ${why}`);
+    throw new StillhouseError('request.refused', `stage ${stage}: the parameters of round ${base.round} are not to be had: ${why}`);
   }
   return fetchCheckpoint(context, base.checkpoint, name);
 }

@@ -77,7 +77,7 @@ const file = (name: string, text: string): WireTensor => {
   return { name, dtype: 'uint8', shape: [data.length], data };
 };
 const refusedWith = (reason: string, message: RegExp = /./) =>
-  expect.objectContaining({ code: 'peer.refused', reason, message: expect.stringMatching(message) });
+  expect.objectContaining({ code: 'request.refused', reason, message: expect.stringMatching(message) });
 
 describe('checkpoints', () => {
   test('one that was asked for is stored, told to the core, and handed out again', async () => {

@@ -5,7 +5,7 @@ import { silentLogger } from '../../../src/log/logger.js';
 import { decodeWorkerMessage, encodeControl } from '../../../src/protocol/codec.js';
 import type { CoordinatorMessage, WorkerMessage } from '../../../src/protocol/control.js';
 import { CONTROL_CHANNEL } from '../../../src/transport/channel.js';
-import type { Listener, PeerId } from '../../../src/transport/transport.js';
+import type { ConnectionId, Listener } from '../../../src/transport/transport.js';
 import { type Agent, startAgent } from '../../../worker/agent/agent.js';
 import type { EngineHandlers } from '../../../worker/agent/engine-host.js';
 import { DEFAULT_SESSION_TIMING } from '../../../worker/agent/session-types.js';
@@ -25,7 +25,7 @@ let clock: VirtualClock;
 let coordinator: Listener;
 let agent: Agent;
 let received: WorkerMessage[];
-let peer: PeerId;
+let peer: ConnectionId;
 let engines: FakeEngine[];
 
 beforeEach(async () => {

@@ -144,7 +144,7 @@ describe('a student alone', () => {
   test('a base that nobody has is reported, and the student lives on', async () => {
     const student = await room.engine('student', 1);
     student.train(3, 0, 20, { base: { ...INITIAL, round: 2, hash: 'a'.repeat(64), committed: 40 } });
-    expect(await student.next('worker.failed')).toMatchObject({ code: 'peer.refused' });
+    expect(await student.next('worker.failed')).toMatchObject({ code: 'request.refused' });
     student.train(4, 0, 20, { base: { ...INITIAL, round: 2, hash: 'a'.repeat(64), committed: 40, checkpoint: 'plain-2' } });
     expect(await student.next('worker.failed')).toMatchObject({ code: 'checkpoint.damaged' });
     student.train(5, 0, 20);

@@ -3,12 +3,15 @@
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import type { RefuseReason } from '../protocol/field.js';
 
-export class PeerRefusal extends StillhouseError {
+export class RequestRefusal extends StillhouseError {
   readonly reason: RefuseReason;
 
   /** `what` is the type of the refused request. `message` is the server's text. */
-  constructor(what: string, { reason, message, peer }: { readonly reason: RefuseReason; readonly message: string; readonly peer: string }) {
-    super('peer.refused', `${what} was refused (${reason}): ${message}`, { peer });
+  constructor(
+    what: string,
+    { reason, message, address }: { readonly reason: RefuseReason; readonly message: string; readonly address: string },
+  ) {
+    super('request.refused', `${what} was refused (${reason}): ${message}`, { address });
     this.reason = reason;
   }
 }
