@@ -116,11 +116,22 @@ function sumOfTerm({ plan, needs, method }: LoadedTerm, { inputs, knobs, lists }
   );
 }
 
+/**
+ * The weighted sums are added first, and divided once, as a product: so a step that is replayed as a graph is the eager one to
+ * the bit. TensorFlow changes the order of what it finds between a sum and two factors, and makes a product of a division by a
+ * constant.
+ */
 function weigh(parts: readonly (readonly [string, LossSum])[], knobs: TermCall['knobs']): StageLossValue {
-  const means = parts.map(([key, { sum, count }]) => [key, tf.div(sum, count) as tf.Scalar] as const);
-  const weighted = means.map(([key, mean]) => tf.mul(mean, present(knobs[knobName(key, 'weight')], `the weight of ${key}`)));
-  assert(weighted.length > 0, 'a loss without a part');
-  return { mean: weighted.reduce((total, part) => tf.add(total, part)) as tf.Scalar, terms: Object.fromEntries(means) };
+  const [first] = parts;
+  assert(first !== undefined, 'a loss without a part');
+  const { count } = first[1];
+  const sums = parts.map(([key, part]) => [key, part.count === count ? part.sum : tf.mul(part.sum, count / part.count)] as const);
+  const weighted = sums.map(([key, sum]) => tf.mul(sum, present(knobs[knobName(key, 'weight')], `the weight of ${key}`)));
+  const mean = (sum: tf.Tensor) => tf.mul(sum, 1 / count) as tf.Scalar;
+  return {
+    mean: mean(weighted.reduce((total, part) => tf.add(total, part))),
+    terms: Object.fromEntries(sums.map(([key, sum]) => [key, mean(sum)])),
+  };
 }
 
 function distinct(specs: readonly KnowledgeSpec[]): readonly KnowledgeSpec[] {

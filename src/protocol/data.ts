@@ -31,7 +31,7 @@ const head = {
 const stateFields = { stage: field.name, round: field.count, ranges: rangesSchema, hash: field.hash, schema: field.hash };
 
 /** The tensors that are asked for (src/tensor/knowledge.ts). */
-const knowledgeSpecSchema = z.discriminatedUnion('of', [
+export const knowledgeSpecSchema = z.discriminatedUnion('of', [
   z.strictObject({ of: z.literal('logits') }),
   z.strictObject({
     of: z.literal('tap'),

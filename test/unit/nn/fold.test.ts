@@ -6,8 +6,10 @@ import { openEngine } from '../../../src/engines/catalogue.js';
 import { overrideBatchNorms } from '../../../src/nn/batch-norm.js';
 import { buildModel } from '../../../src/nn/build.js';
 import { foldBatchNorms } from '../../../src/nn/fold.js';
+import { knowledgeModel } from '../../../src/nn/knowledge-model.js';
 import { MODEL_NAMES } from '../../../src/nn/names.js';
 import { leafLayers } from '../../../src/nn/weights.js';
+import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import { describeTensorflow } from '../../support/tensorflow-engine.js';
 
 const SHAPE = { inputShape: [8, 8, 3], classes: 5 } as const;
@@ -168,6 +170,45 @@ describe('a norm stays where folding would change the function, or might', () =>
     makeTrained(model, SHAPE.inputShape);
     expect(expectSameFunction(model, SHAPE.inputShape).sort()).toEqual([...left].sort());
     for (const layer of leafLayers(model)) for (const weight of layer.weights) weight.dispose();
+  });
+});
+
+describe('a model with taps', () => {
+  beforeAll(async () => void (await openEngine('cpu')));
+
+  const build = () => over((x) => chain(x, conv('c', { useBias: false }), norm('n'), relu(), conv('d'), norm('m'), layers.flatten()));
+
+  // A convolution that is tapped is read twice; a norm that is tapped is the output of the layer that has taken it over.
+  test.each([
+    [['n'], []],
+    [['n', 'm'], []],
+    [['c'], ['n']],
+    [['c', 'n'], ['n']],
+    [['d', 'n'], ['m']],
+    [
+      ['c', 'd'],
+      ['m', 'n'],
+    ],
+  ])('with taps of %j keeps the norms %j, and has the same outputs', (taps, left) => {
+    const source = build();
+    makeTrained(source, SHAPE.inputShape);
+    const tapped = knowledgeModel(source, [...taps.map((layer) => ({ of: 'tap', layer, reduce: null }) as const), LOGITS_SPEC]);
+    const folded = foldBatchNorms(tapped.model);
+    const names = leafLayers(folded?.model ?? tapped.model)
+      .filter((layer) => layer.getClassName() === 'BatchNormalization')
+      .map(({ name }) => name);
+    expect(names.sort()).toEqual(left);
+    tf.tidy(() => {
+      const images = noise([3, ...SHAPE.inputShape]);
+      const expected = tapped.run(images, { training: false });
+      const found = tapped.run(images, { training: false, through: folded?.model ?? tapped.model });
+      for (const [i, tensor] of expected.entries()) {
+        const values = found[i]?.dataSync() ?? [];
+        tensor.dataSync().forEach((value, at) => void expect(values[at]).toBeCloseTo(value, 4));
+      }
+    });
+    folded?.dispose();
+    source.dispose();
   });
 });
 
