@@ -1,5 +1,6 @@
 /** The loss of a stage: the labels and every term by its weight, the short form and the long one, users' modules. */
 
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, parse } from 'node:path';
@@ -7,10 +8,12 @@ import * as tf from '@tensorflow/tfjs-core';
 // tfjs-core alone knows no gradients: this registers them.
 import '@tensorflow/tfjs-layers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { present } from '../../../src/base/assert.js';
 import type { TrainingStage } from '../../../src/config/schema.js';
 import type { TapShapes } from '../../../src/losses/loss-declaration.js';
 import { lossKnobsAt } from '../../../src/losses/loss-plan.js';
 import { loadStageLoss, type StageLoss } from '../../../src/losses/stage-loss.js';
+import { packageFolder } from '../../../src/process/package-folder.js';
 import { describeEachEngine } from '../../support/each-engine.js';
 
 type LossStage = Pick<TrainingStage, 'kind' | 'loss'>;
@@ -140,16 +143,11 @@ describeEachEngine(() => {
   });
 
   describe("a user's module", () => {
-    const SOFT = `
-      export const declaration = { knobs: { temperature: { default: 4, above: 0 } } };
-      export function sum({ student: [own], other: [teacher] }, { temperature }, { core: tf }) {
-        const [p, q] = [tf.softmax(tf.div(teacher, temperature)), tf.logSoftmax(tf.div(own, temperature))];
-        const divergence = tf.sum(tf.mul(p, tf.sub(tf.log(p), q)));
-        return { sum: tf.mul(divergence, tf.square(temperature)), count: own.shape[0] };
-      }`;
+    const readme = readFileSync(join(packageFolder, 'src/losses/README.md'), 'utf8');
+    const example = present(/```js\n([\s\S]*?)```/.exec(readme)?.[1], 'the module of the README');
 
-    test('computes what the same loss of the package computes', async () => {
-      const file = await moduleWith(SOFT);
+    test('computes what the same loss of the package computes: the one of the README', async () => {
+      const file = await moduleWith(example);
       const own = meanOf(await loadStageLoss(terms({ module: file, weight: 0.7 }), SHAPES));
       const packaged = meanOf(await loadStageLoss(terms({ loss: 'hinton', weight: 0.7 }), SHAPES));
       expect(own.mean).toBeCloseTo(packaged.mean, 5);

@@ -1,0 +1,71 @@
+/**
+ * One value and one gradient of a stage's loss, on two samples of noise: what a loss does wrong shows before a run starts.
+ * An engine must be open.
+ */
+
+import * as tf from '@tensorflow/tfjs-core';
+// tfjs-core alone knows no gradients: this registers them.
+import '@tensorflow/tfjs-layers';
+import { Prng } from '../base/prng.js';
+import type { TrainingStage } from '../config/schema.js';
+import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { lossKnobsAt } from '../losses/loss-plan.js';
+import type { StageLoss } from '../losses/stage-loss.js';
+import { createAdapters } from '../nn/adapter.js';
+import { shapesOf } from '../nn/knowledge-model.js';
+import { sizeOf } from '../tensor/tensor.js';
+import { holdForward } from './held-tape.js';
+import { joinTraining, type TrainingShapes } from './load-training.js';
+
+const SIZE = 2;
+
+/** The loss, when it has been computed. Throws as joinTraining does, and `loss.invalid` where it cannot be, or has no gradient. */
+export async function tryLoss(stage: TrainingStage, shapes: TrainingShapes): Promise<StageLoss> {
+  const { loss, otherShapes, seed } = await joinTraining(stage, shapes);
+  const adapters = createAdapters(loss.adapters, seed);
+  const random = new Prng(seed);
+  const student = shapesOf(loss.student, shapes.student).map((shape) => variableOf(noise(random, shape)));
+  try {
+    tf.tidy(() => tryGradient(loss, { student, adapters, other: otherShapes.map((shape) => noise(random, shape)) }));
+  } finally {
+    tf.dispose([...student, ...adapters]);
+  }
+  return loss;
+}
+
+interface TrialTensors {
+  readonly student: tf.Variable[];
+  readonly adapters: tf.Variable[];
+  readonly other: tf.Tensor[];
+}
+
+function tryGradient(loss: StageLoss, { student, adapters, other }: TrialTensors): void {
+  const numbers = Object.entries(lossKnobsAt(loss.plan, { epoch: 1, epochs: 2 }));
+  const knobs = Object.fromEntries(numbers.map(([name, value]) => [name, tf.scalar(value)]));
+  const labels = { class_B: tf.zeros([SIZE], 'int32') as tf.Tensor1D, mixed: null };
+  // As a step takes it, in two halves.
+  const held = holdForward(() => student.map((variable) => tf.mul(variable, 1)));
+  try {
+    held.gradients(() => loss.sum({ student: held.outputs, adapters, other, labels }, knobs).mean, [...student, ...adapters]);
+  } catch (error) {
+    if (error instanceof StillhouseError) throw error;
+    throw new StillhouseError('loss.invalid', `the gradient of the loss cannot be computed: ${messageOf(error)}`, {
+      hint: 'Compute the sum from inputs.student with operations of tf.core that have a gradient, and read nothing back (dataSync, arraySync)',
+      cause: error,
+    });
+  }
+}
+
+function variableOf(start: tf.Tensor): tf.Variable {
+  const variable = tf.variable(start);
+  start.dispose();
+  return variable;
+}
+
+function noise(random: Prng, shape: readonly number[]): tf.Tensor {
+  const size = sizeOf([SIZE, ...shape]);
+  return tf.tensor(
+    Float32Array.from({ length: size }, () => random.normal()),
+    [SIZE, ...shape],
+  );
+}

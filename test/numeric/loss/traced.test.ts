@@ -1,0 +1,69 @@
+/** Every loss of the package, on the engine tensorflow: the step that is replayed as a graph is the eager one. */
+
+import { beforeAll, expect, test } from 'vitest';
+import { Prng } from '../../../src/base/prng.js';
+import { openEngine } from '../../../src/engines/catalogue.js';
+import { LOSSES } from '../../../src/losses/catalogue.js';
+import { lossKnobsAt } from '../../../src/losses/loss-plan.js';
+import { completeTerm } from '../../../src/losses/term-check.js';
+import { shapeSourceOf } from '../../../src/nn/knowledge-model.js';
+import { disposeModel } from '../../../src/nn/weights.js';
+import { joinTraining } from '../../../src/step/load-training.js';
+import type { StepBatch } from '../../../src/step/step-program.js';
+import type { StepTraining } from '../../../src/step/trainer.js';
+import { sizeOf } from '../../../src/tensor/tensor.js';
+import { describeTensorflow } from '../../support/tensorflow-engine.js';
+import { CLASSES, callAt, catalogueModel, expectOneCall, openPair, RATE, worstTensorError } from '../../support/trace-parity.js';
+import { distilStage } from '../../support/training.js';
+
+// Read by libtensorflow when it is loaded, which is in this file's own process.
+process.env.TF_ENABLE_ONEDNN_OPTS = '0';
+
+const SIZE = 4;
+/** Of cnn-student and cnn-teacher, on 16x16: maps of one size, and of sizes that do not divide. */
+const TAPS = [['conv1', 'pool1'] as const, ['conv2', 'image-like'] as const];
+
+async function trainingWith(name: string): Promise<StepTraining> {
+  const { declaration } = LOSSES[name]!;
+  const term = completeTerm(declaration.takesTaps ? { loss: name, taps: TAPS } : { loss: name }, declaration);
+  const model = catalogueModel('cnn-student');
+  const student = shapeSourceOf(model);
+  disposeModel(model);
+  const other = { classes: CLASSES, layer: (layer: string) => (layer === 'pool1' ? [8, 8, 8] : [7, 3, 5]) };
+  const stage = distilStage({ loss: { labels: { weight: 1, smoothing: 0.1 }, terms: [term] } });
+  return joinTraining(stage, { student, other, seed: 1 });
+}
+
+function batchAt(t: number, { otherShapes }: StepTraining): StepBatch {
+  const random = new Prng(t, 5);
+  const [batch] = callAt(t, { size: SIZE, taught: false });
+  const other = otherShapes.map((axes) => {
+    const shape = [SIZE, ...axes];
+    return { shape, data: Float32Array.from({ length: sizeOf(shape) }, () => random.normal()) };
+  });
+  return { ...batch, other };
+}
+
+describeTensorflow('tensorflow', () => {
+  beforeAll(async () => {
+    await openEngine('tensorflow');
+  });
+
+  test.each(Object.keys(LOSSES))('%s', async (name) => {
+    const training = await trainingWith(name);
+    const { eager, traced, notices, dispose } = openPair({ build: () => catalogueModel('cnn-student'), stage: training.stage, training });
+    for (let t = 0; t < 5; t++) {
+      const batch = batchAt(t, training);
+      // Knobs and weights are fed anew at each step: those of a schedule change.
+      const knobs = { rate: RATE, loss: lossKnobsAt(training.loss.plan, { epoch: 4 * t, epochs: 40 }) };
+      const expected = eager.step(batch, knobs);
+      const found = t === 0 ? traced.step(batch, knobs) : expectOneCall(traced, [batch, knobs]);
+      expect(found.lossSum / expected.lossSum, `loss of step ${t + 1}`).toBeCloseTo(1, 5);
+      expect(Object.keys(found.terms)).toEqual(Object.keys(expected.terms));
+      for (const [key, value] of Object.entries(expected.terms)) expect(found.terms[key]! / value, key).toBeCloseTo(1, 4);
+    }
+    expect(notices).toEqual([{ call: 'step', size: SIZE, traced: true, precision: 'fp32' }]);
+    expect(worstTensorError(eager, eager.readParameters(), traced.readParameters())).toBeLessThan(1e-5);
+    dispose();
+  });
+});

@@ -1,0 +1,105 @@
+/** What of a loss shows only with the models at hand: layers that are tapped, and terms that cannot be computed. */
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
+import { checkRecipe } from '../../../src/recipe/check-recipe.js';
+
+const TERM_LINE = 15;
+const recipeWith = (term: string) => `name: tried
+data:
+  format: idx
+  path: builtin:fashion-mnist
+  normalise: { mean: [0.286], std: [0.353] }
+  splits: { few: { part: test, to: 500 }, test: { part: test, from: 9000 } }
+models: { large: { name: cnn-teacher }, small: { name: cnn-student } }
+stages:
+  teacher: { kind: train, model: large, on: few, test: test, epochs: 3, batch: 64, optimizer: { name: adam, rate: 0.003 } }
+  student:
+    { kind: distil, teacher: teacher, model: small, on: few, test: test, epochs: 3, batch: 64, optimizer: { name: adam, rate: 0.003 },
+    loss: {
+      terms: [
+        { loss: hinton },
+        ${term}
+      ] } }
+`;
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tried recipe '));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function check(term: string): Promise<void> {
+  const file = join(folder, 'recipe.yaml');
+  await writeFile(file, recipeWith(term));
+  await checkRecipe(file, []);
+}
+
+async function failure(term: string): Promise<StillhouseError> {
+  return check(term).then(
+    () => {
+      throw new Error('the recipe was accepted');
+    },
+    (error: unknown) => {
+      if (!(error instanceof StillhouseError)) throw error;
+      return error;
+    },
+  );
+}
+
+let modules = 0;
+/** A module of its own each time: Node imports a file once. */
+async function moduleWith(body: string): Promise<string> {
+  const name = `loss-${modules++}.mjs`;
+  await writeFile(
+    join(folder, name),
+    `export const declaration = {};\nexport function sum({ student: [own], other: [teacher] }, knobs, { core: tf }) { ${body} }\n`,
+  );
+  return name;
+}
+
+describe('a term that the models allow', () => {
+  test.each(['{ loss: dkd }', '{ loss: attention-transfer, taps: [[conv1, pool1], [conv2, conv2]] }'])('%s', async (term) => {
+    await check(term);
+  });
+
+  test("a user's module", async () => {
+    await check(`{ module: ${await moduleWith('return { sum: tf.sum(tf.squaredDifference(own, teacher)), count: own.shape[0] };')} }`);
+  });
+});
+
+describe('a term that they do not allow is named with its line', () => {
+  test.each([
+    ['layer of the student', '[[conv3, pool1]]', /the model has no layer "conv3"; did you mean "conv1"\?/],
+    ['layer of the teacher', '[[conv1, pol1]]', /the model has no layer "pol1"; did you mean "pool1"\?/],
+    ['layer without a map', '[[conv1, hidden]]', /attention transfer takes maps, and the layer "hidden" puts out \[64\]/],
+  ])('%s', async (_, taps, message) => {
+    const error = await failure(`{ loss: attention-transfer, taps: ${taps} }`);
+    expect(error.message).toMatch(message);
+    expect(error.message).toContain('stages.student.loss.terms[1]: ');
+    expect(error.details).toMatchObject({ file: join(folder, 'recipe.yaml'), line: TERM_LINE });
+  });
+
+  test.each([
+    ['that throws', 'throw new Error("no luck");', /loss-\d+\.mjs: sum failed: no luck/],
+    ['that adds what does not fit', 'return { sum: tf.sum(tf.add(own, tf.ones([3]))), count: 2 };', /sum failed: /],
+    ['that returns the mean of each sample', 'return { sum: tf.mean(own, 1), count: 2 };', /a tensor of shape \[2\] and type float32/],
+    [
+      'that reads the tensors back',
+      'return { sum: tf.scalar(own.dataSync()[0]), count: 2 };',
+      /terms\[1\]: the gradient of the loss cannot be computed: .*connection.* Compute the sum from inputs\.student/,
+    ],
+    [
+      'whose operations have no gradient',
+      'return { sum: tf.sum(tf.cumprod(own, 1)), count: 2 };',
+      /terms\[1\]: the gradient of the loss cannot be computed: .*Cumprod/,
+    ],
+  ])("a user's module %s", async (_, body, message) => {
+    const error = await failure(`{ module: ${await moduleWith(body)} }`);
+    expect(error.code).toBe('loss.invalid');
+    expect(error.message).toMatch(message);
+  });
+});

@@ -1,0 +1,27 @@
+/** Every recipe of the package can be run as it is. */
+
+import { readdirSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { explainRecipe } from '../../../src/config/explain.js';
+import { packageFolder } from '../../../src/process/package-folder.js';
+import { checkRecipe } from '../../../src/recipe/check-recipe.js';
+import { loadRecipe } from '../../../src/recipe/load-recipe.js';
+
+const FOLDER = join(packageFolder, 'deploy/recipes');
+const FILES = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
+
+test('there are some', () => {
+  expect(FILES).toContain('demo.yaml');
+});
+
+test.each(FILES)('%s is without a mistake, is named after its file, and loads again as it is explained', async (name) => {
+  const { recipe } = await checkRecipe(join(FOLDER, name), []);
+  expect(`${recipe.name}.yaml`).toBe(name);
+  const folder = await mkdtemp(join(tmpdir(), 'explained '));
+  await writeFile(join(folder, name), explainRecipe(recipe));
+  expect(await loadRecipe(join(folder, name))).toEqual(recipe);
+  await rm(folder, { recursive: true });
+});
