@@ -84,7 +84,7 @@ describe('a mistake ends with the code 2 and says what to do', () => {
     ],
     [['worker', '--role', 'student', '--coordinator', 'tcp://10.0.0.1:1', '--insecure'], /Give --listen-host/],
     [['coordinator', DEMO, '--listen', 'tcp://10.0.0.1:1'], /--insecure/],
-    [['coordinator', DEMO, '--listen', 'tcp://0.0.0.0:1', '--insecure'], /no address that others can connect to/],
+    [['coordinator', DEMO, '--listen', 'tcp://0.0.0.0:1', '--insecure'], /not an address that others can connect to/],
     [['coordinator', DEMO, '--listen', 'localhost:1'], /localhost:1 is not an address/],
     [['coordinator'], /give either a recipe or --resume/],
     [['resume', tmpdir()], /this folder is not a run/],
