@@ -35,7 +35,7 @@ export function checkReferences(root: unknown): readonly Problem[] {
     const needs = valueAt(root, [...path, 'needs']);
     if (Array.isArray(needs)) for (const index of needs.keys()) expect([...path, 'needs', index], 'stage', stageNames);
   }
-  // A wrong name makes circles that are not there.
+  // A wrong name would show circles that are not there.
   if (problems.length > 0) return problems;
   const cycle = findCycle(new Map(stageNames.map((name) => [name, namedBy(entryOf(stages, name))])));
   if (cycle !== null) {
@@ -56,7 +56,7 @@ export function checkValues(recipe: Recipe): readonly Problem[] {
   return [...checkSplits(recipe.data), ...checkEngine(recipe), ...checkStages(recipe)];
 }
 
-/** bf16 is what traced steps compute in, and only one engine has those. Whether `auto` takes that one shows at run time. */
+/** Only traced steps compute in bf16, and only one engine has those. Whether `auto` takes that engine shows at run time. */
 function checkEngine({ engine: { trace, precision }, workers }: Recipe): readonly Problem[] {
   if (precision !== 'bf16') return [];
   const path = ['engine', 'precision'];

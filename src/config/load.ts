@@ -14,16 +14,16 @@ import type { Recipe, StageRecipe } from './schema.js';
 import { type Checked, checkShape } from './schema-problem.js';
 import { type Place, parseYaml, type YamlSource } from './yaml-source.js';
 
-/** More than twice what a recipe may take on the wire; finding keys that are there twice takes time with the square. */
+/** More than twice the bytes that a recipe may take on the wire. The search for keys that are there twice takes time with their square. */
 const FILE_BYTES_MAX = 128 * 1024;
-/** More problems than that at once help nobody. */
+/** The problems after these are only counted: more at once help nobody. */
 const PROBLEMS_SHOWN = 50;
 
 /** Checks by what the recipe's own room does not know: data, models, losses. See src/recipe. */
 export interface RecipeChecks {
-  /** Of the recipe as it was written, whatever its shape. Its relative paths begin at `folder`. */
+  /** Checks the recipe as it was written, whatever its shape. Its relative paths begin at `folder`. */
   written(root: unknown, folder: string): Promise<readonly Problem[]>;
-  /** Of a recipe whose shape is right, with absolute paths; fills in the defaults that its schema does not know. */
+  /** Checks a recipe whose shape is right, with absolute paths, and fills in the defaults that its schema does not know. */
   complete(recipe: Recipe): Promise<CompletedRecipe>;
 }
 
@@ -62,7 +62,7 @@ export async function loadRecipe(file: string, options: LoadOptions = {}): Promi
   return checked.value;
 }
 
-/** Where a value of the recipe stands in its file, for problems that show only when it is used. */
+/** The place of a value in the recipe's file, for problems that show only when the value is used. */
 export async function locateInRecipe(file: string, path: Path): Promise<Place> {
   return parseYaml(await readText(file), file).placeOf(path, 'value');
 }
@@ -118,7 +118,7 @@ async function readText(file: string): Promise<string> {
   }
 }
 
-/** The mistakes that people make in words, without the name of a system call. */
+/** The reason in words. The mistakes that people make are said without the name of a system call. */
 function whyUnreadable(error: unknown): string {
   if (hasCode(error, 'ENOENT')) return 'there is no such file';
   if (hasCode(error, 'EISDIR')) return 'this is a folder, not a file';
@@ -126,7 +126,7 @@ function whyUnreadable(error: unknown): string {
 }
 
 interface Finding {
-  /** Where in the file, or the override that brought it. */
+  /** The place in the file, or the override that brought the problem. */
   readonly place: Place | Override;
   readonly text: string;
 }

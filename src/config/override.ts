@@ -10,7 +10,7 @@ import { parseYaml } from './yaml-source.js';
 export interface Override {
   /** As it was typed, with its `--set`. */
   readonly text: string;
-  /** What it brought into the recipe: its value, or the first map on the way that was not there before. */
+  /** The place of the value that it brought, or of the first map on the way that was not there before. */
   readonly path: Path;
 }
 
@@ -67,7 +67,7 @@ function fail(label: string, what: string): never {
   throw new StillhouseError('usage.invalid', `${label}: ${what}`);
 }
 
-/** How many parts, joined by dots, make a key that the map has; 0: none does. */
+/** The number of parts that, joined by dots, make a key that the map has; 0: none does. */
 function longestKey(value: unknown, parts: readonly string[]): number {
   for (let count = parts.length; count > 0; count--) {
     if (entryOf(value, parts.slice(0, count).join('.')) !== undefined) return count;

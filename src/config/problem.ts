@@ -1,4 +1,4 @@
-/** What can be wrong with a recipe, before it is known where in the file that is. */
+/** A problem of a recipe, before its place in the file is known; and paths through a recipe. */
 
 import { nearest } from '../base/nearest.js';
 

@@ -17,7 +17,10 @@ export interface JsonSchema {
   readonly const?: unknown;
 }
 
-/** What a value may be on the way in, with defaults left out. What JSON does not have (a function) may be anything. */
+/**
+ * The form of a value on the way in, where keys with defaults may be left out. A value that JSON does not have (a function)
+ * may be anything.
+ */
 export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
   return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
 }
@@ -62,10 +65,10 @@ function schemaAt(path: Path, root: unknown, schema: JsonSchema): { readonly sch
   return { schema: at, value };
 }
 
-/** Of alternatives, the one that the value is, or is meant to be; the last, the most general, where nothing shows that. */
+/** The alternative that the value is, or is meant to be; the last, the most general, where nothing shows that. */
 function chooseForm(schema: JsonSchema, value: unknown): JsonSchema {
   const forms = alternativesOf(schema);
-  // Those whose fixed values (`kind: train`) are the value's.
+  // The fixed values of a form (`kind: train`) tell it from others.
   const match = forms.find((form) => {
     const fixed = Object.entries(form.properties ?? {}).filter(([, property]) => property.const !== undefined);
     return fixed.length > 0 && fixed.every(([key, property]) => entryOf(value, key) === property.const);

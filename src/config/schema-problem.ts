@@ -35,7 +35,7 @@ export function recipeKeysAt(path: Path, root: unknown): string[] {
   return keysAt(path, root, recipeKeys);
 }
 
-/** What is checked: a recipe, or a part of one. Paths of issues begin at `root`, those of problems at the recipe. */
+/** A recipe, or the part of one that is checked. The paths of issues begin at `root`, the paths of problems at the recipe. */
 interface Part {
   readonly path: Path;
   readonly root: unknown;
@@ -121,7 +121,7 @@ function describeUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, part: Pa
   return mixture === null ? describeBranch(meant) : problem(`${nameOf(part, path)} ${mixture}`);
 }
 
-/** What is said of a map with keys of its form and keys that only another form has; null where it has none of those. */
+/** The message about a map with keys of its form and keys that only another form has; null where it has none of those. */
 function mixtureOf(forms: readonly JsonSchema[], meant: number, keys: readonly string[]): string | null {
   const known = forms.map(({ properties = {} }) => Object.keys(properties));
   const own = known[meant] ?? [];

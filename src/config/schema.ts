@@ -7,10 +7,10 @@ import { type Variable, variableIn } from './variable.js';
 export const ENGINE_NAMES = ['tensorflow', 'wasm', 'cpu'] as const;
 export type EngineName = (typeof ENGINE_NAMES)[number];
 
-/** What may be asked for as an engine; `auto` takes the first that works. */
+/** The engines that a recipe may ask for; `auto` takes the first that works. */
 export const ENGINE_CHOICES = ['auto', ...ENGINE_NAMES] as const;
 
-/** What a worker may compute on. */
+/** The devices that a worker may compute on. */
 export const DEVICES = ['cpu'] as const;
 
 const name = z
@@ -42,9 +42,9 @@ const data = z.strictObject({
 });
 
 const augment = z.strictObject({
-  /** Pad by so many pixels of zero (before normalising) on each side and crop back at random; 0: no crop. */
+  /** Pixels of zero (before normalising) that are put on each side before a random crop to the old size; 0: no crop. */
   cropPadding: z.int().min(0).max(64).default(0),
-  /** Mirror left and right, one time in two. */
+  /** Whether every other image, at random, is mirrored left to right. */
   flip: z.boolean().default(false),
 });
 
@@ -127,11 +127,11 @@ const term = z
 export interface TermRecipe {
   readonly loss?: string | undefined;
   readonly module?: string | undefined;
-  /** Absolute: no other term's weight changes with it. */
+  /** The weight is absolute: the other terms' weights do not change with it. */
   readonly weight?: Variable | undefined;
   /** Pairs of layers: the student's, the teacher's. */
   readonly taps?: readonly (readonly [string, string])[] | undefined;
-  /** Of the pairs, in their order. */
+  /** One weight for each pair, in their order. */
   readonly weights?: readonly number[] | undefined;
   /** A knob (a Variable) or a constant (a number) of the loss. */
   readonly [name: string]: unknown;
@@ -177,7 +177,7 @@ const stage = z.discriminatedUnion('kind', [
 const engine = z.strictObject({
   /** Whether steps are recorded and run as graphs, where the engine can do that; else they run op by op. */
   trace: z.enum(['auto', 'off']).default('auto'),
-  /** Of convolutions and matrix products in traced steps; parameters, losses and statistics are always fp32. */
+  /** The precision of convolutions and matrix products in traced steps; parameters, losses and statistics are always fp32. */
   precision: z.enum(['fp32', 'bf16']).default('fp32'),
 });
 export type EngineRecipe = z.infer<typeof engine>;
@@ -195,7 +195,7 @@ const place = z.strictObject({
 const workersOfRole = (least: 0 | 1) => z.union([z.int().min(least).max(64), z.array(place).min(least).max(64)]);
 export type WorkersOfRole = z.infer<ReturnType<typeof workersOfRole>>;
 
-/** How many there are. */
+/** The number of workers of a role. */
 export function countWorkers(workers: WorkersOfRole): number {
   return typeof workers === 'number' ? workers : workers.length;
 }
@@ -213,10 +213,10 @@ export const recipeSchema = z.strictObject({
   engine: engine.default({ trace: 'auto', precision: 'fp32' }),
   workers: z
     .strictObject({
-      /** Those that `run` starts on this machine. Stages wait until the first of each role they need is there. */
+      /** The students that `run` starts on this machine. A stage waits until one worker of each role that it needs is there. */
       students: workersOfRole(1).default(1),
       teachers: workersOfRole(0).default(1),
-      /** Of each worker that `run` starts. `auto`: the cores of the machine are divided among them. */
+      /** The threads of each worker that `run` starts. `auto`: the cores of the machine are divided among them. */
       threads: z.union([z.literal('auto'), threads]).default('auto'),
       engine: z.enum(ENGINE_CHOICES).default('auto'),
       /** How often `run` starts a dead worker again. */

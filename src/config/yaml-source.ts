@@ -7,9 +7,9 @@ import { type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, typ
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import type { Path } from './problem.js';
 
-/** How many values the aliases of one file may unfold to: a few lines of aliases of aliases could fill the memory. */
+/** The most values that the aliases of one file may unfold to: a few lines of aliases of aliases could fill the memory. */
 const ALIAS_COUNT_MAX = 200;
-/** How deep values may be nested: what builds them is recursive, and would overflow the stack. */
+/** The most levels that values may be nested: the code that builds them is recursive, and would overflow the stack. */
 const DEPTH_MAX = 64;
 
 /** Line and column, from 1. */
@@ -23,7 +23,7 @@ export interface YamlSource {
   readonly value: unknown;
   /** Keys that a map has twice. */
   readonly duplicates: readonly Place[];
-  /** Where the value (or the key) at the end of a path stands; the nearest thing around it when it is not there. */
+  /** The place of the value (or the key) at the end of a path; of the nearest thing around it when it is not there. */
   placeOf(path: Path, at: 'key' | 'value'): Place;
 }
 
@@ -63,7 +63,7 @@ function unfold(document: Document.Parsed, fail: (error: unknown) => StillhouseE
 function isTooDeep(text: string, onNewLine: (offset: number) => void): boolean {
   const parser = new Parser(onNewLine);
   for (const lexeme of new Lexer().lex(text)) {
-    // The tokens are of no interest here, but the parser only moves on when they are taken.
+    // The tokens are not needed here, but the parser only moves on when they are taken.
     Array.from(parser.next(lexeme));
     if (parser.stack.length > DEPTH_MAX) return true;
   }
@@ -86,7 +86,7 @@ function offsetOf(document: Document.Parsed, path: Path, at: 'key' | 'value'): n
       if (pair === undefined) return offset;
       const keyOffset = startOf(pair.key) ?? offset;
       node = pair.value;
-      // An empty value stands nowhere in particular: its key is what people look for.
+      // An empty value has no place of its own: people look for its key.
       const isEmpty = node === null || (isScalar(node) && node.source === '');
       offset = isLast && at === 'value' && !isEmpty ? (startOf(node) ?? keyOffset) : keyOffset;
     } else return offset;

@@ -8,9 +8,9 @@ export const dkdDeclaration: LossDeclaration = {
   // The paper's warm-up: min(epoch / 20, 1).
   weight: { schedule: 'linear', from: 0, to: 1, epochs: 20 },
   knobs: {
-    /** Of the label's class against the others (TCKD). */
+    /** The weight of TCKD: the label's class against the others. */
     alpha: { default: 1, min: 0 },
-    /** Of the other classes among each other (NCKD). */
+    /** The weight of NCKD: the other classes among each other. */
     beta: { default: 8, min: 0 },
     temperature: { default: 4, above: 0 },
   },

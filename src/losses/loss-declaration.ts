@@ -1,6 +1,6 @@
 /**
- * What a loss says of itself before anything is computed: its knobs with their ranges, and the knowledge that it takes of
- * the student and of the other side. Plain TypeScript without tfjs: recipe checks, coordinator and command line read it.
+ * The declaration of a loss: its knobs with their ranges, and the knowledge that it takes of the student and of the other
+ * side. Plain TypeScript without tfjs, because recipe checks, coordinator and command line read it before anything is computed.
  * Owns the types only; the arithmetic is in loss-method.ts.
  */
 
@@ -18,7 +18,7 @@ export interface ConstantDeclaration extends NumberRange {
   readonly whole?: boolean | undefined;
 }
 
-/** What the recipe says of a term, with its defaults. */
+/** The settings of one term of a recipe that do not change over a stage, with their defaults. */
 export interface TermSettings {
   /** Pairs of layer names, the student's first; empty for a loss that takes no taps. */
   readonly taps: readonly (readonly [string, string])[];
@@ -27,13 +27,19 @@ export interface TermSettings {
   readonly constants: Readonly<Record<string, number>>;
 }
 
-/** Shapes without the batch, as the two models have them: [H, W, C] of a feature map, [K] of logits. Throws `model.invalid` for a layer that is not there. */
+/**
+ * The shapes of the layers of both models, without the batch: [H, W, C] of a feature map, [K] of logits. Both functions throw
+ * `model.invalid` for a layer that is not there.
+ */
 export interface TapShapes {
   student(layer: string): readonly number[];
   other(layer: string): readonly number[];
 }
 
-/** A trainable tensor that belongs to a term and not to the model: it trains, averages and is saved with the student, and is not exported. */
+/**
+ * A trainable tensor that belongs to a term and not to the model: it is trained, averaged and saved with the student, and is
+ * not exported.
+ */
 export interface AdapterSpec {
   /** Unique within the term. */
   readonly name: string;
@@ -44,15 +50,15 @@ export interface AdapterSpec {
   readonly decays: boolean;
 }
 
-/** What a term takes. The arithmetic gets the tensors in these orders. */
+/** The tensors that a term takes. The arithmetic gets them in these orders. */
 export interface TermNeeds {
   readonly student: readonly KnowledgeSpec[];
-  /** Of the other side: a teacher, or another peer. Empty: the term needs none. */
+  /** The knowledge of the other side, which is a teacher or another peer. Empty: the term needs none. */
   readonly other: readonly KnowledgeSpec[];
   readonly adapters: readonly AdapterSpec[];
 }
 
-/** The part of a declaration that is plain data, and so can be sent to another process. All that a recipe is checked against. */
+/** The part of a declaration that is plain data: it can be sent to another process, and a recipe is checked against it. */
 export interface LossTraits {
   /** Where the formula is from. */
   readonly paper: string;

@@ -1,5 +1,5 @@
 /**
- * What the arithmetic of a loss is. Owns the types only; loss-declaration.ts has what a loss says of itself beforehand.
+ * The arithmetic of a loss. Owns the types only; loss-declaration.ts has what a loss declares beforehand.
  * Axes: B batch, K classes.
  */
 
@@ -14,25 +14,25 @@ export interface Labels {
   readonly mixed: { readonly second_B: tf.Tensor1D; readonly share_B: tf.Tensor1D } | null;
 }
 
-/** What a term computes with. Gradients flow into `student` and `adapters` only. */
+/** The inputs of a term. Gradients flow into `student` and `adapters` only. */
 export interface TermInputs {
   readonly labels: Labels;
   /** K. */
   readonly classes: number;
   /** The student's knowledge, in the order of the declaration's `needs`. */
   readonly student: readonly tf.Tensor[];
-  /** The other side's, in the same way: constants. */
+  /** The other side's knowledge, in the same way. It is constant. */
   readonly other: readonly tf.Tensor[];
   /** By the names of the declaration. */
   readonly adapters: Readonly<Record<string, tf.Tensor>>;
   readonly settings: TermSettings;
 }
 
-/** A loss over a part of the batch. Whoever holds the whole batch adds the parts and divides once. */
+/** A loss over a part of the batch. The holder of the whole batch adds the parts and divides once. */
 export interface LossSum {
-  /** Over the samples, not their mean: the same batch in one piece or in four gives the same gradient. */
+  /** The sum over the samples, not their mean: the same batch in one piece or in four gives the same gradient. */
   readonly sum: tf.Scalar;
-  /** What the sum is divided by: the number of samples. */
+  /** The number of samples, by which the sum is divided. */
   readonly count: number;
 }
 

@@ -27,7 +27,7 @@ export interface LongForm {
   readonly terms: readonly TermRecipe[];
 }
 
-/** (1 - alpha) labels + alpha hinton, where the recipe has the short form. */
+/** The short form of a distil stage becomes (1 - alpha) labels + alpha hinton; that of a train stage, the labels alone. */
 export function longForm({ kind, loss }: Pick<TrainingStage, 'kind' | 'loss'>): LongForm {
   if ('terms' in loss) return { labels: loss.labels, terms: loss.terms };
   if (kind === 'train' || !('alpha' in loss)) return { labels: { weight: 1, smoothing: loss.labelSmoothing }, terms: [] };
@@ -38,12 +38,12 @@ export function longForm({ kind, loss }: Pick<TrainingStage, 'kind' | 'loss'>): 
   };
 }
 
-/** 1 - alpha at every moment: every schedule is a weighted mean of its two ends, so that of 1 - alpha is one of theirs. */
+/** 1 - alpha at every moment. A schedule is a weighted mean of its two ends, so the ends of 1 - alpha have the same schedule. */
 function complementOf(alpha: Variable): Variable {
   return typeof alpha === 'number' ? 1 - alpha : { ...alpha, from: 1 - alpha.from, to: 1 - alpha.to };
 }
 
-/** The plan of one term of the recipe, which its declaration has been held against (term-check.ts). */
+/** The plan of one term of the recipe. The term has passed term-check.ts. */
 export function planTerm(term: TermRecipe, declaration: LossDeclaration, key: string): TermPlan {
   const taps = term.taps ?? [];
   const knobs = Object.entries(declaration.knobs).map(([name, knob]) => [name, (term[name] as Variable | undefined) ?? knob.default]);

@@ -1,14 +1,14 @@
 /**
- * The gradient that the losses over class probabilities share: for a loss whose derivative by the logits z is
- * softmax(z) - q, with q a constant distribution per row. One native pass instead of the tape's way back through
- * log, sum and exp, and it stays exact where those would overflow. Axes: B batch, K classes.
+ * The gradient that the losses over class probabilities share, and the KL divergence that uses it: the derivative of such a
+ * loss by the logits z is softmax(z) - q, with q a constant distribution for each row. It takes one native pass instead of the
+ * tape's way back through log, sum and exp, and stays exact where those would overflow. Axes: B batch, K classes.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
 
 /**
- * The scalar `value(log softmax(logits))`, with the gradient softmax(logits) - distribution by the logits. That
- * `value` has this gradient is the caller's promise; the rows of the distribution add up to 1.
+ * The scalar `value(log softmax(logits))`, with the gradient softmax(logits) - distribution by the logits. The caller
+ * promises that `value` has this gradient, and that the rows of the distribution add up to 1.
  */
 export function withSoftmaxGradient(
   logits_BK: tf.Tensor2D,

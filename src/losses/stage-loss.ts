@@ -1,6 +1,6 @@
 /**
- * The loss of a stage on tensors: the labels and every term, each with its weight. It knows no method: what a term takes is
- * its declaration's to say. Axes: B batch, K classes.
+ * The loss of a stage on tensors: the labels and every term, each with its weight. It knows no method: each term's declaration
+ * says which tensors the term takes. Axes: B batch, K classes.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -17,7 +17,7 @@ import { checkTerm, nameOfTerm } from './term-check.js';
 import { importUserLoss } from './user-declaration.js';
 import { userMethod } from './user-method.js';
 
-/** The tensors of a batch, in the orders of the stage loss's own lists. */
+/** The tensors of a batch, in the orders of the lists `student`, `other` and `adapters` of the stage's loss. */
 export interface StageLossInputs {
   readonly labels: Labels;
   readonly student: readonly tf.Tensor[];
@@ -35,13 +35,13 @@ export interface StageLossValue {
 
 export interface StageLoss {
   readonly plan: LossPlan;
-  /** What a forward pass must give; the logits are first. No spec is in it twice. */
+  /** The knowledge that a forward pass must give; the logits are first. No spec is in it twice. */
   readonly student: readonly KnowledgeSpec[];
-  /** What is asked of the other side; empty: nobody is asked. */
+  /** The knowledge that is asked of the other side; empty: nobody is asked. */
   readonly other: readonly KnowledgeSpec[];
   /** The adapters of all terms, named `<term>.<name>`. */
   readonly adapters: readonly AdapterSpec[];
-  /** Called inside tf.tidy. Knobs by the names of `lossKnobsAt`. */
+  /** Called inside tf.tidy. The knobs have the names that `lossKnobsAt` gives. */
   sum(inputs: StageLossInputs, knobs: Readonly<Record<string, tf.Scalar>>): StageLossValue;
 }
 

@@ -15,7 +15,7 @@ import { TERM_KEYS } from './term-check.js';
 
 export interface UserLoss {
   readonly declaration: LossDeclaration;
-  /** As the module exports it: what it takes and answers is not checked yet. */
+  /** The function that the module exports. Its answer is not checked yet. */
   readonly sum: (...parts: unknown[]) => unknown;
 }
 
@@ -117,6 +117,10 @@ const needsSchema = z.strictObject({
     .default([]),
 });
 
+const NEEDS_HINT =
+  'needs(settings, shapes) returns { student: [...], other: [...], adapters: [...] }; ' +
+  'a spec is { of: "logits" } or { of: "tap", layer, reduce: null }';
+
 function checkNeeds({ takesOther }: LossTraits, file: string, call: () => unknown): TermNeeds {
   let value: unknown;
   try {
@@ -128,9 +132,7 @@ function checkNeeds({ takesOther }: LossTraits, file: string, call: () => unknow
   }
   const checked = checkAs(needsSchema, value, ['needs()']);
   if ('problems' in checked) {
-    const hint =
-      'needs(settings, shapes) returns { student: [...], other: [...], adapters: [...] }; a spec is { of: "logits" } or { of: "tap", layer, reduce: null }';
-    throw invalidLoss(file, checked.problems.map(({ text }) => text).join('; '), { hint });
+    throw invalidLoss(file, checked.problems.map(({ text }) => text).join('; '), { hint: NEEDS_HINT });
   }
   const needs = checked.value;
   if (!takesOther && needs.other.length > 0) {

@@ -9,6 +9,10 @@ import { messageOf } from '../errors/stillhouse-error.js';
 import type { LossMethod, LossSum } from './loss-method.js';
 import { invalidLoss, type UserLoss } from './user-declaration.js';
 
+const SUM_HINT =
+  "'tf' has two parts, the packages of tfjs: tf.core (operations) and tf.layers; inputs has student, other, labels, classes, " +
+  'adapters and settings';
+
 /** The method of a module at `file`. Its `sum` throws `loss.invalid`. */
 export function userMethod(file: string, { sum }: Pick<UserLoss, 'sum'>): LossMethod {
   return {
@@ -18,7 +22,7 @@ export function userMethod(file: string, { sum }: Pick<UserLoss, 'sum'>): LossMe
         answer = sum(inputs, knobs, { core, layers });
       } catch (error) {
         throw invalidLoss(file, `sum failed: ${messageOf(error)}`, {
-          hint: "'tf' has two parts, the packages of tfjs: tf.core (operations) and tf.layers; inputs has student, other, labels, classes, adapters and settings",
+          hint: SUM_HINT,
           cause: error,
         });
       }

@@ -21,7 +21,7 @@ export class Optimizer {
   readonly #weightDecay: number;
   /** The slots of each pack. */
   readonly #slots: readonly (readonly tf.Variable[])[];
-  /** In the order of the arena, of which they are all but the step count. The optimiser's to dispose. */
+  /** All slots, in the order of the arena, which has the step count after them. The optimiser disposes them. */
   readonly slots: readonly tf.Variable[];
   readonly slotCount: number;
   #step = 0;
@@ -36,7 +36,7 @@ export class Optimizer {
     this.slotCount = elements + (this.#rule.countsSteps ? 1 : 0);
   }
 
-  /** The coefficients of the next step, by name; counts the step. Its update is `apply`'s. */
+  /** The coefficients of the next step, by name; counts the step. `apply` makes its update. */
   nextCoefficients(rate: number): Readonly<Record<string, number>> {
     if (this.#rule.countsSteps) this.#step += 1;
     return this.#rule.coefficients({ rate, step: this.#step });

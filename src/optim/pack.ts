@@ -11,14 +11,14 @@ export interface OptimizedVariable {
   readonly decays: boolean;
 }
 
-/** What is one tensor to an update: of the variable's own shape when there is one alone, else of rank 1, one after the other. */
+/** Variables that an update takes as one tensor. One alone keeps its shape; several lie one after the other, in rank 1. */
 export interface Pack {
   readonly variables: readonly [tf.Variable, ...tf.Variable[]];
   readonly decays: boolean;
   readonly shape: readonly number[];
 }
 
-/** Elements, 256 kB: the arrays of an update then stay in a core's cache from one operation to the next. */
+/** The most elements of a pack, 256 kB: the arrays of an update then stay in a core's cache from one operation to the next. */
 const PACK_MAX = 2 ** 16;
 
 /** First those that decay, then the others, each in the order of the list; a pack is closed before it would exceed `most` elements. */

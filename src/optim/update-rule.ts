@@ -1,8 +1,11 @@
-/** What one optimiser does to a tensor of parameters. Owns the interface only; optimizer.ts keeps slots, decay and step count. */
+/**
+ * The rule by which an optimiser updates a tensor of parameters. Owns the interface only; optimizer.ts keeps slots, weight
+ * decay and the step count.
+ */
 
 import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 
-/** What of an update changes from step to step. */
+/** The numbers of an update that change from step to step. */
 export interface StepProgress {
   readonly rate: number;
   /** The number of this step, from 1. Kept only when the rule counts steps; else 0. */
@@ -17,9 +20,9 @@ export interface UpdateState {
 }
 
 export interface UpdateInputs<Coefficient extends string> extends UpdateState {
-  /** Of the mean loss, weight decay added. */
+  /** The gradient of the mean loss, weight decay added. */
   readonly gradient: Tensor;
-  /** Those of the step, as tensors: a recorded step takes them anew each time. */
+  /** The coefficients of this step, as tensors: a recorded step takes them anew each time. */
   readonly coefficients: Readonly<Record<Coefficient, Scalar>>;
 }
 
@@ -31,8 +34,8 @@ export interface UpdateRule<Coefficient extends string = string> {
   /** The numbers, the same for all parameters, that change from step to step. Pure, in float64; always the same names. */
   coefficients(progress: StepProgress): Readonly<Record<Coefficient, number>>;
   /**
-   * What comes after, element by element. Called inside tf.tidy; the inputs are not its to dispose. Numbers other than the
-   * coefficients must not change from step to step.
+   * The state after the update, element by element. Called inside tf.tidy; the inputs are the caller's to dispose. Numbers other
+   * than the coefficients must not change from step to step.
    */
   update(inputs: UpdateInputs<Coefficient>): UpdateState;
 }

@@ -15,7 +15,7 @@ import { trialsOf } from './term-trial.js';
 export interface CheckedRecipe {
   readonly recipe: Recipe;
   readonly data: DataInfo;
-  /** Of each model by its name in the recipe. */
+  /** The number of each model's parameters, by its name in the recipe. */
   readonly parameters: Readonly<Record<string, number>>;
 }
 

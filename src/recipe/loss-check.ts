@@ -13,7 +13,7 @@ import type { LossTraits } from '../losses/loss-declaration.js';
 import { checkTerm, completeTerm, nameOfTerm } from '../losses/term-check.js';
 import { type DeclarationAnswer, readDeclaration } from './declaration/read-declaration.js';
 
-/** What a term names: a loss, or nothing that can be used. */
+/** The loss that a term names, or why it cannot be used. */
 type Named = { readonly traits: LossTraits } | { readonly key: 'loss' | 'module'; readonly text: string };
 
 /** The checks of one recipe. */
@@ -38,7 +38,7 @@ export class LossCheck {
     return { ...recipe, stages: Object.fromEntries(await Promise.all(stages)) };
   }
 
-  /** Terms that are right by themselves, and make no loss together. Of a recipe that is complete. */
+  /** The stages of a complete recipe whose terms are right by themselves, and make no loss together. */
   async checkStages(recipe: Recipe): Promise<readonly Problem[]> {
     const problems: Problem[] = [];
     for (const [name, stage] of Object.entries(recipe.stages)) {
@@ -68,8 +68,8 @@ export class LossCheck {
     }
     const problems = [...checkTerm(term, named.traits, path)];
     if (kind === 'train' && named.traits.takesOther) {
-      const text = `${formatPath(path)}: the loss ${nameOfTerm(term)} learns from a teacher, and a train stage has none; make it a distil stage`;
-      problems.push({ path, at: 'value', text });
+      const what = `the loss ${nameOfTerm(term)} learns from a teacher, and a train stage has none; make it a distil stage`;
+      problems.push({ path, at: 'value', text: `${formatPath(path)}: ${what}` });
     }
     return problems;
   }

@@ -9,7 +9,7 @@ export function checkModelNames(root: unknown): readonly Problem[] {
   return keysOf(valueAt(root, ['models'])).flatMap((name) => checkModelName(root, name));
 }
 
-/** Of a model of the package; a user's module is not looked into. */
+/** The problem with one model's name; a user's module is not looked into. */
 function checkModelName(root: unknown, model: string): readonly Problem[] {
   const path = ['models', model, 'name'];
   const found = valueAt(root, path);

@@ -9,7 +9,7 @@ import type { KnowledgeSpec } from '../tensor/knowledge.js';
 /** The shapes of each model's layers, by its name in the recipe. */
 export type ModelShapes = ReadonlyMap<string, ShapeSource>;
 
-/** What is tried: one term of a stage, by itself. */
+/** The trial of one term of a stage, by itself. */
 export interface TermTrial {
   readonly index: number;
   /** Throws `model.invalid` and `loss.invalid`. Loads tfjs; an engine must be open. */

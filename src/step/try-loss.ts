@@ -50,7 +50,7 @@ function tryGradient(loss: StageLoss, { student, adapters, other }: TrialTensors
   } catch (error) {
     if (error instanceof StillhouseError) throw error;
     throw new StillhouseError('loss.invalid', `the gradient of the loss cannot be computed: ${messageOf(error)}`, {
-      hint: 'Compute the sum from inputs.student with operations of tf.core that have a gradient, and read nothing back (dataSync, arraySync)',
+      hint: 'Compute the sum from inputs.student with operations of tf.core that have a gradient, and read nothing back (dataSync)',
       cause: error,
     });
   }

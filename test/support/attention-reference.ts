@@ -8,7 +8,7 @@ export interface AttentionOptions {
   readonly width: number;
 }
 
-/** Of maps [B, H, W, C]: for each sample height * width numbers, a unit vector. */
+/** The attention of maps [B, H, W, C]: for each sample a unit vector of height * width numbers. */
 export function attentionOf({ shape, data }: Plain, { p, height, width }: AttentionOptions): number[] {
   const [size = 0, fullHeight = 0, fullWidth = 0, channels = 0] = shape;
   return Array.from({ length: size }, (_, b) => {

@@ -23,7 +23,7 @@ import { type Plain, somePlain } from './plain-tensor.js';
 export interface LossCase {
   readonly knobs?: Readonly<Record<string, number>>;
   readonly constants?: Readonly<Record<string, number>>;
-  /** Of the pairs of taps. */
+  /** One for each pair of taps. */
   readonly weights?: readonly number[];
   readonly classes: number;
   readonly labels: readonly number[];

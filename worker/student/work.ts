@@ -75,7 +75,7 @@ export async function evaluateWork({ context, model, base, assign, signal }: Wor
     const where = `stage ${model.name}, round ${assign.round}, epoch ${Math.ceil(assign.base.committed / count)}`;
     throw new StillhouseError('training.notFinite', `${where}: the loss on rows ${start} to ${end} of ${work.split} is ${result.lossSum}`);
   }
-  context.report({ type: 'worker.evaluated', round: assign.round, ...result, parameters: model.program.schema.size });
+  context.report({ type: 'worker.evaluated', round: assign.round, ...result, parameters: model.program.schema.model.size });
 }
 
 /** Puts the model to the coordinator, which sees by itself when it is there. */

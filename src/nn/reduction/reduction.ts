@@ -1,4 +1,4 @@
-/** What a reduction is: a small program that makes a tap smaller where the model is. Owns the type and its error. */
+/** A reduction: a small program that makes a tap smaller where the model is. Owns the type and its error. */
 
 import type * as tf from '@tensorflow/tfjs-core';
 import { StillhouseError } from '../../errors/stillhouse-error.js';

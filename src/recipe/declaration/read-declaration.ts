@@ -8,7 +8,7 @@ const MODULE = 'src/recipe/declaration/main.js';
 /** An import takes a tenth of a second; a slow disk or a busy machine takes longer. */
 const DEADLINE_MS = 20_000;
 
-/** What the process answers: the declaration, or why there is none, with the module's file. */
+/** The answer of the process: the declaration, or why there is none, with the module's file. */
 export type DeclarationAnswer =
   | { readonly type: 'declared'; readonly traits: LossTraits }
   | { readonly type: 'failed'; readonly message: string };

@@ -1,0 +1,52 @@
+/** Terms of every kind in one run of processes: logits, reduced maps, and a user's module with maps as they are and an adapter. */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { auditRun } from '../support/audit.js';
+import { summaryOf } from '../support/run-record.js';
+import { useRunRoom } from '../support/run-room.js';
+import { smallRecipe } from '../support/small-recipe.js';
+
+const room = useRunRoom();
+
+/** FitNets (arXiv 1412.6550): the student's map, brought to the teacher's channels by a trained 1x1 convolution. */
+const HINT = `
+export const declaration = {
+  paper: 'arXiv 1412.6550',
+  takesTaps: true,
+  constants: { power: { default: 2, min: 1, whole: true } },
+  needs: ({ taps: [[own, teacher]] }, shapes) => ({
+    student: [{ of: 'tap', layer: own }],
+    other: [{ of: 'tap', layer: teacher }],
+    adapters: [{ name: 'regressor', shape: [1, 1, shapes.student(own)[2], shapes.other(teacher)[2]], initial: 'kaiming' }],
+  }),
+};
+export function sum({ student: [own], other: [teacher], adapters: { regressor }, settings }, knobs, { core: tf }) {
+  const difference = tf.sub(tf.conv2d(own, regressor, 1, 'same'), teacher);
+  return { sum: tf.mul(tf.mean(tf.pow(difference, settings.constants.power)), own.shape[0]), count: own.shape[0] };
+}
+`;
+
+test('they train together, and only the student is exported', async () => {
+  writeFileSync(join(room.folder, 'hint.mjs'), HINT);
+  const recipe = smallRecipe({ images: 160, studentEpochs: 4 }) as { models: object; stages: Record<string, object> };
+  const taps = [['conv1', 'conv1']];
+  const loss = {
+    labels: { weight: { schedule: 'linear', from: 1, to: 0.5 }, smoothing: 0.1 },
+    terms: [
+      { loss: 'dkd', beta: 2 },
+      { loss: 'attention-transfer', taps, weight: 100 },
+      { module: 'hint.mjs', taps, weight: 0.5 },
+    ],
+  };
+  const stages = { ...recipe.stages, student: { ...recipe.stages.student, loss }, out: { kind: 'export', of: 'student' } };
+  const cli = room.start('run', room.recipe({ ...recipe, stages }), '--out', room.runs, '--json');
+  expect(await cli.exit(), cli.stderr).toBe(0);
+
+  const run = join(room.runs, cli.linesOf('run-started')[0]?.run ?? '');
+  expect(await auditRun(run)).toEqual({ teacher: [], student: [] });
+  expect(summaryOf(run).models.student).toMatchObject({ parameters: 4266 });
+  const weights = readFileSync(join(run, 'export', 'student', 'weights.bin'));
+  expect(weights.byteLength).toBe(4 * 4266);
+});
