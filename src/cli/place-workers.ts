@@ -2,6 +2,7 @@
 
 import { present } from '../base/assert.js';
 import { countWorkers, type Placement, type Recipe, type WorkersOfRole } from '../config/schema.js';
+import { isTaughtStage } from '../config/stage-kinds.js';
 
 /** One worker to start. */
 export interface PlacedWorker {
@@ -48,7 +49,7 @@ export function shortageOf(workers: readonly PlacedWorker[], cores: number): str
 }
 
 function wishesOf({ workers, stages }: Recipe): readonly Wish[] {
-  const hasTeaching = Object.values(stages).some(({ kind }) => kind === 'distil');
+  const hasTeaching = Object.values(stages).some(isTaughtStage);
   const wish = (role: Wish['role'], ofRole: WorkersOfRole): Wish[] =>
     Array.from({ length: countWorkers(ofRole) }, (_, index) => {
       const own = typeof ofRole === 'number' ? undefined : ofRole[index];
