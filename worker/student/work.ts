@@ -1,6 +1,7 @@
 /** The kinds of work in an assignment, each from the base to the report. To add one: a function here, a case in student.ts. */
 
 import { abortable } from '../../src/base/abortable.js';
+import { isTaughtStage } from '../../src/config/stage-kinds.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { CoordinatorMessageOf, TeacherAddress, Work } from '../../src/protocol/control.js';
 import { PeerRefusal } from '../../src/rpc/peer-refusal.js';
@@ -14,40 +15,36 @@ import { planBatches } from './batch-plan.js';
 import { evaluateRows } from './evaluate.js';
 import { KnowledgeStream } from './knowledge-stream.js';
 import { exportModel } from './saving.js';
-import type { CommittedState, TrainedArena } from './state.js';
 import type { TeacherLinks } from './teacher-links.js';
 import { trainRanges } from './training.js';
 
 export interface WorkJob {
   readonly context: EngineContext;
-  /** Of the assignment's stage. Its parameters are whatever the last job left. */
+  /** Of the assignment's stage. It holds the base. */
   readonly model: StageModel;
-  /** What the work starts from. */
-  readonly base: CommittedState;
   readonly assign: CoordinatorMessageOf<'coordinator.assign'>;
   readonly signal: AbortSignal;
+  /** Aborted: training is to end with the step under way. */
+  readonly conclude: AbortSignal;
 }
 
 type WorkOf<K extends Work['kind']> = Extract<Work, { kind: K }>;
+export type TrainedReport = Extract<ReportBody, { type: 'worker.trained' }>;
 
-/** Trains the ranges. The caller sends the report once it holds the arena: from then on peers may ask for it. */
-export async function trainWork(
-  { context, model, base, assign, signal }: WorkJob,
-  { ranges, roundSamples }: WorkOf<'train'>,
-  links: TeacherLinks,
-): Promise<{ readonly trained: TrainedArena; readonly report: ReportBody }> {
+/** Trains the ranges, or less when it is concluded. The caller sends the report, once it holds what was trained. */
+export async function trainWork(job: WorkJob, { ranges, roundSamples }: WorkOf<'train'>, links: TeacherLinks): Promise<TrainedReport> {
+  const { context, model, assign, signal, conclude } = job;
   const { round } = assign;
   const startMs = context.clock.nowMs();
   const split = await abortable(context.splits.get(model.stage.on), signal);
   const batches = planBatches({ ranges, size: split.count, batch: model.stage.batch, seed: context.recipe.seed });
-  const targets = model.stage.kind === 'distil' ? openTargets({ context, model, base, assign, signal }, batches, links) : null;
+  const targets = isTaughtStage(model.stage) ? openTargets(job, batches, links) : null;
   links.follow(targets);
   try {
     const committed = assign.base.committed;
     const rest = { split, batches, targets, committed, roundSamples };
-    const { trained, lossSum, correct, waits } = await trainRanges({ context, model, base, round, ranges, signal, ...rest });
+    const { samples, lossSum, correct, waits } = await trainRanges({ context, model, round, ranges, signal, conclude, ...rest });
     const trainMs = context.clock.nowMs() - startMs;
-    const { samples } = trained;
     context.logger.info('round.trained', {
       stage: model.name,
       round,
@@ -57,7 +54,7 @@ export async function trainWork(
       trainMs,
       waits,
     });
-    return { trained, report: { type: 'worker.trained', round, samples, lossSum, correct, trainMs } };
+    return { type: 'worker.trained', round, samples, lossSum, correct, trainMs };
   } finally {
     links.follow(null);
     targets?.close();
@@ -65,10 +62,9 @@ export async function trainWork(
 }
 
 /** Tests the rows and reports worker.evaluated. Throws training.notFinite when the loss is not a number. */
-export async function evaluateWork({ context, model, base, assign, signal }: WorkJob, work: WorkOf<'evaluate'>): Promise<void> {
+export async function evaluateWork({ context, model, assign, signal }: WorkJob, work: WorkOf<'evaluate'>): Promise<void> {
   const { start, end } = work;
   const split = await abortable(context.splits.get(work.split), signal);
-  model.program.writeParameters(base.parameters);
   const result = await evaluateRows({ context, model, split, start, end, signal });
   if (!Number.isFinite(result.lossSum)) {
     const { count } = await context.splits.get(model.stage.on);
@@ -79,17 +75,17 @@ export async function evaluateWork({ context, model, base, assign, signal }: Wor
 }
 
 /** Puts the model to the coordinator, which sees by itself when it is there. */
-export async function exportWork({ context, model, base, signal }: WorkJob): Promise<void> {
-  model.program.writeParameters(base.parameters);
+export async function exportWork({ context, model, signal }: WorkJob): Promise<void> {
   await abortable(exportModel(context, model), signal);
 }
 
 function openTargets({ context, model, assign }: WorkJob, views: readonly SampleView[], links: TeacherLinks): KnowledgeStream {
-  const { stage, round } = assign;
+  const { round } = assign;
+  const { stage } = assign.base.state;
   const ask = (teacher: TeacherAddress, view: SampleView) => {
     return askTeacher({ context, model, stage, round, step: views.indexOf(view) + 1 }, teacher, view);
   };
-  return new KnowledgeStream({ views, teachers: links.of(assign.stage), clock: context.clock, timing: DATA_TIMING, ask });
+  return new KnowledgeStream({ views, teachers: links.of(stage), clock: context.clock, timing: DATA_TIMING, ask });
 }
 
 /** What soft targets are for. */

@@ -8,6 +8,7 @@ import type { TrainingStage } from '../../src/config/schema.js';
 import type { Loader, Loading } from '../../src/data/loader/loader.js';
 import type { Split } from '../../src/data/split.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { StateName } from '../../src/protocol/state-name.js';
 import type { EngineContext } from '../kit/context.js';
 import { TEACH_ROWS } from '../kit/shared-loader.js';
 import type { StageModel } from '../kit/stage-model.js';
@@ -22,7 +23,8 @@ export interface ServedModelOptions {
   /** The stage that is taught: its name and recipe. */
   readonly name: string;
   readonly stage: TrainingStage;
-  readonly checkpoint: string;
+  /** What teaches. */
+  readonly from: StateName;
   /** Of the stage that teaches, its parameters written. */
   readonly model: StageModel;
   /** The samples of the stage that is taught. */
@@ -31,9 +33,8 @@ export interface ServedModelOptions {
 
 export class ServedModel {
   readonly stage: string;
-  /** The stage whose model teaches, and the checkpoint it is from. */
-  readonly from: string;
-  readonly checkpoint: string;
+  /** What teaches. */
+  readonly from: StateName;
   readonly classes: number;
   readonly sampleCount: number;
   /** Rows of one request, at most. */
@@ -43,11 +44,10 @@ export class ServedModel {
   readonly #queue: InferenceQueue;
 
   constructor(options: ServedModelOptions) {
-    const { context, name, model, checkpoint, split } = options;
+    const { context, name, model, from, split } = options;
     this.#options = options;
     this.stage = name;
-    this.from = model.name;
-    this.checkpoint = checkpoint;
+    this.from = from;
     this.classes = model.classes;
     this.sampleCount = split.count;
     this.rowsMax = context.loaders.rowsMax;
