@@ -2,6 +2,7 @@
 
 import { present } from '../base/assert.js';
 import { countWorkers, type Placement, type Recipe, type WorkersOfRole } from '../config/schema.js';
+import { isTaughtStage } from '../config/stage-kinds.js';
 
 /** One worker to start. */
 export interface PlacedWorker {
@@ -48,7 +49,7 @@ export function shortageOf(workers: readonly PlacedWorker[], cores: number): str
 }
 
 function wantedOf({ workers, stages }: Recipe): readonly WantedWorker[] {
-  const hasTeaching = Object.values(stages).some(({ kind }) => kind === 'distil');
+  const hasTeaching = Object.values(stages).some(isTaughtStage);
   const wantedAs = (role: WantedWorker['role'], ofRole: WorkersOfRole): WantedWorker[] =>
     Array.from({ length: countWorkers(ofRole) }, (_, index) => {
       const own = typeof ofRole === 'number' ? undefined : ofRole[index];

@@ -2,6 +2,7 @@
 
 import type { Recipe, TrainingStage } from '../config/schema.js';
 import { stageOrder } from '../config/stage-graph.js';
+import { isTaughtStage, isTrainingStage } from '../config/stage-kinds.js';
 import type { RunSummary } from '../protocol/parent.js';
 import { formatBytes, formatCount, formatDuration, formatShare, formatTable, shownPercent } from './format-figure.js';
 
@@ -45,10 +46,10 @@ function marginsOf(recipe: Recipe, summary: RunSummary): string[] {
   const lines: string[] = [];
   for (const [name, student] of stages) {
     const accuracy = summary.accuracy[name]?.last;
-    if (student.kind !== 'distil' || accuracy === undefined) continue;
+    if (!isTaughtStage(student) || accuracy === undefined) continue;
     for (const [other, alone] of stages) {
       const reference = summary.accuracy[other]?.last;
-      if (alone.kind !== 'train' || reference === undefined || !isComparable(student, alone)) continue;
+      if (!isTrainingStage(alone) || isTaughtStage(alone) || reference === undefined || !isComparable(student, alone)) continue;
       const points = (shownPercent(accuracy) - shownPercent(reference)).toFixed(1);
       lines.push(`margin: ${name} against ${other}, the same model on the same images without a teacher: ${sign(points)} points`);
     }

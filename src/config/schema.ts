@@ -17,6 +17,8 @@ const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, ".", "_" and "-", starting with a letter or digit')
   .max(64);
+/** The name of a stage. A dot would name a peer of it. */
+const stageName = name.refine((text) => !text.includes('.'), 'a dot names a peer of a stage: together.big');
 const positive = z.number().gt(0);
 const share = z.number().min(0).max(1);
 const wholeFromOne = z.int().min(1);
@@ -209,7 +211,7 @@ export const recipeSchema = z.strictObject({
     .default(1),
   data,
   models: z.record(name, model),
-  stages: z.record(name, stage),
+  stages: z.record(stageName, stage),
   engine: engine.default({ trace: 'auto', precision: 'fp32' }),
   workers: z
     .strictObject({
@@ -232,7 +234,9 @@ export type AugmentRecipe = z.infer<typeof augment>;
 export type ModelRecipe = z.infer<typeof model>;
 export type StageRecipe = z.infer<typeof stage>;
 /** A stage that changes parameters. */
-export type TrainingStage = Extract<StageRecipe, { kind: 'train' | 'distil' }>;
+export type TrainingStage = Extract<StageRecipe, { epochs: number }>;
+/** A stage that learns from the model of another stage. */
+export type TaughtStage = Extract<TrainingStage, { teacher: string }>;
 export type Device = (typeof DEVICES)[number];
 /** Where one worker computes, and on how many threads at most. */
 export interface Placement {

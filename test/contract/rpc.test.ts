@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.js';
-import { asRoundId, asTerm } from '../../src/base/ids.js';
+import { asTerm } from '../../src/base/ids.js';
 import { LIMITS } from '../../src/base/limits.js';
 import { decodeDataRequest, encodeData } from '../../src/protocol/codec.js';
 import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
@@ -21,7 +21,8 @@ const PATIENT_MS = 60_000;
 const term = asTerm(1);
 const about = { of: 'view' as const, epoch: 0 };
 const targets = { type: 'knowledge.get' as const, term, stage: 'teach', about, specs: [LOGITS_SPEC], half: false };
-const arena = { type: 'arena.get', term, stage: 'teach', round: asRoundId(3) } as const;
+const piece = { state: { stage: 'teach', peer: 'model', round: 3 }, attempt: 1, start: 0, end: 4 };
+const arena = { type: 'arena.get', term, ...piece } as const;
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -90,7 +91,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     bits.set([0x80000000, 0x7fc12345, 0xff800000, 1]);
     const data = new Float32Array(bits.buffer);
     const server = await serve(kind, async () => ({
-      header: { type: 'arena.answer', stage: 'teach', round: asRoundId(3), samples: 10, ranges: [{ start: 0, end: 10 }] },
+      header: { type: 'arena.answer', ...piece, samples: 10, ranges: [{ start: 0, end: 10 }] },
       tensors: [{ name: 'parameters', dtype: 'float32', shape: [1000, 1000], data }],
     }));
     const client = await ask(kind, server.endpoint);

@@ -48,7 +48,10 @@ describe('control', () => {
   ])('%s: ranges %s', (ok, _, starts, ends) => {
     const assign = COORDINATOR_MESSAGES.find(({ type }) => type === 'coordinator.assign');
     const ranges = starts.map((start, index) => ({ start, end: ends[index] }));
-    const message = { ...assign, work: { kind: 'train', ranges, roundSamples: 3 } } as (typeof COORDINATOR_MESSAGES)[number];
+    const message = {
+      ...assign,
+      work: { kind: 'train', column: 0, replicas: 1, ranges, roundSamples: 3 },
+    } as (typeof COORDINATOR_MESSAGES)[number];
     expect(decodeCoordinatorMessage([encodeControl(message)]).ok).toBe(ok);
   });
 

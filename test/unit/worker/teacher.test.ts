@@ -1,14 +1,15 @@
-import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { asRoundId } from '../../../src/base/ids.js';
+import type { CheckpointContent } from '../../../src/checkpoint/read-checkpoint.js';
 import { assembleBatch } from '../../../src/data/batch.js';
 import { loadSplit } from '../../../src/data/dataset.js';
 import { buildModel } from '../../../src/nn/build.js';
 import type { DataClient } from '../../../src/rpc/data-client.js';
 import { buildEagerStep } from '../../../src/step/eager-step.js';
 import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
+import { hashState } from '../../../src/tensor/state-tensors.js';
 import { initialSeed } from '../../../worker/kit/view.js';
-import { EngineRoom, INITIAL, TERM, type TestEngine } from './engine-room.js';
+import { EngineRoom, INITIAL, stateOf, TERM, type TestEngine } from './engine-room.js';
 
 /** Ends a request in vain, on a loaded machine too. */
 const PATIENT_MS = 60_000;
@@ -19,24 +20,26 @@ beforeEach(async () => {
 });
 afterEach(() => room.close());
 
-/** Trains the large model for a round and saves it as `large-1`. */
-async function makeCheckpoint(): Promise<void> {
+const LARGE = stateOf(1, 'large');
+
+/** Trains the large model for a round and saves it. */
+async function makeCheckpoint(): Promise<CheckpointContent> {
   const student = await room.engine('student', 1);
   student.train(1, 0, 40, { stage: 'large' });
   const { samples } = await student.next('worker.trained');
-  student.average(1, [student.contributor(samples)]);
-  const { hash } = await student.next('worker.averaged');
-  student.order({ type: 'coordinator.commit', round: asRoundId(1), hash, committed: samples });
-  student.order({ type: 'coordinator.save', round: asRoundId(1), checkpoint: 'large-1' });
-  await room.stored('large-1');
+  student.commit(LARGE, samples);
+  student.order({ type: 'coordinator.save', state: LARGE });
+  return room.stored(LARGE);
 }
 
-async function openTeacher(incarnation = 9): Promise<TestEngine> {
+async function openTeacher(hash: string, incarnation = 9): Promise<TestEngine> {
   const teacher = await room.engine('teacher', incarnation);
-  teacher.order({ type: 'coordinator.serve', stage: 'taught', from: 'large', checkpoint: 'large-1' });
+  teacher.order({ type: 'coordinator.serve', stage: 'taught', from: LARGE, hash });
   expect(await teacher.next('worker.serving')).toMatchObject({ stage: 'taught' });
   return teacher;
 }
+
+const parametersOf = ({ tensors }: CheckpointContent): Float32Array => tensors.get('parameters') as Float32Array;
 
 interface Question {
   readonly samples: readonly number[];
@@ -66,7 +69,7 @@ async function predicted(samples: readonly number[], epoch: number): Promise<Flo
   if (spec === undefined || stage?.kind !== 'distil') throw new Error('the recipe has changed');
   const model = await buildModel(spec, { inputShape, classes: split.classes, seed: initialSeed(recipe, 'large') });
   const program = buildEagerStep({ model, training: null, inputShape });
-  program.writeParameters((await room.store.get('large-1')).parameters);
+  program.writeParameters(parametersOf(await room.store.get(LARGE)));
   const images = new Float32Array(samples.length * split.height * split.width);
   const view = { seed: recipe.seed, epoch, augment: stage.augment, normalise: recipe.data.normalise };
   assembleBatch({ store: split.store, view, samples, out: { images, labels: new Int32Array(samples.length) } });
@@ -78,8 +81,8 @@ async function predicted(samples: readonly number[], epoch: number): Promise<Flo
 
 describe('a teacher', () => {
   test('answers with what its model says of the views, whatever they were merged with', async () => {
-    await makeCheckpoint();
-    const client = await room.client(await openTeacher());
+    const { info } = await makeCheckpoint();
+    const client = await room.client(await openTeacher(info.hash));
     const questions = [
       { samples: [3, 1, 59], epoch: 0 },
       { samples: [3, 1], epoch: 1 },
@@ -94,36 +97,46 @@ describe('a teacher', () => {
   });
 
   test('says why it does not answer', async () => {
-    await makeCheckpoint();
+    const { info } = await makeCheckpoint();
     const early = await room.engine('teacher', 8);
     await expect(targets(await room.client(early), { samples: [1] })).rejects.toMatchObject({ reason: 'not-ready' });
-    const client = await room.client(await openTeacher());
+    const client = await room.client(await openTeacher(info.hash));
     await expect(targets(client, { samples: [1], stage: 'plain' })).rejects.toMatchObject({ reason: 'wrong-stage' });
     await expect(targets(client, { samples: [1], term: (TERM + 1) as typeof TERM })).rejects.toMatchObject({ reason: 'old-term' });
     await expect(targets(client, { samples: [1, 60] })).rejects.toMatchObject({ reason: 'unknown-sample' });
     await expect(targets(client, { samples: [-1] })).rejects.toMatchObject({ reason: 'unknown-sample' });
     await expect(targets(client, { samples: new Array<number>(257).fill(3) })).rejects.toMatchObject({ reason: 'too-large' });
     await expect(targets(client, { samples: [] })).rejects.toMatchObject({ reason: 'invalid-message' });
-    const arena = { type: 'arena.get', term: TERM, stage: 'taught', round: asRoundId(1) } as const;
+    const arena = { type: 'arena.get', term: TERM, state: stateOf(1, 'taught'), attempt: 1, start: 0, end: 1 } as const;
     await expect(client.request(arena, [], PATIENT_MS)).rejects.toMatchObject({ reason: 'invalid-message' });
   });
 
   test('a checkpoint that cannot be loaded is reported', async () => {
     const teacher = await room.engine('teacher', 8);
-    teacher.order({ type: 'coordinator.serve', stage: 'taught', from: 'large', checkpoint: 'large-1' });
+    teacher.order({ type: 'coordinator.serve', stage: 'taught', from: LARGE, hash: 'a'.repeat(64) });
     const failed = await teacher.next('worker.failed');
     expect(failed.code).toBe('checkpoint.damaged');
-    expect(failed.message).toContain('large-1');
+    expect(failed.message).toContain('stage large, round 1');
+  });
+
+  test('a checkpoint of other bits than it is to serve is damaged', async () => {
+    await makeCheckpoint();
+    const teacher = await room.engine('teacher', 8);
+    teacher.order({ type: 'coordinator.serve', stage: 'taught', from: LARGE, hash: 'a'.repeat(64) });
+    expect(await teacher.next('worker.failed')).toMatchObject({ code: 'checkpoint.damaged' });
   });
 
   test('logits that are not finite are never sent', async () => {
-    await makeCheckpoint();
-    const { info, parameters, slots } = await room.store.get('large-1');
-    const huge = parameters.map(() => 1e30);
-    const hash = createHash('sha256').update(new Uint8Array(huge.buffer)).digest('hex');
-    await room.store.put({ info: { ...info, id: 'large-2', round: 2, hash }, parameters: huge, slots });
+    const content = await makeCheckpoint();
+    const tensors = new Map(content.tensors).set(
+      'parameters',
+      parametersOf(content).map(() => 1e30),
+    );
+    const hash = hashState(tensors);
+    const state = stateOf(2, 'large');
+    await room.store.put({ info: { ...content.info, state, hash }, tensors });
     const teacher = await room.engine('teacher', 8);
-    teacher.order({ type: 'coordinator.serve', stage: 'taught', from: 'large', checkpoint: 'large-2' });
+    teacher.order({ type: 'coordinator.serve', stage: 'taught', from: state, hash });
     await teacher.next('worker.serving');
     await expect(targets(await room.client(teacher), { samples: [1] })).rejects.toMatchObject({ reason: 'not-finite' });
   });
@@ -131,8 +144,8 @@ describe('a teacher', () => {
 
 describe('distillation', () => {
   test('a student learns from linked teachers, and how many there are changes nothing', async () => {
-    await makeCheckpoint();
-    const teachers = [await openTeacher(9), await openTeacher(10)];
+    const { info } = await makeCheckpoint();
+    const teachers = [await openTeacher(info.hash, 9), await openTeacher(info.hash, 10)];
     const addresses = teachers.map(({ incarnation, endpoint }) => ({ incarnation, endpoint }));
     const sums: number[] = [];
     for (const count of [1, 2]) {
@@ -145,13 +158,20 @@ describe('distillation', () => {
   });
 
   test('a student without teachers waits for a link, and can be called off meanwhile', async () => {
-    await makeCheckpoint();
+    const { info } = await makeCheckpoint();
     const student = await room.engine('student', 21);
     student.train(5, 0, 16, { stage: 'taught' });
     student.order({ type: 'coordinator.abandon', round: asRoundId(5), reason: 'a test' });
     student.train(6, 0, 24, { stage: 'taught' });
-    const { incarnation, endpoint } = await openTeacher();
+    const { incarnation, endpoint } = await openTeacher(info.hash);
     student.order({ type: 'coordinator.link', stage: 'taught', version: 1, teachers: [{ incarnation, endpoint }] });
     expect(await student.next('worker.trained')).toMatchObject({ round: 6, samples: 24 });
+  });
+
+  test('a student without teachers that is to conclude has trained nothing, and holds its base', async () => {
+    const student = await room.engine('student', 21);
+    student.train(5, 0, 16, { stage: 'taught' });
+    student.order({ type: 'coordinator.conclude', round: asRoundId(5) });
+    expect(await student.next('worker.trained')).toMatchObject({ round: 5, samples: 0 });
   });
 });
