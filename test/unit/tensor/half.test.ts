@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { fromHalf, HALF_MAX, toHalf } from '../../../src/tensor/half.js';
 
 /** The number that 16 bits stand for, by the definition of binary16. */
-function valueOf(bits: number): number {
+function numberOf(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >>> 10) & 31;
   const fraction = bits & 1023;
@@ -22,7 +22,7 @@ function bitsOf(...values: number[]): number[] {
 describe('float16', () => {
   test('each of the 65,536 halves is the float32 that its bits stand for, the sign of zero with it', () => {
     const values = fromHalf(ALL);
-    for (const bits of ALL) expect(Object.is(values[bits], valueOf(bits)), `bits ${bits}`).toBe(true);
+    for (const bits of ALL) expect(Object.is(values[bits], numberOf(bits)), `bits ${bits}`).toBe(true);
   });
 
   test('each finite half comes back as the same bits', () => {
@@ -34,7 +34,7 @@ describe('float16', () => {
   test('numbers between two halves go to the nearer one, and from the middle to the even one', () => {
     // All neighbours of one sign; those of the other are the same bits with the sign's.
     for (let low = 0; low < 0x7bff; low++) {
-      const [a, b] = [valueOf(low), valueOf(low + 1)];
+      const [a, b] = [numberOf(low), numberOf(low + 1)];
       const middle = (a + b) / 2;
       // The next float32 on either side: of 24 bits where a half has 11.
       const step = (b - a) / 2 ** 12;
