@@ -20,7 +20,7 @@ interface ValidateOptions {
 export function addValidateCommand(program: Command, context: CliContext): void {
   program
     .command('validate')
-    .description('check a recipe, its data files and its models, and list all errors')
+    .description('check a recipe, its data files, its models and its losses, and list all errors')
     .argument('<recipe>', 'a recipe file')
     .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
     .option('--explain', 'print the recipe with all its defaults')

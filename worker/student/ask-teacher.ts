@@ -21,7 +21,7 @@ export interface WantedKnowledge {
 
 /** What the knowledge is for. */
 export interface KnowledgeUse {
-  readonly context: EngineContext;
+  readonly context: Pick<EngineContext, 'term' | 'peers' | 'logger'>;
   readonly stage: string;
   readonly round: number;
   /** Of the round, from 1. */

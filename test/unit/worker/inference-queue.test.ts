@@ -74,6 +74,28 @@ describe('merging requests', () => {
     expect.assertions(requests.length + 2);
   });
 
+  test('only requests for the same specs share a batch, and each tensor is cut by its rows', async () => {
+    const room = open();
+    const both = [LOGITS_SPEC, { of: 'tap', layer: 'relu', reduce: null } as const];
+    const asked = [
+      [[1, 2], both],
+      [[3], both.map((spec) => ({ ...spec }))],
+      [[4, 5], LOGITS],
+      [[6], LOGITS],
+      [[7], both],
+    ] as const;
+    const answers = await Promise.all(asked.map(([samples, specs]) => room.queue.ask(view(...samples), specs)));
+    expect(room.batches).toEqual([3, 3, 1]);
+    for (const [i, [samples, specs]] of asked.entries()) {
+      expect(answers[i]).toEqual(
+        specs.map((_, place) => ({
+          shape: [samples.length, 2],
+          data: Float32Array.from([...samples].flatMap((sample) => [sample + place, -sample])),
+        })),
+      );
+    }
+  });
+
   test('a full queue takes no more, and takes again when it has emptied', async () => {
     const { queue } = open({ waitingMax: 2 });
     const taken = [queue.ask(view(1), LOGITS), queue.ask(view(2), LOGITS)];
