@@ -174,6 +174,12 @@ describe('what is wrong is named with its place and the nearest valid name', () 
     ],
     ['list that is a map', edited('mean: [0.286]', 'mean: {a: 1}'), '5:22', /data\.normalise\.mean must be a list, not a map/],
     ['name with a space', edited('  out: {', '  "o t": {'), '32:3', /"o t" cannot be a name/],
+    [
+      'stage with a dot',
+      edited('  out: {', '  together.big: {'),
+      '32:3',
+      /"together\.big" cannot be a name \(a dot names a peer of a stage: together\.big\)/,
+    ],
     ['model with two origins', edited('{ name: cnn-teacher }', '{ name: a, module: b }'), '10:12', /give either name or module/],
     ['empty section', edited(/stages:\n[\s\S]*/.exec(VALID)?.[0] ?? '', 'stages:\n'), '12:1', /stages must be a map, not nothing/],
     ['no stages', edited(/stages:\n[\s\S]*/.exec(VALID)?.[0] ?? '', 'stages: {}\n'), '12:1', /there is no stage in stages/],
@@ -347,8 +353,9 @@ describe('--set', () => {
   });
 
   test('finds names with dots', async () => {
-    const recipe = await loadRecipe(await write(edited('  out:', '  v1.2.out:')), { set: ['stages.v1.2.out.of=teacher'] });
-    expect(recipe.stages['v1.2.out']).toMatchObject({ of: 'teacher' });
+    const text = edited('models:\n', 'models:\n  v1.2.net: { name: cnn-student }\n');
+    const recipe = await loadRecipe(await write(text), { set: ['models.v1.2.net.name=cnn-teacher'] });
+    expect(recipe.models['v1.2.net']).toMatchObject({ name: 'cnn-teacher' });
   });
 
   const blamed: readonly (readonly [string, RegExp])[] = [
