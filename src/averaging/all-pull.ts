@@ -112,7 +112,7 @@ function piece({ tensors }: DataMessage<DataAnswerOf<'arena.answer'>>): Float32A
   return data instanceof Float32Array ? data : new Float32Array(0);
 }
 
-/** What of an answer is not what was asked for, in words; null: nothing. */
+/** The first thing in an answer that differs from the order, in words; null when all agrees. */
 function problemOf(
   { state, attempt, start, end, samples, ranges }: DataAnswerOf<'arena.answer'>,
   { order, contributor, size }: { readonly order: AverageOrder; readonly contributor: Contributor; readonly size: number },

@@ -71,7 +71,7 @@ export class Teacher implements Role {
     const unknown = samples.find((sample) => sample < 0 || sample >= served.sampleCount);
     if (unknown !== undefined) return refusal('unknown-sample', `sample ${unknown} is not in a split of ${served.sampleCount}`);
     const problem = served.problemOf(specs);
-    if (problem !== null) return refusal('unknown-tap', `the model of stage ${served.from}: ${problem}`);
+    if (problem !== null) return refusal('unknown-tap', `the model of stage ${served.from.stage}: ${problem}`);
     const asked = served.ask(view, specs);
     if (asked === null) return refusal('busy', 'too many requests wait');
     const knowledge = await asked.catch((error: unknown) => {

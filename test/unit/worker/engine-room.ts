@@ -28,6 +28,8 @@ import { writeIdx } from '../../support/data-files.js';
 import { loaderProgram } from '../../support/loader-program.js';
 import { createMemoryTransport } from '../../support/memory-transport.js';
 
+/** Ends a request in vain, on a loaded machine too. */
+export const PATIENT_MS = 60_000;
 export const TERM = asTerm(2);
 /** The state that a round of a stage makes. */
 export const stateOf = (round: number, stage = 'plain'): StateName => ({ stage, peer: MODEL_PEER, round });

@@ -9,10 +9,7 @@ import type { Range } from '../../../src/protocol/field.js';
 import type { StateName } from '../../../src/protocol/state-name.js';
 import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import { hashState } from '../../../src/tensor/state-tensors.js';
-import { EngineRoom, INITIAL, stateOf, TERM, type TestEngine } from './engine-room.js';
-
-/** Ends a request in vain, on a loaded machine too. */
-const PATIENT_MS = 60_000;
+import { EngineRoom, INITIAL, PATIENT_MS, stateOf, TERM, type TestEngine } from './engine-room.js';
 
 let room: EngineRoom;
 beforeEach(async () => {
@@ -126,7 +123,7 @@ describe('a student alone', () => {
     student.order({ type: 'coordinator.abandon', round: asRoundId(2), reason: 'a test' });
     await expect(committedOf(student, base.state)).rejects.toMatchObject({ reason: 'wrong-round' });
     student.train(3, 20, 40, { base });
-    expect(await student.next('worker.failed')).toMatchObject({ code: 'peer.refused' });
+    expect(await student.next('worker.failed')).toMatchObject({ code: 'request.refused' });
   });
 
   test('a conclusion after the last step brings the same report again', async () => {
@@ -153,7 +150,7 @@ describe('a student alone', () => {
     const other = await room.engine('student', 7);
     const sources = [{ incarnation: other.incarnation, endpoint: other.endpoint }];
     student.train(2, 20, 40, { base: { ...INITIAL, state: stateOf(1), committed: 20, sources } });
-    expect(await student.next('worker.failed')).toMatchObject({ code: 'peer.refused' });
+    expect(await student.next('worker.failed')).toMatchObject({ code: 'request.refused' });
   });
 
   test('holds no more tensors after many rounds and stages than after one, and none at the end', async () => {

@@ -11,10 +11,7 @@ import { toHalf } from '../../../src/tensor/half.js';
 import { type Knowledge, type KnowledgeSpec, LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import { hashState } from '../../../src/tensor/state-tensors.js';
 import { initialSeed } from '../../../worker/kit/view.js';
-import { EngineRoom, INITIAL, stateOf, TERM, type TestEngine } from './engine-room.js';
-
-/** Ends a request in vain, on a loaded machine too. */
-const PATIENT_MS = 60_000;
+import { EngineRoom, INITIAL, PATIENT_MS, stateOf, TERM, type TestEngine } from './engine-room.js';
 
 let room: EngineRoom;
 beforeEach(async () => {
