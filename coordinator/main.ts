@@ -1,8 +1,8 @@
 /**
- * The coordinator process. One argument: CoordinatorArguments of src/protocol/parent.ts, as JSON. With a parent's
- * channel it talks over that and ends with the parent; started by hand it writes the same messages as JSON lines to
- * the standard output. It never loads tfjs. SIGTERM or the parent's wish: stop with a checkpoint. Without a parent SIGINT is
- * SIGTERM, and a second signal ends at once.
+ * The coordinator process. It takes one argument: CoordinatorArguments of src/protocol/parent.ts, as JSON. With a parent, it
+ * sends its messages over the parent's channel, and ends when the parent ends. Started by hand, it writes the same messages
+ * as JSON lines to the standard output. It never loads tfjs. SIGTERM or the parent's 'stop' stops the run with a checkpoint.
+ * Without a parent, SIGINT does the same, and a second signal ends the process at once.
  */
 
 import { hostname } from 'node:os';
@@ -19,7 +19,7 @@ import { zmqTransport } from '../src/transport/zmq-transport.js';
 import { DEFAULT_TIMING } from './core/timing.js';
 import { coordinate } from './shell/coordinate.js';
 
-/** Whatever holds it up, a graceful stop is over after so long. */
+/** The time from the request to stop to the end of the process, even if something delays the orderly stop. */
 const STOP_MS = 9_500;
 
 const argumentsSchema: z.ZodType<CoordinatorArguments> = z.strictObject({
@@ -55,7 +55,7 @@ function readArguments(): CoordinatorArguments {
   try {
     return argumentsSchema.parse(JSON.parse(process.argv[2] ?? ''));
   } catch (error) {
-    throw new StillhouseError('usage.invalid', `the argument of the coordinator is not what it expects: ${messageOf(error)}`);
+    throw new StillhouseError('usage.invalid', `the argument of the coordinator is not valid: ${messageOf(error)}`);
   }
 }
 
@@ -77,7 +77,7 @@ async function main(): Promise<number> {
       return error.exitCode;
     }
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-    tell({ type: 'error', code: 'run.failed', message: `the coordinator broke: ${messageOf(error)}` });
+    tell({ type: 'error', code: 'run.failed', message: `the coordinator failed, please report it: ${messageOf(error)}` });
     return EXIT.failed;
   }
 }

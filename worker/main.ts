@@ -1,8 +1,9 @@
 /**
- * The process of a worker: its agent. One argument: WorkerArguments of src/protocol/parent.ts, as JSON. It ends with its
- * parent. SIGTERM or the parent's wish: drain. Without a parent SIGINT is SIGTERM, and a second signal ends at once.
+ * The process of a worker: it runs the agent. It takes one argument: WorkerArguments of src/protocol/parent.ts, as JSON. It
+ * ends when its parent ends. SIGTERM or the parent's 'stop' drains it. Without a parent, SIGINT does the same, and a second
+ * signal ends it at once.
  *
- * Exit codes (src/errors): 0 the run is over or the worker drained, 1 it failed, 2 it was refused or called wrongly,
+ * Exit codes (src/errors): 0 the run is over or the worker has drained, 1 it failed, 2 it was refused or called wrongly,
  * 75 the coordinator is gone.
  */
 
@@ -47,7 +48,7 @@ function readArguments(): z.infer<typeof argumentsSchema> {
   try {
     return argumentsSchema.parse(JSON.parse(process.argv[2] ?? ''));
   } catch (error) {
-    throw new StillhouseError('usage.invalid', `the argument of the worker is not what it expects: ${messageOf(error)}`);
+    throw new StillhouseError('usage.invalid', `the argument of the worker is not valid: ${messageOf(error)}`);
   }
 }
 
@@ -79,7 +80,7 @@ async function work(): Promise<number> {
   const stop = (reason: string): void => agent.stop(reason);
   onStopRequest(link, { clock: systemClock, ask: stop, force: stop });
   const { code, reason } = await agent.ended;
-  // In a run started as a whole it is the coordinator that says what went wrong.
+  // With a log file, the worker is part of a whole run, and the coordinator reports the error.
   if (code !== EXIT.done && logFile === null) console.error(`error: ${reason}`);
   return code;
 }

@@ -1,18 +1,19 @@
 /**
- * What to do next: called after every event until nothing more follows. Opens and closes stages, starts rounds, asks
- * for checkpoints, goes back to a checkpoint when nobody holds the committed parameters, and ends the run.
+ * What to do next: called after every event until nothing more follows. Opens and closes stages, starts the rounds that
+ * the kind of stage asks for, asks for checkpoints, and ends the run.
  */
 
 import { assert } from '../../src/base/assert.js';
 import { countWorkers } from '../../src/config/schema.js';
-import { countFailure, finish } from './ending.js';
-import { startEvaluation, startExport } from './evaluating.js';
-import { committedOf, openLedger, samplesOf } from './ledger.js';
-import { type ReadyMember, readyMembers } from './roster.js';
+import { finish } from './ending.js';
+import { kindOf } from './kinds/catalogue.js';
+import type { Next } from './kinds/stage-kind.js';
+import { committedOf } from './ledger.js';
+import { tellRollback } from './rollback.js';
+import { readyMembers } from './roster.js';
 import { askToSave, isSaveDue } from './saving.js';
-import { baseOf, evaluationDue, isTraining, openStage, resultOf, type StageState } from './stage.js';
+import { isLost, isSafe, openStage, resultOf } from './stage.js';
 import { askAllToServe, relink, servingTeachers } from './teaching.js';
-import { startTraining } from './training.js';
 import { journal, log, report, setStage, stageOf, type Turn } from './turn.js';
 
 /** Decides until nothing more follows from the state: call it once after each event. */
@@ -24,35 +25,42 @@ type Verdict = 'again' | 'wait';
 
 function decide(turn: Turn): Verdict {
   const { phase, stage } = turn.state;
-  if (phase.kind === 'ended') return 'wait';
-  if (phase.kind === 'stopping') return decideStop(turn, phase.reason);
-  if (stage === null) return openNext(turn);
-  if (stage.round !== null) return 'wait';
-  if (isLost(stage)) return rollBack(turn);
-  if (turn.nowMs < stage.pauseUntilMs) return 'wait';
-  if (stage.recipe.kind === 'export')
-    return stage.exported ? closeStage(turn) : withStudents(turn, ([first]) => first && startExport(turn, first));
-  const epoch = evaluationDue(stage);
-  if (epoch !== null) return withStudents(turn, (students) => startEvaluation(turn, epoch, students));
-  if (!isTraining(stage.recipe)) return closeStage(turn);
-  if (stage.ledger.pending.length === 0) return finishTraining(turn);
-  if (isSaveDue(turn)) askToSave(turn);
-  if (stage.recipe.kind === 'distil' && servingTeachers(turn).length === 0) return waitFor(turn, 'teacher');
-  return withStudents(turn, (students) => startTraining(turn, students));
+  switch (phase.type) {
+    case 'ended':
+      return 'wait';
+    case 'stopping':
+      return decideStop(turn, phase.reason);
+    case 'running':
+      return stage === null ? openNext(turn) : decideStage(turn);
+  }
 }
 
-/** The stage is trained and evaluated: it is done once its parameters are on disk. */
-function finishTraining(turn: Turn): Verdict {
-  if (stageOf(turn).base.checkpoint !== null) return closeStage(turn);
+function decideStage(turn: Turn): Verdict {
+  const stage = stageOf(turn);
+  const kind = kindOf(stage.recipe);
+  if (stage.round !== null) return 'wait';
+  if (isLost(stage.base)) {
+    kind.onBaseLost(turn);
+    return 'again';
+  }
+  if (turn.nowMs < stage.pauseUntilMs) return 'wait';
+  const next = kind.next(stage);
+  return next.type === 'done' ? finishStage(turn) : begin(turn, next);
+}
+
+/** The stage has done its work: it is over once its parameters are on disk. */
+function finishStage(turn: Turn): Verdict {
+  if (isSafe(stageOf(turn).base)) return closeStage(turn);
   assert(askToSave(turn), 'nobody holds the parameters, and yet they are not lost');
   return 'wait';
 }
 
 /** After a stop: the committed parameters go to disk first, if they are not there and somebody has them. */
 function decideStop(turn: Turn, reason: string): Verdict {
-  const stage = turn.state.stage;
-  const isSafe = stage === null || stage.base.round === 0 || stage.base.checkpoint !== null;
-  if (!isSafe && (turn.nowMs < stage.pauseUntilMs || askToSave(turn))) return 'wait';
+  const { stage } = turn.state;
+  if (stage?.round) return 'wait';
+  const isOver = stage === null || isSafe(stage.base);
+  if (!isOver && (turn.nowMs < stage.pauseUntilMs || askToSave(turn))) return 'wait';
   finish(turn, { outcome: 'stopped', code: 'run.interrupted', message: reason });
   return 'wait';
 }
@@ -66,14 +74,14 @@ function openNext(turn: Turn): Verdict {
   }
   const recipe = plan.recipe.stages[name];
   assert(recipe, `stage ${name} is not in the recipe`);
-  const from = isTraining(recipe) ? null : (done.find(({ stage }) => stage === recipe.of)?.checkpoint ?? null);
   const stage = openStage({
     name,
     recipe,
+    needs: kindOf(recipe).needs,
     splitSizes: plan.splitSizes,
     checkpoints: left?.checkpoints ?? [],
     commits: left?.stageCommits ?? 0,
-    from,
+    done,
     evaluations: left?.evaluations ?? [],
     nowMs: turn.nowMs,
   });
@@ -95,51 +103,16 @@ function closeStage(turn: Turn): Verdict {
   return 'again';
 }
 
-/** Nobody alive holds the committed parameters, and they are on no disk. */
-function isLost({ base }: StageState): boolean {
-  return base.round !== 0 && base.checkpoint === null && base.holders.length === 0;
-}
-
-/** Back to the newest whole checkpoint, or to the beginning. A stage that trains nothing has nothing to go back to. */
-function rollBack(turn: Turn): Verdict {
-  const stage = stageOf(turn);
-  if (!isTraining(stage.recipe)) {
-    const message = `stage ${stage.name}: the checkpoint of stage ${stage.recipe.of} does not load, and there is no other`;
-    finish(turn, { outcome: 'failed', code: 'checkpoint.damaged', message });
-    return 'wait';
-  }
-  const checkpoint = stage.checkpoints.at(-1) ?? null;
-  const ledger = openLedger(stage.ledger.size, stage.ledger.epochs, checkpoint?.ranges ?? []);
-  setStage(turn, {
-    ledger,
-    base: baseOf(checkpoint),
-    saving: null,
-    evaluations: stage.evaluations.filter(({ epoch }) => epoch * ledger.size <= committedOf(ledger)),
-    commitsSinceCheckpoint: 0,
-    recent: [],
-  });
-  tellRollback(turn);
-  countFailure(turn, 'engine.crashed', 'every student that held the parameters is gone');
-  return 'again';
-}
-
-/** Commits that the parameters at hand do not contain are undone: the journal says so, for whoever reads it next. */
-function tellRollback(turn: Turn): void {
-  const { name, base, ledger } = stageOf(turn);
-  const committed = committedOf(ledger);
-  journal(turn, { type: 'rollback', stage: name, checkpoint: base.checkpoint, committed });
-  log(turn, ['warn', 'stage.rollback'], { stage: name, checkpoint: base.checkpoint, committed });
-  report(turn, { type: 'rollback', stage: name, checkpoint: base.checkpoint, committed, samples: samplesOf(ledger) });
-}
-
-/** Runs `start` with the ready students; waits while there are too few. */
-function withStudents(turn: Turn, start: (students: readonly ReadyMember[]) => void): Verdict {
+/** Begins a round, with a checkpoint before it where one is due; waits while it lacks a worker. */
+function begin(turn: Turn, next: Extract<Next, { type: 'round' }>): Verdict {
+  if (next.isTraining && isSaveDue(turn)) askToSave(turn);
+  if (next.isTaught && servingTeachers(turn).length === 0) return waitFor(turn, 'teacher');
   const students = readyMembers(turn.state.roster, 'student');
-  if (students.length === 0) return waitFor(turn, 'student');
+  if (students.length < next.studentsMin) return waitFor(turn, 'student');
   if (isGathering(turn, students.length)) return 'wait';
   setStage(turn, { waitingSinceMs: null });
   relink(turn);
-  start(students);
+  next.start(turn, students);
   return 'wait';
 }
 

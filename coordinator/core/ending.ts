@@ -14,9 +14,9 @@ export interface Ending {
 
 /** Ends the run: every member is told to leave, and the shell gets the summary. */
 export function finish(turn: Turn, { outcome, code, message }: Ending): void {
-  if (turn.state.phase.kind === 'ended') return;
+  if (turn.state.phase.type === 'ended') return;
   if (outcome === 'done') journal(turn, { type: 'run-done' });
-  turn.state = { ...turn.state, phase: { kind: 'ended', outcome } };
+  turn.state = { ...turn.state, phase: { type: 'ended', outcome } };
   for (const incarnation of turn.state.roster.keys()) {
     sendTo(turn, incarnation, { type: 'coordinator.stop', outcome, message: message.slice(0, 2000) });
   }
@@ -37,7 +37,7 @@ export function countFailure(turn: Turn, code: ErrorCode, message: string): void
   log(turn, ['warn', 'stage.failure'], { stage: stageOf(turn).name, code, message, failures });
   report(turn, { type: 'trouble', stage: stageOf(turn).name, code, message, failures });
   // A stop has a deadline of its own, and ends as a stop.
-  if (failures < turn.state.plan.timing.failuresMax || turn.state.phase.kind !== 'running') return;
+  if (failures < turn.state.plan.timing.failuresMax || turn.state.phase.type !== 'running') return;
   const text = `stage ${stageOf(turn).name}: ${message} (${failures} failures in a row)`;
   finish(turn, { outcome: 'failed', code, message: text });
 }

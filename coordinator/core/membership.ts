@@ -1,59 +1,62 @@
-/** Members come, report, fall silent and leave. What a loss means for the stage under way is decided here too. */
+/**
+ * Members come, report, fall silent and leave. Two of the verbs for "no longer counts" are here (README.md): a member is
+ * withdrawn from a round by lead-round.ts, and expelled from the run by this file.
+ */
 
 import { asIncarnation, type Incarnation } from '../../src/base/ids.js';
 import { LIMITS } from '../../src/base/limits.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import type { RefuseReason } from '../../src/protocol/field.js';
-import { dropFromOther } from './evaluating.js';
+import { concludeRound, isInRound, withdraw } from './lead-round.js';
 import { expiryMs, judgeHello, type Member, NO_COUNTERS, withMember, withoutMember } from './roster.js';
-import { askToSave } from './saving.js';
+import { askToSave, isSaving } from './saving.js';
+import { isSafe, withoutHolders } from './stage.js';
 import { addCounters } from './summary.js';
 import { askToServe, relink } from './teaching.js';
-import { dropMember } from './training.js';
 import { log, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
 
 /** Names that are remembered to count restarts. */
 const NAMES_MAX = 1024;
 
-/** Tells a peer why its message was not taken; `of` is the type of that message. */
+/** Tells a connection why its message was not taken; `of` is the type of that message. */
 export function refuse(
   turn: Turn,
-  peer: string,
+  connection: string,
   options: { readonly reason: RefuseReason; readonly of: string; readonly message: string },
 ): void {
-  log(turn, ['warn', 'message.refused'], { peer, ...options });
-  turn.effects.push({ type: 'send', peer, message: { type: 'refuse', ...options } });
+  log(turn, ['warn', 'message.refused'], { connection, ...options });
+  turn.effects.push({ type: 'send', connection, message: { type: 'refuse', ...options } });
 }
 
 /** Admits a worker, or refuses it with the reason. The same life that asks again gets the same welcome. */
-export function onHello(turn: Turn, peer: string, hello: WorkerMessageOf<'worker.hello'>): void {
-  if (turn.state.phase.kind !== 'running') {
-    refuse(turn, peer, { reason: 'run-over', of: hello.type, message: `the run ${turn.state.plan.run} is over or stopping` });
+export function onHello(turn: Turn, connection: string, hello: WorkerMessageOf<'worker.hello'>): void {
+  if (turn.state.phase.type !== 'running') {
+    refuse(turn, connection, { reason: 'run-over', of: hello.type, message: `the run ${turn.state.plan.run} is over or stopping` });
     return;
   }
   const { renewEveryMs } = turn.state.plan.timing;
   if (turn.state.roster.size >= LIMITS.members) {
-    refuse(turn, peer, { reason: 'busy', of: hello.type, message: `the run has its ${LIMITS.members} workers` });
+    refuse(turn, connection, { reason: 'busy', of: hello.type, message: `the run has its ${LIMITS.members} workers` });
     return;
   }
-  const verdict = judgeHello(turn.state.roster, hello, { peer, nowMs: turn.nowMs, renewEveryMs });
+  const verdict = judgeHello(turn.state.roster, hello, { connection, nowMs: turn.nowMs, renewEveryMs });
   switch (verdict.kind) {
     case 'again':
       return welcome(turn, verdict.member);
     case 'taken': {
       const { worker, host, pid } = verdict.member;
       const message = `the name ${worker} belongs to a live worker (${host}, process ${pid}). Give this one another --name`;
-      return refuse(turn, peer, { reason: 'name-taken', of: hello.type, message });
+      return refuse(turn, connection, { reason: 'name-taken', of: hello.type, message });
     }
     case 'replaces':
-      removeMember(turn, verdict.member.incarnation, 'another life of the same worker said hello');
-      return admit(turn, peer, hello);
+      expel(turn, verdict.member.incarnation, 'another life of the same worker said hello');
+      return admit(turn, connection, hello);
     case 'new':
-      return admit(turn, peer, hello);
+      return admit(turn, connection, hello);
   }
 }
 
-function admit(turn: Turn, peer: string, hello: WorkerMessageOf<'worker.hello'>): void {
+function admit(turn: Turn, connection: string, hello: WorkerMessageOf<'worker.hello'>): void {
   const { worker, role, host, pid } = hello;
   const incarnation = asIncarnation(turn.state.nextIncarnation);
   const member: Member = {
@@ -62,7 +65,7 @@ function admit(turn: Turn, peer: string, hello: WorkerMessageOf<'worker.hello'>)
     role,
     host,
     pid,
-    peer,
+    connection,
     heardMs: turn.nowMs,
     engine: null,
     serving: null,
@@ -116,37 +119,38 @@ export function onRenew(turn: Turn, member: Member, message: WorkerMessageOf<'wo
   sendTo(turn, member.incarnation, { type: 'coordinator.renewed' });
 }
 
-/** The worker wants to go (a drain). */
+/** The worker wants to go (a drain). It gets no more work; what it has under way is ended with as little lost as can be. */
 export function onLeave(turn: Turn, member: Member, message: WorkerMessageOf<'worker.leave'>): void {
   const { worker, incarnation } = member;
   log(turn, ['info', 'worker.leaving'], { worker, incarnation, reason: message.message });
   turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, isLeaving: true }) };
-  withdraw(turn, incarnation, 'it leaves');
+  concludeRound(turn, { leaver: incarnation, reason: 'it leaves' });
   relink(turn);
 }
 
 /** Lets those go that asked to, once nothing depends on them: parameters that nobody else holds go to disk first. */
 export function releaseLeavers(turn: Turn): void {
   for (const { incarnation, isLeaving } of turn.state.roster.values()) {
-    if (!isLeaving) continue;
+    if (!isLeaving || isInRound(turn, incarnation)) continue;
     if (holdsTheLast(turn, incarnation)) {
       if (turn.nowMs >= stageOf(turn).pauseUntilMs) askToSave(turn);
       continue;
     }
     sendTo(turn, incarnation, { type: 'coordinator.stop', outcome: 'stopped', message: 'drained' });
-    removeMember(turn, incarnation, 'it left');
+    expel(turn, incarnation, 'it left');
   }
 }
 
-/** Whether this member holds the committed parameters, and otherwise no disk and only other leavers do. */
+/** Whether this member holds committed parameters of a peer that otherwise no disk and only other leavers hold. */
 function holdsTheLast({ state: { stage, roster } }: Turn, incarnation: Incarnation): boolean {
-  if (stage === null || stage.base.round === 0 || stage.base.checkpoint !== null) return false;
-  const { holders } = stage.base;
-  return holders.includes(incarnation) && holders.every((holder) => roster.get(holder)?.isLeaving);
+  if (stage === null || isSafe(stage.base)) return false;
+  return [...stage.base.peers.values()].some(
+    ({ isStored, holders }) => !isStored && holders.includes(incarnation) && holders.every((holder) => roster.get(holder)?.isLeaving),
+  );
 }
 
-/** Takes a member out, and its work back. */
-export function removeMember(turn: Turn, incarnation: Incarnation, reason: string): void {
+/** The member no longer counts in the run: it is in no round, holds nothing, and its work goes back. */
+export function expel(turn: Turn, incarnation: Incarnation, reason: string): void {
   const member = turn.state.roster.get(incarnation);
   if (member === undefined) return;
   const { worker, role } = member;
@@ -155,17 +159,10 @@ export function removeMember(turn: Turn, incarnation: Incarnation, reason: strin
   keepTotals(turn, member);
   turn.state = { ...turn.state, roster: withoutMember(turn.state.roster, incarnation) };
   if (turn.state.stage === null) return;
-  if (stageOf(turn).saving?.holder === incarnation) setStage(turn, { saving: null });
-  disown(turn, incarnation);
+  if (isSaving(turn.state.stage, incarnation)) setStage(turn, { saving: null });
+  forgetHolder(turn, incarnation);
   withdraw(turn, incarnation, reason);
   relink(turn);
-}
-
-/** Takes a member's share of the round back; it may go on living. */
-export function withdraw(turn: Turn, incarnation: Incarnation, reason: string): void {
-  if (turn.state.stage === null) return;
-  dropMember(turn, incarnation, reason);
-  dropFromOther(turn, incarnation, reason);
 }
 
 function keepTotals(turn: Turn, { role, counters, engine }: Member): void {
@@ -175,19 +172,18 @@ function keepTotals(turn: Turn, { role, counters, engine }: Member): void {
   turn.state = { ...turn.state, totals: { ...totals, perRole, engines: [...new Set(engines)] } };
 }
 
-/** Takes out whoever is silent for a lease, or owes an engine or a model for too long. */
-export function removeExpired(turn: Turn): void {
+/** Expels whoever is silent for a lease, or owes an engine or a model for too long. */
+export function expelExpired(turn: Turn): void {
   const { leaseMs, startMs } = turn.state.plan.timing;
   for (const member of turn.state.roster.values()) {
     if (expiryMs(member, leaseMs) > turn.nowMs) continue;
     const isSilent = turn.nowMs >= member.heardMs + leaseMs;
     const reason = isSilent ? `nothing was heard of it for ${leaseMs} ms` : `its engine or model was not ready after ${startMs} ms`;
-    removeMember(turn, member.incarnation, reason);
+    expel(turn, member.incarnation, reason);
   }
 }
 
 /** A member that failed is not counted on to hold the committed parameters: it may have missed the commit. */
-export function disown(turn: Turn, incarnation: Incarnation): void {
-  const { base } = stageOf(turn);
-  setStage(turn, { base: { ...base, holders: base.holders.filter((holder) => holder !== incarnation) } });
+export function forgetHolder(turn: Turn, incarnation: Incarnation): void {
+  setStage(turn, { base: withoutHolders(stageOf(turn).base, [incarnation]) });
 }

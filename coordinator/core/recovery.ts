@@ -1,22 +1,27 @@
 /**
- * Where a new term goes on: from the journal and the whole checkpoints on disk. Never further than the parameters are:
- * the stage that is not done starts from the newest whole checkpoint whose commit no rollback has undone.
+ * Where a new term goes on: from the journal and the checkpoints on disk. Never further than the parameters are: the stage
+ * that is not done starts from the newest whole checkpoint whose commit no rollback has undone.
+ *
+ * Invariant: a checkpoint is taken up only if it holds every peer of its commit, as that commit left it.
  */
 
+import { totalOf } from '../../src/data/shard-plan.js';
 import type { Evaluation, StageResult } from '../../src/protocol/report.js';
-import type { CheckpointInfo, JournalRecord, Recovered } from './types.js';
+import type { CheckpointInfo, CheckpointPart, JournalRecord, Recovered } from './types.js';
+
+type CommitRecord = Extract<JournalRecord, { type: 'commit' }>;
 
 /** What happened to the stage under way, in the order of the journal. */
 interface Trail {
   readonly stage: string | null;
-  readonly commits: readonly { readonly round: number; readonly hash: string; readonly committed: number }[];
+  readonly commits: readonly CommitRecord[];
   readonly evaluations: readonly { readonly evaluation: Evaluation; readonly afterRound: number }[];
 }
 
 const NO_TRAIL: Trail = { stage: null, commits: [], evaluations: [] };
 
-/** `checkpoints` are the whole ones, in any order. A finished stage is never run again. */
-export function recover(records: readonly JournalRecord[], checkpoints: readonly CheckpointInfo[]): Recovered {
+/** `parts` are the whole ones on disk, of all stages and peers, in any order. A finished stage is never run again. */
+export function recover(records: readonly JournalRecord[], parts: readonly CheckpointPart[]): Recovered {
   const done: StageResult[] = [];
   let trail = NO_TRAIL;
   for (const record of records) {
@@ -25,29 +30,53 @@ export function recover(records: readonly JournalRecord[], checkpoints: readonly
       trail = NO_TRAIL;
     } else trail = follow(trail, record);
   }
-  const usable = checkpoints
-    .filter(
-      ({ stage, round, hash }) => stage === trail.stage && trail.commits.some((commit) => commit.round === round && commit.hash === hash),
-    )
-    .sort((a, b) => a.round - b.round);
-  const upTo = usable.at(-1)?.round ?? 0;
+  const checkpoints = trail.commits.flatMap((commit) => wholeCheckpoint(commit, parts) ?? []).sort((a, b) => a.round - b.round);
+  const upTo = checkpoints.at(-1)?.round ?? 0;
   const commits = records.flatMap((record) => (record.type === 'commit' ? [record] : []));
+  const rounds = [...commits.map(({ round }) => round), ...parts.map(({ state }) => state.round)];
   return {
     done,
-    checkpoints: usable,
+    checkpoints,
     evaluations: trail.evaluations.filter(({ afterRound }) => afterRound <= upTo).map(({ evaluation }) => evaluation),
-    round: commits.reduce((highest, { round }) => Math.max(highest, round), 0),
+    round: rounds.reduce((highest, round) => Math.max(highest, round), 0),
     commits: commits.length,
     stageCommits: commits.filter(({ stage }) => stage === trail.stage).length,
     isBehind: (trail.commits.at(-1)?.round ?? 0) > upTo,
   };
 }
 
+/** The checkpoint of a commit, when the parts of all its peers are there; null otherwise. */
+function wholeCheckpoint(commit: CommitRecord, parts: readonly CheckpointPart[]): CheckpointInfo | null {
+  const { stage, round } = commit;
+  const own: [string, CheckpointPart][] = [];
+  for (const [peer, hash] of Object.entries(commit.hashes)) {
+    const part = parts.find((candidate) => isPartOf(candidate, commit, { peer, hash }));
+    if (part === undefined) return null;
+    own.push([peer, part]);
+  }
+  const ranges = own[0]?.[1].ranges ?? [];
+  return { stage, round, ranges, hashes: Object.fromEntries(own.map(([peer, { hash }]) => [peer, hash])) };
+}
+
+/** Within a term a round has one commit: where that has no hash, the term and the samples tell that the part is its. */
+function isPartOf(
+  { state, term, ranges, hash }: CheckpointPart,
+  commit: CommitRecord,
+  of: { readonly peer: string; readonly hash: string | null },
+): boolean {
+  const isNamed = state.stage === commit.stage && state.peer === of.peer && state.round === commit.round;
+  return isNamed && term === commit.term && totalOf(ranges) === commit.committed && (of.hash === null || of.hash === hash);
+}
+
 function follow(trail: Trail, record: JournalRecord): Trail {
   switch (record.type) {
-    case 'commit': {
-      const { stage, round, hash, committed } = record;
-      return { ...ofStage(trail, stage), commits: [...ofStage(trail, stage).commits, { round, hash, committed }] };
+    case 'commit':
+      return { ...ofStage(trail, record.stage), commits: [...ofStage(trail, record.stage).commits, record] };
+    case 'checkpoint': {
+      // Of a commit without hashes, the first checkpoint says which they are.
+      const { commits } = ofStage(trail, record.stage);
+      const known = commits.map((commit) => (commit.round === record.round ? { ...commit, hashes: record.hashes } : commit));
+      return { ...ofStage(trail, record.stage), commits: known };
     }
     case 'rollback':
       return cutTo(ofStage(trail, record.stage), record.committed);

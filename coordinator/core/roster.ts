@@ -25,7 +25,8 @@ export interface Member {
   readonly role: 'teacher' | 'student';
   readonly host: string;
   readonly pid: number;
-  readonly peer: string;
+  /** Where its messages come from, and where the answers go. */
+  readonly connection: string;
   /** When the last message came. */
   readonly heardMs: number;
   /** Null until the engine is up. */
@@ -35,7 +36,7 @@ export interface Member {
   /** By when its engine must be up, or its model loaded; null when nothing is owed. */
   readonly dueMs: number | null;
   readonly counters: Counters;
-  /** How often in a row a peer could not fetch its arena. */
+  /** How often in a row another replica could not fetch its contribution. */
   readonly unreachable: number;
   /** It asked to leave: it gets no more work, and goes as soon as nothing depends on it. */
   readonly isLeaving: boolean;
@@ -79,11 +80,11 @@ export type HelloVerdict =
 export function judgeHello(
   roster: Roster,
   hello: WorkerMessageOf<'worker.hello'>,
-  options: { readonly peer: string; readonly nowMs: number; readonly renewEveryMs: number },
+  options: { readonly connection: string; readonly nowMs: number; readonly renewEveryMs: number },
 ): HelloVerdict {
   const member = [...roster.values()].find(({ worker }) => worker === hello.worker);
   if (member === undefined) return { kind: 'new' };
-  if (member.peer === options.peer && member.pid === hello.pid) {
+  if (member.connection === options.connection && member.pid === hello.pid) {
     return member.engine === null ? { kind: 'again', member } : { kind: 'replaces', member };
   }
   const silentMs = options.nowMs - member.heardMs;

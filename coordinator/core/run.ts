@@ -1,7 +1,7 @@
 /**
  * The coordinator's core: one event and the time in, the next state and the effects out. Pure. Which file decides what:
- * membership.ts who is there, advance.ts what comes next, training.ts and evaluating.ts what happens in a round,
- * teaching.ts who teaches whom, saving.ts what goes to disk, failing.ts what a failure costs, ending.ts how it ends.
+ * membership.ts who is there, advance.ts and kinds/ what comes next, lead-round.ts what happens in a round, teaching.ts who
+ * teaches whom, saving.ts what goes to disk, failing.ts what a failure costs, ending.ts how it ends.
  *
  * Invariants: after the end nothing is decided; a message of another term or incarnation changes nothing; whatever is
  * waited for has a deadline, and the wake-up is set to the first of them.
@@ -12,14 +12,13 @@ import { stageOrder } from '../../src/config/stage-graph.js';
 import type { WorkerMessage } from '../../src/protocol/control.js';
 import { advance } from './advance.js';
 import { finish } from './ending.js';
-import { abandonOther, onArtifactStored, onOtherDeadline } from './evaluating.js';
-import { acceptEvaluated, acceptTrained, onFailed, onUnreachable } from './failing.js';
-import { onHello, onLeave, onPrepared, onReady, onRenew, refuse, releaseLeavers, removeExpired, removeMember } from './membership.js';
+import { acceptReport, onFailed } from './failing.js';
+import { concludeRound, onArtifactStored, onRoundDeadline } from './lead-round.js';
+import { expel, expelExpired, onHello, onLeave, onPrepared, onReady, onRenew, refuse, releaseLeavers } from './membership.js';
 import { expiryMs, type Member, withMember } from './roster.js';
-import { abandonSaving, onStored } from './saving.js';
+import { onSaveFailed, onStored } from './saving.js';
 import { NO_TOTALS } from './summary.js';
 import { onServing } from './teaching.js';
-import { abandonTraining, onAveraged, onTrainingDeadline } from './training.js';
 import { journal, log, type RunState, report, type Turn } from './turn.js';
 import type { CoreEvent, Recovered, RunPlan, Transition } from './types.js';
 
@@ -27,7 +26,7 @@ import type { CoreEvent, Recovered, RunPlan, Transition } from './types.js';
 export function startRun(plan: RunPlan, recovered: Recovered, nowMs: number): Transition<RunState> {
   const state: RunState = {
     plan,
-    phase: { kind: 'running' },
+    phase: { type: 'running' },
     roster: new Map(),
     gatherUntilMs: null,
     known: new Set(),
@@ -51,9 +50,9 @@ export function startRun(plan: RunPlan, recovered: Recovered, nowMs: number): Tr
 /** The state after one event, with the time at which it came. Throws InvariantError when the core itself is wrong. */
 export function stepRun(state: RunState, event: CoreEvent, nowMs: number): Transition<RunState> {
   const turn: Turn = { state, effects: [], nowMs };
-  if (state.phase.kind === 'ended') return afterTheEnd(turn, event);
+  if (state.phase.type === 'ended') return afterTheEnd(turn, event);
   handle(turn, event);
-  removeExpired(turn);
+  expelExpired(turn);
   checkDeadlines(turn);
   releaseLeavers(turn);
   advance(turn);
@@ -63,7 +62,7 @@ export function stepRun(state: RunState, event: CoreEvent, nowMs: number): Trans
 function handle(turn: Turn, event: CoreEvent): void {
   switch (event.type) {
     case 'message':
-      return onMessage(turn, event.peer, event.message);
+      return onMessage(turn, event.connection, event.message);
     case 'tick':
       return;
     case 'checkpoint-stored':
@@ -77,19 +76,19 @@ function handle(turn: Turn, event: CoreEvent): void {
   }
 }
 
-function onMessage(turn: Turn, peer: string, message: WorkerMessage): void {
-  if (message.type === 'worker.hello') return onHello(turn, peer, message);
+function onMessage(turn: Turn, connection: string, message: WorkerMessage): void {
+  if (message.type === 'worker.hello') return onHello(turn, connection, message);
   const { plan, roster } = turn.state;
   if (message.term !== plan.term) {
     const text = `term ${message.term} is not the coordinator's: it is in term ${plan.term}. Say hello again`;
-    return refuse(turn, peer, { reason: 'old-term', of: message.type, message: text });
+    return refuse(turn, connection, { reason: 'old-term', of: message.type, message: text });
   }
   const member = roster.get(message.incarnation);
   if (member === undefined) {
     const text = `incarnation ${message.incarnation} is not, or no longer, a member. Say hello again`;
-    return refuse(turn, peer, { reason: 'unknown-incarnation', of: message.type, message: text });
+    return refuse(turn, connection, { reason: 'unknown-incarnation', of: message.type, message: text });
   }
-  const heard = { ...member, peer, heardMs: turn.nowMs };
+  const heard = { ...member, connection, heardMs: turn.nowMs };
   turn.state = { ...turn.state, roster: withMember(roster, heard) };
   onMemberMessage(turn, heard, message);
 }
@@ -104,7 +103,7 @@ function onMemberMessage(turn: Turn, member: Member, message: Exclude<WorkerMess
     case 'worker.renew':
       return onRenew(turn, member, message);
     case 'worker.lost':
-      return removeMember(turn, incarnation, `${message.code}: ${message.message}`);
+      return expel(turn, incarnation, `${message.code}: ${message.message}`);
     case 'worker.leave':
       return onLeave(turn, member, message);
     case 'worker.failed':
@@ -112,54 +111,32 @@ function onMemberMessage(turn: Turn, member: Member, message: Exclude<WorkerMess
     case 'worker.serving':
       return onServing(turn, incarnation, message.stage);
     default:
-      if (turn.state.stage !== null) onWorkReport(turn, member, message);
+      acceptReport(turn, member, message);
   }
 }
 
-type WorkReport = Extract<WorkerMessage, { round: unknown }>;
-
-function onWorkReport(turn: Turn, member: Member, message: WorkReport): void {
-  switch (message.type) {
-    case 'worker.trained':
-      return acceptTrained(turn, member, message);
-    case 'worker.averaged':
-      return onAveraged(turn, message);
-    case 'worker.unreachable':
-      return onUnreachable(turn, message);
-    case 'worker.evaluated':
-      return acceptEvaluated(turn, member, message);
-    default:
-      return assertNever(message, 'message');
-  }
-}
-
-/** The round is given up; advance() sees to the checkpoint and the end. */
+/** What can be kept of the round is kept; advance() sees to the checkpoint and the end. */
 function onStop(turn: Turn, reason: string): void {
-  if (turn.state.phase.kind !== 'running') return;
-  if (turn.state.stage !== null) {
-    abandonTraining(turn, reason);
-    abandonOther(turn, reason);
-  }
+  if (turn.state.phase.type !== 'running') return;
   const deadlineMs = turn.nowMs + turn.state.plan.timing.stopMs;
-  turn.state = { ...turn.state, phase: { kind: 'stopping', reason, deadlineMs } };
+  turn.state = { ...turn.state, phase: { type: 'stopping', reason, deadlineMs } };
+  concludeRound(turn, { leaver: null, reason });
 }
 
 function checkDeadlines(turn: Turn): void {
-  const { phase, stage } = turn.state;
-  if (phase.kind === 'stopping' && turn.nowMs >= phase.deadlineMs) {
+  const { phase } = turn.state;
+  if (phase.type === 'stopping' && turn.nowMs >= phase.deadlineMs) {
     const message = `${phase.reason} (the last checkpoint was not stored in time)`;
     finish(turn, { outcome: 'stopped', code: 'run.interrupted', message });
     return;
   }
-  if (stage?.round && turn.nowMs >= stage.round.deadlineMs) {
-    if (stage.round.kind === 'train') onTrainingDeadline(turn);
-    else onOtherDeadline(turn);
-  }
-  if (turn.state.stage?.saving && turn.nowMs >= turn.state.stage.saving.deadlineMs) abandonSaving(turn, 'the deadline is over');
+  onRoundDeadline(turn);
+  const saving = turn.state.stage?.saving;
+  if (saving && turn.nowMs >= saving.deadlineMs) onSaveFailed(turn, 'the deadline is over');
 }
 
 function afterTheEnd(turn: Turn, event: CoreEvent): Transition<RunState> {
-  if (event.type === 'message' && event.message.type === 'worker.hello') onHello(turn, event.peer, event.message);
+  if (event.type === 'message' && event.message.type === 'worker.hello') onHello(turn, event.connection, event.message);
   return { state: turn.state, effects: turn.effects };
 }
 
@@ -168,12 +145,12 @@ function close(turn: Turn): Transition<RunState> {
   const { phase, roster, stage, plan, gatherUntilMs } = turn.state;
   const { leaseMs, waitMs } = plan.timing;
   const deadlines = [...roster.values()].map((member) => expiryMs(member, leaseMs));
-  if (phase.kind === 'stopping') deadlines.push(phase.deadlineMs);
+  if (phase.type === 'stopping') deadlines.push(phase.deadlineMs);
   if (stage?.round) deadlines.push(stage.round.deadlineMs);
   if (stage?.saving) deadlines.push(stage.saving.deadlineMs);
   if (stage?.waitingSinceMs != null) deadlines.push(stage.waitingSinceMs + waitMs);
   if (stage && stage.pauseUntilMs > turn.nowMs) deadlines.push(stage.pauseUntilMs);
   if (gatherUntilMs !== null && gatherUntilMs > turn.nowMs) deadlines.push(gatherUntilMs);
-  if (phase.kind !== 'ended' && deadlines.length > 0) turn.effects.push({ type: 'wake', atMs: Math.min(...deadlines) });
+  if (phase.type !== 'ended' && deadlines.length > 0) turn.effects.push({ type: 'wake', atMs: Math.min(...deadlines) });
   return { state: turn.state, effects: turn.effects };
 }

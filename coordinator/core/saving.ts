@@ -1,71 +1,111 @@
-/** Checkpoints: one holder of the committed state is asked to put it; what older ones are for is decided here too. */
+/**
+ * Checkpoints: one holder of each peer's committed parameters is asked to put them, and the checkpoint is whole when all
+ * parts are stored. How many older ones are kept is decided here too.
+ */
 
-import { assert } from '../../src/base/assert.js';
-import { asRoundId } from '../../src/base/ids.js';
+import type { Incarnation } from '../../src/base/ids.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import { countFailure } from './ending.js';
 import { committedOf } from './ledger.js';
-import { isTraining } from './stage.js';
+import { isSafe, type Saving, type SavingPart, type StageBase, type StageState, withPeer } from './stage.js';
 import { journal, log, sendTo, setStage, stageOf, type Turn } from './turn.js';
-import type { CheckpointInfo } from './types.js';
+import type { CheckpointInfo, CheckpointPart } from './types.js';
 
 /** Checkpoints of a stage that are kept: a damaged one leaves others to go back to. */
 const KEPT = 3;
 
+type Parts = Saving['parts'];
+
 /** Asks for a checkpoint of the base, unless there is one, or one is on its way. False when there is nobody to ask. */
 export function askToSave(turn: Turn): boolean {
   const stage = stageOf(turn);
-  if (stage.saving !== null || stage.base.checkpoint !== null || stage.base.round === 0) return true;
-  const holder = stage.base.holders[0];
-  if (holder === undefined) return false;
-  const checkpoint = `${stage.name}-${stage.base.round}`;
+  if (stage.saving !== null || isSafe(stage.base)) return true;
+  const parts = partsToSave(stage.base);
+  if (parts === null) return false;
+  const { round } = stage.base;
   const deadlineMs = turn.nowMs + turn.state.plan.timing.saveMs;
-  const { hash } = stage.base;
-  assert(hash !== null, 'committed parameters without a hash');
-  const saving = { checkpoint, hash, committed: committedOf(stage.ledger), holder, deadlineMs };
-  setStage(turn, { saving, commitsSinceCheckpoint: 0, savedMs: turn.nowMs });
-  sendTo(turn, holder, { type: 'coordinator.save', round: asRoundId(stage.base.round), checkpoint });
+  setStage(turn, {
+    saving: { round, committed: committedOf(stage.ledger), parts, deadlineMs },
+    commitsSinceCheckpoint: 0,
+    savedMs: turn.nowMs,
+  });
+  for (const [peer, part] of parts) {
+    if (!part.isStored) sendTo(turn, part.holder, { type: 'coordinator.save', state: { stage: stage.name, peer, round } });
+  }
   return true;
 }
 
-/** A checkpoint is whole and on disk. One of parameters that a rollback has undone is not taken up. */
-export function onStored(turn: Turn, checkpoint: CheckpointInfo): void {
-  const { stage } = turn.state;
-  const fields = { checkpoint: checkpoint.id, stage: checkpoint.stage, round: checkpoint.round };
-  if (stage?.name !== checkpoint.stage || stage.saving?.checkpoint !== checkpoint.id) {
-    log(turn, ['warn', 'checkpoint.unexpected'], fields);
-    return;
+/** A part for each peer, with the first holder of those that are not stored yet; null when one has no holder. */
+function partsToSave({ peers }: StageBase): Parts | null {
+  const parts: [string, SavingPart][] = [];
+  for (const [peer, { hash, holders, isStored }] of peers) {
+    const [holder] = holders;
+    if (isStored && hash !== null) parts.push([peer, { hash, isStored }]);
+    else if (holder !== undefined) parts.push([peer, { holder, hash, isStored: false }]);
+    else return null;
   }
-  const { saving } = stage;
-  if (checkpoint.hash !== saving.hash || totalOf(checkpoint.ranges) !== saving.committed) {
-    abandonSaving(turn, `it holds ${totalOf(checkpoint.ranges)} samples and the hash ${checkpoint.hash}, which nobody committed`);
-    return;
-  }
-  journal(turn, { type: 'checkpoint', id: checkpoint.id, stage: checkpoint.stage, round: checkpoint.round, hash: checkpoint.hash });
-  log(turn, ['info', 'checkpoint.stored'], fields);
-  const checkpoints = [...stage.checkpoints, checkpoint].slice(-KEPT);
-  const isBase = stage.base.round === checkpoint.round && stage.base.hash === checkpoint.hash;
-  setStage(turn, {
-    saving: null,
-    checkpoints,
-    failures: 0,
-    base: isBase ? { ...stage.base, checkpoint: checkpoint.id } : stage.base,
-  });
-  turn.effects.push({ type: 'retain', stage: stage.name, checkpoints: checkpoints.map(({ id }) => id) });
+  return new Map(parts);
 }
 
-/** The checkpoint under way will not come: the next one is asked of another holder, where there is one. */
-export function abandonSaving(turn: Turn, why: string): void {
-  const { saving, base } = stageOf(turn);
+/** A part is on disk. One of parameters that a rollback has undone is not taken up. */
+export function onStored(turn: Turn, stored: CheckpointPart): void {
+  const { stage } = turn.state;
+  const { state, hash } = stored;
+  const saving = stage?.saving;
+  const part = saving?.parts.get(state.peer);
+  if (!stage || !saving || !part || stage.name !== state.stage || saving.round !== state.round) {
+    log(turn, ['warn', 'checkpoint.unexpected'], { ...state });
+    return;
+  }
+  if (part.isStored) return;
+  if ((part.hash !== null && hash !== part.hash) || totalOf(stored.ranges) !== saving.committed) {
+    onSaveFailed(turn, `it holds ${totalOf(stored.ranges)} samples and the hash ${hash}, which nobody committed`);
+    return;
+  }
+  const parts = new Map(saving.parts).set(state.peer, { hash, isStored: true });
+  const isBase = stage.base.round === state.round;
+  setStage(turn, {
+    saving: { ...saving, parts },
+    base: isBase ? withPeer(stage.base, state.peer, { hash, isStored: true }) : stage.base,
+  });
+  const hashes = [...parts].flatMap(([peer, { hash: own, isStored }]) => (isStored ? [[peer, own] as const] : []));
+  if (hashes.length === parts.size) closeSaving(turn, { ...state, ranges: stored.ranges, hashes: Object.fromEntries(hashes) });
+}
+
+/** All parts are stored: the checkpoint is whole. */
+function closeSaving(turn: Turn, { stage: name, round, ranges, hashes }: CheckpointInfo): void {
+  const stage = stageOf(turn);
+  const checkpoint = { stage: name, round, ranges, hashes };
+  journal(turn, { type: 'checkpoint', stage: name, round, hashes });
+  log(turn, ['info', 'checkpoint.stored'], { stage: name, round });
+  const checkpoints = [...stage.checkpoints, checkpoint].slice(-KEPT);
+  setStage(turn, { saving: null, checkpoints, failures: 0 });
+  turn.effects.push({ type: 'retain', stage: name, rounds: checkpoints.map((kept) => kept.round) });
+}
+
+/** The checkpoint under way will not come: the next one is asked of other holders, where there are some. */
+export function onSaveFailed(turn: Turn, why: string): void {
+  const { saving, base, name } = stageOf(turn);
   if (saving === null) return;
-  const others = base.holders.filter((holder) => holder !== saving.holder);
-  setStage(turn, { saving: null, base: { ...base, holders: base.holders.includes(saving.holder) ? [...others, saving.holder] : others } });
-  countFailure(turn, 'checkpoint.unwritable', `the checkpoint ${saving.checkpoint} was not stored: ${why}`);
+  const next = [...saving.parts].reduce((rest, [peer, part]) => (part.isStored ? rest : withHolderLast(rest, peer, part.holder)), base);
+  setStage(turn, { saving: null, base: next });
+  countFailure(turn, 'checkpoint.unwritable', `the checkpoint ${name}/${saving.round} was not stored: ${why}`);
+}
+
+function withHolderLast(base: StageBase, peer: string, holder: Incarnation): StageBase {
+  const holders = base.peers.get(peer)?.holders ?? [];
+  if (!holders.includes(holder)) return base;
+  return withPeer(base, peer, { holders: [...holders.filter((other) => other !== holder), holder] });
+}
+
+/** Whether this member was asked for a part of the checkpoint under way. */
+export function isSaving({ saving }: StageState, incarnation: Incarnation): boolean {
+  return saving !== null && [...saving.parts.values()].some((part) => !part.isStored && part.holder === incarnation);
 }
 
 /** Whether it is time for a checkpoint in mid-stage. */
 export function isSaveDue(turn: Turn): boolean {
-  const { recipe, commitsSinceCheckpoint, savedMs } = stageOf(turn);
-  if (!isTraining(recipe) || commitsSinceCheckpoint === 0) return false;
-  return commitsSinceCheckpoint >= recipe.checkpointEvery || turn.nowMs - savedMs >= turn.state.plan.timing.checkpointMs;
+  const { needs, commitsSinceCheckpoint, savedMs } = stageOf(turn);
+  if (commitsSinceCheckpoint === 0) return false;
+  return commitsSinceCheckpoint >= needs.checkpointEvery || turn.nowMs - savedMs >= turn.state.plan.timing.checkpointMs;
 }

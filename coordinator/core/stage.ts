@@ -1,40 +1,75 @@
 /**
- * One stage under way: its ledger, the committed parameters and who holds them, the round, the evaluations.
+ * One stage under way: its ledger, the committed parameters of its peers and who holds them, the round, the evaluations.
  *
- * Invariants: rounds start from `base` only, which contains what the ledger says; an evaluation belongs to a base that
- * no rollback has undone.
+ * Invariants: rounds start from `base` only, which contains what the ledger says; the peers of a base are of one commit; an
+ * evaluation belongs to a base that no rollback has undone.
  */
 
+import { present } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
-import type { StageRecipe, TrainingStage } from '../../src/config/schema.js';
+import type { StageRecipe } from '../../src/config/schema.js';
 import type { Evaluation, StageResult } from '../../src/protocol/report.js';
+import type { StateName } from '../../src/protocol/state-name.js';
 import { committedOf, type Ledger, openLedger } from './ledger.js';
 import type { Round } from './round.js';
 import type { CheckpointInfo } from './types.js';
+
+/** A model: a peer of a stage. */
+export interface PeerName {
+  readonly stage: string;
+  readonly peer: string;
+}
+
+/** What a stage needs, as facts: its kind reads them from the recipe (kinds/stage-kind.ts). */
+export interface StageNeeds {
+  /** The peers that it trains, in the order of the rows. None: it works on the parameters of `of`. */
+  readonly peers: readonly string[];
+  /** The model that it works on; null in a stage that trains. */
+  readonly of: PeerName | null;
+  /** The model that teaches it; null where nothing does. */
+  readonly teacher: PeerName | null;
+  /** What it trains on: samples of the split, so many times. Null in a stage that trains nothing. */
+  readonly training: { readonly split: string; readonly epochs: number } | null;
+  /** Rounds of training between two checkpoints. */
+  readonly checkpointEvery: number;
+}
+
+/** The committed parameters of one peer. */
+export interface PeerBase {
+  /** Null in round 0, and where nobody has taken it yet: a commit of one replica has none. */
+  readonly hash: string | null;
+  /** Live incarnations that hold them in memory. */
+  readonly holders: readonly Incarnation[];
+  /** Whether a checkpoint holds exactly them. */
+  readonly isStored: boolean;
+}
 
 /** The committed parameters. */
 export interface StageBase {
   /** The round whose commit made them; 0: the initial ones, which every worker can build. */
   readonly round: number;
-  readonly hash: string | null;
-  /** Live incarnations that hold them in memory. */
-  readonly holders: readonly Incarnation[];
-  /** The checkpoint that holds exactly them. */
-  readonly checkpoint: string | null;
+  readonly peers: ReadonlyMap<string, PeerBase>;
 }
 
+/** One peer's part of a checkpoint under way. */
+export type SavingPart =
+  /** This member was asked for it; `hash`: what it must be, null: not known yet. */
+  | { readonly isStored: false; readonly holder: Incarnation; readonly hash: string | null }
+  | { readonly isStored: true; readonly hash: string };
+
+/** A checkpoint under way: it is whole when the parts of all peers are stored. */
 export interface Saving {
-  readonly checkpoint: string;
-  /** What it must be of. */
-  readonly hash: string;
+  readonly round: number;
   readonly committed: number;
-  readonly holder: Incarnation;
+  /** By peer. */
+  readonly parts: ReadonlyMap<string, SavingPart>;
   readonly deadlineMs: number;
 }
 
 export interface StageState {
   readonly name: string;
   readonly recipe: StageRecipe;
+  readonly needs: StageNeeds;
   readonly ledger: Ledger;
   readonly base: StageBase;
   readonly round: Round | null;
@@ -42,10 +77,12 @@ export interface StageState {
   /** Whole checkpoints on the way to `base`, oldest first. */
   readonly checkpoints: readonly CheckpointInfo[];
   readonly evaluations: readonly Evaluation[];
-  /** The version of the links, and what students were told; one that lost its place in a round is told again. */
+  /** What teachers serve; null where nothing teaches. */
+  readonly taughtBy: { readonly state: StateName; readonly hash: string } | null;
+  /** The version of the links, and what students were told; one that was withdrawn from a round is told again. */
   readonly linkVersion: number;
   readonly links: ReadonlyMap<Incarnation, readonly Incarnation[]>;
-  readonly exported: boolean;
+  readonly isExported: boolean;
   /** Commits that were made, also those that a rollback has undone. */
   readonly commits: number;
   readonly commitsSinceCheckpoint: number;
@@ -56,7 +93,7 @@ export interface StageState {
   readonly recent: readonly { readonly atMs: number; readonly committed: number }[];
   /** Since when a worker is missing; null when none is. */
   readonly waitingSinceMs: number | null;
-  /** Milliseconds per sample of the slowest member of the last round; null before the first. */
+  /** Milliseconds per sample of the slowest cell of the last round; null before the first. */
   readonly msPerSample: number | null;
   /** Rounds, saves and loads that failed since the last one that succeeded. */
   readonly failures: number;
@@ -64,41 +101,38 @@ export interface StageState {
   readonly pauseUntilMs: number;
 }
 
-/** Whether the stage changes parameters: it has a ledger, rounds of training and checkpoints. */
-export function isTraining(recipe: StageRecipe): recipe is TrainingStage {
-  return recipe.kind === 'train' || recipe.kind === 'distil';
-}
-
-/** A stage at its beginning, or as a checkpoint has it. */
+/** A stage at its beginning, or as a checkpoint has it. Throws when a stage that it names is not done. */
 export function openStage(options: {
   readonly name: string;
   readonly recipe: StageRecipe;
+  readonly needs: StageNeeds;
   readonly splitSizes: Readonly<Record<string, number>>;
   /** Its own, oldest first; it goes on from the last. */
   readonly checkpoints: readonly CheckpointInfo[];
   /** Commits of earlier terms. */
   readonly commits: number;
-  /** For a stage about another stage's parameters: that stage's checkpoint. */
-  readonly from: StageResult['checkpoint'];
+  readonly done: readonly StageResult[];
   readonly evaluations: readonly Evaluation[];
   readonly nowMs: number;
 }): StageState {
-  const { recipe, checkpoints } = options;
+  const { name, recipe, needs, checkpoints, done } = options;
   const checkpoint = checkpoints.at(-1) ?? null;
-  const size = isTraining(recipe) ? (options.splitSizes[recipe.on] ?? 0) : 0;
-  const ledger = openLedger(size, isTraining(recipe) ? recipe.epochs : 0, checkpoint?.ranges ?? []);
+  const size = needs.training === null ? 0 : (options.splitSizes[needs.training.split] ?? 0);
+  const from = needs.of === null ? checkpoint : (done.find(({ stage }) => stage === needs.of?.stage)?.checkpoint ?? null);
   return {
-    name: options.name,
+    name,
     recipe,
-    ledger,
-    base: baseOf(checkpoint ?? options.from),
+    needs,
+    ledger: openLedger(size, needs.training?.epochs ?? 0, checkpoint?.ranges ?? []),
+    base: baseOf(from, needs.of === null ? needs.peers : [needs.of.peer]),
     round: null,
     saving: null,
     checkpoints,
     evaluations: options.evaluations,
+    taughtBy: needs.teacher === null ? null : finished(done, needs.teacher),
     linkVersion: 0,
     links: new Map(),
-    exported: false,
+    isExported: false,
     commits: options.commits,
     commitsSinceCheckpoint: 0,
     savedMs: options.nowMs,
@@ -111,26 +145,47 @@ export function openStage(options: {
   };
 }
 
+/** The parameters that a stage has come to. */
+function finished(done: readonly StageResult[], { stage, peer }: PeerName): { readonly state: StateName; readonly hash: string } {
+  const { round, hashes } = present(done.find((result) => result.stage === stage)?.checkpoint, `the checkpoint of stage ${stage}`);
+  return { state: { stage, peer, round }, hash: present(hashes[peer], `the peer ${peer} of stage ${stage}`) };
+}
+
 /** The base that a checkpoint makes; without one, the initial parameters. Nobody holds it in memory yet. */
-export function baseOf(checkpoint: StageResult['checkpoint']): StageBase {
-  if (checkpoint === null) return { round: 0, hash: null, holders: [], checkpoint: null };
-  return { round: checkpoint.round, hash: checkpoint.hash, holders: [], checkpoint: checkpoint.id };
+export function baseOf(checkpoint: StageResult['checkpoint'], peers: readonly string[]): StageBase {
+  const entries = peers.map((peer): [string, PeerBase] => {
+    return [peer, { hash: checkpoint?.hashes[peer] ?? null, holders: [], isStored: checkpoint !== null }];
+  });
+  return { round: checkpoint?.round ?? 0, peers: new Map(entries) };
 }
 
-/** Whole epochs that the committed parameters have seen. */
-function epochsDone(stage: StageState): number {
-  return stage.ledger.size === 0 ? 0 : Math.floor(committedOf(stage.ledger) / stage.ledger.size);
+/** Whether a checkpoint holds the whole base, or it needs none: every worker can build the initial parameters. */
+export function isSafe({ round, peers }: StageBase): boolean {
+  return round === 0 || [...peers.values()].every(({ isStored }) => isStored);
 }
 
-/** The epoch to evaluate for, or null when no evaluation is due. */
-export function evaluationDue(stage: StageState): number | null {
-  if (stage.recipe.kind === 'export') return null;
-  const last = stage.evaluations.at(-1)?.epoch ?? (isTraining(stage.recipe) ? 0 : -1);
-  const done = epochsDone(stage);
-  if (!isTraining(stage.recipe)) return last < 0 ? 0 : null;
-  if (done <= last) return null;
-  const isEnd = stage.ledger.pending.length === 0 && stage.ledger.lent.length === 0;
-  return isEnd || done >= last + stage.recipe.evaluateEvery ? done : null;
+/** Whether a peer's parameters are nowhere any more: nobody alive holds them, and they are on no disk. */
+export function isLost({ round, peers }: StageBase): boolean {
+  return round !== 0 && [...peers.values()].some(({ isStored, holders }) => !isStored && holders.length === 0);
+}
+
+/** The base with one peer's part changed. */
+export function withPeer(base: StageBase, peer: string, change: Partial<PeerBase>): StageBase {
+  const part = present(base.peers.get(peer), `the peer ${peer}`);
+  return { ...base, peers: new Map(base.peers).set(peer, { ...part, ...change }) };
+}
+
+/** The base without these as holders. */
+export function withoutHolders(base: StageBase, gone: readonly Incarnation[]): StageBase {
+  const parts = [...base.peers].map(([peer, part]): [string, PeerBase] => {
+    return [peer, { ...part, holders: part.holders.filter((holder) => !gone.includes(holder)) }];
+  });
+  return { ...base, peers: new Map(parts) };
+}
+
+/** The model whose parameters the stage works on, for work that takes one: its own, or that of the stage it is about. */
+export function subjectOf({ name, needs }: StageState): PeerName {
+  return needs.of ?? { stage: name, peer: present(needs.peers[0], `a peer of stage ${name}`) };
 }
 
 /** What the stage has come to. */
@@ -141,13 +196,14 @@ export function resultOf(stage: StageState, nowMs: number): StageResult {
     stage: stage.name,
     last: evaluations.at(-1) ?? null,
     best,
-    checkpoint: isTraining(stage.recipe) ? checkpointOf(stage.base) : null,
+    checkpoint: stage.needs.of === null ? checkpointOf(stage.base) : null,
     commits: stage.commits,
     samples: committedOf(stage.ledger),
     seconds: (nowMs - stage.startedMs) / 1000,
   };
 }
 
-function checkpointOf({ checkpoint, round, hash }: StageBase): StageResult['checkpoint'] {
-  return checkpoint === null || hash === null ? null : { id: checkpoint, round, hash };
+function checkpointOf({ round, peers }: StageBase): StageResult['checkpoint'] {
+  const hashes = [...peers].map(([peer, { hash }]) => [peer, present(hash, `the hash of the stored peer ${peer}`)]);
+  return round === 0 ? null : { round, hashes: Object.fromEntries(hashes) };
 }

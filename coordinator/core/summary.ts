@@ -1,9 +1,9 @@
 /** The numbers of summary.json, from the stages' results and the members' counters. */
 
+import { isTrainingStage } from '../../src/config/stage-kinds.js';
 import type { StageResult, Summary } from '../../src/protocol/report.js';
 import { committedOf } from './ledger.js';
 import { type Counters, measuredRate, NO_COUNTERS } from './roster.js';
-import { isTraining } from './stage.js';
 import type { RunState, Totals } from './turn.js';
 
 const FLOAT32_BYTES = 4;
@@ -58,7 +58,7 @@ function modelsOf({ done, plan }: RunState): Summary['models'] {
   const models: Record<string, Summary['models'][string]> = {};
   for (const { stage, last } of done) {
     const recipe = plan.recipe.stages[stage];
-    if (last === null || recipe === undefined || !isTraining(recipe)) continue;
+    if (last === null || recipe === undefined || !isTrainingStage(recipe)) continue;
     const { parameters, millisecondsPerImage } = last;
     models[recipe.model] = { parameters, bytes: parameters * FLOAT32_BYTES, millisecondsPerImage };
   }

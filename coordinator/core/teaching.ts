@@ -15,14 +15,12 @@ export function servingTeachers(turn: Turn): ReadyMember[] {
 /** Tells a teacher what to load for the stage under way, if that stage is taught. */
 export function askToServe(turn: Turn, teacher: Incarnation): void {
   const stage = turn.state.stage;
-  if (stage?.recipe.kind !== 'distil') return;
-  const from = stage.recipe.teacher;
-  const result = turn.state.done.find((done) => done.stage === from);
-  assert(result?.checkpoint, `the stage ${from} teaches but has no checkpoint`);
+  if (!stage?.taughtBy) return;
+  const { state, hash } = stage.taughtBy;
   const member = present(turn.state.roster.get(teacher), 'a teacher');
   const dueMs = turn.nowMs + turn.state.plan.timing.startMs;
   turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, dueMs }) };
-  sendTo(turn, teacher, { type: 'coordinator.serve', stage: stage.name, from, checkpoint: result.checkpoint.id });
+  sendTo(turn, teacher, { type: 'coordinator.serve', stage: stage.name, from: state, hash });
 }
 
 /** Tells every teacher that is up what the stage under way needs. */
@@ -41,7 +39,7 @@ export function onServing(turn: Turn, incarnation: Incarnation, stage: string): 
 /** Plans the links anew and tells each student whose teachers have changed. */
 export function relink(turn: Turn): void {
   const stage = turn.state.stage;
-  if (stage?.recipe.kind !== 'distil') return;
+  if (!stage?.taughtBy) return;
   const students = readyMembers(turn.state.roster, 'student').map(({ incarnation }) => incarnation);
   const teachers = servingTeachers(turn);
   const capacities = teachers.map(({ incarnation, counters }) => ({ incarnation, rate: measuredRate(counters) }));

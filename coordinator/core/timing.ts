@@ -12,6 +12,7 @@ export const DEFAULT_TIMING: Timing = {
   averageMs: 60_000,
   checkpointMs: 30_000,
   saveMs: 120_000,
+  concludeMs: 8_000,
   stopMs: 8_000,
   gatherMs: 5_000,
   waitMs: 1_800_000,

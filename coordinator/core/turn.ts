@@ -12,10 +12,10 @@ import type { StageState } from './stage.js';
 import type { Effect, JournalRecord, Recovered, RunPlan } from './types.js';
 
 export type RunPhase =
-  | { readonly kind: 'running' }
+  | { readonly type: 'running' }
   /** A stop was asked for: finish as soon as the committed state is on disk, or at the deadline. */
-  | { readonly kind: 'stopping'; readonly reason: string; readonly deadlineMs: number }
-  | { readonly kind: 'ended'; readonly outcome: Outcome };
+  | { readonly type: 'stopping'; readonly reason: string; readonly deadlineMs: number }
+  | { readonly type: 'ended'; readonly outcome: Outcome };
 
 /** What is left of incarnations that are gone, for the summary. */
 export interface Totals {
@@ -77,7 +77,7 @@ export function sendTo(turn: Turn, incarnation: Incarnation, body: Body<Addresse
   const member = turn.state.roster.get(incarnation);
   if (member === undefined) return;
   const message = { ...body, term: turn.state.plan.term, incarnation } as Addressed;
-  turn.effects.push({ type: 'send', peer: member.peer, message });
+  turn.effects.push({ type: 'send', connection: member.connection, message });
 }
 
 /** Tells whoever watches the run. */

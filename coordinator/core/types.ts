@@ -9,6 +9,7 @@ import type { ErrorCode } from '../../src/errors/table.js';
 import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
 import type { Evaluation, Outcome, Report, StageResult, Summary } from '../../src/protocol/report.js';
+import type { StateName } from '../../src/protocol/state-name.js';
 
 /** What does not change during a term. */
 export interface RunPlan {
@@ -27,43 +28,54 @@ export interface RunPlan {
 
 export interface Timing {
   readonly renewEveryMs: number;
-  /** Without a renewal for so long, an incarnation is dead. */
+  /** An incarnation that sends no renewal for this long is dead. */
   readonly leaseMs: number;
-  /** An engine must be up after so long, and a teacher must have loaded its model. */
+  /** An engine must be up within this time, and a teacher must have loaded its model. */
   readonly startMs: number;
   /** The deadline of a round before any round was measured, and the least afterwards. */
   readonly firstRoundMs: number;
   readonly roundFloorMs: number;
-  /** A round may take so many times what the last one took per sample. */
+  /** A round may take this many times what the last one took per sample. */
   readonly roundFactor: number;
-  /** Contributors must have averaged after so long. */
+  /** Contributors must have averaged within this time. */
   readonly averageMs: number;
   /** In mid-stage, the longest time without a checkpoint. */
   readonly checkpointMs: number;
-  /** A checkpoint that was asked for must be stored after so long. */
+  /** A checkpoint that was asked for must be stored within this time. */
   readonly saveMs: number;
-  /** A graceful stop is over after so long, with or without its checkpoint. */
+  /** Students that were asked to conclude a round must have reported within this time. */
+  readonly concludeMs: number;
+  /** A graceful stop is over within this time, with or without its checkpoint. */
   readonly stopMs: number;
   /** How long the first stage of a term waits for the recipe's number of students, from the first one on. */
   readonly gatherMs: number;
-  /** A stage that lacks a worker it needs fails after so long. */
+  /** A stage that lacks a worker it needs fails after this time. */
   readonly waitMs: number;
-  /** So many rounds, saves or loads in a row may fail before the run does. */
+  /** This many rounds, saves or loads in a row may fail before the run does. */
   readonly failuresMax: number;
   /** The pause after the first failure; doubles with each further one, up to `retryMaxMs`. */
   readonly retryMs: number;
   readonly retryMaxMs: number;
 }
 
-/** A whole checkpoint on disk. */
-export interface CheckpointInfo {
-  readonly id: string;
-  readonly stage: string;
-  readonly round: number;
+/** A checkpoint of one peer on disk. */
+export interface CheckpointPart {
+  readonly state: StateName;
+  /** Of the coordinator that stored it. */
+  readonly term: Term;
   /** The samples that its parameters contain, as positions of the stage's order. Disjoint, ascending. */
   readonly ranges: readonly Range[];
-  /** SHA-256 of its arena. */
+  /** The hash of the state. */
   readonly hash: string;
+}
+
+/** A whole checkpoint: the parts of all peers of one commit. */
+export interface CheckpointInfo {
+  readonly stage: string;
+  readonly round: number;
+  readonly ranges: readonly Range[];
+  /** By peer. */
+  readonly hashes: Readonly<Record<string, string>>;
 }
 
 /** A line of the journal. */
@@ -74,25 +86,27 @@ export type JournalRecord =
       readonly term: Term;
       readonly stage: string;
       readonly round: RoundId;
+      /** The incarnations of the cells, column by column. */
       readonly contributors: readonly Incarnation[];
       readonly ranges: readonly Range[];
-      readonly hash: string;
+      /** By peer; null where a peer had one replica, and nobody has taken the hash. */
+      readonly hashes: Readonly<Record<string, string | null>>;
       readonly committed: number;
     }
   | {
       readonly type: 'checkpoint';
       readonly term: Term;
-      readonly id: string;
       readonly stage: string;
       readonly round: number;
-      readonly hash: string;
+      /** By peer. */
+      readonly hashes: Readonly<Record<string, string>>;
     }
-  /** The stage goes back to this checkpoint (null: to its beginning): nobody holds the commits after it any more. */
+  /** The stage goes back to its checkpoint of this round (null: to its beginning): nobody holds the commits after it. */
   | {
       readonly type: 'rollback';
       readonly term: Term;
       readonly stage: string;
-      readonly checkpoint: string | null;
+      readonly round: number | null;
       readonly committed: number;
     }
   | { readonly type: 'evaluation'; readonly term: Term; readonly stage: string; readonly evaluation: Evaluation }
@@ -100,14 +114,14 @@ export type JournalRecord =
   | { readonly type: 'run-done'; readonly term: Term };
 
 export type CoreEvent =
-  | { readonly type: 'message'; readonly peer: string; readonly message: WorkerMessage }
+  | { readonly type: 'message'; readonly connection: string; readonly message: WorkerMessage }
   | { readonly type: 'tick' }
-  | { readonly type: 'checkpoint-stored'; readonly checkpoint: CheckpointInfo }
+  | { readonly type: 'checkpoint-stored'; readonly checkpoint: CheckpointPart }
   | { readonly type: 'artifact-stored'; readonly incarnation: Incarnation; readonly stage: string }
   | { readonly type: 'stop'; readonly reason: string };
 
 export type Effect =
-  | { readonly type: 'send'; readonly peer: string; readonly message: CoordinatorMessage }
+  | { readonly type: 'send'; readonly connection: string; readonly message: CoordinatorMessage }
   /** Deliver a tick at this time. Replaces the wake-up that was set before. */
   | { readonly type: 'wake'; readonly atMs: number }
   | { readonly type: 'journal'; readonly record: JournalRecord }
@@ -118,8 +132,8 @@ export type Effect =
       readonly fields: Readonly<Record<string, unknown>>;
     }
   | { readonly type: 'report'; readonly report: Report }
-  /** Checkpoints of the stage other than these may be deleted. */
-  | { readonly type: 'retain'; readonly stage: string; readonly checkpoints: readonly string[] }
+  /** Checkpoints of the stage of other rounds than these may be deleted. */
+  | { readonly type: 'retain'; readonly stage: string; readonly rounds: readonly number[] }
   /** The last effect of a run. `code` is null when the outcome is `done`. */
   | {
       readonly type: 'finish';

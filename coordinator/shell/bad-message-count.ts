@@ -1,25 +1,25 @@
 /**
- * What is known of peers that send what is no message: how often each did, so that it is answered and logged a few
- * times and then ignored. Bounded: the oldest peers are forgotten.
+ * What is known of connections that send what is no message: how often each did, so that it is answered and logged a few
+ * times and then ignored. Bounded: the oldest connections are forgotten.
  */
 
-/** So many bad messages of one peer are answered. */
+/** This many bad messages of one connection are answered. */
 const ANSWERED_MAX = 16;
-const PEERS_MAX = 1024;
-/** So many bad messages in all are logged one by one; of the later ones each whose number is a power of two. */
+const CONNECTIONS_MAX = 1024;
+/** This many bad messages in all are logged one by one; of the later ones each whose number is a power of two. */
 const LOGGED_MAX = 100;
 
 export class BadMessageCount {
   readonly #offences = new Map<string, number>();
-  /** Bad messages of all peers so far. */
+  /** Bad messages of all connections so far. */
   total = 0;
 
   /** Counts a bad message, and says what to do about it. */
-  count(peer: string): { readonly answer: boolean; readonly log: boolean } {
-    const count = (this.#offences.get(peer) ?? 0) + 1;
-    this.#offences.delete(peer);
-    this.#offences.set(peer, count);
-    if (this.#offences.size > PEERS_MAX) {
+  count(connection: string): { readonly answer: boolean; readonly log: boolean } {
+    const count = (this.#offences.get(connection) ?? 0) + 1;
+    this.#offences.delete(connection);
+    this.#offences.set(connection, count);
+    if (this.#offences.size > CONNECTIONS_MAX) {
       const [oldest] = this.#offences.keys();
       if (oldest !== undefined) this.#offences.delete(oldest);
     }

@@ -1,6 +1,6 @@
 /**
  * The control plane's end: frames to messages and back. What is no valid message is refused with its reason, counted
- * and logged, and never reaches the core; nothing that a peer sends can throw here.
+ * and logged, and never reaches the core; nothing that comes over a connection can throw here.
  */
 
 import type { Logger } from '../../src/log/logger.js';
@@ -8,21 +8,21 @@ import { decodeWorkerMessage, encodeControl } from '../../src/protocol/codec.js'
 import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
 import type { Frames } from '../../src/protocol/frames.js';
 import { CONTROL_CHANNEL } from '../../src/transport/channel.js';
-import type { Listener, PeerId, SendOutcome, Transport } from '../../src/transport/transport.js';
+import type { ConnectionId, Listener, SendOutcome, Transport } from '../../src/transport/transport.js';
 import { BadMessageCount } from './bad-message-count.js';
 
 export interface ControlServerOptions {
   readonly transport: Transport;
   readonly endpoint: string;
   readonly logger: Pick<Logger, 'warn'>;
-  /** Takes a valid message; false when too many of this peer, or of all, are waiting. */
-  deliver(peer: PeerId, message: WorkerMessage): boolean;
+  /** Takes a valid message; false when too many of this connection, or of all, are waiting. */
+  deliver(connection: ConnectionId, message: WorkerMessage): boolean;
 }
 
 export interface ControlServer {
   /** Where workers reach it. */
   readonly endpoint: string;
-  send(peer: PeerId, message: CoordinatorMessage): SendOutcome;
+  send(connection: ConnectionId, message: CoordinatorMessage): SendOutcome;
   close(): Promise<void>;
 }
 
@@ -33,23 +33,23 @@ export async function openControlServer(options: ControlServerOptions): Promise<
   const listener: Listener = await transport.listen({
     endpoint,
     ...CONTROL_CHANNEL,
-    onMessage: (peer, frames) => receive(peer, frames),
+    onMessage: (connection, frames) => receive(connection, frames),
   });
 
-  function receive(peer: PeerId, frames: Frames): void {
+  function receive(connection: ConnectionId, frames: Frames): void {
     const decoded = decodeWorkerMessage(frames);
-    if (decoded.ok && deliver(peer, decoded.message)) return;
+    if (decoded.ok && deliver(connection, decoded.message)) return;
     const refusal: Omit<RefuseMessage, 'type'> = decoded.ok
       ? { reason: 'busy', of: decoded.message.type, message: 'too many messages are waiting; send less often' }
       : { reason: decoded.reason, of: isHello(decoded.reason) ? 'worker.hello' : 'unknown', message: decoded.detail };
-    const { answer, log } = badMessages.count(peer);
-    if (log) logger.warn('message.refused', { peer, ...refusal, total: badMessages.total });
-    if (answer) listener.send(peer, [encodeControl({ type: 'refuse', ...refusal })]);
+    const { answer, log } = badMessages.count(connection);
+    if (log) logger.warn('message.refused', { connection, ...refusal, total: badMessages.total });
+    if (answer) listener.send(connection, [encodeControl({ type: 'refuse', ...refusal })]);
   }
 
   return {
     endpoint: listener.endpoint,
-    send: (peer, message) => listener.send(peer, [encodeControl(message)]),
+    send: (connection, message) => listener.send(connection, [encodeControl(message)]),
     close: () => listener.close(),
   };
 }

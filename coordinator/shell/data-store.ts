@@ -14,7 +14,9 @@ import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js
 import type { Logger } from '../../src/log/logger.js';
 import type { CoordinatorMessage } from '../../src/protocol/control.js';
 import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
+import { describeState, type StateName } from '../../src/protocol/state-name.js';
 import { type DataReply, refusal } from '../../src/rpc/data-server.js';
+import { stateFromWire, stateToWire } from '../../src/tensor/state-tensors.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 import type { CoreEvent } from '../core/types.js';
 import type { HeldTerm } from './term.js';
@@ -35,9 +37,11 @@ const REMEMBERED_MAX = 64;
 
 export class DataStore {
   readonly #options: DataStoreOptions;
-  /** What each round committed, by the commits that went out. */
-  readonly #commits = new Map<number, { readonly hash: string; readonly committed: number }>();
-  readonly #saves = new Map<string, { readonly incarnation: Incarnation; readonly round: number }>();
+  /** What each state must be, by the commits that went out; the hash is null until the first put. By describeState. */
+  readonly #commits = new Map<string, { readonly hash: string | null; readonly committed: number }>();
+  /** Who was asked for each state. By describeState. */
+  readonly #saves = new Map<string, Incarnation>();
+  /** Who was asked to export each stage. */
   readonly #exports = new Map<string, Incarnation>();
 
   constructor(options: DataStoreOptions) {
@@ -47,15 +51,12 @@ export class DataStore {
   /** Looks at what the core sends: from then on, what it asks for is taken. */
   expect(message: CoordinatorMessage): void {
     if (message.type === 'coordinator.commit') {
-      const { round, hash, committed } = message;
-      remember(this.#commits, round, { hash, committed });
+      const { state, hash, committed } = message;
+      remember(this.#commits, describeState(state), { hash, committed });
     }
-    if (message.type === 'coordinator.save') {
-      const { checkpoint, incarnation, round } = message;
-      remember(this.#saves, checkpoint, { incarnation, round });
-    }
+    if (message.type === 'coordinator.save') remember(this.#saves, describeState(message.state), message.incarnation);
     if (message.type === 'coordinator.assign' && message.work.kind === 'export')
-      remember(this.#exports, message.stage, message.incarnation);
+      remember(this.#exports, message.base.state.stage, message.incarnation);
   }
 
   /** Never rejects: what goes wrong is logged and refused. */
@@ -78,7 +79,7 @@ export class DataStore {
       case 'checkpoint.put':
         return this.#putCheckpoint(header, tensors);
       case 'checkpoint.get':
-        return this.#getCheckpoint(header.checkpoint);
+        return this.#getCheckpoint(header.state);
       case 'artifact.put':
         return this.#putArtifact(header, tensors);
       case 'knowledge.get':
@@ -92,39 +93,32 @@ export class DataStore {
 
   async #putCheckpoint(header: DataRequestOf<'checkpoint.put'>, tensors: readonly WireTensor[]): Promise<DataReply> {
     const { term, store, onStored } = this.#options;
-    const { checkpoint: id, incarnation, stage, round, ranges, hash, schema } = header;
+    const { incarnation, state, ranges, hash, schema } = header;
     const old = this.#refuseOldTerm(header.term);
     if (old !== null) return old;
-    const asked = this.#saves.get(id);
-    if (asked?.round !== round || asked.incarnation !== incarnation) {
-      return refusal('wrong-round', `incarnation ${incarnation} was not asked to save round ${round} as ${id}`);
+    const name = describeState(state);
+    if (this.#saves.get(name) !== incarnation) {
+      return refusal('wrong-round', `incarnation ${incarnation} was not asked to save ${name}`);
     }
-    const commit = this.#commits.get(round);
-    if (commit?.hash !== hash || commit.committed !== totalOf(ranges)) {
-      return refusal('wrong-round', `${totalOf(ranges)} samples with the hash ${hash} are not what round ${round} committed`);
+    const commit = this.#commits.get(name);
+    if (commit === undefined || (commit.hash !== null && commit.hash !== hash) || commit.committed !== totalOf(ranges)) {
+      return refusal('wrong-round', `${totalOf(ranges)} samples with the hash ${hash} are not what was committed as ${name}`);
     }
-    const [parameters, slots] = tensors;
-    if (tensors.length !== 2 || !isFloats(parameters, 'parameters') || !isFloats(slots, 'slots')) {
-      return refusal('invalid-message', 'a checkpoint is two tensors: parameters float32 [P], slots float32 [S]');
-    }
+    const content = stateFromWire(tensors);
+    if (typeof content === 'string') return refusal('invalid-message', `a checkpoint is the tensors of a state: ${content}`);
     term.requireNewest();
-    const info = { id, term: header.term, stage, round, ranges, hash, schema };
-    const outcome = await store.put({ info, parameters: parameters.data, slots: slots.data });
+    const outcome = await store.put({ info: { state, term: header.term, ranges, hash, schema }, tensors: content });
     if (!outcome.stored) return refusal(outcome.reason, outcome.message);
+    // A commit of one replica has no hash: what was put first is it.
+    remember(this.#commits, name, { ...commit, hash });
     onStored({ type: 'checkpoint-stored', checkpoint: outcome.checkpoint });
     return STORED;
   }
 
-  async #getCheckpoint(id: string): Promise<DataReply> {
-    const { info, parameters, slots } = await this.#options.store.get(id);
-    const { stage, round, ranges, hash, schema } = info;
-    return {
-      header: { type: 'state.answer', stage, round, ranges: [...ranges], hash, schema },
-      tensors: [
-        { name: 'parameters', dtype: 'float32', shape: [parameters.length], data: parameters },
-        { name: 'slots', dtype: 'float32', shape: [slots.length], data: slots },
-      ],
-    };
+  async #getCheckpoint(state: StateName): Promise<DataReply> {
+    const { info, tensors } = await this.#options.store.get(state);
+    const { ranges, hash, schema } = info;
+    return { header: { type: 'state.answer', state, ranges: [...ranges], hash, schema }, tensors: stateToWire(tensors) };
   }
 
   async #putArtifact(header: DataRequestOf<'artifact.put'>, tensors: readonly WireTensor[]): Promise<DataReply> {
@@ -159,12 +153,6 @@ export class DataStore {
 }
 
 const STORED: DataReply = { header: { type: 'stored' }, tensors: [] };
-
-type FloatTensor = WireTensor & { readonly data: Float32Array };
-
-function isFloats(tensor: WireTensor | undefined, name: string): tensor is FloatTensor {
-  return tensor?.name === name && tensor.data instanceof Float32Array && tensor.shape.length === 1;
-}
 
 /** Sets the newest entry and forgets the oldest beyond the maximum. */
 function remember<K, T>(map: Map<K, T>, key: K, value: T): void {

@@ -27,7 +27,7 @@ export interface Outside {
 export async function performEffect(outside: Outside, effect: OuterEffect): Promise<void> {
   switch (effect.type) {
     case 'send':
-      return send(outside, effect.peer, effect.message);
+      return send(outside, effect.connection, effect.message);
     case 'journal':
       outside.term.requireNewest();
       return outside.journal.append(effect.record);
@@ -36,25 +36,25 @@ export async function performEffect(outside: Outside, effect: OuterEffect): Prom
     case 'report':
       return outside.report(effect.report);
     case 'retain':
-      return retain(outside, effect.stage, effect.checkpoints);
+      return retain(outside, effect.stage, effect.rounds);
     default:
       return assertNever(effect, 'effect');
   }
 }
 
-/** What is not delivered is logged and not repeated: the peer's lease or a deadline of the core will tell. */
-function send({ control, data, logger }: Outside, peer: string, message: CoordinatorMessage): void {
-  // First, so that the peer's put cannot come too early.
+/** What is not delivered is logged and not repeated: the member's lease or a deadline of the core will tell. */
+function send({ control, data, logger }: Outside, connection: string, message: CoordinatorMessage): void {
+  // First, so that the worker's put cannot come too early.
   data.expect(message);
-  const outcome = control.send(peer, message);
-  if (outcome !== 'queued') logger.warn('message.undelivered', { peer, message: message.type, outcome });
+  const outcome = control.send(connection, message);
+  if (outcome !== 'queued') logger.warn('message.undelivered', { connection, message: message.type, outcome });
 }
 
 /** Old checkpoints that cannot be deleted take room and harm nothing else. */
-async function retain({ store, term, logger }: Outside, stage: string, checkpoints: readonly string[]): Promise<void> {
+async function retain({ store, term, logger }: Outside, stage: string, rounds: readonly number[]): Promise<void> {
   term.requireNewest();
   try {
-    await store.retain(stage, checkpoints);
+    await store.retain(stage, rounds);
   } catch (error) {
     if (error instanceof StillhouseError) throw error;
     logger.warn('checkpoint.undeleted', { stage, error });

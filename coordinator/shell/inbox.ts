@@ -1,19 +1,19 @@
 /**
- * Events on their way to the core, in the order they came. Messages of workers are bounded, in all and per peer, so
+ * Events on their way to the core, in the order they came. Messages of workers are bounded, in all and per connection, so
  * that one that floods the coordinator neither fills its memory nor keeps the others from being heard.
  */
 
 import { LIMITS } from '../../src/base/limits.js';
 import type { CoreEvent } from '../core/types.js';
 
-/** Messages of all peers together that may wait. */
+/** Messages of all connections together that may wait. */
 const WAITING_MAX = 16 * LIMITS.controlQueue;
 
 type MessageEvent = Extract<CoreEvent, { type: 'message' }>;
 
 export class Inbox {
   #events: CoreEvent[] = [];
-  /** How many messages of each peer are waiting; peers without any are not in it. */
+  /** How many messages of each connection are waiting; connections without any are not in it. */
   readonly #waiting = new Map<string, number>();
   #messages = 0;
   #failure: { readonly error: unknown } | null = null;
@@ -21,9 +21,9 @@ export class Inbox {
 
   /** Takes a worker's message; false, and it is dropped, when too many are waiting. */
   offer(event: MessageEvent): boolean {
-    const waiting = this.#waiting.get(event.peer) ?? 0;
+    const waiting = this.#waiting.get(event.connection) ?? 0;
     if (waiting >= LIMITS.controlQueue || this.#messages >= WAITING_MAX) return false;
-    this.#waiting.set(event.peer, waiting + 1);
+    this.#waiting.set(event.connection, waiting + 1);
     this.#messages += 1;
     this.#push(event);
     return true;
@@ -60,9 +60,9 @@ export class Inbox {
 
   #taken(event: CoreEvent): CoreEvent {
     if (event.type !== 'message') return event;
-    const left = (this.#waiting.get(event.peer) ?? 1) - 1;
-    if (left === 0) this.#waiting.delete(event.peer);
-    else this.#waiting.set(event.peer, left);
+    const left = (this.#waiting.get(event.connection) ?? 1) - 1;
+    if (left === 0) this.#waiting.delete(event.connection);
+    else this.#waiting.set(event.connection, left);
     this.#messages -= 1;
     return event;
   }

@@ -13,11 +13,14 @@ const evaluation = z.strictObject({
   parameters: field.count,
 });
 
+/** By peer. */
+const hashes = z.record(field.peer, field.hash);
+
 const stageResult = z.strictObject({
-  stage: field.name,
+  stage: field.stage,
   last: evaluation.nullable(),
   best: evaluation.nullable(),
-  checkpoint: z.strictObject({ id: field.checkpoint, round: field.count, hash: field.hash }).nullable(),
+  checkpoint: z.strictObject({ round: field.count, hashes }).nullable(),
   commits: field.count,
   samples: field.count,
   seconds: field.milliseconds,
@@ -28,29 +31,28 @@ export const journalRecordSchema: z.ZodType<JournalRecord> = z.discriminatedUnio
   z.strictObject({
     type: z.literal('commit'),
     term: field.term,
-    stage: field.name,
+    stage: field.stage,
     round: field.round,
     contributors: z.array(field.incarnation).max(LIMITS.members),
     ranges: rangesSchema,
-    hash: field.hash,
+    hashes: z.record(field.peer, field.hash.nullable()),
     committed: field.count,
   }),
   z.strictObject({
     type: z.literal('checkpoint'),
     term: field.term,
-    id: field.checkpoint,
-    stage: field.name,
+    stage: field.stage,
     round: field.count,
-    hash: field.hash,
+    hashes,
   }),
   z.strictObject({
     type: z.literal('rollback'),
     term: field.term,
-    stage: field.name,
-    checkpoint: field.checkpoint.nullable(),
+    stage: field.stage,
+    round: field.count.nullable(),
     committed: field.count,
   }),
-  z.strictObject({ type: z.literal('evaluation'), term: field.term, stage: field.name, evaluation }),
+  z.strictObject({ type: z.literal('evaluation'), term: field.term, stage: field.stage, evaluation }),
   z.strictObject({ type: z.literal('stage-done'), term: field.term, result: stageResult }),
   z.strictObject({ type: z.literal('run-done'), term: field.term }),
 ]);

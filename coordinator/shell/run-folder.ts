@@ -5,6 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { LIMITS } from '../../src/base/limits.js';
 import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
+import { RUN_FORMAT_FILE, RUN_FORMAT_TEXT, requireRunFormat } from '../../src/checkpoint/run-format.js';
 import { explainRecipe } from '../../src/config/explain.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { hasCode, messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
@@ -15,6 +16,8 @@ export interface RunFolder {
   /** The folder's name, which is the run's. */
   readonly name: string;
   readonly path: string;
+  /** The version of the folder's files. */
+  readonly format: string;
   /** The recipe with its defaults: what resuming and exporting go by. */
   readonly config: string;
   readonly terms: string;
@@ -34,6 +37,7 @@ export function runFolderAt(path: string): RunFolder {
   return {
     name: basename(resolve(path)),
     path: resolve(path),
+    format: at(RUN_FORMAT_FILE),
     config: at('config.resolved.yaml'),
     terms: at('terms'),
     journal: at('journal'),
@@ -53,18 +57,20 @@ export async function createRunFolder(options: { runsFolder: string; recipe: Rec
   const { runsFolder, recipe, wallMs } = options;
   const folder = runFolderAt(await makeUnique(resolve(runsFolder), recipe.name, timeName(wallMs)));
   await mkdir(folder.exports);
+  await writeFileAtomic(folder.format, RUN_FORMAT_TEXT);
   // Last: a folder with this file in it is a run.
   await writeFileAtomic(folder.config, explainRecipe(recipe));
   await nodeFileSystem.syncFolder(resolve(runsFolder));
   return folder;
 }
 
-/** The folder of an older run and its recipe. Throws `run.invalid` when it is none, and what loadRecipe throws. */
+/** The folder of an older run and its recipe. Throws `run.invalid` when it is none, or of another format, and what loadRecipe throws. */
 export async function openRunFolder(path: string): Promise<{ folder: RunFolder; recipe: Recipe }> {
   const folder = runFolderAt(path);
   if (!existsSync(folder.config)) {
     throw new StillhouseError('run.invalid', 'this folder is not a run', { file: folder.config, hint: 'Give a folder that "run" made' });
   }
+  requireRunFormat(folder.path);
   return { folder, recipe: await loadRecipe(folder.config) };
 }
 

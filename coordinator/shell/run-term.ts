@@ -104,7 +104,7 @@ async function open(
   const store = await openCheckpointStore(folder.checkpoints);
   await store.sweep();
   const { whole, damaged } = store.list();
-  for (const { id, message } of damaged) logger.warn('checkpoint.damaged', { checkpoint: id, message });
+  for (const { place, message } of damaged) logger.warn('checkpoint.damaged', { checkpoint: place, message });
   const newest = Math.max(0, ...journal.records.map((record) => record.term), ...whole.map((checkpoint) => checkpoint.term));
   if (newest >= term.term) {
     throw new StillhouseError('run.invalid', `the run was in term ${newest} already, and the files of its terms are gone`, {

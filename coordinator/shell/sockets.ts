@@ -41,7 +41,7 @@ export async function bindSockets({
     transport,
     endpoint: args.listen,
     logger: { warn: (event, fields) => answering?.logger.warn(event, fields) },
-    deliver: (peer, message) => inbox.offer({ type: 'message', peer, message }),
+    deliver: (connection, message) => inbox.offer({ type: 'message', connection, message }),
   });
   try {
     const data = await serveData({

@@ -1,4 +1,4 @@
-/** `npm run demo`: the whole of Stillhouse on real images. Arguments are passed on to `stillhouse run`. */
+/** `npm run demo`: a whole run on real images. Arguments are passed on to `stillhouse run`. */
 
 import { join } from 'node:path';
 import { packageFolder } from './setup.mjs';

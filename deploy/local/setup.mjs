@@ -1,7 +1,7 @@
 /**
- * Makes this checkout ready to run: checks Node, installs the packages of the lock file (without their install
- * scripts), and compiles. Done again only when what it depends on has changed; otherwise it only compares hashes.
- * Uses Node's own modules only: there may be no packages yet.
+ * Makes this checkout ready to run: checks Node, installs the packages of the lock file (without their install scripts),
+ * and compiles. It compares hashes of its inputs first, and does only the parts whose inputs have changed. It uses Node's
+ * own modules only, because the packages may not be installed yet.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -15,16 +15,16 @@ export const packageFolder = join(dirname(fileURLToPath(import.meta.url)), '..',
 
 const NODE_MAJOR_MIN = 20;
 const LOCK_FOLDER = join(packageFolder, 'dist.lock');
-/** A set-up that takes longer than this has died without giving its lock back. */
+/** A set-up that takes longer than this counts as dead, and its lock is taken over. */
 const LOCK_MAX_MS = 30 * 60_000;
 const PACKAGES_STAMP = join(packageFolder, 'node_modules', '.stillhouse-packages');
 const BUILD_STAMP = join(packageFolder, 'dist', '.stillhouse-build');
 const SOURCES = ['src', 'coordinator', 'worker', 'tsconfig.json', 'tsconfig.build.json'];
 
-/** What the user can mend: told without a stack. */
+/** An error that the user can mend. It is printed without a stack. */
 export class SetupError extends Error {}
 
-/** Makes sure that packages and the compiled program are there. Throws SetupError. */
+/** Installs the packages and compiles the program, if they are missing or old. Throws SetupError. */
 export function setUp() {
   checkNode();
   const packages = packagesStamp();
@@ -61,14 +61,14 @@ function checkNode() {
   throw new SetupError(`this is Node ${process.versions.node}; Stillhouse needs Node ${NODE_MAJOR_MIN} or newer (https://nodejs.org)`);
 }
 
-/** The packages depend on the lock file and on what they were installed for. */
+/** The hash of the packages' inputs: the lock file, the platform, the processor and Node's binary interface. */
 function packagesStamp() {
   const { modules } = process.versions;
   const hash = createHash('sha256').update(`${process.platform} ${process.arch} ${modules}\n`);
   return hash.update(readFileSync(join(packageFolder, 'package-lock.json'))).digest('hex');
 }
 
-/** The compiled program depends on the sources and on the compiler, which is in the lock file. */
+/** The hash of the compiled program's inputs: the sources, and the compiler, whose version is in the lock file. */
 function buildStamp() {
   const hash = createHash('sha256').update(readFileSync(join(packageFolder, 'package-lock.json')));
   for (const file of SOURCES.flatMap(filesUnder)) hash.update(`${file}\n`).update(readFileSync(join(packageFolder, file)));
@@ -94,10 +94,13 @@ function installPackages() {
     cwd: packageFolder,
     stdio: ['ignore', 2, 2],
   });
-  if (result.status !== 0) throw new SetupError('npm could not install the packages (see above); is the npm registry in reach?');
+  if (result.status !== 0)
+    throw new SetupError(
+      'npm could not install the packages (see above). Check that the npm registry can be reached, then run the command again',
+    );
 }
 
-/** npm as it was called, or the one beside node or on the path. Without a shell: paths may have spaces. */
+/** Finds the npm that called this script, or else one next to node or on the PATH. It is run without a shell, so paths may have spaces. */
 function findNpm() {
   const called = process.env.npm_execpath;
   if (called !== undefined && /npm-cli\.[cm]?js$/.test(called)) return { command: process.execPath, args: [called] };
@@ -113,7 +116,7 @@ function findNpm() {
   throw new SetupError('npm is not on the PATH; it comes with Node (https://nodejs.org)');
 }
 
-/** Into a new folder that then takes the place of the old one: what no source makes any more does not stay behind. */
+/** Compiles into a new folder, which then replaces the old one, so that no output of a deleted source is left. */
 function compile() {
   tell('compiling');
   const fresh = join(packageFolder, 'dist.new');
@@ -129,7 +132,7 @@ function compile() {
   renameSync(fresh, dist);
 }
 
-/** Runs `body` while no other set-up of this checkout runs. A folder is made by one process only. */
+/** Runs `body` while no other set-up of this checkout runs. The lock is a folder, because only one process can make it. */
 function withLock(body) {
   for (let told = false; !takeLock(); told = true) {
     if (!told) tell('waiting for another set-up of this checkout');
@@ -162,7 +165,7 @@ function isAbandoned() {
     process.kill(owner, 0);
     return false;
   } catch (error) {
-    // The owner is gone (ESRCH); anything else is a lock that is just being made or given back.
+    // ESRCH: the owner has ended. After any other error, the lock is just being made or released.
     return error.code === 'ESRCH';
   }
 }
@@ -171,4 +174,4 @@ function tell(text) {
   process.stderr.write(`stillhouse set-up: ${text}\n`);
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await afterSetUp(() => tell('all is there'));
+if (process.argv[1] === fileURLToPath(import.meta.url)) await afterSetUp(() => tell('this checkout is ready'));

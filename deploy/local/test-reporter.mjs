@@ -1,4 +1,4 @@
-/** A reporter for vitest that leaves the number of tests by outcome in the file that test.mjs names. */
+/** A reporter for vitest: it writes the number of tests by outcome to the file that test.mjs names. */
 
 import { writeFileSync } from 'node:fs';
 
@@ -6,7 +6,7 @@ export default class CountReporter {
   onTestRunEnd(modules, unhandledErrors) {
     const counts = { passed: 0, failed: unhandledErrors.length, skipped: [] };
     for (const module of modules) {
-      // A file that does not load has no tests, and is as bad as one that fails.
+      // A file that does not load has no tests, and counts as a failed test.
       if (module.errors().length > 0) counts.failed++;
       for (const test of module.children.allTests()) {
         const result = test.result();
@@ -19,7 +19,7 @@ export default class CountReporter {
   }
 }
 
-/** A test gives its reason when it skips itself; what is skipped before it runs has it in its meta data, or its suite has. */
+/** The reason of a skipped test: its own note when it skipped itself, or the `skipReason` of its meta data. */
 function reasonOf(test, result) {
   return result.note ?? test.meta().skipReason ?? 'no reason was given';
 }

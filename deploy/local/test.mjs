@@ -1,6 +1,6 @@
 /**
- * `npm test` and `npm run test:long`: sets up, runs vitest with the arguments given, and ends with one line that counts tests. Says why tests
- * were skipped.
+ * `npm test` and `npm run test:long`: runs the set-up, then vitest with the given arguments. At the end it prints the
+ * reason of each skipped test, and one line with the numbers of tests.
  */
 
 import { spawn } from 'node:child_process';
@@ -12,7 +12,7 @@ import { afterSetUp, packageFolder } from './setup.mjs';
 await afterSetUp(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'stillhouse-test-'));
   const report = join(folder, 'report.json');
-  // The default output for people, and ours for the last line.
+  // vitest's own output is for people; our reporter counts tests for the last line.
   const reporters = ['--reporter=default', `--reporter=${join(packageFolder, 'deploy/local/test-reporter.mjs')}`];
   const vitest = join(packageFolder, 'node_modules/vitest/vitest.mjs');
   const child = spawn(process.execPath, [vitest, 'run', ...reporters, ...vitestArguments(process.argv.slice(2))], {
@@ -20,7 +20,7 @@ await afterSetUp(async () => {
     stdio: 'inherit',
     env: { ...process.env, STILLHOUSE_TEST_REPORT: report },
   });
-  // Ctrl-C reaches vitest too, which ends by it.
+  // Ctrl-C reaches vitest too and ends it; this process then prints the counts.
   process.on('SIGINT', () => {});
   const code = await new Promise((resolve) => child.on('close', (status) => resolve(status ?? 1)));
   process.exitCode = code;
@@ -28,7 +28,7 @@ await afterSetUp(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Without a project named, all but the long ones. */
+/** The arguments for vitest. When they name no project, all but the long tests run. */
 function vitestArguments(given) {
   return given.includes('--project') ? given : ['--project', 'fast', '--project', 'e2e', ...given];
 }
@@ -38,7 +38,7 @@ function tellCounts(report) {
   try {
     counts = JSON.parse(readFileSync(report, 'utf8'));
   } catch (error) {
-    process.stdout.write(`no test was run: ${error.code === 'ENOENT' ? 'vitest ended before' : error.message}\n`);
+    process.stdout.write(`there is no report of the tests: ${error.code === 'ENOENT' ? 'vitest ended before' : error.message}\n`);
     process.exitCode ||= 1;
     return;
   }

@@ -1,8 +1,8 @@
-/** Work that can be called off between two awaits. */
+/** Work that an abort signal can end between two awaits. */
 
 import { setImmediate } from 'node:timers/promises';
 
-/** As `promise`, but rejects with the signal's reason as soon as it is aborted. What the promise then does is dropped. */
+/** Settles as `promise` does, or rejects with the signal's reason as soon as it is aborted; then the promise's own result is dropped. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
@@ -12,7 +12,7 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<
   });
 }
 
-/** Lets sockets, timers and the channel to the agent have their turn; throws the signal's reason when it is aborted. */
+/** Waits for one turn of the event loop, so that sockets, timers and channels are served. Throws the signal's reason when it is aborted. */
 export async function nextTurn(signal: AbortSignal): Promise<void> {
   await setImmediate();
   signal.throwIfAborted();

@@ -9,12 +9,12 @@ export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new InvariantError(message);
 }
 
-/** Closes a switch over a tag: a tag without a case does not compile, and throws if it arrives all the same. */
+/** Ends a switch over a tag: a tag without a case does not compile. Throws {@link InvariantError}; `what` names the tag in it. */
 export function assertNever(value: never, what: string): never {
   throw new InvariantError(`unexpected ${what}: ${JSON.stringify(value)}`);
 }
 
-/** The value, or an {@link InvariantError} that names what is missing. */
+/** Answers the value. Throws {@link InvariantError}, with the name `what`, when the value is null or undefined. */
 export function present<T>(value: T | null | undefined, what: string): T {
   if (value === null || value === undefined) throw new InvariantError(`${what} is missing`);
   return value;

@@ -1,6 +1,6 @@
 /**
- * Time and timers as an interface, so that what waits can be tested with virtual time.
- * The system clock is the only file of `src` that touches the real one.
+ * Time and timers as an interface, so that code that waits can be tested with virtual time.
+ * Only this file, and the edge files that test/arch names, touch the real clock.
  */
 
 export interface TimerHandle {
@@ -8,11 +8,11 @@ export interface TimerHandle {
 }
 
 export interface Clock {
-  /** Monotonic milliseconds; only differences mean anything. */
+  /** Monotonic time in milliseconds. Its zero means nothing: only differences do. */
   nowMs(): number;
-  /** Milliseconds since 1970, for names and logs, never for decisions. */
+  /** Milliseconds since 1970 (UTC), for names and logs, never for decisions. */
   wallMs(): number;
-  /** Calls `callback` once, `delayMs` from now. The timer does not keep the process alive when `unref` is set. */
+  /** Calls `callback` once, after `delayMs` milliseconds. With `unref`, the timer does not keep the process alive. */
   after(delayMs: number, callback: () => void, options?: { unref?: boolean }): TimerHandle;
 }
 

@@ -1,11 +1,11 @@
-/** Branded identifiers: a number or a string that cannot be taken for another kind of number or string. */
+/** Branded identifiers: numbers with a type of their own each, so that the compiler does not let them be mixed up. */
 
 declare const brand: unique symbol;
 type Branded<T, Name extends string> = T & { readonly [brand]: Name };
 
-/** Rises by one with each start of a coordinator on the same run. From 1. */
+/** Counts the starts of a coordinator on the same run, from 1. */
 export type Term = Branded<number, 'Term'>;
-/** One process life of a worker's engine, issued by the coordinator; never reused in a run. From 1. */
+/** Names one process life of a worker. The coordinator issues it, from 1, and never uses it twice in a run. */
 export type Incarnation = Branded<number, 'Incarnation'>;
 /** The number of a round within a run. From 1. */
 export type RoundId = Branded<number, 'RoundId'>;

@@ -1,8 +1,8 @@
-/** Finds what the user probably meant by a name that nothing has. */
+/** Finds the known name that a user probably meant by an unknown one. */
 
 import { distance } from 'fastest-levenshtein';
 
-/** The candidate closest to `word`, or null when none is close enough to be a slip of the keyboard. */
+/** The candidate closest to `word` by edit distance, or null when none is close enough for a typing mistake. */
 export function nearest(word: string, candidates: readonly string[]): string | null {
   let best: string | null = null;
   let bestEdits = Number.POSITIVE_INFINITY;
@@ -10,11 +10,11 @@ export function nearest(word: string, candidates: readonly string[]): string | n
     const edits = distance(word.toLowerCase(), candidate.toLowerCase());
     if (edits < bestEdits) [best, bestEdits] = [candidate, edits];
   }
-  // Two letters in five: "trian" is "train", "x" is not "sgd".
+  // Up to two letters in five may differ: "trian" is taken for "train", but "x" is not taken for "sgd".
   return best !== null && bestEdits <= Math.max(1, Math.round(Math.max(word.length, best.length) * 0.4)) ? best : null;
 }
 
-/** The end of a sentence about an unknown name: the nearest one, or all there are. */
+/** The end of an error message about an unknown name: it suggests the nearest candidate, or lists all of them. */
 export function suggest(word: string, candidates: readonly string[]): string {
   const match = nearest(word, candidates);
   if (match !== null) return `; did you mean "${match}"?`;

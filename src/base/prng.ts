@@ -1,7 +1,7 @@
 /**
- * Counter-based pseudo-random numbers: every draw is a pure function of a key and a counter, so any draw can be
- * computed again, in any order, by any process. The mixer is the 32-bit finaliser of MurmurHash3 (Appleby, 2011)
- * applied over the words of the key.
+ * Counter-based pseudo-random numbers. Every draw is a pure function of a key and a counter, so any process can compute
+ * any draw again, in any order. The mixer is the 32-bit finaliser of MurmurHash3 (Appleby, 2011), applied to the words of
+ * the key one after the other.
  */
 
 function mix(hash: number): number {
@@ -14,7 +14,7 @@ function mix(hash: number): number {
   return h >>> 0;
 }
 
-/** One unsigned 32-bit word from the words of a key (each taken modulo 2^32). */
+/** Hashes the words of a key, each taken modulo 2^32, to one unsigned 32-bit word. */
 export function hashWords(...words: readonly number[]): number {
   let h = 0x9e3779b9;
   for (const word of words) {
@@ -24,7 +24,7 @@ export function hashWords(...words: readonly number[]): number {
   return h;
 }
 
-/** One unsigned 32-bit word from a string, to key a stream by name. */
+/** Hashes a string to one unsigned 32-bit word, which may be a word of a key. */
 export function hashString(text: string): number {
   let h = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193) >>> 0;
@@ -45,17 +45,17 @@ export class Prng {
     return hashWords(this.#key, this.#counter++);
   }
 
-  /** Uniform in [0, 1), 32 bits of resolution. */
+  /** A uniform number in [0, 1), with 32 bits of resolution. */
   uniform(): number {
     return this.word() / 4294967296;
   }
 
-  /** Uniform integer in [0, bound). Bias is at most bound / 2^32. */
+  /** A uniform integer in [0, bound). Its bias is at most bound / 2^32. */
   below(bound: number): number {
     return Math.floor(this.uniform() * bound);
   }
 
-  /** Standard normal (Box and Muller, 1958). */
+  /** A number from the standard normal distribution (Box and Muller, 1958). It takes two words. */
   normal(): number {
     const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
     return radius * Math.cos(2 * Math.PI * this.uniform());

@@ -11,14 +11,14 @@ export class BoundedQueue<T> {
     this.countMax = countMax;
   }
 
-  /** False, and nothing is added, when the queue is full. */
+  /** Adds an item at the end and answers true; answers false, and adds nothing, when the queue is full. */
   offer(item: T): boolean {
     if (this.#items.length >= this.countMax) return false;
     this.#items.push(item);
     return true;
   }
 
-  /** The oldest item, removed; undefined when empty. */
+  /** Removes the oldest item and answers it; undefined when the queue is empty. */
   take(): T | undefined {
     return this.#items.shift();
   }

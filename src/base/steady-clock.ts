@@ -1,21 +1,24 @@
 /**
- * Time that does not pass while this process is stopped (SIGSTOP, a suspended machine, a blocked event loop). Without
- * it, a process that wakes up would find every deadline over before it has read a single message that waits for it.
+ * Time that does not pass while this process is stopped (SIGSTOP, a suspended machine, a blocked event loop). With an
+ * ordinary clock, a process that continues would find every deadline passed before it has read a message.
  */
 
 import type { Clock, TimerHandle } from './clock.js';
 
-/** The time is looked at so often; */
+/** The interval between two readings of the time. */
 const LOOK_EVERY_MS = 200;
-/** a longer gap between two looks means that the process stood still. */
+/** A longer gap between two readings means that the process was stopped. */
 const STANDSTILL_MS = 1_000;
 
 export interface SteadyClock extends Clock {
-  /** Stops looking at the time. */
+  /** Stops reading the time. Timers that were set stay set. */
   close(): void;
 }
 
-/** Wraps a clock. Timers are the clock's own. */
+/**
+ * Wraps a clock: `nowMs` leaves out the gaps in which the process was stopped. Timers and `wallMs` are the wrapped
+ * clock's. The caller closes it.
+ */
 export function steadyClock(clock: Clock): SteadyClock {
   let seenMs = clock.nowMs();
   let skippedMs = 0;

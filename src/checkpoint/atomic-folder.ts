@@ -1,24 +1,25 @@
 /**
- * A folder that appears under its name with all its files, on the disk, or does not appear. It is written under a
- * name that starts with a dot, which no checkpoint and no stage can have, and renamed when it is whole.
+ * A folder that appears under its name with all its files synced to the disk, or does not appear at all. It is written
+ * under a name that starts with a dot, and renamed when it is whole. No checkpoint and no stage has a name with a dot
+ * at its start.
  */
 
 import { join } from 'node:path';
 import type { FileSystem } from './file-system.js';
 
-/** Written or read at a time: long enough to be fast, short enough not to hold up the event loop while it is hashed. */
+/** Bytes that are written or read at once: enough to be fast, and few enough to hash without holding up the event loop. */
 export const CHUNK_BYTES = 4 * 1024 * 1024;
 
 const UNFINISHED = '.unfinished-';
 const DISCARDED = '.discarded-';
 
-/** Adds one file. Resolves when its bytes are on the disk. */
+/** Adds one file, and calls `onChunk` with each chunk before it is written. Resolves when all bytes are on the disk. */
 export type AddFile = (name: string, bytes: Uint8Array, onChunk?: (chunk: Uint8Array) => void) => Promise<void>;
 
 /**
- * Makes `parent`/`name` of the files that `fill` adds. When `fill` throws, or anything fails, nothing is there, the
- * unfinished folder is removed as far as that works, and the error is passed on. An older folder of that name is
- * replaced only when the new one is whole.
+ * Makes the folder `parent`/`name` from the files that `fill` adds. When `fill` or a write fails, it removes the
+ * unfinished folder if it can, and rejects with the first error. An older folder of that name is replaced only when
+ * the new one is whole.
  */
 export async function writeFolder(
   target: { fs: FileSystem; parent: string; name: string },
@@ -34,14 +35,14 @@ export async function writeFolder(
     await discardFolder(target);
     await fs.rename(unfinished, join(parent, name));
   } catch (error) {
-    // The first error is the one to tell; what cannot be removed is swept at the next start.
+    // The caller needs the first error. If the folder cannot be removed, the next start sweeps it.
     await fs.remove(unfinished).catch(() => undefined);
     throw error;
   }
   await fs.syncFolder(parent);
 }
 
-/** Takes a folder away, so that no crash leaves half of it under its name. No error when it is not there. */
+/** Removes a folder; a crash cannot leave half of it under its name. No error when the folder does not exist. */
 export async function discardFolder({ fs, parent, name }: { fs: FileSystem; parent: string; name: string }): Promise<void> {
   if (!(await fs.listFolder(parent)).includes(name)) return;
   const discarded = join(parent, DISCARDED + name);
@@ -51,7 +52,7 @@ export async function discardFolder({ fs, parent, name }: { fs: FileSystem; pare
   await fs.remove(discarded);
 }
 
-/** Removes what a crash left unfinished or half removed. Only for the one writer of `parent`. */
+/** Removes the unfinished and half removed folders that a crash left. Only for the process that writes to `parent`. */
 export async function sweepFolder(fs: FileSystem, parent: string): Promise<void> {
   for (const name of await fs.listFolder(parent)) {
     if (name.startsWith(UNFINISHED) || name.startsWith(DISCARDED)) await fs.remove(join(parent, name));

@@ -1,6 +1,6 @@
 /**
  * The few file-system calls that the store makes, as an interface, so that a test can fail or crash at each of them.
- * Paths are absolute. Every call rejects with Node's own error.
+ * Paths are absolute. A call that fails rejects with Node's own error.
  */
 
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
@@ -8,30 +8,30 @@ import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 export interface WritableFile {
   /** Appends all of `bytes`. */
   write(bytes: Uint8Array): Promise<void>;
-  /** What was written is on the disk. */
+  /** Resolves when all written bytes are on the disk. */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface ReadableFile {
   readonly size: number;
-  /** Fills `into` from where the last read ended; the number of bytes read is less at the end of the file only. */
+  /** Reads on from the end of the last read, fills `into`, and answers the number of bytes: fewer only at the file's end. */
   read(into: Uint8Array): Promise<number>;
   close(): Promise<void>;
 }
 
 export interface FileSystem {
-  /** Makes a folder and its parents; no error when it is there. */
+  /** Makes a folder and its parents; no error when it exists. */
   makeFolder(path: string): Promise<void>;
-  /** Names in a folder. */
+  /** The names of the files and folders in a folder. */
   listFolder(path: string): Promise<readonly string[]>;
-  /** The folder's entries are on the disk. */
+  /** Resolves when the folder's entries are on the disk. */
   syncFolder(path: string): Promise<void>;
-  /** A new file; an error when it is there. */
+  /** Makes a new file; rejects when it exists. */
   create(path: string): Promise<WritableFile>;
   open(path: string): Promise<ReadableFile>;
   rename(from: string, to: string): Promise<void>;
-  /** A file, or a folder with everything in it; no error when it is not there. */
+  /** Removes a file, or a folder with everything in it; no error when it does not exist. */
   remove(path: string): Promise<void>;
 }
 

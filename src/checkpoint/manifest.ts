@@ -1,6 +1,6 @@
 /**
- * The manifest of a checkpoint: what it is, which samples it contains, and size and hash of each of its files.
- * It carries a hash of itself, so that a flipped digit in it is damage and not another checkpoint.
+ * The manifest of a checkpoint: its state, the samples that the state contains, and name, size and hash of each tensor.
+ * It carries a hash of itself, so that a flipped digit in it is found as damage and not read as another checkpoint.
  */
 
 import { createHash } from 'node:crypto';
@@ -8,6 +8,8 @@ import { z } from 'zod';
 import { LIMITS } from '../base/limits.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { field, rangesSchema } from '../protocol/field.js';
+import { stateNameSchema } from '../protocol/state-name.js';
+import { HASHED_TENSORS, STATE_TENSORS } from '../tensor/state-tensors.js';
 import { sizeOf } from '../tensor/tensor.js';
 
 export const MANIFEST_FILE = 'manifest.json';
@@ -16,28 +18,27 @@ export const MANIFEST_BYTES_MAX = 256 * 1024;
 
 const tensorSchema = z
   .strictObject({
-    name: z.enum(['parameters', 'slots']),
+    name: field.name,
     dtype: z.literal('float32'),
     shape: z.array(field.count).max(LIMITS.axes),
     file: field.name,
     bytes: field.count,
     sha256: field.hash,
   })
-  .refine(({ shape, bytes }) => sizeOf(shape) * 4 === bytes, 'bytes do not fit the shape');
+  .refine(({ shape, bytes }) => sizeOf(shape) * 4 === bytes, 'bytes do not fit the shape')
+  .refine(({ name, file }) => file === fileOf(name), 'a tensor in a file of another name');
 
 const manifestSchema = z.strictObject({
-  format: z.literal(2),
-  id: field.checkpoint,
+  format: z.literal(3),
+  state: stateNameSchema,
   term: field.term,
-  stage: field.name,
-  round: field.count,
   /** The samples that the parameters contain, as positions of the stage's order. */
   ranges: rangesSchema,
-  /** SHA-256 of the parameters. */
+  /** The hash of the state (src/tensor/state-tensors.ts). */
   hash: field.hash,
   /** Hash of the arena's schema. */
   schema: field.hash,
-  tensors: z.tuple([tensorSchema, tensorSchema]),
+  tensors: z.array(tensorSchema).max(LIMITS.dataFrames - 1),
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
@@ -46,6 +47,11 @@ export type TensorFile = z.infer<typeof tensorSchema>;
 const fileSchema = z.strictObject({ manifest: z.unknown(), sha256: field.hash });
 
 const digest = (manifest: unknown): string => createHash('sha256').update(JSON.stringify(manifest)).digest('hex');
+
+/** The file that a tensor is in. */
+export function fileOf(tensor: string): string {
+  return `${tensor}.bin`;
+}
 
 /** The text of a manifest file. */
 export function writeManifest(manifest: Manifest): string {
@@ -66,8 +72,17 @@ export function readManifest(text: string, file: string): Manifest {
   if (digest(outer.data.manifest) !== outer.data.sha256) throw damaged('does not match its own hash');
   const inner = manifestSchema.safeParse(outer.data.manifest);
   if (!inner.success) throw damaged(z.prettifyError(inner.error).replaceAll('\n', ' '));
-  const [parameters, slots] = inner.data.tensors;
-  if (parameters.name !== 'parameters' || slots.name !== 'slots') throw damaged('does not list parameters, then slots');
-  if (parameters.sha256 !== inner.data.hash) throw damaged('names two hashes for its parameters');
+  const problem = problemOf(inner.data);
+  if (problem !== null) throw damaged(problem);
   return inner.data;
+}
+
+function problemOf({ tensors, hash }: Manifest): string | null {
+  const names = tensors.map(({ name }) => name);
+  const missing = STATE_TENSORS.find((name) => !names.includes(name));
+  if (missing !== undefined) return `lists no tensor ${missing}`;
+  if (new Set(names).size < names.length) return 'lists a tensor twice';
+  const shared = tensors.filter(({ name }) => HASHED_TENSORS.includes(name));
+  if (shared.some(({ name }, i) => i > 0 && HASHED_TENSORS.indexOf(name) < i)) return 'lists its tensors out of order';
+  return shared.length === 1 && shared[0]?.sha256 !== hash ? 'names two hashes for its parameters' : null;
 }

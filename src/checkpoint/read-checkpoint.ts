@@ -1,25 +1,26 @@
 /**
- * Reading a checkpoint from its folder, whole and verified, or not at all. Reading changes nothing on the disk, so any
- * process may do it while another one writes.
+ * Reads a checkpoint from its folder: whole and verified, or not at all. Reading changes nothing on the disk, so any
+ * process may read while another one writes.
  */
 
 import { join } from 'node:path';
 import type { Term } from '../base/ids.js';
 import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
 import type { Range } from '../protocol/field.js';
+import { MODEL_PEER, type StateName } from '../protocol/state-name.js';
+import { HASHED_TENSORS, type StateTensors } from '../tensor/state-tensors.js';
 import { type FileSystem, nodeFileSystem } from './file-system.js';
 import { MANIFEST_BYTES_MAX, MANIFEST_FILE, type Manifest, readManifest } from './manifest.js';
-import { openFile, readTensor } from './tensor-file.js';
+import { listPlacesOf, placeOf } from './place.js';
+import { openFile, readTensor, sharedHashOf } from './tensor-file.js';
 
-/** What a whole checkpoint on disk is. */
+/** The description of a whole checkpoint on disk, the state of one peer, from its manifest. */
 export interface StoredCheckpoint {
-  readonly id: string;
+  readonly state: StateName;
   readonly term: Term;
-  readonly stage: string;
-  readonly round: number;
   /** The samples that its parameters contain, as positions of the stage's order. */
   readonly ranges: readonly Range[];
-  /** SHA-256 of the parameters. */
+  /** The hash of the state (src/tensor/state-tensors.ts). */
   readonly hash: string;
   /** Hash of the arena's schema. */
   readonly schema: string;
@@ -27,49 +28,57 @@ export interface StoredCheckpoint {
 
 export interface CheckpointContent {
   readonly info: StoredCheckpoint;
-  /** float32 [P] and [S]. Whoever gets them owns them; whoever puts them must not change them until it is done. */
-  readonly parameters: Float32Array;
-  readonly slots: Float32Array;
+  /** The caller of `get` owns the arrays. The caller of `put` must not change them until it resolves. */
+  readonly tensors: StateTensors;
 }
 
 /** A file with this name in a checkpoint's folder says why it is damaged. */
 export const DAMAGE_FILE = 'damaged.txt';
 
-/** Where a checkpoint lies: its folder is `folder`/`id`. */
+/** The place of a checkpoint: its folder is `folder`/`place`. */
 export interface CheckpointPlace {
   readonly fs: FileSystem;
   readonly folder: string;
-  readonly id: string;
+  readonly place: string;
 }
 
 /**
- * Reads and verifies all of it. Throws `checkpoint.damaged` with file and offset. With `keep` false the tensors are
- * compared with their hashes and not kept.
+ * Reads and verifies a checkpoint. Throws `checkpoint.damaged` with file and offset. When `keep` is false, it compares
+ * the tensors with their hashes and answers empty arrays in their place.
  */
-export async function readCheckpoint(place: CheckpointPlace, keep: boolean): Promise<CheckpointContent> {
-  const { fs } = place;
-  const folder = join(place.folder, place.id);
-  const manifest = await readManifestAt(place);
-  const [first, second] = manifest.tensors;
-  const parameters = await readTensor(fs, folder, { spec: first, keep });
-  const slots = await readTensor(fs, folder, { spec: second, keep });
-  const { id, term, stage, round, ranges, hash, schema } = manifest;
-  return { info: { id, term, stage, round, ranges, hash, schema }, parameters, slots };
+export async function readCheckpoint(at: CheckpointPlace, keep: boolean): Promise<CheckpointContent> {
+  const { fs } = at;
+  const folder = join(at.folder, at.place);
+  const { state, term, ranges, hash, schema, tensors: specs } = await readManifestAt(at);
+  const tensors = new Map<string, Float32Array>();
+  const shared = sharedHashOf(specs.map(({ name }) => name));
+  for (const spec of specs) {
+    tensors.set(spec.name, await readTensor(fs, folder, { spec, keep, shared: HASHED_TENSORS.includes(spec.name) ? shared : null }));
+  }
+  if (shared !== null && shared.digest('hex') !== hash) {
+    throw new StillhouseError('checkpoint.damaged', 'the tensors do not hash to the state together', { file: folder });
+  }
+  return { info: { state, term, ranges, hash, schema }, tensors };
 }
 
 /**
- * The checkpoint of the stage with the highest round, of those that are whole. Only that one's tensors are read. Throws
- * `checkpoint.missing` when there is none.
+ * Reads the whole checkpoint of the stage (and of its peer, where it has several) with the highest round. It reads the tensors
+ * of that checkpoint alone, and of newer ones that prove damaged. Throws `checkpoint.missing`, naming the damaged ones, when
+ * none is whole.
  */
-export async function readNewestCheckpoint(folder: string, stage: string, fs: FileSystem = nodeFileSystem): Promise<CheckpointContent> {
+export async function readNewestCheckpoint(
+  folder: string,
+  { stage, peer = MODEL_PEER }: { readonly stage: string; readonly peer?: string },
+  fs: FileSystem = nodeFileSystem,
+): Promise<CheckpointContent> {
   const found: Manifest[] = [];
   const damage: string[] = [];
-  for (const id of await listCheckpoints(fs, folder)) {
-    const manifest = await unlessDamaged(damage, () => readManifestAt({ fs, folder, id }));
-    if (manifest?.stage === stage) found.push(manifest);
+  for (const place of await listPlacesOf(fs, folder, stage)) {
+    const manifest = await unlessDamaged(damage, () => readManifestAt({ fs, folder, place }));
+    if (manifest?.state.peer === peer) found.push(manifest);
   }
-  for (const { id } of found.sort(newestFirst)) {
-    const content = await unlessDamaged(damage, () => readCheckpoint({ fs, folder, id }, true));
+  for (const { state } of found.sort(newestFirst)) {
+    const content = await unlessDamaged(damage, () => readCheckpoint({ fs, folder, place: placeOf(state) }, true));
     if (content !== null) return content;
   }
   throw new StillhouseError('checkpoint.missing', [`the stage ${stage} has no whole checkpoint yet`, ...damage].join('; '), {
@@ -77,22 +86,14 @@ export async function readNewestCheckpoint(folder: string, stage: string, fs: Fi
   });
 }
 
-/** Sorts checkpoints by round, and those of one round by term. */
-export function newestFirst(a: Pick<StoredCheckpoint, 'round' | 'term'>, b: Pick<StoredCheckpoint, 'round' | 'term'>): number {
-  return b.round - a.round || b.term - a.term;
+type Age = Pick<StoredCheckpoint, 'state' | 'term'>;
+
+/** Sorts checkpoints by round and then by term, the highest first. */
+export function newestFirst(a: Age, b: Age): number {
+  return b.state.round - a.state.round || b.term - a.term;
 }
 
-/** The ids of what is in a folder of checkpoints, whole or damaged; none when there is no folder. */
-export async function listCheckpoints(fs: FileSystem, folder: string): Promise<readonly string[]> {
-  try {
-    return (await fs.listFolder(folder)).filter((name) => !name.startsWith('.'));
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  }
-}
-
-/** Null for a damaged one, and for one that was deleted meanwhile. */
+/** Null when `read` finds damage (its message is added to `damage`), or when the checkpoint was deleted meanwhile. */
 async function unlessDamaged<T>(damage: string[], read: () => Promise<T>): Promise<T | null> {
   try {
     return await read();
@@ -104,14 +105,15 @@ async function unlessDamaged<T>(damage: string[], read: () => Promise<T>): Promi
   }
 }
 
-async function readManifestAt({ fs, folder, id }: CheckpointPlace): Promise<Manifest> {
-  const own = join(folder, id);
+async function readManifestAt({ fs, folder, place }: CheckpointPlace): Promise<Manifest> {
+  const own = join(folder, place);
   if ((await fs.listFolder(own)).includes(DAMAGE_FILE)) {
     throw new StillhouseError('checkpoint.damaged', await readText(fs, join(own, DAMAGE_FILE)));
   }
   const path = join(own, MANIFEST_FILE);
   const manifest = readManifest(await readText(fs, path), path);
-  if (manifest.id !== id) throw new StillhouseError('checkpoint.damaged', `is of ${manifest.id}, not of ${id}`, { file: path });
+  const named = placeOf(manifest.state);
+  if (named !== place) throw new StillhouseError('checkpoint.damaged', `is of ${named}, not of ${place}`, { file: path });
   return manifest;
 }
 

@@ -1,24 +1,40 @@
 /**
- * One tensor of a checkpoint as a file of raw little-endian floats: written with its hash taken on the way, read back
- * and compared. Works through it in chunks, so that the event loop is never held up for long.
+ * One tensor of a checkpoint as a file of raw little-endian floats. The hash is taken while the file is written, and
+ * compared while it is read. Both work in chunks, so that the event loop is never held up for long.
  */
 
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { join } from 'node:path';
 import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { HASHED_TENSORS } from '../tensor/state-tensors.js';
 import { type AddFile, CHUNK_BYTES } from './atomic-folder.js';
 import type { FileSystem, ReadableFile } from './file-system.js';
-import type { TensorFile } from './manifest.js';
+import { fileOf, type TensorFile } from './manifest.js';
 
-/** A value that is NaN or infinite, where a checkpoint may hold only finite ones. */
+/**
+ * The hash of a state is over several of its tensors where it has adapters: this takes it while they are written or
+ * read. Null where the hash of one tensor is that of the state. The tensors must come in the order of HASHED_TENSORS.
+ */
+export function sharedHashOf(names: readonly string[]): Hash | null {
+  return names.filter((name) => HASHED_TENSORS.includes(name)).length > 1 ? createHash('sha256') : null;
+}
+
+/** A value is NaN or infinite. A checkpoint may hold only finite values. */
 export class NotFiniteError extends Error {
   override readonly name = 'NotFiniteError';
 }
 
-/** Writes `values` as `<name>.bin`. Throws {@link NotFiniteError}, naming the place, when one is not finite. */
-export async function writeTensor(add: AddFile, name: TensorFile['name'], values: Float32Array): Promise<TensorFile> {
+/**
+ * Writes `values` as the file of the tensor `name`, and answers its entry for the manifest. Feeds them to `shared` too, where
+ * that is given. Throws {@link NotFiniteError}, naming the place, when a value is not finite.
+ */
+export async function writeTensor(
+  add: AddFile,
+  name: string,
+  { values, shared }: { readonly values: Float32Array; readonly shared: Hash | null },
+): Promise<TensorFile> {
   const hash = createHash('sha256');
-  const file = `${name}.bin`;
+  const file = fileOf(name);
   let place = 0;
   await add(file, asBytes(values), (chunk) => {
     const end = place + chunk.byteLength / 4;
@@ -26,20 +42,30 @@ export async function writeTensor(add: AddFile, name: TensorFile['name'], values
       if (!Number.isFinite(values[place])) throw new NotFiniteError(`${name}[${place}] is ${values[place]}`);
     }
     hash.update(chunk);
+    shared?.update(chunk);
   });
   return { name, dtype: 'float32', shape: [values.length], file, bytes: values.byteLength, sha256: hash.digest('hex') };
 }
 
+/** How a tensor is read. */
+export interface ReadTensorOptions {
+  readonly spec: TensorFile;
+  /** False: it is only compared, and the array that comes back is empty. */
+  readonly keep: boolean;
+  /** Fed with what is read, where it is given. */
+  readonly shared: Hash | null;
+}
+
 /**
- * Reads a tensor and compares it with its manifest. Throws `checkpoint.damaged` with file and offset where it does
- * not fit. With `keep` false it only compares, and answers an empty array.
+ * Reads a tensor and compares it with its manifest. Throws `checkpoint.damaged` with file and offset when they differ.
+ * When `keep` is false, it only compares and answers an empty array. The caller owns the array.
  */
-export async function readTensor(fs: FileSystem, folder: string, options: { spec: TensorFile; keep: boolean }): Promise<Float32Array> {
-  const { spec, keep } = options;
+export async function readTensor(fs: FileSystem, folder: string, options: ReadTensorOptions): Promise<Float32Array> {
+  const { spec, keep, shared } = options;
   const path = join(folder, spec.file);
   const file = await openFile(fs, path);
   try {
-    // Before anything is allocated: a manifest may claim any size.
+    // The size is checked before anything is allocated, because a damaged manifest may claim any size.
     if (file.size !== spec.bytes) {
       throw new StillhouseError('checkpoint.damaged', `has ${file.size} bytes instead of ${spec.bytes}`, {
         file: path,
@@ -47,7 +73,7 @@ export async function readTensor(fs: FileSystem, folder: string, options: { spec
       });
     }
     const values = new Float32Array(keep ? spec.bytes / 4 : 0);
-    await compare(file, { path, spec, into: keep ? asBytes(values) : null });
+    await compare(file, { path, spec, shared, into: keep ? asBytes(values) : null });
     return values;
   } finally {
     await file.close();
@@ -56,7 +82,7 @@ export async function readTensor(fs: FileSystem, folder: string, options: { spec
 
 async function compare(
   file: ReadableFile,
-  { path, spec, into }: { path: string; spec: TensorFile; into: Uint8Array | null },
+  { path, spec, shared, into }: { path: string; spec: TensorFile; shared: Hash | null; into: Uint8Array | null },
 ): Promise<void> {
   const hash = createHash('sha256');
   const scratch = into === null ? new Uint8Array(Math.min(CHUNK_BYTES, spec.bytes)) : null;
@@ -66,6 +92,7 @@ async function compare(
     const read = await file.read(chunk);
     if (read < length) throw new StillhouseError('checkpoint.damaged', 'ends too early', { file: path, offset: start + read });
     hash.update(chunk);
+    shared?.update(chunk);
   }
   if (hash.digest('hex') === spec.sha256) return;
   throw new StillhouseError('checkpoint.damaged', `bytes 0 to ${spec.bytes} of ${spec.name} do not match their SHA-256`, {
@@ -74,7 +101,7 @@ async function compare(
   });
 }
 
-/** Opens a file of a checkpoint; one that is not there is damage, any other failure is passed on. */
+/** Opens a file of a checkpoint. Throws `checkpoint.damaged` when the file is missing, and Node's own error otherwise. */
 export async function openFile(fs: FileSystem, path: string): Promise<ReadableFile> {
   try {
     return await fs.open(path);

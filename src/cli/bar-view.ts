@@ -1,9 +1,9 @@
-/** Progress on a terminal: a bar per stage, and above the bars what happens. */
+/** Progress on a terminal: a bar for each stage, and above the bars a line for each event. */
 
 import { MultiBar, type SingleBar } from 'cli-progress';
 import type { Clock } from '../base/clock.js';
 import type { Report } from '../protocol/report.js';
-import { formatShare } from './format.js';
+import { formatShare } from './format-figure.js';
 import { EVALUATED_LEAST_MS } from './line-view.js';
 import { describeProgress, describeReport } from './report-text.js';
 import type { RunView } from './run-view.js';
@@ -14,7 +14,7 @@ export class BarView implements RunView {
   readonly #clock: Clock;
   readonly #byStage = new Map<string, SingleBar>();
   #evaluatedMs = Number.NEGATIVE_INFINITY;
-  /** How stages run: all workers of a role say the same. */
+  /** The lines of `worker-prepared` that were shown: workers of one role usually send the same one. */
   readonly #prepared = new Set<string>();
 
   /** Draws on this stream, which must be a terminal. */
@@ -28,7 +28,7 @@ export class BarView implements RunView {
       barIncompleteChar: ' ',
       barsize: 20,
       fps: 5,
-      // Lines above the bars move them down: those that look the same must be drawn again too.
+      // A line above the bars moves them down, so bars that did not change must be drawn again too.
       forceRedraw: true,
       hideCursor: null,
       gracefulExit: false,
@@ -87,7 +87,7 @@ export class BarView implements RunView {
 
   close(): void {
     if (this.#byStage.size === 0) return;
-    // The figures of a stage that did not get to its end speak of what goes on.
+    // The figures of an unfinished stage say that it goes on; replace them.
     for (const bar of this.#byStage.values()) if (bar.getProgress() < 1) bar.update({ figures: 'stopped' });
     this.#bars.stop();
   }

@@ -1,11 +1,11 @@
-/** Which stage of a recipe a command is about. */
+/** Chooses the stage of a recipe that a command works on. */
 
 import { suggest } from '../base/nearest.js';
 import type { Recipe, TrainingStage } from '../config/schema.js';
 import { stageOrder } from '../config/stage-graph.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 
-/** The stage of this name, or the last one that trains. Throws usage.invalid when no stage of this name trains. */
+/** The training stage with the name `wanted`, or the last training stage when no name is given. Throws usage.invalid when there is none. */
 export function chooseStage(recipe: Recipe, wanted: string | undefined): { readonly name: string; readonly stage: TrainingStage } {
   const trained = stageOrder(recipe).flatMap((name) => {
     const stage = recipe.stages[name];

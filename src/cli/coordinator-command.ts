@@ -5,11 +5,11 @@ import { StillhouseError } from '../errors/stillhouse-error.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
 import { isLoopback } from '../transport/endpoint.js';
-import { action, type CliContext, EXIT_CODES, examples, gather } from './context.js';
+import { action, type CliContext, EXIT_CODES, examples, gather } from './cli-context.js';
 import { checkEndpoint } from './endpoint-option.js';
 import { requireEngine } from './require-engine.js';
+import { requireRunFolder } from './require-run-folder.js';
 import { runHere } from './run-command.js';
-import { requireRunFolder } from './run-folder.js';
 
 interface CoordinatorOptions {
   readonly listen: string;
@@ -25,12 +25,12 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
   program
     .command('coordinator')
     .description('run a recipe with workers that are started by hand; prints the address that they connect to')
-    .argument('[recipe]', 'a recipe file; none with --resume')
+    .argument('[recipe]', 'a recipe file; leave it out with --resume')
     .option('--listen <address>', 'the address for workers; port * takes any free one', 'tcp://127.0.0.1:7700')
     .option('--data-listen <address>', 'the address for checkpoints (default: any port of the same host)')
     .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
-    .option('--out <folder>', 'where the folder of the run is made', 'runs')
-    .option('--resume <run>', 'go on with the run in this folder')
+    .option('--out <folder>', "the folder in which the run's folder is made", 'runs')
+    .option('--resume <run>', 'continue the run in this folder')
     .option('--insecure', 'allow addresses that other machines can reach, without any protection')
     .addHelpText(
       'after',
@@ -50,7 +50,7 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         if (dataListen !== undefined) checkEndpoint(dataListen, insecure, output);
         const start = file === undefined ? { resume: resume ?? '' } : { recipe: file, set, runsFolder: out };
         const recipe = file === undefined ? await loadRecipe(requireRunFolder(resume ?? '').config) : (await checkRecipe(file, set)).recipe;
-        // Workers on other machines have engines of their own.
+        // Workers on other machines have their own engines.
         if (isLoopback(listen)) await requireEngine(recipe);
         const coordinator = { ...start, listen, insecure, ...(dataListen === undefined ? {} : { dataListen }) };
         const onListening = (endpoint: string, run: string): void => {

@@ -1,16 +1,16 @@
 /**
- * The end of a worker at once. Its agent is told first, because it kills its engine: an engine whose agent was killed
- * notices that between two batches only, and would outlive the command.
+ * Ends a worker at once. The agent gets a message first, because it then kills its engine. If the agent were killed
+ * directly, its engine could outlive the command for a moment.
  */
 
 import type { Clock } from '../base/clock.js';
 import type { Child } from '../process/child.js';
 import type { ParentToWorker } from '../protocol/parent.js';
 
-/** An agent that has not ended after so long is stuck. */
+/** An agent that has not ended after this time is killed. */
 const KILL_MS = 500;
 
-/** Ends agent and engine. The child's `ended` tells when it is so. */
+/** Ends the agent and its engine. The child's `ended` resolves when the agent has ended. */
 export function endWorkerNow(child: Child<never, ParentToWorker>, clock: Clock): void {
   child.send({ type: 'end', reason: 'everything ends at once' });
   clock.after(KILL_MS, () => child.kill('SIGKILL'), { unref: true });

@@ -1,28 +1,29 @@
-/** `stillhouse engine install` and `remove`: the engine that npm does not bring whole. */
+/** `stillhouse engine install` and `remove`: for the engine that npm cannot install completely. */
 
 import { Argument, type Command } from 'commander';
 import { EXIT } from '../errors/table.js';
-import { type Installed, installTensorflow } from '../native/install.js';
-import { removeTensorflow } from '../native/remove.js';
+import { type Installed, installTensorflow } from '../native/install-tensorflow.js';
+import { removeTensorflow } from '../native/remove-tensorflow.js';
 import { cacheFolder } from '../process/cache-folder.js';
 import { exitNow } from '../process/exit.js';
 import type { StopSignal } from '../process/signal.js';
 import { onStopSignal } from '../process/stop-request.js';
-import { action, type CliContext, examples } from './context.js';
-import { formatDuration } from './format.js';
+import { action, type CliContext, examples } from './cli-context.js';
+import { formatDuration } from './format-figure.js';
 import { openInstallView } from './install-view.js';
 import type { Output } from './output.js';
 
 const ABOUT_INSTALL = `
-It asks pip for the wheel of libtensorflow (274 MB), unpacks the library (854 MB on disk), compiles tfjs's binding against
-it and tries the engine. It needs Python with pip, a C++ compiler, and the network once. An install that was interrupted
-goes on where it was. The cache folder is the user's own (STILLHOUSE_CACHE names another); one copy serves every checkout.`;
+It downloads the wheel of libtensorflow (274 MB), unpacks the library (854 MB on disk), compiles tfjs's binding against it
+and tries the engine. It needs Python with pip, a C++ compiler, and the network once. An install that was interrupted
+continues where it stopped. All parts are in the user's cache folder (set STILLHOUSE_CACHE to use another one); one copy
+serves every checkout.`;
 
 /** Adds the two commands to `engine`. */
 export function addEngineInstallCommands(engine: Command, context: CliContext): void {
   engine
     .command('install')
-    .description("bring an engine's native parts to this machine, once")
+    .description("install an engine's native parts on this machine, once")
     .addArgument(installable())
     .addHelpText('after', ABOUT_INSTALL)
     .addHelpText(
@@ -32,14 +33,14 @@ export function addEngineInstallCommands(engine: Command, context: CliContext): 
     .action(action<object>(context, ({ output }) => install(output, context)));
   engine
     .command('remove')
-    .description("take an engine's native parts away again, with what was downloaded")
+    .description("remove an engine's native parts and its downloads")
     .addArgument(installable())
     .addHelpText('after', examples('stillhouse engine remove tensorflow'))
     .action(
       action<object>(context, async ({ output }) => {
         const bytes = await removeTensorflow();
         if (output.json) output.result(JSON.stringify({ type: 'removed', bytes }));
-        else if (bytes === 0) output.result(`nothing of the engine tensorflow is in ${cacheFolder()}`);
+        else if (bytes === 0) output.result(`there is nothing to remove: ${cacheFolder()} has no part of the engine tensorflow`);
         else output.result(`the engine tensorflow is removed from ${cacheFolder()}: ${megabytes(bytes)} MB are free again`);
         return EXIT.done;
       }),
@@ -71,7 +72,7 @@ async function install(output: Output, { clock }: CliContext): Promise<number> {
   } catch (error) {
     view.close();
     if (stoppedBy === null) throw error;
-    output.alert('stopped. What was downloaded is kept: the same command goes on with it');
+    output.alert('stopped. The downloaded part is kept: run the same command again to continue');
     return codeOf(stoppedBy);
   } finally {
     offSignal();

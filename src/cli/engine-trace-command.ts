@@ -1,4 +1,4 @@
-/** `stillhouse engine trace`: the graph that a stage's steps run as, for whoever wants to see it. */
+/** `stillhouse engine trace`: writes the graph of a stage's training step to files. */
 
 import { existsSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -13,9 +13,9 @@ import { engineEnvironment, NATIVE_GREETING } from '../system/engine-environment
 import { describeProcessor } from '../system/processor.js';
 import type { TraceAnswer, TraceRequest } from '../trace/trace-request.js';
 import { chooseStage } from './choose-stage.js';
-import { action, type CliContext, examples, gather } from './context.js';
-import { formatBytes, formatCount } from './format.js';
-import { probeApart } from './probe-apart.js';
+import { action, type CliContext, examples, gather } from './cli-context.js';
+import { formatBytes, formatCount } from './format-figure.js';
+import { probeEngines } from './probe-engines.js';
 
 interface TraceOptions {
   readonly out: string;
@@ -24,8 +24,8 @@ interface TraceOptions {
 }
 
 const ABOUT = `
-The training step of a stage, as the engine tensorflow runs it: saved_model.pb, which TensorFlow opens as a SavedModel, and
-listing.txt, which lists its operations. Nothing is trained.`;
+It writes the training step of a stage as the engine tensorflow runs it: saved_model.pb, which TensorFlow opens as a
+SavedModel, and listing.txt, which lists the operations. It trains nothing.`;
 
 /** Adds the command to `engine`. */
 export function addEngineTraceCommand(engine: Command, context: CliContext): void {
@@ -33,7 +33,7 @@ export function addEngineTraceCommand(engine: Command, context: CliContext): voi
     .command('trace')
     .description('write the training step of a stage as a TensorFlow graph, with a readable listing')
     .argument('<recipe>', 'a recipe file')
-    .requiredOption('--out <folder>', 'where to write; made when missing, and empty otherwise (required)')
+    .requiredOption('--out <folder>', 'the folder to write to: an empty one, or one to be made (required)')
     .option('--stage <stage>', 'the stage (default: the last one that trains)')
     .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
     .addHelpText('after', ABOUT)
@@ -53,7 +53,7 @@ export function addEngineTraceCommand(engine: Command, context: CliContext): voi
         await requireTensorflow();
         const { height, width, channels, classes } = data;
         const request = { recipe: recipeJson(recipe), stage: name, inputShape: [height, width, channels], classes, folder } as const;
-        const { type: _type, ...written } = await traceApart(request);
+        const { type: _type, ...written } = await traceInChild(request);
         const { precision } = recipe.engine;
         if (output.json) output.result(JSON.stringify({ type: 'trace', stage: name, precision, ...written }));
         else {
@@ -78,16 +78,16 @@ function requireEmpty(folder: string): void {
 }
 
 async function requireTensorflow(): Promise<void> {
-  const [probe] = await probeApart(['tensorflow']);
+  const [probe] = await probeEngines(['tensorflow']);
   if (probe?.usable === true) return;
   throw new StillhouseError(
     'engine.unusable',
-    `a trace needs the engine tensorflow, which cannot be used here: ${probe?.note ?? 'unknown'}`,
+    `a trace needs the engine tensorflow, and it cannot be used here: ${probe?.note ?? 'unknown'}`,
   );
 }
 
-/** In a process of its own: see src/trace/main.ts. */
-async function traceApart(request: TraceRequest): Promise<Extract<TraceAnswer, { type: 'written' }>> {
+/** Writes the trace in a process of its own: see src/trace/main.ts. */
+async function traceInChild(request: TraceRequest): Promise<Extract<TraceAnswer, { type: 'written' }>> {
   const child = startChild<TraceAnswer, never>({
     module: 'src/trace/main.js',
     args: [JSON.stringify(request)],
@@ -102,6 +102,6 @@ async function traceApart(request: TraceRequest): Promise<Extract<TraceAnswer, {
   if (answer.type === 'written') return answer;
   if (answer.code !== 'trace.refused') throw new StillhouseError(answer.code, answer.message);
   throw new StillhouseError('trace.refused', `stage ${request.stage} cannot be traced: ${answer.message}`, {
-    hint: 'A run trains it all the same, op by op; src/trace/README.md says what can be traced',
+    hint: 'A run can still train it, op by op; src/trace/README.md lists the steps that can be traced',
   });
 }

@@ -1,9 +1,10 @@
-/** `stillhouse export`: the model of a stage from the checkpoints of a run, as stock TensorFlow.js loads it. */
+/** `stillhouse export`: writes the model of a stage, from the checkpoints of a run, in the format of TensorFlow.js. */
 
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { present } from '../base/assert.js';
 import { type CheckpointContent, readNewestCheckpoint } from '../checkpoint/read-checkpoint.js';
 import type { Recipe, TrainingStage } from '../config/schema.js';
 import { inspectData } from '../data/dataset.js';
@@ -11,8 +12,8 @@ import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
 import { chooseStage } from './choose-stage.js';
-import { action, type CliContext, examples } from './context.js';
-import { requireRunFolder } from './run-folder.js';
+import { action, type CliContext, examples } from './cli-context.js';
+import { requireRunFolder } from './require-run-folder.js';
 
 interface ExportOptions {
   readonly stage?: string;
@@ -25,7 +26,7 @@ export function addExportCommand(program: Command, context: CliContext): void {
     .command('export')
     .description('write the model of a stage as model.json and weights.bin, for tf.loadLayersModel')
     .argument('<run>', 'the folder of a run')
-    .requiredOption('--out <folder>', 'where to write; made when missing (required)')
+    .requiredOption('--out <folder>', 'the folder to write to; made when it is missing (required)')
     .option('--stage <stage>', 'the stage (default: the last one that trains)')
     .addHelpText('after', examples('stillhouse export runs/demo-20260101-120000 --stage student --out student-model'))
     .action(
@@ -33,16 +34,20 @@ export function addExportCommand(program: Command, context: CliContext): void {
         const files = requireRunFolder(run);
         const recipe = await loadRecipe(files.config);
         const { name, stage } = chooseStage(recipe, options.stage);
-        const checkpoint = await readNewestCheckpoint(files.checkpoints, name);
+        const checkpoint = await readNewestCheckpoint(files.checkpoints, { stage: name });
         const model = await buildTrained(recipe, stage, checkpoint);
         if (existsSync(join(options.out, 'model.json'))) {
-          throw new StillhouseError('usage.invalid', 'there is a model already', { file: options.out, hint: 'Choose another folder' });
+          throw new StillhouseError('usage.invalid', 'there is a model in this folder already', {
+            file: options.out,
+            hint: 'Choose another folder',
+          });
         }
         await mkdir(options.out, { recursive: true });
         for (const part of model) await writeFile(join(options.out, part.name), part.bytes);
-        const { id, round } = checkpoint.info;
+        const { round } = checkpoint.info.state;
         const paths = model.map((part) => join(options.out, part.name));
-        if (output.json) output.result(JSON.stringify({ type: 'export', stage: name, checkpoint: id, round, files: paths }));
+        if (output.json)
+          output.result(JSON.stringify({ type: 'export', stage: name, checkpoint: `${name}/${round}`, round, files: paths }));
         else output.result(`${name} as of round ${round}: ${paths.join(', ')}`);
         return EXIT.done;
       }),
@@ -52,7 +57,7 @@ export function addExportCommand(program: Command, context: CliContext): void {
 async function buildTrained(
   recipe: Recipe,
   stage: TrainingStage,
-  { info, parameters }: CheckpointContent,
+  { info, tensors }: CheckpointContent,
 ): Promise<readonly { readonly name: string; readonly bytes: Uint8Array }[]> {
   const { openEngine } = await import('../engines/catalogue.js');
   const { buildModel } = await import('../nn/build.js');
@@ -64,13 +69,13 @@ async function buildTrained(
   await openEngine('cpu');
   const model = await buildModel(spec, { inputShape: [height, width, channels], classes, seed: recipe.seed });
   const schema = arenaSchemaOf(model);
-  if (schema.hash !== info.schema) {
+  if (schema.model.hash !== info.schema) {
     throw new StillhouseError(
       'model.invalid',
       `the model "${stage.model}" is not the one that was trained: its parameters differ in number or shape`,
     );
   }
-  writeArena(model, schema, parameters);
+  writeArena(model, schema, present(tensors.get('parameters'), 'the parameters'));
   const parts = await serialiseModel(model);
   model.dispose();
   return parts;

@@ -1,23 +1,23 @@
-/** How an install is shown: a bar on a terminal, lines elsewhere, a JSON object a line for scripts. */
+/** Shows the progress of an install: a bar on a terminal, lines elsewhere, JSON lines for scripts. */
 
 import { SingleBar } from 'cli-progress';
 import type { Clock } from '../base/clock.js';
-import type { InstallReport, InstallStep } from '../native/report.js';
-import { formatDuration } from './format.js';
+import type { InstallReport, InstallStep } from '../native/install-report.js';
+import { formatDuration } from './format-figure.js';
 import type { Output } from './output.js';
 
-/** Elsewhere than on a terminal a line is written each time this share more is done. */
+/** Without a terminal, a line is written each time this share of the bytes is done. */
 const LINE_SHARE = 0.1;
-/** As wide as the longest name of a step. */
+/** Characters of the longest name of a step, with a space. */
 const NAME_WIDTH = 9;
 
 export interface InstallView {
   report(report: InstallReport): void;
-  /** Leaves the terminal as it was. Call it before anything else is written, and at the end. */
+  /** Ends the bar. Call this before anything else is written, and at the end. */
   close(): void;
 }
 
-/** The view that fits the output. */
+/** Opens the view that fits the output. */
 export function openInstallView(output: Output, clock: Pick<Clock, 'nowMs'>): InstallView {
   if (output.json) return { report: (report) => output.result(JSON.stringify(report)), close() {} };
   return new TextView(output, clock);
@@ -97,7 +97,7 @@ function startBar(step: InstallStep, { bytes, ofBytes }: { readonly bytes: numbe
   return bar;
 }
 
-/** "118 of 274 MB, 12.0 MB/s, 0:13 left" */
+/** The figures of a step, such as "118 of 274 MB, 12.0 MB/s, 0:13 left". */
 function describe(counting: Counting, now: { readonly bytes: number; readonly ofBytes: number; readonly nowMs: number }): string {
   const seconds = (now.nowMs - counting.startMs) / 1000;
   const rate = (now.bytes - counting.startBytes) / seconds;

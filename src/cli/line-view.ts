@@ -1,4 +1,4 @@
-/** Progress as plain lines, for logs and pipes: what happens often is told every few seconds. */
+/** Progress as plain lines, for logs and pipes. Frequent reports are shown only every few seconds. */
 
 import type { Clock } from '../base/clock.js';
 import type { Report } from '../protocol/report.js';
@@ -6,17 +6,17 @@ import type { Output } from './output.js';
 import { describeReport } from './report-text.js';
 import type { RunView } from './run-view.js';
 
-/** The least time between two lines of an evaluation: they matter, and are rare in a run of any length. */
+/** The least time between two lines of evaluations. They are rare, except in very short runs. */
 export const EVALUATED_LEAST_MS = 2_000;
 
-/** The least time between two lines of the same type. */
+/** The least time between two lines of the same type of report; zero for the other types. */
 const LEAST_MS: Readonly<Partial<Record<Report['type'], number>>> = { progress: 5_000, evaluated: EVALUATED_LEAST_MS };
 
 export class LineView implements RunView {
   readonly #output: Output;
   readonly #clock: Clock;
   readonly #toldMs = new Map<Report['type'], number>();
-  /** How stages run: all workers of a role say the same. */
+  /** The lines of `worker-prepared` that were shown: workers of one role usually send the same one. */
   readonly #prepared = new Set<string>();
 
   constructor(output: Output, clock: Clock) {

@@ -15,6 +15,6 @@ try {
   const code = await runProgram(process.argv.slice(2), { clock: systemClock, exitCode: EXIT.done }, version);
   await exitAfterFlush(code);
 } catch (error) {
-  process.stderr.write(`a fault of Stillhouse itself: ${error instanceof Error ? error.stack : String(error)}\n`);
+  process.stderr.write(`an error in Stillhouse itself, please report it: ${error instanceof Error ? error.stack : String(error)}\n`);
   await exitAfterFlush(EXIT.failed);
 }

@@ -1,4 +1,4 @@
-/** How a run is shown: JSON lines for a script, bars for a person at a terminal, plain lines elsewhere, nothing when quiet. */
+/** Chooses how a run is shown: JSON lines for a script, bars on a terminal, plain lines elsewhere, no reports when quiet. */
 
 import type { Clock } from '../base/clock.js';
 import { BarView } from './bar-view.js';
@@ -6,7 +6,7 @@ import { LineView } from './line-view.js';
 import type { Output } from './output.js';
 import type { RunView } from './run-view.js';
 
-/** The view for this output. */
+/** Opens the view that fits the output. */
 export function openRunView(output: Output, clock: Clock): RunView {
   const plain = { note: output.note, alert: output.alert, close: () => {} };
   if (output.json) return { ...plain, report: (report) => output.result(JSON.stringify(report)) };

@@ -1,21 +1,21 @@
-/** Where the command line writes: results to the standard output, everything else to the standard error. */
+/** The output of the command line: results go to the standard output, everything else to the standard error. */
 
 export interface Output {
-  /** One JSON document a line on the standard output, and nothing else there. */
+  /** Whether the standard output carries JSON lines and nothing else. */
   readonly json: boolean;
-  /** Only errors and results. */
+  /** Whether only errors and results are written. */
   readonly quiet: boolean;
   /** Whether a person watches the standard error on a terminal. */
   readonly isTerminal: boolean;
-  /** What was asked for: a line of the standard output. */
+  /** Writes a line of the result to the standard output. */
   result(line: string): void;
-  /** What goes on: a line of the standard error, unless quiet. */
+  /** Writes a line about the progress to the standard error, unless quiet. */
   note(line: string): void;
-  /** What went wrong, or must be seen: a line of the standard error. */
+  /** Writes an error or a warning to the standard error, also when quiet. */
   alert(line: string): void;
 }
 
-/** The output of this process. */
+/** Opens the output of this process. */
 export function openOutput(options: { readonly json: boolean; readonly quiet: boolean }): Output {
   return {
     ...options,

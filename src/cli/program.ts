@@ -1,9 +1,9 @@
-/** The command line as a whole: its commands, its global options, and what a mistake in it does. */
+/** The whole command line: its commands, its global options, and the exit code of a wrong command line. */
 
 import { Command, CommanderError } from 'commander';
 import { EXIT } from '../errors/table.js';
-import type { CliContext } from './context.js';
-import { examples } from './context.js';
+import type { CliContext } from './cli-context.js';
+import { examples } from './cli-context.js';
 import { addCoordinatorCommand } from './coordinator-command.js';
 import { addDataCommand } from './data-command.js';
 import { addEngineCommand } from './engine-command.js';
@@ -12,14 +12,14 @@ import { addResumeCommand, addRunCommand } from './run-command.js';
 import { addValidateCommand } from './validate-command.js';
 import { addWorkerCommand } from './worker-command.js';
 
-/** Runs the command line (without node and script). Answers the exit code. Errors that are bugs of ours are thrown. */
+/** Runs the command line (without node and script) and answers the exit code. Throws only errors that are bugs of ours. */
 export async function runProgram(args: readonly string[], context: CliContext, version: string): Promise<number> {
   const program = buildProgram(context, version);
   try {
     await program.parseAsync([...args], { from: 'user' });
     return context.exitCode;
   } catch (error) {
-    // Help and version end this way too, with the code 0; commander has told what is wrong.
+    // Help and version end this way too, with the code 0. commander has printed the error already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
     throw error;
   }
@@ -30,9 +30,9 @@ function buildProgram(context: CliContext, version: string): Command {
     .description('Distils small networks from large ones, with coordinator, teachers and students as processes.')
     .version(version)
     .option('--json', 'write JSON lines to the standard output, and nothing else there')
-    .option('--quiet', 'only errors and results')
+    .option('--quiet', 'write only errors and results')
     .configureHelp({ showGlobalOptions: true })
-    .showHelpAfterError('(--help says more)')
+    .showHelpAfterError('(use --help for help)')
     .exitOverride()
     .addHelpText('after', examples('stillhouse run deploy/recipes/demo.yaml', 'stillhouse validate recipe.yaml', 'stillhouse run --help'));
   addRunCommand(program, context);

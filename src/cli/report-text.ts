@@ -2,7 +2,7 @@
 
 import { assertNever } from '../base/assert.js';
 import type { Report } from '../protocol/report.js';
-import { formatCount, formatDuration, formatShare } from './format.js';
+import { formatCount, formatDuration, formatShare } from './format-figure.js';
 
 export type Progress = Extract<Report, { type: 'progress' }>;
 
@@ -47,19 +47,19 @@ export function describeReport(report: Report): string {
   }
 }
 
-/** Without the worker's name: those that run alike have the same line. */
+/** The worker's name is left out, so workers that run alike have the same line. */
 function describePrepared({ role, engine, stage, traced, precision, threads, note }: Extract<Report, { type: 'worker-prepared' }>): string {
   const what = role === 'teacher' ? 'teachers answer' : 'students train';
   const how = `${traced ? 'by graphs' : 'op by op'} on ${engine}, ${precision}, ${threads} ${threads === 1 ? 'thread' : 'threads'} each`;
   return `${stage}: ${what} ${how}${note === null ? '' : `: ${note}`}`;
 }
 
-/** How far a stage is, 0 to 1. */
+/** The share of a stage's samples that are committed, from 0 to 1. */
 export function shareDone({ committed, samples }: Pick<Progress, 'committed' | 'samples'>): number {
   return samples === 0 ? 1 : committed / samples;
 }
 
-/** The figures of a stage under way. */
+/** The figures of an unfinished stage: epoch, round, rate, loss, time left. */
 export function describeProgress({ epoch, epochs, round, imagesPerSecond, loss, secondsLeft }: Progress): string {
   const rate = `${formatCount(imagesPerSecond)} images/s`;
   return `epoch ${epoch}/${epochs}, round ${round}, ${rate}, loss ${loss.toFixed(3)}, ${formatDuration(secondsLeft)} left`;

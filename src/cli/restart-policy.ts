@@ -1,4 +1,4 @@
-/** When a worker that ended is started again. Pure. */
+/** Decides whether and when a worker that ended is started again. Pure. */
 
 import { EXIT } from '../errors/table.js';
 import type { ChildEnd } from '../process/child.js';
@@ -7,16 +7,18 @@ const FIRST_DELAY_MS = 500;
 const DELAY_MAX_MS = 10_000;
 
 export type RestartDecision =
-  /** It ended as it should. */
+  /** The worker ended in order and is not started again. */
   | { readonly type: 'leave' }
   | { readonly type: 'restart'; readonly delayMs: number }
-  /** It will not do better next time, or has had its chances. */
+  /** Another start would fail too, or the worker was started again too often. `why` says which. */
   | { readonly type: 'give-up'; readonly why: string };
 
-/** `restarts`: how often this worker was started again so far, of at most `restartsMax`. */
+/** Decides by the worker's end. `restarts` counts how many times it was started again so far; `restartsMax` is the maximum. */
 export function decideRestart(end: ChildEnd, restarts: number, restartsMax: number): RestartDecision {
   if (end.code === EXIT.done) return { type: 'leave' };
-  if (end.code === EXIT.usage) return { type: 'give-up', why: 'it cannot work as it was told to' };
-  if (restarts >= restartsMax) return { type: 'give-up', why: `it was started again ${restarts} times already` };
+  if (end.code === EXIT.usage)
+    return { type: 'give-up', why: 'it cannot use its arguments or the recipe, and another start would not change that' };
+  if (restarts >= restartsMax)
+    return { type: 'give-up', why: `it was started again ${restarts} times already, the maximum (workers.restarts)` };
   return { type: 'restart', delayMs: Math.min(DELAY_MAX_MS, FIRST_DELAY_MS * 2 ** restarts) };
 }

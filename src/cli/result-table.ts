@@ -1,11 +1,12 @@
-/** What a run has come to, for people: a line per stage, and what distilling was worth. Pure. */
+/** The results of a run as text: a line for each stage, and the margin of each distilled stage. Pure. */
 
 import type { Recipe, TrainingStage } from '../config/schema.js';
 import { stageOrder } from '../config/stage-graph.js';
+import { isTaughtStage, isTrainingStage } from '../config/stage-kinds.js';
 import type { RunSummary } from '../protocol/parent.js';
-import { formatBytes, formatCount, formatDuration, formatShare, formatTable, shownPercent } from './format.js';
+import { formatBytes, formatCount, formatDuration, formatShare, formatTable, shownPercent } from './format-figure.js';
 
-/** The table and the lines under it. */
+/** The table of stages, and the lines with margins, sizes, time and rates under it. */
 export function resultTable(recipe: Recipe, summary: RunSummary): string {
   const seconds = formatDuration(summary.durationSeconds);
   const images = Object.entries(summary.imagesPerSecond).filter(([, rate]) => rate > 0);
@@ -32,23 +33,23 @@ function rowsOf(recipe: Recipe, summary: RunSummary): string[][] {
   });
 }
 
-/** The model that a stage trains, or evaluates. */
+/** The name of the model that a stage trains or evaluates; null when there is none. */
 function modelOf(recipe: Recipe, name: string): string | null {
   const stage = recipe.stages[name];
   if (stage === undefined) return null;
   return 'model' in stage ? stage.model : modelOf(recipe, stage.of);
 }
 
-/** For each distilled stage: against the same model trained alone on the same images, and against its teacher. */
+/** For each distilled stage: its margin over the same model trained alone on the same images, and its size against its teacher's. */
 function marginsOf(recipe: Recipe, summary: RunSummary): string[] {
   const stages = Object.entries(recipe.stages);
   const lines: string[] = [];
   for (const [name, student] of stages) {
     const accuracy = summary.accuracy[name]?.last;
-    if (student.kind !== 'distil' || accuracy === undefined) continue;
+    if (!isTaughtStage(student) || accuracy === undefined) continue;
     for (const [other, alone] of stages) {
       const reference = summary.accuracy[other]?.last;
-      if (alone.kind !== 'train' || reference === undefined || !isComparable(student, alone)) continue;
+      if (!isTrainingStage(alone) || isTaughtStage(alone) || reference === undefined || !isComparable(student, alone)) continue;
       const points = (shownPercent(accuracy) - shownPercent(reference)).toFixed(1);
       lines.push(`margin: ${name} against ${other}, the same model on the same images without a teacher: ${sign(points)} points`);
     }

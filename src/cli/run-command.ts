@@ -1,4 +1,4 @@
-/** `stillhouse run` and `stillhouse resume`: a whole run on this machine, in front until it ends. */
+/** `stillhouse run` and `stillhouse resume`: a whole run on this machine. The command ends when the run ends. */
 
 import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
@@ -7,16 +7,16 @@ import type { Recipe } from '../config/schema.js';
 import type { CoordinatorArguments } from '../protocol/parent.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
-import { action, type CliContext, EXIT_CODES, examples, gather } from './context.js';
+import { action, type CliContext, EXIT_CODES, examples, gather } from './cli-context.js';
 import { openRunView } from './open-run-view.js';
 import type { Output } from './output.js';
 import { placeWorkers, shortageOf } from './place-workers.js';
 import { requireEngine } from './require-engine.js';
+import { requireRunFolder } from './require-run-folder.js';
 import { resultTable } from './result-table.js';
-import { requireRunFolder } from './run-folder.js';
 import { type SupervisorOptions, supervise } from './supervisor.js';
 
-/** Any free port of this machine. */
+/** The coordinator's address: any free port, reachable from this machine only. */
 const LISTEN = 'tcp://127.0.0.1:*';
 
 interface RunOptions {
@@ -31,7 +31,7 @@ export function addRunCommand(program: Command, context: CliContext): void {
     .description('train and distil as the recipe says, with a coordinator and workers on this machine')
     .argument('<recipe>', 'a recipe file')
     .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
-    .option('--out <folder>', 'where the folder of the run is made', 'runs')
+    .option('--out <folder>', "the folder in which the run's folder is made", 'runs')
     .addHelpText(
       'after',
       examples('stillhouse run recipe.yaml', 'stillhouse run recipe.yaml --set stages.teacher.epochs=3 --set workers.students=4') +
@@ -51,7 +51,7 @@ export function addRunCommand(program: Command, context: CliContext): void {
 export function addResumeCommand(program: Command, context: CliContext): void {
   program
     .command('resume')
-    .description('go on with a run that was stopped, or died, from its newest checkpoint')
+    .description('continue a run that was stopped or died, from its newest checkpoint')
     .argument('<run>', 'the folder of the run')
     .addHelpText('after', examples('stillhouse resume runs/demo-20260101-120000') + EXIT_CODES)
     .action(
@@ -64,13 +64,13 @@ export function addResumeCommand(program: Command, context: CliContext): void {
     );
 }
 
-/** Supervises a run, shows it, and prints what it came to. Answers the exit code. */
+/** Supervises a run, shows its progress, and prints its results. Answers the exit code. */
 export async function runHere(options: {
   readonly recipe: Recipe;
   readonly coordinator: CoordinatorArguments;
   readonly context: CliContext;
   readonly output: Output;
-  /** None: workers are started by hand. */
+  /** The workers to start; an empty list when workers are started by hand; those of the recipe when left out. */
   readonly workers?: SupervisorOptions['workers'];
   readonly onListening?: NonNullable<SupervisorOptions['onListening']>;
 }): Promise<number> {
@@ -86,18 +86,18 @@ export async function runHere(options: {
   }
   if (end.run !== null) output.note(`run folder: ${end.run}`);
   const again = options.workers === undefined ? 'resume' : 'coordinator --resume';
-  if (end.run !== null && end.isResumable) output.alert(`the run can go on with: npx stillhouse ${again} ${typeable(end.run)}`);
+  if (end.run !== null && end.isResumable) output.alert(`to continue the run: npx stillhouse ${again} ${typeable(end.run)}`);
   return end.code;
 }
 
-/** A path as it can be typed here. */
+/** The path as a user can type it in this folder. */
 function typeable(path: string): string {
   const near = relative('.', path);
   const short = near === '' || near.startsWith('..') ? path : near;
   return /^[\w./-]+$/.test(short) ? short : JSON.stringify(short);
 }
 
-/** The workers of this machine, with a warning where they ask for more threads than it has cores. */
+/** The workers of the recipe. Warns when they have more threads than this machine has cores. */
 function placeHere(recipe: Recipe, output: Output): SupervisorOptions['workers'] {
   const cores = availableParallelism();
   const workers = placeWorkers(recipe, cores);

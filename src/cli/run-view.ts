@@ -1,13 +1,13 @@
-/** What a run needs of whatever shows it. open-run-view.ts chooses one. */
+/** The interface of the views that show a run. open-run-view.ts chooses one. */
 
 import type { Report } from '../protocol/report.js';
 
 export interface RunView {
   report(report: Report): void;
-  /** Something about the processes of the run, as a sentence. */
+  /** Shows a sentence about the processes of the run. */
   note(text: string): void;
-  /** Something that must be seen. */
+  /** Shows an error or a warning, also when quiet. */
   alert(text: string): void;
-  /** Gives the terminal back. Nothing is shown afterwards. */
+  /** Ends the view and leaves the terminal as it was. */
   close(): void;
 }

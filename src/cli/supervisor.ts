@@ -1,9 +1,9 @@
 /**
- * The processes of a run on this machine: one coordinator and the workers it is given. Starts them, starts dead workers
- * again, passes on the wish to stop, and ends when the coordinator ends. Knows nothing of recipes.
+ * The processes of a run on this machine: one coordinator and its workers. Starts them, starts dead workers again, passes
+ * on the request to stop, and ends when the coordinator ends. Knows nothing of recipes.
  *
  * Invariants: when `supervise` resolves, no process that it started is alive. A worker is started only while the
- * coordinator lives and the run goes on. The first signal asks, the second one ends everything at once.
+ * coordinator lives and the run goes on. The first signal asks the run to stop, the second one ends everything at once.
  */
 
 import { assertNever } from '../base/assert.js';
@@ -25,33 +25,33 @@ import { endWorkerNow } from './end-worker.js';
 import { decideRestart } from './restart-policy.js';
 import type { RunView } from './run-view.js';
 
-/** From the wish to stop to the end of everything, as promised to the user. */
+/** The time from the request to stop to the end of all processes, as promised to the user. */
 const STOP_MS = 10_000;
-/** Workers that were told that the run is over end within so long. */
+/** Workers get this time to end after they were told that the run is over. */
 const WORKER_END_MS = 3_000;
 
 export interface SupervisorOptions {
   readonly coordinator: CoordinatorArguments;
-  /** The workers of this machine, without what only the running coordinator knows. */
+  /** The workers of this machine, without the fields that only the running coordinator knows. */
   readonly workers: readonly Omit<WorkerArguments, 'coordinator' | 'logFile'>[];
-  /** How often each worker may be started again. */
+  /** The number of times that each worker may be started again. */
   readonly restarts: number;
   readonly view: RunView;
   readonly clock: Clock;
   /** Called when workers can connect. */
   readonly onListening?: (endpoint: string, run: string) => void;
-  /** The compiled entries; others only in tests. */
+  /** The compiled entries. Only tests pass others. */
   readonly modules?: { readonly coordinator: string; readonly worker: string };
 }
 
 export interface RunEnd {
-  /** The exit code of the whole. */
+  /** The exit code of the command. */
   readonly code: number;
-  /** Null when the coordinator did not get to its end. */
+  /** Null when the coordinator ended early and sent none. */
   readonly summary: RunSummary | null;
   /** The run's folder; null when it was not made. */
   readonly run: string | null;
-  /** Whether the run can go on where it ended. */
+  /** Whether another command can continue the run. */
   readonly isResumable: boolean;
 }
 
@@ -59,11 +59,11 @@ interface Worker {
   readonly plan: SupervisorOptions['workers'][number];
   child: Child<never, ParentToWorker> | null;
   restarts: number;
-  /** It ended, and is not started again. */
+  /** Whether it has ended and is not started again. */
   isGone: boolean;
 }
 
-/** Runs the coordinator and its workers to the end. */
+/** Runs the coordinator and its workers to their end. Errors of the run are shown in the view and are in the exit code. */
 export function supervise(options: SupervisorOptions): Promise<RunEnd> {
   return new Supervisor(options).run();
 }
@@ -78,7 +78,7 @@ class Supervisor {
   #summary: RunSummary | null = null;
   #outcome: Outcome | null = null;
   #error: ErrorCode | null = null;
-  /** What ends the run, unless an error did before. */
+  /** The signal that ends the run; null when an error came before it. */
   #signal: StopSignal | null = null;
   #isEnding = false;
 
@@ -94,7 +94,7 @@ class Supervisor {
     const offSignal = onStopSignal({
       clock: this.#options.clock,
       ask: (signal) => this.#onSignal(signal),
-      offerForce: () => this.#options.view.alert('stopping; once more to stop at once'),
+      offerForce: () => this.#options.view.alert('stopping the run; a second signal (Ctrl-C) stops it at once'),
       force: () => this.#killAll(),
     });
     try {
@@ -119,7 +119,7 @@ class Supervisor {
       case 'report':
         if (message.report.type === 'run-ended') {
           this.#outcome = message.report.outcome;
-          // The workers know by now, and end as they should.
+          // The workers know that the run has ended, and end by themselves.
           this.#isEnding = true;
         }
         this.#options.view.report(message.report);
@@ -173,7 +173,7 @@ class Supervisor {
     }
   }
 
-  /** Ends the run when nobody of this role is left, who would be waited for in vain. */
+  /** Stops the run when no worker of this role is left: the run would wait forever. */
   #requireRole(role: WorkerArguments['role'], code: ErrorCode): void {
     if (this.#workers.some(({ plan, isGone }) => plan.role === role && !isGone)) return;
     const why = `no ${role} is left`;
@@ -181,7 +181,10 @@ class Supervisor {
     this.#askToStop(why);
   }
 
-  /** The first error is why the run ends. That it was stopped is no news after that, nor to whoever gave the signal. */
+  /**
+   * Keeps the first error as the cause of the run's end. 'run.interrupted' is not shown after another error, nor after a
+   * signal, because the user knows it then.
+   */
   #onError(code: ErrorCode, message: string): void {
     const isNews = code !== 'run.interrupted' || (this.#signal === null && this.#error === null);
     this.#error ??= code;
@@ -193,12 +196,12 @@ class Supervisor {
     this.#askToStop(signal);
   }
 
-  /** Gracefully: the coordinator has its checkpoint made, and tells the workers. */
+  /** Asks for an orderly stop: the coordinator has a checkpoint made and tells the workers. After 10 s everything is killed. */
   #askToStop(reason: string): void {
     this.#isEnding = true;
     this.#coordinator.send({ type: 'stop', reason });
     this.#later(STOP_MS, () => {
-      this.#options.view.alert(`not stopped within ${STOP_MS / 1000} s: stopping at once`);
+      this.#options.view.alert(`the run did not stop within ${STOP_MS / 1000} s; it is stopped at once`);
       this.#killAll();
     });
   }
@@ -209,7 +212,7 @@ class Supervisor {
     for (const { child } of this.#workers) if (child !== null) endWorkerNow(child, this.#options.clock);
   }
 
-  /** The coordinator is gone: workers that know it end by themselves, the others are ended. */
+  /** Ends the workers after the coordinator has ended. Workers that know of the end get 3 s to end by themselves. */
   async #endWorkers(): Promise<void> {
     this.#isEnding = true;
     const children = this.#workers.flatMap(({ child }) => child ?? []);
@@ -219,7 +222,7 @@ class Supervisor {
     await Promise.all(children.map((child) => child.ended));
   }
 
-  /** Whether the coordinator said how the run ended, or why it could not begin. */
+  /** Whether the coordinator has reported the end of the run, or an error. */
   #hasConcluded(): boolean {
     return this.#summary !== null || this.#error !== null;
   }
@@ -231,14 +234,14 @@ class Supervisor {
     const { view } = this.#options;
     if (!this.#hasConcluded() && this.#signal === null)
       view.alert(`error (run.interrupted): the coordinator ended unexpectedly (${describeEnd(end)})`);
-    // Without a folder there is nothing to go on with, and trying again would end the same way.
+    // Without a run folder there is nothing to continue, and another try would end the same way.
     if (this.#signal === null) return this.#run === null ? EXIT.failed : EXIT.tryAgain;
     return this.#signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
   }
 
   #isResumable(): boolean {
     if (this.#run === null || this.#outcome === 'done') return false;
-    // Another coordinator goes on with it; and without the engine every try ends the same way.
+    // With run.busy, another coordinator works on the run. Without the engine, every try ends the same way.
     if (this.#error === 'run.busy' || this.#error === 'engine.unusable') return false;
     return this.#outcome !== 'failed' || (this.#error !== null && ERROR_TABLE[this.#error].retryable);
   }

@@ -1,4 +1,4 @@
-/** `stillhouse validate`: whether a recipe can be run, without running it. */
+/** `stillhouse validate`: checks whether a recipe can be run, without running it. */
 
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
@@ -6,8 +6,8 @@ import { explainRecipe } from '../config/explain.js';
 import { stageOrder } from '../config/stage-graph.js';
 import { EXIT } from '../errors/table.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
-import { action, type CliContext, examples, gather } from './context.js';
-import { formatCount } from './format.js';
+import { action, type CliContext, examples, gather } from './cli-context.js';
+import { formatCount } from './format-figure.js';
 import { placeWorkers, shortageOf } from './place-workers.js';
 import { requireEngine } from './require-engine.js';
 
@@ -20,7 +20,7 @@ interface ValidateOptions {
 export function addValidateCommand(program: Command, context: CliContext): void {
   program
     .command('validate')
-    .description('check a recipe, its data files and its models, and name everything that is wrong')
+    .description('check a recipe, its data files, its models and its losses, and list all errors')
     .argument('<recipe>', 'a recipe file')
     .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
     .option('--explain', 'print the recipe with all its defaults')

@@ -1,4 +1,4 @@
-/** `stillhouse worker`: one worker of a run whose coordinator was started by hand. It is not started again when it dies. */
+/** `stillhouse worker`: one worker for a coordinator that was started by hand. A worker that dies is not started again. */
 
 import { hostname } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -10,11 +10,12 @@ import type { StopSignal } from '../process/signal.js';
 import { onStopSignal } from '../process/stop-request.js';
 import type { ParentToWorker, WorkerArguments } from '../protocol/parent.js';
 import { isLoopback, requireEndpoint } from '../transport/endpoint.js';
-import { action, type CliContext, EXIT_CODES, examples } from './context.js';
+import { action, type CliContext, EXIT_CODES, examples } from './cli-context.js';
 import { endWorkerNow } from './end-worker.js';
 import { checkEndpoint } from './endpoint-option.js';
 import type { Output } from './output.js';
 
+/** A worker that was asked to leave the run gets this time to end. */
 const STOP_MS = 10_000;
 
 interface WorkerOptions {
@@ -32,11 +33,11 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
   program
     .command('worker')
     .description('take part in a run as a teacher or a student')
-    .addOption(new Option('--role <role>', 'what to do (required)').choices(['teacher', 'student']).makeOptionMandatory())
+    .addOption(new Option('--role <role>', 'the role of this worker (required)').choices(['teacher', 'student']).makeOptionMandatory())
     .requiredOption('--coordinator <address>', 'the address that the coordinator printed (required)')
     .option('--name <name>', 'the name of this worker in the run (default: role, host and process id)')
-    .addOption(new Option('--engine <engine>', 'what computes (default: as the recipe says)').choices(ENGINE_CHOICES))
-    .option('--threads <number>', 'how many threads may compute (default: one for each core of this machine)', parseThreads)
+    .addOption(new Option('--engine <engine>', 'the engine to compute with (default: as the recipe says)').choices(ENGINE_CHOICES))
+    .option('--threads <number>', 'the number of threads that may compute (default: one for each core of this machine)', parseThreads)
     .option('--listen-host <host>', 'the address of this machine that other workers can reach (default: 127.0.0.1)')
     .option('--insecure', 'allow addresses that other machines can reach, without any protection')
     .addHelpText(
@@ -69,7 +70,7 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
     );
 }
 
-/** Starts the worker and waits for its end. The first signal drains it, the second one kills it. Answers the exit code. */
+/** Starts the worker and waits for its end. The first signal drains it, the second one ends it at once. Answers the exit code. */
 async function workHere(plan: WorkerArguments, { clock }: CliContext, output: Output): Promise<number> {
   const child = startChild<never, ParentToWorker>({ module: 'worker/main.js', args: [JSON.stringify(plan)] });
   let stoppedBy: StopSignal | null = null;
@@ -80,7 +81,7 @@ async function workHere(plan: WorkerArguments, { clock }: CliContext, output: Ou
       child.send({ type: 'stop', reason: signal });
       clock.after(STOP_MS, () => endWorkerNow(child, clock), { unref: true });
     },
-    offerForce: () => output.note('leaving the run; once more to stop at once'),
+    offerForce: () => output.note('leaving the run; a second signal (Ctrl-C) stops the worker at once'),
     force: () => endWorkerNow(child, clock),
   });
   output.note(`worker ${plan.name}: ${plan.role} of ${plan.coordinator}`);

@@ -8,13 +8,14 @@ import { suggest } from '../base/nearest.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from './problem.js';
 import { countWorkers, type Recipe, type StageRecipe } from './schema.js';
 import { findCycle } from './stage-graph.js';
+import { isTaughtStage, isTrainingStage, TRAINING_KINDS } from './stage-kinds.js';
 import { endsOf } from './variable.js';
 
 /** Names of models, splits and stages that nothing has, and stages that wait for each other. */
 export function checkReferences(root: unknown): readonly Problem[] {
   const stages = valueAt(root, ['stages']);
   const stageNames = keysOf(stages);
-  const trained = stageNames.filter((name) => ['train', 'distil'].includes(String(valueAt(stages, [name, 'kind']))));
+  const trained = stageNames.filter((name) => TRAINING_KINDS.includes(String(valueAt(stages, [name, 'kind']))));
   const models = keysOf(valueAt(root, ['models']));
   const splits = keysOf(valueAt(root, ['data', 'splits']));
   const problems: Problem[] = [];
@@ -83,7 +84,7 @@ function checkStages(recipe: Recipe): readonly Problem[] {
   if (stages.length === 0) problems.push({ path: ['stages'], at: 'key', text: 'there is no stage in stages: nothing to do' });
   for (const [name, stage] of stages) {
     const path = ['stages', name];
-    if (stage.kind === 'evaluate' || stage.kind === 'export') continue;
+    if (!isTrainingStage(stage)) continue;
     if (stage.optimizer.name === 'sgd' && stage.optimizer.nesterov && stage.optimizer.momentum === 0) {
       const text = `stages.${name}.optimizer.nesterov needs a momentum above 0`;
       problems.push({ path: [...path, 'optimizer', 'nesterov'], at: 'value', text });
@@ -92,7 +93,7 @@ function checkStages(recipe: Recipe): readonly Problem[] {
       const text = `stages.${name}.schedule.warmupEpochs is longer than the stage, which has ${stage.epochs} epochs`;
       problems.push({ path: [...path, 'schedule', 'warmupEpochs'], at: 'value', text });
     }
-    if (stage.kind !== 'distil') continue;
+    if (!isTaughtStage(stage)) continue;
     if (countWorkers(recipe.workers.teachers) === 0) {
       problems.push({ path: ['workers', 'teachers'], at: 'value', text: `workers.teachers has no teacher, but stages.${name} needs one` });
     }

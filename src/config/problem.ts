@@ -1,5 +1,7 @@
 /** A problem of a recipe, before its place in the file is known; and paths through a recipe. */
 
+import { nearest } from '../base/nearest.js';
+
 /** The way from the top of the recipe to a value: keys of maps, numbers of list entries. */
 export type Path = readonly (string | number)[];
 
@@ -26,6 +28,13 @@ export function formatValue(value: unknown): string {
   if (typeof value === 'object') return 'a map';
   const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+/** The sentence about a value that is none of the names allowed, with the nearest of them. */
+export function notOneOf(name: string, found: unknown, allowed: readonly string[]): string {
+  const match = typeof found === 'string' ? nearest(found, allowed) : null;
+  const text = `${name} must be one of ${allowed.join(', ')}, not ${formatValue(found)}`;
+  return match === null ? text : `${text}; did you mean "${match}"?`;
 }
 
 /** The value's own entry at a key or index: never what an object inherits. */

@@ -5,7 +5,7 @@
 
 import type { z } from 'zod';
 import { nearest, suggest } from '../base/nearest.js';
-import { formatPath, formatValue, keysOf, type Path, type Problem, valueAt } from './problem.js';
+import { formatPath, formatValue, keysOf, notOneOf, type Path, type Problem, valueAt } from './problem.js';
 import { type Recipe, recipeSchema } from './schema.js';
 import { formsAt, type JsonSchema, jsonSchemaOf, keysAt, nearestForm } from './schema-key.js';
 
@@ -95,12 +95,6 @@ function slipOf(path: Path, { root, schema }: Part): string | null {
   const known = new Set(keysAt(parent, root, schema));
   const unknown = keysOf(valueAt(root, parent)).filter((key) => !known.has(key));
   return nearest(String(path.at(-1)), unknown);
-}
-
-function notOneOf(name: string, found: unknown, allowed: readonly string[]): string {
-  const match = typeof found === 'string' ? nearest(found, allowed) : null;
-  const text = `${name} must be one of ${allowed.join(', ')}, not ${formatValue(found)}`;
-  return match === null ? text : `${text}; did you mean "${match}"?`;
 }
 
 function describeUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, part: Part): Problem[] {

@@ -17,24 +17,27 @@ const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, ".", "_" and "-", starting with a letter or digit')
   .max(64);
+/** The name of a stage. A dot would name a peer of it. */
+const stageName = name.refine((text) => !text.includes('.'), 'a dot names a peer of a stage: together.big');
 const positive = z.number().gt(0);
 const share = z.number().min(0).max(1);
 const wholeFromOne = z.int().min(1);
 
 const split = z.strictObject({
-  /** Which files of the data set: those for training, or those for testing. */
-  part: z.enum(['train', 'test']),
+  /** Which files of the data set, by the format's name for them: most have `train` and `test`. */
+  part: z.string(),
   /** Samples [from, to) in the order of the files; to the end when `to` is left out. */
   from: z.int().min(0).default(0),
   to: wholeFromOne.optional(),
 });
 
 const data = z.strictObject({
-  format: z.enum(['idx', 'cifar10', 'cifar100']),
+  /** A format of src/data; src/recipe checks it, and what the format says of labels and parts. */
+  format: z.string(),
   /** A folder with the data set's own file names, from the recipe's folder; `builtin:fashion-mnist` is in the package. */
   path: z.string().min(1),
-  /** CIFAR-100 only: the 100 fine labels or the 20 coarse ones. */
-  labels: z.enum(['fine', 'coarse']).default('fine'),
+  /** Which of the sets of labels that the format has. */
+  labels: z.string().default('fine'),
   /** Per channel, of pixels in [0, 1]. */
   normalise: z.strictObject({ mean: z.array(z.number()).min(1), std: z.array(positive).min(1) }),
   splits: z.record(name, split),
@@ -208,7 +211,7 @@ export const recipeSchema = z.strictObject({
     .default(1),
   data,
   models: z.record(name, model),
-  stages: z.record(name, stage),
+  stages: z.record(stageName, stage),
   engine: engine.default({ trace: 'auto', precision: 'fp32' }),
   workers: z
     .strictObject({
@@ -231,7 +234,9 @@ export type AugmentRecipe = z.infer<typeof augment>;
 export type ModelRecipe = z.infer<typeof model>;
 export type StageRecipe = z.infer<typeof stage>;
 /** A stage that changes parameters. */
-export type TrainingStage = Extract<StageRecipe, { kind: 'train' | 'distil' }>;
+export type TrainingStage = Extract<StageRecipe, { epochs: number }>;
+/** A stage that learns from the model of another stage. */
+export type TaughtStage = Extract<TrainingStage, { teacher: string }>;
 export type Device = (typeof DEVICES)[number];
 /** Where one worker computes, and on how many threads at most. */
 export interface Placement {

@@ -1,8 +1,8 @@
 /**
- * What augmentation does to one sample: a pure function of (seed, epoch, sample), so a teacher and a student that name
- * the same view see the same pixels, whatever batch it is in and whoever asks.
+ * The crop and the flip of one sample: a pure function of (seed, epoch, sample). So a teacher and a student that name the
+ * same view see the same pixels, in any batch.
  *
- * Changing the draws changes every run's pixels: golden values in the tests hold them.
+ * A change of the draws changes every run's pixels: golden values in the tests hold them.
  */
 
 import { hashString, Prng } from '../base/prng.js';
@@ -13,7 +13,7 @@ export interface Placement {
   /** In pixels, from -cropPadding to cropPadding. */
   readonly down: number;
   readonly right: number;
-  /** Left and right changed places, after the crop. */
+  /** Whether left and right change places, after the crop. */
   readonly flip: boolean;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Bytes to a batch: augmented, normalised pixels in arrays that the caller owns. No file, no state.
+ * From bytes to a batch: augmented, normalised pixels in arrays that the caller owns. It has no file and no state.
  *
  * Shapes: B samples, H rows, W columns, C channels. Padding is black in raw pixels, so after normalising it is
  * (0 - mean) / std of its channel.
@@ -8,9 +8,9 @@
 import { assert } from '../base/assert.js';
 import type { AugmentRecipe, DataRecipe } from '../config/schema.js';
 import { type Placement, placementOf, UNMOVED } from './augment.js';
-import type { Split } from './split.js';
+import { labelOf, type ResidentStore } from './sample-source.js';
 
-/** What turns a sample into pixels. `augment: null` is the view for evaluation: normalised only, whatever seed and epoch. */
+/** How a sample becomes pixels. `augment: null` is the view for evaluation: it is only normalised, so seed and epoch change nothing. */
 export interface BatchView {
   readonly seed: number;
   readonly epoch: number;
@@ -18,7 +18,7 @@ export interface BatchView {
   readonly normalise: DataRecipe['normalise'];
 }
 
-/** Owned by the caller; each may be longer than the batch, and what is beyond it is left alone. */
+/** The caller owns them. Each may be longer than the batch; elements beyond the batch are left alone. */
 export interface BatchArrays {
   /** [B, H, W, C] */
   readonly images: Float32Array;
@@ -27,38 +27,38 @@ export interface BatchArrays {
 }
 
 export interface BatchPlan {
-  readonly split: Split;
+  readonly store: ResidentStore;
   readonly view: BatchView;
-  /** [B], indices within the split; the batch has their order. */
+  /** [B], indices within the store's split; the batch has their order. */
   readonly samples: Int32Array | readonly number[];
   readonly out: BatchArrays;
 }
 
 /** Writes the views of the samples and their labels to the start of `out`. Asserts that they fit. */
-export function assembleBatch({ split, view, samples, out }: BatchPlan): void {
-  const imageSize = split.height * split.width * split.channels;
+export function assembleBatch({ store, view, samples, out }: BatchPlan): void {
+  const imageSize = store.height * store.width * store.channels;
   assert(out.images.length >= samples.length * imageSize && out.labels.length >= samples.length, 'the arrays are too small for the batch');
-  const painter = painterOf(split, view.normalise, out.images);
+  const painter = painterOf(store, view.normalise, out.images);
   for (let i = 0; i < samples.length; i++) {
     const sample = samples[i]!;
-    out.labels[i] = split.label(sample);
+    out.labels[i] = labelOf(store, sample);
     const placement = view.augment === null ? UNMOVED : placementOf(view.augment, view, sample);
     paint(painter, placement, { from: sample * imageSize, to: i * imageSize });
   }
 }
 
 interface Painter {
-  readonly split: Split;
+  readonly store: ResidentStore;
   /** For each channel the normalised value of each byte, [256]. */
   readonly tables: readonly Float32Array[];
   /** [W, C]: a row of padding. */
   readonly blackRow: Float32Array;
-  /** Where it paints. */
+  /** It paints into these: the batch's images. */
   readonly images: Float32Array;
 }
 
-function painterOf(split: Split, { mean, std }: DataRecipe['normalise'], images: Float32Array): Painter {
-  const { channels, width } = split;
+function painterOf(store: ResidentStore, { mean, std }: DataRecipe['normalise'], images: Float32Array): Painter {
+  const { channels, width } = store;
   assert(mean.length === channels && std.length === channels, `normalise has not one mean and std for each of ${channels} channels`);
   const tables = mean.map((_, channel) => {
     const table = new Float32Array(256);
@@ -67,19 +67,19 @@ function painterOf(split: Split, { mean, std }: DataRecipe['normalise'], images:
   });
   const blackRow = new Float32Array(width * channels);
   for (let i = 0; i < blackRow.length; i++) blackRow[i] = tables[i % channels]![0]!;
-  return { split, tables, blackRow, images };
+  return { store, tables, blackRow, images };
 }
 
-/** The first byte of an image in the split's pixels, and its first element in the batch. */
+/** The first byte of an image in the store's pixels, and its first element in the batch. */
 interface ImagePlace {
   readonly from: number;
   readonly to: number;
 }
 
-/** Paints one image, all of it, row by row: what is inside, and black where nothing is. */
+/** Paints one whole image, row by row; it is black where the crop goes beyond the sample's pixels. */
 function paint(painter: Painter, { down, right, flip }: Placement, { from, to }: ImagePlace): void {
-  const { split, blackRow, images } = painter;
-  const { height, width, channels } = split;
+  const { store, blackRow, images } = painter;
+  const { height, width, channels } = store;
   const paintRow = channels === 3 ? paintRowOfThree : paintRowOfAny;
   const rowSize = width * channels;
   const columns = width - Math.abs(right);
@@ -99,7 +99,7 @@ function paint(painter: Painter, { down, right, flip }: Placement, { from, to }:
   }
 }
 
-/** `columns` pixels from byte `read` of the split on, to element `write` of the batch and on: backwards when mirrored. */
+/** `columns` pixels from byte `read` of the store on, to element `write` of the batch and on: backwards when mirrored. */
 interface RowPlace {
   readonly read: number;
   readonly write: number;
@@ -108,8 +108,8 @@ interface RowPlace {
 }
 
 /** One pass for the three channels: nearly twice as fast as {@link paintRowOfAny}. */
-function paintRowOfThree({ split, tables, images }: Painter, { read, write, columns, flip }: RowPlace): void {
-  const { pixels } = split;
+function paintRowOfThree({ store, tables, images }: Painter, { read, write, columns, flip }: RowPlace): void {
+  const { pixels } = store;
   const [red, green, blue] = tables as [Float32Array, Float32Array, Float32Array];
   const step = flip ? -3 : 3;
   const end = read + 3 * columns;
@@ -120,8 +120,8 @@ function paintRowOfThree({ split, tables, images }: Painter, { read, write, colu
   }
 }
 
-function paintRowOfAny({ split, tables, images }: Painter, { read, write, columns, flip }: RowPlace): void {
-  const { pixels, channels } = split;
+function paintRowOfAny({ store, tables, images }: Painter, { read, write, columns, flip }: RowPlace): void {
+  const { pixels, channels } = store;
   const step = flip ? -channels : channels;
   for (let channel = 0; channel < channels; channel++) {
     const table = tables[channel]!;

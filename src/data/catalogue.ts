@@ -1,23 +1,23 @@
 /** The data formats by the name that recipes use, and the data sets that are in the package. README.md says how to add one. */
 
-import type { DataRecipe } from '../config/schema.js';
 import { cifar10Format } from './cifar10.js';
 import { cifar100Format } from './cifar100.js';
 import type { DataFormat } from './format.js';
 import { idxFormat } from './idx.js';
 
-export const FORMATS = {
-  idx: idxFormat,
-  cifar10: cifar10Format,
-  cifar100: cifar100Format,
-} as const satisfies Record<DataRecipe['format'], DataFormat>;
+/** By `data.format`. */
+export const FORMATS: ReadonlyMap<string, DataFormat> = new Map([
+  ['idx', idxFormat],
+  ['cifar10', cifar10Format],
+  ['cifar100', cifar100Format],
+]);
 
 export interface BuiltinSet {
-  readonly format: DataRecipe['format'];
+  readonly format: string;
   /** From the package's root. */
   readonly folder: string;
   /** The parts that are in the package. */
-  readonly parts: readonly ('train' | 'test')[];
+  readonly parts: readonly string[];
 }
 
 /** `builtin:NAME` as a recipe's data.path. */

@@ -3,13 +3,15 @@
  * 32 x 32 pixels in planes (all red, all green, all blue), which become [H, W, C]. Layout:
  * https://www.cs.toronto.edu/~kriz/cifar.html
  *
- * Nothing in a file says how many records it has, so a file cut between two records looks whole. But the published sets
- * have known sizes: when at least half the files of a folder have theirs, the folder is the published set and all must.
+ * A file does not say how many records it has, so a file that is cut between two records looks whole. But the sizes of the
+ * published sets are known: when at least half of the files in a folder have the published size, the folder counts as the
+ * published set, and every file must have its size.
  */
 
+import { present } from '../base/assert.js';
 import { damaged, fileBytes, findFile, readExactly } from './data-file.js';
 import type { DataFormat, PartSource } from './format.js';
-import { sharedBytes } from './split.js';
+import { sharedBytes } from './resident-source.js';
 
 const SIDE = 32;
 const CHANNELS = 3;
@@ -18,15 +20,26 @@ const IMAGE_BYTES = PLANE * CHANNELS;
 
 export interface CifarLayout {
   /** The files of each part in order, with the records that each has in the published set. */
-  readonly files: Readonly<Record<PartSource['part'], readonly { readonly name: string; readonly records: number }[]>>;
-  /** The label bytes of a record, in order: which set of labels, and of how many classes. */
-  readonly labels: readonly { readonly set: PartSource['labels']; readonly classes: number }[];
+  readonly files: Readonly<Record<string, readonly PublishedFile[]>>;
+  /** The label bytes of a record, in order: which set of labels, and of how many classes, at most 256. */
+  readonly labels: readonly { readonly set: string; readonly classes: number }[];
+}
+
+interface PublishedFile {
+  readonly name: string;
+  readonly records: number;
 }
 
 /** A reader for one layout. */
 export function cifarFormat(layout: CifarLayout): DataFormat {
   return {
+    parts: Object.keys(layout.files),
     labelSets: layout.labels.map(({ set }) => set),
+    channels: CHANNELS,
+
+    async files(source) {
+      return (await findFiles(layout, source)).map(({ file }) => file);
+    },
 
     async inspect(source) {
       const files = await measureFiles(layout, source);
@@ -39,7 +52,7 @@ export function cifarFormat(layout: CifarLayout): DataFormat {
       const chosen = layout.labels.findIndex(({ set }) => set === source.labels);
       const count = files.reduce((sum, { records }) => sum + records, 0);
       const pixels = sharedBytes(count * IMAGE_BYTES);
-      const labels = sharedBytes(count);
+      const labels = new Int32Array(count);
       let sample = 0;
       for (const { file, records } of files) {
         const content = await readExactly(file, records * recordBytes(layout));
@@ -51,7 +64,7 @@ export function cifarFormat(layout: CifarLayout): DataFormat {
         }
       }
       const shape = { height: SIDE, width: SIDE, channels: CHANNELS, classes: layout.labels[chosen]!.classes };
-      return { ...shape, name: source.part, count, pixels, labels, files: files.map(({ file, records }) => ({ file, samples: records })) };
+      return { ...shape, count, pixels, labels, files: files.map(({ file, records }) => ({ file, samples: records })) };
     },
   };
 }
@@ -60,12 +73,19 @@ function recordBytes(layout: CifarLayout): number {
   return layout.labels.length + IMAGE_BYTES;
 }
 
+/** The part's files, with the records that each has in the published set. */
+async function findFiles(layout: CifarLayout, { folder, part }: PartSource): Promise<{ file: string; expected: number }[]> {
+  const found: { file: string; expected: number }[] = [];
+  for (const { name, records } of present(layout.files[part], part))
+    found.push({ file: await findFile(folder, [name]), expected: records });
+  return found;
+}
+
 /** The part's files and their records, by size. */
-async function measureFiles(layout: CifarLayout, { folder, part }: PartSource): Promise<{ file: string; records: number }[]> {
-  const published = await isPublishedSet(layout, folder);
+async function measureFiles(layout: CifarLayout, source: PartSource): Promise<{ file: string; records: number }[]> {
+  const published = await isPublishedSet(layout, source.folder);
   const measured: { file: string; records: number }[] = [];
-  for (const { name, records: expected } of layout.files[part]) {
-    const file = await findFile(folder, [name]);
+  for (const { file, expected } of await findFiles(layout, source)) {
     const bytes = await fileBytes(file);
     const whole = Math.floor(bytes / recordBytes(layout));
     if (bytes === 0) throw damaged(file, 0, 'is empty');
@@ -86,15 +106,15 @@ async function measureFiles(layout: CifarLayout, { folder, part }: PartSource): 
 }
 
 async function isPublishedSet(layout: CifarLayout, folder: string): Promise<boolean> {
-  let present = 0;
+  let found = 0;
   let published = 0;
-  for (const { name, records } of [...layout.files.train, ...layout.files.test]) {
+  for (const { name, records } of Object.values(layout.files).flat()) {
     const file = await findFile(folder, [name]).catch(() => null);
     if (file === null) continue;
-    present++;
+    found++;
     if ((await fileBytes(file)) === records * recordBytes(layout)) published++;
   }
-  return published > 0 && 2 * published >= present;
+  return published > 0 && 2 * published >= found;
 }
 
 function checkLabels(layout: CifarLayout, file: string, content: Uint8Array): void {
@@ -109,15 +129,15 @@ function checkLabels(layout: CifarLayout, file: string, content: Uint8Array): vo
 }
 
 interface PlaneJob {
-  /** Holds the image in planes, from this byte on. */
+  /** The file's bytes; the image's planes begin at byte `from`. */
   readonly content: Uint8Array;
   readonly from: number;
-  /** Gets it as [H, W, C], from this byte on. */
+  /** Gets the image as [H, W, C], from byte `to` on. */
   readonly pixels: Uint8Array;
   readonly to: number;
 }
 
-/** One image: planes to pixels. */
+/** Turns the planes of one image into pixels. */
 function interleave({ content, from, pixels, to }: PlaneJob): void {
   for (let channel = 0; channel < CHANNELS; channel++) {
     let write = to + channel;

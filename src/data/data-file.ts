@@ -1,5 +1,5 @@
 /**
- * Bytes out of data files, plain or gzip (by the name's `.gz`). Knows nothing of what they hold.
+ * The bytes of data files, plain or gzip: a name that ends in `.gz` says which. It knows nothing of their content.
  *
  * Invariants: a file is given whole or not at all; no more is read or decompressed than was asked for, whatever a file
  * claims. Offsets in errors count content bytes; where gzip itself is broken, they count bytes of the compressed file.
@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 
-/** Compressed bytes given to zlib at a time: how finely an error says where a stream is broken. */
+/** Compressed bytes given to zlib at a time. The place where a stream is broken is known to so many bytes. */
 const BLOCK_BYTES = 4096;
 const GZIP_MAGIC = 0x1f8b;
 
@@ -51,7 +51,7 @@ export async function fileBytes(file: string): Promise<number> {
   }
 }
 
-/** Throws data.damaged unless the content is so long. Of a gzip file only reading it shows that: nothing is said of it here. */
+/** Throws data.damaged unless the content has this many bytes. It does not check a gzip file, whose length only reading shows. */
 export async function requireBytes(file: string, bytes: number): Promise<void> {
   if (isGzip(file)) return;
   const size = await fileBytes(file);
@@ -66,7 +66,7 @@ export async function readHead(file: string, bytes: number): Promise<Buffer> {
   return head.subarray(0, bytes);
 }
 
-/** The whole content, which must be exactly `bytes` long; throws data.damaged, before it reads more than that, if it is not. */
+/** The whole content, which must have exactly `bytes` bytes. Throws data.damaged when it has not, and reads no more to find that out. */
 export async function readExactly(file: string, bytes: number): Promise<Buffer> {
   const content = isGzip(file) ? await gunzipUpTo(file, bytes + 1) : await readWhole(file, bytes);
   if (content.length < bytes) throw cutShort(file, bytes, content.length);
@@ -138,7 +138,7 @@ async function gunzipUpTo(file: string, bytes: number): Promise<Buffer> {
   return Buffer.concat(chunks, Math.min(length, bytes));
 }
 
-/** What zlib failed with after `consumed` bytes of the compressed file. */
+/** The error for zlib's failure after `consumed` bytes of the compressed file. */
 function brokenGzip(file: string, consumed: number, cause: unknown): StillhouseError {
   const code = (cause as NodeJS.ErrnoException).code;
   if (code === 'Z_BUF_ERROR') return damaged(file, consumed, 'cut short: its gzip stream does not end');

@@ -1,16 +1,17 @@
 /**
- * From the data section of a recipe to samples: where its files lie, what they hold, and its splits. Formats are in
- * catalogue.ts; this file only knows what is the same for all.
+ * From the data section of a recipe to samples: what its files hold, its splits and their fingerprints. This file knows
+ * what is the same for all formats, and no format.
  */
 
-import { join } from 'node:path';
 import { assert, present } from '../base/assert.js';
 import type { DataRecipe, SplitRecipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import { packageFolder } from '../process/package-folder.js';
-import { BUILTIN_SETS, FORMATS } from './catalogue.js';
-import type { PartSource, PartSummary } from './format.js';
-import { type DataFile, type ImageShape, type Split, splitOf } from './split.js';
+import { formatOf, partsOf, sourceOf } from './data-location.js';
+import { fingerprintOf } from './fingerprint.js';
+import { FingerprintCache, fingerprintKey } from './fingerprint-cache.js';
+import type { DataFile, PartSummary } from './format.js';
+import { cutImages, residentSource, type SplitRange } from './resident-source.js';
+import type { ImageShape, SampleSource } from './sample-source.js';
 
 export interface DataInfo extends ImageShape {
   /** The number of samples of each split. */
@@ -18,78 +19,121 @@ export interface DataInfo extends ImageShape {
 }
 
 /**
- * What a recipe's data is, from headers and file sizes alone: cheap enough for a coordinator. Throws data.missing or
- * data.damaged about files, and recipe.invalid about a split that the files do not hold.
+ * The shape and sizes of a recipe's data, from headers and file sizes alone: cheap enough for a coordinator. Throws
+ * data.missing or data.damaged about files, and recipe.invalid about a split that the files do not hold.
  */
 export async function inspectData(recipe: DataRecipe): Promise<DataInfo> {
-  const summaries = new Map<SplitRecipe['part'], PartSummary>();
-  for (const part of partsOf(recipe)) summaries.set(part, await FORMATS[recipe.format].inspect(sourceOf(recipe, part)));
-  const [first, second] = [...summaries.values()];
+  const format = formatOf(recipe);
+  const summaries = new Map<string, PartSummary>();
+  for (const part of partsOf(recipe)) {
+    const summary = await format.inspect(sourceOf(recipe, part));
+    for (const [other, found] of summaries) checkSameShape(recipe, { part: other, ...found }, { part, ...summary });
+    summaries.set(part, summary);
+  }
+  const [first] = summaries.values();
   if (first === undefined) throw new StillhouseError('recipe.invalid', 'data.splits names no split');
-  if (second !== undefined) checkSameShape(recipe, first, second);
   checkNormalise(recipe, first.channels);
   const sizes = Object.entries(recipe.splits).map(([name, split]) => {
-    const { from, to } = boundsOf(name, split, present(summaries.get(split.part), split.part).count);
+    const { from, to } = rangeOf(name, split, present(summaries.get(split.part), split.part).count);
     return [name, to - from] as const;
   });
   const { height, width, channels, classes } = first;
   return { height, width, channels, classes, splitSizes: Object.fromEntries(sizes) };
 }
 
-/** Reads and checks every file of the parts that the recipe's splits use. Throws as {@link inspectData} does. */
-export async function verifyData(recipe: DataRecipe): Promise<readonly DataFile[]> {
+export interface VerifiedSplit {
+  readonly name: string;
+  readonly samples: number;
+  /** See fingerprint.ts. */
+  readonly fingerprint: string;
+}
+
+export interface VerifiedData {
+  /** Of the parts that the splits use. */
+  readonly files: readonly DataFile[];
+  /** In the order of the recipe. */
+  readonly splits: readonly VerifiedSplit[];
+}
+
+/**
+ * Reads and checks every file of the parts that the recipe's splits use. The fingerprints are of what was read, never from
+ * the cache, and are kept there for {@link fingerprintSplit}. Throws as {@link inspectData} does.
+ */
+export async function verifyData(recipe: DataRecipe, cache = new FingerprintCache()): Promise<VerifiedData> {
   await inspectData(recipe);
   const files: DataFile[] = [];
-  for (const part of partsOf(recipe)) files.push(...(await FORMATS[recipe.format].read(sourceOf(recipe, part))).files);
-  return files;
+  const verified = new Map<string, VerifiedSplit>();
+  for (const wanted of partsOf(recipe)) {
+    const splits = Object.entries(recipe.splits).filter(([, { part }]) => part === wanted);
+    const keysBefore = await Promise.all(splits.map(([, split]) => keyOf(recipe, split)));
+    const part = await formatOf(recipe).read(sourceOf(recipe, wanted));
+    files.push(...part.files);
+    for (const [i, [name, split]] of splits.entries()) {
+      const images = cutImages(part, rangeOf(name, split, part.count));
+      const fingerprint = await fingerprintOf(images);
+      verified.set(name, { name, samples: images.count, fingerprint });
+      await keepFingerprint({ recipe, split, keyBefore: keysBefore[i]!, fingerprint, cache });
+    }
+  }
+  return { files, splits: Object.keys(recipe.splits).map((name) => present(verified.get(name), name)) };
 }
 
-/** One split in memory; its part's files are read and checked whole. Throws as {@link inspectData} does. */
-export async function loadSplit(recipe: DataRecipe, name: string): Promise<Split> {
+/**
+ * The source of one split, all its samples in memory; its part's files are read and checked whole. Throws as
+ * {@link inspectData} does.
+ */
+export async function loadSplit(recipe: DataRecipe, name: string): Promise<SampleSource> {
+  const split = splitNamed(recipe, name);
+  const part = await formatOf(recipe).read(sourceOf(recipe, split.part));
+  checkNormalise(recipe, part.channels);
+  return residentSource(part, rangeOf(name, split, part.count));
+}
+
+/**
+ * The fingerprint of a split, for who does not need its samples. While its files stay as they are it comes from the cache,
+ * and no file is opened; else the split is loaded for it. Throws as {@link loadSplit} does.
+ */
+export async function fingerprintSplit(recipe: DataRecipe, name: string, cache = new FingerprintCache()): Promise<string> {
+  const split = splitNamed(recipe, name);
+  const keyBefore = await keyOf(recipe, split);
+  const known = await cache.get(keyBefore);
+  if (known !== null) return known;
+  const source = await loadSplit(recipe, name);
+  const fingerprint = await source.fingerprint();
+  await keepFingerprint({ recipe, split, keyBefore, fingerprint, cache });
+  return fingerprint;
+}
+
+interface Fingerprinted {
+  readonly recipe: DataRecipe;
+  readonly split: SplitRecipe;
+  /** Its key before its files were read. */
+  readonly keyBefore: string;
+  readonly fingerprint: string;
+  readonly cache: FingerprintCache;
+}
+
+/** Unless a file changed while it was read: then nobody knows which of its states the fingerprint is of. */
+async function keepFingerprint({ recipe, split, keyBefore, fingerprint, cache }: Fingerprinted): Promise<void> {
+  if ((await keyOf(recipe, split)) === keyBefore) await cache.put(keyBefore, fingerprint);
+}
+
+async function keyOf(recipe: DataRecipe, split: SplitRecipe): Promise<string> {
+  const { format, labels } = recipe;
+  const { part, from, to = null } = split;
+  return fingerprintKey({ format, labels, part, from, to }, await formatOf(recipe).files(sourceOf(recipe, part)));
+}
+
+function splitNamed(recipe: DataRecipe, name: string): SplitRecipe {
   const split = recipe.splits[name];
   assert(split !== undefined, `the recipe has no split ${name}`);
-  const part = await FORMATS[recipe.format].read(sourceOf(recipe, split.part));
-  checkNormalise(recipe, part.channels);
-  return splitOf(part, { name, ...boundsOf(name, split, part.count) });
-}
-
-/** The parts that the splits use: train before test. */
-function partsOf(recipe: DataRecipe): SplitRecipe['part'][] {
-  const used = new Set(Object.values(recipe.splits).map(({ part }) => part));
-  return (['train', 'test'] as const).filter((part) => used.has(part));
-}
-
-function sourceOf(recipe: DataRecipe, part: SplitRecipe['part']): PartSource {
-  const { format, labels } = recipe;
-  const known: readonly string[] = FORMATS[format].labelSets;
-  if (!known.includes(labels)) {
-    throw new StillhouseError('recipe.invalid', `data.labels: ${labels} is not for ${format}`, { hint: `It has ${known.join(', ')}` });
-  }
-  const folder = recipe.path.startsWith('builtin:') ? builtinFolder(recipe, part) : recipe.path;
-  return { folder, part, labels };
-}
-
-function builtinFolder({ path, format }: DataRecipe, part: SplitRecipe['part']): string {
-  const set = BUILTIN_SETS.get(path);
-  if (set === undefined) {
-    throw new StillhouseError('recipe.invalid', `data.path: there is no ${path}`, {
-      hint: `There is ${[...BUILTIN_SETS.keys()].join(', ')}`,
-    });
-  }
-  if (set.format !== format) {
-    throw new StillhouseError('recipe.invalid', `data.format: ${path} is not ${format}`, { hint: `Write format: ${set.format}` });
-  }
-  if (!set.parts.includes(part)) {
-    const hint = `Make every split from part: ${set.parts.join(' or ')}, or set data.path to a folder with the whole data set`;
-    throw new StillhouseError('data.missing', `${path} has no part ${part}`, { hint });
-  }
-  return join(packageFolder, set.folder);
+  return split;
 }
 
 /** The split's samples as [from, to). */
-function boundsOf(name: string, split: SplitRecipe, count: number): { from: number; to: number } {
+function rangeOf(name: string, split: SplitRecipe, count: number): SplitRange {
   const { part, from, to = count } = split;
-  if (from < to && to <= count) return { from, to };
+  if (from < to && to <= count) return { name, from, to };
   throw new StillhouseError('recipe.invalid', `data.splits.${name}: samples ${from} to ${to} are not in the ${count} of part ${part}`, {
     hint: `Give from below to, and to at most ${count}`,
   });
@@ -105,10 +149,12 @@ function checkNormalise({ normalise, format }: DataRecipe, channels: number): vo
   }
 }
 
-function checkSameShape(recipe: DataRecipe, train: PartSummary, test: PartSummary): void {
-  if (train.height === test.height && train.width === test.width && train.channels === test.channels) return;
-  const [first, second] = [train, test].map(({ height, width, channels }) => `${height}x${width}x${channels}`);
-  throw new StillhouseError('data.damaged', `images for training are ${first}, those for testing ${second}`, {
+type PartShape = PartSummary & { readonly part: string };
+
+function checkSameShape(recipe: DataRecipe, a: PartShape, b: PartShape): void {
+  if (a.height === b.height && a.width === b.width && a.channels === b.channels) return;
+  const [first, second] = [a, b].map(({ part, height, width, channels }) => `part ${part} are ${height}x${width}x${channels}`);
+  throw new StillhouseError('data.damaged', `images of ${first}, images of ${second}`, {
     file: recipe.path,
     hint: 'Check that both are of one data set',
   });

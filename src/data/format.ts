@@ -1,14 +1,18 @@
-/** What a data set's format must offer. One file per format implements it; catalogue.ts lists them. */
+/**
+ * What a data set's format must offer, and what a recipe may ask of it. One file for each format implements it;
+ * catalogue.ts lists them. Nothing outside of a format's own file knows what it declares here.
+ */
 
-import type { DataRecipe, SplitRecipe } from '../config/schema.js';
-import type { ImagePart, ImageShape } from './split.js';
+import type { ImageShape, LabelledImages } from './sample-source.js';
 
 /** Where a part lies, and how the recipe wants it read. */
 export interface PartSource {
   /** An absolute folder. */
   readonly folder: string;
-  readonly part: SplitRecipe['part'];
-  readonly labels: DataRecipe['labels'];
+  /** One of the format's parts. */
+  readonly part: string;
+  /** One of the format's sets of labels. */
+  readonly labels: string;
 }
 
 /** What is known of a part without reading it. */
@@ -16,9 +20,26 @@ export interface PartSummary extends ImageShape {
   readonly count: number;
 }
 
+export interface DataFile {
+  readonly file: string;
+  readonly samples: number;
+}
+
+/** One part of a data set as its files hold it, checked: every label is below `classes`. */
+export interface ImagePart extends LabelledImages {
+  /** The files it came from, in order, and how many samples each holds. */
+  readonly files: readonly DataFile[];
+}
+
 export interface DataFormat {
-  /** The sets of labels that its records carry. */
-  readonly labelSets: readonly DataRecipe['labels'][];
+  /** The names of the parts that its files are divided into, as `data.splits.NAME.part` has them. */
+  readonly parts: readonly string[];
+  /** The names of the sets of labels that its samples carry, as `data.labels` has them. One is `fine`, the schema's default. */
+  readonly labelSets: readonly string[];
+  /** The channels of all its images; null when the files say. */
+  readonly channels: number | null;
+  /** The paths of all files that reading a part opens, without opening one. Throws data.missing. */
+  files(source: PartSource): Promise<readonly string[]>;
   /** From headers and file sizes alone. Throws data.missing or data.damaged. */
   inspect(source: PartSource): Promise<PartSummary>;
   /** Everything, checked to the last byte and label. Throws data.missing or data.damaged; never returns half a part. */

@@ -5,20 +5,27 @@
  *   0  two zero bytes | 2  element type (0x08: unsigned byte) | 3  rank | 4  the axes, 32 bits each | then the elements
  */
 
+import { present } from '../base/assert.js';
 import { damaged, findFile, readExactly, readHead, requireBytes } from './data-file.js';
 import type { DataFormat, PartSource, PartSummary } from './format.js';
 
-const NAMES = {
-  train: { images: 'train-images-idx3-ubyte', labels: 'train-labels-idx1-ubyte' },
-  test: { images: 't10k-images-idx3-ubyte', labels: 't10k-labels-idx1-ubyte' },
-} as const;
+/** By part: the names of its files begin with this. */
+const PREFIXES: Readonly<Record<string, string>> = { train: 'train', test: 't10k' };
 const TYPE_UINT8 = 0x08;
 const CLASSES = 10;
-/** A larger side is taken for a broken header: nothing here trains on such images. */
+const CHANNELS = 1;
+/** A header with a larger side counts as broken: no model here trains on such images. */
 const SIDE_MAX = 1024;
 
 export const idxFormat: DataFormat = {
+  parts: Object.keys(PREFIXES),
   labelSets: ['fine'],
+  channels: CHANNELS,
+
+  async files(source) {
+    const { images, labels } = await findFiles(source);
+    return [images, labels];
+  },
 
   async inspect(source) {
     return (await readHeaders(source)).summary;
@@ -38,21 +45,25 @@ export const idxFormat: DataFormat = {
     }
     const pixels = (await readExactly(images.file, images.bytes + count * height * width)).subarray(images.bytes);
     const files = [images, labels].map(({ file }) => ({ file, samples: count }));
-    return { ...summary, name: source.part, pixels, labels: classOf, files };
+    return { ...summary, pixels, labels: Int32Array.from(classOf), files };
   },
 };
 
 interface IdxHeader {
   readonly file: string;
   readonly axes: readonly number[];
-  /** Bytes of the header: where the elements begin. */
+  /** Bytes of the header; the elements begin after it. */
   readonly bytes: number;
 }
 
-async function readHeaders({ folder, part }: PartSource): Promise<{ images: IdxHeader; labels: IdxHeader; summary: PartSummary }> {
-  const names = NAMES[part];
-  const imageFile = await findFile(folder, [names.images, `${names.images}.gz`]);
-  const labelFile = await findFile(folder, [names.labels, `${names.labels}.gz`]);
+async function findFiles({ folder, part }: PartSource): Promise<{ images: string; labels: string }> {
+  const find = (name: string) => findFile(folder, [name, `${name}.gz`]);
+  const prefix = present(PREFIXES[part], part);
+  return { images: await find(`${prefix}-images-idx3-ubyte`), labels: await find(`${prefix}-labels-idx1-ubyte`) };
+}
+
+async function readHeaders(source: PartSource): Promise<{ images: IdxHeader; labels: IdxHeader; summary: PartSummary }> {
+  const { images: imageFile, labels: labelFile } = await findFiles(source);
   const images = await readHeader(imageFile, 3);
   const labels = await readHeader(labelFile, 1);
   const [count, height, width] = images.axes as [number, number, number];
@@ -63,7 +74,7 @@ async function readHeaders({ folder, part }: PartSource): Promise<{ images: IdxH
   if (labels.axes[0] !== count) throw damaged(labelFile, 4, `${labels.axes[0]} labels for the ${count} images of ${imageFile}`);
   await requireBytes(imageFile, images.bytes + count * height * width);
   await requireBytes(labelFile, labels.bytes + count);
-  return { images, labels, summary: { count, height, width, channels: 1, classes: CLASSES } };
+  return { images, labels, summary: { count, height, width, channels: CHANNELS, classes: CLASSES } };
 }
 
 async function readHeader(file: string, rank: number): Promise<IdxHeader> {

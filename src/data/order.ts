@@ -1,20 +1,20 @@
 /**
- * The order of samples in an epoch: a permutation of [0, size) keyed by (seed, epoch), any place of it computed alone,
- * in constant memory. It does not depend on who asks, nor on how many workers there are.
+ * The order of samples in an epoch: a permutation of [0, size) keyed by (seed, epoch). Each place of it is computed alone,
+ * in constant memory. It does not depend on who asks, nor on the number of workers.
  *
  * A Feistel network on the pairs Z_a x Z_b with a * b >= size (Black and Rogaway, "Ciphers with Arbitrary Finite
  * Domains", 2002): each round adds a hash of one half to the other, which can be undone, so the network permutes the
  * pairs. A result outside [0, size) is sent through again until it is inside (cycle walking), which keeps it a
  * permutation. As a * b < size + a, one pass is nearly always enough.
  *
- * Changing anything here changes the order of every run: a run that is resumed would see samples twice. Golden values
+ * A change of anything here changes the order of every run: a run that is resumed would see samples twice. Golden values
  * in the tests hold it.
  */
 
 import { assert } from '../base/assert.js';
 import { hashString, hashWords } from '../base/prng.js';
 
-/** Which permutation: the stage's seed, the epoch (from 0) and the number of samples. */
+/** The key and the size of a permutation: the stage's seed, the epoch (from 0) and the number of samples. */
 export interface SampleOrder {
   readonly seed: number;
   readonly epoch: number;
@@ -23,8 +23,8 @@ export interface SampleOrder {
 
 const STREAM = hashString('order');
 /**
- * Even. Four rounds are a pseudo-random permutation on large domains (Luby and Rackoff, 1988), but the smallest are only
- * well mixed by more: at 16 the permutations of 6 are still unevenly frequent, at 24 they are not.
+ * An even number. Four rounds give a pseudo-random permutation of a large domain (Luby and Rackoff, 1988), but a small one
+ * needs more: with 16 rounds some permutations of 6 elements are more frequent than others, with 24 they are not.
  */
 const ROUNDS = 24;
 

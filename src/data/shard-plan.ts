@@ -1,6 +1,6 @@
 /**
- * Range arithmetic over the positions of a stage: what is left to train, what a round takes, who gets which part.
- * Position p is place p mod N of epoch floor(p / N); a range is [start, end). Pure: no state, no clock, no files.
+ * Range arithmetic over the positions of a stage: those that are left to train, those of a round, those of each member.
+ * Position p is place p mod N of epoch floor(p / N); a range is [start, end). It is pure: no state, no clock, no files.
  *
  * Invariants: no function returns an empty range; none loses a position or returns one twice; inputs are not changed.
  * A list of ranges is disjoint. Two ranges of a list that overlap are a bug: {@link mergeRanges} asserts it.
@@ -29,7 +29,7 @@ export function mergeRanges(ranges: readonly Range[]): Range[] {
   return merged;
 }
 
-/** The positions of `whole` that are not in `taken`, in normal form. What `taken` has beyond `whole` plays no part. */
+/** The positions of `whole` that are not in `taken`, in normal form. Positions of `taken` outside of `whole` change nothing. */
 export function subtractRanges(whole: readonly Range[], taken: readonly Range[]): Range[] {
   const holes = mergeRanges(taken);
   const rest: Range[] = [];
@@ -46,7 +46,7 @@ export function subtractRanges(whole: readonly Range[], taken: readonly Range[])
   return rest;
 }
 
-/** The first `count` positions of a queue, in the queue's order, and what stays in it. Takes all when there are fewer. */
+/** The first `count` positions of a queue, in the queue's order, and those that stay in it. It takes all when there are fewer. */
 export function takeRanges(queue: readonly Range[], count: number): { taken: Range[]; rest: Range[] } {
   assert(Number.isSafeInteger(count) && count >= 0, `cannot take ${count} positions`);
   const taken: Range[] = [];
@@ -61,7 +61,7 @@ export function takeRanges(queue: readonly Range[], count: number): { taken: Ran
   return { taken, rest };
 }
 
-/** Deals the ranges out, in order: part i gets sizes[i] positions (none: an empty list). The sizes must add up to the total. */
+/** Divides the ranges, in order: part i gets sizes[i] positions, as an empty list when that is 0. The sizes must add up to the total. */
 export function splitRanges(ranges: readonly Range[], sizes: readonly number[]): Range[][] {
   let rest = [...ranges];
   const parts = sizes.map((size) => {
@@ -74,7 +74,7 @@ export function splitRanges(ranges: readonly Range[], sizes: readonly number[]):
   return parts;
 }
 
-/** Where a position lies: its epoch (from 0) and its place in that epoch's order. `size` is the number of samples N. */
+/** The epoch of a position (from 0) and its place in that epoch's order. `size` is the number of samples N. */
 export function epochOf(position: number, size: number): { epoch: number; place: number } {
   assert(Number.isSafeInteger(size) && size > 0, `an epoch of ${size} samples`);
   const epoch = Math.floor(position / size);

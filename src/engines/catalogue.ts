@@ -1,6 +1,6 @@
 /**
- * The engines there are, what each finds on this machine, and the one way to open one. A process has one current engine:
- * tfjs keeps its backend in a global, and so every tensor made after `openEngine` belongs to that engine.
+ * The table of engines, and the functions to probe and to open one. A process has one current engine: tfjs keeps its
+ * backend in a global variable, so every tensor that is made after `openEngine` belongs to that engine.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -18,24 +18,25 @@ const ENGINES: { readonly [Name in EngineName]: Engine<Name> } = {
   cpu: cpuEngine,
 };
 
-/** The engine that a process uses from here on. */
+/** The engine that the process uses after `openEngine`. */
 export interface OpenedEngine {
   readonly name: EngineName;
-  /** What it is; and, when it was chosen by `auto`, why not those preferred to it. */
+  /** A description; when `auto` chose the engine, also the reasons why the preferred ones cannot be used. */
   readonly note: string;
+  /** Whether it computes on several threads; see {@link Engine}. */
   readonly isMultithreaded: boolean;
 }
 
-/** What an engine is here. Never throws. Leaves tfjs's current backend as it was. */
+/** Tries an engine on this machine. Never throws. Leaves tfjs's current backend as it was. */
 export function probeEngine(name: EngineName): Promise<EngineProbe> {
   quieten();
   return ENGINES[name].probe();
 }
 
 /**
- * Loads an engine and makes it tfjs's backend; `auto` takes the first usable in the order of preference. Opening the
- * engine that is already open changes nothing. `onTry` hears of each engine before it is loaded: native code that does not
- * work here can end the process. Throws `engine.unusable`, with why and what to do.
+ * Loads an engine and makes it tfjs's backend. `auto` takes the first usable one in the order of preference. Opening the
+ * engine that is open already changes nothing. `onTry` is called with each engine before it is loaded, because native code
+ * that does not work here can end the process. Throws `engine.unusable`, with the reason and the user's next action.
  */
 export async function openEngine(choice: EngineName | 'auto', onTry?: (name: EngineName) => void): Promise<OpenedEngine> {
   quieten();
@@ -62,7 +63,7 @@ async function openProbed(name: EngineName): Promise<void> {
   }
 }
 
-/** tfjs greets its user and recommends packages on the console; in its production mode it does not. */
+/** Production mode keeps tfjs from printing a greeting and recommendations on the console. */
 function quieten(): void {
   tf.enableProdMode();
 }

@@ -1,4 +1,4 @@
-/** The engine `cpu`: tfjs's plain JavaScript. Slow, always there, and the reference that other engines are compared with. */
+/** The engine `cpu`: tfjs's plain JavaScript. It is slow, works everywhere, and is the reference for the other engines. */
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { Engine } from './engine.js';

@@ -1,6 +1,6 @@
 /**
- * What every engine is to the catalogue: a name, a probe and a way to open it. One file per engine has this shape.
- * Invariant: importing an engine's file loads no tfjs backend; its functions do.
+ * The interface of an engine: its name, its probe, and how to open it. Each engine has a file that exports one.
+ * Invariant: importing an engine's file loads no tfjs backend; calling its functions does.
  */
 
 import type { EngineName } from '../config/schema.js';
@@ -8,7 +8,7 @@ import type { EngineProbe } from '../system/engine-probe.js';
 
 export interface Engine<Name extends EngineName = EngineName> {
   readonly name: Name;
-  /** Whether it computes on as many threads as its process's environment says (engine-environment.ts); else on one. */
+  /** True: it computes on the number of threads in its process's environment (engine-environment.ts). False: on one thread. */
   readonly isMultithreaded: boolean;
   /** Tries the engine on a small computation. Never throws, and leaves tfjs's current backend as it was. */
   probe(): Promise<EngineProbe>;

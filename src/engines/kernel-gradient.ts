@@ -1,29 +1,29 @@
 /**
- * Gradients that run one kernel of their own on the engines that have it. tfjs keeps one gradient for all engines: those
- * without the kernel go on with tfjs's own, or never come here.
+ * Gradients that run a single kernel on the engines that have it. tfjs keeps one gradient for all engines, so an engine
+ * without the kernel runs tfjs's own gradient here.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
-// tfjs's own gradients come with its layers, and must be there first.
+// Importing the layers registers tfjs's own gradients, which must be registered first.
 import '@tensorflow/tfjs-layers';
 import { BATCH_NORM_TRAINING } from '../nn/batch-norm.js';
 
-/** Takes `dy` and `saved`, and the activation's attributes. */
+/** Kernels with the inputs `dy` and `saved`, of one shape, and the activation's attributes; they answer `dx` of that shape. */
 export type ActivationGradientKernel = 'ReluGrad' | 'Relu6Grad' | 'ClipByValueGrad' | 'LeakyReluGrad' | 'SigmoidGrad' | 'TanhGrad';
 
 interface ActivationGradient {
   /** tfjs's name of the activation. */
   readonly activation: string;
   readonly kernel: ActivationGradientKernel;
-  /** What tfjs saves for the gradient, which must serve its own gradient too. */
+  /** The tensor that tfjs saves for the gradient. tfjs's own gradient must be able to use it too. */
   readonly saves: 'input' | 'output';
 }
 
-/** Of ReLU the output is saved, which the next layer keeps anyway; its sign is the input's. */
+/** ReLU saves its output, because the next layer keeps that anyway; it is positive where the input is. */
 const ACTIVATIONS: readonly ActivationGradient[] = [
   { activation: tf.Relu, kernel: 'ReluGrad', saves: 'output' },
   { activation: tf.Relu6, kernel: 'Relu6Grad', saves: 'input' },
-  // A ReLU layer with a largest value.
+  // A ReLU layer with a maximum.
   { activation: tf.ClipByValue, kernel: 'ClipByValueGrad', saves: 'input' },
   { activation: tf.LeakyRelu, kernel: 'LeakyReluGrad', saves: 'input' },
   { activation: tf.Sigmoid, kernel: 'SigmoidGrad', saves: 'output' },
@@ -43,10 +43,13 @@ function activationGradient({ activation, kernel, saves }: ActivationGradient): 
   };
 }
 
-/** Takes dy, x, scale, three that BATCH_NORM_TRAINING puts out after the running statistics, and epsilon; answers dx, dscale, doffset. */
+/**
+ * The kernel of BatchNorm's gradient. Its inputs are dy, x, scale, and the last three outputs of BATCH_NORM_TRAINING; its
+ * attribute is epsilon. It answers dx, dscale and doffset.
+ */
 export const BATCH_NORM_TRAINING_GRADIENT = 'BatchNormTrainingGrad';
 
-/** The running statistics get no gradient: nothing that is trained goes into them. */
+/** The running statistics get no gradient, because no trained value depends on them. */
 const batchNormGradient: tf.GradConfig = {
   kernelName: BATCH_NORM_TRAINING,
   inputsToSave: ['x', 'scale'],
@@ -63,7 +66,7 @@ const batchNormGradient: tf.GradConfig = {
 
 let installed = false;
 
-/** Registers them in place of tfjs's own, once per process. */
+/** Registers these gradients in place of tfjs's own. Only the first call in a process does anything. */
 export function installKernelGradients(): void {
   if (installed) return;
   installed = true;

@@ -1,14 +1,14 @@
-/** The computation that a probe asks of an engine: small, but it goes through the loaded code and checks the answer. */
+/** The small computation of a probe: it runs the engine's code and checks the answer. */
 
 import * as tf from '@tensorflow/tfjs-core';
 import { messageOf } from '../errors/stillhouse-error.js';
 
 /**
- * Opens a backend with `open`, convolves a 2x2 image with a 2x2 kernel on it, and puts the earlier backend back.
- * Returns null when the answer is right, else what went wrong.
+ * Opens a backend with `open`, convolves a 2x2 image with a 2x2 filter on it, and makes the earlier backend current again.
+ * Answers null when the result is right, and the error, in words, otherwise. Never throws.
  */
 export async function tryConvolution(open: () => Promise<void>): Promise<string | null> {
-  // tfjs types it as a string, but it is undefined until a backend has been set.
+  // tfjs declares a string, but this is undefined until a backend has been set.
   const before: string | undefined = tf.getBackend();
   try {
     await open();

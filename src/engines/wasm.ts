@@ -1,12 +1,12 @@
 /**
- * The engine `wasm`: tfjs's WebAssembly backend with the kernels of ./wasm-kernels, which need SIMD. npm alone brings
- * everything, so it is what a fresh installation trains with. One thread per process.
+ * The engine `wasm`: tfjs's WebAssembly backend with the kernels of ./wasm-kernels, which need SIMD. npm installs all of
+ * it, so a new installation trains with this engine. It computes on one thread.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { Engine } from './engine.js';
 import { tryConvolution } from './tiny-convolution.js';
-import { installWasmKernels } from './wasm-kernels/install.js';
+import { installWasmKernels } from './wasm-kernels/install-wasm-kernels.js';
 
 async function open(): Promise<void> {
   await import('@tensorflow/tfjs-backend-wasm');

@@ -8,9 +8,9 @@ export interface ErrorDetails {
   readonly line?: number;
   readonly column?: number;
   readonly offset?: number;
-  /** The peer (worker name or address) that the error is about. */
-  readonly peer?: string;
-  /** What the user can do next, as a sentence. */
+  /** The address of the process that refused, did not answer, or answered wrongly. */
+  readonly address?: string;
+  /** The user's next action, as a sentence without its full stop. */
   readonly hint?: string;
 }
 
@@ -35,22 +35,22 @@ export class StillhouseError extends Error {
   }
 }
 
-function describe(what: string, { file, line, column, offset, peer, hint }: ErrorDetails): string {
+function describe(what: string, { file, line, column, offset, address, hint }: ErrorDetails): string {
   let where = file ?? '';
   if (line !== undefined) where += `:${line}`;
   if (column !== undefined) where += `:${column}`;
   let text = where === '' ? what : `${where}: ${what}`;
   if (offset !== undefined) text += ` (at byte ${offset})`;
-  if (peer !== undefined) text += ` (peer ${peer})`;
+  if (address !== undefined) text += ` (address ${address})`;
   return hint === undefined ? text : `${text}. ${hint}`;
 }
 
-/** The error's message, whatever was thrown. */
+/** The message of a thrown value: an error's message, or the value as a string. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Whether it is the system error of this name, such as ENOENT. */
+/** Whether the error has this code. The codes of system errors are names such as ENOENT. */
 export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }

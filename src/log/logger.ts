@@ -1,7 +1,7 @@
 /**
- * The log: JSON lines, one event name a line, with the run, role and worker that it is about. The only pino import.
- * Lines are written synchronously: what was logged before a crash is there. A log that cannot be written does not end
- * the run: the first failure is told on the standard error.
+ * The log: JSON lines, one event name in each, with the run, the role and the worker as fields. The only pino import.
+ * Lines are written synchronously, so a crash loses none. A log that cannot be written does not end the run: the first
+ * failure is printed on the standard error.
  */
 
 import { pino } from 'pino';
@@ -14,18 +14,18 @@ export interface Logger {
   info(event: string, fields?: LogFields): void;
   warn(event: string, fields?: LogFields): void;
   error(event: string, fields?: LogFields): void;
-  /** A logger whose lines have these fields too. A field of the line itself goes before one of the logger. */
+  /** A logger that adds these fields to its lines. A field of the line itself replaces one of the logger. */
   child(bindings: LogFields): Logger;
 }
 
 export type LogLevel = 'info' | 'warn' | 'error' | 'silent';
 
 export interface LoggerOptions {
-  /** Lines are appended to this file, whose folder is made when it is missing; to the standard error when left out. */
+  /** Lines are appended to this file; its folder is made when it is missing. When left out, lines go to the standard error. */
   readonly file?: string;
   /** Fields of every line: run, role, worker, term. */
   readonly bindings: LogFields;
-  /** The least level to write. */
+  /** The lowest level that is written; `info` when left out. */
   readonly level?: LogLevel;
 }
 
@@ -34,7 +34,7 @@ export function openLogger({ file, bindings, level = 'info' }: LoggerOptions): L
   const destination = pino.destination(
     file === undefined ? { dest: 2, sync: true } : { dest: file, sync: true, mkdir: true, append: true },
   );
-  // Of a log on the standard error that cannot be written, nobody can be told.
+  // When the log goes to the standard error itself, there is no other place to report the failure.
   let told = file === undefined;
   destination.on('error', (error) => {
     if (!told) process.stderr.write(`the log cannot be written: ${messageOf(error)}\n`);
@@ -52,10 +52,10 @@ export function openLogger({ file, bindings, level = 'info' }: LoggerOptions): L
   return loggerOf(pino(options, destination), bindings);
 }
 
-/** Writes nothing. */
+/** A logger that writes nothing. */
 export const silentLogger: Logger = { info() {}, warn() {}, error() {}, child: () => silentLogger };
 
-/** Merges the fields itself: pino would write a field of both as two keys of one line. */
+/** Merges the fields here, because pino would write a field that both have as two keys of one line. */
 function loggerOf(inner: pino.Logger, bindings: LogFields): Logger {
   return {
     info: (event, fields) => inner.info({ ...bindings, ...fields }, event),

@@ -1,4 +1,4 @@
-/** Compiles tfjs's native binding against the installed libtensorflow. Its sources, and Node's headers, come as packages. */
+/** Compiles tfjs's native binding against the installed libtensorflow. Packages bring the binding's sources and Node's headers. */
 
 import { mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -8,7 +8,7 @@ import { runTool } from '../process/run-tool.js';
 import { BINDING_PACKAGE, LIBRARIES, type NativeLayout } from './layout.js';
 
 const SOURCES = ['tfjs_binding.cc', 'tfjs_backend.cc'];
-/** The Node-API that the binding is written for: every Node that the program supports has it. */
+/** The version of Node-API that the binding is written for. Every Node that the program supports has it. */
 const NODE_API = 8;
 const SHOWN_LINES = 15;
 
@@ -18,7 +18,10 @@ export interface Compiler {
   readonly signal: AbortSignal;
 }
 
-/** Compiles the binding to its place in the layout, which finds the libraries beside it. Throws `install.failed`, and the signal's reason. */
+/**
+ * Compiles the binding to its place in the layout; it finds the libraries by a path relative to its own. Throws
+ * `install.failed` with the compiler's first lines, or the signal's reason.
+ */
 export async function compileBinding(layout: NativeLayout, { command, env, signal }: Compiler): Promise<void> {
   await mkdir(dirname(layout.binding), { recursive: true });
   const { code, signal: killedBy, stderr } = await runTool([...command, ...compilerArguments(layout)], { env, signal });
@@ -27,7 +30,7 @@ export async function compileBinding(layout: NativeLayout, { command, env, signa
   const shown = stderr.trimEnd().split('\n').slice(0, SHOWN_LINES).join('\n');
   const how = killedBy === null ? `exit code ${code}` : `signal ${killedBy}`;
   throw new StillhouseError('install.failed', `tfjs's binding does not compile with ${command.join(' ')} (${how}):\n${shown}\n`, {
-    hint: 'Another compiler can be named by CXX: it must know C++17',
+    hint: 'Set CXX to another compiler that knows C++17, and run the command again',
   });
 }
 

@@ -1,12 +1,12 @@
-/** What goes wrong with the disk, not with a connection or an archive: what was fetched before is kept. */
+/** Tells errors of the disk from errors of a connection or an archive. After a disk error, the downloaded bytes are kept. */
 
 import { hasCode } from '../errors/stillhouse-error.js';
 
 const CODES = ['ENOSPC', 'EDQUOT', 'EIO', 'EACCES', 'EROFS', 'EISDIR'];
 
-export const DISK_HINT = 'Run the command again when that is mended: it goes on';
+export const DISK_HINT = 'Mend this, then run the command again: it continues from here';
 
-/** Whether an error is the file system's: no space, no permission, a fault of the device. */
+/** Whether an error comes from the file system: no space, no permission, or a fault of the device. */
 export function isDiskFault(error: unknown): boolean {
   return CODES.some((code) => hasCode(error, code));
 }

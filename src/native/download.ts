@@ -1,6 +1,6 @@
 /**
- * Downloads one file whose size and hash are known. What has come lies beside it as `.partial`, whatever ends this
- * process, and the next call goes on there. The file itself appears only whole and checked.
+ * Downloads one file whose size and hash are known. The bytes that have arrived are in `<file>.partial`, also after a
+ * crash, and the next call continues from there. The file itself appears only when it is whole and checked.
  */
 
 import { createHash } from 'node:crypto';
@@ -16,10 +16,11 @@ import { pause } from './pause.js';
 
 export interface Download {
   readonly url: string;
-  /** Where it goes; its folder is made when it is missing. */
+  /** The path to write; its folder is made when it is missing. */
   readonly file: string;
+  /** The size of the whole file. */
   readonly bytes: number;
-  /** Hexadecimal. */
+  /** The hash of the whole file, hexadecimal. */
   readonly sha256: string;
 }
 
@@ -27,19 +28,20 @@ export interface DownloadContext {
   readonly dispatcher: Dispatcher;
   readonly clock: Pick<Clock, 'after'>;
   readonly signal: AbortSignal;
-  /** Called with the bytes that are there, those of earlier calls included. */
+  /** Called with the number of bytes that have arrived, those of earlier calls included. */
   onProgress(bytes: number): void;
-  /** Something that the user should know, and that needs nothing done. */
+  /** Called with a message that the user should know. It needs no action. */
   onNote(text: string): void;
 }
 
-/** Tries in a row that bring nothing, when nothing has come at all, and when something had. */
+/** Attempts in a row that bring no byte: `atFirst` while this call has received none, `later` when it has received some. */
 const TRIES = { atFirst: 2, later: 5 } as const;
 const FIRST_PAUSE_MS = 1_000;
 
 /**
- * Throws `install.unreachable` when nothing came, `install.stopped` when the connection was lost for good after something
- * had (a later call goes on), `install.damaged` when the server has another file, and the signal's reason.
+ * Downloads the file, or the rest of it. Throws `install.unreachable` when no byte arrived, `install.stopped` when some did
+ * but the connection was lost for good (a later call continues), `install.damaged` when the server has another file, and
+ * the signal's reason.
  */
 export async function download(what: Download, context: DownloadContext): Promise<void> {
   const partial = `${what.file}.partial`;
@@ -50,12 +52,12 @@ export async function download(what: Download, context: DownloadContext): Promis
     if (sha256 === what.sha256) break;
     await rm(partial);
     if (isSecond) throw damaged(what, `the file has the SHA-256 ${sha256} in place of ${what.sha256}`);
-    context.onNote('what was downloaded is damaged: its SHA-256 is not the expected one. It is thrown away and fetched anew');
+    context.onNote('the downloaded file is damaged: its SHA-256 is not the expected one. It is deleted and downloaded again');
   }
   await rename(partial, what.file);
 }
 
-/** The bytes of a download that have come so far. */
+/** The number of bytes of a download that have arrived so far, by the path of its whole file. */
 export function downloadedBytes(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? statSync(`${file}.partial`, { throwIfNoEntry: false })?.size ?? 0;
 }
@@ -67,7 +69,7 @@ export async function hashOf(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Until all bytes are there, in as many connections as it takes. */
+/** Fetches until all bytes have arrived, over as many connections as needed. */
 async function fetchRest(what: Download, partial: string, context: DownloadContext): Promise<void> {
   const { clock, signal } = context;
   const atFirst = sizeOf(partial);
@@ -88,7 +90,7 @@ async function fetchRest(what: Download, partial: string, context: DownloadConte
   }
 }
 
-/** One connection. Answers in words what ended it, which may be its end in order. Throws what no further try can mend. */
+/** Fetches over one connection. Answers the cause of its end, in words. Throws when another attempt cannot help. */
 async function fetchOnce(what: Download, partial: string, context: DownloadContext): Promise<string> {
   try {
     const start = sizeOf(partial);
@@ -113,7 +115,7 @@ interface Receiving {
 async function receive(response: Response, { what, partial, start, context }: Receiving): Promise<void> {
   const { status, body, headers } = response;
   if (status === 416) {
-    // The server knows of no such place in the file: what is here is not a part of it.
+    // 416: the file has no such byte, so the bytes here are not a part of it.
     await rm(partial);
     await body?.cancel();
     return;
@@ -132,14 +134,14 @@ async function receive(response: Response, { what, partial, start, context }: Re
     );
   }
   if (body === null) return;
-  // Without a range the file comes from its beginning.
+  // Without a range, the server sends the file from its beginning.
   const file = await open(partial, from === 0 ? 'w' : 'a');
   try {
     let done = from;
-    // One piece is on disk before the next is asked for: a connection that is lost takes with it what has not been asked for.
+    // Each piece is on disk before the next one is read, so a lost connection loses no piece that has arrived.
     for await (const piece of body as AsyncIterable<Uint8Array>) {
       done += piece.length;
-      // More than the file has: what comes is another one.
+      // More bytes than the file has: the server sends another file.
       if (done > what.bytes) throw damaged(what, `the server sends more than ${what.bytes} bytes`);
       await file.appendFile(piece);
       context.onProgress(done);
@@ -165,20 +167,20 @@ function sizeOf(file: string): number {
 
 function damaged({ url }: Download, what: string): StillhouseError {
   return new StillhouseError('install.damaged', `${url}: ${what}`, {
-    hint: 'What stands between here and the package index (a mirror, a proxy) has another file under this name: ask who runs it',
+    hint: 'A mirror or a proxy on the way to the package index has another file under this name: ask its administrator',
   });
 }
 
 function lost({ url }: Download, { fault, hasBegun }: { readonly fault: string; readonly hasBegun: boolean }): StillhouseError {
   if (hasBegun) {
     return new StillhouseError('install.stopped', `${url}: the download stopped: ${fault}`, {
-      hint: 'What has come is kept: run the command again when the network is back, and it goes on from there',
+      hint: 'The downloaded part is kept: run the command again when the network is back, and the download continues',
     });
   }
   return new StillhouseError('install.unreachable', `${url}: ${fault}`);
 }
 
-/** fetch hides the system's error behind one of its own, and that of several addresses behind another. */
+/** fetch wraps the system's error in one of its own, and the errors of several addresses in another. This unwraps them. */
 function faultOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return faultOf(error.errors[0]);
   if (error instanceof Error && error.cause !== undefined) return faultOf(error.cause);

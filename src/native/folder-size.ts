@@ -1,9 +1,9 @@
-/** How much a folder takes on disk. */
+/** The size of a folder on disk. */
 
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** The bytes of a file, or of all files under a folder; links are not followed. Zero when it is not there. */
+/** The bytes of a file, or of all files under a folder; links are not followed. Zero when it does not exist. */
 export async function sizeOnDisk(path: string): Promise<number> {
   const found = await lstat(path).catch(() => null);
   if (found === null) return 0;

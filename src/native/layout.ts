@@ -1,12 +1,12 @@
 /**
- * Where the native parts of the engine `tensorflow` lie: libtensorflow and the headers of one release, and beside them
- * the binding of tfjs compiled against it. One copy serves every checkout of the program.
+ * The paths of the native parts of the engine `tensorflow`: libtensorflow and its headers, of one release, and next to
+ * them tfjs's binding, compiled against it. One copy serves every checkout of the program.
  */
 
 import { join } from 'node:path';
 import { cacheFolder } from '../process/cache-folder.js';
 
-/** The release that the engine is tested with. */
+/** The release of libtensorflow that the engine is tested with. */
 export const LIBRARY_VERSION = '2.21.0';
 /** The release of tfjs whose binding is compiled, and the version of Node-API that it is compiled for. */
 export const BINDING_VERSION = '4.22.0-napi8';
@@ -15,22 +15,22 @@ export const BINDING_VERSION = '4.22.0-napi8';
 export const BINDING_PACKAGE = '@tensorflow/tfjs-node-gpu';
 /** The files of the library. */
 export const LIBRARIES: readonly string[] = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'];
-/** With this begins the name of every folder of the engine in the cache folder. */
+/** The name of every folder of the engine in the cache folder begins with this. */
 export const FOLDER_PREFIX = 'tensorflow-';
 
 export interface NativeLayout {
   readonly folder: string;
-  /** libtensorflow_cc.so.2 and libtensorflow_framework.so.2. */
+  /** The folder of libtensorflow_cc.so.2 and libtensorflow_framework.so.2. */
   readonly library: string;
-  /** The headers of its C interface. */
+  /** The folder of the headers of its C interface. */
   readonly include: string;
-  /** tfjs_binding.node */
+  /** The file tfjs_binding.node. */
   readonly binding: string;
-  /** Written last: what is there without it is not whole. */
+  /** The file that is written last: a folder without it is not whole. */
   readonly manifest: string;
 }
 
-/** The paths of the release for one kind of device; nothing need be there. */
+/** The paths of the release for one kind of device. They need not exist. */
 export function nativeLayout(device: 'cpu', cache = cacheFolder()): NativeLayout {
   const folder = join(cache, `${FOLDER_PREFIX}${LIBRARY_VERSION}-${device}`);
   return {
@@ -42,19 +42,20 @@ export function nativeLayout(device: 'cpu', cache = cacheFolder()): NativeLayout
   };
 }
 
-/** What lies in the cache folder beside the installed parts, or in their place. */
+/** The paths that an install uses in the cache folder while it runs. */
 export interface NativeWork {
   readonly cache: string;
-  /** Held by the one process that installs or removes. */
+  /** The lock file: one process at a time installs or removes. */
   readonly lock: string;
-  /** Downloads, and all that is not whole yet. What is in it can be used by the next install, or thrown away. */
+  /** The folder of downloads and unfinished parts. The next install uses them; they may also be deleted. */
   readonly folder: string;
+  /** The folder of pip's temporary files and downloads. */
   readonly pip: string;
-  /** Laid out as a cache folder: what is made there is tried there, then moved. */
+  /** A folder with the layout of a cache folder: parts are made and tried in it, then moved. */
   readonly stage: string;
 }
 
-/** The paths that an install works in; nothing need be there. */
+/** The paths that an install uses while it runs. They need not exist. */
 export function nativeWork(cache = cacheFolder()): NativeWork {
   const folder = join(cache, `${FOLDER_PREFIX}work`);
   return { cache, lock: join(cache, 'tensorflow.lock'), folder, pip: join(folder, 'pip'), stage: join(folder, 'stage') };

@@ -1,6 +1,7 @@
 /**
- * One process at a time installs or removes: who holds the lock has its name in a file. The lock of a process of this
- * machine that is gone is taken over; of a process of another machine (a shared home folder) nothing is known.
+ * One process at a time installs or removes: a lock file names the process that holds the lock. When a process of this
+ * machine has ended, its lock is taken over. A process of another machine (with a shared home folder) counts as running,
+ * because nothing is known about it.
  */
 
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -13,12 +14,15 @@ import { markOf } from '../system/process-mark.js';
 const holderSchema = z.object({ host: z.string(), pid: z.int().positive(), mark: z.string().nullable() });
 type Holder = z.infer<typeof holderSchema>;
 
-/** Takes the lock. Null, or in words who holds it or is about to. Throws `install.failed` where there can be none. */
+/**
+ * Takes the lock and answers null; answers the name of the holder, in words, when another process has the lock or is
+ * taking it. Throws `install.failed` where the file system cannot hold a lock.
+ */
 export async function takeLock(file: string): Promise<string | null> {
   const self: Holder = { host: hostname(), pid: process.pid, mark: markOf(process.pid) };
   const own = `${file}.${process.pid}`;
   await mkdir(dirname(file), { recursive: true });
-  // A link is made whole or not at all: nobody reads a lock that is half written.
+  // A link appears whole or not at all, so nobody reads a half written lock.
   await writeFile(own, JSON.stringify(self));
   try {
     while (!(await linkOnce(own, file))) {
@@ -32,8 +36,10 @@ export async function takeLock(file: string): Promise<string | null> {
 }
 
 /**
- * Only who has the guard removes the lock of another, and looks again before: else two that found a dead lock would each
- * remove one, the second that of the first. Null, or in words who has the guard. A dead guard is removed without one.
+ * Removes the lock of a process that has ended. Only the holder of a second lock, the guard, may do this, after it has
+ * checked the lock again: otherwise two processes that found the same dead lock would each remove one, and the second
+ * would remove the new lock of the first. Answers null, or the holder of the guard, in words. A dead guard is removed
+ * without a guard.
  */
 async function removeDead(file: string, own: string, self: Holder): Promise<string | null> {
   const guard = `${file}.guard`;
@@ -49,13 +55,13 @@ async function removeDead(file: string, own: string, self: Holder): Promise<stri
   }
 }
 
-/** False too when it was given back meanwhile. */
+/** Whether the lock's holder has ended. False also when the lock was released meanwhile. */
 async function isDead(file: string, self: Holder): Promise<boolean> {
   const holder = await readHolder(file);
   return holder === 'unreadable' || (holder !== null && !isLiving(holder, self));
 }
 
-/** In words, or null when there is none. */
+/** The running process that holds the lock, in words; null when there is none. */
 async function livingHolder(file: string, self: Holder): Promise<string | null> {
   const holder = await readHolder(file);
   if (holder === null || holder === 'unreadable' || !isLiving(holder, self)) return null;
@@ -63,7 +69,7 @@ async function livingHolder(file: string, self: Holder): Promise<string | null> 
   return `process ${holder.pid} of the machine ${holder.host} (if it is gone, remove ${file})`;
 }
 
-/** Gives it back. */
+/** Releases the lock. */
 export async function freeLock(file: string): Promise<void> {
   await rm(file, { force: true });
 }
@@ -76,12 +82,12 @@ async function linkOnce(own: string, file: string): Promise<boolean> {
     if (hasCode(error, 'EEXIST')) return false;
     throw new StillhouseError('install.failed', `${dirname(file)} cannot hold a lock: ${messageOf(error)}`, {
       cause: error,
-      hint: 'STILLHOUSE_CACHE names another folder: one on a file system that has hard links',
+      hint: 'Set STILLHOUSE_CACHE to a folder on a file system that has hard links',
     });
   }
 }
 
-/** Null when it was given back meanwhile. */
+/** The process that the lock names; null when the lock was released meanwhile. */
 async function readHolder(file: string): Promise<Holder | 'unreadable' | null> {
   try {
     return holderSchema.parse(JSON.parse(await readFile(file, 'utf8')));

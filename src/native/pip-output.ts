@@ -1,12 +1,12 @@
-/** Reads what pip says: where a file lies, why it found none, how it is configured. Pure. */
+/** Reads pip's output: the address of a file, the reason why pip found none, pip's settings. Pure. */
 
 export interface FileAddress {
   readonly url: string;
-  /** Hexadecimal; null where the index does not tell. */
+  /** Hexadecimal; null when the index does not give it. */
   readonly sha256: string | null;
 }
 
-/** The address of the file of this name, from the lines that `pip -vv` writes for each file of an index; null when it is not among them. */
+/** Finds the address of a file by its name, in the lines that `pip -vv` writes for each file of an index; null when it is not there. */
 export function readAddress(output: string, fileName: string): FileAddress | null {
   for (const [, link = ''] of output.matchAll(/^\s*Found link (\S+)/gm)) {
     const [url = '', fragment = ''] = link.split('#', 2);
@@ -15,7 +15,7 @@ export function readAddress(output: string, fileName: string): FileAddress | nul
   return null;
 }
 
-/** The pages that pip could not fetch, each with why; null when there were none. */
+/** The pages that pip could not fetch, each with the reason; null when there were none. */
 export function whyNoPage(output: string): string | null {
   const pages = [...output.matchAll(/^\s*Could not fetch URL (\S+): (.+?)(?: - skipping)?$/gm)].map(
     ([, url, fault = '']) => `${url}: ${shortFault(fault)}`,
@@ -23,18 +23,21 @@ export function whyNoPage(output: string): string | null {
   return pages.length === 0 ? null : [...new Set(pages)].join('; ');
 }
 
-/** pip's own last error, else the last line of what it wrote. */
+/** pip's last error, or else the last line of its output. */
 export function lastError(output: string): string {
   const errors = [...output.matchAll(/^\s*ERROR: (.+)$/gm)].map(([, text]) => text);
   return errors.at(-1) ?? output.trimEnd().split('\n').at(-1) ?? '';
 }
 
-/** Within a chain of Python's exceptions the system's own words say most. */
+/** Takes the system's own message out of a chain of Python exceptions: it tells most. */
 function shortFault(fault: string): string {
   return /\[Errno -?\d+\] ([^')"\]]+)/.exec(fault)?.[1] ?? fault.replace(/^connection error: /, '');
 }
 
-/** The settings that `pip config list` prints, by their name without its section. The environment goes first, then the command's section. */
+/**
+ * The settings that `pip config list` prints, by their name without the section. When a setting occurs twice, the
+ * environment's value is taken first, then that of the section `download`.
+ */
 export function readPipConfig(output: string): ReadonlyMap<string, string> {
   const rank = (section: string): number => ['global', 'download', ':env:'].indexOf(section);
   const settings = new Map<string, { readonly value: string; readonly rank: number }>();

@@ -1,6 +1,6 @@
 /**
- * Asks pip, which knows the user's package index, mirrors and credentials. It is asked for an address only: what pip
- * downloads begins anew after an interruption.
+ * Asks pip, because it knows the user's package index, mirrors and credentials. pip is asked for an address first and
+ * downloads only as a last resort: its downloads start from the beginning after an interruption.
  */
 
 import { mkdir, rm } from 'node:fs/promises';
@@ -17,9 +17,9 @@ export interface Pip extends PipCommand {
   readonly signal: AbortSignal;
 }
 
-/** Where the wheel lies, or in words why pip does not know. */
+/** Answers the wheel's address, or the reason, in words, why pip does not know it. */
 export async function askAddress(pip: Pip, wheel: Wheel): Promise<FileAddress | string> {
-  // There is no such version: pip looks at every file of the index, tells of each, and downloads none.
+  // No version is below 0: pip looks at every file of the index, prints each, and downloads none.
   const { stdout, stderr } = await runDownload(pip, { wheel, version: '<0', options: ['-vv', '--retries', '1'] });
   await rm(pip.folder, { recursive: true, force: true });
   const found = readAddress(stdout, wheel.fileName);
@@ -27,7 +27,7 @@ export async function askAddress(pip: Pip, wheel: Wheel): Promise<FileAddress | 
   return whyNoPage(stdout) ?? `the package index has no ${wheel.fileName} (pip says: ${lastError(`${stdout}${stderr}`)})`;
 }
 
-/** Has pip download the wheel. Answers the path of the file, in pip's folder, or in words why it did not. */
+/** Lets pip download the wheel. Answers the path of the file, in pip's folder, or the reason, in words, why it failed. */
 export async function downloadByPip(pip: Pip, wheel: Wheel): Promise<{ readonly file: string } | string> {
   const { code, stdout, stderr } = await runDownload(pip, { wheel, version: `==${wheel.version}`, options: ['-vv'] });
   if (code === 0) return { file: join(pip.folder, wheel.fileName) };
@@ -37,7 +37,7 @@ export async function downloadByPip(pip: Pip, wheel: Wheel): Promise<{ readonly 
 
 interface DownloadRun {
   readonly wheel: Wheel;
-  /** '==1.0' */
+  /** The version with its operator, such as '==1.0'. */
   readonly version: string;
   readonly options: readonly string[];
 }

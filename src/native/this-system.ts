@@ -1,9 +1,9 @@
-/** What kind of machine this is. */
+/** The properties of this machine that decide which wheel fits. */
 
 import { describeProcessor } from '../system/processor.js';
 import type { System } from './wheel.js';
 
-/** This machine, as far as a wheel depends on it. */
+/** Reads the properties of this machine that decide which wheel fits. */
 export function thisSystem(): System {
   const { header } = process.report.getReport() as unknown as { readonly header: { readonly glibcVersionRuntime?: string } };
   return {

@@ -1,14 +1,15 @@
-/** Finds the programs of the machine that an install runs: pip, and a compiler of C++. */
+/** Finds the programs that an install runs on this machine: pip and a C++ compiler. */
 
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { runTool, type ToolEnd } from '../process/run-tool.js';
 import { readPipConfig } from './pip-output.js';
 
-/** A command and its first arguments, or in words why there is none. */
+/** A tool, or the reason, in words, why there is none. */
 export type Found<Tool = Command> = Tool | { readonly fault: string };
 
 export interface Command {
+  /** The program and its first arguments. */
   readonly command: readonly string[];
 }
 
@@ -19,10 +20,10 @@ export interface PipCommand extends Command {
 
 const PIPS = [['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['pip3'], ['pip']];
 const COMPILERS = [['g++'], ['c++'], ['clang++']];
-/** Compiles and links only where the compiler has its standard library and a linker. */
+/** A test program. It compiles and links only where the compiler has its standard library and a linker. */
 const SMALL_LIBRARY = '#include <string>\nstd::string text() { return std::string(3, 0); }\n';
 
-/** The first pip that runs, with its settings. */
+/** Finds the first pip that runs, with its settings. */
 export async function findPip(env: NodeJS.ProcessEnv): Promise<Found<PipCommand>> {
   const faults: string[] = [];
   for (const command of PIPS) {
@@ -34,7 +35,7 @@ export async function findPip(env: NodeJS.ProcessEnv): Promise<Found<PipCommand>
   return { fault: faults.length > 0 ? faults.join('; ') : 'neither python3 nor pip3 is on the PATH' };
 }
 
-/** The compiler that CXX names, else the first of the usual ones that can build a library. */
+/** Finds the compiler that CXX names, or else the first of the usual ones that can build a library. */
 export async function findCompiler(env: NodeJS.ProcessEnv): Promise<Found> {
   const own = env.CXX?.trim() ?? '';
   const named = existsSync(own) ? [own] : own.split(/\s+/);
@@ -53,7 +54,7 @@ function isOnPath(program: string, env: NodeJS.ProcessEnv): boolean {
   return (env.PATH ?? '').split(delimiter).some((folder) => folder !== '' && existsSync(join(folder, program)));
 }
 
-/** The line with which a program says what is wrong: of a compiler the first with 'error', of others the last. */
+/** The line of a program's output that names its error: the first one with the word 'error' (compilers), or else the last one. */
 function lastLine({ code, signal, stderr }: ToolEnd): string {
   const lines = stderr.split('\n').filter((line) => line.trim() !== '');
   return lines.find((line) => /\berror\b/.test(line)) ?? lines.at(-1) ?? (signal === null ? `exit code ${code}` : `signal ${signal}`);

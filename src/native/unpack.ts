@@ -1,4 +1,4 @@
-/** Takes out of the wheel what the engine needs: two libraries, and the headers that the binding includes. */
+/** Unpacks the parts of the wheel that the engine needs: two libraries, and the headers that the binding includes. */
 
 import { createWriteStream, existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -12,16 +12,16 @@ import { LIBRARIES, type NativeLayout } from './layout.js';
 
 const PACKAGE = 'tensorflow/';
 const INCLUDE = `${PACKAGE}include/`;
-/** The C interface, and what it includes. */
+/** The headers of the C interface, and the headers that they include. */
 const HEADERS = ['tensorflow/c/', 'tensorflow/core/platform/ctstring', 'tsl/platform/ctstring', 'xla/tsl/c/'];
 
 export interface UnpackContext {
   readonly signal: AbortSignal;
-  /** Called with the unpacked bytes. */
+  /** Called with the number of bytes that are unpacked so far. */
   onProgress(bytes: number): void;
 }
 
-/** Unpacks the wheel to the layout's folders. Throws `install.failed` when it is not a wheel with these files, and the signal's reason. */
+/** Unpacks the wheel into the layout's folders. Throws `install.failed` when a file is missing in the wheel, and the signal's reason. */
 export async function unpackWheel(wheel: string, layout: NativeLayout, context: UnpackContext): Promise<void> {
   try {
     await unpack(wheel, layout, context);
@@ -58,7 +58,7 @@ async function unpack(wheel: string, layout: NativeLayout, { signal, onProgress 
   }
 }
 
-/** Where a file of the wheel goes, or null when it is not needed. yauzl refuses names that lead out of the archive. */
+/** The path to which a file of the wheel goes; null when it is not needed. yauzl refuses names that lead out of the archive. */
 function placeOf({ fileName }: Entry, { library, include }: NativeLayout): string | null {
   if (fileName.endsWith('/')) return null;
   const name = fileName.slice(PACKAGE.length);

@@ -1,6 +1,6 @@
 /**
- * The wheels that bring libtensorflow, and which of them fits a machine. Pure. Name, size and hash are pinned: what an
- * index offers under the name must be this very file.
+ * The wheels with libtensorflow, and the choice of one for a machine. Pure. Name, size and hash are pinned: an index must
+ * offer exactly this file under the name.
  */
 
 import { LIBRARY_VERSION } from './layout.js';
@@ -11,27 +11,27 @@ export interface Wheel {
   readonly fileName: string;
   readonly sha256: string;
   readonly bytes: number;
-  /** What is unpacked of it. */
+  /** The size of the unpacked parts. */
   readonly unpackedBytes: number;
-  /** As pip names it. */
+  /** The platform by pip's name for it. */
   readonly platform: string;
 }
 
-/** What a wheel asks of a machine. */
+/** The properties of a machine that decide which wheel fits. */
 export interface System {
-  /** As Node names them: 'linux', 'x64'. */
+  /** Node's names, such as 'linux' and 'x64'. */
   readonly platform: string;
   readonly arch: string;
-  /** The version of the C library, or null where it is another one (musl). */
+  /** The version of the GNU C library; null when the machine has another C library (musl). */
   readonly glibc: string | null;
   /** The instructions of the processor by their names in /proc/cpuinfo; null when they are not known. */
   readonly instructions: ReadonlySet<string> | null;
 }
 
-/** The Python that the wheel is for. It never runs: only pip asks for it. */
+/** The Python version of the wheel, which pip needs to find it. Python code of the wheel never runs. */
 export const WHEEL_PYTHON = '3.11';
 const GLIBC_LEAST = '2.27';
-/** What the library for x64 is compiled to use everywhere. */
+/** The instructions that the library for x64 uses on every processor. */
 const X64_INSTRUCTION = 'avx';
 
 const WHEELS: Readonly<Record<string, Wheel>> = {
@@ -55,7 +55,7 @@ const WHEELS: Readonly<Record<string, Wheel>> = {
   },
 };
 
-/** The wheel for a machine, or in words why there is none. */
+/** Chooses the wheel for a machine. Answers the reason, in words, when there is none. */
 export function chooseWheel({ platform, arch, glibc, instructions }: System): Wheel | string {
   const wheel = WHEELS[arch];
   if (platform !== 'linux' || wheel === undefined) return `libtensorflow ${LIBRARY_VERSION} has no wheel for ${platform} ${arch}`;

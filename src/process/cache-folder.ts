@@ -1,11 +1,11 @@
-/** Where the program keeps what it can bring again: a folder of the user, shared by all copies of the program. */
+/** The cache folder: the user's folder for files that can be fetched again. All copies of the program share it. */
 
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 
 /**
- * `STILLHOUSE_CACHE`, or `stillhouse` in the user's cache folder (XDG Base Directory Specification: a relative
- * XDG_CACHE_HOME does not count). It may not exist yet.
+ * The path in `STILLHOUSE_CACHE`, or else the folder `stillhouse` in XDG_CACHE_HOME or ~/.cache (XDG Base Directory
+ * Specification: a relative XDG_CACHE_HOME is ignored). The folder may not exist yet.
  */
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
   const own = env.STILLHOUSE_CACHE;

@@ -1,7 +1,7 @@
 /**
- * The parent's end: starts a compiled entry of the program as a child process with a channel, and says how it ended.
- * The channel carries structured clones, so typed arrays arrive as what they are. When this process dies the channel
- * closes, and the child ends by itself (parent-link.ts).
+ * The parent's side of a child process: starts a compiled entry of the program with a channel, and tells how it ended.
+ * The channel carries structured clones, so a typed array arrives as a typed array. When this process dies, the channel
+ * closes and the child ends by itself (parent-link.ts).
  */
 
 import { type ChildProcess, fork } from 'node:child_process';
@@ -11,7 +11,7 @@ import { assert } from '../base/assert.js';
 import { forwardLines } from './forward-lines.js';
 import { distFolder } from './package-folder.js';
 
-/** How a process ended: by itself with a code, or by a signal. */
+/** How a process ended: by itself with a code, or by a signal. Both are null when it could not be started. */
 export interface ChildEnd {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -23,19 +23,22 @@ export interface ChildOptions {
   readonly args: readonly string[];
   /** Added to this process's own environment. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Where its standard output goes; the standard error is always this process's own. By default to the standard error. */
+  /** The destination of its standard output, by default `stderr`. Its standard error always goes to this process's own. */
   readonly stdout?: 'stderr' | 'inherit' | 'ignore';
-  /** Lines of its standard error that do not get there. */
+  /** Lines of its standard error that are dropped. */
   readonly hideLines?: RegExp;
 }
 
 /** A running child that sends `In` and understands `Out`. */
 export interface Child<In, Out> {
   readonly pid: number;
-  /** Queues a message. False when the child is gone, or going: it will not get this message. */
+  /** Queues a message. False when the child has ended or is ending, and will not get the message. */
   send(message: Out): boolean;
   onMessage(handler: (message: In) => void): void;
-  /** Called once, when the process has ended and its last message was delivered; at the next turn if that is so already. */
+  /**
+   * Calls `handler` once, when the process has ended and its last message was delivered. If it has ended already, the
+   * call comes at the next turn of the event loop.
+   */
   onExit(handler: (end: ChildEnd) => void): void;
   /** Sends a signal; does nothing when the process has ended. */
   kill(signal: NodeJS.Signals): void;
@@ -43,7 +46,7 @@ export interface Child<In, Out> {
   readonly ended: Promise<ChildEnd>;
 }
 
-/** Starts a child. Throws InvariantError when the entry is not there (the program is not compiled). */
+/** Starts a child. Throws InvariantError when the entry does not exist, because the program is not compiled. */
 export function startChild<In, Out>(options: ChildOptions): Child<In, Out> {
   const file = join(distFolder, options.module);
   assert(existsSync(file), `${file} is missing: compile the program first (npm run build)`);
@@ -62,11 +65,11 @@ export function startChild<In, Out>(options: ChildOptions): Child<In, Out> {
 
 function childOf<In, Out>(child: ChildProcess): Child<In, Out> {
   const ended = new Promise<ChildEnd>((resolve) => {
-    // Without a process id nothing was started and 'exit' never comes: 'error' is its end.
+    // Without a process id, nothing was started and 'close' never comes.
     child.on('error', () => {
       if (child.pid === undefined) resolve({ code: null, signal: null });
     });
-    // 'close' comes after the channel is read to its end, 'exit' may come before.
+    // 'close' comes after the channel is read to its end; 'exit' may come before that.
     child.on('close', (code, signal) => resolve({ code, signal }));
   });
   return {

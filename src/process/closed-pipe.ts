@@ -1,10 +1,10 @@
-/** Output that nobody reads any more. */
+/** Keeps a process alive when the reader of its output has gone. */
 
 import { hasCode } from '../errors/stillhouse-error.js';
 
 /**
- * Whoever reads the standard output or error of this process may stop reading (`| head`, a closed terminal): what is
- * written after that is lost, and the process goes on to its end. Call once in a process, before anything is written.
+ * The reader of this process's standard output or error may stop reading (`| head`, a closed terminal). Then later output
+ * is lost, and the process goes on. Call this once in a process, before it writes.
  */
 export function surviveClosedPipes(): void {
   for (const stream of [process.stdout, process.stderr]) {

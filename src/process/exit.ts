@@ -1,14 +1,14 @@
-/** How a process of ours ends on purpose: its output is written first, but nothing can hold it up for long. */
+/** Ends this process on purpose: its output is written first, but a reader that does not read delays the end only briefly. */
 
-/** What is written but not flushed after so long is given up: whoever reads it has stopped reading. */
+/** Output that is not flushed after this time is lost: its reader has stopped reading. */
 const FLUSH_MS = 1000;
 
-/** Ends the process at once. What is still in the output streams may be lost. */
+/** Ends the process at once. Output that is still in the streams may be lost. */
 export function exitNow(code: number): never {
   process.exit(code);
 }
 
-/** Writes out stdout and stderr, then ends the process. Does not return in practice: the promise never resolves. */
+/** Writes out stdout and stderr, waits for that at most 1 s, then ends the process. The promise never resolves. */
 export async function exitAfterFlush(code: number): Promise<never> {
   setTimeout(() => process.exit(code), FLUSH_MS);
   await Promise.all([flush(process.stdout), flush(process.stderr)]);
@@ -17,7 +17,7 @@ export async function exitAfterFlush(code: number): Promise<never> {
 
 function flush(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
-    // A closed pipe reports an error to the callback: there is nobody left to write to, which is as good as flushed.
+    // A closed pipe also calls back, with an error: without a reader, there is nothing left to flush.
     stream.write('', () => resolve());
   });
 }

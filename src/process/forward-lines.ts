@@ -1,8 +1,8 @@
-/** Output of a child that goes on to this process's own, line by line, but for lines that nobody needs. */
+/** Passes on a child's output line by line, without the lines that nobody needs. */
 
 import type { Readable, Writable } from 'node:stream';
 
-/** Passes on whole lines as they come, and at the end what is left; lines that fit `hide` are dropped. */
+/** Passes on whole lines as they come, and an unfinished line at the end of the stream. Drops the lines that match `hide`. */
 export function forwardLines(from: Readable, to: Writable, hide: RegExp): void {
   let rest = '';
   const pass = (line: string, end: string): void => {

@@ -1,17 +1,18 @@
-/** Whether a process of this machine that a file names is still there. */
+/** Whether a process of this machine that a file names still runs. */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { hasCode } from '../errors/stillhouse-error.js';
 
 /**
- * Whether a process with this id runs the compiled entry `module` (its path in dist). Where /proc tells what a process
- * runs, one that is dead but not yet reaped does not count, nor another one that got the id; elsewhere every live process does.
+ * Whether a process with this id runs the compiled entry `module` (its path in dist). Where /proc shows a process's
+ * command line, the answer is false for a process that is dead but not yet reaped, and for a later one with the same id.
+ * Elsewhere it is true for every live process with this id.
  */
 export function isRunning(pid: number, module: string): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // Of another user: there it is.
+    // EPERM: the process belongs to another user, so it exists.
     if (!hasCode(error, 'EPERM')) return false;
   }
   try {

@@ -1,6 +1,7 @@
 /**
- * Where the program lies on disk. The compiled files are in `dist`, in the same folders as their sources, so this file
- * finds the package's folder from its own address, compiled (dist/src/process) or run from the sources by the tests.
+ * The folders of the program on disk. The compiled files are in `dist`, in the same folders as their sources. So this
+ * file finds the package's folder from its own address, when it is compiled (dist/src/process) and when the tests run it
+ * from the sources.
  */
 
 import { join, resolve } from 'node:path';

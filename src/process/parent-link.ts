@@ -1,6 +1,6 @@
 /**
- * The child's end of the channel to the process that started it. A child belongs to its parent: it ignores SIGINT
- * (Ctrl-C reaches the whole process group; the parent decides what it means), and it ends when the parent is gone.
+ * The child's side of the channel to the process that started it. A child belongs to its parent: it ignores SIGINT
+ * (Ctrl-C reaches the whole process group, and the parent decides what to do), and it ends when the parent has ended.
  */
 
 import { EXIT } from '../errors/table.js';
@@ -8,17 +8,17 @@ import { exitNow } from './exit.js';
 import { onSignal } from './signal.js';
 
 export interface ParentLink<In, Out> {
-  /** Queues a message to the parent. A message to a parent that is gone is dropped: this process is about to end. */
+  /** Queues a message to the parent. The message is dropped when the parent has ended: this process ends too. */
   send(message: Out): void;
-  /** Resolves when what was sent so far is out of this process. Await it before exiting. */
+  /** Resolves when all messages sent so far have left this process. Await it before you end the process. */
   sent(): Promise<void>;
-  /** Sets what is called with each message of the parent. Messages that arrive before are kept for it. */
+  /** Calls `handler` with each message of the parent, also with those that arrived before. One handler at a time. */
   onMessage(handler: (message: In) => void): void;
 }
 
 /**
- * The link to the parent, or null when this process was started without a channel. `onGone` replaces what happens when
- * the parent is gone: by default the process exits at once.
+ * The link to the parent, or null when this process was started without a channel. `onGone` is called when the parent
+ * has ended; by default the process exits at once.
  */
 export function linkToParent<In, Out>(options: { readonly onGone?: () => void } = {}): ParentLink<In, Out> | null {
   if (process.send === undefined) return null;
@@ -39,7 +39,7 @@ export function linkToParent<In, Out>(options: { readonly onGone?: () => void } 
     send(message) {
       if (!process.connected) return;
       last = new Promise((resolve) => {
-        // The callback takes errors of the channel: a parent that went away meanwhile is seen by 'disconnect'.
+        // The callback takes the channel's errors: 'disconnect' reports a parent that has ended meanwhile.
         process.send?.(message, undefined, undefined, () => resolve());
       });
     },

@@ -1,4 +1,7 @@
-/** The thread of parent-watch.ts. A process whose parent is gone gets another one; a thread can end its process only by a signal. */
+/**
+ * The thread of parent-watch.ts. When the parent of a process ends, the process gets another parent, and `ppid` changes.
+ * A thread can end its process only by a signal.
+ */
 
 import { workerData } from 'node:worker_threads';
 

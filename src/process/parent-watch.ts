@@ -1,14 +1,15 @@
 /**
- * The end of a child whose JavaScript thread is busy when its parent goes: the channel's 'disconnect' (parent-link.ts) is
- * only heard between two turns of the event loop, and one batch through a model may take minutes. A thread that has
- * nothing else to do looks after the parent. The thread loads nothing but its own few lines.
+ * Ends a child whose JavaScript thread is busy when its parent ends. The channel's 'disconnect' (parent-link.ts) arrives
+ * only between two turns of the event loop, and one batch through a model may take minutes. So a thread of its own checks
+ * every 200 ms whether the parent still runs. The thread loads only its own few lines.
  */
 
 import { Worker } from 'node:worker_threads';
 
 /**
- * From here on this process is killed at once when its present parent is gone, whatever it is doing. Does not keep the
- * process alive. `onError`: the thread does not run, and only the channel tells.
+ * From this call on, this process is killed soon after its present parent ends, even in the middle of a computation. The
+ * thread does not keep the process alive. `onError` is called when the thread does not run; then only the channel tells
+ * that the parent has ended.
  */
 export function watchParent(onError: (error: unknown) => void): void {
   const thread = new Worker(new URL('./parent-watch-thread.js', import.meta.url), { workerData: process.ppid, execArgv: [] });

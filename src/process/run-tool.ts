@@ -1,16 +1,16 @@
-/** Runs a program of the machine (a compiler, pip) to its end, and keeps what it says. Without a shell: paths may have spaces. */
+/** Runs a program of the machine (a compiler, pip) to its end, and keeps its output. It uses no shell, so paths may have spaces. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 
-/** A program that does not end at SIGINT is killed after this. */
+/** A program that does not end after SIGINT is killed after this time. */
 const LAST_MS = 3_000;
 
 export interface ToolOptions {
   /** Its whole environment. */
   readonly env: NodeJS.ProcessEnv;
-  /** What it reads on the standard input; nothing when left out. */
+  /** The text for its standard input; empty when left out. */
   readonly input?: string;
-  /** Ends it, as Ctrl-C does. */
+  /** Ends the program by SIGINT, as Ctrl-C does, and by SIGKILL 3 s later. */
   readonly signal?: AbortSignal;
 }
 
@@ -22,7 +22,10 @@ export interface ToolEnd {
   readonly stderr: string;
 }
 
-/** Runs `command`, its program first. Never rejects: one that cannot be started ends with neither code nor signal, and says why in `stderr`. */
+/**
+ * Runs a command: its program, then its arguments. Never rejects: a program that cannot be started ends with neither code
+ * nor signal, and the reason is in `stderr`.
+ */
 export function runTool([program = '', ...args]: readonly string[], { env, input, signal }: ToolOptions): Promise<ToolEnd> {
   return new Promise((resolve) => {
     const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
@@ -32,7 +35,7 @@ export function runTool([program = '', ...args]: readonly string[], { env, input
         said[name] += text;
       });
     }
-    // Who does not read its input closes it: what it makes of that is in how it ends.
+    // A program that does not read its input closes the pipe. Its own end tells whether that was an error.
     child.stdin.on('error', () => {});
     child.stdin.end(input);
     const abort = (): void => endSoon(child);

@@ -6,43 +6,48 @@
 import { z } from 'zod';
 import { LIMITS } from '../base/limits.js';
 import { field, REFUSE_REASONS, rangesSchema } from './field.js';
+import { stateNameSchema } from './state-name.js';
 
 /** From a worker that has been welcomed: which life of which worker under which coordinator is speaking. */
 const fromWorker = { term: field.term, incarnation: field.incarnation };
 /** To a worker: the same pair, so that a late message to an earlier life is not taken for one's own. */
 const toWorker = fromWorker;
 
-/** A member of a round as its peers see it. Its rank is its place in the list. */
+/** A replica of a row as the others of the row see it. Its rank is its place in the list. */
 const contributorSchema = z.strictObject({ incarnation: field.incarnation, endpoint: field.endpoint, samples: field.count });
 export type Contributor = z.infer<typeof contributorSchema>;
 
-const teacherSchema = z.strictObject({ incarnation: field.incarnation, endpoint: field.endpoint });
-export type TeacherAddress = z.infer<typeof teacherSchema>;
+/** Whom to ask over the data plane. */
+const engineAddressSchema = z.strictObject({ incarnation: field.incarnation, endpoint: field.endpoint });
+export type TeacherAddress = z.infer<typeof engineAddressSchema>;
 
 /**
  * The parameters that a round starts from: those of the last commit of the stage, or the stage's initial ones
- * (`round` 0). A worker that does not hold them asks `sources` in order, then the coordinator for `checkpoint`.
+ * (round 0). A worker that does not hold them asks `sources` in order, then the coordinator, if it has stored them.
  */
 const baseSchema = z.strictObject({
-  /** The round whose commit made them; 0: the stage's initial parameters. */
-  round: field.count,
-  /** SHA-256 of the arena; null for round 0. */
+  state: stateNameSchema,
+  /** The hash of the state; null in round 0, and where nobody has taken it yet: a commit of one replica has none. */
   hash: field.hash.nullable(),
   /** Samples of the stage that the commits up to here contain. */
   committed: field.count,
-  /** Data endpoints of peers that hold them. */
-  sources: z.array(field.endpoint).max(LIMITS.members),
-  /** A checkpoint that holds exactly them, if there is one. */
-  checkpoint: field.checkpoint.nullable(),
+  /** The incarnations that hold the state in memory. */
+  sources: z.array(engineAddressSchema).max(LIMITS.members),
+  /** Whether the coordinator has a checkpoint of exactly this state. */
+  isStored: z.boolean(),
 });
 export type Base = z.infer<typeof baseSchema>;
 
 const workSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('train'),
-    /** The member's own ranges, in the order to train them. */
+    /** The cell's column: cells of one column see the same samples. From 0. */
+    column: field.count,
+    /** Cells of the cell's row at the start of the round, this one included: students that train the same peer. */
+    replicas: z.int().min(1).max(LIMITS.members),
+    /** The ranges of the column, in the order to train them. */
     ranges: rangesSchema,
-    /** Samples of all members of the round together, for schedules. */
+    /** Samples of all columns of the round together, for schedules. */
     roundSamples: field.count,
   }),
   /** Rows [start, end) of this split. */
@@ -52,7 +57,9 @@ const workSchema = z.discriminatedUnion('kind', [
 ]);
 export type Work = z.infer<typeof workSchema>;
 
+/** From agents and engines (by way of their agents) to the coordinator. */
 export const workerMessageSchema = z.discriminatedUnion('type', [
+  /** By the agent, first of all and again until it is answered: it asks to be a member. */
   z.strictObject({
     type: z.literal('worker.hello'),
     protocol: z.int(),
@@ -62,8 +69,9 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     host: z.string().max(256),
     pid: field.count,
   }),
-  /** The engine is up: data can be asked of `endpoint`. */
+  /** By the engine, once, when it is up: from then on it takes orders, and data can be asked of `endpoint`. */
   z.strictObject({ type: z.literal('worker.ready'), ...fromWorker, endpoint: field.endpoint, engine: field.name }),
+  /** By the agent, every `renewEveryMs`: it prolongs its lease, and says how far its engine is. */
   z.strictObject({
     type: z.literal('worker.renew'),
     ...fromWorker,
@@ -78,6 +86,10 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     controlBytes: field.count,
     dataBytes: field.count,
   }),
+  /**
+   * By a student, when it has trained the ranges of its column, or as much of them as `coordinator.conclude` left it time
+   * for: `samples` of them, from the front. It can be counted in from then on.
+   */
   z.strictObject({
     type: z.literal('worker.trained'),
     ...fromWorker,
@@ -87,25 +99,27 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     correct: field.count,
     trainMs: field.milliseconds,
   }),
+  /** By a contributor, when it holds the average of its row: the coordinator commits when all of a row hold the same. */
   z.strictObject({
     type: z.literal('worker.averaged'),
     ...fromWorker,
     round: field.round,
     attempt: field.attempt,
-    /** SHA-256 of the averaged arena. */
+    /** The hash of the averaged state. */
     hash: field.hash,
-    /** Samples that the averaged arena contains, counted from the ranges that the arenas carried. */
+    /** Samples that the averaged parameters contain, counted from the ranges that the contributions carried. */
     contained: field.count,
   }),
-  /** A peer of the round did not hand over its arena. */
+  /** By a contributor, when another replica did not hand over its contribution: the attempt cannot end. */
   z.strictObject({
     type: z.literal('worker.unreachable'),
     ...fromWorker,
     round: field.round,
     attempt: field.attempt,
-    peer: field.incarnation,
+    replica: field.incarnation,
     message: field.text,
   }),
+  /** By a student, when it has tested its rows: its part of an evaluation. */
   z.strictObject({
     type: z.literal('worker.evaluated'),
     ...fromWorker,
@@ -117,13 +131,13 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     /** Trainable and other parameters of the model. */
     parameters: field.count,
   }),
-  /** The teacher has loaded what `coordinator.serve` named and answers requests. */
-  z.strictObject({ type: z.literal('worker.serving'), ...fromWorker, stage: field.name }),
-  /** How the steps of a stage run here; once for all that run alike. */
+  /** By a teacher, when it has loaded what `coordinator.serve` named: students can be linked to it. */
+  z.strictObject({ type: z.literal('worker.serving'), ...fromWorker, stage: field.stage }),
+  /** By an engine, when it is decided how the steps of a stage run there, for people to know; once for all that run alike. */
   z.strictObject({
     type: z.literal('worker.prepared'),
     ...fromWorker,
-    stage: field.name,
+    stage: field.stage,
     /** As graphs, or op by op. */
     traced: z.boolean(),
     precision: z.enum(['fp32', 'bf16']),
@@ -131,21 +145,23 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     /** Why it is not as the recipe asks, or what else a person should know. */
     note: field.text.nullable(),
   }),
-  /** The engine cannot do what it was told; it goes on living. */
+  /** By an engine that cannot do what it was told, and lives on: its work is to be given to others. */
   z.strictObject({ type: z.literal('worker.failed'), ...fromWorker, code: field.name, message: field.text }),
-  /** From the agent: its engine is gone. The agent starts another and says hello again. */
+  /** By the agent, when its engine is gone: this incarnation is over. It starts another engine and says hello again. */
   z.strictObject({ type: z.literal('worker.lost'), ...fromWorker, code: field.name, message: field.text }),
-  /** From the agent: the worker ends of its own will (a drain). */
+  /** By the agent, when the worker is to end (a drain): it asks to be let go once nothing depends on it. */
   z.strictObject({ type: z.literal('worker.leave'), ...fromWorker, message: field.text }),
 ]);
 export type WorkerMessage = z.infer<typeof workerMessageSchema>;
 
+/** From the coordinator to agents, and by way of them to engines. */
 export const coordinatorMessageSchema = z.discriminatedUnion('type', [
+  /** To an agent whose hello is accepted: which incarnation it is, and what its engine needs to begin. */
   z.strictObject({
     type: z.literal('coordinator.welcome'),
     ...toWorker,
     run: field.name,
-    /** How often to renew, and after how long without a renewal the incarnation is dead. */
+    /** The interval between two renewals, and after how long without one the incarnation is dead. */
     renewEveryMs: field.milliseconds,
     leaseMs: field.milliseconds,
     /** Where checkpoints and artifacts are put and fetched. */
@@ -153,49 +169,64 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
     /** The resolved recipe, as JSON. */
     recipe: z.string().max(LIMITS.recipeBytes),
   }),
-  /** To every renewal: the incarnation is known, and the coordinator lives. */
+  /** To an agent, for every renewal: the incarnation is known, and the coordinator lives. */
   z.strictObject({ type: z.literal('coordinator.renewed'), ...toWorker }),
-  z.strictObject({
-    type: z.literal('coordinator.assign'),
-    ...toWorker,
-    round: field.round,
-    /** The stage whose model and parameters the work is about; never one of kind evaluate or export. */
-    stage: field.name,
-    base: baseSchema,
-    work: workSchema,
-  }),
-  /** The teachers of a student, whole, from this version on. Older versions are void. */
+  /**
+   * To a student, at the start of a round: its part of the work. `base.state` names the stage and the peer whose parameters
+   * the work is about. Whatever it did before is over.
+   */
+  z.strictObject({ type: z.literal('coordinator.assign'), ...toWorker, round: field.round, base: baseSchema, work: workSchema }),
+  /** To a student, when its teachers have changed: these are all of them, from this version on. Older versions are void. */
   z.strictObject({
     type: z.literal('coordinator.link'),
     ...toWorker,
-    stage: field.name,
+    stage: field.stage,
     version: field.count,
-    teachers: z.array(teacherSchema).max(LIMITS.members),
+    teachers: z.array(engineAddressSchema).max(LIMITS.members),
   }),
-  /** The contributor set, fixed: exchange arenas, sum in this order, report the hash. */
+  /**
+   * To each contributor of a row of several, when the contributor set is fixed: average among these, in this order, and
+   * report the hash. A later attempt voids the one before.
+   */
   z.strictObject({
     type: z.literal('coordinator.average'),
     ...toWorker,
-    round: field.round,
+    /** What the average will be named when it is committed. */
+    state: stateNameSchema,
     attempt: field.attempt,
-    contributors: z.array(contributorSchema).min(1).max(LIMITS.members),
+    contributors: z.array(contributorSchema).min(2).max(LIMITS.members),
   }),
-  /** The average with this hash is now the committed state. */
-  z.strictObject({ type: z.literal('coordinator.commit'), ...toWorker, round: field.round, hash: field.hash, committed: field.count }),
-  /** Put the committed state of this round to the coordinator, under this name. */
-  z.strictObject({ type: z.literal('coordinator.save'), ...toWorker, round: field.round, checkpoint: field.checkpoint }),
-  /** Forget what was done for this round; the committed state stays. */
+  /**
+   * To each contributor, when the round is in the journal: the state of this name is the committed one. With a hash it is
+   * the average with that hash; with null the row had one contributor, and it is that student's own parameters.
+   */
+  z.strictObject({
+    type: z.literal('coordinator.commit'),
+    ...toWorker,
+    state: stateNameSchema,
+    hash: field.hash.nullable(),
+    committed: field.count,
+  }),
+  /** To a holder of the committed state, when a checkpoint is due: put it to the coordinator's data server. */
+  z.strictObject({ type: z.literal('coordinator.save'), ...toWorker, state: stateNameSchema }),
+  /** To a member of a round from which it is withdrawn: forget what was done for it. Nothing of it is committed. */
   z.strictObject({ type: z.literal('coordinator.abandon'), ...toWorker, round: field.round, reason: field.text }),
-  /** To a teacher: load this checkpoint of the stage `from` and answer requests for the stage `stage`. */
+  /**
+   * To the students of a round of one column, when the round is to end soon (a stop, a drain, a deadline): stop after the
+   * step under way, and report what is trained. Their base is kept nowhere else, so a round that is given up is work lost.
+   */
+  z.strictObject({ type: z.literal('coordinator.conclude'), ...toWorker, round: field.round }),
+  /** To a teacher, when a stage needs it: load this state of the stage that teaches, and answer requests for `stage`. */
   z.strictObject({
     type: z.literal('coordinator.serve'),
     ...toWorker,
-    stage: field.name,
-    from: field.name,
-    checkpoint: field.checkpoint,
+    stage: field.stage,
+    from: stateNameSchema,
+    hash: field.hash,
   }),
-  /** The run is over for this worker: leave. */
+  /** To a worker for which the run is over: leave. */
   z.strictObject({ type: z.literal('coordinator.stop'), ...toWorker, outcome: z.enum(['done', 'failed', 'stopped']), message: field.text }),
+  /** To whoever said something that is not accepted. `of` is the type of that message. */
   z.strictObject({ type: z.literal('refuse'), reason: z.enum(REFUSE_REASONS), of: z.string().max(64), message: field.text }),
 ]);
 export type CoordinatorMessage = z.infer<typeof coordinatorMessageSchema>;

@@ -8,6 +8,7 @@ import { LIMITS } from '../base/limits.js';
 import type { KnowledgeSpec } from '../tensor/knowledge.js';
 import { DTYPE_BYTES, type WireTensor } from '../tensor/tensor.js';
 import { field, REFUSE_REASONS, rangesSchema, requestIdSchema } from './field.js';
+import { stateNameSchema } from './state-name.js';
 
 export const tensorSpecSchema = z.strictObject({
   name: field.name,
@@ -27,8 +28,10 @@ const head = {
   tensors: z.array(tensorSpecSchema).max(LIMITS.dataFrames - 1),
 };
 
-/** A committed state: which samples of the stage are in it, and what the arena hashes to. */
-const stateFields = { stage: field.name, round: field.count, ranges: rangesSchema, hash: field.hash, schema: field.hash };
+/** A committed state: which samples of the stage are in it, its hash (src/tensor/state-tensors.ts), and its arena's schema. */
+const stateFields = { state: stateNameSchema, ranges: rangesSchema, hash: field.hash, schema: field.hash };
+/** Elements [start, end) of a replica's trained parameters, for one attempt to average them into this state. */
+const pieceFields = { state: stateNameSchema, attempt: field.attempt, start: field.count, end: field.count };
 
 /** The tensors that are asked for (src/tensor/knowledge.ts). */
 export const knowledgeSpecSchema = z.discriminatedUnion('of', [
@@ -64,20 +67,14 @@ export const dataRequestSchema = z.discriminatedUnion('type', [
     specs: z.array(knowledgeSpecSchema).min(1).max(LIMITS.specs),
     half: z.boolean(),
   }),
-  /** The sender's own arena after training its ranges of this round, before any average. */
-  z.strictObject({ type: z.literal('arena.get'), ...head, term: field.term, stage: field.name, round: field.round }),
-  /** The committed state of this round, with the optimiser's slots. */
-  z.strictObject({ type: z.literal('state.get'), ...head, term: field.term, stage: field.name, round: field.count, hash: field.hash }),
-  /** Tensors `parameters` float32 [P] and `slots` float32 [S]. To the coordinator. */
-  z.strictObject({
-    type: z.literal('checkpoint.put'),
-    ...head,
-    term: field.term,
-    incarnation: field.incarnation,
-    checkpoint: field.checkpoint,
-    ...stateFields,
-  }),
-  z.strictObject({ type: z.literal('checkpoint.get'), ...head, checkpoint: field.checkpoint }),
+  /** To another replica of the row: a piece of its parameters after its ranges of the round, before any average. */
+  z.strictObject({ type: z.literal('arena.get'), ...head, term: field.term, ...pieceFields }),
+  /** To a student that holds this state in memory. `hash`: what it must have; null where nobody has taken it yet. */
+  z.strictObject({ type: z.literal('state.get'), ...head, term: field.term, state: stateNameSchema, hash: field.hash.nullable() }),
+  /** Float32 tensors by name: `parameters` [P], `slots` [S], and what else the state has. To the coordinator. */
+  z.strictObject({ type: z.literal('checkpoint.put'), ...head, term: field.term, incarnation: field.incarnation, ...stateFields }),
+  /** To the coordinator. */
+  z.strictObject({ type: z.literal('checkpoint.get'), ...head, state: stateNameSchema }),
   /** Each tensor is the bytes of a file (uint8 [bytes]) named by it. To the coordinator. */
   z.strictObject({ type: z.literal('artifact.put'), ...head, term: field.term, incarnation: field.incarnation, stage: field.name }),
 ]);
@@ -86,16 +83,9 @@ export type DataRequest = z.infer<typeof dataRequestSchema>;
 export const dataAnswerSchema = z.discriminatedUnion('type', [
   /** Tensors `knowledge.0`, `knowledge.1`, ... [B, ...], one for each spec, rows in the order of the request. */
   z.strictObject({ type: z.literal('knowledge.answer'), ...head, stage: field.name }),
-  /** Tensor `parameters` float32 [P]. */
-  z.strictObject({
-    type: z.literal('arena.answer'),
-    ...head,
-    stage: field.name,
-    round: field.round,
-    samples: field.count,
-    ranges: rangesSchema,
-  }),
-  /** Tensors `parameters` float32 [P] and `slots` float32 [S]; to state.get and checkpoint.get. */
+  /** Tensor `parameters` float32 [end - start]. `ranges`: all samples in them, of which `samples` are of this round. */
+  z.strictObject({ type: z.literal('arena.answer'), ...head, ...pieceFields, samples: field.count, ranges: rangesSchema }),
+  /** The tensors of the state by name, as in checkpoint.put; to state.get and checkpoint.get. */
   z.strictObject({ type: z.literal('state.answer'), ...head, ...stateFields }),
   /** To checkpoint.put and artifact.put: it is on disk, whole. */
   z.strictObject({ type: z.literal('stored'), ...head }),

@@ -5,6 +5,10 @@ import type { Incarnation, RoundId, Term } from '../base/ids.js';
 import { LIMITS } from '../base/limits.js';
 
 const count = z.int().min(0);
+const undotted = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/)
+  .max(LIMITS.nameLength);
 
 export const field = {
   term: z.int().min(1) as unknown as z.ZodType<Term>,
@@ -18,11 +22,9 @@ export const field = {
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/)
     .max(LIMITS.nameLength),
-  /** A folder-safe identifier of a checkpoint: `<stage>-<round>`. */
-  checkpoint: z
-    .string()
-    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/)
-    .max(2 * LIMITS.nameLength),
+  /** Names of stages and of their peers have no dot: `together.big` is the peer `big` of the stage `together`. */
+  stage: undotted,
+  peer: undotted,
   text: z.string().max(LIMITS.textLength),
   hash: z.string().regex(/^[0-9a-f]{64}$/),
   endpoint: z

@@ -21,8 +21,8 @@ export interface StageResult {
   readonly stage: string;
   readonly last: Evaluation | null;
   readonly best: Evaluation | null;
-  /** The checkpoint that later stages start from; null for stages that train nothing. */
-  readonly checkpoint: { readonly id: string; readonly round: number; readonly hash: string } | null;
+  /** The checkpoint that later stages start from, with the hash of each peer; null for stages that train nothing. */
+  readonly checkpoint: { readonly round: number; readonly hashes: Readonly<Record<string, string>> } | null;
   readonly commits: number;
   readonly samples: number;
   /** Seconds that the stage took in the term that finished it. */
@@ -52,7 +52,7 @@ export type Report =
   | { readonly type: 'evaluated'; readonly stage: string; readonly evaluation: Evaluation }
   /** A round, a save or a load came to nothing, so many times in a row. */
   | { readonly type: 'trouble'; readonly stage: string; readonly code: ErrorCode; readonly message: string; readonly failures: number }
-  /** The stage goes back to this checkpoint (null: to its beginning), so that `committed` of its `samples` are done. */
+  /** The stage goes back to this checkpoint, `<stage>/<round>` (null: to its beginning): `committed` of its `samples` are done. */
   | {
       readonly type: 'rollback';
       readonly stage: string;

@@ -1,35 +1,74 @@
-/** Whether the data section of a recipe fits its format, as far as that shows without a look at the files. */
+/**
+ * Whether the data section of a recipe fits its format, as far as that shows without a look at the files. The formats
+ * themselves declare their names and channels: see src/data/format.ts.
+ */
 
 import { suggest } from '../base/nearest.js';
-import type { Problem } from '../config/problem.js';
+import { formatPath, keysOf, notOneOf, type Path, type Problem, valueAt } from '../config/problem.js';
 import type { Recipe } from '../config/schema.js';
-import { BUILTIN_SETS } from '../data/catalogue.js';
+import { BUILTIN_SETS, FORMATS } from '../data/catalogue.js';
+import type { DataFormat } from '../data/format.js';
 
 const BUILTIN = 'builtin:';
-const CHANNELS = { idx: 1, cifar10: 3, cifar100: 3 } as const;
 
-/** Values of the data section that do not fit the format or the data set of the package. */
+/** Names in the data section of a recipe as it was written that the formats do not have. */
+export function checkDataNames(root: unknown): readonly Problem[] {
+  const path = ['data', 'format'];
+  const name = valueAt(root, path);
+  // The schema says it of a format that is not text.
+  if (typeof name !== 'string') return [];
+  const format = FORMATS.get(name);
+  if (format === undefined) return [{ path, at: 'value', text: notOneOf('data.format', name, [...FORMATS.keys()]) }];
+  const splits = keysOf(valueAt(root, ['data', 'splits']));
+  return [
+    ...checkLabels(name, format, valueAt(root, ['data', 'labels'])),
+    ...splits.flatMap((split) => checkName(root, ['data', 'splits', split, 'part'], format.parts)),
+  ];
+}
+
+/** Labels of another format are another mistake than a slip of the keyboard. */
+function checkLabels(format: string, { labelSets }: DataFormat, labels: unknown): readonly Problem[] {
+  if (typeof labels !== 'string' || labelSets.includes(labels)) return [];
+  const others = [...FORMATS].filter(([, other]) => other.labelSets.includes(labels)).map(([name]) => name);
+  const text =
+    others.length === 0
+      ? notOneOf('data.labels', labels, labelSets)
+      : `data.labels: only ${others.join(' and ')} ${others.length === 1 ? 'has' : 'have'} ${labels} labels; ${format} has: ${labelSets.join(', ')}`;
+  return [{ path: ['data', 'labels'], at: 'value', text }];
+}
+
+function checkName(root: unknown, path: Path, names: readonly string[]): readonly Problem[] {
+  const found = valueAt(root, path);
+  if (typeof found !== 'string' || names.includes(found)) return [];
+  return [{ path, at: 'value', text: notOneOf(formatPath(path), found, names) }];
+}
+
+/** Values of the data section that do not fit the format or the data set of the package. Says nothing of unknown names. */
 export function checkData({ data }: Recipe): readonly Problem[] {
+  return [...checkChannels(data), ...checkBuiltin(data)];
+}
+
+function checkChannels({ format, normalise }: Recipe['data']): readonly Problem[] {
+  const channels = FORMATS.get(format)?.channels ?? null;
+  if (channels === null) return [];
   const problems: Problem[] = [];
-  const channels = CHANNELS[data.format];
   for (const key of ['mean', 'std'] as const) {
-    const count = data.normalise[key].length;
+    const count = normalise[key].length;
     if (count === channels) continue;
-    const text = `data.normalise.${key} has ${count} entries, but images of the format ${data.format} have ${channels} channels`;
+    const text = `data.normalise.${key} has ${count} entries, but images of the format ${format} have ${channels} channels`;
     problems.push({ path: ['data', 'normalise', key], at: 'value', text });
   }
-  if (data.labels === 'coarse' && data.format !== 'cifar100') {
-    problems.push({ path: ['data', 'labels'], at: 'value', text: 'data.labels: only cifar100 has coarse labels' });
-  }
-  if (data.path.startsWith(BUILTIN)) {
-    const path = ['data', 'path'];
-    const set = BUILTIN_SETS.get(data.path);
-    if (set === undefined) {
-      problems.push({ path, at: 'value', text: `data.path: there is no "${data.path}"${suggest(data.path, [...BUILTIN_SETS.keys()])}` });
-    } else if (data.format !== set.format) {
-      const text = `data.format: ${data.path} is of the format ${set.format}, not ${data.format}`;
-      problems.push({ path: ['data', 'format'], at: 'value', text });
-    }
-  }
   return problems;
+}
+
+function checkBuiltin({ path: folder, format }: Recipe['data']): readonly Problem[] {
+  if (!folder.startsWith(BUILTIN)) return [];
+  const path = ['data', 'path'];
+  const set = BUILTIN_SETS.get(folder);
+  if (set === undefined) {
+    return [{ path, at: 'value', text: `data.path: there is no "${folder}"${suggest(folder, [...BUILTIN_SETS.keys()])}` }];
+  }
+  if (format === set.format || !FORMATS.has(format)) return [];
+  const text = `data.format: ${folder} is of the format ${set.format}, not ${format}`;
+  return [{ path: ['data', 'format'], at: 'value', text }];
 }

@@ -5,7 +5,7 @@
 
 import { type LoadOptions, loadRecipe as load, type RecipeChecks } from '../config/load.js';
 import type { Recipe } from '../config/schema.js';
-import { checkData } from './data-check.js';
+import { checkData, checkDataNames } from './data-check.js';
 import { LossCheck } from './loss-check.js';
 import { checkModelNames } from './model-check.js';
 
@@ -16,7 +16,7 @@ import { checkModelNames } from './model-check.js';
 export function loadRecipe(file: string, options: Pick<LoadOptions, 'set'> = {}): Promise<Recipe> {
   const losses = new LossCheck();
   const checks: RecipeChecks = {
-    written: async (root, folder) => [...checkModelNames(root), ...(await losses.checkTerms(root, folder))],
+    written: async (root, folder) => [...checkDataNames(root), ...checkModelNames(root), ...(await losses.checkTerms(root, folder))],
     complete: async (written) => {
       const recipe = await losses.complete(written);
       return { recipe, problems: [...checkData(recipe), ...(await losses.checkStages(recipe))] };

@@ -1,8 +1,8 @@
 /**
- * The asking side of the data plane, for one server. Owns the ids of requests, their deadlines, and the bound on how
- * many are unanswered; it does not try again: who asks decides whether and whom to ask once more.
- * Invariants: every request ends exactly once, with its answer or an error, at its deadline at the latest; an answer
- * that nobody waits for any more is dropped.
+ * The client of the data plane, for one server. Owns the ids of requests, their deadlines, and the maximum of unanswered
+ * requests. It does not repeat a request: the caller decides whether to ask again, and which server.
+ * Invariants: every request ends exactly once, with its answer or an error, at its deadline at the latest; an answer to a
+ * request that has ended is dropped.
  */
 
 import type { Clock, TimerHandle } from '../base/clock.js';
@@ -14,13 +14,14 @@ import type { Frames } from '../protocol/frames.js';
 import type { WireTensor } from '../tensor/tensor.js';
 import { DATA_CHANNEL } from '../transport/channel.js';
 import type { Dialer, Transport, TransportCounters } from '../transport/transport.js';
-import { PeerRefusal } from './peer-refusal.js';
+import { RequestRefusal } from './request-refusal.js';
 
 export interface DataClient {
   /**
-   * Asks, and resolves to the answer of the type that belongs to the request. The tensors' memory must not change until
-   * then; after an error, never again. Throws {@link PeerRefusal} (`peer.refused`), `transport.deadline`,
-   * `transport.full` (too many requests unanswered), `transport.closed`, or `protocol.invalid` for an answer that is none.
+   * Sends a request and resolves to its answer. The caller owns the answer's tensors. The memory of the request's `tensors`
+   * must not change until then; after an error, it must never change again. `deadlineMs` is a duration from now. Throws
+   * {@link RequestRefusal} (`request.refused`), `transport.deadline`, `transport.full` (too many unanswered requests),
+   * `transport.closed`, or `protocol.invalid` (an answer that is malformed or of the wrong type).
    */
   request<B extends DataRequestBody>(
     body: B,
@@ -28,7 +29,7 @@ export interface DataClient {
     deadlineMs: number,
   ): Promise<DataMessage<AnswerTo<B['type']>>>;
   counters(): TransportCounters;
-  /** Requests under way end with `transport.closed`. Safe to call twice. */
+  /** Closes the connection. Unanswered requests end with `transport.closed`. Safe to call twice. */
   close(): Promise<void>;
 }
 
@@ -39,7 +40,7 @@ interface Pending {
   reject(error: StillhouseError): void;
 }
 
-/** Resolves at once; requests wait for the connection, up to their deadlines. */
+/** Opens a client for the server at `endpoint`. Resolves at once; requests wait for the connection, up to their deadlines. */
 export async function openDataClient(options: {
   readonly transport: Transport;
   readonly endpoint: string;
@@ -49,7 +50,7 @@ export async function openDataClient(options: {
   const requests = new Requests(endpoint, clock);
   const dialer = await transport.dial({ endpoint, ...DATA_CHANNEL, onMessage: (frames) => requests.settle(frames) });
   return {
-    // The type of the answer is checked against the request's when it arrives.
+    // When the answer arrives, its type is checked against the request's.
     request: <B extends DataRequestBody>(body: B, tensors: readonly WireTensor[], deadlineMs: number) =>
       requests.start({ body, tensors, deadlineMs }, dialer) as Promise<DataMessage<AnswerTo<B['type']>>>,
     counters: () => {
@@ -70,6 +71,7 @@ interface Question {
 }
 
 class Requests {
+  /** The number of answers that could not be decoded. */
   malformed = 0;
   readonly #endpoint: string;
   readonly #clock: Clock;
@@ -83,7 +85,7 @@ class Requests {
   }
 
   async start({ body, tensors, deadlineMs }: Question, dialer: Dialer): Promise<DataMessage<DataAnswer>> {
-    if (this.#closed) throw this.#error('transport.closed', `${body.type} was asked of a closed connection`);
+    if (this.#closed) throw this.#error('transport.closed', `${body.type} was not sent: the connection is closed`);
     if (this.#pending.size >= LIMITS.requestsInFlight) {
       throw this.#error('transport.full', `${body.type} was not sent: ${this.#pending.size} requests are unanswered`);
     }
@@ -112,7 +114,7 @@ class Requests {
     }
     const { header } = answer.message;
     if (header.type === 'refuse') {
-      pending.reject(new PeerRefusal(pending.type, { reason: header.reason, message: header.message, peer: this.#endpoint }));
+      pending.reject(new RequestRefusal(pending.type, { reason: header.reason, message: header.message, address: this.#endpoint }));
     } else if (header.type !== ANSWER_OF[pending.type]) {
       pending.reject(this.#error('protocol.invalid', `${pending.type} was answered with ${header.type}`));
     } else {
@@ -136,7 +138,7 @@ class Requests {
     return pending;
   }
 
-  /** Ids go round after 2^32; one that is still unanswered is left out. */
+  /** The next id. Ids start again at 0 after 2^32, and the id of an unanswered request is skipped. */
   #freeId(): number {
     do {
       this.#lastId = (this.#lastId + 1) >>> 0;
@@ -145,6 +147,6 @@ class Requests {
   }
 
   #error(code: 'transport.closed' | 'transport.full' | 'transport.deadline' | 'protocol.invalid', what: string): StillhouseError {
-    return new StillhouseError(code, what, { peer: this.#endpoint });
+    return new StillhouseError(code, what, { address: this.#endpoint });
   }
 }

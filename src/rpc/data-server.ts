@@ -1,8 +1,8 @@
 /**
- * The answering side of the data plane: requests in, one answer or one refusal each. Owns decoding, the bound on
- * requests in work, and turning failures into refusals; what an answer says is the caller's.
- * Invariants: every well-formed request gets exactly one answer, in whatever order they become ready; a request beyond
- * the bounds is refused at once, never queued; no request and no failing handler can stop the server.
+ * The server of the data plane: each request gets one answer or one refusal. Owns decoding, the maximum of requests in
+ * work, and turning errors into refusals. The caller's handler makes the answers.
+ * Invariants: every well-formed request gets exactly one answer, in the order in which the answers are ready; a request
+ * beyond a maximum is refused at once, never queued; no request and no error of a handler can stop the server.
  */
 
 import { LIMITS } from '../base/limits.js';
@@ -13,11 +13,11 @@ import { cutText, type RefuseReason } from '../protocol/field.js';
 import type { Frames } from '../protocol/frames.js';
 import type { WireTensor } from '../tensor/tensor.js';
 import { DATA_CHANNEL } from '../transport/channel.js';
-import type { Listener, PeerId, Transport, TransportCounters } from '../transport/transport.js';
+import type { ConnectionId, Listener, Transport, TransportCounters } from '../transport/transport.js';
 
 /**
- * What a handler answers. The tensors are handed over for good: their memory must never change again, because the
- * transport may still be reading it long after (see transport.ts).
+ * The answer of a handler. The handler gives the tensors away for good: their memory must never change again, because the
+ * transport may read it long after (see transport.ts).
  */
 export interface DataReply {
   readonly header: DataAnswerBody;
@@ -25,50 +25,54 @@ export interface DataReply {
 }
 
 export interface DataServer {
-  /** Where clients can reach it, with the port that was taken. */
+  /** The address for clients, with the port that was taken. */
   readonly endpoint: string;
   counters(): TransportCounters;
-  /** Answers still being made are dropped. Safe to call twice. */
+  /** Stops listening. Answers that are not ready are dropped. Safe to call twice. */
   close(): Promise<void>;
 }
 
 export interface DataServerOptions {
   readonly transport: Transport;
   readonly endpoint: string;
-  /** Makes the answer. Called concurrently; what it throws becomes the refusal `failed` with the error's message. */
+  /** Makes the answer. It is called concurrently. An error becomes the refusal `failed` with the error's message. */
   answer(request: DataMessage<DataRequest>): Promise<DataReply>;
 }
 
-/** A refusal as a handler's answer. The message is cut to what the wire carries. */
+/** A refusal as a handler's answer. A message that is too long for the wire is cut. */
 export function refusal(reason: RefuseReason, message: string): DataReply {
   return { header: { type: 'refuse', reason, message: cutText(message) }, tensors: [] };
 }
 
-/** Listens and answers until closed. Throws `transport.bind` when the address cannot be listened on. */
+/** Listens, and answers requests until it is closed. Throws `transport.bind` when the address cannot be listened on. */
 export async function serveData({ transport, endpoint, answer }: DataServerOptions): Promise<DataServer> {
   const inWork = new InWork();
   let malformed = 0;
 
-  // A peer that is gone gets nothing, and neither does one whose queue is full: with at most as many requests out as the
-  // queue is long, only a peer that does not read its answers fills it.
-  const reply = (peer: PeerId, id: number, made: DataReply): void => {
-    listener.send(peer, encodeReply(id, made));
+  // The answer is dropped when the connection is gone or its queue is full. A client may have as many unanswered requests as
+  // the queue holds messages, so only a client that does not read its answers fills the queue.
+  const reply = (connection: ConnectionId, id: number, made: DataReply): void => {
+    listener.send(connection, encodeReply(id, made));
   };
-  const onMessage = (peer: PeerId, frames: Frames): void => {
+  const onMessage = (connection: ConnectionId, frames: Frames): void => {
     const request = decodeDataRequest(frames);
     if (!request.ok) {
       malformed++;
-      if (request.id !== null) reply(peer, request.id, refusal(request.reason, request.detail));
+      if (request.id !== null) reply(connection, request.id, refusal(request.reason, request.detail));
       return;
     }
     const { id } = request.message.header;
-    if (!inWork.start(peer)) {
-      reply(peer, id, refusal('busy', `${inWork.countOf(peer)} requests of this peer and ${inWork.total} in all are in work`));
+    if (!inWork.start(connection)) {
+      reply(
+        connection,
+        id,
+        refusal('busy', `${inWork.countOf(connection)} requests of this connection and ${inWork.total} in all are in work`),
+      );
       return;
     }
     void answerOrRefuse(answer, request.message).then((made) => {
-      inWork.end(peer);
-      reply(peer, id, made);
+      inWork.end(connection);
+      reply(connection, id, made);
     });
   };
 
@@ -91,7 +95,7 @@ async function answerOrRefuse(answer: DataServerOptions['answer'], request: Data
   }
 }
 
-/** An answer that cannot be put on the wire (too large, or not what its header says) is the handler's failure. */
+/** Encodes an answer. When it cannot be encoded (too large, or not as its header says), the refusal `failed` is sent. */
 function encodeReply(id: number, { header, tensors }: DataReply): Frames {
   try {
     return encodeData(header, id, tensors);
@@ -100,28 +104,28 @@ function encodeReply(id: number, { header, tensors }: DataReply): Frames {
   }
 }
 
-/** Counts the requests being answered, per peer and in all. */
+/** Counts the requests in work, for each connection and in total. */
 class InWork {
-  readonly #perPeer = new Map<PeerId, number>();
+  readonly #perConnection = new Map<ConnectionId, number>();
   total = 0;
 
-  countOf(peer: PeerId): number {
-    return this.#perPeer.get(peer) ?? 0;
+  countOf(connection: ConnectionId): number {
+    return this.#perConnection.get(connection) ?? 0;
   }
 
-  /** False, and nothing is counted, at the maximum. */
-  start(peer: PeerId): boolean {
-    const count = this.countOf(peer);
+  /** Counts a request and answers true; answers false, and counts nothing, at a maximum. */
+  start(connection: ConnectionId): boolean {
+    const count = this.countOf(connection);
     if (count >= LIMITS.requestsInFlight || this.total >= LIMITS.requestsInWork) return false;
-    this.#perPeer.set(peer, count + 1);
+    this.#perConnection.set(connection, count + 1);
     this.total++;
     return true;
   }
 
-  end(peer: PeerId): void {
-    const count = this.countOf(peer);
-    if (count === 1) this.#perPeer.delete(peer);
-    else this.#perPeer.set(peer, count - 1);
+  end(connection: ConnectionId): void {
+    const count = this.countOf(connection);
+    if (count === 1) this.#perConnection.delete(connection);
+    else this.#perConnection.set(connection, count - 1);
     this.total--;
   }
 }

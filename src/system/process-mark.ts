@@ -1,15 +1,16 @@
-/** Tells processes of this machine apart, also when one has got the id of another that is gone. */
+/** Tells processes of this machine apart, also when a process has the id of an earlier one. */
 
 import { readFileSync } from 'node:fs';
 import { hasCode } from '../errors/stillhouse-error.js';
 
 /**
- * When the process with this id began, as /proc has it (ticks after the start of the machine): two processes with one
- * id differ in it. Null when it is gone, or dead and not yet reaped. Where there is no /proc, 'alive' for every living process.
+ * The start time of the process with this id, as a string of /proc (clock ticks since the machine started): two processes
+ * that had the same id differ in it. Null when the process has ended, also when it is not yet reaped. Without /proc it is
+ * 'alive' for every living process.
  */
 export function markOf(pid: number): string | null {
   try {
-    // The name of the program, in parentheses, may hold anything.
+    // The second field, the program's name in parentheses, may hold spaces and parentheses.
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ');
@@ -23,7 +24,7 @@ function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {
-    // Of another user: there it is.
+    // EPERM: the process belongs to another user, so it exists.
     return hasCode(error, 'EPERM');
   }
 }

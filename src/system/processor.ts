@@ -1,8 +1,8 @@
-/** What the system says of this machine's processor. */
+/** The operating system's description of this machine's processor. */
 
 import { readFileSync } from 'node:fs';
 
-/** Linux's description of the processor, the text of /proc/cpuinfo; empty where there is none. */
+/** The text of /proc/cpuinfo, Linux's description of the processor; empty where there is no such file. */
 export function describeProcessor(): string {
   try {
     return readFileSync('/proc/cpuinfo', 'utf8');

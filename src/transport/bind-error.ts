@@ -1,9 +1,12 @@
-/** Why an address could not be listened on or dialled, in words that say what to do. */
+/** The errors of addresses that cannot be listened on or dialled, with the user's next action. */
 
 import { createConnection } from 'node:net';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 
-/** zmq takes an ipc path away from whoever listens on it: ask first whether somebody answers there. */
+/**
+ * Throws EADDRINUSE when a process listens on the path of an ipc address. zmq itself would take the path away from that
+ * process without an error. Addresses of other kinds pass.
+ */
 export async function requireFreePath(endpoint: string): Promise<void> {
   const path = /^ipc:\/\/([^@*].*)$/.exec(endpoint)?.[1];
   if (path === undefined) return;
@@ -26,13 +29,13 @@ const BIND_PROBLEMS: Readonly<Record<string, readonly [what: string, hint: strin
   ENOENT: ['the folder of the socket does not exist', 'Make the folder, or choose another path'],
 };
 
-/** The `transport.bind` error for what a socket threw. */
+/** The `transport.bind` error for an error that a socket threw. */
 export function bindError(endpoint: string, error: unknown): StillhouseError {
   const [what, hint] = BIND_PROBLEMS[codeOf(error)] ?? [messageOf(error), 'Choose another address'];
   return new StillhouseError('transport.bind', `${endpoint} cannot be used: ${what}`, { hint, cause: error });
 }
 
-/** The system's name of an error (EADDRINUSE and the like); empty for any other. */
+/** The code of a system error, such as EADDRINUSE; empty for any other error. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

@@ -1,20 +1,20 @@
-/** Addresses: what they look like, and which of them stay on this machine. Without keys, nothing else is listened on. */
+/** Checks of addresses: whether they are valid, and whether only processes of this machine can reach them. */
 
 import { StillhouseError } from '../errors/stillhouse-error.js';
 
 const TCP = /^tcp:\/\/(\[[0-9a-fA-F:.]+\]|[^\s:/]+):(\d{1,5}|\*)$/;
-/** Hosts that stand for every interface of a machine: nobody can dial them. */
+/** Hosts that stand for every interface of a machine. They cannot be dialled. */
 const WILDCARD = /^(0\.0\.0\.0|\*|\[::\])$/;
 const LOCAL = /^(ipc|inproc):\/\/\S+$/;
 
 /**
- * Throws `transport.bind` unless the text is an address that can be listened on and dialled. One that listens on every
- * interface is none: whoever listens tells its address to others, who could not reach it by that.
+ * Throws `transport.bind` unless the text is an address that can be listened on and dialled. An address for every interface
+ * is refused, because a listener gives its address to others, and they could not dial it.
  */
 export function requireEndpoint(endpoint: string): void {
   const [, host = '', port] = TCP.exec(endpoint) ?? [];
   if (WILDCARD.test(host)) {
-    throw new StillhouseError('transport.bind', `${endpoint} is no address that others can connect to`, {
+    throw new StillhouseError('transport.bind', `${endpoint} is not an address that others can connect to`, {
       hint: 'Give the address of one network interface of this machine',
     });
   }
@@ -24,7 +24,7 @@ export function requireEndpoint(endpoint: string): void {
   });
 }
 
-/** Whether only processes of this machine can reach the address. A host name other than localhost is not trusted to be local. */
+/** Whether only processes of this machine can reach the address. False for any host name but localhost. */
 export function isLoopback(endpoint: string): boolean {
   if (LOCAL.test(endpoint)) return true;
   const host = TCP.exec(endpoint)?.[1];
@@ -36,7 +36,7 @@ export function requireLoopback(endpoint: string, { insecure }: { readonly insec
   if (insecure || isLoopback(endpoint)) return;
   throw new StillhouseError(
     'transport.insecure',
-    `${endpoint} can be reached from other machines, and whoever reaches it can take part in the run`,
+    `${endpoint} can be reached from other machines, and anybody who reaches it can take part in the run`,
     {
       hint: 'Use 127.0.0.1, or pass --insecure on a network where you trust every machine',
     },

@@ -1,6 +1,6 @@
 /**
- * One end of a connection over a socket that allows one send and one receive at a time: a pump that empties the outbox,
- * a reader, the counters, and the close. What listener and dialer share in zmq-transport.ts.
+ * The common part of listener and dialer in zmq-transport.ts: it sends the messages of the outbox over a socket, reads
+ * messages from it, counts bytes, and closes it. A socket allows one send and one receive at a time.
  */
 
 import type { Clock, TimerHandle } from '../base/clock.js';
@@ -8,29 +8,31 @@ import type { Frames } from '../protocol/frames.js';
 import { codeOf } from './bind-error.js';
 import { bytesOf } from './channel.js';
 import { Outbox, type Outgoing } from './outbox.js';
-import type { PeerId, TransportCounters } from './transport.js';
+import type { ConnectionId, TransportCounters } from './transport.js';
 
-/** When a peer that took nothing more is tried again. */
+/** A connection that took no more is tried again after this time. */
 const RETRY_MS = 2;
-/** After so long, a close is taken as done. */
+/** After this time, a close counts as done. */
 const CLOSE_MS = 2000;
 
 export interface SocketEndOptions {
   readonly clock: Clock;
-  /** Messages per peer that wait in the outbox. */
+  /** The maximum of messages that wait in the outbox for one connection. */
   readonly queueMax: number;
+  /** The messages that the socket receives. */
   readonly messages: AsyncIterable<Frames>;
-  /** Gives one message to the socket. Throws EAGAIN when the peer takes nothing more, EHOSTUNREACH when it is gone. */
+  /** Gives one message to the socket. Throws EAGAIN when the connection takes no more, EHOSTUNREACH when it is gone. */
   transmit(message: Outgoing): Promise<void>;
-  /** Called when a peer was found gone; its messages are dropped. */
-  onGone(peer: PeerId): void;
-  /** Closes the socket and calls back once it is gone for good. */
+  /** Called when a send found that a connection is gone. Its messages are dropped. */
+  onGone(connection: ConnectionId): void;
+  /** Closes the socket, and calls `done` when it is closed. */
   shut(done: () => void): void;
 }
 
 export class SocketEnd {
   readonly outbox: Outbox;
   closed = false;
+  /** The number of received messages that were dropped because they broke a maximum. */
   refused = 0;
   readonly #options: SocketEndOptions;
   #sentBytes = 0;
@@ -48,6 +50,7 @@ export class SocketEnd {
     return { sentBytes: this.#sentBytes, receivedBytes: this.#receivedBytes, refused: this.refused };
   }
 
+  /** Queues a message. `full` when its connection's queue is at its maximum. */
   send(message: Outgoing): 'queued' | 'full' {
     if (!this.outbox.offer(message)) return 'full';
     void this.#pump();
@@ -63,7 +66,7 @@ export class SocketEnd {
     }
   }
 
-  /** Resolves once the socket is gone: then its address is free, and no frame is read any more. */
+  /** Closes the socket and drops the queued messages. Resolves when the address is free, after at most 2 s. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -108,8 +111,8 @@ export class SocketEnd {
       case 'EAGAIN':
         return this.outbox.block(message);
       case 'EHOSTUNREACH':
-        this.outbox.drop(message.peer);
-        return this.#options.onGone(message.peer);
+        this.outbox.drop(message.connection);
+        return this.#options.onGone(message.connection);
       default:
         throw error;
     }

@@ -1,65 +1,74 @@
 /**
- * What a transport is: frames to and from peers, in order per peer, with a written maximum for every queue and frame.
- * It knows nothing of messages. Implementations: memory (tests, simulations) and zmq (ROUTER and DEALER sockets).
+ * The interface of a transport: it carries lists of frames over connections, in the order of each connection, with a
+ * written maximum for every queue and frame. It does not know the meaning of the frames. Implementations: zmq (ROUTER and
+ * DEALER sockets), and one in memory for tests and simulations.
  */
 
 import type { Frames } from '../protocol/frames.js';
 
-/** A connected peer as a listener sees it; equal for all frames of one connection, unique per listener. */
-export type PeerId = string;
+/** The id of a connection at its listener: the same for all messages of the connection, and unique at the listener. */
+export type ConnectionId = string;
 
 /**
- * `queued`: on its way, and lost only with the connection. `full`: the queue to that peer is at its maximum, nothing was
- * queued. `gone`: the peer is not connected; so for every peer of a closed listener. A loss may show only at a later send.
+ * `queued`: the message will be sent, unless the connection is lost. `full`: the connection's queue is at its maximum, and
+ * nothing was queued. `gone`: there is no such connection; a closed listener has none. A loss may show only at a later send.
  */
 export type SendOutcome = 'queued' | 'full' | 'gone';
 
 export interface ChannelOptions {
-  /** `tcp://host:port` (port `*`: any), `ipc://path` or `inproc://name`. */
+  /** `tcp://host:port` (port `*` takes any free one), `ipc://path` or `inproc://name`. */
   readonly endpoint: string;
-  /** A longer frame is refused: its message is dropped, and the peer may be cut off, to connect again. */
+  /** The maximum of bytes in a frame. A message with a longer one is dropped, and its sender may be disconnected. */
   readonly frameBytesMax: number;
-  /** Frames a message may have; more, and the message is dropped and counted. */
+  /** The maximum of frames in a message. A message with more is dropped and counted. */
   readonly framesMax: number;
-  /** Messages waiting to be sent, per peer. Up to 16 more may be on their way already. */
+  /** The maximum of messages that wait on one connection. Up to 16 more may be inside the transport. */
   readonly queueMax: number;
 }
 
 export interface ListenOptions extends ChannelOptions {
-  /** Called once per message, never concurrently. Must not throw. */
-  onMessage(peer: PeerId, frames: Frames): void;
+  /** Called once for each message, never concurrently. It must not throw. The frames belong to the callee. */
+  onMessage(connection: ConnectionId, frames: Frames): void;
 }
 
 export interface DialOptions extends ChannelOptions {
+  /** As in {@link ListenOptions}. */
   onMessage(frames: Frames): void;
 }
 
 export interface TransportCounters {
   readonly sentBytes: number;
   readonly receivedBytes: number;
-  /** Messages that were refused because they broke a maximum. */
+  /** The number of received messages that were dropped because they broke a maximum. */
   readonly refused: number;
 }
 
 export interface Listener {
-  /** Where peers can reach it, with the port that was taken. */
+  /** The address to dial, with the port that was taken. */
   readonly endpoint: string;
-  send(peer: PeerId, frames: Frames): SendOutcome;
+  /** Queues a message on a connection. The frames' memory must never change again. */
+  send(connection: ConnectionId, frames: Frames): SendOutcome;
   counters(): TransportCounters;
-  /** Drops what is queued. Safe to call twice. */
+  /** Drops the queued messages. Resolves when the address is free. Safe to call twice. */
   close(): Promise<void>;
 }
 
 export interface Dialer {
-  /** Before the listener is there, and while it is away, messages wait in the queue. Always `full` once closed. */
+  /**
+   * Queues a message. It waits in the queue until a listener is at the address. A closed dialer answers `full`. The frames'
+   * memory must never change again.
+   */
   send(frames: Frames): Exclude<SendOutcome, 'gone'>;
   counters(): TransportCounters;
   close(): Promise<void>;
 }
 
 export interface Transport {
-  /** Throws StillhouseError `transport.bind` when the address cannot be listened on. */
+  /** Listens on an address. Throws `transport.bind` when the address cannot be listened on. */
   listen(options: ListenOptions): Promise<Listener>;
-  /** Resolves at once: the connection is made, and made again after a loss, in the background. */
+  /**
+   * Dials an address and resolves at once. The connection is made in the background, and made again after a loss. Throws
+   * `transport.bind` when the address is not valid.
+   */
   dial(options: DialOptions): Promise<Dialer>;
 }

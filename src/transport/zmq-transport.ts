@@ -1,9 +1,9 @@
 /**
- * The transport between processes: a listener is a ROUTER, a dialer a DEALER; the only file that knows zeromq.
- * A socket allows one send and one receive at a time, so each has one pump that empties its outbox and one reader.
- * zmq connects again by itself after a loss, and what waits then goes to whoever listens.
- * Limits: a frame that is too long makes zmq cut the connection without a word to either side; zmq's inproc sockets
- * enforce no maximum and share memory (checked and copied here), and do not connect again after their listener closed.
+ * The transport between processes: a listener is a ROUTER socket, a dialer a DEALER socket. The only file that imports
+ * zeromq. A socket allows one send and one receive at a time; socket-end.ts keeps to that. After a loss, zmq connects again
+ * by itself, and sends the waiting messages to the process that listens then.
+ * Limits: a frame that is too long makes zmq end the connection without an error on either side. zmq's inproc sockets
+ * enforce no maximum and share memory (so this file checks and copies), and do not connect again after their listener closed.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -18,33 +18,33 @@ import { requireEndpoint } from './endpoint.js';
 import { SocketEnd } from './socket-end.js';
 import type {
   ChannelOptions,
+  ConnectionId,
   Dialer,
   DialOptions,
   Listener,
   ListenOptions,
-  PeerId,
   SendOutcome,
   Transport,
   TransportCounters,
 } from './transport.js';
 
-/** Messages per peer that zmq takes ahead of the network, and keeps unread: so that neither side waits for the other's turn. */
+/** Messages of a connection that zmq holds in each direction, so that neither side waits for the other's event loop. */
 const IN_ZMQ = 15;
 
 const TIMING = {
-  /** A silent connection is probed by the kernel: first after so long, then so often. */
+  /** The operating system probes a connection that was silent for `keepaliveIdleS` seconds, every `keepaliveIntervalS`. */
   keepaliveIdleS: 10,
   keepaliveIntervalS: 5,
-  /** A peer that connects and does not speak zmq's protocol. */
+  /** A caller that has not finished zmq's handshake after this time is disconnected. */
   handshakeMs: 5000,
   connectMs: 5000,
   reconnectMs: 50,
   reconnectMaxMs: 500,
-  /** A dialer has one peer and may wait for it inside zmq. */
+  /** A dialer has one connection, so its send may wait inside zmq, for this time at most. */
   dialerSendMs: 1000,
 } as const;
 
-/** ZeroMQ within this process (inproc), on this machine (ipc) and between machines (tcp). */
+/** The ZeroMQ transport: within this process (inproc), on this machine (ipc) and between machines (tcp). */
 export const zmqTransport: Transport = {
   async listen(options) {
     requireEndpoint(options.endpoint);
@@ -64,8 +64,8 @@ class ZmqListener implements Listener {
   readonly #options: ListenOptions;
   readonly #socket: zmq.Router;
   readonly #end: SocketEnd;
-  /** Connections that have spoken and were not found gone since, the one silent for longest first. */
-  readonly #peers = new Set<PeerId>();
+  /** The connections that have sent a message and were not found gone since. The one that was silent longest is the first. */
+  readonly #connections = new Set<ConnectionId>();
   endpoint: string;
 
   constructor(options: ListenOptions, clock: Clock) {
@@ -75,8 +75,8 @@ class ZmqListener implements Listener {
     const socket = this.#socket;
     this.#end = new SocketEnd({
       ...endOptions(socket, options, clock),
-      transmit: ({ peer, frames }) => socket.send([Buffer.from(peer, 'hex'), ...frames]),
-      onGone: (peer) => this.#peers.delete(peer),
+      transmit: ({ connection, frames }) => socket.send([Buffer.from(connection, 'hex'), ...frames]),
+      onGone: (connection) => this.#connections.delete(connection),
     });
   }
 
@@ -92,10 +92,10 @@ class ZmqListener implements Listener {
     void this.#end.read((frames) => this.#receive(frames));
   }
 
-  send(peer: PeerId, frames: Frames): SendOutcome {
+  send(connection: ConnectionId, frames: Frames): SendOutcome {
     assertWithinMaxima(frames, this.#options);
-    if (this.#end.closed || !this.#peers.has(peer)) return 'gone';
-    return this.#end.send({ peer, frames });
+    if (this.#end.closed || !this.#connections.has(connection)) return 'gone';
+    return this.#end.send({ connection, frames });
   }
 
   counters(): TransportCounters {
@@ -107,19 +107,19 @@ class ZmqListener implements Listener {
   }
 
   #receive([routingId, ...frames]: Frames): void {
-    assert(routingId !== undefined, 'a ROUTER names the peer of every message');
-    const peer = Buffer.from(routingId).toString('hex');
-    this.#remember(peer);
-    if (withinMaxima(frames, this.#options)) this.#options.onMessage(peer, frames);
+    assert(routingId !== undefined, 'a ROUTER names the connection of every message');
+    const connection = Buffer.from(routingId).toString('hex');
+    this.#remember(connection);
+    if (withinMaxima(frames, this.#options)) this.#options.onMessage(connection, frames);
     else this.#end.refused++;
   }
 
-  #remember(peer: PeerId): void {
-    this.#peers.delete(peer);
-    this.#peers.add(peer);
-    if (this.#peers.size <= LIMITS.peers) return;
-    const [longestSilent = peer] = this.#peers;
-    this.#peers.delete(longestSilent);
+  #remember(connection: ConnectionId): void {
+    this.#connections.delete(connection);
+    this.#connections.add(connection);
+    if (this.#connections.size <= LIMITS.connections) return;
+    const [longestSilent = connection] = this.#connections;
+    this.#connections.delete(longestSilent);
     this.#end.outbox.drop(longestSilent);
   }
 }
@@ -142,7 +142,7 @@ class ZmqDialer implements Dialer {
     this.#end = new SocketEnd({
       ...endOptions(socket, options, clock),
       transmit: ({ frames }) => socket.send([...frames]),
-      onGone: () => assert(false, 'a DEALER has no peer that it could miss'),
+      onGone: () => assert(false, 'a DEALER has no connection that can be gone'),
     });
   }
 
@@ -159,7 +159,7 @@ class ZmqDialer implements Dialer {
 
   send(frames: Frames): 'queued' | 'full' {
     assertWithinMaxima(frames, this.#options);
-    return this.#end.closed ? 'full' : this.#end.send({ peer: '', frames });
+    return this.#end.closed ? 'full' : this.#end.send({ connection: '', frames });
   }
 
   counters(): TransportCounters {
@@ -176,7 +176,7 @@ class ZmqDialer implements Dialer {
   }
 }
 
-/** Over inproc a receiver gets the sender's own memory: without a copy, each would see what the other does to it. */
+/** Copies the frames. Over inproc a receiver gets the sender's own memory, and a change by either would show at the other. */
 async function* copies(messages: AsyncIterable<Frames>): AsyncIterable<Frames> {
   for await (const frames of messages) yield frames.map((frame) => Uint8Array.from(frame));
 }
@@ -195,12 +195,13 @@ function endOptions(socket: zmq.Router | zmq.Dealer, { endpoint, queueMax }: Cha
 
 function socketOptions({ endpoint, frameBytesMax }: ChannelOptions) {
   return {
-    // Without it, a message for a peer that is gone would hold the process open.
+    // Otherwise a message for a connection that is gone would keep the process alive.
     linger: 0,
     maxMessageSize: frameBytesMax,
     sendHighWaterMark: IN_ZMQ,
     receiveHighWaterMark: IN_ZMQ,
-    // Not zmq's own heartbeats: with a full queue and a peer that leaves, they abort the process (libzmq 4.3.5, issue 4364).
+    // TCP keep-alive in place of zmq's heartbeats: with a full queue and a caller that disconnects, those abort the process
+    // (libzmq 4.3.5, issue 4364).
     tcpKeepalive: 1,
     tcpKeepaliveIdle: TIMING.keepaliveIdleS,
     tcpKeepaliveInterval: TIMING.keepaliveIntervalS,

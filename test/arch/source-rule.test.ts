@@ -9,6 +9,12 @@ import { findFaults } from '../support/arch/source-fault.js';
 /** Files that touch the clock, timers, the environment, the console and the end of the process. */
 const EDGE = /^src\/(base\/clock|trace\/watch-draws)\.ts$|^src\/(process|cli|log)\/|(^|\/)main\.ts$/;
 const PROGRAM = ['src', 'coordinator', 'worker'];
+/** Rooms whose doc comments still have odd sentences. A room is only ever taken off this list. */
+const ODD_ROOMS = [
+  ...['coordinator/core', 'coordinator/shell', 'worker/kit', 'worker/student', 'worker/teacher'],
+  ...['src/config', 'src/data', 'src/losses', 'src/nn', 'src/optim', 'src/programs', 'src/protocol', 'src/recipe', 'src/step'],
+  ...['src/tensor', 'src/trace'],
+];
 
 function filesUnder(folder: string): string[] {
   return readdirSync(join(packageFolder, folder), { recursive: true, encoding: 'utf8' })
@@ -36,6 +42,8 @@ describe('the checks find what they look for', () => {
     ['const f = (a: 1, b: 2, c: 3, d: 4) => a;', 'a function of 4 parameters, of at most 3'],
     [`function f() {\n${'  g();\n'.repeat(70)}}`, 'a function of 72 lines, of less than 70'],
     [`${'g();\n'.repeat(400)}`, '401 lines, of at most 400'],
+    ['/** What is stored. */\nconst a = 1;', 'a sentence that begins with "What is stored."'],
+    ['interface A {\n  /** A name. Of the\n   * order. */\n  b: 1;\n}', 'a sentence that begins with "Of the order."'],
   ];
   test.each(bad)('%s', (code, rule) => {
     expect(findFaults(`/** Header. */\n${code}`, { isEdge: false }).map((fault) => fault.rule)).toEqual([rule]);
@@ -47,17 +55,20 @@ describe('the checks find what they look for', () => {
 
   test('and nothing else', () => {
     const good =
-      '/** Header. */\n// setTimeout, any, console.log\nconst a = { any: new Date(3), now: clock.now() };\n/** Says so. */\nexport function f(): void {}\n';
+      '/** Header. */\n// setTimeout, any, console.log\nconst a = { any: new Date(3), now: clock.now() };\n/** Whole. What is it? So: Of it. */\nexport function f(): void {}\n';
     expect(findFaults(good, { isEdge: false })).toEqual([]);
     expect(findFaults('/** Header. */\nsetTimeout(f, process.env.A);\n', { isEdge: true })).toEqual([]);
   });
 });
 
+function faultsOf(file: string): ReturnType<typeof findFaults> {
+  const skipsSentences = ODD_ROOMS.some((room) => file.startsWith(`${room}/`));
+  return findFaults(readFileSync(join(packageFolder, file), 'utf8'), { isEdge: EDGE.test(file), skipsSentences });
+}
+
 test('the sources keep the manners', () => {
   const faults = programFiles.flatMap((file) =>
-    findFaults(readFileSync(join(packageFolder, file), 'utf8'), { isEdge: EDGE.test(file) }).map(
-      ({ line, rule, mend }) => `${file}:${line}: ${rule}. To mend: ${mend}.`,
-    ),
+    faultsOf(file).map(({ line, rule, mend }) => `${file}:${line}: ${rule}. To mend: ${mend}.`),
   );
   expect(faults).toEqual([]);
 });

@@ -7,7 +7,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Prng } from '../../src/base/prng.js';
 import { type Placement, placementOf } from '../../src/data/augment.js';
-import { type Split, sharedBytes, splitFrom } from '../../src/data/split.js';
+import { residentSource, sharedBytes } from '../../src/data/resident-source.js';
+import type { SampleSource } from '../../src/data/sample-source.js';
 
 export interface LoaderCase {
   readonly batch: number;
@@ -61,15 +62,12 @@ export function writeLoaderCase({ folder, batch, threads }: { folder: string; ba
 }
 
 /** The case in a folder, and its images in memory. */
-export function readLoaderCase(folder: string): { readonly description: LoaderCase; readonly split: Split } {
+export function readLoaderCase(folder: string): { readonly description: LoaderCase; readonly split: SampleSource } {
   const description = JSON.parse(readFileSync(join(folder, CASE_FILE), 'utf8')) as LoaderCase;
   const { count, height, width, channels, classes } = description;
-  const read = (file: string) => {
-    const bytes = readFileSync(file);
-    const shared = sharedBytes(bytes.length);
-    shared.set(bytes);
-    return shared;
-  };
-  const [pixels, labels] = [read(description.pixels), read(description.labels)];
-  return { description, split: splitFrom({ name: 'train', count, height, width, channels, classes, pixels, labels }) };
+  const pixels = sharedBytes(count * height * width * channels);
+  pixels.set(readFileSync(description.pixels));
+  const labels = Int32Array.from(readFileSync(description.labels));
+  const images = { count, height, width, channels, classes, pixels, labels };
+  return { description, split: residentSource(images, { name: 'train', from: 0, to: count }) };
 }

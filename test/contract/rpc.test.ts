@@ -2,26 +2,27 @@
 
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.js';
-import { asRoundId, asTerm } from '../../src/base/ids.js';
+import { asTerm } from '../../src/base/ids.js';
 import { LIMITS } from '../../src/base/limits.js';
 import { decodeDataRequest, encodeData } from '../../src/protocol/codec.js';
 import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
 import type { Frames } from '../../src/protocol/frames.js';
 import { type DataClient, openDataClient } from '../../src/rpc/data-client.js';
 import { type DataReply, refusal, serveData } from '../../src/rpc/data-server.js';
-import { PeerRefusal } from '../../src/rpc/peer-refusal.js';
+import { RequestRefusal } from '../../src/rpc/request-refusal.js';
 import { LOGITS_SPEC } from '../../src/tensor/knowledge.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 import { DATA_CHANNEL } from '../../src/transport/channel.js';
-import type { PeerId } from '../../src/transport/transport.js';
+import type { ConnectionId } from '../../src/transport/transport.js';
 import { Inbox } from '../support/inbox.js';
 import { TRANSPORT_KINDS, type TransportKind } from '../support/transport-kind.js';
 
-const PATIENT_MS = 20_000;
+const PATIENT_MS = 60_000;
 const term = asTerm(1);
 const about = { of: 'view' as const, epoch: 0 };
 const targets = { type: 'knowledge.get' as const, term, stage: 'teach', about, specs: [LOGITS_SPEC], half: false };
-const arena = { type: 'arena.get', term, stage: 'teach', round: asRoundId(3) } as const;
+const piece = { state: { stage: 'teach', peer: 'model', round: 3 }, attempt: 1, start: 0, end: 4 };
+const arena = { type: 'arena.get', term, ...piece } as const;
 
 const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
@@ -42,7 +43,7 @@ async function ask(kind: TransportKind, endpoint: string): Promise<DataClient> {
 
 /** A server that answers nothing by itself: the test writes the frames. */
 async function rawServer(kind: TransportKind) {
-  const inbox = new Inbox<{ peer: PeerId; id: number }>();
+  const inbox = new Inbox<{ peer: ConnectionId; id: number }>();
   const listener = await kind.transport.listen({
     endpoint: kind.endpoint(),
     ...DATA_CHANNEL,
@@ -75,10 +76,6 @@ async function echo({ header, tensors }: DataMessage<DataRequest>): Promise<Data
   return { header: { type: 'knowledge.answer', stage: header.stage }, tensors: [float32('knowledge.0', ids)] };
 }
 
-function after(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => systemClock.after(milliseconds, resolve));
-}
-
 describe.each(TRANSPORT_KINDS)('$name', (kind) => {
   test('an answer holds the numbers that were sent', async () => {
     const server = await serve(kind, echo);
@@ -94,7 +91,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     bits.set([0x80000000, 0x7fc12345, 0xff800000, 1]);
     const data = new Float32Array(bits.buffer);
     const server = await serve(kind, async () => ({
-      header: { type: 'arena.answer', stage: 'teach', round: asRoundId(3), samples: 10, ranges: [{ start: 0, end: 10 }] },
+      header: { type: 'arena.answer', ...piece, samples: 10, ranges: [{ start: 0, end: 10 }] },
       tensors: [{ name: 'parameters', dtype: 'float32', shape: [1000, 1000], data }],
     }));
     const client = await ask(kind, server.endpoint);
@@ -132,11 +129,11 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     });
     const client = await ask(kind, server.endpoint);
     const refused = await client.request(arena, [], PATIENT_MS).catch((error: unknown) => error);
-    expect(refused).toBeInstanceOf(PeerRefusal);
-    expect(refused).toMatchObject({ code: 'peer.refused', reason: 'wrong-round', details: { peer: server.endpoint } });
+    expect(refused).toBeInstanceOf(RequestRefusal);
+    expect(refused).toMatchObject({ code: 'request.refused', reason: 'wrong-round', details: { address: server.endpoint } });
     expect((refused as Error).message).toContain('I am in round 4');
     const failed = await client.request(targets, [], PATIENT_MS).catch((error: unknown) => error);
-    expect(failed).toMatchObject({ code: 'peer.refused', reason: 'failed' });
+    expect(failed).toMatchObject({ code: 'request.refused', reason: 'failed' });
     expect((failed as Error).message).toContain('the teacher fell over');
   });
 
@@ -165,7 +162,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     const client = await ask(kind, server.endpoint);
     const late = client.request(targets, [int32('samples', [1])], 100).catch((error: unknown) => error);
     const [release] = await held.until(1);
-    expect(await late).toMatchObject({ code: 'transport.deadline', details: { peer: server.endpoint } });
+    expect(await late).toMatchObject({ code: 'transport.deadline', details: { address: server.endpoint } });
     hold = false;
     release!();
     expect((await client.request(targets, [int32('samples', [2])], PATIENT_MS)).tensors).toEqual([float32('knowledge.0', [2])]);
@@ -196,7 +193,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
       for (let i = 0; i < LIMITS.requestsInFlight; i++) {
         client.request(targets, [], PATIENT_MS).then(
           () => outcomes.add('answered'),
-          (error: unknown) => outcomes.add(error instanceof PeerRefusal ? error.reason : String(error)),
+          (error: unknown) => outcomes.add(error instanceof RequestRefusal ? error.reason : String(error)),
         );
       }
     }
@@ -239,10 +236,14 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
   });
 
   test('closing a server leaves its clients to their deadlines', async () => {
-    const server = await serve(kind, () => new Promise(() => {}));
+    const asked = new Inbox<true>();
+    const server = await serve(kind, () => {
+      asked.add(true);
+      return new Promise(() => {});
+    });
     const client = await ask(kind, server.endpoint);
     const request = client.request(targets, [], 300).catch((error: unknown) => error);
-    await after(50);
+    await asked.until(1);
     await server.close();
     await server.close();
     expect(await request).toMatchObject({ code: 'transport.deadline' });

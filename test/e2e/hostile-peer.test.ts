@@ -13,6 +13,7 @@ import type { Dialer, DialOptions } from '../../src/transport/transport.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
 import { auditRun } from '../support/audit.js';
 import { hostileControl, hostileData, sendAll, strangersTo } from '../support/hostile-peer.js';
+import { WAIT_MS } from '../support/run-process.js';
 import { logged, loggedOnce, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 import { smallRecipe } from '../support/small-recipe.js';
@@ -70,7 +71,7 @@ async function dial(
   onTestFinished(() => dialer.close());
   const answer = <T>(find: (frames: Frames) => T | undefined): Promise<T> =>
     new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${options.endpoint} did not answer`)), 20_000);
+      const timer = setTimeout(() => reject(new Error(`${options.endpoint} did not answer`)), WAIT_MS);
       look = () => {
         for (const frames of seen.splice(0)) {
           const found = find(frames);
@@ -117,7 +118,7 @@ async function attackData(endpoint: string): Promise<void> {
   const flood = await dial({ endpoint, ...DATA_CHANNEL });
   await sendAll(flood.dialer, hostileData());
   const { dialer, answer } = await dial({ endpoint, ...DATA_CHANNEL });
-  const ask = { type: 'checkpoint.get', checkpoint: 'nowhere-1' } as const;
+  const ask = { type: 'checkpoint.get', state: { stage: 'nowhere', peer: 'model', round: 1 } } as const;
   dialer.send(encodeData(ask, 1, []));
   await answer((frames) => {
     const decoded = decodeDataAnswer(frames);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { packageFolder } from '../../src/process/package-folder.js';
 import { auditRun } from '../support/audit.js';
+import { WAIT_MS } from '../support/run-process.js';
 import { journalOf, jsonLines, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 
@@ -113,7 +114,7 @@ function stockAccuracy(model: string): { readonly accuracy: number; readonly par
   const labels = join(data, 't10k-labels-idx1-ubyte.gz');
   const argument = JSON.stringify({ model, images, labels, ...TEST_SPLIT, ...NORMALISE });
   const script = join(packageFolder, 'test/support/stock-model.mjs');
-  const { stdout, stderr, status } = spawnSync(process.execPath, [script, argument], { encoding: 'utf8', timeout: 60_000 });
+  const { stdout, stderr, status } = spawnSync(process.execPath, [script, argument], { encoding: 'utf8', timeout: WAIT_MS });
   expect(status, stderr).toBe(0);
   return JSON.parse(stdout) as ReturnType<typeof stockAccuracy>;
 }

@@ -7,7 +7,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.js';
 import { assembleBatch } from '../../src/data/batch.js';
 import { loadSplit } from '../../src/data/dataset.js';
-import type { Split } from '../../src/data/split.js';
+import type { SampleSource } from '../../src/data/sample-source.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import { MODELS } from '../../src/nn/catalogue.js';
 import type { ModelName } from '../../src/nn/names.js';
@@ -27,21 +27,21 @@ const SIZE = 64;
 const RATE = 3e-3;
 const SPLITS = { train: { part: 'test', from: 0, to: 8000 }, test: { part: 'test', from: 8000, to: 10_000 } } as const;
 
-type Photographs = Readonly<Record<keyof typeof SPLITS, Split>>;
+type Photographs = Readonly<Record<keyof typeof SPLITS, SampleSource>>;
 
 async function photographs(): Promise<Photographs> {
   const recipe = { format: 'idx', path: 'builtin:fashion-mnist', labels: 'fine', normalise: NORMALISE, splits: SPLITS } as const;
   return { train: await loadSplit(recipe, 'train'), test: await loadSplit(recipe, 'test') };
 }
 
-function batchOf(split: Split, samples: readonly number[]): StepBatch {
+function batchOf(split: SampleSource, samples: readonly number[]): StepBatch {
   const out = { images: new Float32Array(samples.length * 784), labels: new Int32Array(samples.length) };
-  assembleBatch({ split, view: { seed: 1, epoch: 0, augment: null, normalise: NORMALISE }, samples, out });
+  assembleBatch({ store: split.store, view: { seed: 1, epoch: 0, augment: null, normalise: NORMALISE }, samples, out });
   return { images: out.images, labels: { classes: out.labels, mixed: null }, size: samples.length, other: [] };
 }
 
 /** The share of the test's photographs that are put into their class. */
-function accuracyOf(program: StepProgram, split: Split): number {
+function accuracyOf(program: StepProgram, split: SampleSource): number {
   let correct = 0;
   for (let from = 0; from < split.count; from += 500) {
     const { images, labels } = batchOf(

@@ -5,7 +5,7 @@ import type { EngineName } from '../../src/config/schema.js';
 import { assembleBatch, type BatchArrays } from '../../src/data/batch.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import { type Loader, openLoader } from '../../src/data/loader/loader.js';
-import { splitOf } from '../../src/data/split.js';
+import { residentSource } from '../../src/data/resident-source.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import { buildModel } from '../../src/nn/build.js';
 import { buildStep, type StepNotice } from '../../src/programs/choose-step.js';
@@ -19,15 +19,13 @@ const INPUT = { inputShape: [8, 8, 3], classes: 4 } as const;
 const COUNT = 40;
 const BATCH = 8;
 const STEPS = 12;
-const split = splitOf(
+const split = residentSource(
   {
     ...SHAPE,
-    name: 'train',
     count: COUNT,
     classes: 4,
     pixels: randomBytes(COUNT * 192, 5),
-    labels: Uint8Array.from({ length: COUNT }, (_, i) => i % 4),
-    files: [],
+    labels: Int32Array.from({ length: COUNT }, (_, i) => i % 4),
   },
   { name: 'train', from: 0, to: COUNT },
 );
@@ -89,7 +87,8 @@ async function stepsOnTheRing(kind: Kind): Promise<Outcome> {
   await openEngine(kind.engine);
   const fresh = await trained(kind, async (step) => {
     const out = { images: new Float32Array(BATCH * 192), labels: new Int32Array(BATCH) };
-    assembleBatch({ ...requests[step]!, out });
+    const { split: source, ...request } = requests[step]!;
+    assembleBatch({ store: source.store, ...request, out });
     return out;
   });
   const loader = openLoader({ shape: SHAPE, rows: 2 * BATCH, threads: 1, program: loaderProgram() });

@@ -22,7 +22,7 @@ async function photographs(): Promise<(from: number) => { images: Float32Array; 
   return (from) => {
     const out = { images: new Float32Array(SIZE * 784), labels: new Int32Array(SIZE) };
     const samples = Array.from({ length: SIZE }, (_, i) => (from + i) % split.count);
-    assembleBatch({ split, view: { seed: 1, epoch: 0, augment: null, normalise: NORMALISE }, samples, out });
+    assembleBatch({ store: split.store, view: { seed: 1, epoch: 0, augment: null, normalise: NORMALISE }, samples, out });
     return out;
   };
 }

@@ -1,4 +1,7 @@
-/** With oneDNN off the graph computes as the eager engine does: the traced program must give the same bits. The deep models are in test/long. */
+/**
+ * With oneDNN off the graph computes as the eager engine does: of the same rows, on as many threads, the traced program must
+ * give the same bits. The deep models are in test/long.
+ */
 
 import { beforeAll, expect, test } from 'vitest';
 import { openEngine } from '../../src/engines/catalogue.js';

@@ -65,7 +65,7 @@ describeTensorflow('an operation replayed is the operation', () => {
     for (const each of cases) first.set(each.key, recordCase(each, each.seed));
     const functions = Object.fromEntries([...first].map(([name, { recording }]) => [name, recording]));
     session = openSession(buildGraph({ functions, arenas: {} }));
-  }, 60_000);
+  });
   afterAll(() => session?.close());
 
   test.each(cases)('$name', (each) => {

@@ -6,17 +6,20 @@
 import { recover } from '../../coordinator/core/recovery.js';
 import { startRun, stepRun } from '../../coordinator/core/run.js';
 import type { RunState } from '../../coordinator/core/turn.js';
-import type { CheckpointInfo, CoreEvent, Effect, JournalRecord, RunPlan } from '../../coordinator/core/types.js';
+import type { CheckpointPart, CoreEvent, Effect, JournalRecord, RunPlan } from '../../coordinator/core/types.js';
 import { asTerm, type Incarnation, type Term } from '../../src/base/ids.js';
+import { placeOf } from '../../src/checkpoint/place.js';
 import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
 import type { Outcome } from '../../src/protocol/report.js';
+import type { StateName } from '../../src/protocol/state-name.js';
 import type { SimState } from './sim-engine.js';
 import type { World } from './world.js';
 
 export interface SimDisk {
   term: number;
   readonly records: JournalRecord[];
-  readonly checkpoints: Map<string, CheckpointInfo>;
+  /** By place. */
+  readonly checkpoints: Map<string, CheckpointPart>;
   readonly exported: Set<string>;
 }
 
@@ -28,11 +31,11 @@ export class SimCoordinator {
   end: SimEnd | null = null;
   readonly #world: World;
   readonly #disk: SimDisk;
-  readonly #send: (peer: string, message: CoordinatorMessage) => void;
+  readonly #send: (connection: string, message: CoordinatorMessage) => void;
   #state: RunState;
   #cancelWake: () => void = () => {};
 
-  constructor(world: World, disk: SimDisk, plan: RunPlan, send: (peer: string, message: CoordinatorMessage) => void) {
+  constructor(world: World, disk: SimDisk, plan: RunPlan, send: (connection: string, message: CoordinatorMessage) => void) {
     this.#world = world;
     this.#disk = disk;
     this.#send = send;
@@ -44,8 +47,8 @@ export class SimCoordinator {
     this.#perform(effects);
   }
 
-  receive(peer: string, message: WorkerMessage): void {
-    this.#deliver({ type: 'message', peer, message });
+  receive(connection: string, message: WorkerMessage): void {
+    this.#deliver({ type: 'message', connection, message });
   }
 
   stop(reason: string): void {
@@ -57,14 +60,15 @@ export class SimCoordinator {
     this.#cancelWake();
   }
 
-  load(id: string): SimState | null {
-    return this.#disk.checkpoints.get(id) ?? null;
+  load(state: StateName): SimState | null {
+    return this.#disk.checkpoints.get(placeOf(state)) ?? null;
   }
 
   /** The data server: an older term may store nothing. */
-  store(term: Term, checkpoint: SimState & { readonly id: string }): void {
+  store(term: Term, { state, hash, ranges }: SimState): void {
     if (!this.isAlive || term !== this.term) return;
-    this.#disk.checkpoints.set(checkpoint.id, checkpoint);
+    const checkpoint = { state, term, hash, ranges };
+    this.#disk.checkpoints.set(placeOf(state), checkpoint);
     this.#deliver({ type: 'checkpoint-stored', checkpoint });
   }
 
@@ -84,8 +88,8 @@ export class SimCoordinator {
   #perform(effects: readonly Effect[]): void {
     for (const effect of effects) {
       if (effect.type === 'journal') this.#disk.records.push(effect.record);
-      if (effect.type === 'send') this.#send(effect.peer, effect.message);
-      if (effect.type === 'retain') this.#retain(effect.stage, effect.checkpoints);
+      if (effect.type === 'send') this.#send(effect.connection, effect.message);
+      if (effect.type === 'retain') this.#retain(effect.stage, effect.rounds);
       if (effect.type === 'finish') this.end = { outcome: effect.outcome, message: effect.message };
       if (effect.type === 'wake') {
         this.#cancelWake();
@@ -94,9 +98,9 @@ export class SimCoordinator {
     }
   }
 
-  #retain(stage: string, kept: readonly string[]): void {
-    for (const { id, stage: of } of this.#disk.checkpoints.values()) {
-      if (of === stage && !kept.includes(id)) this.#disk.checkpoints.delete(id);
+  #retain(stage: string, kept: readonly number[]): void {
+    for (const [place, { state }] of this.#disk.checkpoints) {
+      if (state.stage === stage && !kept.includes(state.round)) this.#disk.checkpoints.delete(place);
     }
   }
 }

@@ -5,20 +5,27 @@
 
 import { createHash } from 'node:crypto';
 import { present } from '../../src/base/assert.js';
-import { mergeRanges, totalOf } from '../../src/data/shard-plan.js';
+import { asRoundId } from '../../src/base/ids.js';
+import { mergeRanges, takeRanges, totalOf } from '../../src/data/shard-plan.js';
 import type { CoordinatorMessageOf } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
-import type { EngineConfigure, FromEngine, ToEngine } from '../../worker/engine/messages.js';
+import { isSameState, type StateName } from '../../src/protocol/state-name.js';
+import type { EngineConfigure, FromEngine, ToEngine } from '../../worker/engine/engine-message.js';
 import type { EngineOrder } from '../../worker/kit/orders.js';
 import type { SimCoordinator } from './sim-coordinator.js';
 import type { World } from './world.js';
 
 /** Parameters, and what they contain. */
 export interface SimState {
-  readonly stage: string;
-  readonly round: number;
+  readonly state: StateName;
   readonly hash: string;
   readonly ranges: readonly Range[];
+}
+
+/** What was trained in a round, on top of what. */
+interface SimTrained extends SimState {
+  readonly own: readonly Range[];
+  readonly base: SimState;
 }
 
 type Assign = CoordinatorMessageOf<'coordinator.assign'>;
@@ -42,9 +49,19 @@ export class SimEngine {
   #me: EngineConfigure | null = null;
   #endpoint = '';
   #committed: SimState | null = null;
-  #trained: { readonly assign: Assign; readonly ranges: readonly Range[] } | null = null;
-  #candidate: (SimState & { readonly attempt: number }) | null = null;
+  /** In a round of one replica there is no committed state: the base is kept nowhere. */
+  #trained: SimTrained | null = null;
+  #report: FromEngine | null = null;
+  #candidate: SimState | null = null;
+  #round = 0;
   #work = 0;
+  #training: {
+    readonly order: Assign;
+    readonly base: SimState;
+    readonly work: number;
+    readonly startMs: number;
+    readonly tookMs: number;
+  } | null = null;
   #linked = false;
   #progress = 0;
 
@@ -95,13 +112,13 @@ export class SimEngine {
       case 'coordinator.average':
         return this.#average(order);
       case 'coordinator.commit':
-        if (this.#candidate?.round === order.round && this.#candidate.hash === order.hash) this.#committed = this.#candidate;
-        return;
+        return this.#commit(order);
+      case 'coordinator.conclude':
+        return this.#conclude(order.round);
       case 'coordinator.save':
         return this.#save(order);
       case 'coordinator.abandon':
-        this.#work++;
-        this.#trained = null;
+        if (order.round === this.#round) this.#drop();
         return;
       case 'coordinator.serve':
         this.#later(this.#world.between(5, 50), () => this.#say({ ...this.#identity(), type: 'worker.serving', stage: order.stage }));
@@ -109,92 +126,130 @@ export class SimEngine {
     }
   }
 
-  #assign(order: Assign): void {
-    const work = ++this.#work;
+  #drop(): void {
+    this.#work++;
+    this.#training = null;
     this.#trained = null;
-    const base = this.#base(order);
+    this.#report = null;
     this.#candidate = null;
+  }
+
+  #assign(order: Assign): void {
+    const base = this.#base(order);
+    this.#drop();
+    this.#round = order.round;
+    const work = this.#work;
     if (base === null) {
-      const isDamaged = order.base.checkpoint !== null && this.#coordinator()?.load(order.base.checkpoint) === null;
-      const code = isDamaged ? 'checkpoint.damaged' : 'peer.refused';
+      const isDamaged = order.base.isStored && this.#coordinator()?.load(order.base.state) === null;
+      const code = isDamaged ? 'checkpoint.damaged' : 'request.refused';
       this.#say({ ...this.#identity(), type: 'worker.failed', code, message: 'nobody has the base' });
       return;
     }
-    this.#committed = base;
-    this.#later(this.#world.between(5, 60), () => {
-      if (work === this.#work) this.#finishWork(order, base, work);
+    const isAlone = order.work.kind === 'train' && order.work.replicas === 1;
+    this.#committed = isAlone ? null : base;
+    const tookMs = this.#world.between(5, 60);
+    this.#training = { order, base, work, startMs: this.#world.nowMs, tookMs };
+    this.#later(tookMs, () => {
+      if (work === this.#work) this.#finishWork(order, base, 1);
     });
   }
 
-  #finishWork(order: Assign, base: SimState, work: number): void {
+  /** Ends training after the step under way: a share of the samples, from the front. */
+  #conclude(round: number): void {
+    if (round !== this.#round) return;
+    if (this.#report !== null) return this.#say(this.#report);
+    if (this.#training === null) return;
+    const { order, base, work, startMs, tookMs } = this.#training;
+    const share = Math.min(1, (this.#world.nowMs - startMs) / tookMs);
+    this.#work++;
+    const concluded = this.#work;
+    this.#training = { ...this.#training, work: concluded };
+    this.#later(this.#world.between(1, 5), () => {
+      if (concluded === this.#work && work + 1 === concluded) this.#finishWork(order, base, share);
+    });
+  }
+
+  #finishWork(order: Assign, base: SimState, share: number): void {
     const { round } = order;
     this.#progress++;
-    if (order.work.kind === 'export') return this.#coordinator()?.storeArtifact(this.#identity().incarnation, order.stage);
+    if (order.work.kind === 'export') return this.#coordinator()?.storeArtifact(this.#identity().incarnation, order.base.state.stage);
     if (order.work.kind === 'evaluate') {
       const count = order.work.end - order.work.start;
       const figures = { correct: Math.min(count, totalOf(base.ranges)), count, lossSum: 1, evaluateMs: count, parameters: 1 };
       this.#say({ ...this.#identity(), type: 'worker.evaluated', round, ...figures });
       return;
     }
-    if (order.stage === 'taught' && !this.#linked) {
-      this.#later(20, () => work === this.#work && this.#finishWork(order, base, work));
+    const { state } = order.base;
+    const work = this.#work;
+    if (state.stage === 'taught' && !this.#linked && share === 1) {
+      this.#later(20, () => work === this.#work && this.#finishWork(order, base, share));
       return;
     }
-    const { ranges } = order.work;
-    this.#trained = { assign: order, ranges };
-    const samples = totalOf(ranges);
-    this.#say({ ...this.#identity(), type: 'worker.trained', round, samples, lossSum: samples, correct: 0, trainMs: samples });
+    const isLinked = state.stage !== 'taught' || this.#linked;
+    const own = takeRanges(order.work.ranges, isLinked ? Math.floor(share * totalOf(order.work.ranges)) : 0).taken;
+    const samples = totalOf(own);
+    const ranges = mergeRanges([...base.ranges, ...own]);
+    if (samples > 0) this.#trained = { state: { ...state, round }, ranges, hash: hashOf(state.stage, ranges), own, base };
+    else this.#committed = base;
+    this.#report = { ...this.#identity(), type: 'worker.trained', round, samples, lossSum: samples, correct: 0, trainMs: samples };
+    this.#say(this.#report);
   }
 
-  #base({ stage, base }: Assign): SimState | null {
-    const isRight = (state: SimState | null) => state?.stage === stage && state.round === base.round && state.hash === base.hash;
-    if (base.round === 0) return { stage, round: 0, hash: hashOf(stage, []), ranges: [] };
-    for (const own of [this.#committed, this.#candidate]) if (isRight(own)) return own;
-    for (const source of base.sources) {
-      const peer = this.#reach(source);
-      if (peer !== null && isRight(peer.#committed)) return peer.#committed;
+  #base({ base }: Assign): SimState | null {
+    const { state, hash } = base;
+    const isRight = (held: SimState | null) => held !== null && isSameState(held.state, state) && (hash === null || held.hash === hash);
+    if (state.round === 0) return { state, hash: hashOf(state.stage, []), ranges: [] };
+    if (isRight(this.#committed)) return this.#committed;
+    if (hash !== null && isRight(this.#candidate)) return this.#candidate;
+    const isMine = base.sources.some(({ incarnation }) => incarnation === this.#identity().incarnation);
+    if (hash === null && isMine && isRight(this.#trained)) return this.#trained;
+    for (const { endpoint } of base.sources) {
+      const other = this.#reach(endpoint);
+      if (other !== null && isRight(other.#committed)) return other.#committed;
     }
-    const stored = base.checkpoint === null ? null : (this.#coordinator()?.load(base.checkpoint) ?? null);
+    const stored = base.isStored ? (this.#coordinator()?.load(state) ?? null) : null;
     return isRight(stored) ? stored : null;
   }
 
-  #average({ round, attempt, contributors }: CoordinatorMessageOf<'coordinator.average'>): void {
+  #average({ state, attempt, contributors }: CoordinatorMessageOf<'coordinator.average'>): void {
     const own = this.#trained;
-    const base = this.#committed;
-    if (own?.assign.round !== round || base === null) return;
-    const ranges: Range[] = [...base.ranges];
+    if (own === null || !isSameState(own.state, state)) return;
+    const { round } = state;
+    const ranges: Range[] = [...own.base.ranges];
     for (const { incarnation, endpoint } of contributors) {
-      const peer = this.#reach(endpoint);
-      const arena = peer === null ? null : peer.#arenaOf(round);
-      if (arena === null) {
-        const lost = { ...this.#identity(), round, attempt, peer: incarnation, message: 'no answer' };
+      const replica = this.#reach(endpoint);
+      const other = replica === null ? null : replica.#trained;
+      if (other === null || !isSameState(other.state, state)) {
+        const lost = { ...this.#identity(), round: asRoundId(round), attempt, replica: incarnation, message: 'no answer' };
         this.#later(10, () => this.#say({ ...lost, type: 'worker.unreachable' }));
         return;
       }
-      ranges.push(...arena.ranges);
+      ranges.push(...other.own);
     }
     const contained = mergeRanges(ranges);
-    const hash = hashOf(own.assign.stage, contained);
-    this.#candidate = { stage: own.assign.stage, round, hash, ranges: contained, attempt };
+    const hash = hashOf(state.stage, contained);
+    this.#candidate = { state, hash, ranges: contained };
     this.#later(this.#world.between(1, 10), () => {
-      this.#say({ ...this.#identity(), type: 'worker.averaged', round, attempt, hash, contained: totalOf(contained) });
+      const report = { round: asRoundId(round), attempt, hash, contained: totalOf(contained) };
+      this.#say({ ...this.#identity(), type: 'worker.averaged', ...report });
     });
   }
 
-  #save({ round, checkpoint }: CoordinatorMessageOf<'coordinator.save'>): void {
-    const state = this.#committed;
-    if (state?.round !== round) {
+  #commit({ state, hash }: CoordinatorMessageOf<'coordinator.commit'>): void {
+    const made = hash === null ? this.#trained : this.#candidate;
+    if (made !== null && isSameState(made.state, state) && (hash === null || made.hash === hash)) this.#committed = made;
+  }
+
+  #save({ state }: CoordinatorMessageOf<'coordinator.save'>): void {
+    const saved = this.#committed;
+    if (saved === null || !isSameState(saved.state, state)) {
       this.#say({ ...this.#identity(), type: 'worker.failed', code: 'checkpoint.unwritable', message: 'it is not here' });
       return;
     }
     const { term } = this.#identity();
     this.#later(this.#world.between(2, 200), () => {
-      if (!this.isCut) this.#coordinator()?.store(term, { ...state, id: checkpoint });
+      if (!this.isCut) this.#coordinator()?.store(term, saved);
     });
-  }
-
-  #arenaOf(round: number): { readonly ranges: readonly Range[] } | null {
-    return this.#trained?.assign.round === round ? this.#trained : null;
   }
 
   #reach(endpoint: string): SimEngine | null {

@@ -25,7 +25,7 @@ export interface SimWorkerOptions {
 
 export class SimWorker {
   readonly name: string;
-  readonly peer: string;
+  readonly connection: string;
   isAlive = true;
   exitCode: number | null = null;
   readonly #options: SimWorkerOptions;
@@ -39,8 +39,8 @@ export class SimWorker {
     const { world, name, role, pid, faults } = options;
     this.#options = options;
     this.name = name;
-    this.peer = `${name}#${pid}`;
-    this.#out = new Wire(world, faults, (message) => options.coordinator()?.receive(this.peer, message));
+    this.connection = `${name}#${pid}`;
+    this.#out = new Wire(world, faults, (message) => options.coordinator()?.receive(this.connection, message));
     this.#in = new Wire(world, faults, (message) => this.#deliver({ type: 'control', message }));
     const plan = { worker: name, role, host: 'sim', pid, schema: 'sim', timing: DEFAULT_SESSION_TIMING };
     const { state, effects } = startSession(plan, world.nowMs);

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { present } from '../../src/base/assert.js';
+import { placeOf } from '../../src/checkpoint/place.js';
+import { MODEL_PEER } from '../../src/protocol/state-name.js';
 import { SAMPLES, type SimulationResult, simulate } from './simulation.js';
 
 const SEEDS = Number(process.env.STILLHOUSE_SIM_SEEDS ?? 200);
@@ -15,8 +17,9 @@ function audit(result: SimulationResult, seed: number): void {
     const done = result.disk.records.filter((record) => record.type === 'stage-done' && record.result.stage === stage);
     expect(done, story).toHaveLength(1);
     const record = present(done[0], 'the stage');
-    const id = record.type === 'stage-done' ? record.result.checkpoint?.id : undefined;
-    const checkpoint = present(result.disk.checkpoints.get(id ?? ''), `the checkpoint ${id} (${story})`);
+    const round = record.type === 'stage-done' ? (record.result.checkpoint?.round ?? 0) : 0;
+    const place = placeOf({ stage, round, peer: MODEL_PEER });
+    const checkpoint = present(result.disk.checkpoints.get(place), `the checkpoint ${place} (${story})`);
     expect(checkpoint.ranges, story).toEqual([{ start: 0, end: SAMPLES }]);
   }
   expect([...result.disk.exported], story).toEqual(['taught']);

@@ -2,6 +2,7 @@
 
 import { DEFAULT_TIMING } from '../../coordinator/core/timing.js';
 import type { RunPlan } from '../../coordinator/core/types.js';
+import { placeOf } from '../../src/checkpoint/place.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import { corePlan } from '../support/core-plan.js';
 import { SimCoordinator, type SimDisk, type SimEnd } from './sim-coordinator.js';
@@ -84,12 +85,12 @@ class Simulation {
   #damage(): void {
     const partial = [...this.#disk.checkpoints.values()].filter(({ ranges }) => totalOf(ranges) < SAMPLES);
     const victim = partial[this.#world.random.below(Math.max(1, partial.length))];
-    if (victim !== undefined) this.#disk.checkpoints.delete(victim.id);
+    if (victim !== undefined) this.#disk.checkpoints.delete(placeOf(victim.state));
   }
 
   #startCoordinator(): void {
-    this.#coordinator = new SimCoordinator(this.#world, this.#disk, this.#plan, (peer, message) => {
-      for (const worker of this.#workers.values()) if (worker.peer === peer) worker.receive(message);
+    this.#coordinator = new SimCoordinator(this.#world, this.#disk, this.#plan, (connection, message) => {
+      for (const worker of this.#workers.values()) if (worker.connection === connection) worker.receive(message);
     });
   }
 

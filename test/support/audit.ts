@@ -8,6 +8,7 @@ import { present } from '../../src/base/assert.js';
 import type { StoredCheckpoint } from '../../src/checkpoint/read-checkpoint.js';
 import { openCheckpointStore } from '../../src/checkpoint/store.js';
 import type { Recipe } from '../../src/config/schema.js';
+import { isTrainingStage } from '../../src/config/stage-kinds.js';
 import { inspectData } from '../../src/data/dataset.js';
 import { sampleAt } from '../../src/data/order.js';
 import type { Range } from '../../src/protocol/field.js';
@@ -20,7 +21,7 @@ export async function auditRun(run: string): Promise<Readonly<Record<string, rea
   const checkpoints = await finalCheckpoints(run);
   return Object.fromEntries(
     Object.entries(recipe.stages).flatMap(([name, stage]) => {
-      if (stage.kind !== 'train' && stage.kind !== 'distil') return [];
+      if (!isTrainingStage(stage)) return [];
       const size = present(splitSizes[stage.on], `split ${stage.on}`);
       const { epochs } = stage;
       return [[name, findWrong(checkpoints.get(name)?.ranges ?? [], { recipe, size, epochs })]];
@@ -39,7 +40,7 @@ export async function finalCheckpoints(run: string): Promise<ReadonlyMap<string,
   const store = await openCheckpointStore(runFolderAt(run).checkpoints);
   const newest = new Map<string, StoredCheckpoint>();
   for (const checkpoint of store.list().whole) {
-    if (!newest.has(checkpoint.stage)) newest.set(checkpoint.stage, checkpoint);
+    if (!newest.has(checkpoint.state.stage)) newest.set(checkpoint.state.stage, checkpoint);
   }
   return newest;
 }

@@ -63,6 +63,11 @@ export function cifarBytes(records: number, seed: number, labelsOf: (record: num
   return Buffer.concat(parts.flat());
 }
 
+/** The pixel of a CIFAR file's record at (y, x, channel), straight from the layout's definition. */
+export function planarPixel(bytes: Uint8Array, at: { record: number; labelBytes: number; y: number; x: number; channel: number }): number {
+  return bytes[at.record * (at.labelBytes + CIFAR_PIXELS) + at.labelBytes + at.channel * 1024 + at.y * 32 + at.x]!;
+}
+
 /** Five training files and a test file; 8 records in each, if not said otherwise. */
 export async function writeCifar10(folder: string, { perFile = 8, test = 8, seed = 1 } = {}): Promise<void> {
   await mkdir(folder, { recursive: true });
@@ -103,7 +108,7 @@ export async function writeFashionAsCifar10(folder: string, { perFile = 1600, te
     for (let plane = 0; plane < 3; plane++) {
       for (let y = 0; y < 28; y++) {
         const from = (sample * 28 + y) * 28;
-        bytes.set(all.pixels.subarray(from, from + 28), 1 + (plane * 32 + y + 2) * 32 + 2);
+        bytes.set(all.store.pixels.subarray(from, from + 28), 1 + (plane * 32 + y + 2) * 32 + 2);
       }
     }
     return bytes;

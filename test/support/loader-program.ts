@@ -1,5 +1,5 @@
 /**
- * The loader and its thread's program, compiled from the sources as they are: a thread does not go through the test
+ * The loader, its thread's program and what makes a source for them, compiled from the sources as they are: a thread does not go through the test
  * runner, and Node 20 runs no TypeScript. They lie in a temporary folder until the process ends.
  */
 
@@ -12,6 +12,7 @@ import { packageFolder } from '../../src/process/package-folder.js';
 
 const THREAD = 'src/data/loader/loader-thread.js';
 const LOADER = 'src/data/loader/loader.js';
+const SOURCE = 'src/data/resident-source.js';
 let folder: string | null = null;
 
 /** The folder that stands for the package's, with a `src` in it. Compiled on the first call. */
@@ -29,7 +30,7 @@ function compile(): string {
   const folder = mkdtempSync(join(tmpdir(), 'stillhouse-loader-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-  const files = new Set([THREAD, LOADER]);
+  const files = new Set([THREAD, LOADER, SOURCE]);
   for (const file of files) {
     const source = readFileSync(join(packageFolder, file.replace(/\.js$/, '.ts')), 'utf8');
     const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true };

@@ -11,11 +11,11 @@ import { assertWithinMaxima, bytesOf, withinMaxima } from '../../src/transport/c
 import { requireEndpoint } from '../../src/transport/endpoint.js';
 import type {
   ChannelOptions,
+  ConnectionId,
   Dialer,
   DialOptions,
   Listener,
   ListenOptions,
-  PeerId,
   SendOutcome,
   Transport,
 } from '../../src/transport/transport.js';
@@ -177,7 +177,7 @@ class MemoryListener implements Listener {
   readonly #network: Network;
   readonly #options: ListenOptions;
   readonly #end: End;
-  readonly #peers = new Map<PeerId, { readonly host: string; readonly pipe: Pipe }>();
+  readonly #peers = new Map<ConnectionId, { readonly host: string; readonly pipe: Pipe }>();
 
   constructor(network: Network, host: string, options: ListenOptions) {
     this.#network = network;
@@ -196,7 +196,7 @@ class MemoryListener implements Listener {
     if (accepted !== null) this.#options.onMessage(dialer.peer, accepted);
   }
 
-  send(peer: PeerId, frames: Frames): SendOutcome {
+  send(peer: ConnectionId, frames: Frames): SendOutcome {
     assertWithinMaxima(frames, this.#options);
     const to = this.#peers.get(peer);
     if (to === undefined) return 'gone';
@@ -205,7 +205,7 @@ class MemoryListener implements Listener {
     return outcome;
   }
 
-  forget(peer: PeerId): void {
+  forget(peer: ConnectionId): void {
     this.#peers.get(peer)?.pipe.clear();
     this.#peers.delete(peer);
   }
@@ -221,7 +221,7 @@ class MemoryListener implements Listener {
 }
 
 class MemoryDialer implements Dialer {
-  readonly peer: PeerId;
+  readonly peer: ConnectionId;
   readonly host: string;
   readonly outbound: Pipe;
   readonly #network: Network;
@@ -229,7 +229,7 @@ class MemoryDialer implements Dialer {
   readonly #end: End;
   #closed = false;
 
-  constructor(network: Network, peer: PeerId, { host, options }: { readonly host: string; readonly options: DialOptions }) {
+  constructor(network: Network, peer: ConnectionId, { host, options }: { readonly host: string; readonly options: DialOptions }) {
     this.#network = network;
     this.peer = peer;
     this.host = host;

@@ -23,7 +23,7 @@ export const WORKER_MESSAGES: readonly WorkerMessage[] = [
   { type: 'worker.renew', ...life, progress: 9, images: 640, busyMs: 12.5, controlBytes: 1000, dataBytes: 2 ** 40 },
   { type: 'worker.trained', ...life, round, samples: 512, lossSum: -1.25, correct: 100, trainMs: 33.3 },
   { type: 'worker.averaged', ...life, round, attempt: 2, hash, contained: 2048 },
-  { type: 'worker.unreachable', ...life, round, attempt: 1, peer: asIncarnation(8), message: 'no answer within 2000 ms' },
+  { type: 'worker.unreachable', ...life, round, attempt: 1, replica: asIncarnation(8), message: 'no answer within 2000 ms' },
   { type: 'worker.evaluated', ...life, round, correct: 1700, count: 2000, lossSum: 901.5, evaluateMs: 120, parameters: 4266 },
   { type: 'worker.serving', ...life, stage: 'distil' },
   { type: 'worker.prepared', ...life, stage: 'distil', traced: true, precision: 'bf16', threads: 2, note: 'slow here' },
@@ -32,7 +32,14 @@ export const WORKER_MESSAGES: readonly WorkerMessage[] = [
   { type: 'worker.leave', ...life, message: 'drained' },
 ];
 
-const base = { round: 11, hash, committed: 2048, sources: [endpoint], checkpoint: 'distil-11' };
+const state = { stage: 'distil', peer: 'model', round: 12 };
+const base = {
+  state: { ...state, round: 11 },
+  hash,
+  committed: 2048,
+  sources: [{ incarnation: asIncarnation(8), endpoint }],
+  isStored: true,
+};
 
 export const COORDINATOR_MESSAGES: readonly CoordinatorMessage[] = [
   {
@@ -49,31 +56,34 @@ export const COORDINATOR_MESSAGES: readonly CoordinatorMessage[] = [
     type: 'coordinator.assign',
     ...life,
     round,
-    stage: 'distil',
     base,
-    work: { kind: 'train', ranges, roundSamples: 1024 },
+    work: { kind: 'train', column: 1, replicas: 3, ranges, roundSamples: 1024 },
   },
   {
     type: 'coordinator.assign',
     ...life,
     round,
-    stage: 'distil',
-    base: { ...base, round: 0, hash: null, checkpoint: null },
+    base: { ...base, state: { ...state, round: 0 }, hash: null, isStored: false },
     work: { kind: 'evaluate', split: 'test', start: 0, end: 2000 },
   },
-  { type: 'coordinator.assign', ...life, round, stage: 'distil', base, work: { kind: 'export' } },
+  { type: 'coordinator.assign', ...life, round, base, work: { kind: 'export' } },
   { type: 'coordinator.link', ...life, stage: 'distil', version: 4, teachers: [{ incarnation: asIncarnation(2), endpoint }] },
   {
     type: 'coordinator.average',
     ...life,
-    round,
+    state,
     attempt: 1,
-    contributors: [{ incarnation: life.incarnation, endpoint, samples: 512 }],
+    contributors: [
+      { incarnation: life.incarnation, endpoint, samples: 512 },
+      { incarnation: asIncarnation(8), endpoint, samples: 511 },
+    ],
   },
-  { type: 'coordinator.commit', ...life, round, hash, committed: 3072 },
-  { type: 'coordinator.save', ...life, round, checkpoint: 'distil-12' },
+  { type: 'coordinator.commit', ...life, state, hash, committed: 3072 },
+  { type: 'coordinator.commit', ...life, state: { ...state, peer: 'big' }, hash: null, committed: 3072 },
+  { type: 'coordinator.save', ...life, state },
   { type: 'coordinator.abandon', ...life, round, reason: 'its deadline passed' },
-  { type: 'coordinator.serve', ...life, stage: 'distil', from: 'teach', checkpoint: 'teach-40' },
+  { type: 'coordinator.conclude', ...life, round },
+  { type: 'coordinator.serve', ...life, stage: 'distil', from: { ...state, stage: 'teach' }, hash },
   { type: 'coordinator.stop', ...life, outcome: 'done', message: 'all stages are done' },
   { type: 'refuse', reason: 'old-term', of: 'worker.renew', message: 'this is term 4' },
 ];
@@ -84,7 +94,8 @@ const float32 = (name: string, ...values: number[]): WireTensor => ({
   shape: [values.length],
   data: Float32Array.from(values),
 });
-const state = { stage: 'distil', round: 12, ranges, hash, schema: 'cd'.repeat(32) };
+const content = { state, ranges, hash, schema: 'cd'.repeat(32) };
+const piece = { state, attempt: 2, start: 2, end: 4 };
 
 export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTensor[]])[] = [
   [
@@ -102,10 +113,10 @@ export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTe
     },
     [{ name: 'samples', dtype: 'int32', shape: [3], data: Int32Array.of(5, -1, 2 ** 31 - 1) }],
   ],
-  [{ type: 'arena.get', term: life.term, stage: 'distil', round }, []],
-  [{ type: 'state.get', term: life.term, stage: 'distil', round: 12, hash }, []],
-  [{ type: 'checkpoint.put', ...life, checkpoint: 'distil-12', ...state }, [float32('parameters', 1, 2, 3), float32('slots')]],
-  [{ type: 'checkpoint.get', checkpoint: 'distil-12' }, []],
+  [{ type: 'arena.get', term: life.term, ...piece }, []],
+  [{ type: 'state.get', term: life.term, state, hash: null }, []],
+  [{ type: 'checkpoint.put', ...life, ...content }, [float32('parameters', 1, 2, 3), float32('slots')]],
+  [{ type: 'checkpoint.get', state }, []],
   [{ type: 'artifact.put', ...life, stage: 'distil' }, [{ name: 'model.json', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }]],
 ];
 
@@ -118,8 +129,8 @@ export const DATA_ANSWERS: readonly (readonly [DataAnswerBody, readonly WireTens
       { name: 'knowledge.2', dtype: 'int8', shape: [3], data: Int8Array.of(-128, 0, 127) },
     ],
   ],
-  [{ type: 'arena.answer', stage: 'distil', round, samples: 512, ranges }, [float32('parameters', -1, 0.5)]],
-  [{ type: 'state.answer', ...state }, [float32('parameters', 1), float32('slots', 2)]],
+  [{ type: 'arena.answer', ...piece, samples: 512, ranges }, [float32('parameters', -1, 0.5)]],
+  [{ type: 'state.answer', ...content }, [float32('parameters', 1), float32('slots', 2)]],
   [{ type: 'stored' }, []],
   [{ type: 'refuse', reason: 'busy', message: 'later, please' }, []],
 ];

@@ -13,17 +13,19 @@
  */
 
 import { createHash } from 'node:crypto';
+import { columnOf } from '../../coordinator/core/grid.js';
 import { committedOf } from '../../coordinator/core/ledger.js';
 import { recover } from '../../coordinator/core/recovery.js';
 import { startRun, stepRun } from '../../coordinator/core/run.js';
 import { DEFAULT_TIMING } from '../../coordinator/core/timing.js';
 import type { RunState } from '../../coordinator/core/turn.js';
-import type { CheckpointInfo, CoreEvent, Effect, JournalRecord, RunPlan } from '../../coordinator/core/types.js';
+import type { CheckpointPart, CoreEvent, Effect, JournalRecord, RunPlan } from '../../coordinator/core/types.js';
 import { assert, present } from '../../src/base/assert.js';
 import { asIncarnation, asRoundId, asTerm, type Incarnation } from '../../src/base/ids.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import type { WorkerMessage } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
+import { MODEL_PEER, type StateName } from '../../src/protocol/state-name.js';
 import { corePlan } from './core-plan.js';
 
 type Options = Readonly<Record<string, string>>;
@@ -50,7 +52,7 @@ class Stagehand {
   #plan: RunPlan | null = null;
   #nowMs = 0;
   readonly #records: JournalRecord[] = [];
-  readonly #checkpoints: CheckpointInfo[] = [];
+  readonly #checkpoints: CheckpointPart[] = [];
   readonly #names = new Map<string, Incarnation>();
 
   play(line: string): string[] {
@@ -94,7 +96,11 @@ class Stagehand {
   #hello(name: string, options: Options): CoreEvent {
     const role = options.role === 'teacher' ? 'teacher' : 'student';
     const pid = Number(options.pid ?? 1);
-    return { type: 'message', peer: name, message: { type: 'worker.hello', protocol: 1, schema: '', worker: name, role, host: 'h', pid } };
+    return {
+      type: 'message',
+      connection: name,
+      message: { type: 'worker.hello', protocol: 1, schema: '', worker: name, role, host: 'h', pid },
+    };
   }
 
   #event(command: string, name: string, options: Options): CoreEvent {
@@ -108,13 +114,13 @@ class Stagehand {
   #message(command: string, name: string, options: Options): CoreEvent {
     const { term } = present(this.#plan, 'a run');
     const from = { term: options.term ? asTerm(Number(options.term)) : term, incarnation: this.#incarnation(name) };
-    return { type: 'message', peer: name, message: this.#body(command, from, options) };
+    return { type: 'message', connection: name, message: this.#body(command, from, options) };
   }
 
   #body(command: string, from: { term: RunPlan['term']; incarnation: Incarnation }, options: Options): WorkerMessage {
     const stage = this.#state?.stage;
     const round = asRoundId(Number(options.round ?? stage?.round?.id ?? 1));
-    const attempt = Number(options.attempt ?? (stage?.round?.kind === 'train' ? stage.round.attempt : 1));
+    const attempt = Number(options.attempt ?? (stage?.round?.sort === 'grid' ? stage.round.attempt : 1));
     switch (command) {
       case 'ready':
         return { ...from, type: 'worker.ready', endpoint: `inproc://${from.incarnation}`, engine: 'cpu' };
@@ -141,7 +147,14 @@ class Stagehand {
         return { ...from, type: 'worker.averaged', round, attempt, hash, contained: this.#containedAfter() };
       }
       case 'unreachable':
-        return { ...from, type: 'worker.unreachable', round, attempt, peer: this.#incarnation(options.peer ?? ''), message: 'no answer' };
+        return {
+          ...from,
+          type: 'worker.unreachable',
+          round,
+          attempt,
+          replica: this.#incarnation(options.replica ?? ''),
+          message: 'no answer',
+        };
       case 'evaluated':
         return {
           ...from,
@@ -170,8 +183,8 @@ class Stagehand {
 
   #rangesOf(incarnation: Incarnation): readonly Range[] {
     const round = this.#state?.stage?.round;
-    assert(round?.kind === 'train', 'no training is under way');
-    return round.members.find((member) => member.incarnation === incarnation)?.ranges ?? [{ start: 0, end: 1 }];
+    assert(round?.sort === 'grid', 'no training is under way');
+    return columnOf(round.grid, incarnation)?.ranges ?? [{ start: 0, end: 1 }];
   }
 
   #containedAfter(): number {
@@ -179,23 +192,28 @@ class Stagehand {
     return committedOf(stage.ledger) + totalOf(stage.ledger.lent);
   }
 
-  /** What was asked for becomes whole; it must be asked for while its parameters are the committed ones. */
-  #store(): CheckpointInfo {
+  /** What was asked for is stored; it must be asked for while its parameters are the committed ones. */
+  #store(): CheckpointPart {
     const stage = present(this.#state?.stage, 'a stage');
-    const saving = present(stage.saving, 'a checkpoint that was asked for');
-    const round = Number(saving.checkpoint.slice(stage.name.length + 1));
+    const { round, parts } = present(stage.saving, 'a checkpoint that was asked for');
+    const [peer] = present(
+      [...parts].find(([, { isStored }]) => !isStored),
+      'a part that is not stored',
+    );
     const commit = this.#records.findLast((record) => record.type === 'commit' && record.round === round);
     assert(commit?.type === 'commit', `no commit of round ${round}`);
     const ranges = [{ start: 0, end: commit.committed }];
-    const info: CheckpointInfo = { id: saving.checkpoint, stage: stage.name, round, ranges, hash: commit.hash };
-    this.#checkpoints.push(info);
-    return info;
+    const hash = commit.hashes[peer] ?? createHash('sha256').update(`alone ${round}`).digest('hex');
+    const part = { state: { stage: stage.name, peer, round }, term: commit.term, ranges, hash };
+    this.#checkpoints.push(part);
+    return part;
   }
 
   #show(effects: readonly Effect[]): string[] {
     for (const effect of effects) {
       if (effect.type === 'journal') this.#records.push(effect.record);
-      if (effect.type === 'send' && effect.message.type === 'coordinator.welcome') this.#names.set(effect.peer, effect.message.incarnation);
+      if (effect.type === 'send' && effect.message.type === 'coordinator.welcome')
+        this.#names.set(effect.connection, effect.message.incarnation);
     }
     const lines = effects.flatMap((effect) => describeEffect(effect));
     return lines.length === 0 ? ['(nothing)'] : lines;
@@ -204,23 +222,26 @@ class Stagehand {
   #status(): string[] {
     const { stage, roster, phase } = present(this.#state, 'a run');
     const members = [...roster.values()].map(({ worker, incarnation }) => `${worker}=${incarnation}`).join(' ');
-    const lines = [`phase ${phase.kind}, members ${members || 'none'}`];
+    const lines = [`phase ${phase.type}, members ${members || 'none'}`];
     if (stage === null) return [...lines, 'no stage'];
     const { contained, pending, lent } = stage.ledger;
-    const { round, holders, checkpoint } = stage.base;
+    const { round, peers } = stage.base;
     lines.push(`stage ${stage.name}: contained ${spell(contained)}, lent ${spell(lent)}, pending ${spell(pending)}`);
-    return [...lines, `base round ${round}, holders ${holders.join(' ') || 'none'}, checkpoint ${checkpoint ?? 'none'}`];
+    for (const [peer, { holders, isStored }] of peers) {
+      lines.push(`base round ${round} of ${peer}, holders ${holders.join(' ') || 'none'}${isStored ? ', stored' : ''}`);
+    }
+    return lines;
   }
 }
 
 function describeEffect(effect: Effect): string[] {
   switch (effect.type) {
     case 'send':
-      return [`-> ${effect.peer}: ${describeMessage(effect.message)}`];
+      return [`-> ${effect.connection}: ${describeMessage(effect.message)}`];
     case 'journal':
       return [`journal ${describeRecord(effect.record)}`];
     case 'retain':
-      return [`retain ${effect.checkpoints.join(' ')}`];
+      return [`retain ${effect.stage} ${effect.rounds.join(' ')}`];
     case 'finish':
       return [`finish ${effect.outcome} ${effect.code ?? ''}: ${effect.message}`];
     case 'report':
@@ -233,24 +254,29 @@ function describeEffect(effect: Effect): string[] {
 function describeMessage(message: Extract<Effect, { type: 'send' }>['message']): string {
   switch (message.type) {
     case 'coordinator.assign': {
-      const { round, stage, base, work } = message;
-      const what = work.kind === 'train' ? `train ${spell(work.ranges)} of ${work.roundSamples}` : work.kind;
+      const { round, base, work } = message;
+      const isTraining = work.kind === 'train';
+      const what = isTraining
+        ? `train ${spell(work.ranges)} of ${work.roundSamples}, column ${work.column} of ${work.replicas}`
+        : work.kind;
       const rows = work.kind === 'evaluate' ? ` ${work.split}[${work.start},${work.end})` : '';
-      const source = `${base.sources.length} sources${base.checkpoint === null ? '' : `, ${base.checkpoint}`}`;
-      return `assign round ${round} ${stage}: ${what}${rows}, base ${base.round} (${source})`;
+      const source = `${base.sources.length} sources${base.isStored ? ', stored' : ''}`;
+      return `assign round ${round} ${spellModel(base.state)}: ${what}${rows}, base ${base.state.round} (${source})`;
     }
     case 'coordinator.average':
-      return `average round ${message.round} attempt ${message.attempt}: ${message.contributors.map(({ incarnation, samples }) => `${incarnation}x${samples}`).join(' ')}`;
+      return `average ${spellState(message.state)} attempt ${message.attempt}: ${message.contributors.map(({ incarnation, samples }) => `${incarnation}x${samples}`).join(' ')}`;
     case 'coordinator.commit':
-      return `commit round ${message.round}, ${message.committed} committed`;
+      return `commit ${spellState(message.state)}${message.hash === null ? ' as trained' : ''}, ${message.committed} committed`;
     case 'coordinator.link':
       return `link ${message.stage} v${message.version}: ${message.teachers.map(({ incarnation }) => incarnation).join(' ') || 'nobody'}`;
     case 'coordinator.save':
-      return `save ${message.checkpoint}`;
+      return `save ${spellState(message.state)}`;
+    case 'coordinator.conclude':
+      return `conclude round ${message.round}`;
     case 'coordinator.abandon':
       return `abandon round ${message.round}: ${message.reason}`;
     case 'coordinator.serve':
-      return `serve ${message.stage} with ${message.checkpoint}`;
+      return `serve ${message.stage} with ${spellState(message.from)}`;
     case 'coordinator.stop':
       return `stop ${message.outcome}: ${message.message}`;
     case 'coordinator.welcome':
@@ -269,17 +295,20 @@ function describeRecord(record: JournalRecord): string {
     case 'commit':
       return `commit round ${record.round} by ${record.contributors.join(' ')} ${spell(record.ranges)}, ${record.committed} committed`;
     case 'checkpoint':
-      return `checkpoint ${record.id}`;
+      return `checkpoint ${record.stage} ${record.round} of ${Object.keys(record.hashes).join(' ')}`;
     case 'rollback':
-      return `rollback to ${record.checkpoint ?? 'the beginning'}, ${record.committed} committed`;
+      return `rollback to ${record.round === null ? 'the beginning' : `round ${record.round}`}, ${record.committed} committed`;
     case 'evaluation':
       return `evaluation ${record.stage} epoch ${record.evaluation.epoch} accuracy ${record.evaluation.accuracy}`;
     case 'stage-done':
-      return `stage-done ${record.result.stage} ${record.result.checkpoint?.id ?? ''}`.trimEnd();
+      return `stage-done ${record.result.stage} ${record.result.checkpoint?.round ?? ''}`.trimEnd();
     default:
       return `${record.type} ${record.term}`;
   }
 }
+
+const spellModel = ({ stage, peer }: Pick<StateName, 'stage' | 'peer'>): string => `${stage}${peer === MODEL_PEER ? '' : `.${peer}`}`;
+const spellState = (state: StateName): string => `${spellModel(state)} ${state.round}`;
 
 function spell(ranges: readonly Range[]): string {
   return ranges.map(({ start, end }) => `[${start},${end})`).join(' ') || 'nothing';
@@ -302,6 +331,10 @@ function planOf(options: Options): RunPlan {
     students: number('students', 1),
     isTaught: options.distil !== undefined,
     exported: options.export === undefined ? null : 'base',
-    timing: { ...DEFAULT_TIMING, firstRoundMs: number('roundMs', DEFAULT_TIMING.firstRoundMs) },
+    timing: {
+      ...DEFAULT_TIMING,
+      firstRoundMs: number('roundMs', DEFAULT_TIMING.firstRoundMs),
+      leaseMs: number('leaseMs', DEFAULT_TIMING.leaseMs),
+    },
   });
 }

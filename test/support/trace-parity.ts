@@ -140,7 +140,7 @@ export function worstTensorError({ schema }: StepProgram, expected: Float32Array
 
 const SIZE = 4;
 
-/** Steps of both, which must agree to the bit, in results, parameters and slots; then evaluation. */
+/** Steps of both, on the same rows, which must agree to the bit, in results, parameters and slots; then evaluation of as many rows. */
 export function expectSameBits(
   { eager, traced, notices }: Pair,
   { steps, taught }: { readonly steps: number; readonly taught: boolean },

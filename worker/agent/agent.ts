@@ -1,7 +1,7 @@
 /**
- * The agent of a worker: it delivers what happens (control messages, the engine's messages and end, time) to the session
- * machine and performs its effects. It never touches a tensor and never blocks, so that it can always answer. For the
- * session, time stands still while this process does: after a pause nobody counts as silent who had no chance to speak.
+ * The agent of a worker: it delivers events (control messages, the engine's messages and end, time) to the session machine
+ * and performs its effects. It never touches a tensor and never blocks, so that it can always answer. While this process is
+ * stopped, no time passes for the session, so coordinator and engine do not seem silent afterwards.
  */
 
 import { assertNever } from '../../src/base/assert.js';
@@ -17,42 +17,43 @@ import type { EngineHandle, EngineHost } from './engine-host.js';
 import { startSession, stepSession } from './session.js';
 import type { Session, SessionEffect, SessionEvent, SessionPlan, SessionTransition } from './session-types.js';
 
-/** What was queued last (why a worker goes) is on the wire after so long; an engine that was killed is gone. */
+/** The agent waits this long before it closes the connection, so that the last message (the reason of its end) is sent. */
 const FAREWELL_MS = 100;
+/** The agent waits at most this long for the end of an engine that it has killed. */
 const ENGINE_END_MS = 2_000;
 
 export interface AgentOptions {
   readonly plan: Omit<SessionPlan, 'schema'>;
-  /** The coordinator's control plane. */
+  /** The address of the coordinator's control plane. */
   readonly coordinator: string;
-  /** Null: as the recipe says. */
+  /** The engine to open; null means: as the recipe says. */
   readonly engine: EngineName | 'auto' | null;
-  /** Where engines compute; `engineHost` has set their processes up for it. */
+  /** The device and threads of the engines. `engineHost` has set up their processes for it. */
   readonly placement: Placement;
   readonly engineHost: EngineHost;
-  /** Where engines listen, `tcp://host:*`. */
+  /** The address on which engines listen, `tcp://host:*`. */
   readonly listen: string;
-  /** Where engines write their log; null: the standard error. */
+  /** The file to which engines write their log; null means the standard error. */
   readonly logFile: string | null;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** How an agent ended: its exit code (src/errors), and why, for a person. */
+/** How an agent ended: its exit code (src/errors), and the reason, for a person. */
 export interface AgentEnd {
   readonly code: number;
   readonly reason: string;
 }
 
 export interface Agent {
-  /** Drains; called again, ends at once. */
+  /** Drains the worker. A second call ends it at once. */
   stop(reason: string): void;
-  /** Once the engine and the connection are closed. Never rejects. */
+  /** Resolves when the engine and the connection are closed. Never rejects. */
   readonly ended: Promise<AgentEnd>;
 }
 
-/** Connects to the coordinator and begins the session. */
+/** Connects to the coordinator and begins the session. Throws `transport.bind` when the coordinator's address is not valid. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   const agent = new RunningAgent(options);
   await agent.open();
@@ -101,7 +102,7 @@ class RunningAgent implements Agent {
     else this.#logger.warn('control.invalid', { reason: decoded.reason, detail: decoded.detail });
   }
 
-  /** An event that an effect brings about waits until the effects before it are done. */
+  /** Delivers an event to the session. An event that comes while effects are performed waits until they are done. */
   #deliver(event: SessionEvent): void {
     this.#events.push(event);
     if (this.#isBusy || this.#session === null) return;

@@ -1,20 +1,21 @@
-/** Where engines run, as the agent sees it: a child process in earnest, anything that speaks the same in a simulation. */
+/** Starts engines for the agent: as child processes in real runs. A simulation has another host with the same interface. */
 
 import { type ChildEnd, startChild } from '../../src/process/child.js';
 import { NATIVE_GREETING } from '../../src/system/engine-environment.js';
-import type { FromEngine, ToEngine } from '../engine/messages.js';
+import type { FromEngine, ToEngine } from '../engine/engine-message.js';
 
 export interface EngineHandlers {
   onMessage(message: FromEngine): void;
-  /** Called once. */
+  /** Called once, when the engine has ended. */
   onExit(end: ChildEnd): void;
 }
 
 export interface EngineHandle {
-  /** A message to an engine that is gone is dropped: its end is reported. */
+  /** Sends a message. It is dropped when the engine has ended; `onExit` reports that. */
   send(message: ToEngine): void;
-  /** At once and for certain: an engine holds nothing worth saving, and a stuck one hears nothing. */
+  /** Kills the engine at once by SIGKILL: it has no state worth saving, and a stuck engine reads no message. */
   kill(): void;
+  /** Resolves when the engine has ended. Never rejects. */
   readonly ended: Promise<unknown>;
 }
 
@@ -23,8 +24,8 @@ export interface EngineHost {
 }
 
 /**
- * Engines as child processes of this one, with these variables in their environment. They end by themselves when this
- * process does.
+ * A host that starts engines as child processes, with these variables in their environment. They end by themselves when
+ * this process ends.
  */
 export function childEngineHost(env: Readonly<Record<string, string>>): EngineHost {
   return {

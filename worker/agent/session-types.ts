@@ -1,13 +1,13 @@
-/** What goes into the session machine and what comes out of it. session.ts has the machine and its states. */
+/** The types of the session machine: its events, effects, states and deadlines. session.ts has the machine itself. */
 
 import type { EngineName } from '../../src/config/schema.js';
 import type { ChildEnd } from '../../src/process/child.js';
 import type { CoordinatorMessage, CoordinatorMessageOf, WorkerMessage } from '../../src/protocol/control.js';
-import type { FromEngine } from '../engine/messages.js';
+import type { FromEngine } from '../engine/engine-message.js';
 import type { EngineProgress } from '../kit/meter.js';
 import type { EngineOrder } from '../kit/orders.js';
 
-/** What does not change during the life of an agent. */
+/** The facts that do not change during the life of an agent. */
 export interface SessionPlan {
   readonly worker: string;
   readonly role: 'teacher' | 'student';
@@ -19,24 +19,25 @@ export interface SessionPlan {
 }
 
 export interface SessionTiming {
-  /** Between the first two hellos; doubles up to `helloMaxMs`. */
+  /** The interval between the first two hellos. It doubles up to `helloMaxMs`. */
   readonly helloMs: number;
   readonly helloMaxMs: number;
-  /** Not welcomed for so long: the coordinator is gone. */
+  /** An agent that gets no welcome for this long ends: the coordinator is gone. */
   readonly joinMs: number;
-  /** Nothing heard from the coordinator for so many leases: say hello again. */
+  /** An agent that hears nothing from the coordinator for this number of leases says hello again. */
   readonly silentLeases: number;
   /**
-   * The most that an engine may be silent before a batch of its model was measured, when nothing is known of how long
-   * one takes (one of 128 through ResNet-56 on the `cpu` engine takes minutes), and the least afterwards.
+   * The engine's budget, which is the time that it may be silent, before the first batch was measured. The time of a batch
+   * is not known then: a batch of 128 through ResNet-56 takes minutes on the engine `cpu`.
    */
   readonly firstBudgetMs: number;
+  /** The least budget after the first batch was measured. */
   readonly budgetFloorMs: number;
-  /** A batch may take so many times the 95th percentile of the last ones. */
+  /** The budget is this factor times the 95th percentile of the last batches' times, unless the floor is larger. */
   readonly budgetFactor: number;
-  /** After asking to leave, so long for the coordinator to have its checkpoint and say stop. */
+  /** An agent that asked to leave waits this long for the coordinator's stop; meanwhile a checkpoint may be made. */
   readonly drainMs: number;
-  /** Engines lost in one life of the agent. */
+  /** The maximum of engines that may be lost in one life of the agent. */
   readonly lossesMax: number;
 }
 
@@ -57,9 +58,9 @@ export type SessionEvent =
   /** `engine` is the number under which the engine was started. */
   | { readonly type: 'engine'; readonly engine: number; readonly message: FromEngine }
   | { readonly type: 'engine-exit'; readonly engine: number; readonly end: ChildEnd }
-  /** `controlBytes`: sent and received on the control plane since the agent started. */
+  /** `controlBytes` were sent and received on the control plane since the agent started. */
   | { readonly type: 'tick'; readonly controlBytes: number }
-  /** A drain; the second one ends at once. */
+  /** A request to drain. The second one ends the agent at once. */
   | { readonly type: 'stop'; readonly reason: string };
 
 export type SessionEffect =
@@ -67,7 +68,7 @@ export type SessionEffect =
   | { readonly type: 'start-engine'; readonly engine: number; readonly welcome: CoordinatorMessageOf<'coordinator.welcome'> }
   | { readonly type: 'tell-engine'; readonly engine: number; readonly message: EngineOrder }
   | { readonly type: 'kill-engine'; readonly engine: number }
-  /** Deliver a tick at this time. Replaces the wake-up that was set before. */
+  /** Deliver a tick at this time. It replaces the earlier wake-up. */
   | { readonly type: 'wake'; readonly atMs: number }
   | {
       readonly type: 'log';
@@ -78,36 +79,38 @@ export type SessionEffect =
   /** The last effect. `reason` is for a person. */
   | { readonly type: 'exit'; readonly code: number; readonly reason: string };
 
-/** Not welcomed: saying hello. */
+/** The agent has no welcome yet and sends hellos. */
 export interface Joining {
   readonly phase: 'joining';
-  /** The coordinator is gone when there is no welcome by then. */
+  /** Without a welcome until this time, the agent ends: the coordinator is gone. */
   readonly untilMs: number;
   readonly nextHelloMs: number;
   readonly helloEveryMs: number;
-  /** Why the last hello was refused; null when it was not answered. */
+  /** The reason why the last hello was refused; null when it was not answered. */
   readonly refusal: string | null;
 }
 
-/** Welcomed, with an engine. */
+/** The agent was welcomed and has an engine. */
 export interface Attached {
   readonly phase: 'starting' | 'working' | 'draining';
   readonly welcome: CoordinatorMessageOf<'coordinator.welcome'>;
+  /** The number of the engine, from 1; see `engines` of {@link Session}. */
   readonly engine: number;
-  /** What it has loaded, or is loading; null before it said so. */
+  /** The engine that the process has loaded or is loading; null before it has named one. */
   readonly engineName: EngineName | null;
-  /** When the coordinator was heard last, and the engine. */
+  /** The time of the coordinator's last message. */
   readonly heardMs: number;
+  /** The time of the engine's last message. */
   readonly engineHeardMs: number;
   readonly nextRenewMs: number;
   readonly progress: Omit<EngineProgress, 'type'>;
-  /** Of the agent, when this incarnation began. */
+  /** The agent's `controlBytes` when this incarnation began. */
   readonly controlBytesBefore: number;
-  /** Draining: when to end without an answer. Else never. */
+  /** While draining, the time at which the agent ends without an answer; infinite otherwise. */
   readonly drainUntilMs: number;
 }
 
-/** The exit code is said; nothing happens any more. */
+/** The exit effect is out. Further events change nothing. */
 export interface Over {
   readonly phase: 'over';
 }
@@ -115,10 +118,11 @@ export interface Over {
 export interface Session {
   readonly plan: SessionPlan;
   readonly link: Joining | Attached | Over;
-  /** Engines started so far: the number of the last. */
+  /** The number of engines started so far. The last one has this number. */
   readonly engines: number;
-  /** Engines that crashed or hung. */
+  /** The number of engines that crashed or were stuck. */
   readonly losses: number;
+  /** Bytes sent and received on the control plane since the agent started. */
   readonly controlBytes: number;
 }
 

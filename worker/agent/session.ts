@@ -1,19 +1,19 @@
 /**
- * The session of an agent with the coordinator, as a pure machine: one event and the time in, a new state and effects
- * out. agent.ts delivers the events and performs the effects, in order.
+ * The session of an agent with the coordinator, as a pure machine: it takes one event and the time, and answers a new state
+ * and effects. agent.ts delivers the events and performs the effects, in order.
  *
- *   joining   hello, repeated; --welcome--> starting; --refused for good, or too late--> over
+ *   joining   sends hello, repeatedly; --welcome--> starting; --refused for good, or deadline--> over
  *   starting  the engine of this incarnation opens; --worker.ready--> working
- *   working   orders pass to the engine, its reports to the coordinator
- *   draining  asked to leave; goes on working until the coordinator says stop (it may want a checkpoint), or too late
- *   over      the exit code is said
+ *   working   orders pass to the engine, its reports pass to the coordinator
+ *   draining  has asked to leave; works on until the coordinator sends stop (it may want a checkpoint), or the deadline
+ *   over      the exit effect is out
  *
  *   starting, working --engine crashed or stuck--> joining: every engine is an incarnation of its own
  *   starting, working --refused, or coordinator silent--> joining: the coordinator has begun a new term, or is gone
  *   any --coordinator.stop--> over
  *
- * Invariants: at most one engine is alive, and only in the three middle states; only messages of the present term and
- * incarnation pass in either direction; an engine's number is never used again.
+ * Invariants: at most one engine is alive, and only in starting, working and draining; only messages of the present term
+ * and incarnation pass in either direction; an engine's number is never used again.
  */
 
 import { assertNever } from '../../src/base/assert.js';
@@ -22,18 +22,18 @@ import { describeEngineEnd } from '../../src/process/engine-end.js';
 import type { CoordinatorMessage, CoordinatorMessageOf } from '../../src/protocol/control.js';
 import { cutText } from '../../src/protocol/field.js';
 import { PROTOCOL_VERSION } from '../../src/protocol/version.js';
-import type { FromEngine } from '../engine/messages.js';
+import type { FromEngine } from '../engine/engine-message.js';
 import type { Attached, Joining, Session, SessionEffect, SessionEvent, SessionPlan, SessionTransition } from './session-types.js';
 
 const NO_PROGRESS: Attached['progress'] = { progress: 0, images: 0, busyMs: 0, dataBytes: 0, batchMs: null };
 
-/** A new agent says its first hello. */
+/** The first transition of a new agent: it sends its first hello. */
 export function startSession(plan: SessionPlan, nowMs: number): SessionTransition {
   const state: Session = { plan, link: { phase: 'over' }, engines: 0, losses: 0, controlBytes: 0 };
   return withWake(join(state, nowMs, []));
 }
 
-/** One event. Events of an engine that is gone, and messages to another incarnation, change nothing. */
+/** The transition for one event. Events of an engine that has ended, and messages to another incarnation, change nothing. */
 export function stepSession(state: Session, event: SessionEvent, nowMs: number): SessionTransition {
   if (state.link.phase === 'over') return { state, effects: [] };
   return withWake(onEvent(state, event, nowMs));
@@ -56,7 +56,7 @@ function onEvent(state: Session, event: SessionEvent, nowMs: number): SessionTra
   }
 }
 
-// --- what the coordinator says
+// --- messages of the coordinator
 
 function onControl(state: Session, message: CoordinatorMessage, nowMs: number): SessionTransition {
   if (message.type === 'coordinator.welcome') return onWelcome(state, message, nowMs);
@@ -106,7 +106,7 @@ function onWelcome(state: Session, welcome: CoordinatorMessageOf<'coordinator.we
   };
 }
 
-/** Two welcomes can answer two hellos of one life: the later one is valid. */
+/** Two hellos of one agent can get two welcomes; the newer one is valid. */
 function isNewer(a: CoordinatorMessageOf<'coordinator.welcome'>, b: CoordinatorMessageOf<'coordinator.welcome'>): boolean {
   return a.term > b.term || (a.term === b.term && a.incarnation > b.incarnation);
 }
@@ -127,7 +127,7 @@ function onRefuse(state: Session, refuse: Extract<CoordinatorMessage, { type: 'r
   return join(state, nowMs, [...killed(state), logged('warn', 'session.rejoin', { reason: why })]);
 }
 
-// --- what the engine says
+// --- messages and end of the engine
 
 function onEngine(state: Session, { engine, message }: { engine: number; message: FromEngine }, nowMs: number): SessionTransition {
   const link = attached(state);
@@ -159,7 +159,7 @@ function onEngineExit(state: Session, { engine, end }: Extract<SessionEvent, { t
   return onLoss(state, { code: 'engine.crashed', message: describeEngineEnd(end, link.engineName) }, nowMs);
 }
 
-/** The engine crashed or hung: tell the coordinator at once, and begin a new incarnation. */
+/** The engine crashed or is stuck: the coordinator is told at once, and the agent joins again as a new incarnation. */
 function onLoss(
   state: Session,
   { code, message }: { readonly code: 'engine.crashed' | 'engine.stuck'; readonly message: string },
@@ -198,7 +198,7 @@ function onTick(state: Session, nowMs: number): SessionTransition {
 
 function onJoiningTick(state: Session, link: Joining, nowMs: number): SessionTransition {
   if (nowMs >= link.untilMs) {
-    if (link.refusal !== null) return end(state, EXIT.usage, `the coordinator goes on refusing: ${link.refusal}`);
+    if (link.refusal !== null) return end(state, EXIT.usage, `the coordinator still refuses this worker: ${link.refusal}`);
     return end(state, EXIT.tryAgain, `no answer from the coordinator for ${state.plan.timing.joinMs} ms`);
   }
   if (nowMs < link.nextHelloMs) return same(state);
@@ -226,7 +226,7 @@ function onAttachedTick(state: Session, link: Attached, nowMs: number): SessionT
   };
 }
 
-/** An engine speaks several times a second except while a batch is in the model: so long may a batch take. */
+/** The time that the engine may be silent. It sends several messages per second, except while it computes a batch. */
 function engineBudgetMs({ plan: { timing } }: Session, { progress }: Attached): number {
   return progress.batchMs === null ? timing.firstBudgetMs : Math.max(timing.budgetFloorMs, timing.budgetFactor * progress.batchMs);
 }
@@ -279,7 +279,7 @@ function end(state: Session, code: number, reason: string): SessionTransition {
   };
 }
 
-// --- small things
+// --- helpers
 
 function attached(state: Session): Attached | null {
   return state.link.phase === 'joining' || state.link.phase === 'over' ? null : state.link;

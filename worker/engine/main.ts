@@ -1,6 +1,6 @@
 /**
- * The engine's process. Its agent starts it, tells it what to be, and kills it; it ends at once when its agent is gone,
- * in the middle of a kernel too, and leaves signals to its agent.
+ * The engine's process. Its agent starts, configures and kills it. It ends soon after its agent ends, also in the middle of
+ * a kernel. It ignores signals, because its agent reacts to them.
  */
 
 import { systemClock } from '../../src/base/clock.js';
@@ -14,13 +14,13 @@ import { watchParent } from '../../src/process/parent-watch.js';
 import { onSignal } from '../../src/process/signal.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
 import type { EngineOrder } from '../kit/orders.js';
-import { type RunningEngine, startEngine } from './engine.js';
-import type { EngineConfigure, FromEngine, ToEngine } from './messages.js';
+import type { EngineConfigure, FromEngine, ToEngine } from './engine-message.js';
+import { type RunningEngine, startEngine } from './start-engine.js';
 
 surviveClosedPipes();
 const link = linkToParent<ToEngine, FromEngine>();
 if (link === null) {
-  console.error('An engine is started by its worker: see stillhouse worker --help');
+  console.error('This process is started by a worker: see stillhouse worker --help');
   exitNow(EXIT.usage);
 }
 onSignal(['SIGTERM'], () => {});
@@ -32,7 +32,7 @@ link.onMessage((message) => {
 });
 
 function forward(order: EngineOrder): void {
-  // An engine that did not start has said so: what comes after is for nobody.
+  // An engine that did not start has reported that. Later orders are dropped.
   engine?.then(
     (running) => running.handle(order),
     () => {},

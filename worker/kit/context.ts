@@ -4,6 +4,7 @@ import { present } from '../../src/base/assert.js';
 import type { Clock } from '../../src/base/clock.js';
 import type { Incarnation, Term } from '../../src/base/ids.js';
 import type { EngineName, Recipe, TrainingStage } from '../../src/config/schema.js';
+import { isTrainingStage } from '../../src/config/stage-kinds.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { LogFields, Logger } from '../../src/log/logger.js';
 import { cutText } from '../../src/protocol/field.js';
@@ -42,7 +43,7 @@ export type ReportBody = Body<EngineReport>;
 /** The stage's recipe. The coordinator names only stages that train a model. */
 export function trainingStage({ recipe }: EngineContext, name: string): TrainingStage {
   const stage = present(recipe.stages[name], `stage ${name}`);
-  if (stage.kind === 'train' || stage.kind === 'distil') return stage;
+  if (isTrainingStage(stage)) return stage;
   throw new StillhouseError('protocol.invalid', `stage ${name} has no model of its own`);
 }
 

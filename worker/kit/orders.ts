@@ -13,6 +13,7 @@ export type EngineOrder = CoordinatorMessageOf<
   | 'coordinator.commit'
   | 'coordinator.save'
   | 'coordinator.abandon'
+  | 'coordinator.conclude'
   | 'coordinator.serve'
 >;
 

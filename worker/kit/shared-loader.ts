@@ -1,22 +1,22 @@
 /**
- * The loader of an engine: one for all that its role loads, opened with the first split, whose images have the shape of
- * all others in the recipe.
+ * The loader of an engine: one for all that its role loads. It is opened with the first split; the images of all splits of
+ * a recipe have one shape.
  */
 
 import type { Recipe } from '../../src/config/schema.js';
 import { BATCHES_AHEAD } from '../../src/data/loader/batch-stream.js';
 import { type Loader, openLoader } from '../../src/data/loader/loader.js';
-import type { Split } from '../../src/data/split.js';
+import type { SampleSource } from '../../src/data/sample-source.js';
 
-/** A thread assembles a hundred thousand and more small images a second, many times what a model takes: one keeps up. */
+/** One thread is enough: it assembles more than 100,000 small images a second, many times as many as a model takes. */
 const THREADS = 1;
 /** Rows of one batch when a model is tested. */
 export const TEST_ROWS = 128;
 /** Rows of one batch of a teacher, made of several requests. */
 export const TEACH_ROWS = 256;
 /**
- * Of the largest batch, the ring holds the one in use, the next one and two more in the threads' hands; and more of small
- * ones, as far as this memory goes.
+ * The ring holds this many of the largest batch: one in use, the next one, and two more in the threads' hands. It holds more
+ * batches when they are small, up to RING_BYTES.
  */
 const BATCHES_AT_LEAST = 4;
 const RING_BYTES = 8 * 2 ** 20;
@@ -35,7 +35,7 @@ export class SharedLoader {
   }
 
   /** The loader, for batches of this split too. */
-  for({ height, width, channels }: Split): Loader {
+  for({ height, width, channels }: SampleSource): Loader {
     const affordable = Math.floor(RING_BYTES / (4 * height * width * channels));
     const rows = Math.max(BATCHES_AT_LEAST * this.rowsMax, Math.min(BATCHES_AHEAD * this.rowsMax, affordable));
     this.#loader ??= openLoader({ shape: { height, width, channels }, rows, threads: THREADS, program: this.#program });

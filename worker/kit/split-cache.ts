@@ -2,18 +2,18 @@
 
 import type { DataRecipe } from '../../src/config/schema.js';
 import { loadSplit } from '../../src/data/dataset.js';
-import type { Split } from '../../src/data/split.js';
+import type { SampleSource } from '../../src/data/sample-source.js';
 
 export class SplitCache {
   readonly #recipe: DataRecipe;
-  readonly #splits = new Map<string, Promise<Split>>();
+  readonly #splits = new Map<string, Promise<SampleSource>>();
 
   constructor(recipe: DataRecipe) {
     this.#recipe = recipe;
   }
 
   /** Throws as loadSplit does; what could not be read is read again the next time. */
-  get(name: string): Promise<Split> {
+  get(name: string): Promise<SampleSource> {
     const there = this.#splits.get(name);
     if (there !== undefined) return there;
     const loading = loadSplit(this.#recipe, name);

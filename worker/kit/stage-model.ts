@@ -3,7 +3,7 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { present } from '../../src/base/assert.js';
 import type { TrainingStage } from '../../src/config/schema.js';
-import type { Split } from '../../src/data/split.js';
+import type { SampleSource } from '../../src/data/sample-source.js';
 import { buildModel } from '../../src/nn/build.js';
 import { disposeModel } from '../../src/nn/weights.js';
 import { buildStep, type StepNotice } from '../../src/programs/choose-step.js';
@@ -71,7 +71,7 @@ export async function openStageModel(context: EngineContext, name: string, taugh
   }
 }
 
-type ImageShape = Pick<Split, 'height' | 'width' | 'channels' | 'classes'>;
+type ImageShape = Pick<SampleSource, 'height' | 'width' | 'channels' | 'classes'>;
 
 function buildStageModel(
   { recipe }: EngineContext,

@@ -1,6 +1,6 @@
 /**
- * Which pixels: a view is samples of a split as they look in one epoch. A teacher and a student that name the same view
- * of a stage see the same pixels, so only ids travel.
+ * A view is samples of a split as they look in one epoch. A teacher and a student that name the same view of a stage see
+ * the same pixels, so only ids travel.
  */
 
 import { hashString, hashWords } from '../../src/base/prng.js';

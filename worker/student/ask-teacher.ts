@@ -3,7 +3,7 @@
 import { LIMITS } from '../../src/base/limits.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { TeacherAddress } from '../../src/protocol/control.js';
-import { PeerRefusal } from '../../src/rpc/peer-refusal.js';
+import { RequestRefusal } from '../../src/rpc/request-refusal.js';
 import type { Knowledge, KnowledgeSpec } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
 import { knowledgeFromWire } from '../kit/knowledge-wire.js';
@@ -47,7 +47,7 @@ export async function askTeacher(use: KnowledgeUse, teacher: TeacherAddress, vie
     const { context, stage, round, step } = use;
     const where = { stage, round, step, epoch: view.epoch, teacher: teacher.incarnation };
     context.logger.warn('knowledge.failed', { ...where, error });
-    throw error instanceof PeerRefusal ? meaningOf(error, use, view) : error;
+    throw error instanceof RequestRefusal ? meaningOf(error, use, view) : error;
   }
 }
 
@@ -60,10 +60,10 @@ async function askPart(
   const what = { about: { of: 'view' as const, epoch }, specs: [...specs], half };
   const body = { type: 'knowledge.get' as const, term: context.term, stage, ...what };
   const tensors = [{ name: 'samples', dtype: 'int32', shape: [samples.length], data: samples }] as const;
-  const peer = teacher.endpoint;
-  const answer = await context.peers.request(peer, { body, tensors, deadlineMs: DATA_TIMING.knowledgeMs });
+  const address = teacher.endpoint;
+  const answer = await context.peers.request(address, { body, tensors, deadlineMs: DATA_TIMING.knowledgeMs });
   if (answer.header.stage !== stage) {
-    throw new StillhouseError('protocol.invalid', `the answer is about stage ${answer.header.stage}, not ${stage}`, { peer });
+    throw new StillhouseError('protocol.invalid', `the answer is about stage ${answer.header.stage}, not ${stage}`, { address });
   }
   return knowledgeFromWire(
     answer.tensors,
@@ -72,7 +72,7 @@ async function askPart(
 }
 
 /** A refusal that will not change is an error of the run; any other stays one of this request. */
-function meaningOf(refusal: PeerRefusal, { stage }: KnowledgeUse, { epoch }: SampleView): StillhouseError {
+function meaningOf(refusal: RequestRefusal, { stage }: KnowledgeUse, { epoch }: SampleView): StillhouseError {
   const message = `stage ${stage}, epoch ${epoch}: ${refusal.message}`;
   switch (refusal.reason) {
     case 'not-finite':

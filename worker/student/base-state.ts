@@ -1,64 +1,65 @@
 /**
- * The parameters that a round starts from: the student's own, the stage's initial ones, those of a peer that has them,
- * or those of a checkpoint; the first that serves.
+ * The parameters that a round starts from: the student's own, the stage's initial ones, those of another student that has
+ * them, or those of a checkpoint; the first that serves.
  */
 
 import { abortable } from '../../src/base/abortable.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
-import type { CoordinatorMessageOf } from '../../src/protocol/control.js';
+import type { Base } from '../../src/protocol/control.js';
+import { describeState } from '../../src/protocol/state-name.js';
+import { joinState } from '../../src/tensor/state-tensors.js';
 import type { EngineContext } from '../kit/context.js';
-import { type FetchedState, fetchCheckpoint, fetchFromPeer } from '../kit/fetch-state.js';
+import { type FetchedState, fetchCheckpoint, fetchFromHolder } from '../kit/fetch-state.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { type CommittedState, isBase } from './state.js';
 
 export interface BaseStateOptions {
   readonly context: EngineContext;
   readonly model: StageModel;
-  readonly assign: CoordinatorMessageOf<'coordinator.assign'>;
+  readonly base: Base;
   /** What the student holds. */
   readonly committed: CommittedState | null;
   readonly signal: AbortSignal;
 }
 
-/** The base of the assignment. Throws peer.refused or checkpoint.damaged when nobody hands it over, model.invalid when it is of another model. */
+/** The base of an assignment. Throws request.refused or checkpoint.damaged when nobody hands it over, model.invalid when it is of another model. */
 export async function baseState(options: BaseStateOptions): Promise<CommittedState> {
-  const { model, assign, committed, signal } = options;
-  const { stage, base } = assign;
-  if (isBase(committed, stage, base)) return committed;
-  if (base.round === 0) return initialState(model);
-  const fetched = await abortable(fetchState(options), signal);
-  if (fetched.slots.length !== model.program.slotCount) {
-    throw new StillhouseError(
-      'protocol.invalid',
-      `stage ${stage}: ${fetched.slots.length} optimiser slots, not ${model.program.slotCount}`,
-    );
+  const { model, base, committed, signal } = options;
+  if (isBase(committed, base)) return committed;
+  if (base.state.round === 0) return initialState(model, base);
+  const { state, hash, ranges, tensors } = await abortable(fetchState(options), signal);
+  const { parameters, slots } = joinState(tensors);
+  const { schema, slotCount } = model.program;
+  if (parameters.length !== schema.size || slots.length !== slotCount) {
+    const what = `${parameters.length} parameters and ${slots.length} optimiser slots, not ${schema.size} and ${slotCount}`;
+    throw new StillhouseError('protocol.invalid', `${describeState(state)}: ${what}`);
   }
-  return { stage, ...fetched };
+  return { state, hash, ranges, parameters, slots, isChecked: true };
 }
 
 /** The same in every process. */
-function initialState({ name, program, initial }: StageModel): CommittedState {
-  program.resetSlots();
-  return { stage: name, round: 0, hash: null, ranges: [], parameters: initial, slots: program.readSlots() };
+function initialState({ initial }: StageModel, { state }: Base): CommittedState {
+  return { state, hash: null, ranges: [], parameters: initial, slots: null, isChecked: false };
 }
 
-async function fetchState({ context, model, assign }: BaseStateOptions): Promise<FetchedState> {
-  const { stage, base } = assign;
-  const name = { stage, round: base.round, hash: base.hash, schema: model.program.schema.hash };
+async function fetchState({ context, model, base }: BaseStateOptions): Promise<FetchedState> {
+  const { state, hash } = base;
+  const wanted = { state, hash, schema: model.program.schema.model.hash };
   let failure: StillhouseError | null = null;
-  for (const endpoint of base.sources) {
+  for (const { incarnation, endpoint } of base.sources) {
+    if (incarnation === context.incarnation) continue;
     try {
-      if (base.hash !== null) return await fetchFromPeer(context, endpoint, { ...name, hash: base.hash });
+      return await fetchFromHolder(context, endpoint, wanted);
     } catch (error) {
       if (!(error instanceof StillhouseError)) throw error;
-      context.logger.warn('base.notFetched', { stage, round: base.round, from: endpoint, error });
+      context.logger.warn('base.notFetched', { ...state, from: endpoint, error });
       failure = error;
     }
   }
-  if (base.checkpoint === null) {
+  if (!base.isStored) {
     if (failure?.code === 'model.invalid') throw failure;
-    const why = failure?.message ?? 'nobody is named who has them';
-    throw new StillhouseError('peer.refused', `stage ${stage}: the parameters of round ${base.round} are not to be had: ${why}`);
+    const why = failure?.message ?? 'nobody else is named who has them';
+    throw new StillhouseError('request.refused', `the parameters of ${describeState(state)} are not to be had: ${why}`);
   }
-  return fetchCheckpoint(context, base.checkpoint, name);
+  return fetchCheckpoint(context, wanted);
 }

@@ -2,7 +2,7 @@
 
 import { nextTurn } from '../../src/base/abortable.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
-import type { Split } from '../../src/data/split.js';
+import type { SampleSource } from '../../src/data/sample-source.js';
 import type { EngineContext } from '../kit/context.js';
 import { TEST_ROWS } from '../kit/shared-loader.js';
 import type { StageModel } from '../kit/stage-model.js';
@@ -12,7 +12,7 @@ export interface EvaluateOptions {
   readonly context: EngineContext;
   /** With the parameters to test. */
   readonly model: StageModel;
-  readonly split: Split;
+  readonly split: SampleSource;
   /** Rows [start, end) of the split. */
   readonly start: number;
   readonly end: number;

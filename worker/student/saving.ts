@@ -4,24 +4,22 @@ import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { ErrorCode } from '../../src/errors/table.js';
 import { serialiseModel } from '../../src/nn/export.js';
 import type { DataRequestBody } from '../../src/protocol/data.js';
+import { describeState } from '../../src/protocol/state-name.js';
+import type { ArenaSchema } from '../../src/tensor/arena.js';
+import { splitState, stateToWire } from '../../src/tensor/state-tensors.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 import type { EngineContext } from '../kit/context.js';
-import { arenaTensor } from '../kit/fetch-state.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { DATA_TIMING } from '../kit/timing.js';
-import type { Candidate } from './state.js';
+import type { CheckedState } from './state.js';
 
-/** Puts the state under this name. Throws checkpoint.unwritable when it is not on disk at the end. */
-export async function saveState(
-  context: EngineContext,
-  state: Candidate,
-  { checkpoint, schema }: { readonly checkpoint: string; readonly schema: string },
-): Promise<void> {
+/** Puts the state. `schema`: its arena's. Throws checkpoint.unwritable when it is not on disk at the end. */
+export async function saveState(context: EngineContext, saved: CheckedState, schema: ArenaSchema): Promise<void> {
   const { term, incarnation } = context;
-  const { stage, round, hash, ranges, parameters, slots } = state;
-  const body: PutBody = { type: 'checkpoint.put', term, incarnation, checkpoint, stage, round, hash, schema, ranges: [...ranges] };
-  const tensors = [arenaTensor('parameters', parameters), arenaTensor('slots', slots)];
-  await put(context, { what: `checkpoint ${checkpoint}`, code: 'checkpoint.unwritable', body, tensors });
+  const { state, hash, ranges } = saved;
+  const body: PutBody = { type: 'checkpoint.put', term, incarnation, state, hash, schema: schema.model.hash, ranges: [...ranges] };
+  const what = `the checkpoint of ${describeState(state)}`;
+  await put(context, { what, code: 'checkpoint.unwritable', body, tensors: stateToWire(splitState(saved, schema)) });
 }
 
 /** Puts the model, as its parameters are now, as files that stock tfjs opens. Throws run.unwritable when they are not on disk. */

@@ -1,78 +1,127 @@
 /**
- * What a student holds between steps: the committed state, its own arena of the round, and the average that waits for
- * the commit. Pure; the arrays are never changed once they are in here, because peers may be reading them.
+ * What a student holds between steps: the committed state, what it has trained in the round, and the average that waits
+ * for the commit. Pure; arrays are never changed once they are in here, because replicas may be reading them.
  *
  * Invariants: the ranges of a state are exactly the samples that its parameters contain; a sample that would be in them
  * twice is a bug and ends the process (mergeRanges asserts it).
  */
 
 import { assert } from '../../src/base/assert.js';
-import type { RoundId } from '../../src/base/ids.js';
+import type { Incarnation } from '../../src/base/ids.js';
 import { mergeRanges, subtractRanges, totalOf } from '../../src/data/shard-plan.js';
-import type { Base } from '../../src/protocol/control.js';
+import type { Base, Contributor } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
+import { isSameState, type StateName } from '../../src/protocol/state-name.js';
 
 /** Parameters that everybody agrees on, or the initial ones (round 0). */
 export interface CommittedState {
-  readonly stage: string;
-  readonly round: number;
-  /** Of the parameters; null in round 0. */
+  readonly state: StateName;
+  /** Null in round 0, and until it is taken. */
   readonly hash: string | null;
   /** The samples that the parameters contain, ascending. */
   readonly ranges: readonly Range[];
+  /** Null: in the program alone. */
+  readonly parameters: Float32Array | null;
+  /** Of this student's own optimiser. Null: in the program alone, or in round 0 as the program begins with them. */
+  readonly slots: Float32Array | null;
+  /** Whether both arrays are there, and are known to be finite: such a state may be handed out. */
+  readonly isChecked: boolean;
+}
+
+/** A state whose arrays were read out and checked. */
+export interface CheckedState extends CommittedState {
+  readonly hash: string;
   readonly parameters: Float32Array;
-  /** Of this student's own optimiser. */
   readonly slots: Float32Array;
 }
 
+/** Whether the state may be handed out as it is. */
+export function isChecked(state: CommittedState): state is CheckedState {
+  return state.isChecked;
+}
+
 /** What came of training one's own ranges in a round, before any average. */
-export interface TrainedArena {
-  readonly stage: string;
-  readonly round: RoundId;
-  /** What it started from. */
-  readonly base: CommittedState;
+export interface TrainedState {
+  /** What it is named when it is committed. */
+  readonly state: StateName;
+  /** The samples of what it started from. */
+  readonly base: readonly Range[];
   /** All samples in the parameters: those of the base and the student's own of this round. */
   readonly ranges: readonly Range[];
   /** Of this round. */
   readonly samples: number;
-  readonly parameters: Float32Array;
-  readonly slots: Float32Array;
+  /** Null in a round of one replica: they are in the program alone. */
+  readonly parameters: Float32Array | null;
 }
 
 /** An average of a round. It is committed when the coordinator says so. */
-export type Candidate = CommittedState & { readonly hash: string };
-
-/** Whether the state is the one that a round is to start from. */
-export function isBase(state: CommittedState | null, stage: string, base: Pick<Base, 'round' | 'hash'>): state is CommittedState {
-  return state !== null && state.stage === stage && state.round === base.round && state.hash === base.hash;
-}
-
-/** The arena after training `ranges` on top of the base. Asserts that the base does not contain them already. */
-export function trainedArena(options: {
-  readonly base: CommittedState;
-  readonly round: RoundId;
-  /** The student's own, of this round. */
+export interface Candidate {
+  readonly state: StateName;
+  readonly hash: string;
   readonly ranges: readonly Range[];
   readonly parameters: Float32Array;
-  readonly slots: Float32Array;
-}): TrainedArena {
-  const { base, round, ranges, parameters, slots } = options;
-  const contained = mergeRanges([...base.ranges, ...ranges]);
-  return { stage: base.stage, round, base, ranges: contained, samples: totalOf(ranges), parameters, slots };
 }
 
-/** The samples of this round alone that an arena contains; null when it did not start from the same base. */
-export function ownRanges(base: CommittedState, ranges: readonly Range[]): Range[] | null {
-  return subtractRanges(base.ranges, ranges).length === 0 ? subtractRanges(ranges, base.ranges) : null;
+/** Whether the state is the one that a round is to start from. Where a hash is not known, the name decides. */
+export function isBase(held: CommittedState | null, base: Pick<Base, 'state' | 'hash'>): held is CommittedState {
+  if (held === null || !isSameState(held.state, base.state)) return false;
+  return held.hash === null || base.hash === null || held.hash === base.hash;
 }
 
-/** The state that an average of arenas makes. `contributed`: the ranges of each contributor, without the base's. */
+/** What training `own` on top of a state makes. Asserts that the state does not contain those samples already. */
+export function trainedState(options: {
+  readonly state: StateName;
+  /** The samples of the state that it started from. */
+  readonly base: readonly Range[];
+  /** The student's own, of this round. */
+  readonly own: readonly Range[];
+  readonly parameters: Float32Array | null;
+}): TrainedState {
+  const { state, base, own, parameters } = options;
+  return { state, base, ranges: mergeRanges([...base, ...own]), samples: totalOf(own), parameters };
+}
+
+/** The samples of this round alone among `ranges`; null when they did not start from the same base. */
+export function ownRanges(base: readonly Range[], ranges: readonly Range[]): Range[] | null {
+  return subtractRanges(base, ranges).length === 0 ? subtractRanges(ranges, base) : null;
+}
+
+/** What is wrong with the samples in another replica's parameters, in words; null: nothing. */
+export function rangesProblem({ base }: TrainedState, { samples }: Contributor, ranges: readonly Range[]): string | null {
+  const own = ownRanges(base, ranges);
+  if (own === null) return 'the parameters did not start from the same ones';
+  return totalOf(own) === samples ? null : `the parameters contain ${totalOf(own)} samples of the round, not ${samples}`;
+}
+
+/** The state that an average makes. `contributed`: all samples of each contributor, as rangesProblem has found them right. */
 export function candidateOf(
-  own: TrainedArena,
+  own: TrainedState,
   average: { readonly parameters: Float32Array; readonly hash: string; readonly contributed: readonly (readonly Range[])[] },
 ): Candidate {
-  const ranges = mergeRanges([...own.base.ranges, ...average.contributed.flat()]);
-  assert(subtractRanges(own.ranges, ranges).length === 0, `round ${own.round}: the average does not contain this student's own samples`);
-  const { stage, round, slots } = own;
-  return { stage, round, hash: average.hash, ranges, parameters: average.parameters, slots };
+  const parts = average.contributed.flatMap((ranges) => ownRanges(own.base, ranges) ?? []);
+  const ranges = mergeRanges([...own.base, ...parts]);
+  assert(
+    subtractRanges(own.ranges, ranges).length === 0,
+    `round ${own.state.round}: the average does not contain this student's own samples`,
+  );
+  return { state: own.state, hash: average.hash, ranges, parameters: average.parameters };
+}
+
+/** The committed state that the average makes. The slots stay in the program, which trained them. */
+export function commitAverage({ state, hash, ranges, parameters }: Candidate): CommittedState {
+  return { state, hash, ranges, parameters, slots: null, isChecked: false };
+}
+
+/** The committed state that a row of one makes: what it has trained. */
+export function commitTrained({ state, ranges, parameters }: TrainedState): CommittedState {
+  return { state, hash: null, ranges, parameters, slots: null, isChecked: false };
+}
+
+/**
+ * Whether what was trained is the base of a round, although no word of its commit has come: a base without a hash is that
+ * of its only contributor, which is the one that is named as its holder.
+ */
+export function isOwnBase(trained: TrainedState | null, base: Base, self: Incarnation): trained is TrainedState {
+  if (trained === null || base.hash !== null || !isSameState(trained.state, base.state)) return false;
+  return base.sources.some(({ incarnation }) => incarnation === self);
 }

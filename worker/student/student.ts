@@ -1,58 +1,101 @@
 /**
- * The student: it carries out the coordinator's orders on its model, one at a time, and hands its arenas to its peers.
- * What each order means is in the files beside; this one says which states an order finds and leaves.
+ * The student: it carries out the coordinator's orders on its model, one at a time, and hands what it has to the other
+ * replicas. What each order means is in the files beside; this one says which states an order finds and leaves.
  *
- *   assign   takes up the base (the candidate, where that is it); drops the rest of the last round; trains, evaluates
- *            or exports
- *   average  needs the trained arena of the round; leaves a candidate; a later attempt starts from the trained arena
- *   commit   makes the candidate the committed state
- *   abandon  drops the trained arena and the candidate; the committed state stays
+ *   assign    takes up the base (the candidate or the trained state, where that is it); drops the rest of the last round;
+ *             trains, evaluates or exports
+ *   conclude  ends the training under way after its step; what is trained by then is reported
+ *   average   needs the trained state of the round; leaves a candidate; a later attempt starts from the trained state
+ *   commit    makes the candidate, or in a row of one the trained state, the committed state
+ *   save      reads the committed state out, unless it was, and puts it
+ *   abandon   drops the trained state and the candidate; the committed state stays, if it was kept
  *
- * Invariants: the committed state changes only by a commit or by taking up another base; one job uses the model at a
- * time; an arena is handed out only for the round under way, and only after all of its steps.
+ * Invariants: the committed state changes only by a commit or by taking up another base; one job uses the model at a time;
+ * what is trained is handed out only for the round under way, and only after all of its steps. In a round of one replica
+ * the base is kept nowhere: until the commit there is no committed state. In others it is read out before the first step.
  */
 
+import type { Averaging } from '../../src/averaging/averaging.js';
+import { DEFAULT_AVERAGING } from '../../src/averaging/catalogue.js';
 import { assertNever } from '../../src/base/assert.js';
 import type { RoundId } from '../../src/base/ids.js';
+import { takeRanges } from '../../src/data/shard-plan.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
-import type { CoordinatorMessageOf } from '../../src/protocol/control.js';
+import type { CoordinatorMessageOf, Work } from '../../src/protocol/control.js';
 import type { DataAnswerBody, DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
+import { describeState, isSameState, type StateName } from '../../src/protocol/state-name.js';
 import { type DataReply, refusal } from '../../src/rpc/data-server.js';
+import { isFiniteArena } from '../../src/tensor/finite.js';
+import { splitState, stateToWire } from '../../src/tensor/state-tensors.js';
 import { type EngineContext, reportFailure } from '../kit/context.js';
-import { arenaTensor } from '../kit/fetch-state.js';
 import { JobSlot } from '../kit/job-slot.js';
 import type { EngineOrder } from '../kit/orders.js';
 import type { Role } from '../kit/role.js';
 import { openStageModel, type StageModel } from '../kit/stage-model.js';
+import { DATA_TIMING } from '../kit/timing.js';
 import { averageRound } from './averaging.js';
 import { baseState } from './base-state.js';
+import { ProgramState } from './program-state.js';
 import { saveState } from './saving.js';
-import { type Candidate, type CommittedState, isBase, type TrainedArena } from './state.js';
+import {
+  type Candidate,
+  type CheckedState,
+  type CommittedState,
+  commitAverage,
+  commitTrained,
+  isBase,
+  isOwnBase,
+  type TrainedState,
+  trainedState,
+} from './state.js';
 import { TeacherLinks } from './teacher-links.js';
-import { evaluateWork, exportWork, trainWork } from './work.js';
+import { evaluateWork, exportWork, type TrainedReport, trainWork, type WorkJob } from './work.js';
+
+/** The model under way, and which state its program holds. */
+interface OpenModel {
+  readonly stage: string;
+  readonly model: StageModel;
+  readonly program: ProgramState;
+}
+
+type Assign = CoordinatorMessageOf<'coordinator.assign'>;
+type TrainWork = Extract<Work, { kind: 'train' }>;
 
 export class Student implements Role {
   readonly #context: EngineContext;
   readonly #jobs: JobSlot;
   readonly #links = new TeacherLinks();
-  #model: StageModel | null = null;
+  readonly #averaging: Averaging;
+  #open: OpenModel | null = null;
   #committed: CommittedState | null = null;
   /** Of the assignment under way, or of the last one. */
   #round: RoundId | null = null;
-  #trained: TrainedArena | null = null;
+  #conclude = new AbortController();
+  #trained: TrainedState | null = null;
+  /** Of the round, once it was sent: a conclusion asks for it again. */
+  #report: TrainedReport | null = null;
   #candidate: Candidate | null = null;
 
   constructor(context: EngineContext) {
     this.#context = context;
-    this.#jobs = new JobSlot((error) => reportFailure(context, error, { stage: this.#model?.name, round: this.#round }));
+    this.#jobs = new JobSlot((error) => reportFailure(context, error, { stage: this.#open?.stage, round: this.#round }));
+    this.#averaging = DEFAULT_AVERAGING({
+      term: context.term,
+      self: context.incarnation,
+      deadlineMs: DATA_TIMING.arenaMs,
+      request: (endpoint, request) => context.peers.request(endpoint, request),
+    });
   }
 
   handle(order: EngineOrder): void {
     switch (order.type) {
       case 'coordinator.assign':
         this.#catchUp(order);
-        this.#forgetRound(order.round);
+        this.#beginRound(order.round);
         this.#jobs.replace((signal) => this.#work(order, signal));
+        return;
+      case 'coordinator.conclude':
+        if (order.round === this.#round) this.#concludeRound();
         return;
       case 'coordinator.average':
         this.#average(order);
@@ -61,7 +104,7 @@ export class Student implements Role {
         this.#commit(order);
         return;
       case 'coordinator.save':
-        this.#save(order).catch((error: unknown) => reportFailure(this.#context, error, { checkpoint: order.checkpoint }));
+        this.#save(order).catch((error: unknown) => reportFailure(this.#context, error, { ...order.state }));
         return;
       case 'coordinator.abandon':
         if (order.round === this.#round) this.#abandon();
@@ -82,117 +125,189 @@ export class Student implements Role {
     }
     const { term } = this.#context;
     if (header.term !== term) return refusal('old-term', `the request is of term ${header.term}, this student of term ${term}`);
-    return header.type === 'arena.get' ? this.#handOverArena(header) : this.#handOverState(header);
+    return header.type === 'arena.get' ? this.#averaging.answer(header) : this.#handOver(header);
   }
 
   async close(): Promise<void> {
     this.#jobs.cancel();
     await this.#jobs.idle();
-    this.#model?.dispose();
-    this.#model = null;
+    this.#closeModel();
   }
 
-  /** A round that starts from the candidate shows that it was committed, even when that message was lost. */
-  #catchUp({ stage, base }: CoordinatorMessageOf<'coordinator.assign'>): void {
-    if (isBase(this.#candidate, stage, base)) this.#committed = this.#candidate;
+  /** A round that starts from what waits for its commit shows that it was committed, even when that message was lost. */
+  #catchUp({ base }: Assign): void {
+    const candidate = this.#candidate;
+    if (candidate !== null && base.hash === candidate.hash && isSameState(base.state, candidate.state)) this.#takeCandidate(candidate);
+    else if (isOwnBase(this.#trained, base, this.#context.incarnation)) this.#takeTrained(this.#trained);
   }
 
-  #forgetRound(next: RoundId): void {
+  #takeCandidate(candidate: Candidate): void {
+    this.#committed = commitAverage(candidate);
+    this.#open?.program.holdSlots(candidate.state);
+  }
+
+  #takeTrained(trained: TrainedState): void {
+    this.#committed = commitTrained(trained);
+    this.#open?.program.hold(trained.state);
+  }
+
+  #beginRound(next: RoundId): void {
     this.#round = next;
+    this.#conclude = new AbortController();
+    this.#dropTrained();
+  }
+
+  #dropTrained(): void {
     this.#trained = null;
+    this.#report = null;
     this.#candidate = null;
+    this.#averaging.takeBack();
   }
 
   #abandon(): void {
     this.#jobs.cancel();
-    this.#trained = null;
-    this.#candidate = null;
+    this.#dropTrained();
   }
 
-  async #work(assign: CoordinatorMessageOf<'coordinator.assign'>, signal: AbortSignal): Promise<void> {
+  #concludeRound(): void {
+    this.#conclude.abort();
+    if (this.#report !== null) this.#context.report(this.#report);
+  }
+
+  async #work(assign: Assign, signal: AbortSignal): Promise<void> {
     const context = this.#context;
-    const model = await this.#modelOf(assign.stage);
+    const { model, program } = await this.#modelOf(assign.base.state);
     signal.throwIfAborted();
-    const base = await baseState({ context, model, assign, committed: this.#committed, signal });
+    const base = await baseState({ context, model, base: assign.base, committed: this.#committed, signal });
     this.#committed = base;
-    const job = { context, model, base, assign, signal };
+    const job: WorkJob = { context, model, assign, signal, conclude: this.#conclude.signal };
     const { work } = assign;
     switch (work.kind) {
-      case 'train': {
-        const { trained, report } = await trainWork(job, work, this.#links);
-        this.#trained = trained;
-        context.report(report);
-        return;
-      }
+      case 'train':
+        return this.#train(job, work, { base, program });
       case 'evaluate':
-        await evaluateWork(job, work);
-        return;
+        program.loadParameters(base);
+        return evaluateWork(job, work);
       case 'export':
-        await exportWork(job);
-        return;
+        program.loadParameters(base);
+        return exportWork(job);
       default:
         assertNever(work, 'work');
     }
   }
 
-  async #modelOf(stage: string): Promise<StageModel> {
-    if (this.#model?.name === stage) return this.#model;
-    this.#model?.dispose();
-    this.#model = null;
-    this.#model = await openStageModel(this.#context, stage, null);
-    return this.#model;
+  async #train(
+    job: WorkJob,
+    work: TrainWork,
+    { base, program }: { readonly base: CommittedState; readonly program: ProgramState },
+  ): Promise<void> {
+    const isAlone = work.replicas === 1;
+    program.load(base);
+    this.#committed = isAlone ? null : program.backUp(base);
+    program.leave();
+    const report = await trainWork(job, work, this.#links);
+    const state = { ...base.state, round: job.assign.round };
+    if (report.samples > 0)
+      this.#trained = this.#trainedOf(job, { state, base, own: takeRanges(work.ranges, report.samples).taken, isAlone });
+    else {
+      program.hold(base.state);
+      this.#committed = base;
+    }
+    this.#report = report;
+    job.context.report(report);
+  }
+
+  /** What was trained; read out and offered, where there are others to average with. */
+  #trainedOf(
+    { model }: WorkJob,
+    options: {
+      readonly state: StateName;
+      readonly base: CommittedState;
+      readonly own: TrainWork['ranges'];
+      readonly isAlone: boolean;
+    },
+  ): TrainedState {
+    const { state, base, own, isAlone } = options;
+    if (isAlone) return trainedState({ state, base: base.ranges, own, parameters: null });
+    const parameters = model.program.readParameters();
+    if (!isFiniteArena(parameters)) {
+      throw new StillhouseError('training.notFinite', `${describeState(state)}: after the last step a parameter is not finite`, {
+        hint: 'A lower learning rate, or warm-up, usually helps',
+      });
+    }
+    const trained = trainedState({ state, base: base.ranges, own, parameters });
+    this.#averaging.offer({ state, parameters, ranges: trained.ranges, samples: trained.samples });
+    return trained;
+  }
+
+  async #modelOf({ stage, peer }: StateName): Promise<OpenModel> {
+    if (this.#open?.stage === stage) return this.#open;
+    this.#closeModel();
+    const model = await openStageModel(this.#context, stage, null);
+    this.#open = { stage, model, program: new ProgramState(model.program, { stage, peer, round: 0 }) };
+    return this.#open;
+  }
+
+  /** What is in the program alone goes with it. */
+  #closeModel(): void {
+    this.#open?.model.dispose();
+    this.#open = null;
+    this.#committed = null;
   }
 
   #average(order: CoordinatorMessageOf<'coordinator.average'>): void {
     const own = this.#trained;
-    if (own === null || own.round !== order.round) {
-      this.#context.logger.warn('average.withoutArena', { round: order.round, attempt: order.attempt });
+    if (own === null || !isSameState(own.state, order.state)) {
+      this.#context.logger.warn('average.withoutArena', { ...order.state, attempt: order.attempt });
       return;
     }
     this.#candidate = null;
     this.#jobs.replace(async (signal) => {
-      const { candidate, reports } = await averageRound(this.#context, own, { order, signal });
+      const { candidate, reports } = await averageRound(this.#averaging, own, { order, signal });
       this.#candidate = candidate;
       for (const report of reports) this.#context.report(report);
     });
   }
 
-  /** What this student did not average it does not hold: it is asked for with the next assignment. */
-  #commit({ round, hash }: CoordinatorMessageOf<'coordinator.commit'>): void {
+  /** What this student does not hold it asks for with the next assignment. */
+  #commit({ state, hash }: CoordinatorMessageOf<'coordinator.commit'>): void {
     const candidate = this.#candidate;
-    if (candidate === null || candidate.round !== round || candidate.hash !== hash) {
-      this.#context.logger.warn('commit.notHeld', { round, hash });
-      return;
-    }
-    this.#committed = candidate;
-  }
-
-  async #save({ round, checkpoint }: CoordinatorMessageOf<'coordinator.save'>): Promise<void> {
-    const state = this.#committed;
-    const schema = this.#model?.program.schema.hash;
-    if (state === null || state.hash === null || state.round !== round || schema === undefined) {
-      throw new StillhouseError('checkpoint.unwritable', `${checkpoint}: round ${round} is not the committed one here`);
-    }
-    await saveState(this.#context, { ...state, hash: state.hash }, { checkpoint, schema });
-  }
-
-  #handOverArena({ stage, round }: DataRequestOf<'arena.get'>): DataReply {
-    if (round !== this.#round) return refusal('wrong-round', `round ${this.#round ?? 'none'} is under way, not ${round}`);
     const trained = this.#trained;
-    if (trained === null) return refusal('not-ready', `round ${round} is not trained here`);
-    if (stage !== trained.stage) return refusal('wrong-stage', `round ${round} is of stage ${trained.stage}`);
-    const { samples, ranges, parameters } = trained;
-    const header: DataAnswerBody = { type: 'arena.answer', stage, round, samples, ranges: [...ranges] };
-    return { header, tensors: [arenaTensor('parameters', parameters)] };
+    if (hash === null && trained !== null && isSameState(trained.state, state)) this.#takeTrained(trained);
+    else if (candidate !== null && candidate.hash === hash && isSameState(candidate.state, state)) this.#takeCandidate(candidate);
+    else this.#context.logger.warn('commit.notHeld', { ...state, hash });
   }
 
-  #handOverState({ stage, round, hash }: DataRequestOf<'state.get'>): DataReply {
-    const state = this.#committed;
-    const schema = this.#model?.program.schema.hash;
-    if (!isBase(state, stage, { round, hash }) || schema === undefined || this.#model?.name !== stage) {
-      return refusal('wrong-round', `round ${round} of stage ${stage} is not the committed one here`);
+  /** The state is read out before anything else can happen: the next order may train on. */
+  async #save({ state }: CoordinatorMessageOf<'coordinator.save'>): Promise<void> {
+    const checked = this.#readOut({ state, hash: null });
+    const schema = this.#open?.model.program.schema;
+    if (checked === null || schema === undefined) {
+      throw new StillhouseError('checkpoint.unwritable', `${describeState(state)} is not the committed one here`);
     }
-    const header: DataAnswerBody = { type: 'state.answer', stage, round, ranges: [...state.ranges], hash, schema };
-    return { header, tensors: [arenaTensor('parameters', state.parameters), arenaTensor('slots', state.slots)] };
+    await saveState(this.#context, checked, schema);
+  }
+
+  /** The committed state with its arrays, if it is this one. Throws training.notFinite. */
+  #readOut(wanted: Pick<DataRequestOf<'state.get'>, 'state' | 'hash'>): CheckedState | null {
+    const committed = this.#committed;
+    if (this.#open === null || !isBase(committed, wanted)) return null;
+    const checked = this.#open.program.readOut(committed);
+    this.#committed = checked;
+    return wanted.hash === null || wanted.hash === checked.hash ? checked : null;
+  }
+
+  #handOver({ state, hash }: DataRequestOf<'state.get'>): DataReply {
+    const checked = this.#readOut({ state, hash });
+    const schema = this.#open?.model.program.schema;
+    if (checked === null || schema === undefined) return refusal('wrong-round', `${describeState(state)} is not the committed one here`);
+    const header: DataAnswerBody = {
+      type: 'state.answer',
+      state,
+      ranges: [...checked.ranges],
+      hash: checked.hash,
+      schema: schema.model.hash,
+    };
+    return { header, tensors: stateToWire(splitState(checked, schema)) };
   }
 }

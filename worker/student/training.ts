@@ -7,25 +7,22 @@ import { abortable, nextTurn } from '../../src/base/abortable.js';
 import { present } from '../../src/base/assert.js';
 import type { RoundId } from '../../src/base/ids.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
+import type { SampleSource } from '../../src/data/sample-source.js';
 import { totalOf } from '../../src/data/shard-plan.js';
-import type { Split } from '../../src/data/split.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { lossKnobsAt } from '../../src/losses/loss-plan.js';
 import { rateAt } from '../../src/optim/schedule.js';
 import type { Range } from '../../src/protocol/field.js';
 import type { StepKnobs } from '../../src/step/step-program.js';
-import { isFiniteArena } from '../../src/tensor/finite.js';
 import type { EngineContext } from '../kit/context.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { type SampleView, trainingView } from '../kit/view.js';
 import type { KnowledgeStream } from './knowledge-stream.js';
-import { type CommittedState, type TrainedArena, trainedArena } from './state.js';
 
 export interface TrainOptions {
   readonly context: EngineContext;
   readonly model: StageModel;
-  readonly split: Split;
-  readonly base: CommittedState;
+  readonly split: SampleSource;
   readonly round: RoundId;
   readonly ranges: readonly Range[];
   /** The steps of the ranges (planBatches). */
@@ -36,46 +33,46 @@ export interface TrainOptions {
   readonly committed: number;
   readonly roundSamples: number;
   readonly signal: AbortSignal;
+  /** Aborted: the step under way is the last one. */
+  readonly conclude: AbortSignal;
 }
 
 export interface TrainResult {
-  readonly trained: TrainedArena;
+  /** All of the ranges; after a conclusion a part of them, from the front. */
+  readonly samples: number;
   readonly lossSum: number;
   readonly correct: number;
   /** Steps whose pixels were not ready. */
   readonly waits: number;
 }
 
-/** Throws training.notFinite, and the signal's reason when it is called off: the program then holds half a round. */
+/**
+ * Trains on from what the program holds. Throws training.notFinite, and the signal's reason when it is called off: the
+ * program then holds half a round.
+ */
 export async function trainRanges(options: TrainOptions): Promise<TrainResult> {
-  const { context, model, split, base, round, ranges, batches } = options;
-  const { program } = model;
+  const { context, model, split, batches } = options;
   const requests = batches.map(({ epoch, samples }) => ({ split, view: trainingView(context.recipe, model.stage, epoch), samples }));
   const loader = context.loaders.for(split);
   const waitsBefore = loader.waits;
   const stream = new BatchStream(loader, requests);
   try {
-    program.writeParameters(base.parameters);
-    program.writeSlots(base.slots);
-    const sums = await trainSteps(options, stream);
-    const parameters = program.readParameters();
-    const slots = program.readSlots();
-    if (!isFiniteArena(parameters) || !isFiniteArena(slots)) throw notFinite(options, `after step ${batches.length} a parameter is`);
-    return { trained: trainedArena({ base, round, ranges, parameters, slots }), ...sums, waits: loader.waits - waitsBefore };
+    return { ...(await trainSteps(options, stream)), waits: loader.waits - waitsBefore };
   } finally {
     stream.close();
   }
 }
 
-async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<Pick<TrainResult, 'lossSum' | 'correct'>> {
-  const { context, model, batches, knowledge, signal } = options;
+async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<Omit<TrainResult, 'waits'>> {
+  const { context, model, batches, signal } = options;
   let lossSum = 0;
   let correct = 0;
   let done = 0;
   for (const [index, { samples }] of batches.entries()) {
     const size = samples.length;
-    const other = knowledge === null ? [] : await abortable(knowledge.next(), signal);
-    const { images, labels } = await stream.next();
+    const inputs = await nextInputs(options, stream);
+    if (inputs === null) break;
+    const { images, labels, other } = inputs;
     const knobs = knobsAt(options, done);
     const batch = { size, images, labels: { classes: labels, mixed: null }, other };
     const { result } = context.meter.measure(size, () => model.program.step(batch, knobs));
@@ -85,7 +82,19 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<P
     done += size;
     await nextTurn(signal);
   }
-  return { lossSum, correct };
+  return { samples: done, lossSum, correct };
+}
+
+/** What the next step takes; null when the round is concluded before it. */
+async function nextInputs({ knowledge, signal, conclude }: TrainOptions, stream: BatchStream) {
+  if (conclude.aborted) return null;
+  try {
+    const other = knowledge === null ? [] : await abortable(abortable(knowledge.next(), signal), conclude);
+    return { other, ...(await stream.next()) };
+  } catch (error) {
+    if (conclude.aborted && error === conclude.reason) return null;
+    throw error;
+  }
 }
 
 /** The knobs when this student has trained `done` of its samples, and the others as great a share of theirs. */

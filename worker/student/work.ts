@@ -13,41 +13,37 @@ import { planBatches } from './batch-plan.js';
 import { evaluateRows } from './evaluate.js';
 import { KnowledgeStream } from './knowledge-stream.js';
 import { exportModel } from './saving.js';
-import type { CommittedState, TrainedArena } from './state.js';
 import type { TeacherLinks } from './teacher-links.js';
 import { trainRanges } from './training.js';
 
 export interface WorkJob {
   readonly context: EngineContext;
-  /** Of the assignment's stage. Its parameters are whatever the last job left. */
+  /** Of the assignment's stage. It holds the base. */
   readonly model: StageModel;
-  /** What the work starts from. */
-  readonly base: CommittedState;
   readonly assign: CoordinatorMessageOf<'coordinator.assign'>;
   readonly signal: AbortSignal;
+  /** Aborted: training is to end with the step under way. */
+  readonly conclude: AbortSignal;
 }
 
 type WorkOf<K extends Work['kind']> = Extract<Work, { kind: K }>;
+export type TrainedReport = Extract<ReportBody, { type: 'worker.trained' }>;
 
-/** Trains the ranges. The caller sends the report once it holds the arena: from then on peers may ask for it. */
-export async function trainWork(
-  { context, model, base, assign, signal }: WorkJob,
-  { ranges, roundSamples }: WorkOf<'train'>,
-  links: TeacherLinks,
-): Promise<{ readonly trained: TrainedArena; readonly report: ReportBody }> {
+/** Trains the ranges, or less when it is concluded. The caller sends the report, once it holds what was trained. */
+export async function trainWork(job: WorkJob, { ranges, roundSamples }: WorkOf<'train'>, links: TeacherLinks): Promise<TrainedReport> {
+  const { context, model, assign, signal, conclude } = job;
   const { round } = assign;
   const startMs = context.clock.nowMs();
   const split = await abortable(context.splits.get(model.stage.on), signal);
   const batches = planBatches({ ranges, size: split.count, batch: model.stage.batch, seed: context.recipe.seed });
   const asks = present(model.training, 'the training of the stage').loss.other.length > 0;
-  const knowledge = asks ? openKnowledge({ context, model, base, assign, signal }, batches, links) : null;
+  const knowledge = asks ? openKnowledge(job, batches, links) : null;
   links.follow(knowledge);
   try {
     const committed = assign.base.committed;
     const rest = { split, batches, knowledge, committed, roundSamples };
-    const { trained, lossSum, correct, waits } = await trainRanges({ context, model, base, round, ranges, signal, ...rest });
+    const { samples, lossSum, correct, waits } = await trainRanges({ context, model, round, ranges, signal, conclude, ...rest });
     const trainMs = context.clock.nowMs() - startMs;
-    const { samples } = trained;
     context.logger.info('round.trained', {
       stage: model.name,
       round,
@@ -57,7 +53,7 @@ export async function trainWork(
       trainMs,
       waits,
     });
-    return { trained, report: { type: 'worker.trained', round, samples, lossSum, correct, trainMs } };
+    return { type: 'worker.trained', round, samples, lossSum, correct, trainMs };
   } finally {
     links.follow(null);
     knowledge?.close();
@@ -65,10 +61,9 @@ export async function trainWork(
 }
 
 /** Tests the rows and reports worker.evaluated. Throws training.notFinite when the loss is not a number. */
-export async function evaluateWork({ context, model, base, assign, signal }: WorkJob, work: WorkOf<'evaluate'>): Promise<void> {
+export async function evaluateWork({ context, model, assign, signal }: WorkJob, work: WorkOf<'evaluate'>): Promise<void> {
   const { start, end } = work;
   const split = await abortable(context.splits.get(work.split), signal);
-  model.program.writeParameters(base.parameters);
   const result = await evaluateRows({ context, model, split, start, end, signal });
   if (!Number.isFinite(result.lossSum)) {
     const { count } = await context.splits.get(model.stage.on);
@@ -79,13 +74,13 @@ export async function evaluateWork({ context, model, base, assign, signal }: Wor
 }
 
 /** Puts the model to the coordinator, which sees by itself when it is there. */
-export async function exportWork({ context, model, base, signal }: WorkJob): Promise<void> {
-  model.program.writeParameters(base.parameters);
+export async function exportWork({ context, model, signal }: WorkJob): Promise<void> {
   await abortable(exportModel(context, model), signal);
 }
 
 function openKnowledge({ context, model, assign }: WorkJob, views: readonly SampleView[], links: TeacherLinks): KnowledgeStream {
-  const { stage, round } = assign;
+  const { round } = assign;
+  const { stage } = assign.base.state;
   const { loss, otherShapes } = present(model.training, 'the training of the stage');
   const wanted = { specs: loss.other, shapes: otherShapes, half: model.stage.kind === 'distil' && model.stage.wire === 'half' };
   const ask = (teacher: TeacherAddress, view: SampleView) => {

@@ -5,9 +5,10 @@
 import { present } from '../../src/base/assert.js';
 import type { TrainingStage } from '../../src/config/schema.js';
 import type { Loader, Loading } from '../../src/data/loader/loader.js';
-import type { Split } from '../../src/data/split.js';
+import type { SampleSource } from '../../src/data/sample-source.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { shapeSourceOf, shapesOf } from '../../src/nn/knowledge-model.js';
+import type { StateName } from '../../src/protocol/state-name.js';
 import type { Knowledge, KnowledgeSpec } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
 import { TEACH_ROWS } from '../kit/shared-loader.js';
@@ -23,18 +24,18 @@ export interface ServedModelOptions {
   /** The stage that is taught: its name and recipe. */
   readonly name: string;
   readonly stage: TrainingStage;
-  readonly checkpoint: string;
+  /** What teaches. */
+  readonly from: StateName;
   /** Of the stage that teaches, its parameters written. */
   readonly model: StageModel;
   /** The samples of the stage that is taught. */
-  readonly split: Split;
+  readonly split: SampleSource;
 }
 
 export class ServedModel {
   readonly stage: string;
-  /** The stage whose model teaches, and the checkpoint it is from. */
-  readonly from: string;
-  readonly checkpoint: string;
+  /** The state that teaches. */
+  readonly from: StateName;
   readonly sampleCount: number;
   /** Rows of one request, at most. */
   readonly rowsMax: number;
@@ -43,11 +44,10 @@ export class ServedModel {
   readonly #queue: InferenceQueue;
 
   constructor(options: ServedModelOptions) {
-    const { context, name, model, checkpoint, split } = options;
+    const { context, name, from, split } = options;
     this.#options = options;
     this.stage = name;
-    this.from = model.name;
-    this.checkpoint = checkpoint;
+    this.from = from;
     this.sampleCount = split.count;
     this.rowsMax = context.loaders.rowsMax;
     this.#loader = context.loaders.for(split);

@@ -6,10 +6,12 @@
  */
 
 import { abortable } from '../../src/base/abortable.js';
+import { present } from '../../src/base/assert.js';
 import { LIMITS } from '../../src/base/limits.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { CoordinatorMessageOf } from '../../src/protocol/control.js';
 import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
+import { isSameState } from '../../src/protocol/state-name.js';
 import { type DataReply, refusal } from '../../src/rpc/data-server.js';
 import { type EngineContext, reportFailure, trainingStage } from '../kit/context.js';
 import { fetchCheckpoint } from '../kit/fetch-state.js';
@@ -69,7 +71,7 @@ export class Teacher implements Role {
     const unknown = samples.find((sample) => sample < 0 || sample >= served.sampleCount);
     if (unknown !== undefined) return refusal('unknown-sample', `sample ${unknown} is not in a split of ${served.sampleCount}`);
     const problem = served.problemOf(specs);
-    if (problem !== null) return refusal('unknown-tap', `the model of stage ${served.from}: ${problem}`);
+    if (problem !== null) return refusal('unknown-tap', `the model of stage ${served.from.stage}: ${problem}`);
     const asked = served.ask(view, specs);
     if (asked === null) return refusal('busy', 'too many requests wait');
     const knowledge = await asked.catch((error: unknown) => {
@@ -79,31 +81,32 @@ export class Teacher implements Role {
     });
     if (knowledge === null) return refusal('failed', 'the engine ends');
     const wire = knowledgeToWire(knowledge, specs, half);
-    if ('reason' in wire) return refusal(wire.reason, `of the model of stage ${served.from}, ${wire.message}`);
+    if ('reason' in wire) return refusal(wire.reason, `of the model of stage ${served.from.stage}, ${wire.message}`);
     return { header: { type: 'knowledge.answer', stage }, tensors: wire.tensors };
   }
 
   async #load(order: CoordinatorMessageOf<'coordinator.serve'>, signal: AbortSignal): Promise<void> {
-    const { stage, from, checkpoint } = order;
-    if (this.#served?.stage !== stage || this.#served.checkpoint !== checkpoint) {
+    const { stage, from } = order;
+    const served = this.#served;
+    if (served === null || served.stage !== stage || !isSameState(served.from, from)) {
       const next = await this.#open(order, signal);
       this.#served?.close();
       this.#served = next;
-      this.#context.logger.info('teacher.serving', { stage, from, checkpoint });
+      this.#context.logger.info('teacher.serving', { stage, from });
     }
     this.#context.report({ type: 'worker.serving', stage });
   }
 
-  async #open({ stage, from, checkpoint }: CoordinatorMessageOf<'coordinator.serve'>, signal: AbortSignal): Promise<ServedModel> {
+  async #open({ stage, from, hash }: CoordinatorMessageOf<'coordinator.serve'>, signal: AbortSignal): Promise<ServedModel> {
     const context = this.#context;
     const recipe = trainingStage(context, stage);
     const split = await abortable(context.splits.get(recipe.on), signal);
-    const model = await openStageModel(context, from, stage);
+    const model = await openStageModel(context, from.stage, stage);
     try {
-      const name = { stage: from, round: null, hash: null, schema: model.program.schema.hash };
-      const { parameters } = await abortable(fetchCheckpoint(context, checkpoint, name), signal);
-      model.program.writeParameters(parameters);
-      return new ServedModel({ context, name: stage, stage: recipe, checkpoint, model, split });
+      const wanted = { state: from, hash, schema: model.program.schema.model.hash };
+      const { tensors } = await abortable(fetchCheckpoint(context, wanted), signal);
+      model.program.writeParameters(present(tensors.get('parameters'), 'the parameters of a state'));
+      return new ServedModel({ context, name: stage, stage: recipe, from, model, split });
     } catch (error) {
       model.dispose();
       throw error;

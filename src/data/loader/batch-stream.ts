@@ -8,7 +8,7 @@ import type { BatchArrays } from '../batch.js';
 import type { BatchRequest } from './job-queue.js';
 import type { Loader, Loading } from './loader.js';
 
-/** Batches that are asked for and not given back, at most; the one in use is among them. */
+/** At most so many batches are asked for and not given back; the one in use is among them. */
 export const BATCHES_AHEAD = 16;
 
 export class BatchStream {
@@ -43,13 +43,13 @@ export class BatchStream {
     return this.#loader.arraysOf([loading]);
   }
 
-  /** Gives back what was asked for. Safe to call twice. */
+  /** Gives back all batches that were asked for. Safe to call twice. */
   close(): void {
     this.#asked = this.#requests.length;
     for (const loading of this.#loadings.splice(0)) loading.giveBack();
   }
 
-  /** Not one at a time: to wake a thread costs as much as to assemble a small batch. */
+  /** It asks for several at a time: to wake a thread costs as much as to assemble a small batch. */
   #ask(): void {
     if (2 * this.#loadings.length > this.#ahead) return;
     const next = this.#requests.slice(this.#asked, this.#asked + this.#ahead - this.#loadings.length);

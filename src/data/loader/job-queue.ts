@@ -1,18 +1,18 @@
 /**
- * The loader's side of the ring (ring.ts): what is asked for gets rows and a job in its turn, and loses them when it is
- * given back. No threads and no waiting: nothing here happens by itself.
+ * The loader's side of the ring (ring.ts): a request gets rows and a job in its turn, and loses them when it is given back.
+ * It has no threads and never waits: it acts only when it is called.
  *
- * Invariants: places are given in the order of asking; rows are not given to another before their job is done and given
- * back.
+ * Invariants: places are given in the order of asking; the rows of a request go to another one only when its job is done
+ * and it is given back.
  */
 
 import type { BatchView } from '../batch.js';
-import type { Split } from '../split.js';
+import type { SampleSource } from '../sample-source.js';
 import { JOB_STATE, JOBS, type LoaderMemory, stateIndex, writeJob } from './ring.js';
 import { RowRing } from './row-ring.js';
 
 export interface BatchRequest {
-  readonly split: Split;
+  readonly split: SampleSource;
   readonly view: BatchView;
   /** [B], indices within the split. */
   readonly samples: Int32Array;
@@ -53,7 +53,7 @@ export class JobQueue {
     return place !== null && Atomics.load(this.#memory.control, stateIndex(place.number)) === JOB_STATE.done;
   }
 
-  /** What no thread has in hand is not loaded any more. Safe to call twice. */
+  /** A batch that no thread has in hand is then not loaded. Safe to call twice. */
   giveBack(entry: QueueEntry): void {
     entry.isGivenBack = true;
     if (entry.place !== null) {
@@ -62,18 +62,18 @@ export class JobQueue {
     this.advance();
   }
 
-  /** Takes away what is done and given back, and gives places to those that wait, for as long as there is room. */
+  /** Frees the rows of requests that are done and given back, and gives places to those that wait, while there is room. */
   advance(): void {
     this.#ring.free((entry) => entry.isGivenBack && this.isDone(entry));
     const first = this.#nextJob;
     for (let next = this.#queue[0]; next !== undefined && this.#place(next); next = this.#queue[0]) this.#queue.shift();
-    // When all are written: a thread that wakes may take this one's processor, and is to find all of its work.
+    // Only when all are written: a thread that wakes may take this one's processor, and should find all of its work.
     for (let number = first; number !== this.#nextJob; number = (number + 1) | 0) {
       Atomics.notify(this.#memory.control, stateIndex(number));
     }
   }
 
-  /** Whether it has its place now, or needs none any more. */
+  /** Gives a request its place. True when it has one, or needs none because it was given back. */
   #place(entry: QueueEntry): boolean {
     if (entry.isGivenBack) return true;
     const { samples, view } = entry.request;

@@ -1,19 +1,19 @@
 /**
- * A loader thread: takes on one job after the other and assembles its rows. Between jobs it sleeps on the state of the
- * next one, so its event loop never turns: it ends when the loader terminates it, or by an error, which is a bug.
+ * A loader thread: it takes on one job after the other and assembles its rows. Between jobs it sleeps on the state of the
+ * next one, so its event loop never turns. It ends when the loader terminates it, or by an error, which is a bug.
  *
- * Loads nothing but how batches are assembled: tfjs and zeromq crash in threads.
+ * It imports only the assembly of batches: tfjs and zeromq crash in threads.
  */
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { assert, present } from '../../base/assert.js';
+import { assert, assertNever, present } from '../../base/assert.js';
 import { assembleBatch } from '../batch.js';
-import { type Split, splitFrom } from '../split.js';
+import type { SampleStore } from '../sample-source.js';
 import { IS_AWAITED, JOB_STATE, type LoaderMemory, NEXT_JOB, readJob, stateIndex } from './ring.js';
 import type { LoaderSource, ThreadStart } from './thread-messages.js';
 
 interface OpenSource {
-  readonly split: Split;
+  readonly store: SampleStore;
   readonly view: LoaderSource['view'];
   /** Elements of one image. */
   readonly imageSize: number;
@@ -47,20 +47,28 @@ function takeOn(shared: LoaderMemory, number: number): void {
 
 function load(shared: LoaderMemory, number: number): void {
   const { source, epoch, row, count } = readJob(shared, number);
-  const { split, view, imageSize } = sourceOf(source);
+  const { store, view, imageSize } = sourceOf(source);
+  const samples = shared.samples.subarray(row, row + count);
   const images = shared.images.subarray(row * imageSize, (row + count) * imageSize);
   const labels = shared.labels.subarray(row, row + count);
-  assembleBatch({ split, view: { ...view, epoch }, samples: shared.samples.subarray(row, row + count), out: { images, labels } });
+  const plan = { view: { ...view, epoch }, samples, out: { images, labels } };
+  switch (store.kind) {
+    case 'resident':
+      assembleBatch({ store, ...plan });
+      break;
+    default:
+      assertNever(store.kind, 'kind of store');
+  }
 }
 
-/** It was sent before the job was asked for: what is not known yet waits at the port. */
+/** The loader sent the source before it asked for the job: when the thread does not know it yet, it waits at the port. */
 function sourceOf(number: number): OpenSource {
   for (;;) {
     const known = sources.get(number);
     if (known !== undefined) return known;
     const received = receiveMessageOnPort(port);
     assert(received !== undefined, `no source ${number}`);
-    const { number: next, split, view } = received.message as LoaderSource;
-    sources.set(next, { split: splitFrom(split), view, imageSize: split.height * split.width * split.channels });
+    const { number: next, store, view } = received.message as LoaderSource;
+    sources.set(next, { store, view, imageSize: store.height * store.width * store.channels });
   }
 }

@@ -1,20 +1,20 @@
 /**
  * Batches assembled by threads, ahead of their use, in a ring of rows that is used again and again. It owns the threads;
- * what waits and what has which rows is in job-queue.ts. It does not know what a round or a request of a student is.
+ * job-queue.ts knows which requests wait and which rows each has. It does not know rounds, nor requests of students.
  *
  * A batch is asked for, becomes ready, is read by the caller, and is given back. Invariants: its bits are those of
- * assembleBatch, whatever the number of threads; no row is written between ready and given back; what does not fit in
- * the ring waits for room, in order.
+ * assembleBatch, whatever the number of threads; no row is written between ready and given back; a batch that does not fit
+ * in the ring waits for room, in order.
  *
- * While a batch that is wanted is ready already, as it should be, nothing is sent between threads: its state is a word
- * in shared memory. Only a caller that has to wait is woken, by a message.
+ * Mostly a batch is ready before it is wanted. Then the threads send no message: its state is a word in shared memory. Only
+ * a caller that has to wait is woken by a message.
  */
 
 import { Worker } from 'node:worker_threads';
 import { assert, InvariantError } from '../../base/assert.js';
 import { messageOf } from '../../errors/stillhouse-error.js';
 import type { BatchArrays } from '../batch.js';
-import type { ImageShape, Split } from '../split.js';
+import type { ImageShape, SampleSource } from '../sample-source.js';
 import { type BatchRequest, JobQueue, type QueueEntry } from './job-queue.js';
 import { createMemory, IS_AWAITED, type LoaderMemory } from './ring.js';
 import type { LoaderSource, ThreadStart } from './thread-messages.js';
@@ -22,7 +22,7 @@ import type { LoaderSource, ThreadStart } from './thread-messages.js';
 export interface LoaderOptions {
   /** Of all images that are loaded. */
   readonly shape: Pick<ImageShape, 'height' | 'width' | 'channels'>;
-  /** Samples in the ring: of the largest batch, times how many are to be ready ahead. */
+  /** Samples in the ring: those of the largest batch, times the number of batches to have ready. */
   readonly rows: number;
   readonly threads: number;
   /** The threads' program; by default the compiled one beside this file. */
@@ -41,7 +41,7 @@ export interface Loading {
   ready(): Promise<void>;
   /** Whether its rows come in memory right after those of `other`, of the same loader. */
   follows(other: Loading): boolean;
-  /** Ends the caller's use of the arrays, or its wish for them. Safe to call twice. */
+  /** Ends the caller's use of the arrays, or the request for them. Safe to call twice. */
   giveBack(): void;
 }
 
@@ -52,15 +52,15 @@ export interface Loader {
   readonly rows: number;
   /**
    * Asks for batches, in this order. The samples are copied. Asserts that they are in their split, and that the ring
-   * could hold each batch. To ask for several at once costs hardly more than for one: a thread is woken once.
+   * could hold each batch. To ask for several at once costs little more than to ask for one: a thread is woken once.
    */
   request(requests: readonly BatchRequest[]): Loading[];
   /**
    * Images [B, H, W, C] and labels [B] of batches that are ready and follow each other. They are the ring's own memory:
-   * not to be read, by anything, after the batches are given back.
+   * nothing may read them after the batches are given back.
    */
   arraysOf(loadings: readonly Loading[]): BatchArrays;
-  /** Ends the threads; what is not ready never will be. Safe to call twice. */
+  /** Ends the threads; a batch that is not ready never will be. Safe to call twice. */
   close(): Promise<void>;
 }
 
@@ -111,10 +111,10 @@ class ThreadLoader implements Loader {
   readonly #memory: LoaderMemory;
   readonly #queue: JobQueue;
   readonly #threads: readonly Worker[];
-  readonly #sources: { readonly split: Split; readonly key: string }[] = [];
+  readonly #sources: { readonly split: SampleSource; readonly key: string }[] = [];
   #waiters: Waiter[] = [];
   #waits = 0;
-  /** Nothing becomes ready any more. */
+  /** When it is not null, no batch becomes ready any more. */
   #failure: Error | null = null;
 
   constructor(options: LoaderOptions) {
@@ -208,9 +208,9 @@ class ThreadLoader implements Loader {
     this.#wake();
   }
 
-  /** Tells those whose batch is ready, or never will be. */
+  /** Ends the waiting for batches that are ready, or never will be. */
   #wake(): void {
-    // Before the states are read: a thread that is done with a job after that sends a message.
+    // Before the states are read: a thread that finishes a job later sends a message.
     Atomics.store(this.#memory.control, IS_AWAITED, this.#waiters.length);
     this.#queue.advance();
     const waiters = this.#waiters;
@@ -226,15 +226,14 @@ class ThreadLoader implements Loader {
     }
   }
 
-  /** Its place in the list of sources. A new one is sent to the threads: it is with them before the job that names it. */
+  /** The request's place in the list of sources. A new source is sent to the threads before the job that names it. */
   #sourceOf({ split, view: { seed, augment, normalise } }: BatchRequest): number {
     const key = JSON.stringify([seed, augment, normalise]);
     const known = this.#sources.findIndex((source) => source.split === split && source.key === key);
     if (known >= 0) return known;
     const number = this.#sources.length;
     this.#sources.push({ split, key });
-    const { label: _, ...parts } = split;
-    const source: LoaderSource = { number, split: parts, view: { seed, augment, normalise } };
+    const source: LoaderSource = { number, store: split.store, view: { seed, augment, normalise } };
     for (const thread of this.#threads) thread.postMessage(source);
     return number;
   }

@@ -1,11 +1,11 @@
 /**
- * The memory that the loader and its threads share, and what each may do with it. No thread, no queue.
+ * The memory that the loader and its threads share, and the rules by which each uses it. It has no thread and no queue.
  *
- * Batches lie in a ring of rows: row r of `samples`, `labels` and `images` belong together. What is to be loaded is
+ * Batches lie in a ring of rows: row r of `samples`, `labels` and `images` belong together. Each batch to be loaded is
  * written into a ring of jobs; job number n (from 0, modulo 2^32) lies at place n mod JOBS and its state passes
  *
  *   idle or done -> asked     by the loader, when the rest of the job is written
- *   asked -> skipped          by the loader: nobody wants it any more
+ *   asked -> skipped          by the loader, when the batch was given back
  *   asked -> busy -> done     by a thread, which writes the job's rows of `labels` and `images` while it is busy
  *   skipped -> done           by a thread
  *
@@ -13,12 +13,12 @@
  * to a thread, so that each job has a thread that waits for it.
  */
 
-/** Jobs at a time. A power of two, so that numbers may wrap around. */
+/** The number of jobs at a time. It is a power of two, so that the numbers of jobs may wrap around. */
 export const JOBS = 256;
 
 export const JOB_STATE = { idle: 0, asked: 1, skipped: 2, busy: 3, done: 4 } as const;
 
-/** What the loader and its threads have in common. Can be sent to a thread. */
+/** The shared memory itself. It can be sent to a thread. */
 export interface LoaderMemory {
   /** The words below, then JOBS jobs. */
   readonly control: Int32Array;
@@ -39,13 +39,14 @@ const HEADER_WORDS = 2;
 const JOB_WORDS = 5;
 const FIELDS = { state: 0, source: 1, epoch: 2, row: 3, count: 4 } as const;
 
-/** What a job is, beside its state and its samples. */
+/** A job, without its state and its samples. */
 export interface Job {
-  /** Its source (see thread-messages.ts). */
+  /** The number of its source (see thread-messages.ts). */
   readonly source: number;
   readonly epoch: number;
-  /** Its first row, and how many. */
+  /** Its first row. */
   readonly row: number;
+  /** The number of its rows. */
   readonly count: number;
 }
 
@@ -60,12 +61,12 @@ export function createMemory(rows: number, imageSize: number): LoaderMemory {
   };
 }
 
-/** Where in `control` the state of a job is. */
+/** The index in `control` of a job's state. */
 export function stateIndex(number: number): number {
   return HEADER_WORDS + (number & (JOBS - 1)) * JOB_WORDS + FIELDS.state;
 }
 
-/** Not for a job that a thread may have in hand. */
+/** Writes a job, except for its state. No thread may have a job of this number in hand. */
 export function writeJob({ control }: LoaderMemory, number: number, job: Job): void {
   const base = stateIndex(number);
   control[base + FIELDS.source] = job.source;
@@ -74,7 +75,7 @@ export function writeJob({ control }: LoaderMemory, number: number, job: Job): v
   control[base + FIELDS.count] = job.count;
 }
 
-/** What {@link writeJob} wrote: for the thread that has the job in hand. */
+/** The job that {@link writeJob} wrote, for the thread that has it in hand. */
 export function readJob({ control }: LoaderMemory, number: number): Job {
   const base = stateIndex(number);
   return {

@@ -1,8 +1,8 @@
 /**
- * Which rows of a ring belong to whom: whole runs of rows, given out one after the other and freed in the same order.
- * No memory, no threads.
+ * The holders of a ring's rows. A holder gets a run of rows; runs are given out one after the other and freed in the same
+ * order. It has no memory for the rows and no threads.
  *
- * Invariants: no two holders share a row; a run does not go over the end of the ring, rows there are left out instead.
+ * Invariants: no two holders share a row; a run does not go over the end of the ring: the rows before the end stay free.
  */
 
 import { assert } from '../../base/assert.js';
@@ -25,7 +25,7 @@ export class RowRing<T> {
     this.#holdersMax = holdersMax;
   }
 
-  /** The first of `count` rows that are the holder's now; null when there is no room, or there are too many holders. */
+  /** Gives the holder `count` rows: the first of them, or null when there is no room or there are too many holders. */
   take(holder: T, count: number): number | null {
     if (this.#held.length >= this.#holdersMax) return null;
     const start = this.#roomFor(count);
@@ -33,7 +33,7 @@ export class RowRing<T> {
     return start;
   }
 
-  /** Frees the rows of the oldest holders for as long as they are done. */
+  /** Frees the rows of the oldest holders, up to the first that is not done. */
   free(isDone: (holder: T) => boolean): void {
     while (this.#held[0] !== undefined && isDone(this.#held[0].holder)) this.#held.shift();
   }
@@ -42,7 +42,7 @@ export class RowRing<T> {
     const oldest = this.#held[0];
     const newest = this.#held.at(-1);
     if (oldest === undefined || newest === undefined) return count <= this.#rows ? 0 : null;
-    // What is held goes from the oldest to the newest, over the end of the ring where it has turned.
+    // The rows held reach from the oldest to the newest; when the newest starts before the oldest, they go over the ring's end.
     if (newest.start < oldest.start) return newest.end + count <= oldest.start ? newest.end : null;
     if (newest.end + count <= this.#rows) return newest.end;
     return count <= oldest.start ? 0 : null;

@@ -1,6 +1,6 @@
 /**
- * A process that tries the engines named by its arguments and tells its parent what it found, one by one. Whoever only
- * wants to know need not load them, nor die where native code does not work here.
+ * A process that tries the engines named by its arguments, and sends its parent the probe of each. So a command that needs
+ * only the probes loads no engine itself, and does not die when an engine's native code does not work here.
  */
 
 import { ENGINE_NAMES } from '../../config/schema.js';
@@ -12,7 +12,7 @@ import { probeEngine } from '../catalogue.js';
 
 const link = linkToParent<never, EngineProbe>();
 if (link === null) {
-  console.error('Engines are probed by a command: see stillhouse engine list');
+  console.error('This process is started by stillhouse itself: run stillhouse engine list');
   exitNow(EXIT.usage);
 }
 const names = process.argv.slice(2);

@@ -1,13 +1,13 @@
-/** The gradients of activations that tfjs composes of several passes over the batch and TensorFlow has as one operation. */
+/** The gradients of activations as one operation of TensorFlow each. tfjs composes them of several passes over the batch. */
 
 import type * as tf from '@tensorflow/tfjs-core';
 import type { ActivationGradientKernel } from '../kernel-gradient.js';
 import { attributesFor, type TensorflowKernel } from './node-backend.js';
 
-/** TensorFlow has no operation for the gradient of clipping. */
+/** The names of the operations. TensorFlow has none for the gradient of clipping. */
 type Operation = Exclude<ActivationGradientKernel, 'ClipByValueGrad'>;
 
-/** TensorFlow's operations go by the kernels' names. True where the operation takes the gradient before what was saved. */
+/** TensorFlow's operations have the kernels' names. True when the operation takes `dy` before `saved`. */
 const GRADIENT_FIRST: Readonly<Record<Operation, boolean>> = {
   ReluGrad: true,
   Relu6Grad: true,

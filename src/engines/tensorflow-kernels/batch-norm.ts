@@ -1,6 +1,6 @@
 /**
- * BatchNorm in training mode as the two operations FusedBatchNormV3 and FusedBatchNormGradV3. The first brings the running
- * statistics up to date as well, by the rule of src/nn/batch-norm.ts: its variance is the unbiased one.
+ * BatchNorm in training mode as the two operations FusedBatchNormV3 and FusedBatchNormGradV3. The first also updates the
+ * running statistics by the rule of src/nn/batch-norm.ts: the running variance uses the batch's unbiased variance.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -17,14 +17,14 @@ function attributes(backend: NodeBackend, epsilon: unknown, floats: Readonly<Rec
   });
 }
 
-/** y, running mean, running variance, and three that the gradient takes. */
+/** Answers y, the running mean, the running variance, and three tensors for the gradient. */
 function forward({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[] {
   const { x, scale, offset, mean, variance } = inputs as Record<'x' | 'scale' | 'offset' | 'mean' | 'variance', tf.TensorInfo>;
   const list = attributes(backend, attrs.epsilon, { exponential_avg_factor: attrs.share as number });
   return backend.executeMultipleOutputs('FusedBatchNormV3', list, [x, scale, offset, mean, variance], 6);
 }
 
-/** The gradients by x, scale and offset. */
+/** Answers the gradients for x, scale and offset. */
 function backward({ inputs, attrs, backend }: KernelCall): tf.TensorInfo[] {
   const { dy, x, scale, mean, variance, extra } = inputs as Record<'dy' | 'x' | 'scale' | 'mean' | 'variance' | 'extra', tf.TensorInfo>;
   const list = attributes(backend, attrs.epsilon, {});

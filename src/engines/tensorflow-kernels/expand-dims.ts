@@ -1,4 +1,4 @@
-/** ExpandDims with its type attributes, which tfjs leaves to be guessed: a graph made of recorded operations needs them. */
+/** ExpandDims with its type attributes. tfjs leaves them out, but a graph of recorded operations needs them. */
 
 import * as tf from '@tensorflow/tfjs-core';
 import { attributesFor, type TensorflowKernel } from './node-backend.js';

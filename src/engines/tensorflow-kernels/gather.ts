@@ -1,4 +1,4 @@
-/** GatherV2 without reading the indices back: tfjs looks at each in JavaScript, TensorFlow checks them anyway. */
+/** GatherV2 without reading the indices back. tfjs checks each index in JavaScript, but TensorFlow checks them anyway. */
 
 import * as tf from '@tensorflow/tfjs-core';
 import { attributesFor, type TensorflowKernel } from './node-backend.js';

@@ -1,8 +1,8 @@
-/** What the kernels of this folder know of tfjs-node's backend: how to run one operation of TensorFlow. Owns no state. */
+/** The part of tfjs-node's backend that the kernels of this folder use: it runs one operation of TensorFlow. Owns no state. */
 
 import type * as tf from '@tensorflow/tfjs-core';
 
-/** The native binding's numbers for kinds of attributes and for types; there is more to it. */
+/** The native binding's numbers for the kinds of attributes. The binding has more members than these. */
 interface Binding {
   readonly TF_ATTR_STRING: number;
   readonly TF_ATTR_INT: number;
@@ -17,12 +17,12 @@ interface OperationAttribute {
   readonly value: unknown;
 }
 
-/** tfjs-node's backend, which its typings keep to themselves. Inputs stay the caller's, outputs are the caller's. */
+/** tfjs-node's backend; its package exports no type for it. The caller owns inputs and outputs. */
 export interface NodeBackend {
   readonly binding: Binding;
   getDTypeInteger(dtype: tf.DataType): number;
   executeSingleOutput(name: string, attributes: readonly OperationAttribute[], inputs: readonly tf.TensorInfo[]): tf.Tensor;
-  /** Name, attributes, inputs, and how many outputs the operation has. */
+  /** Takes the operation's name, its attributes, its inputs and the number of its outputs. */
   executeMultipleOutputs(...call: [string, readonly OperationAttribute[], readonly tf.TensorInfo[], number]): tf.Tensor[];
 }
 
@@ -32,14 +32,14 @@ export interface KernelCall {
   readonly backend: NodeBackend;
 }
 
-/** A kernel for the backend `tensorflow`. What it returns is the caller's. */
+/** A kernel for the backend `tensorflow`. The caller owns the tensors that it returns. */
 export interface TensorflowKernel {
-  /** tfjs's name of it, or one of our own. */
+  /** tfjs's name of the kernel, or our own name when tfjs has no such kernel. */
   readonly name: string;
   readonly run: (call: KernelCall) => tf.TensorInfo | tf.TensorInfo[];
 }
 
-/** Attributes by TensorFlow's names. A type is given as tfjs's name of it. */
+/** Attributes by TensorFlow's names. A type is given by tfjs's name for it. */
 export interface Attributes {
   readonly types?: Readonly<Record<string, tf.DataType>>;
   readonly floats?: Readonly<Record<string, number>>;
@@ -48,7 +48,7 @@ export interface Attributes {
   readonly bools?: Readonly<Record<string, boolean>>;
 }
 
-/** The attributes as the binding takes them. */
+/** Converts attributes to the list that the binding takes. */
 export function attributesFor(
   backend: NodeBackend,
   { types = {}, floats = {}, ints = {}, strings = {}, bools = {} }: Attributes,

@@ -1,4 +1,4 @@
-/** Gradients of activations in one pass; tfjs composes them of several. */
+/** Gradients of activations in one pass over the batch. tfjs composes them of several passes. */
 
 import type * as tf from '@tensorflow/tfjs-core';
 import type { ActivationGradientKernel } from '../kernel-gradient.js';
@@ -7,19 +7,20 @@ import { columnLoopOn } from './column-loop.js';
 import { addressOf } from './loop-module.js';
 import { type KernelBody, makeVector, type WasmKernel } from './wasm-kernel.js';
 
-/** Numbers that lie side by side are as good as a matrix of few columns. */
+/** The column loop runs over the numbers of a tensor as a matrix with this number of columns. */
 const COLUMNS = 16;
 
 interface Values {
   readonly dy: Value;
   /** The activation's input or output, as kernel-gradient.ts says. */
   readonly saved: Value;
+  /** The two numbers of `constants`. */
   readonly first: Value;
   readonly second: Value;
 }
 
 interface ActivationGradient {
-  /** Two numbers that `compute` has at hand. */
+  /** Two numbers for `compute`, from the activation's attributes. */
   readonly constants?: (attrs: Record<string, unknown>) => readonly [number, number];
   readonly compute: (values: Values, lanes: Lanes) => Value;
 }

@@ -1,12 +1,12 @@
 /**
- * A small assembler for WebAssembly: functions written as expressions and loops in TypeScript become the bytes of a module.
- * It knows the instructions that the kernels of this folder use, and checks no types: the engine's validator does.
+ * A small assembler for WebAssembly: it turns functions, written as expressions and loops in TypeScript, into the bytes of
+ * a module. It knows the instructions that the kernels of this folder use. It checks no types: V8's validator does.
  *
  * Invariants: functions take whole numbers and answer nothing; the module works on a memory that is imported.
- * The numbers are those of the WebAssembly specification 2.0, chapter 5 (binary format).
+ * The opcodes are from the WebAssembly specification 2.0, chapter 5 (binary format).
  */
 
-/** The part of WebAssembly's JavaScript interface that is used: the project's types leave it out. */
+/** The part of WebAssembly's JavaScript interface that is used here; the project's type libraries do not declare it. */
 declare const WebAssembly: { validate(bytes: Uint8Array): boolean };
 
 export type ValueType = 'i32' | 'f32' | 'v128';
@@ -16,7 +16,7 @@ export interface Value {
   readonly code: readonly number[];
 }
 
-/** A variable of a function; as a value, what it holds. */
+/** A variable of a function. Used as a value, it stands for its content. */
 export interface Local extends Value {
   readonly index: number;
 }
@@ -25,7 +25,7 @@ const TYPE_CODES: Readonly<Record<ValueType, number>> = { i32: 0x7f, f32: 0x7d, 
 const NO_VALUE = 0x40;
 const FUNCTION = 0x60;
 
-/** LEB128 of a whole number >= 0. */
+/** Encodes a whole number >= 0 as unsigned LEB128. */
 function unsigned(value: number): number[] {
   const bytes: number[] = [];
   let rest = value;
@@ -36,7 +36,7 @@ function unsigned(value: number): number[] {
   return bytes;
 }
 
-/** LEB128 of a whole number with a sign. */
+/** Encodes a whole number as signed LEB128. */
 function signed(value: number): number[] {
   const bytes: number[] = [];
   for (let rest = value; ; rest >>= 7) {
@@ -50,14 +50,14 @@ const operation =
   (...opcode: readonly number[]) =>
   (...operands: readonly Value[]): Value => ({ code: [...operands.flatMap(({ code }) => code), ...opcode] });
 
-/** An instruction that reads memory, with its alignment as a power of two. */
+/** An instruction that reads memory. `alignment` is the exponent of a power of two; `offset` is in bytes. */
 const reading =
   (opcode: readonly number[], alignment: number) =>
   (address: Value, offset = 0): Value => ({ code: [...address.code, ...opcode, alignment, ...unsigned(offset)] });
 
 const simd = (number: number): number[] => [0xfd, ...unsigned(number)];
 
-/** Whole numbers of 32 bits, addresses among them. */
+/** Arithmetic on whole numbers of 32 bits, such as addresses. */
 export const i32 = {
   constant: (value: number): Value => ({ code: [0x41, ...signed(value)] }),
   add: operation(0x6a),
@@ -68,22 +68,22 @@ export const i32 = {
 /** Arithmetic that is written once and assembled for four numbers at a time and for one. */
 export interface Lanes {
   readonly type: ValueType;
-  /** Numbers that go together. */
+  /** The number of lanes. */
   readonly count: number;
   readonly zero: Value;
-  /** As many numbers as there are lanes. The offset is in bytes, as everywhere. */
+  /** Reads one number for each lane. Addresses and offsets are in bytes. */
   readonly load: (address: Value, offset?: number) => Value;
-  /** One number, in every lane. */
+  /** Reads one number and puts it into every lane. */
   readonly loadOne: (address: Value, offset?: number) => Value;
   readonly storeCode: readonly number[];
   readonly add: (a: Value, b: Value) => Value;
   readonly subtract: (a: Value, b: Value) => Value;
   readonly multiply: (a: Value, b: Value) => Value;
-  /** a b + c, rounded once where the processor and Node can (Node 22), twice where not. */
+  /** a b + c. It is rounded once where the processor and Node have the instruction (Node 22), and twice elsewhere. */
   readonly multiplyAdd: (a: Value, b: Value, c: Value) => Value;
   readonly minimum: (a: Value, b: Value) => Value;
   readonly maximum: (a: Value, b: Value) => Value;
-  /** `value` in the lanes where a > b, else zero. */
+  /** `value` in the lanes where a > b, and zero in the others. The next two work in the same way. */
   readonly whereGreater: (a: Value, b: Value, value: Value) => Value;
   readonly whereEqual: (a: Value, b: Value, value: Value) => Value;
   readonly whereDifferent: (a: Value, b: Value, value: Value) => Value;
@@ -96,7 +96,7 @@ const vectorAnd = operation(...simd(0x4e));
 
 const vectorAdd = operation(...simd(0xe4));
 const vectorMultiply = operation(...simd(0xe6));
-/** Of the relaxed instructions, which WebAssembly has since its version 3. */
+/** One of the relaxed instructions, which were added in WebAssembly 3.0. */
 const relaxedMultiplyAdd = operation(...simd(0x105));
 
 export const four: Lanes = {
@@ -152,12 +152,12 @@ interface Move {
 
 type PlacesOf<Moves extends readonly Move[]> = { [Index in keyof Moves]: Local };
 
-/** A place, and by how much `walk` moves it on. */
+/** An address for `walk`: it starts at `from` and moves on by `step` bytes after each iteration. */
 export function moving(from: Value, step: Value): Move {
   return { from, step };
 }
 
-/** A function under construction: its parameters, all i32 and named for the caller, then statements in their order. */
+/** A function under construction. Its parameters are all i32 and have names; each call of a method adds a statement. */
 export class FunctionCode<Name extends string = string> {
   readonly names: readonly Name[];
   readonly parameters: Readonly<Record<Name, Local>>;
@@ -169,7 +169,7 @@ export class FunctionCode<Name extends string = string> {
     this.parameters = Object.fromEntries(names.map((key, index) => [key, localAt(index)])) as Record<Name, Local>;
   }
 
-  /** A new variable that starts with `value`. */
+  /** Declares a variable and sets it to `value`. */
   variable(type: ValueType, value: Value): Local {
     const local = localAt(this.names.length + this.#locals.length);
     this.#locals.push(type);
@@ -181,7 +181,7 @@ export class FunctionCode<Name extends string = string> {
     this.#code.push(...value.code, 0x21, ...unsigned(index));
   }
 
-  /** Moves a variable on by so much. */
+  /** Adds `by` to an i32 variable. */
   advance(local: Local, by: Value): void {
     this.set(local, i32.add(local, by));
   }
@@ -190,7 +190,7 @@ export class FunctionCode<Name extends string = string> {
     this.#code.push(...address.code, ...value.code, ...storeCode, ...unsigned(offset));
   }
 
-  /** Copies bytes; the two places may overlap. */
+  /** Copies `count` bytes; the source and the target may overlap. */
   copyBytes({ from, to, count }: { from: Value; to: Value; count: Value }): void {
     this.#code.push(...to.code, ...from.code, ...count.code, 0xfc, 0x0a, 0, 0);
   }
@@ -199,7 +199,7 @@ export class FunctionCode<Name extends string = string> {
     this.#code.push(...to.code, ...i32.constant(0).code, ...count.code, 0xfc, 0x0b, 0);
   }
 
-  /** Carries out what `body` states as many times as `count` says, which may be zero and not less. */
+  /** Repeats the statements of `body`, `count` times. The count must be at least zero. */
   repeat(count: Value, body: () => void): void {
     const left = this.variable('i32', count);
     this.#code.push(0x02, NO_VALUE, ...left.code, 0x45, 0x0d, 0, 0x03, NO_VALUE);
@@ -209,8 +209,8 @@ export class FunctionCode<Name extends string = string> {
   }
 
   /**
-   * Like `repeat`, with places that the body is given, as many as there are moves: each begins anew whenever this is reached, and
-   * moves on after each time.
+   * Like `repeat`, with one address for each move, which is passed to `body`. Each time this statement is reached, an address
+   * starts at its `from` again; it moves on by its `step` after each iteration.
    */
   walk<const Moves extends readonly Move[]>(count: Value, moves: Moves, body: (...places: PlacesOf<Moves>) => void): void {
     const places = moves.map(({ from }) => this.variable('i32', from)) as unknown as PlacesOf<Moves>;
@@ -238,7 +238,7 @@ function section(id: number, entries: readonly (readonly number[])[]): number[] 
   return [id, ...unsigned(content.length), ...content];
 }
 
-/** The bytes of a module that exports the functions under their names and imports its memory as `env.memory`. */
+/** Assembles a module that exports the functions under their names and imports its memory as `env.memory`. */
 export function assemble(functions: Readonly<Record<string, Pick<FunctionCode, 'names' | 'bytes'>>>): Uint8Array<ArrayBuffer> {
   const codes = Object.values(functions);
   const types = codes.map(({ names }) => [FUNCTION, ...unsigned(names.length), ...names.map(() => TYPE_CODES.i32), 0]);
@@ -261,7 +261,7 @@ export function assemble(functions: Readonly<Record<string, Pick<FunctionCode, '
 
 let relaxed: boolean | null = null;
 
-/** Whether this Node takes the relaxed instructions. */
+/** Whether this version of Node has the relaxed instructions. */
 function hasRelaxed(): boolean {
   if (relaxed === null) {
     const code = new FunctionCode([]);

@@ -1,6 +1,6 @@
 /**
- * BatchNorm in training mode and its gradient, two passes over the batch each. The rule is that of src/nn/batch-norm.ts.
- * A batch is a matrix here: samples and pixels by channels.
+ * BatchNorm in training mode and its gradient, with two passes over the batch each. The formula is in src/nn/batch-norm.ts.
+ * A batch is used as a matrix here: its rows are pixels of all samples, its columns are channels.
  */
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
@@ -13,7 +13,7 @@ import { addressOf } from './loop-module.js';
 import { sumColumns } from './reduction.js';
 import { floatsOf, type KernelBody, makeVector, type WasmKernel } from './wasm-kernel.js';
 
-/** The mean of so many rows is the pivot that all are taken from. */
+/** The mean of this number of rows is the pivot, which is subtracted from all rows. */
 const PIVOT_ROWS = 256;
 
 /** Sums of x - pivot and of its square. */
@@ -47,7 +47,7 @@ function sizeOf(x: tf.Tensor, columns: number): MatrixSize {
   return { rows: x.size / columns, columns };
 }
 
-/** The sums that `add` makes of each column: it is given the addresses of two rows of zeros, and adds to them. */
+/** Runs `add` with the addresses of two vectors of zeros, one number for each column, and answers their values after it. */
 function sumsOf(backend: BackendWasm, columns: number, add: (first: number, second: number) => void): [Float32Array, Float32Array] {
   const [first, second] = [makeVector(backend, new Float32Array(columns)), makeVector(backend, new Float32Array(columns))];
   add(addressOf(backend, first), addressOf(backend, second));
@@ -56,7 +56,7 @@ function sumsOf(backend: BackendWasm, columns: number, add: (first: number, seco
   return sums;
 }
 
-/** Means and biased variances, in one pass around a pivot that lies so near the mean that no digits are lost. */
+/** The mean and the biased variance of each column, in one pass. The pivot is near the mean, so no digits are lost. */
 function momentsOf(backend: BackendWasm, x: tf.Tensor, size: MatrixSize): { means: Float32Array; variances: Float32Array } {
   const { rows, columns } = size;
   const xAt = addressOf(backend, x);
@@ -73,7 +73,7 @@ function momentsOf(backend: BackendWasm, x: tf.Tensor, size: MatrixSize): { mean
   return { means, variances };
 }
 
-/** Answers y, running mean and variance; and for the gradient mean, 1 / deviation and scale / deviation. */
+/** Answers y, the running mean and the running variance; and, for the gradient, mean, 1 / deviation and scale / deviation. */
 const train: KernelBody<tf.TensorInfo[]> = ({ inputs, attrs, backend }) => {
   const { x, scale, offset, mean, variance } = inputs as Record<'x' | 'scale' | 'offset' | 'mean' | 'variance', tf.Tensor>;
   const { epsilon, share } = attrs as { epsilon: number; share: number };

@@ -1,4 +1,4 @@
-/** FusedBatchNorm by vectors for the last axis: x k + b in one pass, with k and b worked out once per channel. */
+/** FusedBatchNorm over the last axis, as x factor + shift in one pass. Factor and shift are computed once for each channel. */
 
 import * as tf from '@tensorflow/tfjs-core';
 import { columnLoopOn } from './column-loop.js';

@@ -1,4 +1,4 @@
-/** Add of a vector to the last axis of a tensor, as biases are added: tfjs's own goes pixel by pixel. */
+/** Adds a vector to the last axis of a tensor, such as a bias, in one pass. tfjs's own kernel adds it pixel by pixel. */
 
 import * as tf from '@tensorflow/tfjs-core';
 import { columnLoopOn } from './column-loop.js';

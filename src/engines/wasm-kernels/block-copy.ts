@@ -1,4 +1,4 @@
-/** Copies a block of a tensor to another tensor, as runs of numbers that adjoin in both: Slice, and PadV2 with its margin filled. */
+/** Slice and PadV2: they copy a block of a tensor to another tensor, as runs of numbers that are contiguous in both. */
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
@@ -6,12 +6,12 @@ import { addressOf } from './loop-module.js';
 import { copyRunsOn } from './memory-loop.js';
 import type { KernelBody, WasmKernel } from './wasm-kernel.js';
 
-/** One of the two ends of a copy. */
+/** The source or the target of a copy. */
 interface End {
   /** Address of the tensor. */
   readonly address: number;
   readonly shape: readonly number[];
-  /** Where the block begins in it. */
+  /** The index of the block's first element, for each axis. */
   readonly begin: readonly number[];
 }
 
@@ -22,7 +22,7 @@ interface BlockCopy {
   readonly elementBytes: number;
 }
 
-/** Two axes are copied at once. */
+/** The number of axes that one call of the copy loop walks over. */
 const AXES_AT_ONCE = 2;
 
 function copyBlock(backend: BackendWasm, { size, from, to, elementBytes }: BlockCopy): void {

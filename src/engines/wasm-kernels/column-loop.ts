@@ -1,7 +1,7 @@
 /**
- * Loops over the columns of matrices: each reads one or more matrices of the same shape once, row by row, with some numbers for
- * each column at hand, and writes another matrix, or adds sums of columns to what lies there, or both.
- * An image batch is such a matrix: pixels by channels.
+ * Loops over the columns of matrices. Each loop reads one or more matrices of the same shape once, row by row. It uses some
+ * numbers for each column, and it writes another matrix, or adds the sums of columns to vectors in memory, or both.
+ * A batch of images is such a matrix: its rows are pixels, its columns are channels. All matrices are float32.
  */
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
@@ -11,28 +11,29 @@ import { BLOCKS, type Block, cutIntoBlocks, mapKeys, offsetsOf } from './column-
 import { loopOn } from './loop-module.js';
 
 const WIDTHS = [16, 4, 1] as const;
-/** Bytes of one matrix that are read for a block of columns before the next: a first-level cache holds two or three. */
+/** Bytes of one matrix in a band. All columns of a band are read before the next band; a first-level cache holds two or three. */
 const BAND_BYTES = 2 ** 14;
-/** Sums are added up over so many rows at most before they are added to the total, so that they round less. */
+/** The maximum of rows in a band. A sum is taken over a band and then added to the total, which makes the rounding error smaller. */
 const MOST_ROWS = 512;
 
-/** What a loop does. Each name is the parameter that holds the address of its first number. */
+/** The definition of a loop. Each name stands for a matrix or a vector; its parameter is the address of the first number. */
 export interface ColumnLoop<Name extends string = string> {
+  /** The matrices to read. */
   readonly reads: readonly Name[];
-  /** One number for each column. */
+  /** The vectors with one number for each column. */
   readonly columns: readonly Name[];
-  /** Written for each row, by the name of the address; at most one. */
+  /** The matrix to write; at most one. */
   readonly writes?: readonly Name[];
-  /** One sum for each column. */
+  /** The vectors of sums, with one sum for each column. */
   readonly sums?: readonly Name[];
-  /** What is written and what is added to each sum, from what is read and what is known of the column. */
+  /** Computes the values to write and to add to each sum, from the values of `reads` and `columns`. */
   readonly compute: (values: Readonly<Record<Name, Value>>, lanes: Lanes) => Readonly<Record<string, Value>>;
 }
 
 /**
- * A loop for blocks of one width: `blocks` of them side by side, over `bands` times `rows` rows that lie `rowStep` bytes apart.
- * At the end of a band `bandStep` leads to the first block of the next one, `sumStep` to its sums, and `back` to what is known of
- * its columns.
+ * A loop for blocks of one width: `blocks` adjoining blocks, over `bands` times `rows` rows that are `rowStep` bytes apart.
+ * At the end of a band these steps, in bytes, are added: `bandStep` to the addresses of matrices, `sumStep` to those of
+ * sums, and `back` to those of the vectors in `columns`.
  */
 function columnLoop<Name extends string>({ reads, columns, writes = [], sums = [], compute }: ColumnLoop<Name>, block: Block) {
   const names = [...reads, ...columns, ...writes, ...sums];
@@ -83,11 +84,11 @@ function columnLoop<Name extends string>({ reads, columns, writes = [], sums = [
 export interface MatrixSize {
   readonly rows: number;
   readonly columns: number;
-  /** Sums are taken over so many rows, and put one row of sums after the other; over all rows if it is left out. */
+  /** The number of rows in each sum; the sums are then a matrix with a row for each group of rows. All rows when left out. */
   readonly rowsPerSum?: number;
 }
 
-/** The loop, ready to run over all rows and columns of matrices at the addresses given. */
+/** Makes a function that runs the loop over all rows and columns of matrices, given by their addresses in bytes. */
 export function columnLoopOn<Name extends string>(loop: ColumnLoop<Name>) {
   const loops = mapKeys(WIDTHS, (width) => loopOn(() => columnLoop(loop, BLOCKS[width])));
   const { reads, columns: known, writes = [], sums = [] } = loop;

@@ -1,7 +1,7 @@
 /**
  * The gradient of a convolution for its filter: dw[k,l,c,o] = sum over n,p,q of x[n, p*s+k, q*s+l, c] * dy[n,p,q,o], s the
  * stride. A tile of up to four places of the filter's row (tap and input channel) by eight output channels is held in variables
- * while some rows of the images are read, few enough for the processor's first-level cache; then it is added to dw.
+ * while a band of the images is read, which fits the processor's first-level cache. Then the tile is added to dw.
  * Legend: x_NHWC input, dy_NPQO gradient of the output, dw_KLCO.
  */
 
@@ -17,7 +17,8 @@ import type { KernelBody, WasmKernel } from './wasm-kernel.js';
 
 const PLACES = [4, 3, 2, 1] as const;
 const WIDTHS = [8, 4, 1] as const;
-/** All tiles of one row of the filter that have this size. `dwStep` and `dyPixel` are the bytes of the output channels. */
+
+/** Computes all tiles of this size in one row of the filter. `dyPixel` is the size of all output channels of a pixel, in bytes. */
 function tileLoop(places: number, block: Block) {
   const code = new FunctionCode(['x', 'dy', 'dw', 'places', 'columns', ...WALK, 'dyPixel']);
   const { x, dy, dw, columns, pixels, xPixel, dyPixel } = code.parameters;
@@ -52,7 +53,7 @@ function tileLoop(places: number, block: Block) {
   return code;
 }
 
-/** By places, and by channels. */
+/** The loops by the places and the channels of a tile. */
 const TILES = mapKeys(PLACES, (places) => mapKeys(WIDTHS, (width) => loopOn(() => tileLoop(places, BLOCKS[width]))));
 
 function addBand(backend: BackendWasm, { info, bands, band, x, dy, dw }: BandWork): void {

@@ -1,11 +1,11 @@
-/** The geometry of a convolution, from what tfjs hands to a gradient kernel. */
+/** The geometry of a convolution, from the shapes and attributes that tfjs passes to a kernel. */
 
 import * as tf from '@tensorflow/tfjs-core';
 
 export type ConvolutionInfo = tf.backend_util.Conv2DInfo;
 type Shape4 = [number, number, number, number];
 
-/** tfjs's attributes of a convolution's gradient; `inputShape` and `filterShape` are the tensors' where it leaves them out. */
+/** tfjs's attributes of a convolution or its gradient, with the shapes of the input and the filter. */
 export interface Geometry {
   readonly inputShape: readonly number[];
   readonly filterShape: readonly number[];
@@ -13,7 +13,7 @@ export interface Geometry {
   readonly depthwise: boolean;
 }
 
-/** Sizes, strides and paddings. Throws for channels-first images, which the backend has no convolution for either. */
+/** Computes sizes, strides and paddings. Throws for channels-first images; the backend has no convolution for them either. */
 export function describeConvolution({ inputShape, filterShape, attrs, depthwise }: Geometry): ConvolutionInfo {
   const { strides, dilations, pad, dimRoundingMode, dataFormat } = attrs;
   const format = tf.backend_util.convertConv2DDataFormat((dataFormat ?? 'NHWC') as 'NHWC');

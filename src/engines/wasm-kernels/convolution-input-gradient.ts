@@ -1,6 +1,6 @@
 /**
- * The gradient of a convolution for its input: convolutions of dy with the filter turned by half a turn, one for each phase of
- * the stride down and across (./stride-phase.ts). They run as fast as one forward.
+ * The gradient of a convolution for its input: convolutions of dy with the filter rotated by 180 degrees, one for each phase
+ * of the vertical and the horizontal stride (./stride-phase.ts). Together they take as long as one forward pass.
  * Legend: dx_NHWC, dy_NPQO gradient of the output, w_KLCO filter.
  */
 

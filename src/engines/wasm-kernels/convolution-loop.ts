@@ -1,6 +1,6 @@
 /**
  * Convolution as one pass over the images: a tile of up to four pixels by eight channels of the output is held in variables
- * while everything it looks at is read. Without padding and im2col; the numbers are added in the order in which tfjs adds them.
+ * while its windows are read. It needs no padded copy and no im2col. It adds the numbers in the same order as tfjs.
  * Legend: x_NHWC input, w_KLCO filter, y_NPQO output.
  */
 
@@ -12,16 +12,16 @@ import { type Band, type BandSize, bandSize, bandsOf, InputBands, type Windows }
 import { loopOn, withScratch } from './loop-module.js';
 import { floatsOf } from './wasm-kernel.js';
 
-/** Pixels and channels of a tile: with four by eight the variables still fit the sixteen registers of x64. */
+/** Pixels and channels of a tile. The variables of a tile of four by eight fit the sixteen registers of x64. */
 const PIXELS = [4, 3, 2, 1] as const;
 const WIDTHS = [8, 4, 1] as const;
-/** Bytes of a frame: half of a small second-level cache. */
+/** Bytes of a band: half of a small second-level cache. */
 const BAND_BYTES = 2 ** 17;
 
 /**
- * A tile after the other along a row of the output, row after row and image after image, for one block of output channels. y = floor where the
- * sum is less. `inner`: numbers of x that adjoin in one row of a window; `xRow` leads to the next row of windows, `xLine` to the
- * next row of the image.
+ * Computes one tile after the other along a row of the output, row after row and image after image, for one block of output
+ * channels. y = max(sum, floor). `inner` is the number of contiguous numbers in one row of a window. Steps are in bytes:
+ * `xRow` to the next row of windows, `xLine` to the next row of the image.
  */
 function tileLoop(pixels: number, block: Block) {
   const names = ['x', 'w', 'bias', 'floor', 'y', 'images', 'rows', 'tiles', 'filterHeight', 'inner'] as const;
@@ -70,10 +70,13 @@ function tileLoop(pixels: number, block: Block) {
   return code;
 }
 
-/** By pixels, and by channels. */
+/** The loops by the pixels and the channels of a tile. */
 const TILES = mapKeys(PIXELS, (pixels) => mapKeys(WIDTHS, (width) => loopOn(() => tileLoop(pixels, BLOCKS[width]))));
 
-/** Where the weight of filter row k, column l, input channel i and output channel o is: start + k row + l column + ...; numbers, not bytes. */
+/**
+ * The position of a weight in the filter, counted in numbers and not in bytes: for filter row k, filter column l, input
+ * channel i and output channel o it is start + k row + l column + i input + o output.
+ */
 export interface FilterView {
   readonly start: number;
   readonly row: number;
@@ -89,9 +92,9 @@ export interface Convolution {
   readonly x: number;
   readonly filter: tf.TensorInfo;
   readonly view: FilterView;
-  /** A number for each output channel. */
+  /** One number for each output channel; null means zeros. */
   readonly bias: tf.TensorInfo | null;
-  /** What is less becomes this: 0 for ReLU, minus infinity for nothing. */
+  /** The least value of the output: 0 for ReLU, minus infinity for no activation. */
   readonly floor: number;
   /** Address of the output, and the bytes from one pixel, row and image of it to the next. */
   readonly y: number;
@@ -100,7 +103,7 @@ export interface Convolution {
   readonly yImage: number;
 }
 
-/** Writes y; what lies between its pixels stays as it is. */
+/** Writes y. The bytes between the pixels of y do not change. */
 export function convolve(backend: BackendWasm, convolution: Convolution): void {
   const { windows, outChannels, x } = convolution;
   const { batch, outHeight, outWidth, filterHeight, filterWidth, inChannels } = windows;
@@ -163,7 +166,7 @@ function convolveBand(backend: BackendWasm, convolution: Convolution, { bands, a
   }
 }
 
-/** Block after block of output channels, so that a tile reads its weights in order; then the bias and the floor. */
+/** Packs the weights by blocks of output channels, so that a tile reads them in order; the bias and the floor come after them. */
 function packFilter(backend: BackendWasm, { windows, outChannels, filter, view, bias, floor }: Convolution, packed: number): void {
   const { filterHeight, filterWidth, inChannels } = windows;
   const weights = floatsOf(backend, filter);

@@ -1,4 +1,4 @@
-/** Conv2D, alone and with bias and ReLU, by the loops of ./convolution-loop.ts; what they do not cover goes to tfjs's own. */
+/** Conv2D, alone and with bias and ReLU, by the loops of ./convolution-loop.ts. tfjs's own kernel runs the other cases. */
 
 import * as tf from '@tensorflow/tfjs-core';
 import { type ConvolutionInfo, describeConvolution } from './convolution-info.js';
@@ -7,7 +7,7 @@ import type { Windows } from './input-band.js';
 import { addressOf } from './loop-module.js';
 import type { KernelBody, WasmKernel } from './wasm-kernel.js';
 
-/** Of a convolution forward. */
+/** The windows of a convolution's forward pass. */
 export function windowsOf(info: ConvolutionInfo): Windows {
   const { padInfo } = info;
   return { ...info, batch: info.batchSize, top: padInfo.top, left: padInfo.left };

@@ -1,7 +1,7 @@
 /**
  * The gradient of a depthwise convolution for its filter: dw[k,l,c] = sum over n,p,q of x[n, p*s+k, q*s+l, c] * dy[n,p,q,c], s the
- * stride. Up to four taps of a filter's row by eight channels are held in variables while a few rows of the images are read.
- * Legend: x_NHWC input, dy_NPQ(CM) gradient of the output, w_KLCM filter; with M outputs for each channel x is copied M times.
+ * stride. Up to four taps of a filter's row by eight channels are held in variables while a band of the images is read.
+ * Legend: x_NHWC input, dy_NPQ(CM) gradient of the output, w_KLCM filter. With M outputs for each channel, x is copied M times.
  */
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
@@ -16,7 +16,11 @@ import type { KernelBody, WasmKernel } from './wasm-kernel.js';
 
 const TAPS = [4, 3, 2, 1] as const;
 const WIDTHS = [8, 4, 1] as const;
-/** `pixel` leads to the next pixel of x and dy, and to the next tap of dw. */
+
+/**
+ * Computes a tile of taps for all blocks of channels. `pixel` is the step to the next pixel of x and dy, and to the next tap
+ * of dw, in bytes.
+ */
 function tapLoop(taps: number, block: Block) {
   const code = new FunctionCode(['x', 'dy', 'dw', 'blocks', ...WALK, 'pixel']);
   const { x, dy, dw, blocks, pixels, xPixel, pixel } = code.parameters;
@@ -48,7 +52,7 @@ function tapLoop(taps: number, block: Block) {
   return code;
 }
 
-/** By taps, and by channels. */
+/** The loops by the taps and the channels of a tile. */
 const LOOPS = mapKeys(TAPS, (taps) => mapKeys(WIDTHS, (width) => loopOn(() => tapLoop(taps, BLOCKS[width]))));
 
 function addBand(backend: BackendWasm, { info, bands, band, x, dy, dw }: BandWork): void {
@@ -90,7 +94,7 @@ const filterGradient: KernelBody = ({ inputs, attrs, backend }) => {
   return dw;
 };
 
-/** Each channel `times` times, one beside the other; the caller disposes it. */
+/** Repeats each channel `times` times, next to each other. The caller disposes the answer. */
 function repeatChannels(x: tf.Tensor4D, times: number): tf.Tensor {
   const [batch, height, width, channels] = x.shape;
   return tf.tidy(() => tf.reshape(tf.tile(tf.reshape(x, [-1, 1]), [1, times]), [batch, height, width, channels * times]));

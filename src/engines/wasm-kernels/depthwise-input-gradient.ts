@@ -1,7 +1,7 @@
 /**
- * The gradient of a depthwise convolution for its input: one depthwise convolution of dy for each phase of the stride down and
- * across (./stride-phase.ts).
- * Legend: dx_NHWC, dy_NPQ(CM) gradient of the output, w_KLCM filter; with M outputs for each channel dx is the sum of M.
+ * The gradient of a depthwise convolution for its input: one depthwise convolution of dy for each phase of the vertical and
+ * the horizontal stride (./stride-phase.ts).
+ * Legend: dx_NHWC, dy_NPQ(CM) gradient of the output, w_KLCM filter. With M outputs for each channel, dx is the sum of M parts.
  */
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
@@ -28,13 +28,13 @@ const inputGradient: KernelBody = ({ inputs, attrs, backend }) => {
 
 interface Gradient {
   readonly info: ConvolutionInfo;
-  /** Addresses. */
+  /** Addresses of the tensors, in bytes. */
   readonly dy: number;
   readonly w: number;
   readonly dx: number;
 }
 
-/** dx with every channel as often as there are outputs for it. */
+/** Computes dx with M channels for each input channel, one for each output of it. */
 function spreadBack(backend: BackendWasm, { info, dy, w, dx }: Gradient): void {
   const { batchSize, inHeight, inWidth, outHeight, outWidth, outChannels, padInfo } = info;
   const { filterHeight, filterWidth, strideHeight, strideWidth } = info;

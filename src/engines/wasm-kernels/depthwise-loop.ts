@@ -1,6 +1,6 @@
 /**
- * Depthwise convolution: each channel by a filter of its own. Four pixels by four channels of the output are held in variables
- * while their windows are read.
+ * Depthwise convolution: each channel has a filter of its own. A tile of up to four pixels by four channels of the output is
+ * held in variables while its windows are read.
  * Legend: x_NHWC input, w_KLC filter, y_NPQC output.
  */
 
@@ -12,12 +12,15 @@ import { loopOn, withScratch } from './loop-module.js';
 
 const PIXELS = [4, 3, 2, 1] as const;
 const WIDTHS = [4, 1] as const;
-/** Bytes of a frame: half of a small second-level cache. */
+/** Bytes of a band: half of a small second-level cache. */
 const BAND_BYTES = 2 ** 17;
 
 const STEPS = ['xImage', 'xRow', 'xPixel', 'xLine', 'xTap', 'wLine', 'wTap', 'yImage', 'yRow', 'yPixel'] as const;
 
-/** `xRow` and `xPixel` lead to the next window, `xLine` and `xTap` to the next place in it, as `wLine` and `wTap` do in the filter. */
+/**
+ * Computes all tiles of this size. Steps are in bytes: `xRow` and `xPixel` to the next window, `xLine` and `xTap` to the next
+ * place in a window, `wLine` and `wTap` to the next place in the filter.
+ */
 function tileLoop(pixels: number, lanes: Lanes) {
   const code = new FunctionCode(['x', 'w', 'y', 'images', 'rows', 'tiles', 'blocks', 'filterHeight', 'filterWidth', ...STEPS]);
   const { x, w, y, images, rows, tiles, blocks, filterHeight, filterWidth } = code.parameters;
@@ -56,14 +59,14 @@ function tileLoop(pixels: number, lanes: Lanes) {
   return code;
 }
 
-/** By pixels, and by channels. */
+/** The loops by the pixels and the channels of a tile. */
 const TILES = mapKeys(PIXELS, (pixels) => mapKeys(WIDTHS, (width) => loopOn(() => tileLoop(pixels, BLOCKS[width].lanes))));
 
 export interface DepthwiseConvolution {
   readonly windows: Windows;
   /** Address of the images. */
   readonly x: number;
-  /** Address of the first tap's weights, and the bytes to the next line and the next tap. */
+  /** Address of the first tap's weights, and the bytes to the next row and the next tap of the filter. */
   readonly w: number;
   readonly wLine: number;
   readonly wTap: number;
@@ -74,7 +77,7 @@ export interface DepthwiseConvolution {
   readonly yImage: number;
 }
 
-/** Writes y; what lies between its pixels stays as it is. */
+/** Writes y. The bytes between the pixels of y do not change. */
 export function convolveDepthwise(backend: BackendWasm, convolution: DepthwiseConvolution): void {
   const { windows, x, w, wLine, wTap, y, yPixel, yRow, yImage } = convolution;
   const { batch, outHeight, outWidth, inChannels, strideHeight, strideWidth } = windows;

@@ -1,6 +1,6 @@
 /**
- * What the gradients of a convolution for its filter have in common: the walk over bands of the images, each small enough
- * for the processor's first-level cache; the walk of a loop over images, rows and pixels of both; and adding its sums to dw.
+ * The common part of the gradients of a convolution for its filter, plain or depthwise: the walk over bands of the images,
+ * each small enough for the processor's first-level cache; a loop's walk over images and rows; and adding its sums to dw.
  * Legend: x_NHWC input, dy gradient of the output.
  */
 
@@ -13,14 +13,14 @@ import { type Band, bandSize, bandsOf, InputBands, type Windows } from './input-
 import { addressOf, withScratch } from './loop-module.js';
 import { clearMemory } from './memory-loop.js';
 
-/** Bytes of x and dy that are read for some places of the filter. */
+/** Bytes of x and dy in one band. */
 const BAND_BYTES = 2 ** 15;
 
 export interface BandWork {
   readonly info: ConvolutionInfo;
   readonly bands: InputBands;
   readonly band: Band;
-  /** Addresses of the band's first window, of its first pixel of dy, and of dw. */
+  /** Addresses of the band's first window in x, of its first pixel in dy, and of dw. */
   readonly x: number;
   readonly dy: number;
   readonly dw: number;
@@ -30,13 +30,13 @@ export interface FilterGradientOptions {
   readonly x: tf.TensorInfo;
   readonly dy: tf.TensorInfo;
   readonly info: ConvolutionInfo;
-  /** Of x. */
+  /** The windows on x. */
   readonly windows: Windows;
   /** Adds the band's part to dw. */
   addBand(backend: BackendWasm, work: BandWork): void;
 }
 
-/** dw, the caller's. The inputs stay the caller's. */
+/** Computes dw, band by band. The caller owns dw and the inputs. */
 export function sumOverBands(backend: BackendWasm, { x, dy, info, windows, addBand }: FilterGradientOptions): tf.TensorInfo {
   const { outHeight, outWidth, outChannels, strideHeight, strideWidth } = info;
   const dw = backend.makeOutput([...info.filterShape], 'float32');
@@ -55,18 +55,18 @@ export function sumOverBands(backend: BackendWasm, { x, dy, info, windows, addBa
   return dw;
 }
 
-/** The parameters of a loop that walks: how many images and rows, and the bytes from one to the next. */
+/** The parameters of a loop's walk: the numbers of images, rows and pixels, and the steps from one to the next, in bytes. */
 export const WALK = ['images', 'rows', 'pixels', 'xImage', 'xRow', 'xPixel', 'dyImage', 'dyRow'] as const;
 type Walk = Readonly<Record<(typeof WALK)[number], Local>>;
 
 interface FilterWalk {
-  /** The first pixels of x and dy. */
+  /** Addresses of the first pixels of x and dy. */
   readonly x: Local;
   readonly dy: Local;
   readonly walk: Walk;
 }
 
-/** `addRow` for each row, from its first pixels of x and dy. */
+/** Runs `addRow` for each row of each image, with the addresses of the row's first pixels in x and dy. */
 export function walkRows(code: FunctionCode<string>, { x, dy, walk }: FilterWalk, addRow: (x: Local, dy: Local) => void): void {
   const { images, rows, xImage, xRow, dyImage, dyRow } = walk;
   code.walk(images, [moving(x, xImage), moving(dy, dyImage)], (xOfImage, dyOfImage) => {
@@ -75,14 +75,14 @@ export function walkRows(code: FunctionCode<string>, { x, dy, walk }: FilterWalk
 }
 
 export interface Sums {
-  /** Where the first place's are added; moved on by `step` for each place. */
+  /** The address for the first place's sums; it is moved on by `step` bytes for each place. */
   readonly to: Local;
   readonly step: Local;
-  /** By place, and by vector of the block. */
+  /** The sums by place of the filter, and by vector of the block. */
   readonly sums: readonly (readonly Local[])[];
 }
 
-/** Adds what a loop has summed to the memory. */
+/** Adds the sums that a loop holds in variables to the memory. */
 export function addSums(code: FunctionCode<string>, block: Block, { to, step, sums }: Sums): void {
   const { lanes } = block;
   const offsets = offsetsOf(block);

@@ -1,13 +1,16 @@
 /**
- * The part of the images that some rows of windows look at. Where windows reach beyond the image, it is copied into a frame of
- * zeros that is small enough for the processor's cache; else it is read in place. So the loops know no borders.
- * All sizes and addresses in bytes unless said otherwise. Images are [N, H, W, C].
+ * The band of the images that some rows of windows cover. Where windows reach beyond the image, the band is copied into a
+ * frame of zeros that is small enough for the processor's cache; otherwise it is read in place. So the loops need no code
+ * for borders. Images are float32 [N, H, W, C]. Addresses and steps are in bytes.
  */
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { clearMemory, copyRunsOn } from './memory-loop.js';
 
-/** Where windows lie on images. `top` and `left`: zeros before the first row and column; less than zero: so many are left out. */
+/**
+ * The positions of windows on images, in pixels. `top` and `left` are the zeros before the first row and column; a negative
+ * number is the number of rows or columns that are skipped.
+ */
 export interface Windows {
   readonly batch: number;
   readonly inHeight: number;
@@ -23,7 +26,7 @@ export interface Windows {
   readonly left: number;
 }
 
-/** The rows of windows [row, row + rows) on `samples` images from `first` on. */
+/** The rows of windows [row, row + rows) on the images [first, first + samples). */
 export interface Band {
   readonly first: number;
   readonly samples: number;
@@ -31,16 +34,16 @@ export interface Band {
   readonly rows: number;
 }
 
-/** The most samples and rows of a band. More than one sample means all rows. */
+/** The maximum of samples and rows of windows in a band. A band of several samples has all their rows. */
 export type BandSize = Pick<Band, 'samples' | 'rows'>;
 
-/** Bands of at most `mostRows` rows, at least one: some rows of one sample, or all rows of some. */
+/** Chooses bands of at most `mostRows` rows of windows, and at least one: some rows of one sample, or all rows of some samples. */
 export function bandSize({ batch, outHeight }: Pick<Windows, 'batch' | 'outHeight'>, mostRows: number): BandSize {
   if (mostRows < outHeight) return { samples: 1, rows: Math.max(1, mostRows) };
   return { samples: Math.min(batch, Math.floor(mostRows / outHeight)), rows: outHeight };
 }
 
-/** All bands, in the order of the images. */
+/** Lists all bands, in the order of the images. */
 export function bandsOf({ batch, outHeight }: Pick<Windows, 'batch' | 'outHeight'>, { samples, rows }: BandSize): Band[] {
   const bands: Band[] = [];
   for (let first = 0; first < batch; first += samples) {
@@ -52,10 +55,10 @@ export function bandsOf({ batch, outHeight }: Pick<Windows, 'batch' | 'outHeight
 }
 
 export class InputBands {
-  /** From one row of the input to the next, and from one image to the next, in what `read` gives. */
+  /** The bytes from one row of the input to the next, and from one image to the next, at the address that `read` answers. */
   readonly rowStep: number;
   readonly imageStep: number;
-  /** Numbers that the frame needs; 0 if there is none. */
+  /** The size of the frame in float32 numbers; 0 when the images are read in place. */
   readonly frameCount: number;
   readonly #windows: Windows;
   readonly #backend: BackendWasm;
@@ -74,19 +77,20 @@ export class InputBands {
     this.frameCount = framed ? (samples * this.imageStep) / 4 : 0;
   }
 
-  /** The frame must be cleared once before the first band: what lies left and right of the image is never written. */
+  /** Clears the frame. Call it once before the first band: `read` never writes the margins left and right of the image. */
   clear(frame: number): void {
     if (this.frameCount > 0) clearMemory(this.#backend, frame, 4 * this.frameCount);
   }
 
-  /** Where the first window of the band begins. `x`: where the images begin. */
+  /** Makes the band readable and answers the address of its first window. `x` is the address of the images, `frame` that of the frame. */
   read(x: number, frame: number, band: Band): number {
     const { inHeight, inWidth, inChannels, strideHeight, filterHeight, outHeight, top, left } = this.#windows;
     const image = x + 4 * band.first * inHeight * inWidth * inChannels;
     const start = band.row * strideHeight - top;
     if (this.frameCount === 0) return image + 4 * (start * inWidth - left) * inChannels;
     const rows = (band.rows - 1) * strideHeight + filterHeight;
-    // Rows of the frame before and after those of the image. Of whole images they lie where they always lie, and are zeros.
+    // The frame's rows [from, to) get rows of the image; the others must be zeros. In bands of whole images the others are
+    // the same in every band, and stay zeros.
     const from = Math.min(rows, Math.max(0, -start));
     const to = Math.max(from, Math.min(rows, inHeight - start));
     if (band.rows < outHeight) {

@@ -1,20 +1,20 @@
-/** Loops of our own beside tfjs's: functions of ./assembler.ts, put onto the memory of tfjs's WebAssembly module. */
+/** Compiles functions of ./assembler.ts to loops that work on the memory of tfjs's WebAssembly module. */
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import type * as tf from '@tensorflow/tfjs-core';
 import { assert } from '../../base/assert.js';
 import { assemble, type FunctionCode } from './assembler.js';
 
-/** The part of WebAssembly's JavaScript interface that is used here: the project's types leave it out. */
+/** The part of WebAssembly's JavaScript interface that is used here; the project's type libraries do not declare it. */
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object, imports: { env: { memory: object } }) => { readonly exports: Readonly<Record<string, unknown>> };
 };
 
-/** A loop with its parameters by name. Addresses, sizes and steps are in bytes. */
+/** A compiled loop. It takes its parameters by name. Addresses, sizes and steps are in bytes. */
 export type Loop<Name extends string> = (given: Readonly<Record<Name, number>>) => void;
 
-/** A loop on a backend's memory; written, assembled and compiled at the first use. */
+/** Makes a function that answers the loop for a backend's memory. The first call writes, assembles and compiles the loop. */
 export function loopOn<Name extends string>(write: () => FunctionCode<Name>): (backend: BackendWasm) => Loop<Name> {
   let memory: object | null = null;
   let loop: Loop<Name> | null = null;
@@ -30,19 +30,19 @@ export function loopOn<Name extends string>(write: () => FunctionCode<Name>): (b
   };
 }
 
-/** tfjs's types do not tell of Emscripten's `asm`, the exports of the module, of which the memory is one. */
+/** The memory of tfjs's module. It is one of the exports in Emscripten's `asm`, which tfjs's types leave out. */
 function memoryOf(backend: BackendWasm): object {
   const { memory } = (backend.wasm as unknown as { readonly asm: { readonly memory?: object } }).asm;
   assert(memory !== undefined, 'the WebAssembly module of tfjs exports its memory');
   return memory;
 }
 
-/** Where a tensor's numbers begin. They stay there as long as the tensor lives. */
+/** The address of a tensor's first number, in bytes. It is the same for the tensor's whole life. */
 export function addressOf(backend: BackendWasm, tensor: tf.TensorInfo): number {
   return backend.getMemoryOffset(tensor.dataId);
 }
 
-/** Memory for `count` numbers while `use` runs. What it holds at first is left over from others. */
+/** Calls `use` with the address of memory for `count` float32 numbers, and frees the memory afterwards. It is not cleared at first. */
 export function withScratch<T>(backend: BackendWasm, count: number, use: (address: number) => T): T {
   const scratch = backend.makeOutput([count], 'float32');
   try {

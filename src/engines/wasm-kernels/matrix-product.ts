@@ -1,8 +1,9 @@
 /**
- * Matrix products, around tfjs's own. Two things of it do not do for training: with a transposed factor it runs at a tenth of
- * the speed or less, so the factor is transposed first; and it keeps the second factor, packed, for as long as that tensor's
- * data lives, and finds it again by the data alone. A reshaped view of the same data would then be multiplied as if it had the
- * first shape, and a batch would stay in memory twice. So each product sees its second factor under an id of its own.
+ * Matrix products by tfjs's own kernel, with two changes for training. First, that kernel runs at a tenth of the speed or
+ * less with a transposed factor, so the factor is transposed before it. Second, it packs the second factor, keeps the packed
+ * copy as long as the tensor's data lives, and looks it up by the data's id alone. So a reshaped view of the same data would
+ * be multiplied in the first shape, and a batch would stay in memory twice. Therefore each product gets its second factor
+ * under an id of its own.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -24,7 +25,7 @@ function multiply(stock: KernelBody): KernelBody {
   };
 }
 
-/** The last two axes changed over; the caller disposes it. */
+/** Transposes the last two axes. The caller disposes the answer. */
 function turn(x: tf.Tensor): tf.Tensor {
   const axes = x.shape.map((_, axis) => axis);
   return tf.transpose(x, [...axes.slice(0, -2), x.rank - 1, x.rank - 2]);

@@ -1,10 +1,10 @@
-/** Copying and clearing of memory. */
+/** Loops that copy and clear memory. */
 
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { FunctionCode } from './assembler.js';
 import { loopOn } from './loop-module.js';
 
-/** Copies `images` times `rows` runs of `bytes` bytes. From run to run and from image to image there are steps. */
+/** Copies `rows` runs of `bytes` bytes in each of `images` images. The other parameters are steps to the next run and image. */
 export const copyRunsOn = loopOn(() => {
   const code = new FunctionCode(['from', 'to', 'images', 'rows', 'bytes', 'fromImage', 'toImage', 'fromRow', 'toRow']);
   const { from, to, images, rows, bytes, fromImage, toImage, fromRow, toRow } = code.parameters;
@@ -29,7 +29,7 @@ const clearOn = loopOn(() => {
   return code;
 });
 
-/** Sets `bytes` bytes to zero. */
+/** Sets `bytes` bytes from the address `to` on to zero. */
 export function clearMemory(backend: BackendWasm, to: number, bytes: number): void {
   clearOn(backend)({ to, bytes });
 }

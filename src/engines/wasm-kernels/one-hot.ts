@@ -1,4 +1,4 @@
-/** OneHot for every type: tfjs's own writes whole numbers whatever type is asked for, and calls them by that type. */
+/** OneHot for every type. tfjs's own kernel writes int32 numbers for every type and labels them with the wanted one. */
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { KernelBody, WasmKernel } from './wasm-kernel.js';

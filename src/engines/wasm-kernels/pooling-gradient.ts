@@ -1,6 +1,6 @@
 /**
- * The gradients of max and average pooling: each window hands its gradient back to the pixels that it looked at. tfjs's own for
- * max pooling takes the padding for values of zero, and so loses gradients at the border.
+ * The gradients of max and average pooling: each window adds its gradient to the pixels that it covers. tfjs's own kernel for
+ * max pooling takes the padding for pixels of value zero, and so loses gradients at the border.
  * Legend: x_NHWC input, y_NPQC output, dx and dy their gradients.
  */
 
@@ -18,21 +18,22 @@ const STEPS = ['pixel', 'xLine', 'xRight', 'xDown', 'xImage', 'yDown', 'yImage']
 const COUNTS = ['images', 'down', 'right', 'blocks', 'rows', 'columns'] as const;
 
 /**
- * Windows that all see `rows` by `columns` pixels, `right` of them side by side and `down` one below the other, on each image; for
- * `blocks` blocks of channels. `pixel` and `xLine` lead to the next pixel and line, the other steps to the next window and image.
+ * A loop over windows that all cover `rows` by `columns` pixels: `right` of them side by side and `down` one below the other,
+ * on each image, for `blocks` blocks of channels. Steps are in bytes: `pixel` and `xLine` to the next pixel and line, the
+ * others to the next window and image.
  */
 function windowLoop(lanes: Lanes, isMax: boolean) {
   const code = new FunctionCode(['x', 'dx', 'y', 'dy', 'share', ...COUNTS, ...STEPS]);
   const { x, dx, y, dy, share, images, down, right, blocks, rows, columns } = code.parameters;
   const { pixel, xLine, xRight, xDown, xImage, yDown, yImage } = code.parameters;
-  // Where dx is of x, and dy of y.
+  // The distances from x to dx, and from y to dy.
   const [dxAway, dyAway] = [code.variable('i32', i32.subtract(dx, x)), code.variable('i32', i32.subtract(dy, y))];
   const vector = () => code.variable(lanes.type, lanes.zero);
   const [left, most, value] = [vector(), vector(), vector()];
   const giveToPixel = (xAt: Local) => {
     const target = i32.add(xAt, dxAway);
     if (isMax) {
-      // The first of the largest takes all, as on tfjs's cpu.
+      // The first of equal maxima gets the whole gradient, as on tfjs's cpu backend.
       code.set(value, lanes.load(xAt));
       code.store(lanes, { address: target, value: lanes.add(lanes.load(target), lanes.whereEqual(value, most, left)) });
       code.set(left, lanes.whereDifferent(value, most, left));
@@ -59,17 +60,17 @@ const LOOPS = {
   average: mapKeys(WIDTHS, (width) => loopOn(() => windowLoop(BLOCKS[width].lanes, false))),
 } as const;
 
-/** Windows that adjoin along one axis and see as much of the image: `count` of them, the first is number `first`. */
+/** Adjoining windows along one axis that cover the same number of pixels: `count` windows, from the index `first` on. */
 interface WindowRun {
   readonly first: number;
   readonly count: number;
-  /** Where the first begins in the image, and how much all of them see. */
+  /** The first pixel of the first window, and the number of pixels that each window covers. */
   readonly start: number;
   readonly length: number;
 }
 
 interface Axis {
-  /** Windows. */
+  /** The number of windows. */
   readonly count: number;
   readonly stride: number;
   readonly filter: number;
@@ -77,7 +78,7 @@ interface Axis {
   readonly size: number;
 }
 
-/** The windows along one axis, cut to the image. */
+/** The windows along one axis, cut to the image and grouped into runs. */
 function windowRuns(axis: Axis): WindowRun[] {
   const runs: WindowRun[] = [];
   for (let first = 0; first < axis.count; first++) {
@@ -99,7 +100,7 @@ interface PoolingGradient {
   readonly dx: number;
   readonly y: number;
   readonly dy: number;
-  /** Address of what each pixel gets of a window's gradient. */
+  /** Address of the share of a window's gradient that a pixel gets: 1 for max pooling, 1 / pixels of a window for average pooling. */
   readonly share: number;
 }
 
@@ -142,7 +143,7 @@ function handBack(backend: BackendWasm, { kind, info, x, dx, y, dy, share }: Poo
 const gradient =
   (kind: keyof typeof LOOPS): KernelBody =>
   ({ inputs, attrs, backend }) => {
-    // Average pooling gives no output along, and has no use for one.
+    // tfjs passes no output to the gradient of average pooling, and the loop does not read it then.
     const { dy, input, output = dy } = inputs as { dy: tf.Tensor4D; input: tf.Tensor4D; output?: tf.Tensor4D };
     const { filterSize, strides, pad, dimRoundingMode } = attrs as {
       filterSize: number;

@@ -1,6 +1,6 @@
 /**
- * Sum and Mean over adjoining axes with others after them, as biases, BatchNorm and global pooling take them: tfjs's own
- * transposes first and adds one number at a time.
+ * Sum and Mean over adjoining axes that are not the last ones, as in the gradients of biases, BatchNorm and global pooling.
+ * tfjs's own kernels transpose the tensor first, and add one number at a time.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -9,14 +9,14 @@ import { addressOf } from './loop-module.js';
 import { clearMemory } from './memory-loop.js';
 import { floatsOf, type KernelBody, type WasmKernel } from './wasm-kernel.js';
 
-/** A tensor seen as [before, rows, columns], of which the rows are summed. */
+/** A tensor viewed as [before, rows, columns]; the sum is taken over `rows`. */
 interface Block {
   readonly before: number;
   readonly rows: number;
   readonly columns: number;
 }
 
-/** So many may be added one after the other: of more the sum is taken in parts, which round less. */
+/** Up to this number of rows, all are added one after the other. A longer sum is taken in parts, which makes the rounding error smaller. */
 const FEW_ROWS = 256;
 
 /** The block to reduce, or null when the axes do not adjoin. */
@@ -32,7 +32,7 @@ function blockOf(shape: readonly number[], axes: readonly number[]): Block | nul
   };
 }
 
-/** Adds the columns of x to what lies at `sum`. */
+/** Adds the sum of each column of x to the vector `sum`. */
 export const sumColumns = columnLoopOn({ reads: ['x'], columns: [], sums: ['sum'], compute: ({ x }) => ({ sum: x }) });
 
 const reduce =
@@ -42,7 +42,7 @@ const reduce =
     const { x } = call.inputs as { x: tf.Tensor };
     const axes = tf.util.parseAxisParam(call.attrs.axis as number[], x.shape);
     const block = blockOf(x.shape, axes);
-    // With nothing after the block the stock kernel reads in order and is the faster one.
+    // When the block ends with the last axis, the stock kernel reads in order and is faster.
     if (block === null || block.columns === 1 || x.dtype !== 'float32' || x.size === 0) return stock(call);
     const { before, rows, columns } = block;
     const shape = x.shape.flatMap((size, axis) => (axes.includes(axis) ? (call.attrs.keepDims ? [1] : []) : [size]));

@@ -1,9 +1,9 @@
-/** UnsortedSegmentSum, the gradient of gather, which tfjs lacks for wasm. */
+/** UnsortedSegmentSum, the gradient of gather. tfjs has none for wasm. */
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { KernelBody, WasmKernel } from './wasm-kernel.js';
 
-/** Adds the slices of x that share an id; ids outside [0, numSegments) are left out. Answer: [numSegments, ...slice]. */
+/** Adds up the slices of x that have the same id, and skips ids outside [0, numSegments). Answers [numSegments, ...slice]. */
 const segmentSum: KernelBody = ({ inputs, attrs, backend }) => {
   const { x, segmentIds } = inputs as { x: tf.Tensor; segmentIds: tf.Tensor };
   const segments = attrs.numSegments as number;

@@ -1,29 +1,31 @@
 /**
- * The gradient of a convolution for its input, along one axis, as convolutions of the output's gradient with the filter turned
- * round. At a stride of s there are s of them: the places of dx that leave the same rest by s see the same taps of the filter.
+ * The gradient of a convolution for its input, along one axis, as convolutions of dy (the output's gradient) with the
+ * reversed filter. With a stride of s there are s of them: all places of dx with the same remainder by s depend on the same
+ * taps of the filter.
  */
 
-/** What the places of dx see that leave the rest `phase` when divided by the stride. */
+/** The convolution for the places of dx that have the remainder `phase` when divided by the stride. */
 export interface Phase {
   readonly phase: number;
-  /** Places of dx. */
+  /** The number of places of dx. */
   readonly places: number;
-  /** The last tap that they see, and how many: each is a stride before the one above. */
+  /** The last tap that they depend on, and the number of such taps; two adjoining ones are a stride apart. */
   readonly lastTap: number;
   readonly taps: number;
-  /** Zeros before dy; less than 0: so many of dy are left out. */
+  /** The zeros before dy; a negative number is the number of places of dy that are skipped. */
   readonly before: number;
 }
 
 export interface Axis {
+  /** The number of places of x along the axis. */
   readonly size: number;
   readonly filter: number;
   readonly stride: number;
-  /** Zeros before x. */
+  /** The zeros before x. */
   readonly padding: number;
 }
 
-/** As many as the stride, or as the places where those are fewer. A phase may see no tap: its places of dx are zero. */
+/** Lists the phases: as many as the stride, but not more than the places. A phase may have no tap: then its places of dx are zero. */
 export function phasesOf({ size, filter, stride, padding }: Axis): Phase[] {
   return Array.from({ length: Math.min(stride, size) }, (_, phase) => {
     const firstTap = (phase + padding) % stride;

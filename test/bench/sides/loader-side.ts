@@ -9,7 +9,7 @@ import { present } from '../../../src/base/assert.js';
 import type { BatchArrays } from '../../../src/data/batch.js';
 import { BATCHES_AHEAD, BatchStream } from '../../../src/data/loader/batch-stream.js';
 import { type Loader, openLoader } from '../../../src/data/loader/loader.js';
-import type { Split } from '../../../src/data/split.js';
+import type { SampleSource } from '../../../src/data/sample-source.js';
 import { planBatches } from '../../../worker/student/batch-plan.js';
 import { type LoaderCase, readLoaderCase } from '../loader-case.js';
 import type { GateAnswer } from '../row.js';
@@ -19,7 +19,7 @@ class Loading implements SideProgram {
   readonly name: string;
   readonly #folder: string;
   readonly #description: LoaderCase;
-  readonly #split: Split;
+  readonly #split: SampleSource;
   readonly #loader: Loader;
   #epoch = 0;
   /** Of the epoch under way. */

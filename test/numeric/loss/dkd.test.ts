@@ -103,6 +103,11 @@ describeEachEngine(() => {
     expect(sum).toBeCloseTo(softTermOf(own, teacher, 2), 5);
   });
 
+  test('the label is absent from the others, however far below it they lie', () => {
+    const { sum } = run([0, -1e4, -1e4 + 2], [0, -1e4, -1e4], { alpha: 0, beta: 1, temperature: 1 });
+    expect(sum).toBeCloseTo(divergence([0.5, 0.5], softmax([0, 2])), 5);
+  });
+
   test('logits of 1e4 keep their value: one class is all there is, and the distance is T times the logits', () => {
     // The teacher is sure of the label; the student's label is 2e4 / T below the first other class.
     const { sum } = run([-1e4, 1e4, 0], [1e4, 0, -1e4], { alpha: 1, beta: 0, temperature: 4 });

@@ -11,6 +11,8 @@ export interface Fault {
 export interface SourceOptions {
   /** Whether the file may touch the clock, timers, the environment, the console and the end of the process. */
   readonly isEdge: boolean;
+  /** Whether the sentences of doc comments are left unchecked; false when left out. */
+  readonly skipsSentences?: boolean;
 }
 
 const LINES_MAX = 400;
@@ -18,17 +20,19 @@ const FUNCTION_LINES_MAX = 70;
 const PARAMETERS_MAX = 3;
 
 const EDGE_MEND = 'take a Clock, a Prng or the value as an argument; only files at the edge touch the process';
+const SENTENCE_MEND = 'write subject, verb, object: name the thing, then say what it does (design.md 9)';
 const EDGE_CALLS = ['setTimeout', 'setInterval'];
 const EDGE_MEMBERS = ['Date.now', 'Math.random', 'process.env', 'process.exit', 'performance.now'];
 
 /** All faults of a TypeScript source, in the order of its lines. */
-export function findFaults(text: string, { isEdge }: SourceOptions): readonly Fault[] {
+export function findFaults(text: string, { isEdge, skipsSentences = false }: SourceOptions): readonly Fault[] {
   const source = ts.createSourceFile('source.ts', text, ts.ScriptTarget.ES2022, true);
   const faults: Fault[] = [];
   const add = (node: ts.Node, rule: string, mend: string): void => {
     faults.push({ line: source.getLineAndCharacterOfPosition(node.getStart()).line + 1, rule, mend });
   };
   checkFile(text, faults);
+  if (!skipsSentences) faults.push(...sentenceFaults(source));
   const visit = (node: ts.Node): void => {
     if (!isEdge) checkEdge(node, add);
     checkSyntax(node, add);
@@ -47,6 +51,34 @@ function checkFile(text: string, faults: Fault[]): void {
   if (!text.startsWith('/**')) {
     faults.push({ line: 1, rule: 'no header comment', mend: 'begin the file with /** what it owns, what it does not, its invariants */' });
   }
+}
+
+/** A sentence that has no plain subject: "What is stored", "Who asks", "Of the order". Questions may begin so. */
+const ODD_SENTENCE = /^(What|Who|Of) .*[^?]$/;
+
+function sentenceFaults(source: ts.SourceFile): readonly Fault[] {
+  return docCommentsOf(source).flatMap(({ pos, end }) => {
+    const text = source.text.slice(pos + '/**'.length, end - '*/'.length).replace(/\s*\n\s*\* ?|\s+/g, ' ');
+    const line = source.getLineAndCharacterOfPosition(pos).line + 1;
+    const odd = text
+      .trim()
+      .split(/(?<=[.!?]) /)
+      .filter((sentence) => ODD_SENTENCE.test(sentence));
+    return odd.map((sentence) => ({ line, rule: `a sentence that begins with "${sentence.slice(0, 30)}"`, mend: SENTENCE_MEND }));
+  });
+}
+
+/** The places of all doc comments, in their order. A comment can lead several nodes that begin at the same place. */
+function docCommentsOf(source: ts.SourceFile): readonly ts.CommentRange[] {
+  const byPlace = new Map<number, ts.CommentRange>();
+  const visit = (node: ts.Node): void => {
+    for (const range of ts.getLeadingCommentRanges(source.text, node.getFullStart()) ?? []) {
+      if (source.text.startsWith('/**', range.pos)) byPlace.set(range.pos, range);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return [...byPlace.values()];
 }
 
 function checkEdge(node: ts.Node, add: Add): void {

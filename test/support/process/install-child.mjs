@@ -1,7 +1,7 @@
 /** A process that installs a wheel as told by its argument (JSON: cache, wheel), and writes each report as a line of JSON. */
 
 import { systemClock } from '../../../dist/src/base/clock.js';
-import { installTensorflow } from '../../../dist/src/native/install.js';
+import { installTensorflow } from '../../../dist/src/native/install-tensorflow.js';
 
 const { cache, wheel } = JSON.parse(process.argv[2]);
 const tell = (report) => process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -3,11 +3,15 @@
 import { createHash } from 'node:crypto';
 import { asTerm } from '../../../src/base/ids.js';
 import type { CheckpointContent, StoredCheckpoint } from '../../../src/checkpoint/read-checkpoint.js';
+import { MODEL_PEER, type StateName } from '../../../src/protocol/state-name.js';
 
 export const sha256 = (values: Float32Array): string =>
   createHash('sha256')
     .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
     .digest('hex');
+
+/** The name of a state of the stage `base`. */
+export const stateOf = (round: number, stage = 'base'): StateName => ({ stage, peer: MODEL_PEER, round });
 
 export function contentOf(round: number, change: Partial<StoredCheckpoint> & { size?: number } = {}): CheckpointContent {
   const { size = 100, ...info } = change;
@@ -15,16 +19,16 @@ export function contentOf(round: number, change: Partial<StoredCheckpoint> & { s
   const slots = Float32Array.from({ length: 7 }, (_, i) => i / 3 + round);
   return {
     info: {
-      id: `base-${round}`,
+      state: stateOf(round),
       term: asTerm(1),
-      stage: 'base',
-      round,
       ranges: [{ start: 0, end: 64 * round }],
       hash: sha256(parameters),
       schema: '0'.repeat(64),
       ...info,
     },
-    parameters,
-    slots,
+    tensors: new Map([
+      ['parameters', parameters],
+      ['slots', slots],
+    ]),
   };
 }

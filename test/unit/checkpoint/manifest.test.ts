@@ -7,11 +7,9 @@ import { type Manifest, readManifest, writeManifest } from '../../../src/checkpo
 
 const HASH = 'ab'.repeat(32);
 const manifest: Manifest = {
-  format: 2,
-  id: 'base-3',
+  format: 3,
+  state: { stage: 'base', peer: 'model', round: 3 },
   term: asTerm(2),
-  stage: 'base',
-  round: 3,
   ranges: [{ start: 0, end: 9 }],
   hash: HASH,
   schema: HASH,
@@ -27,10 +25,13 @@ function sealed(content: unknown): string {
 }
 
 const [parameters, slots] = manifest.tensors;
+const adapters = { ...parameters, name: 'adapters', file: 'adapters.bin' };
 
 describe('readManifest', () => {
-  test('reads what was written', () => {
+  test('reads what was written, with further tensors too', () => {
     expect(readManifest(writeManifest(manifest), 'm')).toEqual(manifest);
+    const more = { ...manifest, tensors: [parameters, slots, adapters] as Manifest['tensors'] };
+    expect(readManifest(writeManifest(more), 'm')).toEqual(more);
   });
 
   test.each([
@@ -39,17 +40,21 @@ describe('readManifest', () => {
     ['no object', '[]'],
     ['no hash', JSON.stringify({ manifest })],
     ['a foreign hash', JSON.stringify({ manifest, sha256: HASH })],
-    ['another format', sealed({ ...manifest, format: 1 })],
+    ['another format', sealed({ ...manifest, format: 2 })],
     ['an unknown key', sealed({ ...manifest, extra: 1 })],
-    ['a path for an id', sealed({ ...manifest, id: '../base' })],
+    ['a path for a stage', sealed({ ...manifest, state: { ...manifest.state, stage: '../base' } })],
+    ['a dot in a stage', sealed({ ...manifest, state: { ...manifest.state, stage: 'base.x' } })],
+    ['a path for a peer', sealed({ ...manifest, state: { ...manifest.state, peer: '..' } })],
     ['term 0', sealed({ ...manifest, term: 0 })],
-    ['a negative round', sealed({ ...manifest, round: -1 })],
-    ['a fractional round', sealed({ ...manifest, round: 1.5 })],
+    ['a negative round', sealed({ ...manifest, state: { ...manifest.state, round: -1 } })],
+    ['a fractional round', sealed({ ...manifest, state: { ...manifest.state, round: 1.5 } })],
     ['an empty range', sealed({ ...manifest, ranges: [{ start: 3, end: 3 }] })],
     ['a short hash', sealed({ ...manifest, hash: 'ab' })],
     ['no tensors', sealed({ ...manifest, tensors: [] })],
-    ['three tensors', sealed({ ...manifest, tensors: [parameters, slots, slots] })],
-    ['tensors in the wrong order', sealed({ ...manifest, tensors: [slots, parameters] })],
+    ['a tensor twice', sealed({ ...manifest, tensors: [parameters, slots, slots] })],
+    ['no slots', sealed({ ...manifest, tensors: [parameters] })],
+    ['tensors out of the order of the hash', sealed({ ...manifest, tensors: [adapters, parameters, slots] })],
+    ['a tensor in the file of another', sealed({ ...manifest, tensors: [parameters, { ...slots, file: 'parameters.bin' }] })],
     ['a file outside the folder', sealed({ ...manifest, tensors: [{ ...parameters, file: '../../secret' }, slots] })],
     ['a shape that does not fit', sealed({ ...manifest, tensors: [{ ...parameters, shape: [5] }, slots] })],
     ['a huge shape', sealed({ ...manifest, tensors: [{ ...parameters, shape: [1e300] }, slots] })],

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { openCheckpointStore } from '../../../src/checkpoint/store.js';
-import { contentOf } from './content.js';
+import { contentOf, stateOf } from './content.js';
 import { type Fault, MemoryDisk, systemError } from './memory-disk.js';
 
 const FOLDER = '/run/checkpoints';
@@ -57,17 +57,15 @@ describe.each([
       await next.sweep();
       const { whole, damaged } = next.list();
       expect({ n, damaged }).toEqual({ n, damaged: [] });
-      const ids = whole.map(({ id }) => id);
-      expect(ids.at(-1)).toBe('base-1');
-      for (const id of ids) {
-        const round = Number(id.slice(5));
-        expect(await next.get(id)).toEqual(contentOf(round));
-      }
-      if (put === 'stored') expect(ids).toEqual(['base-2', 'base-1']);
-      if (ids.length === 2) kept += 1;
+      const rounds = whole.map(({ state }) => state.round);
+      expect(rounds.at(-1)).toBe(1);
+      for (const round of rounds) expect(await next.get(stateOf(round))).toEqual(contentOf(round));
+      if (put === 'stored') expect(rounds).toEqual([2, 1]);
+      if (rounds.length === 2) kept += 1;
       // Nothing unfinished is left, and the one that failed can be put again.
       await next.put(contentOf(2));
-      expect([...(await disk.listFolder(FOLDER))].sort()).toEqual(['base-1', 'base-2']);
+      expect([...(await disk.listFolder(`${FOLDER}/base`))].sort()).toEqual(['1', '2']);
+      expect(await disk.listFolder(`${FOLDER}/base/2`)).toEqual(['model']);
     }
     expect(kept).toBeGreaterThan(0);
     expect(kept).toBeLessThan(calls);
@@ -79,11 +77,11 @@ describe.each([
       const store = await openCheckpointStore(FOLDER, disk);
       await store.put(contentOf(2));
       disk.inject(crashAt(n), { tear });
-      await store.retain('base', ['base-2']).catch(() => undefined);
+      await store.retain('base', [2]).catch(() => undefined);
       disk.restart({ powerCut });
       const next = await openCheckpointStore(FOLDER, disk);
       expect(next.list().damaged).toEqual([]);
-      expect(next.list().whole[0]?.id).toBe('base-2');
+      expect(next.list().whole[0]?.state.round).toBe(2);
     }
   });
 });
@@ -100,9 +98,9 @@ describe.each(['ENOSPC', 'EIO'])('one call that fails with %s', (code) => {
         message: expect.stringContaining(code),
       });
       disk.restart({ powerCut: false });
-      expect(await store.get('base-1')).toEqual(contentOf(1));
+      expect(await store.get(stateOf(1))).toEqual(contentOf(1));
       expect(await store.put(contentOf(2))).toMatchObject({ stored: true });
-      expect(await store.get('base-2')).toEqual(contentOf(2));
+      expect(await store.get(stateOf(2))).toEqual(contentOf(2));
     }
   });
 
@@ -111,7 +109,8 @@ describe.each(['ENOSPC', 'EIO'])('one call that fails with %s', (code) => {
     const store = await openCheckpointStore(FOLDER, disk);
     disk.inject((_, call) => (call === 'write' || call === 'sync' ? systemError(code) : null));
     await expect(store.put(contentOf(2))).rejects.toMatchObject({ code: 'checkpoint.unwritable' });
-    expect(await disk.listFolder(FOLDER)).toEqual(['base-1']);
-    expect(await store.get('base-1')).toEqual(contentOf(1));
+    await store.sweep();
+    expect(await disk.listFolder(`${FOLDER}/base`)).toEqual(['1']);
+    expect(await store.get(stateOf(1))).toEqual(contentOf(1));
   });
 });

@@ -61,7 +61,7 @@ describe('remove', () => {
   test('says that nothing is there', async () => {
     expect(await engine(['remove', 'tensorflow'])).toEqual({
       code: 0,
-      stdout: `nothing of the engine tensorflow is in ${cache}\n`,
+      stdout: `there is nothing to remove: ${cache} has no part of the engine tensorflow\n`,
       stderr: '',
     });
   });
@@ -77,7 +77,7 @@ describe('remove', () => {
   });
 });
 
-describe('with pip and a compiler', { timeout: 60_000 }, () => {
+describe('with pip and a compiler', () => {
   beforeEach(async (context) => {
     const faults = [await findPip(process.env), await findCompiler(process.env)].flatMap((found) =>
       'fault' in found ? [found.fault] : [],
@@ -108,7 +108,10 @@ describe('with pip and a compiler', { timeout: 60_000 }, () => {
     await server.requested;
     process.kill(-(child.pid as number), 'SIGINT');
     const [code] = await once(child, 'exit');
-    expect({ code, stderr: await stderr }).toEqual({ code: 130, stderr: expect.stringContaining('the same command goes on with it') });
+    expect({ code, stderr: await stderr }).toEqual({
+      code: 130,
+      stderr: expect.stringContaining('run the same command again to continue'),
+    });
     expect(readdirSync(cache)).toEqual(readdirSync(cache).filter((name) => !name.endsWith('.lock')));
     expect(readdirSync(nativeWork(cache).folder)).toEqual([]);
     await server.close();

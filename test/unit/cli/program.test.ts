@@ -84,7 +84,7 @@ describe('a mistake ends with the code 2 and says what to do', () => {
     ],
     [['worker', '--role', 'student', '--coordinator', 'tcp://10.0.0.1:1', '--insecure'], /Give --listen-host/],
     [['coordinator', DEMO, '--listen', 'tcp://10.0.0.1:1'], /--insecure/],
-    [['coordinator', DEMO, '--listen', 'tcp://0.0.0.0:1', '--insecure'], /no address that others can connect to/],
+    [['coordinator', DEMO, '--listen', 'tcp://0.0.0.0:1', '--insecure'], /not an address that others can connect to/],
     [['coordinator', DEMO, '--listen', 'localhost:1'], /localhost:1 is not an address/],
     [['coordinator'], /give either a recipe or --resume/],
     [['resume', tmpdir()], /this folder is not a run/],
@@ -156,10 +156,28 @@ describe('what was asked for is on the standard output', () => {
     }
   });
 
-  test('the data of the demo is whole', async () => {
-    const { code, stdout } = await stillhouse('data', 'verify', DEMO);
+  test('the data of the demo is whole, and its splits have fingerprints', async () => {
+    const verify = (...options: string[]) => stillhouseIn({ STILLHOUSE_CACHE: join(folder, 'cache') }, 'data', 'verify', DEMO, ...options);
+    const { code, stdout } = await verify();
     expect(code).toBe(0);
-    expect(stdout).toMatch(/10,000 samples/);
+    const lines = stdout.trimEnd().split('\n');
+    expect(lines).toEqual([
+      expect.stringMatching(/t10k-images-idx3-ubyte\.gz: 10,000 samples, whole$/),
+      expect.stringMatching(/t10k-labels-idx1-ubyte\.gz: 10,000 samples, whole$/),
+      expect.stringMatching(/^split train: 8,000 samples, fingerprint [0-9a-f]{64}$/),
+      expect.stringMatching(/^split few: 500 samples, fingerprint [0-9a-f]{64}$/),
+      expect.stringMatching(/^split test: 2,000 samples, fingerprint [0-9a-f]{64}$/),
+    ]);
+    const told = (await verify('--json')).stdout.trimEnd().split('\n');
+    const [train, few, test] = lines.slice(2).map((line) => line.slice(-64));
+    expect(told.map((line) => JSON.parse(line) as unknown)).toEqual([
+      { file: expect.stringMatching(/t10k-images/), samples: 10_000 },
+      { file: expect.stringMatching(/t10k-labels/), samples: 10_000 },
+      { split: 'train', samples: 8000, fingerprint: train },
+      { split: 'few', samples: 500, fingerprint: few },
+      { split: 'test', samples: 2000, fingerprint: test },
+    ]);
+    expect(existsSync(join(folder, 'cache', 'fingerprints.json'))).toBe(true);
   });
 });
 

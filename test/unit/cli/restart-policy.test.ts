@@ -9,8 +9,12 @@ describe('a worker that ended', () => {
     [{ code: 1, signal: null }, 0, { type: 'restart', delayMs: 500 }],
     [{ code: 75, signal: null }, 1, { type: 'restart', delayMs: 1000 }],
     [killed, 2, { type: 'restart', delayMs: 2000 }],
-    [killed, 3, { type: 'give-up', why: 'it was started again 3 times already' }],
-    [{ code: 2, signal: null }, 0, { type: 'give-up', why: 'it cannot work as it was told to' }],
+    [killed, 3, { type: 'give-up', why: 'it was started again 3 times already, the maximum (workers.restarts)' }],
+    [
+      { code: 2, signal: null },
+      0,
+      { type: 'give-up', why: 'it cannot use its arguments or the recipe, and another start would not change that' },
+    ],
   ] as const)('%j after %i restarts of 3', (end, restarts, decision) => {
     expect(decideRestart(end, restarts, 3)).toEqual(decision);
   });

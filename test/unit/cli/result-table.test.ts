@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatBytes, formatCount, formatDuration, formatShare } from '../../../src/cli/format.js';
+import { formatBytes, formatCount, formatDuration, formatShare } from '../../../src/cli/format-figure.js';
 import { resultTable } from '../../../src/cli/result-table.js';
 import { parseRecipe } from '../../../src/config/load.js';
 import type { RunSummary } from '../../../src/protocol/parent.js';

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { explainRecipe } from '../../../src/config/explain.js';
 import { parseRecipe, recipeJson } from '../../../src/config/load.js';
+import { FORMATS } from '../../../src/data/catalogue.js';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import { loadRecipe } from '../../../src/recipe/load-recipe.js';
 
@@ -150,9 +151,35 @@ describe('what is wrong is named with its place and the nearest valid name', () 
       /loss\.alpha\.schedule must be one of .* did you mean "linear"\?/,
     ],
     ['knob of a wrong type', edited('temperature: 4', 'temperature: hot'), '31:26', /temperature must be a number or a map, not "hot"/],
-    ['format', edited('format: idx', 'format: cifar'), '3:11', /data\.format must be one of idx, cifar10, cifar100, not "cifar"/],
+    [
+      'format',
+      edited('format: idx', 'format: cifar'),
+      '3:11',
+      new RegExp(`data\\.format must be one of ${[...FORMATS.keys()].join(', ')}, not "cifar"; did you mean "cifar10"\\?`),
+    ],
+    ['format of an inherited name', edited('format: idx', 'format: constructor'), '3:11', /must be one of idx, .*, not "constructor"$/],
+    ['format that is a number', edited('format: idx', 'format: 10'), '3:11', /data\.format must be text, not 10/],
+    ['format left out', edited('  format: idx\n', ''), '2:1', /data needs the key "format"/],
+    [
+      'part',
+      edited('{ part: test, to', '{ part: tets, to'),
+      '7:20',
+      /data\.splits\.train\.part must be one of train, test, not "tets"; did you mean "test"\?/,
+    ],
+    [
+      'labels',
+      edited('format: idx', 'format: cifar100\n  labels: corse'),
+      '4:11',
+      /one of coarse, fine, not "corse"; did you mean "coarse"\?/,
+    ],
     ['list that is a map', edited('mean: [0.286]', 'mean: {a: 1}'), '5:22', /data\.normalise\.mean must be a list, not a map/],
     ['name with a space', edited('  out: {', '  "o t": {'), '32:3', /"o t" cannot be a name/],
+    [
+      'stage with a dot',
+      edited('  out: {', '  together.big: {'),
+      '32:3',
+      /"together\.big" cannot be a name \(a dot names a peer of a stage: together\.big\)/,
+    ],
     ['model with two origins', edited('{ name: cnn-teacher }', '{ name: a, module: b }'), '10:12', /give either name or module/],
     ['empty section', edited(/stages:\n[\s\S]*/.exec(VALID)?.[0] ?? '', 'stages:\n'), '12:1', /stages must be a map, not nothing/],
     ['no stages', edited(/stages:\n[\s\S]*/.exec(VALID)?.[0] ?? '', 'stages: {}\n'), '12:1', /there is no stage in stages/],
@@ -207,7 +234,12 @@ describe('what is wrong is named with its place and the nearest valid name', () 
       /mean has 3 entries, but images of the format idx have 1 channels/,
     ],
     ['empty split', edited('from: 8000', 'from: 8000, to: 8000'), '8:41', /data\.splits\.test is empty/],
-    ['coarse labels of idx', edited('format: idx', 'format: idx\n  labels: coarse'), '4:11', /only cifar100 has coarse labels/],
+    [
+      'coarse labels of idx',
+      edited('format: idx', 'format: idx\n  labels: coarse'),
+      '4:11',
+      /data\.labels: only cifar100.* coarse labels; idx has: fine/,
+    ],
     ['built-in set', edited('path: photographs', 'path: builtin:fashion-mist'), '4:9', /did you mean "builtin:fashion-mnist"\?/],
     ['no teacher worker', `${VALID}workers: { teachers: 0 }\n`, '33:22', /workers\.teachers has no teacher, but stages\.student needs one/],
     ['empty list of teachers', `${VALID}workers: { teachers: [] }\n`, '33:22', /workers\.teachers has no teacher/],
@@ -321,8 +353,9 @@ describe('--set', () => {
   });
 
   test('finds names with dots', async () => {
-    const recipe = await loadRecipe(await write(edited('  out:', '  v1.2.out:')), { set: ['stages.v1.2.out.of=teacher'] });
-    expect(recipe.stages['v1.2.out']).toMatchObject({ of: 'teacher' });
+    const text = edited('models:\n', 'models:\n  v1.2.net: { name: cnn-student }\n');
+    const recipe = await loadRecipe(await write(text), { set: ['models.v1.2.net.name=cnn-teacher'] });
+    expect(recipe.models['v1.2.net']).toMatchObject({ name: 'cnn-teacher' });
   });
 
   const blamed: readonly (readonly [string, RegExp])[] = [

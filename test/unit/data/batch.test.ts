@@ -5,16 +5,14 @@ import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../../src/base/assert.js';
 import { placementOf } from '../../../src/data/augment.js';
 import { assembleBatch, type BatchView } from '../../../src/data/batch.js';
-import { type Split, splitOf } from '../../../src/data/split.js';
+import { residentSource } from '../../../src/data/resident-source.js';
+import type { SampleSource } from '../../../src/data/sample-source.js';
 import { randomBytes } from '../../support/data-files.js';
 
-function splitOfShape(height: number, width: number, channels: number, count = 12): Split {
+function splitOfShape(height: number, width: number, channels: number, count = 12): SampleSource {
   const pixels = randomBytes(count * height * width * channels, 17);
-  const labels = Uint8Array.from({ length: count }, (_, i) => (i * 7) % 10);
-  return splitOf(
-    { name: 'train', count, height, width, channels, classes: 10, pixels, labels, files: [] },
-    { name: 's', from: 0, to: count },
-  );
+  const labels = Int32Array.from({ length: count }, (_, i) => (i * 7) % 10);
+  return residentSource({ count, height, width, channels, classes: 10, pixels, labels }, { name: 's', from: 0, to: count });
 }
 
 const normaliseOf = (channels: number) => ({
@@ -22,14 +20,14 @@ const normaliseOf = (channels: number) => ({
   std: Array.from({ length: channels }, (_, i) => 0.2 + 0.03 * i),
 });
 
-const arraysOf = (split: Split, count: number) => ({
+const arraysOf = (split: SampleSource, count: number) => ({
   images: new Float32Array(count * split.height * split.width * split.channels),
   labels: new Int32Array(count),
 });
 
 /** The view's definition: pad with black, crop, mirror, normalise. */
-function plainImage(split: Split, view: BatchView, sample: number): Float32Array {
-  const { height, width, channels, pixels } = split;
+function plainImage(split: SampleSource, view: BatchView, sample: number): Float32Array {
+  const { height, width, channels, pixels } = split.store;
   const { down, right, flip } = view.augment === null ? { down: 0, right: 0, flip: false } : placementOf(view.augment, view, sample);
   const image = new Float32Array(height * width * channels);
   for (let y = 0; y < height; y++) {
@@ -64,7 +62,7 @@ describe('assembling a batch', () => {
         const samples = [3, 11, 0, 3, 7];
         const out = arraysOf(split, samples.length);
         out.images.fill(Number.NaN);
-        assembleBatch({ split, view, samples, out });
+        assembleBatch({ store: split.store, view, samples, out });
         expect([...out.images]).toEqual(samples.flatMap((sample) => [...plainImage(split, view, sample)]));
         expect([...out.labels]).toEqual(samples.map((sample) => split.label(sample)));
       }),
@@ -75,10 +73,10 @@ describe('assembling a batch', () => {
     const split = splitOfShape(8, 8, 3);
     const view = { seed: 5, epoch: 2, augment: { cropPadding: 2, flip: true }, normalise: normaliseOf(3) };
     const all = arraysOf(split, 12);
-    assembleBatch({ split, view, samples: Int32Array.from({ length: 12 }, (_, i) => 11 - i), out: all });
+    assembleBatch({ store: split.store, view, samples: Int32Array.from({ length: 12 }, (_, i) => 11 - i), out: all });
     for (let sample = 0; sample < 12; sample++) {
       const alone = arraysOf(split, 1);
-      assembleBatch({ split, view, samples: [sample], out: alone });
+      assembleBatch({ store: split.store, view, samples: [sample], out: alone });
       expect(alone.images).toEqual(all.images.slice((11 - sample) * 192, (12 - sample) * 192));
     }
   });
@@ -88,7 +86,7 @@ describe('assembling a batch', () => {
     const view = { seed: 5, epoch: 2, augment: { cropPadding: 3, flip: true }, normalise: normaliseOf(1) };
     const pixels = [view, { ...view, seed: 6 }, { ...view, epoch: 3 }].map((each) => {
       const out = arraysOf(split, 12);
-      assembleBatch({ split, view: each, samples: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], out });
+      assembleBatch({ store: split.store, view: each, samples: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], out });
       return out.images.join();
     });
     expect(new Set(pixels).size).toBe(3);
@@ -102,10 +100,10 @@ describe('assembling a batch', () => {
       [99, 7],
     ] as const) {
       const out = arraysOf(split, 2);
-      assembleBatch({ split, view: { seed, epoch, augment: null, normalise }, samples: [4, 9], out });
+      assembleBatch({ store: split.store, view: { seed, epoch, augment: null, normalise }, samples: [4, 9], out });
       for (let i = 0; i < 90; i++) {
         const c = i % 3;
-        expect(out.images[90 + i]).toBe(Math.fround((split.pixels[9 * 90 + i]! / 255 - normalise.mean[c]!) / normalise.std[c]!));
+        expect(out.images[90 + i]).toBe(Math.fround((split.store.pixels[9 * 90 + i]! / 255 - normalise.mean[c]!) / normalise.std[c]!));
       }
     }
   });
@@ -114,7 +112,7 @@ describe('assembling a batch', () => {
     const split = splitOfShape(4, 4, 1);
     const out = { images: new Float32Array(100).fill(7), labels: new Int32Array(5).fill(-1) };
     const view = { seed: 1, epoch: 0, augment: { cropPadding: 4, flip: true }, normalise: normaliseOf(1) };
-    assembleBatch({ split, view, samples: [1, 2], out });
+    assembleBatch({ store: split.store, view, samples: [1, 2], out });
     expect([...out.images.subarray(32)].every((value) => value === 7)).toBe(true);
     expect([...out.labels.subarray(2)]).toEqual([-1, -1, -1]);
   });
@@ -127,7 +125,7 @@ describe('assembling a batch', () => {
   ] as const)('asserts on %s', (_, samples, room, means) => {
     const split = splitOfShape(4, 4, 1);
     const view = { seed: 1, epoch: 0, augment: null, normalise: normaliseOf(means) };
-    expect(() => assembleBatch({ split, view, samples, out: arraysOf(split, room) })).toThrow(InvariantError);
+    expect(() => assembleBatch({ store: split.store, view, samples, out: arraysOf(split, room) })).toThrow(InvariantError);
   });
 });
 

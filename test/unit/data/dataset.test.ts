@@ -7,11 +7,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DataRecipe } from '../../../src/config/schema.js';
 import { inspectData, loadSplit, verifyData } from '../../../src/data/dataset.js';
-import { writeCifar10, writeIdx } from '../../support/data-files.js';
+import { FingerprintCache } from '../../../src/data/fingerprint-cache.js';
+import { writeCifar10, writeFashionAsCifar10, writeIdx } from '../../support/data-files.js';
 
 let root = '';
+/** Not the user's. */
+let cache = new FingerprintCache('/nowhere');
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'stillhouse-data-'));
+  cache = new FingerprintCache(join(root, 'fingerprints.json'));
 });
 afterAll(() => rm(root, { recursive: true }));
 
@@ -35,7 +39,7 @@ describe('builtin:fashion-mnist', () => {
   });
 
   test('has the published mean and deviation of pixels, nearly: those of the other part', async () => {
-    const { pixels } = await loadSplit(recipeOf({ splits: { all: { part: 'test', from: 0 } } }), 'all');
+    const { pixels } = (await loadSplit(recipeOf({ splits: { all: { part: 'test', from: 0 } } }), 'all')).store;
     let sum = 0;
     let squares = 0;
     for (const pixel of pixels) {
@@ -64,9 +68,53 @@ describe('builtin:fashion-mnist', () => {
   });
 
   test('verify reads both files and says how many samples each has', async () => {
-    const files = await verifyData(recipeOf({}));
+    const { files } = await verifyData(recipeOf({}), cache);
     expect(files.map(({ samples }) => samples)).toEqual([10_000, 10_000]);
     expect(files.map(({ file }) => file.split('/').pop())).toEqual(['t10k-images-idx3-ubyte.gz', 't10k-labels-idx1-ubyte.gz']);
+  });
+});
+
+describe('splits', () => {
+  test('a split is samples of its part, by their index within it', async () => {
+    const folder = await mkdtemp(join(root, 'split-'));
+    await writeIdx(folder);
+    const recipe = {
+      format: 'idx' as const,
+      path: folder,
+      labels: 'fine' as const,
+      normalise: { mean: [0.5], std: [0.5] },
+      splits: { all: { part: 'train' as const, from: 0 }, some: { part: 'train' as const, from: 13, to: 40 } },
+    };
+    const all = await loadSplit(recipe, 'all');
+    const some = await loadSplit(recipe, 'some');
+    expect(all.count).toBe(60);
+    expect(some).toMatchObject({ name: 'some', count: 27, height: 12, width: 10, channels: 1, classes: 10 });
+    expect(Uint8Array.from(some.store.pixels)).toEqual(Uint8Array.from(all.store.pixels.subarray(13 * 120, 40 * 120)));
+    for (let sample = 0; sample < 27; sample++) expect(some.label(sample)).toBe(all.label(13 + sample));
+    expect(some.store.pixels.buffer.byteLength).toBeLessThan(27 * 120 + 64);
+    expect(() => some.label(27)).toThrow('no sample 27');
+  });
+
+  test("Fashion-MNIST in CIFAR-10's layout is the same pictures", async () => {
+    const folder = await mkdtemp(join(root, 'fashion-'));
+    await writeFashionAsCifar10(folder, { perFile: 10, test: 20 });
+    const normalise = { mean: [0, 0, 0], std: [1, 1, 1] };
+    const splits = { held: { part: 'test' as const, from: 0 }, learn: { part: 'train' as const, from: 0 } };
+    const held = await loadSplit({ format: 'cifar10', path: folder, labels: 'fine', normalise, splits }, 'held');
+    const learn = await loadSplit({ format: 'cifar10', path: folder, labels: 'fine', normalise, splits }, 'learn');
+    const real = await loadSplit(recipeOf({ splits: { all: { part: 'test', from: 0 } } }), 'all');
+    for (const [split, sample, original] of [
+      [held, 19, 9999],
+      [held, 0, 9980],
+      [learn, 49, 49],
+    ] as const) {
+      expect(split.label(sample)).toBe(real.label(original));
+      for (let y = 0; y < 28; y++) {
+        const row = ((sample * 32 + y + 2) * 32 + 2) * 3;
+        const grey = [...real.store.pixels.subarray((original * 28 + y) * 28, (original * 28 + y + 1) * 28)];
+        expect([...split.store.pixels.subarray(row, row + 28 * 3)]).toEqual(grey.flatMap((value) => [value, value, value]));
+      }
+    }
   });
 });
 
@@ -92,6 +140,13 @@ describe('a recipe that the files do not fit', () => {
     ['an unknown built-in set', { path: 'builtin:mnist' }, 'recipe.invalid', /no builtin:mnist.*There is builtin:fashion-mnist/],
     ['the wrong format of a built-in set', { format: 'cifar10' }, 'recipe.invalid', /is not cifar10.*format: idx/],
     ['a part that is not in the package', { splits: { a: { part: 'train', from: 0 } } }, 'data.missing', /has no part train.*part: test/],
+    [
+      'a part that the format does not have',
+      { splits: { a: { part: 'val', from: 0 } } },
+      'recipe.invalid',
+      /idx has no part val.*train, test/,
+    ],
+    ['a format that nobody has', { format: 'toString' }, 'recipe.invalid', /no toString; there is: .*cifar10/],
     ['coarse labels of a set without', { labels: 'coarse' }, 'recipe.invalid', /labels: coarse is not for idx/],
     [
       'a folder that is not there',
@@ -104,7 +159,7 @@ describe('a recipe that the files do not fit', () => {
   test.each(cases)('%s', async (_, changes, code, message) => {
     const recipe = recipeOf(changes);
     await expect(inspectData(recipe)).rejects.toMatchObject({ name: 'StillhouseError', code, message: expect.stringMatching(message) });
-    await expect(verifyData(recipe)).rejects.toMatchObject({ code });
+    await expect(verifyData(recipe, cache)).rejects.toMatchObject({ code });
     for (const name of Object.keys(recipe.splits).slice(0, 1)) await expect(loadSplit(recipe, name)).rejects.toMatchObject({ code });
   });
 
@@ -121,7 +176,7 @@ describe('a recipe that the files do not fit', () => {
     const recipe = recipeOf({ path: folder, splits: { a: { part: 'train', from: 0 }, b: { part: 'test', from: 0 } } });
     await expect(inspectData(recipe)).rejects.toMatchObject({
       code: 'data.damaged',
-      message: expect.stringContaining('8x8x1, those for testing 9x8x1'),
+      message: expect.stringContaining('images of part train are 8x8x1, images of part test are 9x8x1'),
     });
   });
 });
@@ -141,7 +196,7 @@ describe('what is looked at', () => {
       splits: { a: { part: 'train', from: 0, to: 30 } },
     });
     expect((await inspectData(recipe)).splitSizes).toEqual({ a: 30 });
-    await expect(verifyData(recipe)).rejects.toMatchObject({ code: 'data.damaged', details: { file, offset: 3073 } });
+    await expect(verifyData(recipe, cache)).rejects.toMatchObject({ code: 'data.damaged', details: { file, offset: 3073 } });
   });
 
   test('parts that no split uses may be missing', async () => {
@@ -150,6 +205,6 @@ describe('what is looked at', () => {
     await rm(join(folder, 'test_batch.bin'));
     const normalise = { mean: [0, 0, 0], std: [1, 1, 1] };
     const recipe = recipeOf({ format: 'cifar10', path: folder, normalise, splits: { a: { part: 'train', from: 0 } } });
-    expect(await verifyData(recipe)).toHaveLength(5);
+    expect((await verifyData(recipe, cache)).files).toHaveLength(5);
   });
 });

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../../src/base/clock.js';
-import { installTensorflow } from '../../../src/native/install.js';
+import type { InstallReport } from '../../../src/native/install-report.js';
+import { installTensorflow } from '../../../src/native/install-tensorflow.js';
 import { nativeLayout } from '../../../src/native/layout.js';
-import type { InstallReport } from '../../../src/native/report.js';
 import { findCompiler } from '../../../src/native/toolchain.js';
 import { describeTensorflow } from '../../support/tensorflow-engine.js';
 
 describeTensorflow('where only the binding is missing', () => {
-  test('it is compiled, in a path with a space, and the engine computes with it', { timeout: 120_000 }, async (context) => {
+  test('it is compiled, in a path with a space, and the engine computes with it', async (context) => {
     const compiler = await findCompiler(process.env);
     if ('fault' in compiler) return context.skip(`a compiler is needed: ${compiler.fault}`);
     const cache = mkdtempSync(join(tmpdir(), 'stillhouse binding '));

@@ -17,7 +17,7 @@ interface Line {
   readonly step?: string;
 }
 
-test('an install that is killed in the middle of its download is gone on with by the next one', { timeout: 120_000 }, async (context) => {
+test('an install that is killed in the middle of its download is gone on with by the next one', async (context) => {
   const pip = await findPip(process.env);
   if ('fault' in pip) return context.skip(`pip is needed: ${pip.fault}`);
   const { wheel, content } = await makeWheel();

@@ -18,7 +18,7 @@ test.each<[string, Partial<Findings>, RegExp]>([
   ['pip', { pip: { fault: 'No module named pip' } }, /^Python with pip: No module named pip\. .*apt-get install python3-pip/],
   ['a compiler', { compiler: { fault: 'not on the PATH' } }, /^a C\+\+ compiler: not on the PATH\. .*apt-get install g\+\+.*CXX/],
   ['a folder', { cacheFault: 'EACCES' }, /^a folder to write to: \/home\/you\/\.cache\/stillhouse: EACCES\. .*STILLHOUSE_CACHE/],
-  ['space', { freeBytes: 1_000_000 }, /^free space: .* with 1 MB free, of 1,147 MB\. .*STILLHOUSE_CACHE/],
+  ['space', { freeBytes: 1_000_000 }, /^free space: .* needs 1,147 MB, .* 1 MB free\. .*STILLHOUSE_CACHE/],
 ])('%s that is missing is named with what to do', (_, change, sentence) => {
   const missing = missingRequirements({ ...WHOLE, ...change });
   expect(missing).toEqual([expect.stringMatching(sentence)]);

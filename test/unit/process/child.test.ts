@@ -7,6 +7,8 @@ import { distFolder, packageFolder } from '../../../src/process/package-folder.j
 
 type Message = Readonly<Record<string, unknown>> & { readonly type: string };
 
+/** Ends a wait in vain; a loaded machine takes seconds to start a process. */
+const WAIT = { timeout: 60_000, interval: 5 };
 const ECHO = '../test/support/process/echo-child.mjs';
 const children: Child<Message, Message>[] = [];
 
@@ -21,7 +23,7 @@ async function start(options: { module?: string; args?: readonly string[]; env?:
   children.push(child);
   const messages: Message[] = [];
   child.onMessage((message) => messages.push(message));
-  const next = async (): Promise<Message> => vi.waitUntil(() => messages.shift(), { timeout: 10_000, interval: 5 });
+  const next = async (): Promise<Message> => vi.waitUntil(() => messages.shift(), WAIT);
   const ready = await next();
   expect(ready.type).toBe('ready');
   return { child, next, pid: Number(ready.pid) };
@@ -90,7 +92,7 @@ describe('a child', () => {
     expect(pid).not.toBe(child.pid);
     expect(isAlive(pid)).toBe(true);
     child.kill('SIGKILL');
-    await vi.waitUntil(() => !isAlive(pid), { timeout: 10_000, interval: 5 });
+    await vi.waitUntil(() => !isAlive(pid), WAIT);
   });
 
   test('that is not compiled is named', () => {

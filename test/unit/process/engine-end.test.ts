@@ -6,14 +6,14 @@ test.each<[NodeJS.Signals, EngineName | null, RegExp]>([
   [
     'SIGSEGV',
     'tensorflow',
-    /^the engine tensorflow ended: signal SIGSEGV: .*memory.* install it anew .*, or train with `workers\.engine: wasm`$/,
+    /^the engine tensorflow ended: signal SIGSEGV: .*memory.* install it again .*, or train with `workers\.engine: wasm`$/,
   ],
   [
     'SIGILL',
     'tensorflow',
-    /^the engine tensorflow ended: signal SIGILL: .*instruction that this processor does not have.* install it anew/,
+    /^the engine tensorflow ended: signal SIGILL: .*instruction that this processor does not have.* install it again/,
   ],
-  ['SIGABRT', 'wasm', /^the engine wasm ended: signal SIGABRT: .*gave up.*`workers\.engine: cpu`$/],
+  ['SIGABRT', 'wasm', /^the engine wasm ended: signal SIGABRT: .*stopped itself.*`workers\.engine: cpu`$/],
   ['SIGSEGV', null, /^the engine ended: signal SIGSEGV: .*another engine/],
   ['SIGKILL', 'cpu', /^the engine cpu ended: signal SIGKILL: .*memory ran out/],
 ])('%s of %s says what it means and what to do', (signal, engine, words) => {

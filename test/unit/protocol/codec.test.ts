@@ -48,7 +48,10 @@ describe('control', () => {
   ])('%s: ranges %s', (ok, _, starts, ends) => {
     const assign = COORDINATOR_MESSAGES.find(({ type }) => type === 'coordinator.assign');
     const ranges = starts.map((start, index) => ({ start, end: ends[index] }));
-    const message = { ...assign, work: { kind: 'train', ranges, roundSamples: 3 } } as (typeof COORDINATOR_MESSAGES)[number];
+    const message = {
+      ...assign,
+      work: { kind: 'train', column: 0, replicas: 1, ranges, roundSamples: 3 },
+    } as (typeof COORDINATOR_MESSAGES)[number];
     expect(decodeCoordinatorMessage([encodeControl(message)]).ok).toBe(ok);
   });
 
@@ -144,7 +147,7 @@ describe('data', () => {
 /** The golden values below belong to this version of the protocol. */
 const GOLDEN_VERSION = 2;
 const CHANGED =
-  'the messages on the wire are not those of this protocol version: raise PROTOCOL_VERSION in src/base/limits.ts (peers of the old version are then refused by name), or, before anything of this version was released, update the golden values here';
+  'the messages on the wire are not those of this protocol version: raise PROTOCOL_VERSION in src/protocol/version.ts (processes of the old version are then refused by name), or, before anything of this version was released, update the golden values here';
 
 test('the schemas and the bytes of every sample are those of the protocol version', () => {
   const frames = [
@@ -154,7 +157,7 @@ test('the schemas and the bytes of every sample are those of the protocol versio
   const digest = createHash('sha256');
   for (const frame of frames.flat()) digest.update(frame);
   const actual = { version: PROTOCOL_VERSION, schemas: SCHEMA_HASH.slice(0, 16), frames: digest.digest('hex').slice(0, 16) };
-  expect(actual, CHANGED).toEqual({ version: GOLDEN_VERSION, schemas: 'e480a3240ff5df46', frames: '60ad6d75845722b1' });
+  expect(actual, CHANGED).toEqual({ version: GOLDEN_VERSION, schemas: 'b76a7be071b055db', frames: '9dc7a2f119b8f707' });
 });
 
 test('one frame, byte for byte', () => {

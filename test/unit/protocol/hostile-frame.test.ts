@@ -1,49 +1,12 @@
-/** What a peer may send that is no message: nothing of it is accepted, nothing throws, and nothing takes long. */
+/** Frames that a caller may send and that are no message: all are refused, nothing throws, and nothing takes long. */
 
-import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, test } from 'vitest';
 import { LIMITS } from '../../../src/base/limits.js';
-import {
-  decodeCoordinatorMessage,
-  decodeDataAnswer,
-  decodeDataRequest,
-  decodeWorkerMessage,
-  encodeControl,
-  encodeData,
-} from '../../../src/protocol/codec.js';
-import { coordinatorMessageSchema, workerMessageSchema } from '../../../src/protocol/control.js';
-import { dataAnswerSchema, dataRequestSchema } from '../../../src/protocol/data.js';
+import { decodeDataRequest, decodeWorkerMessage, encodeControl, encodeData } from '../../../src/protocol/codec.js';
 import type { Frames } from '../../../src/protocol/frames.js';
-import { COORDINATOR_MESSAGES, DATA_ANSWERS, DATA_REQUESTS, WORKER_MESSAGES } from '../../support/message-sample.js';
-
-const DECODERS = [
-  { decode: decodeWorkerMessage, schema: workerMessageSchema },
-  { decode: decodeCoordinatorMessage, schema: coordinatorMessageSchema },
-  { decode: decodeDataRequest, schema: dataRequestSchema },
-  { decode: decodeDataAnswer, schema: dataAnswerSchema },
-] as const;
-
-/** No decoder accepts the frames; each says why. */
-function expectRefused(frames: Frames): void {
-  for (const { decode } of DECODERS) {
-    const decoded = decode(frames);
-    expect(decoded).toMatchObject({ ok: false, detail: expect.stringMatching(/./) });
-    if (!decoded.ok) expect(decoded.detail.length).toBeLessThanOrEqual(LIMITS.textLength);
-  }
-}
-
-/** Whatever arrives: no decoder throws, and what one accepts is valid by its schema and has the bytes of its shapes. */
-function expectHarmless(frames: Frames): void {
-  for (const { decode, schema } of DECODERS) {
-    const decoded = decode(frames);
-    if (!decoded.ok) continue;
-    const header = 'header' in decoded.message ? decoded.message.header : decoded.message;
-    expect(schema.safeParse(header).success).toBe(true);
-    const tensors = 'tensors' in decoded.message ? decoded.message.tensors : [];
-    expect(tensors.map(({ data }) => data.byteLength)).toEqual(frames.slice(1).map((frame) => frame.byteLength));
-  }
-}
+import { expectRefused } from '../../support/frame-decoder.js';
+import { COORDINATOR_MESSAGES, DATA_REQUESTS, WORKER_MESSAGES } from '../../support/message-sample.js';
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const bytes = (...parts: (number | string | readonly number[] | Uint8Array)[]): Uint8Array =>
@@ -305,85 +268,7 @@ describe('frames', () => {
   });
 });
 
-describe('valid frames, damaged', () => {
-  const valid: Frames[] = [
-    ...[...WORKER_MESSAGES, ...COORDINATOR_MESSAGES].map((message) => [encodeControl(message)]),
-    ...[...DATA_REQUESTS, ...DATA_ANSWERS].map(([body, tensors]) => encodeData(body, 9, tensors)),
-  ];
-
-  test('cut at every byte', () => {
-    for (const [header, ...rest] of valid) {
-      for (let length = 0; length < header!.byteLength; length++) expectRefused([header!.subarray(0, length), ...rest]);
-    }
-  });
-
-  test('with every bit of the header flipped', () => {
-    for (const [header, ...rest] of valid) {
-      const damaged = Uint8Array.from(header!);
-      for (let bit = 0; bit < damaged.length * 8; bit++) {
-        damaged[bit >> 3]! ^= 1 << (bit & 7);
-        expectHarmless([damaged, ...rest]);
-        damaged[bit >> 3]! ^= 1 << (bit & 7);
-      }
-    }
-  });
-
-  test('with random bytes overwritten', () => {
-    fc.assert(
-      fc.property(fc.nat(valid.length - 1), fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 8 }), (which, writes) => {
-        const [header, ...rest] = valid[which]!;
-        const damaged = Uint8Array.from(header!);
-        for (const [at, value] of writes) damaged[at % damaged.length] = value;
-        expectHarmless([damaged, ...rest]);
-      }),
-      { numRuns: 3000 },
-    );
-  });
-});
-
-describe('random', () => {
-  test('bytes', () => {
-    const frame = fc.uint8Array({ maxLength: 300 });
-    fc.assert(fc.property(fc.array(frame, { maxLength: 4 }), expectHarmless), { numRuns: 5000 });
-  });
-
-  test('values', () => {
-    const value = fc.anything({
-      withBigInt: true,
-      withDate: true,
-      withMap: true,
-      withSet: true,
-      withTypedArray: true,
-      withSparseArray: true,
-    });
-    fc.assert(
-      fc.property(value, (anything) => {
-        let frame: Uint8Array;
-        try {
-          frame = packr.pack(anything);
-        } catch {
-          return; // not every value can be packed
-        }
-        expectRefused([frame]);
-      }),
-      { numRuns: 3000 },
-    );
-  });
-
-  test('fields of a valid message', () => {
-    const messages = [...WORKER_MESSAGES, ...COORDINATOR_MESSAGES];
-    fc.assert(
-      fc.property(fc.nat(messages.length - 1), fc.nat(), fc.anything(), (which, key, value) => {
-        const message = { ...messages[which]! };
-        const keys = Object.keys(message);
-        expectHarmless([packr.pack({ ...message, [keys[key % keys.length]!]: value })]);
-      }),
-      { numRuns: 3000 },
-    );
-  });
-});
-
-test('a frame of the greatest allowed size takes milliseconds, whatever is in it', () => {
+test('a frame of the greatest allowed size takes milliseconds of the processor, whatever is in it', () => {
   const size = LIMITS.controlFrameBytes;
   const frames = [
     repeat(size, 0x91),
@@ -393,8 +278,10 @@ test('a frame of the greatest allowed size takes milliseconds, whatever is in it
     bytes(0xdd, [0, 0, 0x7f, 0xf0], repeat(size / 2 - 8, 0xa0, 0xa0)),
   ];
   for (const frame of frames) {
-    const before = performance.now();
+    // Processor time: other programs that want the cores too do not add to it.
+    const before = process.cpuUsage();
     expectRefused([frame]);
-    expect(performance.now() - before).toBeLessThan(500);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1000).toBeLessThan(500);
   }
 });

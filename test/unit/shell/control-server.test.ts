@@ -38,14 +38,14 @@ class Arrivals<T> {
 
 async function opened(options: { takes?: boolean } = {}) {
   const lines: LogLine[] = [];
-  const delivered = new Arrivals<{ peer: string; message: WorkerMessage }>();
+  const delivered = new Arrivals<{ connection: string; message: WorkerMessage }>();
   const server = await openControlServer({
     transport: zmqTransport,
     endpoint: 'tcp://127.0.0.1:*',
     logger: recordingLogger(lines),
-    deliver: (peer, message) => {
+    deliver: (connection, message) => {
       if (options.takes === false) return false;
-      delivered.push({ peer, message });
+      delivered.push({ connection, message });
       return true;
     },
   });
@@ -70,13 +70,15 @@ async function dial(endpoint: string) {
 }
 
 describe('a valid message', () => {
-  test('is delivered, and its peer can be answered', async () => {
+  test('is delivered, and its connection can be answered', async () => {
     const { server, delivered, dial } = await opened();
     const peer = await dial();
     peer.send([encodeControl(hello)]);
     const [first] = await delivered.count(1);
     expect(first?.message).toEqual(hello);
-    expect(server.send(first?.peer ?? '', { type: 'refuse', reason: 'run-over', of: 'worker.hello', message: 'over' })).toBe('queued');
+    expect(server.send(first?.connection ?? '', { type: 'refuse', reason: 'run-over', of: 'worker.hello', message: 'over' })).toBe(
+      'queued',
+    );
     expect(await peer.answers.count(1)).toEqual([{ type: 'refuse', reason: 'run-over', of: 'worker.hello', message: 'over' }]);
   });
 
@@ -88,7 +90,7 @@ describe('a valid message', () => {
     expect(lines).toMatchObject([{ level: 'warn', event: 'message.refused', fields: { reason: 'busy', total: 1 } }]);
   });
 
-  test('to a peer that never was goes nowhere', async () => {
+  test('to a connection that never was goes nowhere', async () => {
     const { server } = await opened();
     expect(server.send('00ff', { type: 'refuse', reason: 'busy', of: 'x', message: '' })).toBe('gone');
   });

@@ -14,9 +14,10 @@ import type { DataRequestBody } from '../../../src/protocol/data.js';
 import { openDataClient } from '../../../src/rpc/data-client.js';
 import { serveData } from '../../../src/rpc/data-server.js';
 import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
+import { stateToWire } from '../../../src/tensor/state-tensors.js';
 import type { WireTensor } from '../../../src/tensor/tensor.js';
 import { zmqTransport } from '../../../src/transport/zmq-transport.js';
-import { contentOf } from '../checkpoint/content.js';
+import { contentOf, stateOf } from '../checkpoint/content.js';
 import { type LogLine, recordingLogger } from './recording-logger.js';
 import { scratchFolder } from './scratch-folder.js';
 
@@ -52,23 +53,25 @@ async function opened() {
   return { folder, exportsFolder, terms, store, lines, events, over, data, ask };
 }
 
-const save = (round: number) =>
-  ({ type: 'coordinator.save', term, incarnation, round: asRoundId(round), checkpoint: `base-${round}` }) as const;
+const save = (round: number) => ({ type: 'coordinator.save', term, incarnation, state: stateOf(round) }) as const;
 
-/** What the core sends before a put. */
-function commitAndSave(data: DataStore, round: number): void {
-  const { hash, ranges } = contentOf(round).info;
-  data.expect({ type: 'coordinator.commit', term, incarnation, round: asRoundId(round), hash, committed: totalOf(ranges) });
+/** What the core sends before a put. `hash`: null for a commit of one replica. */
+function commitAndSave(data: DataStore, round: number, hash: string | null = contentOf(round).info.hash): void {
+  data.expect({
+    type: 'coordinator.commit',
+    term,
+    incarnation,
+    state: stateOf(round),
+    hash,
+    committed: totalOf(contentOf(round).info.ranges),
+  });
   data.expect(save(round));
 }
 
 function put(round: number, change: object = {}): [DataRequestBody, WireTensor[]] {
-  const { info, parameters, slots } = contentOf(round);
-  const { id, ...state } = info;
-  return [
-    { type: 'checkpoint.put', incarnation, checkpoint: id, ...state, ranges: [...info.ranges], ...change } as DataRequestBody,
-    [floats('parameters', parameters), floats('slots', slots)],
-  ];
+  const { info, tensors } = contentOf(round);
+  const body = { type: 'checkpoint.put', incarnation, ...info, ranges: [...info.ranges], ...change } as DataRequestBody;
+  return [body, stateToWire(tensors)];
 }
 
 const floats = (name: string, data: Float32Array): WireTensor => ({ name, dtype: 'float32', shape: [data.length], data });
@@ -77,7 +80,7 @@ const file = (name: string, text: string): WireTensor => {
   return { name, dtype: 'uint8', shape: [data.length], data };
 };
 const refusedWith = (reason: string, message: RegExp = /./) =>
-  expect.objectContaining({ code: 'peer.refused', reason, message: expect.stringMatching(message) });
+  expect.objectContaining({ code: 'request.refused', reason, message: expect.stringMatching(message) });
 
 describe('checkpoints', () => {
   test('one that was asked for is stored, told to the core, and handed out again', async () => {
@@ -86,10 +89,18 @@ describe('checkpoints', () => {
     expect((await ask(...put(2))).header.type).toBe('stored');
     expect(events).toEqual([{ type: 'checkpoint-stored', checkpoint: contentOf(2).info }]);
     expect(store.list().whole).toEqual([contentOf(2).info]);
-    const { header, tensors } = await ask({ type: 'checkpoint.get', checkpoint: 'base-2' });
-    const { stage, round, ranges, hash, schema } = contentOf(2).info;
-    expect(header).toMatchObject({ type: 'state.answer', stage, round, ranges, hash, schema });
-    expect(tensors).toEqual([floats('parameters', contentOf(2).parameters), floats('slots', contentOf(2).slots)]);
+    const { header, tensors } = await ask({ type: 'checkpoint.get', state: stateOf(2) });
+    const { state, ranges, hash, schema } = contentOf(2).info;
+    expect(header).toMatchObject({ type: 'state.answer', state, ranges, hash, schema });
+    expect(tensors).toEqual(stateToWire(contentOf(2).tensors));
+  });
+
+  test('of a commit without a hash the first put says which it is', async () => {
+    const { data, ask, events } = await opened();
+    commitAndSave(data, 2, null);
+    expect((await ask(...put(2))).header.type).toBe('stored');
+    expect(events).toEqual([{ type: 'checkpoint-stored', checkpoint: contentOf(2).info }]);
+    await expect(ask(...put(2, { hash: 'a'.repeat(64) }))).rejects.toEqual(refusedWith('wrong-round'));
   });
 
   test('a put whose answer was lost can be repeated', async () => {
@@ -103,8 +114,9 @@ describe('checkpoints', () => {
   test.each([
     ['of an older or another term', { term: asTerm(2) }, 'old-term'],
     ['of another incarnation', { incarnation: asIncarnation(4) }, 'wrong-round'],
-    ['of another round', { round: 3 }, 'wrong-round'],
-    ['that nobody asked for', { checkpoint: 'base-9' }, 'wrong-round'],
+    ['of another round', { state: stateOf(3) }, 'wrong-round'],
+    ['of another peer', { state: { ...stateOf(2), peer: 'other' } }, 'wrong-round'],
+    ['of another stage', { state: stateOf(2, 'other') }, 'wrong-round'],
     ['of other parameters than were committed', { hash: 'a'.repeat(64) }, 'wrong-round'],
     ['of more samples than were committed', { ranges: [{ start: 0, end: 1_000 }] }, 'wrong-round'],
   ])('one %s is refused', async (_, change, reason) => {
@@ -139,17 +151,17 @@ describe('checkpoints', () => {
     const bad = [
       [],
       [parameters!],
-      [slots!, parameters!],
+      [slots!],
       [parameters!, slots!, slots!],
       [{ ...parameters!, shape: [10, 10] }, slots!],
       [file('parameters', 'abcd'), slots!],
     ];
-    for (const tensors of bad) await expect(ask(body, tensors)).rejects.toEqual(refusedWith('invalid-message', /two tensors/));
+    for (const tensors of bad) await expect(ask(body, tensors)).rejects.toEqual(refusedWith('invalid-message', /the tensors of a state/));
   });
 
   test('one that is not there is missing', async () => {
     const { ask } = await opened();
-    await expect(ask({ type: 'checkpoint.get', checkpoint: 'base-1' })).rejects.toEqual(refusedWith('missing'));
+    await expect(ask({ type: 'checkpoint.get', state: stateOf(1) })).rejects.toEqual(refusedWith('missing'));
   });
 
   test('after another coordinator has taken over nothing is stored, and this one is told', async () => {
@@ -168,8 +180,7 @@ describe('artifacts', () => {
     term,
     incarnation,
     round: asRoundId(4),
-    stage: 'model',
-    base: { round: 3, hash: 'ab'.repeat(32), committed: 9, sources: [], checkpoint: null },
+    base: { state: stateOf(3, 'model'), hash: 'ab'.repeat(32), committed: 9, sources: [], isStored: false },
     work: { kind: 'export' },
   } as const;
   const body = { type: 'artifact.put', term, incarnation, stage: 'model' } as const;
@@ -217,8 +228,8 @@ describe('artifacts', () => {
 
 test.each<DataRequestBody>([
   { type: 'knowledge.get', term, stage: 'base', about: { of: 'view', epoch: 0 }, specs: [LOGITS_SPEC], half: false },
-  { type: 'arena.get', term, stage: 'base', round: asRoundId(1) },
-  { type: 'state.get', term, stage: 'base', round: 1, hash: 'ab'.repeat(32) },
+  { type: 'arena.get', term, state: stateOf(1), attempt: 1, start: 0, end: 1 },
+  { type: 'state.get', term, state: stateOf(1), hash: 'ab'.repeat(32) },
 ])('$type is the workers to answer', async (body) => {
   const { ask } = await opened();
   await expect(ask(body)).rejects.toEqual(refusedWith('missing', /ask a worker/));

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { JournalRecord } from '../../../coordinator/core/types.js';
 import { type Outside, performEffect } from '../../../coordinator/shell/effects.js';
 import { takeTerm } from '../../../coordinator/shell/term.js';
-import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
+import { asIncarnation, asTerm } from '../../../src/base/ids.js';
 import type { CoordinatorMessage } from '../../../src/protocol/control.js';
 import { type LogLine, recordingLogger } from './recording-logger.js';
 import { scratchFolder } from './scratch-folder.js';
@@ -17,8 +17,8 @@ async function outside(change: Partial<Outside> = {}) {
   const all: Outside = {
     term,
     control: {
-      send: (peer) => {
-        done.push(`send ${peer}`);
+      send: (connection) => {
+        done.push(`send ${connection}`);
         return 'queued';
       },
     },
@@ -36,21 +36,22 @@ const save: CoordinatorMessage = {
   type: 'coordinator.save',
   term: asTerm(1),
   incarnation: asIncarnation(1),
-  round: asRoundId(1),
-  checkpoint: 'base-1',
+  state: { stage: 'base', peer: 'model', round: 1 },
 };
 const record: JournalRecord = { type: 'run-done', term: asTerm(1) };
 
 test('what a message asks for is expected before the message is sent', async () => {
   const { all, done } = await outside();
-  await performEffect(all, { type: 'send', peer: 'a', message: save });
+  await performEffect(all, { type: 'send', connection: 'a', message: save });
   expect(done).toEqual(['expect coordinator.save', 'send a']);
 });
 
-test.each(['full', 'gone'] as const)('a message to a peer that is %s is logged with its peer', async (outcome) => {
+test.each(['full', 'gone'] as const)('a message to a connection that is %s is logged with it', async (outcome) => {
   const { all, lines } = await outside({ control: { send: () => outcome } });
-  await performEffect(all, { type: 'send', peer: 'a', message: save });
-  expect(lines).toEqual([{ level: 'warn', event: 'message.undelivered', fields: { peer: 'a', message: 'coordinator.save', outcome } }]);
+  await performEffect(all, { type: 'send', connection: 'a', message: save });
+  expect(lines).toEqual([
+    { level: 'warn', event: 'message.undelivered', fields: { connection: 'a', message: 'coordinator.save', outcome } },
+  ]);
 });
 
 describe('when another coordinator has taken over', () => {
@@ -67,7 +68,7 @@ describe('when another coordinator has taken over', () => {
     await takeTerm(terms, {});
     const busy = { code: 'run.busy' };
     await expect(performEffect(all, { type: 'journal', record })).rejects.toMatchObject(busy);
-    await expect(performEffect(all, { type: 'retain', stage: 'base', checkpoints: [] })).rejects.toMatchObject(busy);
+    await expect(performEffect(all, { type: 'retain', stage: 'base', rounds: [] })).rejects.toMatchObject(busy);
     expect({ done, retained }).toEqual({ done: [], retained: [] });
   });
 });
@@ -75,7 +76,7 @@ describe('when another coordinator has taken over', () => {
 test('a checkpoint that cannot be deleted is logged, and the run goes on', async () => {
   const error = new Error('EIO');
   const { all, lines } = await outside({ store: { retain: () => Promise.reject(error) } });
-  await performEffect(all, { type: 'retain', stage: 'base', checkpoints: ['base-1'] });
+  await performEffect(all, { type: 'retain', stage: 'base', rounds: [1] });
   expect(lines).toEqual([{ level: 'warn', event: 'checkpoint.undeleted', fields: { stage: 'base', error } }]);
 });
 

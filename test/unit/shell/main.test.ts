@@ -132,6 +132,7 @@ describe('a whole run', () => {
       'checkpoints',
       'config.resolved.yaml',
       'export',
+      'format',
       'journal',
       'log.jsonl',
       'metrics.jsonl',
@@ -215,7 +216,7 @@ describe('stopping', () => {
     const { records } = await readJournal(join(run, 'journal'));
     const last = records.filter(({ type }) => type === 'commit').at(-1);
     expect((await openCheckpointStore(join(run, 'checkpoints'))).list().whole[0]).toMatchObject({
-      round: last?.type === 'commit' ? last.round : -1,
+      state: { stage: 'base', peer: 'model', round: last?.type === 'commit' ? last.round : -1 },
     });
   });
 

@@ -18,7 +18,7 @@ describe('createRunFolder', () => {
     const recipe = tinyRecipe();
     const folder = await createRunFolder({ runsFolder: join(scratchFolder(), 'deep', 'runs'), recipe, wallMs });
     expect(folder.name).toBe('tiny-20240229-070809');
-    expect(readdirSync(folder.path).sort()).toEqual(['config.resolved.yaml', 'export']);
+    expect(readdirSync(folder.path).sort()).toEqual(['config.resolved.yaml', 'export', 'format']);
     expect(parse(readFileSync(folder.config, 'utf8'))).toEqual(recipe);
     expect(await openRunFolder(folder.path)).toEqual({ folder, recipe });
   });

@@ -55,7 +55,7 @@ describe('runToEnd', () => {
     const { inbox, performed, options } = scripted([log('a'), log('b')], (event, seen) =>
       event.type === 'stop' ? [log(`${seen.length}`), finish, log('never')] : [log(event.type), log('then')],
     );
-    inbox.offer({ type: 'message', peer: 'x', message: HELLO });
+    inbox.offer({ type: 'message', connection: 'x', message: HELLO });
     inbox.add({ type: 'tick' });
     inbox.add({ type: 'stop', reason: 'enough' });
     expect(await runToEnd(options)).toBe(finish);
@@ -128,19 +128,20 @@ describe('runToEnd', () => {
 });
 
 describe('Inbox', () => {
-  test('a peer that floods is cut off, and the others are heard', async () => {
+  test('a connection that floods is cut off, and the others are heard', async () => {
     const inbox = new Inbox();
-    const taken = Array.from({ length: 1000 }, () => inbox.offer({ type: 'message', peer: 'loud', message: HELLO })).filter(Boolean);
+    const taken = Array.from({ length: 1000 }, () => inbox.offer({ type: 'message', connection: 'loud', message: HELLO })).filter(Boolean);
     expect(taken).toHaveLength(LIMITS.controlQueue);
-    expect(inbox.offer({ type: 'message', peer: 'quiet', message: HELLO })).toBe(true);
+    expect(inbox.offer({ type: 'message', connection: 'quiet', message: HELLO })).toBe(true);
     await inbox.next();
-    expect(inbox.offer({ type: 'message', peer: 'loud', message: HELLO })).toBe(true);
+    expect(inbox.offer({ type: 'message', connection: 'loud', message: HELLO })).toBe(true);
   });
 
-  test('many peers together are bounded, the coordinator own events are not', async () => {
+  test('many connections together are bounded, the coordinator own events are not', async () => {
     const inbox = new Inbox();
     let taken = 0;
-    for (let peer = 0; peer < 10_000; peer++) if (inbox.offer({ type: 'message', peer: `${peer}`, message: HELLO })) taken += 1;
+    for (let connection = 0; connection < 10_000; connection++)
+      if (inbox.offer({ type: 'message', connection: `${connection}`, message: HELLO })) taken += 1;
     expect(taken).toBe(16 * LIMITS.controlQueue);
     inbox.add({ type: 'stop', reason: 'x' });
     for (let i = 0; i < taken; i++) await inbox.next();

@@ -4,7 +4,7 @@
  */
 
 import { systemClock } from '../../../src/base/clock.js';
-import type { Incarnation, Term } from '../../../src/base/ids.js';
+import { asRoundId, type Incarnation, type Term } from '../../../src/base/ids.js';
 import { LIMITS } from '../../../src/base/limits.js';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import { decodeCoordinatorMessage, encodeControl, SCHEMA_HASH } from '../../../src/protocol/codec.js';
@@ -34,7 +34,6 @@ export class ScriptedStudent {
   #dialer: Dialer | null = null;
   #life: { term: Term; incarnation: Incarnation } | null = null;
   #dataEndpoint = '';
-  #stage = '';
   /** The round under way, and how many samples its average contains. */
   #contained = 0;
   #committed = 0;
@@ -106,14 +105,18 @@ export class ScriptedStudent {
       case 'coordinator.average':
         this.#reply({
           type: 'worker.averaged',
-          round: message.round,
+          round: asRoundId(message.state.round),
           attempt: message.attempt,
-          hash: sha256(parametersOf(message.round)),
+          hash: sha256(parametersOf(message.state.round)),
           contained: this.#contained,
         });
         return;
       case 'coordinator.commit':
         this.#committed = message.committed;
+        return;
+      case 'coordinator.conclude':
+        // A round that it was asked to train it has reported already, and of one that it left alone it has nothing.
+        this.#reply({ type: 'worker.trained', round: message.round, samples: 0, lossSum: 0, correct: 0, trainMs: 0 });
         return;
       case 'coordinator.save':
         return this.#saves ? this.#save(message).catch(allowDeadline) : undefined;
@@ -124,10 +127,9 @@ export class ScriptedStudent {
     }
   }
 
-  #work({ stage, round, base, work }: CoordinatorMessageOf<'coordinator.assign'>): void {
+  #work({ round, base, work }: CoordinatorMessageOf<'coordinator.assign'>): void {
     if (work.kind === 'train' && this.roundsLeft > 0) {
       this.roundsLeft -= 1;
-      this.#stage = stage;
       this.#contained = base.committed + work.roundSamples;
       this.#reply({ type: 'worker.trained', round, samples: work.roundSamples, lossSum: work.roundSamples * 2, correct: 1, trainMs: 5 });
     }
@@ -145,13 +147,13 @@ export class ScriptedStudent {
     }
   }
 
-  async #save({ term, incarnation, round, checkpoint }: CoordinatorMessageOf<'coordinator.save'>): Promise<void> {
+  async #save({ term, incarnation, state }: CoordinatorMessageOf<'coordinator.save'>): Promise<void> {
     const client = await openDataClient({ transport: zmqTransport, endpoint: this.#dataEndpoint, clock: systemClock });
-    const parameters = parametersOf(round);
+    const parameters = parametersOf(state.round);
     const ranges = [{ start: 0, end: this.#committed }];
     const hash = sha256(parameters);
     await client.request(
-      { type: 'checkpoint.put', term, incarnation, checkpoint, stage: this.#stage, round, ranges, hash, schema: '0'.repeat(64) },
+      { type: 'checkpoint.put', term, incarnation, state, ranges, hash, schema: '0'.repeat(64) },
       [
         { name: 'parameters', dtype: 'float32', shape: [parameters.length], data: parameters },
         { name: 'slots', dtype: 'float32', shape: [0], data: new Float32Array(0) },

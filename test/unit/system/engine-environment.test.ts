@@ -36,14 +36,16 @@ function busyThreads({ shares }: Computed): number {
   return shares.filter((share) => share > 0.2 * sum).length;
 }
 
-test('every variable is there, and what the user has set of the log level and of the allocator stays', () => {
+test('every variable is there, and what the user has set of the log level, the allocator and oneDNN stays', () => {
   const threads = { TF_NUM_INTRAOP_THREADS: '3', TF_NUM_INTEROP_THREADS: '3', OMP_NUM_THREADS: '3' };
   expect(engineEnvironment({ threads: 3, processor: '', inherited: {} })).toEqual({
     ...threads,
     TF_CPP_MIN_LOG_LEVEL: '2',
     GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
+    TF_ENABLE_ONEDNN_OPTS: '1',
   });
-  const inherited = { TF_CPP_MIN_LOG_LEVEL: '0', TF_NUM_INTRAOP_THREADS: '8', GLIBC_TUNABLES: 'glibc.malloc.check=1' };
+  const chosen = { GLIBC_TUNABLES: 'glibc.malloc.check=1', TF_ENABLE_ONEDNN_OPTS: '0' };
+  const inherited = { TF_CPP_MIN_LOG_LEVEL: '0', TF_NUM_INTRAOP_THREADS: '8', ...chosen };
   expect(engineEnvironment({ threads: 3, processor: '', inherited })).toEqual({ ...threads, TF_CPP_MIN_LOG_LEVEL: '0' });
 });
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { Outbox, type Outgoing } from '../../../src/transport/outbox.js';
 
-const message = (peer: string, i: number): Outgoing => ({ peer, frames: [Uint8Array.of(i)] });
-const nameOf = (outgoing: Outgoing | undefined) => (outgoing === undefined ? null : `${outgoing.peer}${outgoing.frames[0]![0]}`);
+const message = (connection: string, i: number): Outgoing => ({ connection, frames: [Uint8Array.of(i)] });
+const nameOf = (outgoing: Outgoing | undefined) => (outgoing === undefined ? null : `${outgoing.connection}${outgoing.frames[0]![0]}`);
 
 function takeAll(outbox: Outbox): (string | null)[] {
   const taken: (string | null)[] = [];
@@ -13,9 +13,9 @@ function takeAll(outbox: Outbox): (string | null)[] {
   return taken;
 }
 
-test('peers take turns, and each peer keeps its order', () => {
+test('connections take turns, and each connection keeps its order', () => {
   const outbox = new Outbox(10);
-  for (const [peer, i] of [
+  for (const [connection, i] of [
     ['a', 1],
     ['a', 2],
     ['a', 3],
@@ -23,12 +23,12 @@ test('peers take turns, and each peer keeps its order', () => {
     ['c', 1],
     ['b', 2],
   ] as const)
-    outbox.offer(message(peer, i));
+    outbox.offer(message(connection, i));
   expect(takeAll(outbox)).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'a3']);
   expect(outbox.take()).toBeUndefined();
 });
 
-test('a full queue refuses its own peer only, and takes again what it has sent', () => {
+test('a full queue refuses its own connection only, and takes again what it has sent', () => {
   const outbox = new Outbox(2);
   let taken = 0;
   while (outbox.offer(message('a', taken))) taken++;
@@ -39,7 +39,7 @@ test('a full queue refuses its own peer only, and takes again what it has sent',
   expect(outbox.offer(message('a', 9))).toBe(false);
 });
 
-test('a blocked peer holds up nobody else and loses nothing', () => {
+test('a blocked connection holds up nobody else and loses nothing', () => {
   const outbox = new Outbox(5);
   for (const i of [1, 2]) {
     outbox.offer(message('a', i));

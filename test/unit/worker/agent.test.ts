@@ -5,11 +5,11 @@ import { silentLogger } from '../../../src/log/logger.js';
 import { decodeWorkerMessage, encodeControl } from '../../../src/protocol/codec.js';
 import type { CoordinatorMessage, WorkerMessage } from '../../../src/protocol/control.js';
 import { CONTROL_CHANNEL } from '../../../src/transport/channel.js';
-import type { Listener, PeerId } from '../../../src/transport/transport.js';
+import type { ConnectionId, Listener } from '../../../src/transport/transport.js';
 import { type Agent, startAgent } from '../../../worker/agent/agent.js';
 import type { EngineHandlers } from '../../../worker/agent/engine-host.js';
 import { DEFAULT_SESSION_TIMING } from '../../../worker/agent/session-types.js';
-import type { ToEngine } from '../../../worker/engine/messages.js';
+import type { ToEngine } from '../../../worker/engine/engine-message.js';
 import { createMemoryTransport } from '../../support/memory-transport.js';
 import { VirtualClock } from '../shell/virtual-clock.js';
 
@@ -25,7 +25,7 @@ let clock: VirtualClock;
 let coordinator: Listener;
 let agent: Agent;
 let received: WorkerMessage[];
-let peer: PeerId;
+let peer: ConnectionId;
 let engines: FakeEngine[];
 
 beforeEach(async () => {
@@ -123,7 +123,7 @@ describe('the agent', () => {
     engine.onExit({ code: null, signal: 'SIGSEGV' });
     await clock.advance(0);
     expect(received.slice(-2).map(({ type }) => type)).toEqual(['worker.lost', 'worker.hello']);
-    const message = expect.stringMatching(/^the engine tensorflow ended: signal SIGSEGV: .* If it happens again: install it anew/);
+    const message = expect.stringMatching(/^the engine tensorflow ended: signal SIGSEGV: .* If it happens again: install it again/);
     expect(received.at(-2)).toMatchObject({ ...ids, code: 'engine.crashed', message });
     const rest = { run: 'r', renewEveryMs: 400, leaseMs: 2_500, dataEndpoint: 'inproc://data', recipe: '{}' };
     await say({ type: 'coordinator.welcome', ...ids, incarnation: asIncarnation(4), ...rest });

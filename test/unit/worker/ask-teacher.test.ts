@@ -118,8 +118,8 @@ describe('asking a teacher', () => {
     ['not-finite', 'training.notFinite'],
     ['beyond-half', 'knowledge.beyondHalf'],
     ['unknown-tap', 'model.invalid'],
-    ['busy', 'peer.refused'],
-    ['not-ready', 'peer.refused'],
+    ['busy', 'request.refused'],
+    ['not-ready', 'request.refused'],
   ])('the refusal %s is the error %s', async (reason, code) => {
     const { result } = await ask({ specs: [LOGITS_SPEC], shapes: [[2]], half: true }, () => refusal(reason, 'in its own words'));
     expect(result).toMatchObject({ code, message: expect.stringContaining('in its own words') });

@@ -9,24 +9,32 @@ import { join } from 'node:path';
 import { present } from '../../../src/base/assert.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { asIncarnation, asRoundId, asTerm, type Incarnation } from '../../../src/base/ids.js';
+import type { CheckpointContent } from '../../../src/checkpoint/read-checkpoint.js';
 import { type CheckpointStore, openCheckpointStore } from '../../../src/checkpoint/store.js';
 import { recipeJson } from '../../../src/config/load.js';
 import { type Recipe, recipeSchema } from '../../../src/config/schema.js';
 import type { LogFields, Logger } from '../../../src/log/logger.js';
-import type { Base, Contributor, CoordinatorMessage, Work } from '../../../src/protocol/control.js';
+import type { Base, Contributor, Work } from '../../../src/protocol/control.js';
 import type { DataMessage, DataRequest } from '../../../src/protocol/data.js';
+import { isSameState, MODEL_PEER, type StateName } from '../../../src/protocol/state-name.js';
 import { type DataClient, openDataClient } from '../../../src/rpc/data-client.js';
 import { type DataReply, type DataServer, refusal, serveData } from '../../../src/rpc/data-server.js';
-import { type RunningEngine, startEngine } from '../../../worker/engine/engine.js';
-import type { FromEngine } from '../../../worker/engine/messages.js';
+import { stateFromWire, stateToWire } from '../../../src/tensor/state-tensors.js';
+import type { FromEngine } from '../../../worker/engine/engine-message.js';
+import { type RunningEngine, startEngine } from '../../../worker/engine/start-engine.js';
 import type { EngineProgress } from '../../../worker/kit/meter.js';
 import type { EngineOrder, EngineReport } from '../../../worker/kit/orders.js';
 import { writeIdx } from '../../support/data-files.js';
 import { loaderProgram } from '../../support/loader-program.js';
 import { createMemoryTransport } from '../../support/memory-transport.js';
 
+/** Ends a request in vain, on a loaded machine too. */
+export const PATIENT_MS = 60_000;
 export const TERM = asTerm(2);
-export const INITIAL: Base = { round: 0, hash: null, committed: 0, sources: [], checkpoint: null };
+/** The state that a round of a stage makes. */
+export const stateOf = (round: number, stage = 'plain'): StateName => ({ stage, peer: MODEL_PEER, round });
+/** Where a stage begins; an assignment puts its own stage in. */
+export const INITIAL: Base = { state: stateOf(0), hash: null, committed: 0, sources: [], isStored: false };
 
 type Order = EngineOrder extends infer M ? (M extends unknown ? Omit<M, 'term' | 'incarnation'> : never) : never;
 type ReportOf<T extends EngineReport['type']> = Extract<EngineReport, { type: T }>;
@@ -102,22 +110,28 @@ export class TestEngine {
   }
 
   assign(round: number, options: { readonly stage?: string; readonly base?: Base; readonly work: Work }): void {
-    const { stage = 'plain', base = INITIAL, work } = options;
-    this.order({ type: 'coordinator.assign', round: asRoundId(round), stage, base, work });
+    const { base = INITIAL, stage = base.state.stage, work } = options;
+    this.order({ type: 'coordinator.assign', round: asRoundId(round), base: { ...base, state: { ...base.state, stage } }, work });
   }
 
   train(
     round: number,
     start: number,
     end: number,
-    options: { readonly stage?: string; readonly base?: Base; readonly total?: number } = {},
+    options: { readonly stage?: string; readonly base?: Base; readonly total?: number; readonly replicas?: number } = {},
   ): void {
-    const { total = end - start, ...rest } = options;
-    this.assign(round, { ...rest, work: { kind: 'train', ranges: [{ start, end }], roundSamples: total } });
+    const { total = end - start, replicas = 1, ...rest } = options;
+    this.assign(round, { ...rest, work: { kind: 'train', column: 0, replicas, ranges: [{ start, end }], roundSamples: total } });
   }
 
   average(round: number, contributors: readonly Contributor[], attempt = 1): void {
-    this.order({ type: 'coordinator.average', round: asRoundId(round), attempt, contributors: [...contributors] });
+    this.order({ type: 'coordinator.average', state: stateOf(round), attempt, contributors: [...contributors] });
+  }
+
+  /** Commits; answers the base that it makes. `hash`: null for a row of one. */
+  commit(state: StateName, committed: number, hash: string | null = null): Base {
+    this.order({ type: 'coordinator.commit', state, hash, committed });
+    return { state, hash, committed, sources: [], isStored: false };
   }
 
   contributor(samples: number): Contributor {
@@ -203,8 +217,9 @@ export class EngineRoom {
   }
 
   /** Resolves when a checkpoint is on disk. */
-  async stored(checkpoint: string): Promise<void> {
-    await this.#until(() => this.store.list().whole.some(({ id }) => id === checkpoint));
+  async stored(state: StateName): Promise<CheckpointContent> {
+    await this.#until(() => this.store.list().whole.some((checkpoint) => isSameState(checkpoint.state, state)));
+    return this.store.get(state);
   }
 
   async exported(stage: string): Promise<ReadonlyMap<string, Uint8Array>> {
@@ -229,23 +244,20 @@ export class EngineRoom {
   async #answer({ header, tensors }: DataMessage<DataRequest>): Promise<DataReply> {
     switch (header.type) {
       case 'checkpoint.put': {
-        const { checkpoint: id, term, stage, round, ranges, hash, schema } = header;
-        const [parameters, slots] = tensors.map(({ data }) => data as Float32Array);
-        const info = { id, term, stage, round, ranges, hash, schema };
-        const outcome = await this.store.put({ info, parameters: present(parameters, 'P'), slots: present(slots, 'S') });
+        const { term, state, ranges, hash, schema } = header;
+        const content = stateFromWire(tensors);
+        if (typeof content === 'string') throw new Error(content);
+        const outcome = await this.store.put({ info: { state, term, ranges, hash, schema }, tensors: content });
         if (!outcome.stored) return refusal(outcome.reason, outcome.message);
         this.#notify();
         return { header: { type: 'stored' }, tensors: [] };
       }
       case 'checkpoint.get': {
-        if (!this.store.list().whole.some(({ id }) => id === header.checkpoint)) return refusal('missing', header.checkpoint);
-        const { info, parameters, slots } = await this.store.get(header.checkpoint);
-        const { stage, round, ranges, hash, schema } = info;
-        const tensor = (name: string, data: Float32Array) => ({ name, dtype: 'float32' as const, shape: [data.length], data });
-        return {
-          header: { type: 'state.answer', stage, round, ranges: [...ranges], hash, schema },
-          tensors: [tensor('parameters', parameters), tensor('slots', slots)],
-        };
+        const { state } = header;
+        if (!this.store.list().whole.some((checkpoint) => isSameState(checkpoint.state, state))) return refusal('missing', state.stage);
+        const { info, tensors: content } = await this.store.get(state);
+        const { ranges, hash, schema } = info;
+        return { header: { type: 'state.answer', state, ranges: [...ranges], hash, schema }, tensors: stateToWire(content) };
       }
       case 'artifact.put':
         if (this.isFull) return refusal('failed', 'no space left on device');
@@ -261,12 +273,4 @@ export class EngineRoom {
 function recorder(lines: LogFields[], bindings: LogFields): Logger {
   const write = (event: string, fields?: LogFields) => void lines.push({ event, ...bindings, ...fields });
   return { info: write, warn: write, error: write, child: (more) => recorder(lines, { ...bindings, ...more }) };
-}
-
-/** The base that a commit makes. */
-export function baseOf(
-  commit: Extract<CoordinatorMessage, { type: 'coordinator.commit' }> | { round: number; hash: string; committed: number },
-): Base {
-  const { round, hash, committed } = commit;
-  return { round, hash, committed, sources: [], checkpoint: null };
 }

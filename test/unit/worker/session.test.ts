@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
+import { asIncarnation, asTerm } from '../../../src/base/ids.js';
 import { type CoordinatorMessage, type CoordinatorMessageOf, workerMessageSchema } from '../../../src/protocol/control.js';
 import { PROTOCOL_VERSION } from '../../../src/protocol/version.js';
 import { startSession, stepSession } from '../../../worker/agent/session.js';
@@ -24,7 +24,13 @@ function welcome(term = 1, incarnation = 5): CoordinatorMessageOf<'coordinator.w
   return { type: 'coordinator.welcome', ...ids(term, incarnation), ...rest };
 }
 const ready = { type: 'worker.ready', ...ids(), endpoint: 'tcp://127.0.0.1:2', engine: 'cpu' } as const;
-const commit: CoordinatorMessage = { type: 'coordinator.commit', ...ids(), round: asRoundId(3), hash: 'a'.repeat(64), committed: 9 };
+const commit: CoordinatorMessage = {
+  type: 'coordinator.commit',
+  ...ids(),
+  state: { stage: 's', peer: 'model', round: 3 },
+  hash: 'a'.repeat(64),
+  committed: 9,
+};
 const control = (message: CoordinatorMessage): SessionEvent => ({ type: 'control', message });
 const engine = (message: Extract<SessionEvent, { type: 'engine' }>['message'], number = 1): SessionEvent => {
   return { type: 'engine', engine: number, message };

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { asRoundId } from '../../../src/base/ids.js';
 import { LIMITS } from '../../../src/base/limits.js';
+import type { CheckpointContent } from '../../../src/checkpoint/read-checkpoint.js';
 import { assembleBatch } from '../../../src/data/batch.js';
 import { loadSplit } from '../../../src/data/dataset.js';
 import { buildModel } from '../../../src/nn/build.js';
@@ -9,8 +9,9 @@ import type { DataClient } from '../../../src/rpc/data-client.js';
 import { buildEagerStep } from '../../../src/step/eager-step.js';
 import { toHalf } from '../../../src/tensor/half.js';
 import { type Knowledge, type KnowledgeSpec, LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
+import { hashState } from '../../../src/tensor/state-tensors.js';
 import { initialSeed } from '../../../worker/kit/view.js';
-import { EngineRoom, INITIAL, TERM, type TestEngine } from './engine-room.js';
+import { EngineRoom, INITIAL, PATIENT_MS, stateOf, TERM, type TestEngine } from './engine-room.js';
 
 let room: EngineRoom;
 beforeEach(async () => {
@@ -18,24 +19,26 @@ beforeEach(async () => {
 });
 afterEach(() => room.close());
 
-/** Trains the large model for a round and saves it as `large-1`. */
-async function makeCheckpoint(): Promise<void> {
+const LARGE = stateOf(1, 'large');
+
+/** Trains the large model for a round and saves it. */
+async function makeCheckpoint(): Promise<CheckpointContent> {
   const student = await room.engine('student', 1);
   student.train(1, 0, 40, { stage: 'large' });
   const { samples } = await student.next('worker.trained');
-  student.average(1, [student.contributor(samples)]);
-  const { hash } = await student.next('worker.averaged');
-  student.order({ type: 'coordinator.commit', round: asRoundId(1), hash, committed: samples });
-  student.order({ type: 'coordinator.save', round: asRoundId(1), checkpoint: 'large-1' });
-  await room.stored('large-1');
+  student.commit(LARGE, samples);
+  student.order({ type: 'coordinator.save', state: LARGE });
+  return room.stored(LARGE);
 }
 
-async function openTeacher(incarnation = 9): Promise<TestEngine> {
+async function openTeacher(hash: string, incarnation = 9): Promise<TestEngine> {
   const teacher = await room.engine('teacher', incarnation);
-  teacher.order({ type: 'coordinator.serve', stage: 'taught', from: 'large', checkpoint: 'large-1' });
+  teacher.order({ type: 'coordinator.serve', stage: 'taught', from: LARGE, hash });
   expect(await teacher.next('worker.serving')).toMatchObject({ stage: 'taught' });
   return teacher;
 }
+
+const parametersOf = ({ tensors }: CheckpointContent): Float32Array => tensors.get('parameters') as Float32Array;
 
 interface Question {
   readonly samples: readonly number[];
@@ -48,7 +51,7 @@ interface Question {
 
 function ask(client: DataClient, { samples, epoch = 0, stage = 'taught', term = TERM, specs = [LOGITS_SPEC], half = false }: Question) {
   const tensor = { name: 'samples', dtype: 'int32', shape: [samples.length], data: Int32Array.from(samples) } as const;
-  return client.request({ type: 'knowledge.get', term, stage, about: { of: 'view', epoch }, specs, half }, [tensor], 10_000);
+  return client.request({ type: 'knowledge.get', term, stage, about: { of: 'view', epoch }, specs, half }, [tensor], PATIENT_MS);
 }
 
 async function targets(client: DataClient, question: Question): Promise<Float32Array> {
@@ -71,10 +74,10 @@ async function answered(samples: readonly number[], epoch: number, specs: readon
   if (spec === undefined || stage?.kind !== 'distil') throw new Error('the recipe has changed');
   const model = await buildModel(spec, { inputShape, classes: split.classes, seed: initialSeed(recipe, 'large') });
   const program = buildEagerStep({ model, training: null, inputShape });
-  program.writeParameters((await room.store.get('large-1')).parameters);
+  program.writeParameters(parametersOf(await room.store.get(LARGE)));
   const images = new Float32Array(samples.length * split.height * split.width);
   const view = { seed: recipe.seed, epoch, augment: stage.augment, normalise: recipe.data.normalise };
-  assembleBatch({ split, view, samples, out: { images, labels: new Int32Array(samples.length) } });
+  assembleBatch({ store: split.store, view, samples, out: { images, labels: new Int32Array(samples.length) } });
   const knowledge = program.answer(images, samples.length, specs);
   program.dispose();
   model.dispose();
@@ -83,8 +86,8 @@ async function answered(samples: readonly number[], epoch: number, specs: readon
 
 describe('a teacher', () => {
   test('answers with what its model says of the views, whatever they were merged with', async () => {
-    await makeCheckpoint();
-    const client = await room.client(await openTeacher());
+    const { info } = await makeCheckpoint();
+    const client = await room.client(await openTeacher(info.hash));
     const questions = [
       { samples: [3, 1, 59], epoch: 0 },
       { samples: [3, 1], epoch: 1 },
@@ -102,8 +105,8 @@ describe('a teacher', () => {
   const CONV = { of: 'tap' as const, layer: 'conv1', reduce: null };
 
   test('answers with layers by name, reduced before they travel, in the order asked for; whatever else is asked meanwhile', async () => {
-    await makeCheckpoint();
-    const client = await room.client(await openTeacher());
+    const { info } = await makeCheckpoint();
+    const client = await room.client(await openTeacher(info.hash));
     const lists = [[MAPS, LOGITS_SPEC], [CONV], [LOGITS_SPEC], [LOGITS_SPEC, MAPS]];
     const answers = await Promise.all(lists.map((specs, i) => ask(client, { samples: [i, 9], specs })));
     for (const [i, specs] of lists.entries()) {
@@ -116,8 +119,8 @@ describe('a teacher', () => {
   });
 
   test('answers in float16 where that is asked for: the nearest halves, in half the bytes', async () => {
-    await makeCheckpoint();
-    const client = await room.client(await openTeacher());
+    const { info } = await makeCheckpoint();
+    const client = await room.client(await openTeacher(info.hash));
     const specs = [LOGITS_SPEC, MAPS];
     const { tensors } = await ask(client, { samples: [1, 2], specs, half: true });
     const expected = await answered([1, 2], 0, specs);
@@ -128,10 +131,10 @@ describe('a teacher', () => {
   });
 
   test('says why it does not answer', async () => {
-    await makeCheckpoint();
+    const { info } = await makeCheckpoint();
     const early = await room.engine('teacher', 8);
     await expect(targets(await room.client(early), { samples: [1] })).rejects.toMatchObject({ reason: 'not-ready' });
-    const client = await room.client(await openTeacher());
+    const client = await room.client(await openTeacher(info.hash));
     await expect(targets(client, { samples: [1], stage: 'plain' })).rejects.toMatchObject({ reason: 'wrong-stage' });
     await expect(targets(client, { samples: [1], term: (TERM + 1) as typeof TERM })).rejects.toMatchObject({ reason: 'old-term' });
     await expect(targets(client, { samples: [1, 60] })).rejects.toMatchObject({ reason: 'unknown-sample' });
@@ -149,29 +152,37 @@ describe('a teacher', () => {
     }
     const many = Array.from({ length: 17 }, () => LOGITS_SPEC);
     await expect(ask(client, { samples: [1], specs: many })).rejects.toMatchObject({ reason: 'invalid-message' });
-    const arena = { type: 'arena.get', term: TERM, stage: 'taught', round: asRoundId(1) } as const;
-    await expect(client.request(arena, [], 10_000)).rejects.toMatchObject({ reason: 'invalid-message' });
+    const arena = { type: 'arena.get', term: TERM, state: stateOf(1, 'taught'), attempt: 1, start: 0, end: 1 } as const;
+    await expect(client.request(arena, [], PATIENT_MS)).rejects.toMatchObject({ reason: 'invalid-message' });
   });
 
   test('a checkpoint that cannot be loaded is reported', async () => {
     const teacher = await room.engine('teacher', 8);
-    teacher.order({ type: 'coordinator.serve', stage: 'taught', from: 'large', checkpoint: 'large-1' });
+    teacher.order({ type: 'coordinator.serve', stage: 'taught', from: LARGE, hash: 'a'.repeat(64) });
     const failed = await teacher.next('worker.failed');
     expect(failed.code).toBe('checkpoint.damaged');
-    expect(failed.message).toContain('large-1');
+    expect(failed.message).toContain('stage large, round 1');
+  });
+
+  test('a checkpoint of other bits than it is to serve is damaged', async () => {
+    await makeCheckpoint();
+    const teacher = await room.engine('teacher', 8);
+    teacher.order({ type: 'coordinator.serve', stage: 'taught', from: LARGE, hash: 'a'.repeat(64) });
+    expect(await teacher.next('worker.failed')).toMatchObject({ code: 'checkpoint.damaged' });
   });
 
   test.each([
     [1e30, false, 'not-finite', /knowledge\.0 \(logits\) is not finite/],
     [40, true, 'beyond-half', /number \d+ of knowledge\.0 \(logits\) is -?\d+.*; float16 holds at most 65504/],
   ] as const)('numbers that must not travel are never sent: parameters times %d, half: %s', async (factor, half, reason, message) => {
-    await makeCheckpoint();
-    const { info, parameters, slots } = await room.store.get('large-1');
-    const huge = parameters.map((value) => factor * value + factor);
-    const hash = createHash('sha256').update(new Uint8Array(huge.buffer)).digest('hex');
-    await room.store.put({ info: { ...info, id: 'large-2', round: 2, hash }, parameters: huge, slots });
+    const content = await makeCheckpoint();
+    const huge = parametersOf(content).map((value) => factor * value + factor);
+    const tensors = new Map(content.tensors).set('parameters', huge);
+    const hash = hashState(tensors);
+    const state = stateOf(2, 'large');
+    await room.store.put({ info: { ...content.info, state, hash }, tensors });
     const teacher = await room.engine('teacher', 8);
-    teacher.order({ type: 'coordinator.serve', stage: 'taught', from: 'large', checkpoint: 'large-2' });
+    teacher.order({ type: 'coordinator.serve', stage: 'taught', from: state, hash });
     await teacher.next('worker.serving');
     const refused = await ask(await room.client(teacher), { samples: [1], half }).catch((error: unknown) => error);
     expect(refused).toMatchObject({ reason, message: expect.stringMatching(message) });
@@ -180,8 +191,8 @@ describe('a teacher', () => {
 
 describe('distillation', () => {
   test('a student learns from linked teachers, and how many there are changes nothing', async () => {
-    await makeCheckpoint();
-    const teachers = [await openTeacher(9), await openTeacher(10)];
+    const { info } = await makeCheckpoint();
+    const teachers = [await openTeacher(info.hash, 9), await openTeacher(info.hash, 10)];
     const addresses = teachers.map(({ incarnation, endpoint }) => ({ incarnation, endpoint }));
     const sums: number[] = [];
     for (const count of [1, 2]) {
@@ -194,14 +205,21 @@ describe('distillation', () => {
   });
 
   test('a student without teachers waits for a link, and can be called off meanwhile', async () => {
-    await makeCheckpoint();
+    const { info } = await makeCheckpoint();
     const student = await room.engine('student', 21);
     student.train(5, 0, 16, { stage: 'taught' });
     student.order({ type: 'coordinator.abandon', round: asRoundId(5), reason: 'a test' });
     student.train(6, 0, 24, { stage: 'taught' });
-    const { incarnation, endpoint } = await openTeacher();
+    const { incarnation, endpoint } = await openTeacher(info.hash);
     student.order({ type: 'coordinator.link', stage: 'taught', version: 1, teachers: [{ incarnation, endpoint }] });
     expect(await student.next('worker.trained')).toMatchObject({ round: 6, samples: 24 });
+  });
+
+  test('a student without teachers that is to conclude has trained nothing, and holds its base', async () => {
+    const student = await room.engine('student', 21);
+    student.train(5, 0, 16, { stage: 'taught' });
+    student.order({ type: 'coordinator.conclude', round: asRoundId(5) });
+    expect(await student.next('worker.trained')).toMatchObject({ round: 5, samples: 0 });
   });
 
   interface Tapping {
@@ -209,16 +227,18 @@ describe('distillation', () => {
     readonly taps: [string, string];
     /** The exponents of the maps: each is a term of its own, and a tensor that is asked of the teacher. */
     readonly exponents: readonly number[];
+    /** Of the teacher's checkpoint. */
+    readonly hash: string;
   }
 
   /** A student at work on a round of a stage whose loss takes attention maps of a teacher. */
-  async function startTapped({ wire = 'full', taps, exponents }: Tapping): Promise<TestEngine> {
+  async function startTapped({ wire = 'full', taps, exponents, hash }: Tapping): Promise<TestEngine> {
     const { taught } = room.recipe.stages;
     if (taught?.kind !== 'distil') throw new Error('the recipe has changed');
     const terms = exponents.map((p) => ({ loss: 'attention-transfer', weight: 10, taps: [taps], p }));
     const loss = { labels: { weight: 1, smoothing: 0 }, terms };
     room.recipe = { ...room.recipe, stages: { ...room.recipe.stages, taught: { ...taught, wire, loss } } };
-    const { incarnation, endpoint } = await openTeacher(wire === 'half' ? 31 : 30);
+    const { incarnation, endpoint } = await openTeacher(hash, wire === 'half' ? 31 : 30);
     const student = await room.engine('student', wire === 'half' ? 41 : 40);
     student.order({ type: 'coordinator.link', stage: 'taught', version: 1, teachers: [{ incarnation, endpoint }] });
     student.train(5, 0, 60, { stage: 'taught' });
@@ -226,11 +246,11 @@ describe('distillation', () => {
   }
 
   test('a student learns from more maps than one request may ask for; in float16 nearly the same', async () => {
-    await makeCheckpoint();
+    const { hash } = (await makeCheckpoint()).info;
     const exponents = Array.from({ length: LIMITS.specs + 2 }, (_, i) => 1 + i / 4);
     const sums: number[] = [];
     for (const wire of ['full', 'half'] as const) {
-      const student = await startTapped({ wire, taps: ['conv1', 'pool1'], exponents });
+      const student = await startTapped({ wire, taps: ['conv1', 'pool1'], exponents, hash });
       sums.push((await student.next('worker.trained')).lossSum);
     }
     expect(sums[1]).not.toBe(sums[0]);
@@ -238,8 +258,8 @@ describe('distillation', () => {
   });
 
   test('a layer that the teacher does not have ends the work, with its name', async () => {
-    await makeCheckpoint();
-    const student = await startTapped({ taps: ['conv1', 'conv7'], exponents: [2] });
+    const { hash } = (await makeCheckpoint()).info;
+    const student = await startTapped({ taps: ['conv1', 'conv7'], exponents: [2], hash });
     expect(await student.next('worker.failed')).toMatchObject({
       code: 'model.invalid',
       message: expect.stringContaining('the model has no layer "conv7"; did you mean "conv1"?'),

@@ -1,0 +1,31 @@
+/** Work goes to a student with the parameters that it starts from: the committed ones of the stage under way. */
+
+import { present } from '../../src/base/assert.js';
+import type { Incarnation, RoundId } from '../../src/base/ids.js';
+import type { Base, Work } from '../../src/protocol/control.js';
+import { committedOf } from './ledger.js';
+import { isReady } from './roster.js';
+import type { PeerName } from './stage.js';
+import { sendTo, stageOf, type Turn } from './turn.js';
+
+export interface Assignment {
+  readonly round: RoundId;
+  /** The model that the work is about. */
+  readonly subject: PeerName;
+  readonly work: Work;
+}
+
+/** Sends work on the committed parameters of the stage under way. */
+export function assign(turn: Turn, incarnation: Incarnation, { round, subject, work }: Assignment): void {
+  sendTo(turn, incarnation, { type: 'coordinator.assign', round, base: baseFor(turn, subject), work });
+}
+
+function baseFor(turn: Turn, { stage, peer }: PeerName): Base {
+  const { base, ledger } = stageOf(turn);
+  const { hash, holders, isStored } = present(base.peers.get(peer), `the peer ${peer}`);
+  const sources = holders.flatMap((incarnation) => {
+    const member = turn.state.roster.get(incarnation);
+    return member !== undefined && isReady(member) ? [{ incarnation, endpoint: member.engine.endpoint }] : [];
+  });
+  return { state: { stage, peer, round: base.round }, hash, committed: committedOf(ledger), sources, isStored };
+}

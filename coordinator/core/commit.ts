@@ -1,0 +1,89 @@
+/**
+ * A round is committed: its samples count from here on, all peers together. One line of the journal, and word to each
+ * contributor.
+ */
+
+import type { RoundId } from '../../src/base/ids.js';
+import { cellsOf, type Grid, type GridTotals, peersOf, rowOf, totalsOf } from './grid.js';
+import { commitLent, committedOf, samplesOf } from './ledger.js';
+import type { PeerBase, StageState } from './stage.js';
+import { journal, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
+
+/** The rate that is shown is that of the last seconds. */
+const RATE_WINDOW_MS = 10_000;
+
+/** What is committed. */
+export interface Commit {
+  readonly round: RoundId;
+  /** The contributors; their ranges are all that is lent. */
+  readonly grid: Grid;
+  /** By peer; null: the row has one replica, and the state is that one's own. */
+  readonly hashes: ReadonlyMap<string, string | null>;
+}
+
+/** Commits what the grid has trained, and ends the round. */
+export function commit(turn: Turn, { round, grid, hashes }: Commit): void {
+  const stage = stageOf(turn);
+  const ledger = commitLent(stage.ledger);
+  const committed = committedOf(ledger);
+  const contributors = cellsOf(grid).map(({ incarnation }) => incarnation);
+  const totals = totalsOf(grid);
+  journal(turn, {
+    type: 'commit',
+    stage: stage.name,
+    round,
+    contributors,
+    ranges: stage.ledger.lent,
+    hashes: Object.fromEntries(hashes),
+    committed,
+  });
+  for (const { incarnation, peer } of cellsOf(grid)) {
+    const state = { stage: stage.name, peer, round };
+    sendTo(turn, incarnation, { type: 'coordinator.commit', state, hash: hashes.get(peer) ?? null, committed });
+  }
+  const parts = peersOf(grid).map((peer): [string, PeerBase] => {
+    const holders = rowOf(grid, peer).map(({ incarnation }) => incarnation);
+    return [peer, { hash: hashes.get(peer) ?? null, holders, isStored: false }];
+  });
+  setStage(turn, {
+    ledger,
+    base: { round, peers: new Map(parts) },
+    round: null,
+    commits: stage.commits + 1,
+    commitsSinceCheckpoint: stage.commitsSinceCheckpoint + 1,
+    msPerSample: totals.msPerSample,
+    failures: 0,
+  });
+  const reached = [...turn.state.roster].map(
+    ([key, member]) => [key, contributors.includes(key) ? { ...member, unreachable: 0 } : member] as const,
+  );
+  turn.state = { ...turn.state, commits: turn.state.commits + 1, roster: new Map(reached) };
+  reportProgress(turn, round, totals);
+}
+
+function reportProgress(turn: Turn, round: number, totals: GridTotals): void {
+  const { name, ledger, recent } = stageOf(turn);
+  const committed = committedOf(ledger);
+  const imagesPerSecond = presentRate(recent, { atMs: turn.nowMs, committed }) ?? (1000 * totals.samples) / Math.max(totals.trainMs, 1);
+  const fresh = recent.filter(({ atMs }) => atMs > turn.nowMs - RATE_WINDOW_MS);
+  setStage(turn, { recent: [...fresh, { atMs: turn.nowMs, committed }] });
+  report(turn, {
+    type: 'progress',
+    stage: name,
+    round,
+    epoch: Math.min(Math.floor(committed / ledger.size) + 1, ledger.epochs),
+    epochs: ledger.epochs,
+    committed,
+    samples: samplesOf(ledger),
+    loss: totals.lossSum / totals.samples,
+    trainAccuracy: totals.correct / totals.samples,
+    imagesPerSecond,
+    secondsLeft: (samplesOf(ledger) - committed) / imagesPerSecond,
+  });
+}
+
+/** Images per second since the oldest of the recent commits; null before there are two. */
+function presentRate(recent: StageState['recent'], now: { readonly atMs: number; readonly committed: number }): number | null {
+  const oldest = recent[0];
+  return oldest === undefined || now.atMs <= oldest.atMs ? null : (1000 * (now.committed - oldest.committed)) / (now.atMs - oldest.atMs);
+}

@@ -1,0 +1,101 @@
+/** Rounds that test the committed parameters: the rows of a split are shared out, and the parts added up. */
+
+import { assert } from '../../src/base/assert.js';
+import type { WorkerMessageOf } from '../../src/protocol/control.js';
+import type { Evaluation } from '../../src/protocol/report.js';
+import { assign } from './assignment.js';
+import { countFailure } from './ending.js';
+import { evenly } from './grid.js';
+import type { ReadyMember } from './roster.js';
+import type { EvaluateRound } from './round.js';
+import type { Charge, RoundSort } from './round-sort.js';
+import { subjectOf } from './stage.js';
+import { journal, report, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
+
+/** Shares the rows of a split out to these students. `epoch`: after which the evaluation is. */
+export function startEvaluation(
+  turn: Turn,
+  students: readonly ReadyMember[],
+  { epoch, split }: { readonly epoch: number; readonly split: string },
+): void {
+  const stage = stageOf(turn);
+  const rows = turn.state.plan.splitSizes[split] ?? 0;
+  const members = students.slice(0, rows);
+  const id = takeRoundId(turn);
+  const deadlineMs = turn.nowMs + evaluationBudgetMs(turn, Math.ceil(rows / members.length));
+  const shares = evenly(rows, members.length);
+  const entries = members.map(({ incarnation }, index) => ({ incarnation, rows: shares[index] ?? 0, evaluated: null }));
+  setStage(turn, { round: { sort: 'evaluate', id, epoch, members: entries, deadlineMs } });
+  let start = 0;
+  for (const { incarnation, rows: count } of entries) {
+    const work = { kind: 'evaluate' as const, split, start, end: start + count };
+    assign(turn, incarnation, { round: id, subject: subjectOf(stage), work });
+    start += count;
+  }
+  assert(start === rows, `${start} of ${rows} rows are shared out`);
+}
+
+/** As for rounds of training; before any evaluation, the last training round says how slow the model may be. */
+function evaluationBudgetMs(turn: Turn, rows: number): number {
+  const { evaluations, msPerSample } = stageOf(turn);
+  const { firstRoundMs, roundFloorMs, roundFactor } = turn.state.plan.timing;
+  const measured = evaluations.at(-1)?.millisecondsPerImage ?? null;
+  if (measured !== null) return Math.max(roundFloorMs, roundFactor * measured * rows);
+  return Math.max(firstRoundMs, roundFactor * (msPerSample ?? 0) * rows);
+}
+
+/** How an evaluation is led. A member that is lost ends it: whoever is there begins it again. */
+export const EVALUATION_ROUND: RoundSort<EvaluateRound> = {
+  members: ({ members }) => members.map(({ incarnation }) => incarnation),
+  onReport: (turn, round, { message }) => (message.type === 'worker.evaluated' ? onEvaluated(turn, round, message) : null),
+  withdraw: (turn, round, { reason }) => EVALUATION_ROUND.withdrawAll(turn, round, reason),
+
+  withdrawAll(turn, round, reason) {
+    setStage(turn, { round: null });
+    for (const { incarnation } of round.members) sendTo(turn, incarnation, { type: 'coordinator.abandon', round: round.id, reason });
+  },
+
+  conclude(turn, round, { leaver, reason }) {
+    if (leaver === null || round.members.some(({ incarnation }) => incarnation === leaver))
+      EVALUATION_ROUND.withdrawAll(turn, round, reason);
+  },
+
+  onDeadline(turn, round) {
+    EVALUATION_ROUND.withdrawAll(turn, round, 'the deadline is over');
+    countFailure(turn, 'transport.deadline', 'an evaluation took too long');
+  },
+
+  onArtifact: () => {},
+};
+
+/** One member's rows are evaluated; the last one closes the evaluation. */
+function onEvaluated(turn: Turn, round: EvaluateRound, message: WorkerMessageOf<'worker.evaluated'>): Charge | null {
+  const { incarnation, count, correct } = message;
+  const rows = round.members.find((member) => member.incarnation === incarnation)?.rows;
+  if (rows === undefined) return null;
+  if (count !== rows || correct > rows) {
+    return { type: 'untrue', incarnation, reason: `it says it evaluated ${count} images, ${correct} of them right, of ${rows}` };
+  }
+  const members = round.members.map((member) => (member.incarnation === incarnation ? { ...member, evaluated: message } : member));
+  const next: EvaluateRound = { ...round, members };
+  setStage(turn, { round: next });
+  if (members.every(({ evaluated }) => evaluated !== null)) closeEvaluation(turn, next);
+  return null;
+}
+
+function closeEvaluation(turn: Turn, round: EvaluateRound): void {
+  const stage = stageOf(turn);
+  const reports = round.members.flatMap(({ evaluated }) => (evaluated === null ? [] : [evaluated]));
+  const sum = (of: (message: WorkerMessageOf<'worker.evaluated'>) => number) => reports.reduce((total, message) => total + of(message), 0);
+  const count = sum((message) => message.count);
+  const evaluation: Evaluation = {
+    epoch: round.epoch,
+    accuracy: sum(({ correct }) => correct) / count,
+    loss: sum(({ lossSum }) => lossSum) / count,
+    millisecondsPerImage: sum(({ evaluateMs }) => evaluateMs) / count,
+    parameters: reports[0]?.parameters ?? 0,
+  };
+  journal(turn, { type: 'evaluation', stage: stage.name, evaluation });
+  report(turn, { type: 'evaluated', stage: stage.name, evaluation });
+  setStage(turn, { round: null, evaluations: [...stage.evaluations, evaluation], failures: 0 });
+}

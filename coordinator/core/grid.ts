@@ -1,0 +1,199 @@
+/**
+ * The students of a round of training as cells, peers x columns. A column shares samples: each of its cells trains another
+ * peer of the stage on the column's ranges. A row is the cells of one peer: replicas, which average. Pure data and questions
+ * about it; training-round.ts decides what follows.
+ *
+ * Invariants: every column has one cell for each peer, in the same order; a range belongs to one column; an incarnation has
+ * one cell; a cell that is lost takes its column with it.
+ */
+
+import { assert, present } from '../../src/base/assert.js';
+import type { Incarnation } from '../../src/base/ids.js';
+import { splitRanges, takeRanges, totalOf } from '../../src/data/shard-plan.js';
+import type { WorkerMessageOf } from '../../src/protocol/control.js';
+import type { Range } from '../../src/protocol/field.js';
+
+type Trained = WorkerMessageOf<'worker.trained'>;
+type Averaged = WorkerMessageOf<'worker.averaged'>;
+
+/** One student's part in the round. */
+export interface Cell {
+  readonly peer: string;
+  readonly incarnation: Incarnation;
+  readonly trained: Trained | null;
+  /** Of the attempt under way. */
+  readonly averaged: Averaged | null;
+}
+
+export interface Column {
+  readonly ranges: readonly Range[];
+  readonly cells: readonly Cell[];
+}
+
+/** The columns, in rank order. */
+export type Grid = readonly Column[];
+
+/**
+ * As many columns as there are students for, with the ranges shared out evenly; columns that would have no sample are left
+ * out, and so are students that do not fill a column. Students of one column follow each other in the list.
+ */
+export function planGrid(ranges: readonly Range[], peers: readonly string[], students: readonly Incarnation[]): Grid {
+  const count = Math.floor(students.length / peers.length);
+  const shares = splitRanges(ranges, evenly(totalOf(ranges), count));
+  return shares.flatMap((share, column) => {
+    if (share.length === 0) return [];
+    const cells = peers.map((peer, row): Cell => {
+      const incarnation = present(students[column * peers.length + row], 'a student for each cell');
+      return { peer, incarnation, trained: null, averaged: null };
+    });
+    return [{ ranges: share, cells }];
+  });
+}
+
+/** Whole numbers that add up to `total` and differ by at most one. */
+export function evenly(total: number, parts: number): number[] {
+  return Array.from({ length: parts }, (_, index) => Math.floor((total * (index + 1)) / parts) - Math.floor((total * index) / parts));
+}
+
+/** All cells, column by column. */
+export function cellsOf(grid: Grid): readonly Cell[] {
+  return grid.flatMap(({ cells }) => cells);
+}
+
+/** The peers of the grid, in the order of the rows; none of an empty grid. */
+export function peersOf(grid: Grid): readonly string[] {
+  return grid[0]?.cells.map(({ peer }) => peer) ?? [];
+}
+
+/** The cells of a peer, in rank order: the replicas that average. */
+export function rowOf(grid: Grid, peer: string): readonly Cell[] {
+  return cellsOf(grid).filter((cell) => cell.peer === peer);
+}
+
+/** The column of an incarnation, or null when it has no cell. */
+export function columnOf(grid: Grid, incarnation: Incarnation): Column | null {
+  return grid.find((column) => hasCell(column, incarnation)) ?? null;
+}
+
+/** Whether one of the column's cells is this incarnation. */
+export function hasCell({ cells }: Column, incarnation: Incarnation): boolean {
+  return cells.some((cell) => cell.incarnation === incarnation);
+}
+
+/** All positions that the grid trains. */
+export function rangesOf(grid: Grid): readonly Range[] {
+  return grid.flatMap(({ ranges }) => ranges);
+}
+
+/** The grid with a report of training entered; the same grid when its sender has no cell. */
+export function withTrained(grid: Grid, message: Trained): Grid {
+  return withCell(grid, message.incarnation, { trained: message });
+}
+
+/** The grid with a report of averaging entered; the same grid when its sender has no cell. */
+export function withAveraged(grid: Grid, message: Averaged): Grid {
+  return withCell(grid, message.incarnation, { averaged: message });
+}
+
+function withCell(grid: Grid, incarnation: Incarnation, change: Partial<Cell>): Grid {
+  if (columnOf(grid, incarnation) === null) return grid;
+  return grid.map((column) => ({
+    ...column,
+    cells: column.cells.map((cell) => (cell.incarnation === incarnation ? { ...cell, ...change } : cell)),
+  }));
+}
+
+/** Whether every cell of the column has trained. */
+export function isTrained({ cells }: Column): boolean {
+  return cells.every(({ trained }) => trained !== null);
+}
+
+/** Whether every cell of the column holds the average of the attempt under way. */
+export function isAveraged({ cells }: Column): boolean {
+  return cells.every(({ averaged }) => averaged !== null);
+}
+
+/** The grid without the columns that `keep` refuses, with the cells and ranges of those. */
+export function withoutColumns(
+  grid: Grid,
+  keep: (column: Column) => boolean,
+): { readonly grid: Grid; readonly withdrawn: readonly Incarnation[]; readonly ranges: readonly Range[] } {
+  const out = grid.filter((column) => !keep(column));
+  return { grid: grid.filter(keep), withdrawn: cellsOf(out).map(({ incarnation }) => incarnation), ranges: rangesOf(out) };
+}
+
+/** What was averaged is void; what was trained stays. */
+export function voidAverages(grid: Grid): Grid {
+  return grid.map((column) => ({ ...column, cells: column.cells.map((cell) => ({ ...cell, averaged: null })) }));
+}
+
+/**
+ * The samples that the column has trained: all of its ranges, or after a conclusion a part from their front, in which its
+ * cells agree.
+ */
+export function trainedSamples({ cells }: Column): number {
+  const counts = cells.map(({ trained }) => present(trained, 'a column that has trained').samples);
+  const samples = present(counts[0], 'a cell');
+  assert(
+    counts.every((count) => count === samples),
+    `cells of one column trained ${counts.join(' and ')} samples`,
+  );
+  return samples;
+}
+
+/** The grid with each column cut to what it has trained, and the ranges that were cut off. Columns of nothing are gone. */
+export function cutToTrained(grid: Grid): { readonly grid: Grid; readonly ranges: readonly Range[] } {
+  const cuts = grid.map((column) => ({ column, ...takeRanges(column.ranges, trainedSamples(column)) }));
+  return {
+    grid: cuts.filter(({ taken }) => taken.length > 0).map(({ column, taken }) => ({ ...column, ranges: taken })),
+    ranges: cuts.flatMap(({ rest }) => rest),
+  };
+}
+
+export interface GridTotals {
+  /** Of the columns; a sample that several peers trained counts once. */
+  readonly samples: number;
+  /** The mean over the peers, summed over the samples. */
+  readonly lossSum: number;
+  /** Of the samples as they came, augmented, while the parameters changed; the mean over the peers. */
+  readonly correct: number;
+  /** Until the slowest cell had trained. */
+  readonly trainMs: number;
+  /** The slowest cell's milliseconds per sample. */
+  readonly msPerSample: number;
+}
+
+/** Over a grid whose cells have all trained. */
+export function totalsOf(grid: Grid): GridTotals {
+  const reports = cellsOf(grid).map(({ trained }) => present(trained, 'a contributor that has not trained'));
+  const peers = peersOf(grid).length;
+  return {
+    samples: totalOf(rangesOf(grid)),
+    lossSum: reports.reduce((sum, { lossSum }) => sum + lossSum, 0) / peers,
+    correct: reports.reduce((sum, { correct }) => sum + correct, 0) / peers,
+    trainMs: Math.max(...reports.map(({ trainMs }) => trainMs)),
+    msPerSample: Math.max(...reports.map(({ trainMs, samples }) => trainMs / samples)),
+  };
+}
+
+/**
+ * The hash of each peer, on which all replicas of its row agree: the sum is in rank order, so the bits must be the same, and
+ * contain `contained` samples. Otherwise what is wrong, in words.
+ */
+export function agreedHashes(
+  grid: Grid,
+  contained: number,
+): { readonly hashes: ReadonlyMap<string, string> } | { readonly problem: string } {
+  const hashes = new Map<string, string>();
+  for (const peer of peersOf(grid)) {
+    const reports = rowOf(grid, peer).map(({ averaged }) => present(averaged, 'a contributor that has not averaged'));
+    const { hash } = present(reports[0], 'a contributor');
+    for (const { incarnation, ...report } of reports) {
+      if (report.hash !== hash) return { problem: `incarnation ${incarnation} averaged to other bits than its replicas` };
+      if (report.contained === contained) continue;
+      return { problem: `the average of incarnation ${incarnation} contains ${report.contained} samples, not ${contained}` };
+    }
+    hashes.set(peer, hash);
+  }
+  return { hashes };
+}

@@ -1,0 +1,20 @@
+/** A stage that tests the finished model of another stage. */
+
+import type { StageRecipe } from '../../../src/config/schema.js';
+import { startEvaluation } from '../evaluation-round.js';
+import { failWithoutBase, needsOfFinished } from './finished.js';
+import type { StageKind } from './stage-kind.js';
+
+/** The kind `evaluate`: one evaluation, called epoch 0. */
+export function evaluateKind({ of, test: split }: Extract<StageRecipe, { kind: 'evaluate' }>): StageKind {
+  return {
+    needs: needsOfFinished(of),
+    next: ({ evaluations }) => {
+      if (evaluations.length > 0) return { type: 'done' };
+      const start = (turn: Parameters<typeof startEvaluation>[0], students: Parameters<typeof startEvaluation>[1]): void =>
+        startEvaluation(turn, students, { epoch: 0, split });
+      return { type: 'round', studentsMin: 1, isTaught: false, isTraining: false, start };
+    },
+    onBaseLost: failWithoutBase,
+  };
+}

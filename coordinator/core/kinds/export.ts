@@ -1,0 +1,16 @@
+/** A stage that writes the finished model of another stage, for others to load. */
+
+import type { StageRecipe } from '../../../src/config/schema.js';
+import { startExport } from '../export-round.js';
+import { failWithoutBase, needsOfFinished } from './finished.js';
+import type { StageKind } from './stage-kind.js';
+
+/** The kind `export`: one student writes the model once. */
+export function exportKind({ of }: Extract<StageRecipe, { kind: 'export' }>): StageKind {
+  return {
+    needs: needsOfFinished(of),
+    next: ({ isExported }) =>
+      isExported ? { type: 'done' } : { type: 'round', studentsMin: 1, isTaught: false, isTraining: false, start: startExport },
+    onBaseLost: failWithoutBase,
+  };
+}

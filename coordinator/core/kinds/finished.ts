@@ -1,0 +1,18 @@
+/** What the kinds of stage have in common that work on the finished model of another stage, and train nothing. */
+
+import { MODEL_PEER } from '../../../src/protocol/state-name.js';
+import { finish } from '../ending.js';
+import type { StageNeeds } from '../stage.js';
+import { stageOf, type Turn } from '../turn.js';
+
+/** The needs of a stage about the model of the stage `of`. */
+export function needsOfFinished(of: string): StageNeeds {
+  return { peers: [], of: { stage: of, peer: MODEL_PEER }, teacher: null, training: null, checkpointEvery: Number.POSITIVE_INFINITY };
+}
+
+/** The checkpoint of the other stage does not load: there is nothing to go back to, so the run fails. */
+export function failWithoutBase(turn: Turn): void {
+  const { name, needs } = stageOf(turn);
+  const message = `stage ${name}: the checkpoint of stage ${needs.of?.stage} does not load, and there is no other`;
+  finish(turn, { outcome: 'failed', code: 'checkpoint.damaged', message });
+}

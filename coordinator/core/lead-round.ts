@@ -1,0 +1,67 @@
+/**
+ * The round under way, whatever its sort: everything that happens to it from outside goes through here to the file that
+ * leads such rounds. The only list of them.
+ */
+
+import type { Incarnation } from '../../src/base/ids.js';
+import { EVALUATION_ROUND } from './evaluation-round.js';
+import { EXPORT_ROUND } from './export-round.js';
+import type { Member } from './roster.js';
+import type { Round } from './round.js';
+import type { Charge, RoundReport, RoundSort } from './round-sort.js';
+import { GRID_ROUND } from './training-round.js';
+import type { Turn } from './turn.js';
+
+const SORTS: { readonly [S in Round['sort']]: RoundSort<Extract<Round, { sort: S }>> } = {
+  grid: GRID_ROUND,
+  evaluate: EVALUATION_ROUND,
+  export: EXPORT_ROUND,
+};
+
+/** The table gives each sort the rounds of that sort. */
+function sortOf(round: Round): RoundSort<Round> {
+  return SORTS[round.sort] as RoundSort<Round>;
+}
+
+function roundOf(turn: Turn): Round | null {
+  return turn.state.stage?.round ?? null;
+}
+
+/** Whether the incarnation has a share in the round under way. */
+export function isInRound(turn: Turn, incarnation: Incarnation): boolean {
+  const round = roundOf(turn);
+  return round !== null && sortOf(round).members(round).includes(incarnation);
+}
+
+/** A report about a round; one about another than that under way says nothing. What it says against a member, or null. */
+export function onReport(turn: Turn, member: Member, message: RoundReport): Charge | null {
+  const round = roundOf(turn);
+  return round?.id === message.round ? sortOf(round).onReport(turn, round, { member, message }) : null;
+}
+
+/** The member no longer counts in the round under way, and its share goes back. It may go on living. */
+export function withdraw(turn: Turn, incarnation: Incarnation, reason: string): void {
+  const round = roundOf(turn);
+  if (round !== null && isInRound(turn, incarnation)) sortOf(round).withdraw(turn, round, { incarnation, reason });
+}
+
+/**
+ * The round under way is to end soon, because the run stops or, where it has a share, this member leaves. What can be kept
+ * of it is kept.
+ */
+export function concludeRound(turn: Turn, why: { readonly leaver: Incarnation | null; readonly reason: string }): void {
+  const round = roundOf(turn);
+  if (round !== null) sortOf(round).conclude(turn, round, why);
+}
+
+/** The deadline of the round under way, or of its phase, is over. */
+export function onRoundDeadline(turn: Turn): void {
+  const round = roundOf(turn);
+  if (round !== null && turn.nowMs >= round.deadlineMs) sortOf(round).onDeadline(turn, round);
+}
+
+/** What was asked of a member is on disk. */
+export function onArtifactStored(turn: Turn, incarnation: Incarnation): void {
+  const round = roundOf(turn);
+  if (round !== null) sortOf(round).onArtifact(turn, round, incarnation);
+}

@@ -1,0 +1,34 @@
+/** A stage goes back to its newest whole checkpoint, or to its beginning: what was committed after it is trained again. */
+
+import { countFailure } from './ending.js';
+import { committedOf, openLedger, samplesOf } from './ledger.js';
+import { baseOf, isSafe } from './stage.js';
+import { journal, log, report, setStage, stageOf, type Turn } from './turn.js';
+
+/** Goes back because nobody holds the committed parameters. It counts as a failure. */
+export function rollBack(turn: Turn): void {
+  const { checkpoints, ledger: before, needs, evaluations } = stageOf(turn);
+  const checkpoint = checkpoints.at(-1) ?? null;
+  const ledger = openLedger(before.size, before.epochs, checkpoint?.ranges ?? []);
+  setStage(turn, {
+    ledger,
+    base: baseOf(checkpoint, needs.peers),
+    saving: null,
+    evaluations: evaluations.filter(({ epoch }) => epoch * ledger.size <= committedOf(ledger)),
+    commitsSinceCheckpoint: 0,
+    recent: [],
+  });
+  tellRollback(turn);
+  countFailure(turn, 'engine.crashed', 'every student that held the parameters is gone');
+}
+
+/** Commits that the parameters at hand do not contain are undone: the journal says so, for whoever reads it next. */
+export function tellRollback(turn: Turn): void {
+  const { name, base, ledger } = stageOf(turn);
+  const committed = committedOf(ledger);
+  const round = base.round > 0 && isSafe(base) ? base.round : null;
+  const checkpoint = round === null ? null : `${name}/${round}`;
+  journal(turn, { type: 'rollback', stage: name, round, committed });
+  log(turn, ['warn', 'stage.rollback'], { stage: name, checkpoint, committed });
+  report(turn, { type: 'rollback', stage: name, checkpoint, committed, samples: samplesOf(ledger) });
+}

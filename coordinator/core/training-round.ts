@@ -1,0 +1,251 @@
+/**
+ * Rounds of training, from the assignment to the commit. grid.ts has the data, src/protocol/README.md what the round needs of
+ * the wire.
+ *
+ * Invariants: between two commits the committed state is untouched, but for the copies of a round's only column, which are
+ * then counted on no more; a range leaves the round only by a commit or back to the queue.
+ */
+
+import { assertNever } from '../../src/base/assert.js';
+import type { Incarnation } from '../../src/base/ids.js';
+import { totalOf } from '../../src/data/shard-plan.js';
+import type { Contributor, WorkerMessageOf } from '../../src/protocol/control.js';
+import type { Range } from '../../src/protocol/field.js';
+import { assign } from './assignment.js';
+import { commit } from './commit.js';
+import { countFailure, finish } from './ending.js';
+import {
+  agreedHashes,
+  type Column,
+  cellsOf,
+  columnOf,
+  cutToTrained,
+  type Grid,
+  hasCell,
+  isAveraged,
+  isTrained,
+  peersOf,
+  planGrid,
+  rangesOf,
+  rowOf,
+  voidAverages,
+  withAveraged,
+  withoutColumns,
+  withTrained,
+} from './grid.js';
+import { committedOf, giveBack, lend } from './ledger.js';
+import type { ReadyMember } from './roster.js';
+import type { GridRound } from './round.js';
+import type { Charge, RoundSort } from './round-sort.js';
+import { type StageState, withoutHolders } from './stage.js';
+import { log, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
+
+/** Lends the next positions to these students and tells each its column's ranges. `batch` samples a step, `every` steps. */
+export function startTraining(
+  turn: Turn,
+  students: readonly ReadyMember[],
+  { batch, every }: { readonly batch: number; readonly every: number },
+): void {
+  const stage = stageOf(turn);
+  const { peers } = stage.needs;
+  const { ledger, ranges } = lend(stage.ledger, Math.floor(students.length / peers.length) * batch * every);
+  const grid = planGrid(
+    ranges,
+    peers,
+    students.map(({ incarnation }) => incarnation),
+  );
+  const roundSamples = totalOf(ranges);
+  const deadlineMs = turn.nowMs + roundBudgetMs(turn, stage, Math.ceil(roundSamples / grid.length));
+  const id = takeRoundId(turn);
+  const isAlone = grid.length === 1;
+  setStage(turn, {
+    ledger,
+    round: { sort: 'grid', id, phase: 'training', attempt: 0, grid, isAlone, isConcluding: false, deadlineMs },
+  });
+  for (const [column, { ranges: own, cells }] of grid.entries()) {
+    for (const { incarnation, peer } of cells) {
+      const work = { kind: 'train' as const, column, replicas: grid.length, ranges: [...own], roundSamples };
+      assign(turn, incarnation, { round: id, subject: { stage: stage.name, peer }, work });
+    }
+  }
+}
+
+function roundBudgetMs(turn: Turn, stage: StageState, samplesEach: number): number {
+  const { firstRoundMs, roundFloorMs, roundFactor } = turn.state.plan.timing;
+  return stage.msPerSample === null ? firstRoundMs : Math.max(roundFloorMs, roundFactor * stage.msPerSample * samplesEach);
+}
+
+/** How a round of training is led. */
+export const GRID_ROUND: RoundSort<GridRound> = {
+  members: ({ grid }) => cellsOf(grid).map(({ incarnation }) => incarnation),
+
+  onReport(turn, round, { message }) {
+    switch (message.type) {
+      case 'worker.trained':
+        return onTrained(turn, round, message);
+      case 'worker.averaged':
+        onAveraged(turn, round, message);
+        return null;
+      case 'worker.unreachable':
+        return chargeOf(turn, round, message);
+      case 'worker.evaluated':
+        return null;
+      default:
+        return assertNever(message, 'report');
+    }
+  },
+
+  withdraw: (turn, round, { incarnation, reason }) =>
+    withdrawColumns(turn, round, { keep: (column) => !hasCell(column, incarnation), reason }),
+
+  withdrawAll(turn, round, reason) {
+    release(turn, round, { ...withoutColumns(round.grid, () => false), reason });
+    setStage(turn, { round: null });
+  },
+
+  conclude(turn, round, { leaver, reason }) {
+    if (leaver !== null && columnOf(round.grid, leaver) === null) return;
+    if (round.isAlone) askToConclude(turn, round);
+    else if (leaver === null) GRID_ROUND.withdrawAll(turn, round, reason);
+    else GRID_ROUND.withdraw(turn, round, { incarnation: leaver, reason });
+  },
+
+  onDeadline(turn, round) {
+    log(turn, ['warn', 'round.deadline'], { round: round.id, phase: round.phase, attempt: round.attempt });
+    if (round.phase === 'averaging') withdrawColumns(turn, round, { keep: isAveraged, reason: 'it did not average in time' });
+    else if (round.isAlone && !round.isConcluding) askToConclude(turn, round);
+    else fixContributors(turn, round);
+  },
+
+  onArtifact: () => {},
+};
+
+/** A cell has trained its column's ranges; the last one fixes the contributor set. */
+function onTrained(turn: Turn, round: GridRound, message: WorkerMessageOf<'worker.trained'>): Charge | null {
+  const { incarnation } = message;
+  const column = columnOf(round.grid, incarnation);
+  if (column === null || round.phase !== 'training') return null;
+  if (column.cells.some((cell) => cell.incarnation === incarnation && cell.trained !== null)) return null;
+  const reason = untruthOf(round, column, message);
+  if (reason !== null) return { type: 'untrue', incarnation, reason };
+  const next = { ...round, grid: withTrained(round.grid, message) };
+  setStage(turn, { round: next });
+  if (next.grid.every(isTrained)) fixContributors(turn, next);
+  return null;
+}
+
+/** What cannot be in a report of training; null: it can be true. */
+function untruthOf(
+  { isConcluding }: GridRound,
+  { ranges, cells }: Column,
+  { samples, correct }: WorkerMessageOf<'worker.trained'>,
+): string | null {
+  const lent = totalOf(ranges);
+  const isPossible = isConcluding ? samples <= lent : samples === lent;
+  if (!isPossible || correct > samples) return `it says it trained ${samples} samples, ${correct} of them right, of ${lent}`;
+  const other = cells.find(({ trained }) => trained !== null && trained.samples !== samples)?.trained;
+  return other ? `it says it trained ${samples} samples, and another cell of its column ${other.samples}` : null;
+}
+
+/** A contributor has averaged; the last one commits the round, when all have the same bits. */
+function onAveraged(turn: Turn, round: GridRound, message: WorkerMessageOf<'worker.averaged'>): void {
+  if (round.phase !== 'averaging' || message.attempt !== round.attempt) return;
+  const next = { ...round, grid: withAveraged(round.grid, message) };
+  setStage(turn, { round: next });
+  if (!next.grid.every(isAveraged)) return;
+  const agreed = agreedHashes(next.grid, committedOf(stageOf(turn).ledger) + totalOf(rangesOf(next.grid)));
+  if ('problem' in agreed) {
+    finish(turn, { outcome: 'failed', code: 'protocol.invalid', message: `round ${round.id}: ${agreed.problem}` });
+    return;
+  }
+  commit(turn, { round: round.id, grid: next.grid, hashes: agreed.hashes });
+}
+
+/** A replica did not hand over its contribution. A report of an older exchange says nothing. */
+function chargeOf(turn: Turn, round: GridRound, message: WorkerMessageOf<'worker.unreachable'>): Charge | null {
+  const { incarnation: reporter, replica, attempt } = message;
+  if (round.phase !== 'averaging' || round.attempt !== attempt || columnOf(round.grid, replica) === null) return null;
+  log(turn, ['warn', 'round.replicaUnreachable'], { round: round.id, reporter, replica, message: message.message });
+  return { type: 'unreachable', incarnation: replica, reason: 'a replica could not reach it' };
+}
+
+/** The students of the only column stop after the step under way, and report what they have. */
+function askToConclude(turn: Turn, round: GridRound): void {
+  if (round.isConcluding) return;
+  const deadlineMs = turn.nowMs + turn.state.plan.timing.concludeMs;
+  setStage(turn, { round: { ...round, isConcluding: true, deadlineMs } });
+  for (const { incarnation } of cellsOf(round.grid)) sendTo(turn, incarnation, { type: 'coordinator.conclude', round: round.id });
+}
+
+/** Fixes the contributor set: whoever has trained by now, with what they have trained. */
+function fixContributors(turn: Turn, round: GridRound): void {
+  const { grid, withdrawn, ranges } = withoutColumns(round.grid, isTrained);
+  release(turn, round, { withdrawn, ranges, reason: 'it did not train in time' });
+  const cut = cutToTrained(grid);
+  setStage(turn, { ledger: giveBack(stageOf(turn).ledger, cut.ranges) });
+  // A round that was concluded before its first step is over, and no failure.
+  if (grid.length > 0 && cut.grid.length === 0) setStage(turn, { round: null });
+  else settle(turn, { ...round, grid: cut.grid });
+}
+
+function withdrawColumns(
+  turn: Turn,
+  round: GridRound,
+  { keep, reason }: { readonly keep: (column: Column) => boolean; readonly reason: string },
+): void {
+  const { grid, withdrawn, ranges } = withoutColumns(round.grid, keep);
+  if (withdrawn.length === 0) return;
+  release(turn, round, { withdrawn, ranges, reason });
+  const rest = { ...round, grid };
+  if (round.phase === 'averaging') settle(turn, rest);
+  else if (grid.length > 0 && grid.every(isTrained)) fixContributors(turn, rest);
+  else setStage(turn, { round: grid.length === 0 ? null : rest });
+}
+
+/** Takes back what columns had that are out of the round. The copies of an only column hold no base any more. */
+function release(
+  turn: Turn,
+  round: GridRound,
+  out: { readonly withdrawn: readonly Incarnation[]; readonly ranges: readonly Range[]; readonly reason: string },
+): void {
+  const { ledger, links, base } = stageOf(turn);
+  const known = [...links].filter(([student]) => !out.withdrawn.includes(student));
+  setStage(turn, {
+    ledger: giveBack(ledger, out.ranges),
+    links: new Map(known),
+    base: round.isAlone ? withoutHolders(base, out.withdrawn) : base,
+  });
+  for (const incarnation of out.withdrawn) sendTo(turn, incarnation, { type: 'coordinator.abandon', round: round.id, reason: out.reason });
+}
+
+/** The contributors are known: one column is committed as it is, several average first; without any, the round is over. */
+function settle(turn: Turn, round: GridRound): void {
+  const { id, grid } = round;
+  if (grid.length === 0) {
+    setStage(turn, { round: null });
+    countFailure(turn, 'transport.deadline', `round ${id} lost all its members`);
+  } else if (grid.length === 1) {
+    commit(turn, { round: id, grid, hashes: new Map(peersOf(grid).map((peer) => [peer, null])) });
+  } else average(turn, round);
+}
+
+/** Starts the next attempt: what was averaged in the one before is void. Each row averages for itself. */
+function average(turn: Turn, round: GridRound): void {
+  const attempt = round.attempt + 1;
+  const grid = voidAverages(round.grid);
+  const deadlineMs = turn.nowMs + turn.state.plan.timing.averageMs;
+  setStage(turn, { round: { ...round, phase: 'averaging', attempt, grid, deadlineMs } });
+  for (const peer of peersOf(grid)) {
+    const contributors = contributorsOf(turn, grid, peer);
+    const state = { stage: stageOf(turn).name, peer, round: round.id };
+    for (const { incarnation } of contributors) sendTo(turn, incarnation, { type: 'coordinator.average', state, attempt, contributors });
+  }
+}
+
+function contributorsOf(turn: Turn, grid: Grid, peer: string): Contributor[] {
+  return rowOf(grid, peer).map(({ incarnation }) => ({
+    incarnation,
+    endpoint: turn.state.roster.get(incarnation)?.engine?.endpoint ?? 'inproc://gone',
+    samples: totalOf(columnOf(grid, incarnation)?.ranges ?? []),
+  }));
+}

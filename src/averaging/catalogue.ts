@@ -1,0 +1,11 @@
+/** The ways to average. The only list of them; test/contract/averaging.test.ts runs every one of it. */
+
+import { openAllPull } from './all-pull.js';
+import type { OpenAveraging } from './averaging.js';
+
+export const AVERAGINGS = {
+  'all-pull': openAllPull,
+} as const satisfies Readonly<Record<string, OpenAveraging>>;
+
+/** How replicas average. */
+export const DEFAULT_AVERAGING: OpenAveraging = AVERAGINGS['all-pull'];

@@ -1,0 +1,47 @@
+/** Numbers and tables as text for people. Pure. */
+
+/** A share from 0 to 1 in percent: 0.8684 as "86.8 %". */
+export function formatShare(share: number): string {
+  return `${shownPercent(share).toFixed(1)} %`;
+}
+
+/** A share in percent, rounded as formatShare shows it, so that differences agree with the shown numbers. */
+export function shownPercent(share: number): number {
+  return Number((share * 100).toFixed(1));
+}
+
+/** A count: 52138 as "52,138". */
+export function formatCount(count: number): string {
+  return Math.round(count).toLocaleString('en-US');
+}
+
+/** A number of bytes: 208552 as "203.7 KiB". */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return unit === 0 ? `${value} B` : `${value.toFixed(1)} ${units[unit]}`;
+}
+
+/** A number of seconds: 3725 as "1:02:05", 42 as "0:42". */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor(whole / 60) % 60;
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/** A table as lines of text. The first row is the heading. The first column is aligned left, the others right. */
+export function formatTable(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  const lines = rows.map((row) =>
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join('   '),
+  );
+  const rule = '-'.repeat(Math.max(...lines.map((line) => line.length)));
+  return [lines[0], rule, ...lines.slice(1)].join('\n');
+}

@@ -1,0 +1,36 @@
+/**
+ * What each kind of stage is to those who only ask "does it train" and "is it taught". Pure. How the coordinator leads a
+ * kind is in coordinator/core/kinds.
+ *
+ * A new kind of stage: its schema in schema.ts, its line here, its file in coordinator/core/kinds.
+ */
+
+import type { StageRecipe, TaughtStage, TrainingStage } from './schema.js';
+
+interface StageKindTraits {
+  /** It changes parameters: it has epochs, checkpoints and models of its own. The others are about a stage that does. */
+  readonly trains: boolean;
+  /** It learns from the model of another stage, its `teacher`: it needs teacher workers. */
+  readonly isTaught: boolean;
+}
+
+/** Every kind of stage that a recipe may have. */
+export const STAGE_KINDS: Readonly<Record<StageRecipe['kind'], StageKindTraits>> = {
+  train: { trains: true, isTaught: false },
+  distil: { trains: true, isTaught: true },
+  evaluate: { trains: false, isTaught: false },
+  export: { trains: false, isTaught: false },
+};
+
+/** The names of the kinds that train: for a recipe whose shape is not checked yet. */
+export const TRAINING_KINDS: readonly string[] = Object.entries(STAGE_KINDS).flatMap(([kind, { trains }]) => (trains ? [kind] : []));
+
+/** Whether the stage changes parameters. */
+export function isTrainingStage(stage: StageRecipe): stage is TrainingStage {
+  return STAGE_KINDS[stage.kind].trains;
+}
+
+/** Whether the stage learns from the model of another stage. */
+export function isTaughtStage(stage: StageRecipe): stage is TaughtStage {
+  return STAGE_KINDS[stage.kind].isTaught;
+}

@@ -1,0 +1,40 @@
+/**
+ * The fingerprint of a split: one number for its content, whatever files it came from. Who computes on the same
+ * fingerprint sees the same samples under the same indices.
+ *
+ * It is the SHA-256 of, in this order:
+ *   the line `stillhouse samples 1`, as ASCII, with its line feed
+ *   count, height, width, channels, classes
+ *   the pixels [count, height, width, channels], a byte each
+ *   the labels [count]
+ * Numbers that are not bytes have 32 bits, the lowest byte first. The 1 is {@link FINGERPRINT_VERSION}. Names of files,
+ * parts and splits are not in it.
+ */
+
+import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import type { LabelledImages } from './sample-source.js';
+
+/** To be raised when this definition changes, or what a format makes of the same files. */
+export const FINGERPRINT_VERSION = 1;
+
+/** Hashed at a time, some ten milliseconds: between two pieces the event loop has its turn. */
+const CHUNK_BYTES = 4 * 1024 * 1024;
+
+/** 64 hexadecimal digits. The images must not be changed until it resolves. */
+export async function fingerprintOf({ count, height, width, channels, classes, pixels, labels }: LabelledImages): Promise<string> {
+  const hash = createHash('sha256').update(`stillhouse samples ${FINGERPRINT_VERSION}\n`);
+  hash.update(wordBytes([count, height, width, channels, classes]));
+  for (let start = 0; start < pixels.length; start += CHUNK_BYTES) {
+    hash.update(pixels.subarray(start, start + CHUNK_BYTES));
+    await setImmediate();
+  }
+  return hash.update(wordBytes(labels)).digest('hex');
+}
+
+/** Each number as 32 bits, the lowest byte first, whatever the processor's order is. */
+function wordBytes(numbers: ArrayLike<number>): Uint8Array {
+  const bytes = new DataView(new ArrayBuffer(4 * numbers.length));
+  for (let i = 0; i < numbers.length; i++) bytes.setUint32(4 * i, numbers[i]!, true);
+  return new Uint8Array(bytes.buffer);
+}

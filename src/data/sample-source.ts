@@ -1,0 +1,60 @@
+/**
+ * A source of samples: one split of the recipe. A sample is named by its index within the split: that is what the order
+ * permutes and what travels. A source tells shapes, sizes, classes and its fingerprint. Pixels come from the loader alone,
+ * so nothing outside src/data knows where they lie.
+ *
+ * The store of a source is how a loader thread reaches the samples: plain data, with a tag that names its kind.
+ */
+
+import { assert } from '../base/assert.js';
+
+/** What a model must fit: [height, width, channels] in, `classes` out. */
+export interface ImageShape {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly classes: number;
+}
+
+/** Images in memory, with the class of each. */
+export interface LabelledImages extends ImageShape {
+  readonly count: number;
+  /** [count, height, width, channels], row-major: a byte for each channel of each pixel. */
+  readonly pixels: Uint8Array;
+  /**
+   * [count]: the class of each sample, from 0, below `classes`. 32 bits as in a batch and in a tensor of int32, so a label
+   * is never cut on its way; four bytes are little beside the pixels of a sample.
+   */
+  readonly labels: Int32Array;
+}
+
+/** Every pixel and label in memory that threads share: a thread reads them where they are. Not to be changed. */
+export interface ResidentStore extends LabelledImages {
+  readonly kind: 'resident';
+  /** The split, for messages. */
+  readonly name: string;
+  readonly pixels: Uint8Array<SharedArrayBuffer>;
+  readonly labels: Int32Array<SharedArrayBuffer>;
+}
+
+/** All kinds of stores, by `kind`. It can be sent to a thread. loader-thread.ts has a way to assemble batches from each kind. */
+export type SampleStore = ResidentStore;
+
+export interface SampleSource extends ImageShape {
+  /** The split's name in the recipe. */
+  readonly name: string;
+  /** The number of samples. */
+  readonly count: number;
+  readonly store: SampleStore;
+  /** The class of a sample. Asserts that there is such a sample. */
+  label(sample: number): number;
+  /** The fingerprint of its content, 64 hexadecimal digits: see fingerprint.ts. */
+  fingerprint(): Promise<string>;
+}
+
+/** The class of a sample. Asserts that there is such a sample. */
+export function labelOf({ name, labels }: Pick<ResidentStore, 'name' | 'labels'>, sample: number): number {
+  const label = labels[sample];
+  assert(label !== undefined, `split ${name} has no sample ${sample}`);
+  return label;
+}

@@ -1,0 +1,288 @@
+/**
+ * A stage of two peers through the whole core: rows average apart, columns are withdrawn whole, peers are committed, saved
+ * and recovered together. No kind of stage has two peers yet, so the test gives a stage of kind train a second one.
+ */
+
+import { beforeEach, describe, expect, test } from 'vitest';
+import { recover } from '../../../coordinator/core/recovery.js';
+import { startRun, stepRun } from '../../../coordinator/core/run.js';
+import { baseOf } from '../../../coordinator/core/stage.js';
+import { DEFAULT_TIMING } from '../../../coordinator/core/timing.js';
+import type { RunState } from '../../../coordinator/core/turn.js';
+import type { CheckpointPart, CoreEvent, Effect, JournalRecord } from '../../../coordinator/core/types.js';
+import { present } from '../../../src/base/assert.js';
+import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
+import type { CoordinatorMessage, CoordinatorMessageOf, WorkerMessage } from '../../../src/protocol/control.js';
+import { corePlan } from '../../support/core-plan.js';
+
+const PEERS = ['big', 'small'];
+const term = asTerm(1);
+const hashOf = (peer: string, round: number) => Buffer.from(`${peer} ${round}`).toString('hex').padEnd(64, '0');
+
+/** Four students, or as many as are asked for, in a run whose only stage has two peers. */
+class Run {
+  #state: RunState;
+  #effects: Effect[] = [];
+  readonly records: JournalRecord[] = [];
+
+  constructor(students: number, { samples = 16, every = 1 } = {}) {
+    const training = { epochs: 1, batch: 4, every, evaluateEvery: 1, checkpointEvery: 100 };
+    const plan = corePlan({
+      run: 'pair',
+      size: samples,
+      rows: 2,
+      training,
+      students,
+      isTaught: false,
+      exported: null,
+      timing: DEFAULT_TIMING,
+    });
+    const { state } = startRun(plan, recover([], []), 0);
+    const stage = present(state.stage, 'the stage');
+    this.#state = { ...state, stage: { ...stage, needs: { ...stage.needs, peers: PEERS }, base: baseOf(null, PEERS) } };
+    for (let i = 1; i <= students; i++) this.#join(i);
+  }
+
+  get round(): number {
+    return present(this.#state.stage?.round, 'a round').id;
+  }
+
+  get ledger() {
+    return present(this.#state.stage, 'a stage').ledger;
+  }
+
+  get checkpoints() {
+    return present(this.#state.stage, 'a stage').checkpoints;
+  }
+
+  /** Messages of this type since the last event, with whom they went to. */
+  sent<T extends CoordinatorMessage['type']>(type: T): [number, CoordinatorMessageOf<T>][] {
+    return this.#effects.flatMap((effect) =>
+      effect.type === 'send' && effect.message.type === type
+        ? [[Number(effect.connection), effect.message as CoordinatorMessageOf<T>]]
+        : [],
+    );
+  }
+
+  event(event: CoreEvent): void {
+    const { state, effects } = stepRun(this.#state, event, 0);
+    this.#state = state;
+    this.#effects = [...effects];
+    for (const effect of effects) if (effect.type === 'journal') this.records.push(effect.record);
+  }
+
+  trained(student: number, samples: number): void {
+    this.#say(student, {
+      type: 'worker.trained',
+      round: asRoundId(this.round),
+      samples,
+      lossSum: 1,
+      correct: 0,
+      trainMs: 1,
+      ...this.#life(student),
+    });
+  }
+
+  averaged(student: number, options: { readonly peer: string; readonly contained: number; readonly attempt?: number }): void {
+    const { peer, contained, attempt = 1 } = options;
+    const round = asRoundId(this.round);
+    this.#say(student, { type: 'worker.averaged', round, attempt, hash: hashOf(peer, round), contained, ...this.#life(student) });
+  }
+
+  lost(student: number): void {
+    this.#say(student, { type: 'worker.lost', code: 'engine.crashed', message: 'killed', ...this.#life(student) });
+  }
+
+  stored(peer: string, round: number, samples: number): CheckpointPart {
+    const ranges = [{ start: 0, end: samples }];
+    const checkpoint = { state: { stage: 'base', peer, round }, term, ranges, hash: hashOf(peer, round) };
+    this.event({ type: 'checkpoint-stored', checkpoint });
+    return checkpoint;
+  }
+
+  #join(student: number): void {
+    const hello = {
+      type: 'worker.hello',
+      protocol: 2,
+      schema: '',
+      worker: `s${student}`,
+      role: 'student',
+      host: 'h',
+      pid: student,
+    } as const;
+    this.#say(student, hello);
+    this.#say(student, { type: 'worker.ready', endpoint: `inproc://${student}`, engine: 'cpu', ...this.#life(student) });
+  }
+
+  #life = (student: number) => ({ term, incarnation: asIncarnation(student) });
+
+  #say(student: number, message: WorkerMessage): void {
+    this.event({ type: 'message', connection: String(student), message });
+  }
+}
+
+let run: Run;
+beforeEach(() => {
+  run = new Run(4);
+});
+
+/** The first round up to its commit. */
+function commitFirst(): void {
+  for (let i = 1; i <= 4; i++) run.trained(i, 4);
+  for (let i = 1; i <= 4; i++) run.averaged(i, { peer: i % 2 === 1 ? 'big' : 'small', contained: 8 });
+}
+
+describe('two peers in two columns', () => {
+  test('the cells of a column are assigned the same ranges of different peers', () => {
+    const assigned = run.sent('coordinator.assign').map(([student, { base, work }]) => [student, base.state.peer, work]);
+    const work = (column: number, start: number) => ({
+      kind: 'train',
+      column,
+      replicas: 2,
+      ranges: [{ start, end: start + 4 }],
+      roundSamples: 8,
+    });
+    expect(assigned).toEqual([
+      [1, 'big', work(0, 0)],
+      [2, 'small', work(0, 0)],
+      [3, 'big', work(1, 4)],
+      [4, 'small', work(1, 4)],
+    ]);
+  });
+
+  test('each row averages for itself, and the peers are committed together in one line', () => {
+    for (let i = 1; i <= 4; i++) run.trained(i, 4);
+    const orders = run.sent('coordinator.average').map(([student, { state, contributors }]) => {
+      return [student, state.peer, contributors.map(({ incarnation, samples }) => [incarnation, samples])];
+    });
+    const row = (...students: number[]) => students.map((student) => [student, 4]);
+    expect(orders).toEqual([[1, 'big', row(1, 3)], [3, 'big', row(1, 3)], [2, 'small', row(2, 4)], [4, 'small', row(2, 4)]]); // biome-ignore format: a table
+    for (const student of [1, 3]) run.averaged(student, { peer: 'big', contained: 8 });
+    expect(run.records.filter(({ type }) => type === 'commit')).toEqual([]);
+    for (const student of [2, 4]) run.averaged(student, { peer: 'small', contained: 8 });
+    expect(run.records.filter(({ type }) => type === 'commit')).toEqual([
+      {
+        type: 'commit',
+        term,
+        stage: 'base',
+        round: 1,
+        contributors: [1, 2, 3, 4],
+        ranges: [{ start: 0, end: 8 }],
+        hashes: { big: hashOf('big', 1), small: hashOf('small', 1) },
+        committed: 8,
+      },
+    ]);
+    expect(run.sent('coordinator.commit').map(([student, { state, hash }]) => [student, state.peer, hash])).toEqual(
+      [1, 2, 3, 4].map((student) => [student, PEERS[(student - 1) % 2], hashOf(PEERS[(student - 1) % 2] ?? '', 1)]),
+    );
+    const sources = run
+      .sent('coordinator.assign')
+      .map(([student, { base }]) => [student, base.sources.map(({ incarnation }) => incarnation)]);
+    expect(sources).toEqual([
+      [1, [1, 3]],
+      [2, [2, 4]],
+      [3, [1, 3]],
+      [4, [2, 4]],
+    ]);
+  });
+
+  test('a cell that is lost takes its column along; the other column is committed as it was trained, peer by peer', () => {
+    run.lost(2);
+    expect(run.sent('coordinator.abandon').map(([student]) => student)).toEqual([1]);
+    expect(run.ledger.lent).toEqual([{ start: 4, end: 8 }]);
+    run.trained(3, 4);
+    run.trained(4, 4);
+    expect(run.records.at(-1)).toMatchObject({
+      contributors: [3, 4],
+      ranges: [{ start: 4, end: 8 }],
+      hashes: { big: null, small: null },
+      committed: 4,
+    });
+  });
+
+  test('a cell that is lost while both rows average ends the attempt of both', () => {
+    for (let i = 1; i <= 4; i++) run.trained(i, 4);
+    for (const student of [1, 3]) run.averaged(student, { peer: 'big', contained: 8 });
+    run.lost(4);
+    expect(run.records.at(-1)).toMatchObject({ contributors: [1, 2], ranges: [{ start: 0, end: 4 }], hashes: { big: null, small: null } });
+  });
+
+  test('cells of one column that report different counts cannot both be true', () => {
+    const alone = new Run(2, { every: 2 });
+    alone.event({ type: 'stop', reason: 'a test' });
+    expect(alone.sent('coordinator.conclude').map(([student]) => student)).toEqual([1, 2]);
+    alone.trained(1, 4);
+    alone.trained(2, 8);
+    const [, message] = alone.sent('coordinator.stop')[0] ?? [];
+    expect(message?.message).toBe('it says it trained 8 samples, and another cell of its column 4');
+    expect(alone.ledger.contained).toEqual([]);
+  });
+
+  test('a column that is cut short is committed as far as both peers have trained', () => {
+    const alone = new Run(2, { every: 2 });
+    alone.event({ type: 'stop', reason: 'a test' });
+    alone.trained(1, 4);
+    alone.trained(2, 4);
+    expect(alone.records.at(-1)).toMatchObject({ ranges: [{ start: 0, end: 4 }], hashes: { big: null, small: null }, committed: 4 });
+    expect(alone.sent('coordinator.save').map(([student, { state }]) => [student, state.peer])).toEqual([
+      [1, 'big'],
+      [2, 'small'],
+    ]);
+  });
+
+  test('peers that are lost with their only holder take the stage back', () => {
+    const alone = new Run(2);
+    alone.trained(1, 4);
+    alone.trained(2, 4);
+    alone.lost(2);
+    expect(alone.records.at(-1)).toMatchObject({ type: 'rollback', round: null, committed: 0 });
+    expect(alone.ledger.contained).toEqual([]);
+  });
+});
+
+describe('a checkpoint of two peers', () => {
+  test('is whole when both parts are stored, and not before', () => {
+    commitFirst();
+    run.event({ type: 'stop', reason: 'a test' });
+    expect(run.sent('coordinator.save').map(([student, { state }]) => [student, state.peer])).toEqual([
+      [1, 'big'],
+      [2, 'small'],
+    ]);
+    run.stored('small', 1, 8);
+    expect(run.checkpoints).toEqual([]);
+    run.stored('big', 1, 8);
+    expect(run.checkpoints).toMatchObject([{ stage: 'base', round: 1, hashes: { big: hashOf('big', 1), small: hashOf('small', 1) } }]);
+    expect(run.records.at(-1)).toMatchObject({ type: 'checkpoint', round: 1 });
+  });
+
+  test('is gone back to only when both parts are there, of that commit', () => {
+    commitFirst();
+    run.event({ type: 'stop', reason: 'a test' });
+    const parts = [run.stored('small', 1, 8), run.stored('big', 1, 8)] as const;
+    const [small, big] = parts;
+    const rounds = (...stored: readonly CheckpointPart[]) => recover(run.records, stored).checkpoints.map(({ round }) => round);
+    expect(rounds(...parts)).toEqual([1]);
+    expect(rounds(small)).toEqual([]);
+    expect(rounds(small, { ...big, hash: 'f'.repeat(64) })).toEqual([]);
+    expect(rounds(small, { ...big, term: asTerm(2) })).toEqual([]);
+    expect(rounds(small, { ...big, ranges: [{ start: 0, end: 7 }] })).toEqual([]);
+    expect(rounds(small, { ...big, state: { ...big.state, stage: 'other' } })).toEqual([]);
+  });
+
+  test('of a commit without hashes is gone back to by its term and samples, until a checkpoint has said the hashes', () => {
+    const alone = new Run(2);
+    alone.trained(1, 4);
+    alone.trained(2, 4);
+    alone.event({ type: 'stop', reason: 'a test' });
+    const commits = [...alone.records];
+    for (const student of [1, 2]) alone.trained(student, 0);
+    const big = alone.stored('big', 1, 4);
+    const small = alone.stored('small', 1, 4);
+    const other = { ...big, hash: 'f'.repeat(64) };
+    const rounds = (records: readonly JournalRecord[], ...stored: readonly CheckpointPart[]) =>
+      recover(records, stored).checkpoints.map(({ round }) => round);
+    expect(rounds(commits, other, small)).toEqual([1]);
+    expect(rounds(alone.records, other, small)).toEqual([]);
+    expect(rounds(alone.records, big, small)).toEqual([1]);
+  });
+});

@@ -1,0 +1,105 @@
+/**
+ * Which state the program of a stage holds: its parameters and its optimiser's slots, each by name. All that a student
+ * writes into its program or reads out of it goes through here, so that nothing is copied that is there already.
+ *
+ * Invariant: what is named here is in the program, to the bit; half a round has no name.
+ */
+
+import { present } from '../../src/base/assert.js';
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { describeState, isSameState, type StateName } from '../../src/protocol/state-name.js';
+import type { StepProgram } from '../../src/step/step-program.js';
+import { firstNotFinite, hashState } from '../../src/tensor/state-tensors.js';
+import { type CheckedState, type CommittedState, isChecked } from './state.js';
+
+export class ProgramState {
+  readonly #program: StepProgram;
+  #parameters: StateName | null;
+  #slots: StateName | null;
+
+  /** A program as it was built holds the initial parameters, which have this name, and slots before the first step. */
+  constructor(program: StepProgram, initial: StateName) {
+    this.#program = program;
+    this.#parameters = initial;
+    this.#slots = initial;
+  }
+
+  /** Has the program hold the state, to train on from it. */
+  load(state: CommittedState): void {
+    this.loadParameters(state);
+    if (isNamed(this.#slots, state.state)) return;
+    if (state.slots !== null) this.#program.writeSlots(state.slots);
+    else if (state.state.round === 0) this.#program.resetSlots();
+    else throw lost(state);
+    this.#slots = state.state;
+  }
+
+  /** Has the program hold the parameters, to test or write them. */
+  loadParameters({ state, parameters }: CommittedState): void {
+    if (isNamed(this.#parameters, state)) return;
+    this.#program.writeParameters(present(parameters, `the parameters of ${describeState(state)}`));
+    this.#parameters = state;
+  }
+
+  /** Steps are about to change what it holds. */
+  leave(): void {
+    this.#parameters = null;
+    this.#slots = null;
+  }
+
+  /** What it holds has this name. */
+  hold(state: StateName): void {
+    this.#parameters = state;
+    this.#slots = state;
+  }
+
+  /** Its slots are those of this state, and its parameters are of no state. */
+  holdSlots(state: StateName): void {
+    this.#parameters = null;
+    this.#slots = state;
+  }
+
+  /** The state with arrays to go back to, when the program is about to leave it. */
+  backUp(state: CommittedState): CommittedState {
+    const parameters = state.parameters ?? this.#readParameters(state);
+    const slots = state.slots ?? (state.state.round === 0 ? null : this.#readSlots(state));
+    return { ...state, parameters, slots };
+  }
+
+  /** The state with its arrays, hashed and found finite, once. Throws training.notFinite. */
+  readOut(state: CommittedState): CheckedState {
+    if (isChecked(state)) return state;
+    const parameters = state.parameters ?? this.#readParameters(state);
+    const slots = state.slots ?? this.#readSlots(state);
+    const tensors = new Map([
+      ['parameters', parameters],
+      ['slots', slots],
+    ]);
+    const culprit = firstNotFinite(tensors);
+    if (culprit !== null) {
+      throw new StillhouseError('training.notFinite', `${describeState(state.state)}: the tensor ${culprit} is not finite`, {
+        hint: 'A lower learning rate, or warm-up, usually helps',
+      });
+    }
+    return { ...state, parameters, slots, hash: state.hash ?? hashState(tensors), isChecked: true };
+  }
+
+  #readParameters(state: CommittedState): Float32Array {
+    if (!isNamed(this.#parameters, state.state)) throw lost(state);
+    return this.#program.readParameters();
+  }
+
+  #readSlots(state: CommittedState): Float32Array {
+    if (!isNamed(this.#slots, state.state)) throw lost(state);
+    return this.#program.readSlots();
+  }
+}
+
+function isNamed(held: StateName | null, state: StateName): boolean {
+  return held !== null && isSameState(held, state);
+}
+
+/** The student never counts on a state that is nowhere. */
+function lost({ state }: CommittedState): Error {
+  return new Error(`${describeState(state)} is neither in the program nor read out of it`);
+}
