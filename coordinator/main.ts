@@ -19,7 +19,7 @@ import { zmqTransport } from '../src/transport/zmq-transport.js';
 import { DEFAULT_TIMING } from './core/timing.js';
 import { coordinate } from './shell/coordinate.js';
 
-/** Whatever holds it up, a graceful stop is over after so long. */
+/** Whatever holds it up, a graceful stop is over within this time. */
 const STOP_MS = 9_500;
 
 const argumentsSchema: z.ZodType<CoordinatorArguments> = z.strictObject({

@@ -112,7 +112,7 @@ function piece({ tensors }: DataMessage<DataAnswerOf<'arena.answer'>>): Float32A
   return data instanceof Float32Array ? data : new Float32Array(0);
 }
 
-/** What of an answer is not what was asked for, in words; null: nothing. */
+/** Says in words how an answer differs from what was asked for; null: it does not. */
 function problemOf(
   { state, attempt, start, end, samples, ranges }: DataAnswerOf<'arena.answer'>,
   { order, contributor, size }: { readonly order: AverageOrder; readonly contributor: Contributor; readonly size: number },

@@ -15,9 +15,9 @@ import type { Range } from '../protocol/field.js';
 import type { StateName } from '../protocol/state-name.js';
 import type { DataReply } from '../rpc/data-server.js';
 
-/** What one replica brings to the average. The array must not change while it is offered, nor as long as it travels. */
+/** One replica's part of the average. The array must not change while it is offered, nor as long as it travels. */
 export interface Contribution {
-  /** What the average is named when it is committed. */
+  /** The name of the average when it is committed. */
   readonly state: StateName;
   /** The flat parameter arena after the replica's ranges of the round. */
   readonly parameters: Float32Array;
@@ -33,7 +33,7 @@ export interface AverageOrder {
   readonly attempt: number;
   /** In rank order, the replica itself among them. */
   readonly contributors: readonly Contributor[];
-  /** What is wrong with a replica's ranges, in words; null: its parameters may be used. */
+  /** Says in words what is wrong with a replica's ranges; null: its parameters may be used. */
   check(contributor: Contributor, ranges: readonly Range[]): string | null;
 }
 

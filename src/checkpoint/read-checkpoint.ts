@@ -14,7 +14,7 @@ import { MANIFEST_BYTES_MAX, MANIFEST_FILE, type Manifest, readManifest } from '
 import { listPlacesOf, placeOf } from './place.js';
 import { openFile, readTensor, sharedHashOf } from './tensor-file.js';
 
-/** What a whole checkpoint on disk is: the state of one peer. */
+/** A whole checkpoint on disk: the state of one peer. */
 export interface StoredCheckpoint {
   readonly state: StateName;
   readonly term: Term;

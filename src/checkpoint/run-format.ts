@@ -13,7 +13,7 @@ export const RUN_FORMAT = 2;
 /** The file that says it. Folders of version 1 have none. */
 export const RUN_FORMAT_FILE = 'format';
 
-/** What the file holds. */
+/** The content of that file. */
 export const RUN_FORMAT_TEXT = `${RUN_FORMAT}\n`;
 
 /** Throws `run.invalid`, with both versions, when the run in this folder is of another version than this program's. */

@@ -20,7 +20,7 @@ import { trainRanges } from './training.js';
 
 export interface WorkJob {
   readonly context: EngineContext;
-  /** Of the assignment's stage. It holds the base. */
+  /** The model of the assignment's stage. Its program holds the base. */
   readonly model: StageModel;
   readonly assign: CoordinatorMessageOf<'coordinator.assign'>;
   readonly signal: AbortSignal;
@@ -88,13 +88,13 @@ function openTargets({ context, model, assign }: WorkJob, views: readonly Sample
   return new KnowledgeStream({ views, teachers: links.of(stage), clock: context.clock, timing: DATA_TIMING, ask });
 }
 
-/** What soft targets are for. */
+/** The use of soft targets. */
 interface TargetUse {
   readonly context: EngineContext;
   readonly model: StageModel;
   readonly stage: string;
   readonly round: number;
-  /** Of the round, from 1. */
+  /** The step of the round, from 1. */
   readonly step: number;
 }
 

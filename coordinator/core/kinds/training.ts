@@ -1,6 +1,6 @@
 /**
- * What the kinds of stage that train have in common: rounds of training until all samples are committed, an evaluation
- * after every so many epochs and at the end. It goes back to its newest checkpoint when its parameters are lost.
+ * The common part of the kinds of stage that train: rounds of training until all samples are committed, an evaluation after
+ * every `evaluateEvery` epochs and at the end. Such a stage goes back to its newest checkpoint when its parameters are lost.
  */
 
 import type { TrainingStage } from '../../../src/config/schema.js';
