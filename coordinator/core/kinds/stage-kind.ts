@@ -19,9 +19,11 @@ export type Next =
       readonly isTaught: boolean;
       /** Whether a checkpoint may be due before it. */
       readonly isTraining: boolean;
-      /** Begins it with the students that are there, at least `studentsMin`. */
-      start(turn: Turn, students: readonly ReadyMember[]): void;
+      readonly start: StartRound;
     };
+
+/** Begins a round with the students that are there, at least `studentsMin`. */
+export type StartRound = (turn: Turn, students: readonly ReadyMember[]) => void;
 
 /** A kind, for the recipe of one stage. */
 export interface StageKind {
