@@ -3,6 +3,7 @@
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { ErrorCode } from '../../src/errors/table.js';
 import { serialiseModel } from '../../src/nn/export.js';
+import { arenaSchemaOf, writeArena } from '../../src/nn/weights.js';
 import type { DataRequestBody } from '../../src/protocol/data.js';
 import { describeState } from '../../src/protocol/state-name.js';
 import type { ArenaSchema } from '../../src/tensor/arena.js';
@@ -25,6 +26,9 @@ export async function saveState(context: EngineContext, saved: CheckedState, sch
 /** Puts the model, as its parameters are now, as files that stock tfjs opens. Throws run.unwritable when they are not on disk. */
 export async function exportModel(context: EngineContext, model: StageModel): Promise<void> {
   const { term, incarnation } = context;
+  // A traced program keeps the parameters in its session: the variables of the model are behind until they are written.
+  const schema = arenaSchemaOf(model.model);
+  writeArena(model.model, schema, model.program.readParameters().subarray(0, schema.size));
   const files = await serialiseModel(model.model);
   const tensors = files.map(({ name, bytes }): WireTensor => ({ name, dtype: 'uint8', shape: [bytes.length], data: bytes }));
   const body: PutBody = { type: 'artifact.put', term, incarnation, stage: model.name };
