@@ -1,5 +1,6 @@
 /** Whole runs on the engine tensorflow: teacher and students as processes, their steps as graphs, and one that is killed. */
 
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { auditRun } from '../support/audit.js';
@@ -11,8 +12,9 @@ import { describeTensorflow } from '../support/tensorflow-engine.js';
 const room = useRunRoom();
 
 describeTensorflow('on tensorflow', () => {
-  test('a run ends well though a student loses its engine in mid-stage, and every stage runs as graphs', async () => {
-    const recipe = smallRecipe({ engine: 'tensorflow', studentEpochs: 10 });
+  test('a run ends well though a student loses its engine in mid-stage, every stage runs as graphs, and the export is what was trained', async () => {
+    const small = smallRecipe({ engine: 'tensorflow', studentEpochs: 10 }) as { readonly stages: object };
+    const recipe = { ...small, stages: { ...small.stages, out: { kind: 'export', of: 'student' } } };
     const cli = room.start('run', room.recipe(recipe), '--out', room.runs, '--json');
     const { run } = await cli.said('run-started');
     await cli.said('progress', ({ stage, committed, samples }) => stage === 'student' && committed > samples / 5);
@@ -31,5 +33,10 @@ describeTensorflow('on tensorflow', () => {
     );
     for (const line of prepared) expect(line).toMatchObject(how);
     expect(cli.stderr, 'nothing of what libraries say of themselves').not.toMatch(/oneDNN|absl/);
+
+    // The stage's export comes from a program with its parameters in a session, the command's from the checkpoint.
+    const out = join(room.folder, 'from the checkpoint');
+    expect(await room.start('export', folder, '--stage', 'student', '--out', out).exit()).toBe(0);
+    expect(readFileSync(join(folder, 'export', 'student', 'weights.bin')).equals(readFileSync(join(out, 'weights.bin')))).toBe(true);
   });
 });
