@@ -1,5 +1,5 @@
 /**
- * What to do next: called after every event until nothing more follows. Opens and closes stages, starts the rounds that
+ * Decides what to do next: called after every event until nothing more follows. Opens and closes stages, starts the rounds that
  * the kind of stage asks for, asks for checkpoints, and ends the run.
  */
 

@@ -12,7 +12,7 @@ import { journal, report, sendTo, setStage, stageOf, type Turn } from './turn.js
 /** The rate that is shown is that of the last seconds. */
 const RATE_WINDOW_MS = 10_000;
 
-/** What is committed. */
+/** A commit. */
 export interface Commit {
   readonly round: RoundId;
   /** The contributors; their ranges are all that is lent. */

@@ -1,4 +1,4 @@
-/** What a worker that fails costs: another try, its place, or the run. Only what it said itself is taken for true. */
+/** A worker that fails costs another try, its place, or the run. Only what it said itself is taken for true. */
 
 import { assertNever } from '../../src/base/assert.js';
 import { ERROR_TABLE, type ErrorCode } from '../../src/errors/table.js';
@@ -15,7 +15,7 @@ import { sendTo, setStage, stageOf, type Turn } from './turn.js';
 /** A member that its replicas cannot reach this often in a row has to go. */
 const UNREACHABLE_MAX = 3;
 
-/** What is wrong with one machine, and need not be with the others. */
+/** Errors that are about one machine, and need not be on the others. */
 const OF_ONE_MACHINE: readonly ErrorCode[] = ['data.missing', 'data.damaged', 'model.invalid', 'loss.invalid', 'engine.unusable'];
 
 /**

@@ -21,7 +21,7 @@ export interface Cell {
   readonly peer: string;
   readonly incarnation: Incarnation;
   readonly trained: Trained | null;
-  /** Of the attempt under way. */
+  /** In the attempt under way. */
   readonly averaged: Averaged | null;
 }
 
@@ -122,7 +122,7 @@ export function withoutColumns(
   return { grid: grid.filter(keep), withdrawn: cellsOf(out).map(({ incarnation }) => incarnation), ranges: rangesOf(out) };
 }
 
-/** What was averaged is void; what was trained stays. */
+/** The grid without the averages of the attempt under way: they are void. The trained states stay. */
 export function voidAverages(grid: Grid): Grid {
   return grid.map((column) => ({ ...column, cells: column.cells.map((cell) => ({ ...cell, averaged: null })) }));
 }
@@ -151,11 +151,11 @@ export function cutToTrained(grid: Grid): { readonly grid: Grid; readonly ranges
 }
 
 export interface GridTotals {
-  /** Of the columns; a sample that several peers trained counts once. */
+  /** Samples of the columns; one that several peers trained counts once. */
   readonly samples: number;
   /** The mean over the peers, summed over the samples. */
   readonly lossSum: number;
-  /** Of the samples as they came, augmented, while the parameters changed; the mean over the peers. */
+  /** Samples that were right as they came, augmented, while the parameters changed; the mean over the peers. */
   readonly correct: number;
   /** Until the slowest cell had trained. */
   readonly trainMs: number;

@@ -60,7 +60,7 @@ export function onRoundDeadline(turn: Turn): void {
   if (round !== null && turn.nowMs >= round.deadlineMs) sortOf(round).onDeadline(turn, round);
 }
 
-/** What was asked of a member is on disk. */
+/** An export is on disk; `incarnation` put it. */
 export function onArtifactStored(turn: Turn, incarnation: Incarnation): void {
   const round = roundOf(turn);
   if (round !== null) sortOf(round).onArtifact(turn, round, incarnation);

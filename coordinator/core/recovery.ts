@@ -11,7 +11,7 @@ import type { CheckpointInfo, CheckpointPart, JournalRecord, Recovered } from '.
 
 type CommitRecord = Extract<JournalRecord, { type: 'commit' }>;
 
-/** What happened to the stage under way, in the order of the journal. */
+/** The history of the stage under way, in the order of the journal. */
 interface Trail {
   readonly stage: string | null;
   readonly commits: readonly CommitRecord[];

@@ -1,5 +1,5 @@
 /**
- * Who is there. A member is one incarnation of a worker: one life of its engine.
+ * The members of the run. A member is one incarnation of a worker: one life of its engine.
  *
  * Invariants: an incarnation is issued once in a term; a worker name has at most one member; a member is alive exactly
  * as long as it is in the roster.
@@ -76,7 +76,7 @@ export type HelloVerdict =
   | { readonly kind: 'replaces'; readonly member: Member }
   | { readonly kind: 'taken'; readonly member: Member };
 
-/** What a hello means. A name is free again as soon as its last holder has missed two renewals. */
+/** Judges a hello. A name is free again as soon as its last holder has missed two renewals. */
 export function judgeHello(
   roster: Roster,
   hello: WorkerMessageOf<'worker.hello'>,

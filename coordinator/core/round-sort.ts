@@ -1,4 +1,4 @@
-/** What a sort of round answers: the one interface through which the rest of the core leads a round. Owns types only. */
+/** The one interface through which the rest of the core leads a round, whatever its sort. Owns types only. */
 
 import type { Incarnation } from '../../src/base/ids.js';
 import type { WorkerMessage } from '../../src/protocol/control.js';
@@ -8,7 +8,7 @@ import type { Turn } from './turn.js';
 /** A worker's report about a round. */
 export type RoundReport = Extract<WorkerMessage, { round: unknown }>;
 
-/** What a report says against a member; failing.ts decides what it costs. */
+/** Something that a report says against a member; failing.ts decides what it costs. */
 export interface Charge {
   /** `untrue`: it said what cannot be. `unreachable`: another could not fetch its contribution. */
   readonly type: 'untrue' | 'unreachable';
@@ -29,6 +29,6 @@ export interface RoundSort<R> {
   /** The round is to end soon, with as little lost as can be: because the run stops, or this member leaves. */
   conclude(turn: Turn, round: R, why: { readonly leaver: Incarnation | null; readonly reason: string }): void;
   onDeadline(turn: Turn, round: R): void;
-  /** What was asked of a member is on the coordinator's disk. */
+  /** An export is on the coordinator's disk; `incarnation` put it. */
   onArtifact(turn: Turn, round: R, incarnation: Incarnation): void;
 }

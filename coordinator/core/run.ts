@@ -115,7 +115,7 @@ function onMemberMessage(turn: Turn, member: Member, message: Exclude<WorkerMess
   }
 }
 
-/** What can be kept of the round is kept; advance() sees to the checkpoint and the end. */
+/** The round ends with as little lost as can be; advance() sees to the checkpoint and the end. */
 function onStop(turn: Turn, reason: string): void {
   if (turn.state.phase.type !== 'running') return;
   const deadlineMs = turn.nowMs + turn.state.plan.timing.stopMs;

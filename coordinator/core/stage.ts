@@ -20,7 +20,7 @@ export interface PeerName {
   readonly peer: string;
 }
 
-/** What a stage needs, as facts: its kind reads them from the recipe (kinds/stage-kind.ts). */
+/** The needs of a stage, as facts: its kind reads them from the recipe (kinds/stage-kind.ts). */
 export interface StageNeeds {
   /** The peers that it trains, in the order of the rows. None: it works on the parameters of `of`. */
   readonly peers: readonly string[];
@@ -28,7 +28,7 @@ export interface StageNeeds {
   readonly of: PeerName | null;
   /** The model that teaches it; null where nothing does. */
   readonly teacher: PeerName | null;
-  /** What it trains on: samples of the split, so many times. Null in a stage that trains nothing. */
+  /** The samples that it trains on: those of a split, in each of its epochs. Null in a stage that trains nothing. */
   readonly training: { readonly split: string; readonly epochs: number } | null;
   /** Rounds of training between two checkpoints. */
   readonly checkpointEvery: number;
@@ -77,7 +77,7 @@ export interface StageState {
   /** Whole checkpoints on the way to `base`, oldest first. */
   readonly checkpoints: readonly CheckpointInfo[];
   readonly evaluations: readonly Evaluation[];
-  /** What teachers serve; null where nothing teaches. */
+  /** The state that teachers serve; null where nothing teaches. */
   readonly taughtBy: { readonly state: StateName; readonly hash: string } | null;
   /** The version of the links, and what students were told; one that was withdrawn from a round is told again. */
   readonly linkVersion: number;
@@ -188,7 +188,7 @@ export function subjectOf({ name, needs }: StageState): PeerName {
   return needs.of ?? { stage: name, peer: present(needs.peers[0], `a peer of stage ${name}`) };
 }
 
-/** What the stage has come to. */
+/** The result of the stage as it is now. */
 export function resultOf(stage: StageState, nowMs: number): StageResult {
   const { evaluations } = stage;
   const best = evaluations.reduce<Evaluation | null>((top, next) => (top === null || next.accuracy > top.accuracy ? next : top), null);

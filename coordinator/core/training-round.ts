@@ -134,7 +134,7 @@ function onTrained(turn: Turn, round: GridRound, message: WorkerMessageOf<'worke
   return null;
 }
 
-/** What cannot be in a report of training; null: it can be true. */
+/** Says in words why a report of training cannot be true; null when it can. */
 function untruthOf(
   { isConcluding }: GridRound,
   { ranges, cells }: Column,

@@ -17,7 +17,7 @@ export type RunPhase =
   | { readonly type: 'stopping'; readonly reason: string; readonly deadlineMs: number }
   | { readonly type: 'ended'; readonly outcome: Outcome };
 
-/** What is left of incarnations that are gone, for the summary. */
+/** The sums over incarnations that are gone, for the summary. */
 export interface Totals {
   readonly perRole: Readonly<Record<'teacher' | 'student', Counters>>;
   readonly engines: readonly string[];
@@ -37,7 +37,7 @@ export interface RunState {
   readonly done: readonly StageResult[];
   /** The stage under way; null between stages and after the last. */
   readonly stage: StageState | null;
-  /** What an earlier term left of the first stage to run; used once. */
+  /** The remains of an earlier term for the first stage to run; used once. */
   readonly left: Recovered | null;
   readonly nextIncarnation: number;
   readonly nextRound: number;

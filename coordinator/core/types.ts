@@ -1,5 +1,5 @@
 /**
- * What goes into the coordinator's core and what comes out of it. The core is pure: one event and the time in, a new
+ * The coordinator's core from outside: its plan, its events and its effects. The core is pure: one event and the time in, a new
  * state and a list of effects out. The shell delivers the events and performs the effects, in order.
  */
 
@@ -11,7 +11,7 @@ import type { Range } from '../../src/protocol/field.js';
 import type { Evaluation, Outcome, Report, StageResult, Summary } from '../../src/protocol/report.js';
 import type { StateName } from '../../src/protocol/state-name.js';
 
-/** What does not change during a term. */
+/** Everything that does not change during a term. */
 export interface RunPlan {
   /** The name of the run's folder. */
   readonly run: string;
@@ -61,7 +61,7 @@ export interface Timing {
 /** A checkpoint of one peer on disk. */
 export interface CheckpointPart {
   readonly state: StateName;
-  /** Of the coordinator that stored it. */
+  /** The term of the coordinator that stored it. */
   readonly term: Term;
   /** The samples that its parameters contain, as positions of the stage's order. Disjoint, ascending. */
   readonly ranges: readonly Range[];

@@ -1,5 +1,5 @@
 /**
- * What is known of connections that send what is no message: how often each did, so that it is answered and logged a few
+ * Connections that send what is no message: how often each did, so that it is answered and logged a few
  * times and then ignored. Bounded: the oldest connections are forgotten.
  */
 

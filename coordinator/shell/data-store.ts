@@ -1,5 +1,5 @@
 /**
- * What the coordinator's data server answers: workers put and fetch checkpoints and put exported models, and this is
+ * The answers of the coordinator's data server: workers put and fetch checkpoints and put exported models, and this is
  * the only writer of them. It takes only what the core has asked for, in this term, from the incarnation that it was
  * asked of, and of a checkpoint only the parameters that were committed. Soft targets, arenas and states are the workers' to hand out.
  */
@@ -32,16 +32,16 @@ export interface DataStoreOptions {
   readonly onOver: (error: unknown) => void;
 }
 
-/** A put may be repeated when its answer was lost, so what was asked for is remembered for so many more. */
+/** A put may be repeated when its answer was lost, so the last orders are remembered, this many of each sort. */
 const REMEMBERED_MAX = 64;
 
 export class DataStore {
   readonly #options: DataStoreOptions;
-  /** What each state must be, by the commits that went out; the hash is null until the first put. By describeState. */
+  /** The commit of each state, by describeState; its hash is null until the first put where the commit had none. */
   readonly #commits = new Map<string, { readonly hash: string | null; readonly committed: number }>();
-  /** Who was asked for each state. By describeState. */
+  /** The incarnation that was asked for each state, by describeState. */
   readonly #saves = new Map<string, Incarnation>();
-  /** Who was asked to export each stage. */
+  /** The incarnation that was asked to export each stage. */
   readonly #exports = new Map<string, Incarnation>();
 
   constructor(options: DataStoreOptions) {

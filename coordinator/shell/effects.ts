@@ -42,7 +42,7 @@ export async function performEffect(outside: Outside, effect: OuterEffect): Prom
   }
 }
 
-/** What is not delivered is logged and not repeated: the member's lease or a deadline of the core will tell. */
+/** A message that is not delivered is logged and not repeated: the member's lease or a deadline of the core will tell. */
 function send({ control, data, logger }: Outside, connection: string, message: CoordinatorMessage): void {
   // First, so that the worker's put cannot come too early.
   data.expect(message);

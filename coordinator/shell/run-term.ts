@@ -30,7 +30,7 @@ import { type FinishEffect, runToEnd } from './runner.js';
 import type { Sockets } from './sockets.js';
 import { type HeldTerm, takeTerm } from './term.js';
 
-/** What a coordinator is given by its process. */
+/** All that a coordinator is given by its process. */
 export interface CoordinateOptions {
   readonly args: CoordinatorArguments;
   readonly transport: Transport;
@@ -48,13 +48,13 @@ export interface TermRun {
   readonly folder: RunFolder;
   readonly recipe: Recipe;
   readonly splitSizes: RunPlan['splitSizes'];
-  /** What earlier terms took. */
+  /** The time that earlier terms took. */
   readonly earlierSeconds: number;
   /** Bound, and the caller's to close. */
   readonly sockets: Sockets;
 }
 
-/** What is open during a term. */
+/** Everything that is open during a term. */
 interface Opened {
   readonly term: HeldTerm;
   readonly logger: Logger;
@@ -64,7 +64,7 @@ interface Opened {
   readonly clock: SteadyClock;
 }
 
-/** What was queued last, that the run is over, is on the wire after so long. */
+/** The last message, that the run is over, is on the wire within this time. */
 const FAREWELL_MS = 250;
 
 /** Runs a term and answers the exit code. Throws `run.busy`, `run.unwritable`, `run.invalid`, and broken invariants. */

@@ -10,7 +10,7 @@ import type { Transport } from '../../src/transport/transport.js';
 import { type ControlServer, openControlServer } from './control-server.js';
 import { Inbox } from './inbox.js';
 
-/** What answers on the sockets, once there is a term. */
+/** The parts that answer on the sockets, once there is a term. */
 export interface Answering {
   readonly logger: Logger;
   readonly answer: DataServerOptions['answer'];
@@ -20,7 +20,7 @@ export interface Sockets {
   readonly control: ControlServer;
   /** Where workers put and fetch checkpoints. */
   readonly dataEndpoint: string;
-  /** What workers say waits here for the core. */
+  /** Messages of workers wait here for the core. */
   readonly inbox: Inbox;
   /** From here on data requests are answered, and what is refused is logged; before, they are refused `not-ready`. */
   begin(answering: Answering): void;

@@ -1,6 +1,6 @@
 /**
- * What each kind of stage is to those who only ask "does it train" and "is it taught". Pure. How the coordinator leads a
- * kind is in coordinator/core/kinds.
+ * The kinds of stage for those who only ask "does it train" and "is it taught". Pure. coordinator/core/kinds has how the
+ * coordinator leads each.
  *
  * A new kind of stage: its schema in schema.ts, its line here, its file in coordinator/core/kinds.
  */

@@ -191,7 +191,7 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('coordinator.average'),
     ...toWorker,
-    /** What the average will be named when it is committed. */
+    /** The name of the average when it is committed. */
     state: stateNameSchema,
     attempt: field.attempt,
     contributors: z.array(contributorSchema).min(2).max(LIMITS.members),

@@ -50,7 +50,7 @@ export type Report =
       readonly secondsLeft: number;
     }
   | { readonly type: 'evaluated'; readonly stage: string; readonly evaluation: Evaluation }
-  /** A round, a save or a load came to nothing, so many times in a row. */
+  /** A round, a save or a load came to nothing, `failures` times in a row. */
   | { readonly type: 'trouble'; readonly stage: string; readonly code: ErrorCode; readonly message: string; readonly failures: number }
   /** The stage goes back to this checkpoint, `<stage>/<round>` (null: to its beginning): `committed` of its `samples` are done. */
   | {

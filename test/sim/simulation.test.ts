@@ -56,4 +56,19 @@ describe('simulated runs', () => {
     }
     expect(kinds).toContain('rollback');
   });
+
+  test('a student that is alone loses nothing by stops and drains: what it has trained is committed and saved', () => {
+    const among = ['stop', 'drain'] as const;
+    let faults = 0;
+    for (let seed = 1; seed <= 40; seed++) {
+      const result = simulate({ seed, students: 1, teachers: 1, faultEveryMs: 400, calmAfterMs: 60_000, wire: CALM, among });
+      audit(result, seed);
+      faults += result.faults.length;
+      expect(
+        result.disk.records.filter(({ type }) => type === 'rollback'),
+        `seed ${seed}`,
+      ).toEqual([]);
+    }
+    expect(faults).toBeGreaterThan(40);
+  });
 });

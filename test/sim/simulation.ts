@@ -19,6 +19,8 @@ export interface SimulationOptions {
   /** Faults end then, so that the run can be seen to end. */
   readonly calmAfterMs: number;
   readonly wire: WireFaults;
+  /** The faults to choose from; all by default. */
+  readonly among?: readonly Fault[];
 }
 
 export interface SimulationResult {
@@ -29,6 +31,7 @@ export interface SimulationResult {
   readonly seconds: number;
 }
 
+export type Fault = (typeof FAULTS)[number];
 const FAULTS = ['engine', 'agent', 'cut', 'cut', 'drain', 'coordinator', 'stop', 'damage'] as const;
 
 /** A worker that died starts again after so long, as a supervisor would have it. */
@@ -129,7 +132,8 @@ class Simulation {
     const { random } = this.#world;
     const workers = [...this.#workers.values()];
     const victim = workers[random.below(workers.length)];
-    const kind = FAULTS[random.below(FAULTS.length)];
+    const among = this.#options.among ?? FAULTS;
+    const kind = among[random.below(among.length)];
     this.#faults.push(`${Math.round(this.#world.nowMs)} ms: ${kind} ${kind === 'coordinator' ? '' : victim?.name}`);
     switch (kind) {
       case 'engine':

@@ -10,12 +10,12 @@ import type { WireTensor } from '../../src/tensor/tensor.js';
 import type { EngineContext } from './context.js';
 import { DATA_TIMING } from './timing.js';
 
-/** What the parameters are to be. */
+/** The state that is asked for. */
 export interface WantedState {
   readonly state: StateName;
   /** The hash of the state; null where nobody has taken it yet. */
   readonly hash: string | null;
-  /** Of the arena's schema. */
+  /** The hash of the arena's schema. */
   readonly schema: string;
 }
 
@@ -70,7 +70,7 @@ function stateOf({ header, tensors }: DataMessage<DataAnswerOf<'state.answer'>>,
   return { state, hash, ranges, tensors: found };
 }
 
-/** What is wrong with the parameters; null: nothing. `hash`: what they are to have, where that is known. */
+/** Says what is wrong with the parameters; null: nothing. `hash`: the one that they must have, where that is known. */
 function damageOf(found: FetchedState, hash: string | null): string | null {
   if (hashState(found.tensors) !== found.hash || (hash !== null && hash !== found.hash)) return 'the parameters do not match their hash';
   const culprit = firstNotFinite(found.tensors);

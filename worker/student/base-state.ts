@@ -17,7 +17,7 @@ export interface BaseStateOptions {
   readonly context: EngineContext;
   readonly model: StageModel;
   readonly base: Base;
-  /** What the student holds. */
+  /** The state that the student holds. */
   readonly committed: CommittedState | null;
   readonly signal: AbortSignal;
 }

@@ -12,7 +12,7 @@ export interface BatchPlanOptions {
   readonly size: number;
   /** Samples per step. */
   readonly batch: number;
-  /** Of the order. */
+  /** The seed of the order. */
   readonly seed: number;
 }
 

@@ -47,7 +47,7 @@ export class ProgramState {
     this.#slots = null;
   }
 
-  /** What it holds has this name. */
+  /** Gives the parameters and the slots in the program this name. */
   hold(state: StateName): void {
     this.#parameters = state;
     this.#slots = state;

@@ -1,4 +1,4 @@
-/** What a student puts to the coordinator, which alone writes to the run's folder: checkpoints and exports. */
+/** A student puts checkpoints and exports to the coordinator, which alone writes to the run's folder. */
 
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { ErrorCode } from '../../src/errors/table.js';
@@ -39,7 +39,7 @@ type PutBody = Extract<DataRequestBody, { type: 'checkpoint.put' | 'artifact.put
 interface Put {
   /** In words. */
   readonly what: string;
-  /** Of the error when it is not stored. */
+  /** The code of the error when it is not stored. */
   readonly code: ErrorCode;
   readonly body: PutBody;
   readonly tensors: readonly WireTensor[];

@@ -1,5 +1,5 @@
 /**
- * What a student holds between steps: the committed state, what it has trained in the round, and the average that waits
+ * A student's states between steps: the committed one, the one that it has trained in the round, and the average that waits
  * for the commit. Pure; arrays are never changed once they are in here, because replicas may be reading them.
  *
  * Invariants: the ranges of a state are exactly the samples that its parameters contain; a sample that would be in them
@@ -22,7 +22,7 @@ export interface CommittedState {
   readonly ranges: readonly Range[];
   /** Null: in the program alone. */
   readonly parameters: Float32Array | null;
-  /** Of this student's own optimiser. Null: in the program alone, or in round 0 as the program begins with them. */
+  /** The slots of this student's own optimiser. Null: in the program alone, or in round 0 as the program begins with them. */
   readonly slots: Float32Array | null;
   /** Whether both arrays are there, and are known to be finite: such a state may be handed out. */
   readonly isChecked: boolean;
@@ -40,15 +40,15 @@ export function isChecked(state: CommittedState): state is CheckedState {
   return state.isChecked;
 }
 
-/** What came of training one's own ranges in a round, before any average. */
+/** The result of training one's own ranges in a round, before any average. */
 export interface TrainedState {
-  /** What it is named when it is committed. */
+  /** Its name when it is committed. */
   readonly state: StateName;
   /** The samples of what it started from. */
   readonly base: readonly Range[];
   /** All samples in the parameters: those of the base and the student's own of this round. */
   readonly ranges: readonly Range[];
-  /** Of this round. */
+  /** The samples of this round. */
   readonly samples: number;
   /** Null in a round of one replica: they are in the program alone. */
   readonly parameters: Float32Array | null;
@@ -68,7 +68,7 @@ export function isBase(held: CommittedState | null, base: Pick<Base, 'state' | '
   return held.hash === null || base.hash === null || held.hash === base.hash;
 }
 
-/** What training `own` on top of a state makes. Asserts that the state does not contain those samples already. */
+/** The state that training `own` on top of another makes. Asserts that the state does not contain those samples already. */
 export function trainedState(options: {
   readonly state: StateName;
   /** The samples of the state that it started from. */
@@ -86,7 +86,7 @@ export function ownRanges(base: readonly Range[], ranges: readonly Range[]): Ran
   return subtractRanges(base, ranges).length === 0 ? subtractRanges(ranges, base) : null;
 }
 
-/** What is wrong with the samples in another replica's parameters, in words; null: nothing. */
+/** Says in words what is wrong with the samples in another replica's parameters; null: nothing. */
 export function rangesProblem({ base }: TrainedState, { samples }: Contributor, ranges: readonly Range[]): string | null {
   const own = ownRanges(base, ranges);
   if (own === null) return 'the parameters did not start from the same ones';

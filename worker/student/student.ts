@@ -68,11 +68,11 @@ export class Student implements Role {
   readonly #averaging: Averaging;
   #open: OpenModel | null = null;
   #committed: CommittedState | null = null;
-  /** Of the assignment under way, or of the last one. */
+  /** The round of the assignment under way, or of the last one. */
   #round: RoundId | null = null;
   #conclude = new AbortController();
   #trained: TrainedState | null = null;
-  /** Of the round, once it was sent: a conclusion asks for it again. */
+  /** The report of training of the round, once it was sent: a conclusion asks for it again. */
   #report: TrainedReport | null = null;
   #candidate: Candidate | null = null;
 
@@ -217,7 +217,7 @@ export class Student implements Role {
     job.context.report(report);
   }
 
-  /** What was trained; read out and offered, where there are others to average with. */
+  /** The trained state; read out and offered, where there are others to average with. */
   #trainedOf(
     { model }: WorkJob,
     options: {
@@ -248,7 +248,7 @@ export class Student implements Role {
     return this.#open;
   }
 
-  /** What is in the program alone goes with it. */
+  /** A state that is in the program alone goes with it. */
   #closeModel(): void {
     this.#open?.model.dispose();
     this.#open = null;
@@ -269,7 +269,7 @@ export class Student implements Role {
     });
   }
 
-  /** What this student does not hold it asks for with the next assignment. */
+  /** A committed state that this student does not hold it asks for with the next assignment. */
   #commit({ state, hash }: CoordinatorMessageOf<'coordinator.commit'>): void {
     const candidate = this.#candidate;
     const trained = this.#trained;

@@ -85,7 +85,7 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
   return { samples: done, lossSum, correct };
 }
 
-/** What the next step takes; null when the round is concluded before it. */
+/** The inputs of the next step; null when the round is concluded before it. */
 async function nextInputs({ knowledge, signal, conclude }: TrainOptions, stream: BatchStream) {
   if (conclude.aborted) return null;
   try {

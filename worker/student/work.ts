@@ -18,7 +18,7 @@ import { trainRanges } from './training.js';
 
 export interface WorkJob {
   readonly context: EngineContext;
-  /** Of the assignment's stage. It holds the base. */
+  /** The model of the assignment's stage. Its program holds the base. */
   readonly model: StageModel;
   readonly assign: CoordinatorMessageOf<'coordinator.assign'>;
   readonly signal: AbortSignal;

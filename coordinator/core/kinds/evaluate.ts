@@ -3,7 +3,7 @@
 import type { StageRecipe } from '../../../src/config/schema.js';
 import { startEvaluation } from '../evaluation-round.js';
 import { failWithoutBase, needsOfFinished } from './finished.js';
-import type { StageKind } from './stage-kind.js';
+import type { StageKind, StartRound } from './stage-kind.js';
 
 /** The kind `evaluate`: one evaluation, called epoch 0. */
 export function evaluateKind({ of, test: split }: Extract<StageRecipe, { kind: 'evaluate' }>): StageKind {
@@ -11,8 +11,7 @@ export function evaluateKind({ of, test: split }: Extract<StageRecipe, { kind: '
     needs: needsOfFinished(of),
     next: ({ evaluations }) => {
       if (evaluations.length > 0) return { type: 'done' };
-      const start = (turn: Parameters<typeof startEvaluation>[0], students: Parameters<typeof startEvaluation>[1]): void =>
-        startEvaluation(turn, students, { epoch: 0, split });
+      const start: StartRound = (turn, students) => startEvaluation(turn, students, { epoch: 0, split });
       return { type: 'round', studentsMin: 1, isTaught: false, isTraining: false, start };
     },
     onBaseLost: failWithoutBase,

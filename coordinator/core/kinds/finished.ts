@@ -1,4 +1,4 @@
-/** What the kinds of stage have in common that work on the finished model of another stage, and train nothing. */
+/** The common part of the kinds of stage that work on the finished model of another stage, and train nothing. */
 
 import { MODEL_PEER } from '../../../src/protocol/state-name.js';
 import { finish } from '../ending.js';

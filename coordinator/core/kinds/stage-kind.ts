@@ -1,13 +1,13 @@
 /**
- * What a kind of stage answers: the one interface through which the core leads a stage of any kind. Owns types only. How a
- * member that is lost is dealt with is the matter of the sort of round that the kind plans (../round-sort.ts).
+ * The one interface through which the core leads a stage, whatever its kind. Owns types only. The sort of round that a kind
+ * plans says how a member that is lost is dealt with (../round-sort.ts).
  */
 
 import type { ReadyMember } from '../roster.js';
 import type { StageNeeds, StageState } from '../stage.js';
 import type { Turn } from '../turn.js';
 
-/** What comes next in a stage with no round under way. */
+/** The next thing that a stage with no round under way does. */
 export type Next =
   /** Nothing: the stage is done once its parameters, if it has its own, are on disk. */
   | { readonly type: 'done' }
@@ -19,14 +19,16 @@ export type Next =
       readonly isTaught: boolean;
       /** Whether a checkpoint may be due before it. */
       readonly isTraining: boolean;
-      /** Begins it with the students that are there, at least `studentsMin`. */
-      start(turn: Turn, students: readonly ReadyMember[]): void;
+      readonly start: StartRound;
     };
+
+/** Begins a round with the students that are there, at least `studentsMin`. */
+export type StartRound = (turn: Turn, students: readonly ReadyMember[]) => void;
 
 /** A kind, for the recipe of one stage. */
 export interface StageKind {
   readonly needs: StageNeeds;
-  /** What the stage does next. Pure. */
+  /** The next thing that the stage does. Pure. */
   next(stage: StageState): Next;
   /** Its parameters are nowhere any more: it goes back to where they are, or the run fails. */
   onBaseLost(turn: Turn): void;

@@ -1,6 +1,6 @@
 /**
- * What the kinds of stage that train have in common: rounds of training until all samples are committed, an evaluation
- * after every so many epochs and at the end. It goes back to its newest checkpoint when its parameters are lost.
+ * The common part of the kinds of stage that train: rounds of training until all samples are committed, an evaluation after
+ * every `evaluateEvery` epochs and at the end. Such a stage goes back to its newest checkpoint when its parameters are lost.
  */
 
 import type { TrainingStage } from '../../../src/config/schema.js';
@@ -10,7 +10,7 @@ import { committedOf } from '../ledger.js';
 import { rollBack } from '../rollback.js';
 import type { StageNeeds, StageState } from '../stage.js';
 import { startTraining } from '../training-round.js';
-import type { Next, StageKind } from './stage-kind.js';
+import type { Next, StageKind, StartRound } from './stage-kind.js';
 
 /** The kind of a stage with one peer. `teacher`: the model that teaches it, null where nothing does. */
 export function trainingKind(recipe: TrainingStage, teacher: StageNeeds['teacher']): StageKind {
@@ -21,18 +21,16 @@ export function trainingKind(recipe: TrainingStage, teacher: StageNeeds['teacher
     next(stage): Next {
       const epoch = epochToEvaluate(stage, recipe.evaluateEvery);
       if (epoch !== null) {
-        const start: Start = (turn, students) => startEvaluation(turn, students, { epoch, split: recipe.test });
+        const start: StartRound = (turn, students) => startEvaluation(turn, students, { epoch, split: recipe.test });
         return { type: 'round', studentsMin: 1, isTaught: false, isTraining: false, start };
       }
       if (stage.ledger.pending.length === 0) return { type: 'done' };
-      const start: Start = (turn, students) => startTraining(turn, students, { batch, every });
+      const start: StartRound = (turn, students) => startTraining(turn, students, { batch, every });
       return { type: 'round', studentsMin: needs.peers.length, isTaught: teacher !== null, isTraining: true, start };
     },
     onBaseLost: rollBack,
   };
 }
-
-type Start = Extract<Next, { type: 'round' }>['start'];
 
 /** The epoch after which the stage is to be evaluated now, or null. */
 function epochToEvaluate(stage: StageState, evaluateEvery: number): number | null {
