@@ -28,7 +28,7 @@ export function sum({ student: [own], other: [teacher], adapters: { regressor },
 }
 `;
 
-test('they train together, and only the student is exported', async () => {
+test('they train together, and only the student is exported, and teaches', async () => {
   writeFileSync(join(room.folder, 'hint.mjs'), HINT);
   const recipe = smallRecipe({ images: 160, studentEpochs: 4 }) as { models: object; stages: Record<string, object> };
   const taps = [['conv1', 'conv1']];
@@ -40,12 +40,18 @@ test('they train together, and only the student is exported', async () => {
       { module: 'hint.mjs', taps, weight: 0.5 },
     ],
   };
-  const stages = { ...recipe.stages, student: { ...recipe.stages.student, wire: 'half', loss }, out: { kind: 'export', of: 'student' } };
+  const stages = {
+    ...recipe.stages,
+    student: { ...recipe.stages.student, wire: 'half', loss },
+    // Its teacher has the student's parameters, and nothing of the adapter that trained with them.
+    pupil: { ...recipe.stages.student, teacher: 'student', epochs: 1 },
+    out: { kind: 'export', of: 'student' },
+  };
   const cli = room.start('run', room.recipe({ ...recipe, stages }), '--out', room.runs, '--json');
   expect(await cli.exit(), cli.stderr).toBe(0);
 
   const run = join(room.runs, cli.linesOf('run-started')[0]?.run ?? '');
-  expect(await auditRun(run)).toEqual({ teacher: [], student: [] });
+  expect(await auditRun(run)).toEqual({ teacher: [], student: [], pupil: [] });
   expect(summaryOf(run).models.student).toMatchObject({ parameters: 4266 });
   const weights = readFileSync(join(run, 'export', 'student', 'weights.bin'));
   expect(weights.byteLength).toBe(4 * 4266);
