@@ -150,7 +150,7 @@ export class SimEngine {
     const tookMs = this.#world.between(5, 60);
     this.#training = { order, base, work, startMs: this.#world.nowMs, tookMs };
     this.#later(tookMs, () => {
-      if (work === this.#work) this.#finishWork(order, base, 1);
+      if (work === this.#work) this.#finishWork(order, base, null);
     });
   }
 
@@ -169,7 +169,8 @@ export class SimEngine {
     });
   }
 
-  #finishWork(order: Assign, base: SimState, share: number): void {
+  /** `share`: of the samples, when it was concluded; null: all of them. */
+  #finishWork(order: Assign, base: SimState, share: number | null): void {
     const { round } = order;
     this.#progress++;
     if (order.work.kind === 'export') return this.#coordinator()?.storeArtifact(this.#identity().incarnation, order.base.state.stage);
@@ -181,12 +182,12 @@ export class SimEngine {
     }
     const { state } = order.base;
     const work = this.#work;
-    if (state.stage === 'taught' && !this.#linked && share === 1) {
+    const isLinked = state.stage !== 'taught' || this.#linked;
+    if (!isLinked && share === null) {
       this.#later(20, () => work === this.#work && this.#finishWork(order, base, share));
       return;
     }
-    const isLinked = state.stage !== 'taught' || this.#linked;
-    const own = takeRanges(order.work.ranges, isLinked ? Math.floor(share * totalOf(order.work.ranges)) : 0).taken;
+    const own = takeRanges(order.work.ranges, isLinked ? Math.floor((share ?? 1) * totalOf(order.work.ranges)) : 0).taken;
     const samples = totalOf(own);
     const ranges = mergeRanges([...base.ranges, ...own]);
     if (samples > 0) this.#trained = { state: { ...state, round }, ranges, hash: hashOf(state.stage, ranges), own, base };

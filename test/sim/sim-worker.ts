@@ -27,6 +27,7 @@ export class SimWorker {
   readonly name: string;
   readonly connection: string;
   isAlive = true;
+  isLeaving = false;
   exitCode: number | null = null;
   readonly #options: SimWorkerOptions;
   readonly #out: Wire<WorkerMessage>;
@@ -69,6 +70,7 @@ export class SimWorker {
   }
 
   drain(): void {
+    this.isLeaving = true;
     this.#deliver({ type: 'stop', reason: 'a drain' });
   }
 

@@ -58,7 +58,7 @@ describe('simulated runs', () => {
   });
 
   test('a student that is alone loses nothing by stops and drains: what it has trained is committed and saved', () => {
-    const among = ['stop', 'drain'] as const;
+    const among = ['stop', 'leave'] as const;
     let faults = 0;
     for (let seed = 1; seed <= 40; seed++) {
       const result = simulate({ seed, students: 1, teachers: 1, faultEveryMs: 400, calmAfterMs: 60_000, wire: CALM, among });

@@ -31,8 +31,10 @@ export interface SimulationResult {
   readonly seconds: number;
 }
 
-export type Fault = (typeof FAULTS)[number];
 const FAULTS = ['engine', 'agent', 'cut', 'cut', 'drain', 'coordinator', 'stop', 'damage'] as const;
+
+/** A second drain of one worker ends it at once; `leave` is a drain of one that is not leaving yet. */
+export type Fault = (typeof FAULTS)[number] | 'leave';
 
 /** A worker that died starts again after so long, as a supervisor would have it. */
 const RESTART_MS = 300;
@@ -53,7 +55,7 @@ class Simulation {
   readonly #world: World;
   readonly #disk: SimDisk = { term: 0, records: [], checkpoints: new Map(), exported: new Set() };
   readonly #plane: DataPlane = new Map();
-  readonly #plan = simulatedPlan();
+  readonly #plan: RunPlan;
   readonly #workers = new Map<string, SimWorker>();
   readonly #faults: string[] = [];
   #coordinator: SimCoordinator | null = null;
@@ -62,6 +64,8 @@ class Simulation {
   constructor(options: SimulationOptions) {
     this.#options = options;
     this.#world = new World(options.seed);
+    // With more than one, the second is waited for a while, and the others join later.
+    this.#plan = simulatedPlan(Math.min(2, options.students));
   }
 
   play(): SimulationResult {
@@ -142,6 +146,9 @@ class Simulation {
         return victim?.kill();
       case 'drain':
         return victim?.drain();
+      case 'leave':
+        if (victim?.isLeaving === false) victim.drain();
+        return;
       case 'cut':
         victim?.cut(true);
         this.#world.after(this.#world.between(100, 8000), () => victim?.cut(false));
@@ -163,14 +170,14 @@ class Simulation {
 const SIZE = 57;
 export const SAMPLES = 3 * SIZE;
 
-/** Three epochs of a trained and of a taught stage, then an export. */
-export function simulatedPlan(): RunPlan {
+/** Three epochs of a trained and of a taught stage, then an export; begun by this many students. */
+function simulatedPlan(students: number): RunPlan {
   return corePlan({
     run: 'simulation',
     size: SIZE,
     rows: 5,
     training: { epochs: 3, batch: 2, every: 2, evaluateEvery: 1, checkpointEvery: 3 },
-    students: 2,
+    students,
     isTaught: true,
     exported: 'taught',
     timing: {
