@@ -55,6 +55,25 @@ describe('workers started by hand', () => {
     expect(await journalOf(run, 'rollback')).toEqual([]);
   });
 
+  test('the only student is told to leave in mid-round: what it has trained is kept, and the next one goes on from there', async () => {
+    // Rounds of half an epoch: one that is given up would show.
+    const { coordinator, endpoint, run } = await startCoordinator(smallRecipe({ students: 1, every: 20 }));
+    const first = startWorker(endpoint, 'student-first');
+    const teacher = startWorker(endpoint, 'teacher-a');
+    await coordinator.said('progress', ({ stage, committed, samples }) => stage === 'student' && committed > samples / 10);
+    process.kill(room.agent('student-first'), 'SIGTERM');
+    expect(await first.exit()).toBe(0);
+    const commits = await journalOf(run, 'commit');
+    const second = startWorker(endpoint, 'student-second');
+    for (const process of [coordinator, second, teacher]) expect(await process.exit(), process.command).toBe(0);
+
+    expect(await auditRun(run)).toEqual({ teacher: [], student: [] });
+    expect(await journalOf(run, 'rollback')).toEqual([]);
+    const [next] = (await journalOf(run, 'commit')).slice(commits.length);
+    expect(next?.contributors).toEqual([incarnationOf(run, 'student-second')]);
+    expect(next?.ranges[0]?.start, 'it goes on where the first one stopped').toBe(commits.at(-1)?.committed);
+  });
+
   test('a coordinator is killed and started again: the same workers go on with it', async () => {
     const { coordinator, endpoint, run } = await startCoordinator(smallRecipe());
     const workers = ['teacher-a', 'student-a', 'student-b'].map((name) => startWorker(endpoint, name));

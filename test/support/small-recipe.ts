@@ -10,6 +10,8 @@ export interface SmallRecipeOptions {
   /** Of the stage that teaches, and of the one that is taught. */
   readonly teacherEpochs?: number;
   readonly studentEpochs?: number;
+  /** Steps of a round of the stage that is taught. */
+  readonly every?: number;
 }
 
 const ADAM = { name: 'adam', rate: 0.003 };
@@ -24,6 +26,7 @@ export function smallRecipe({
   images = 640,
   teacherEpochs = 1,
   studentEpochs = 20,
+  every = 2,
 }: SmallRecipeOptions = {}): object {
   const stage = {
     model: 'student',
@@ -51,7 +54,7 @@ export function smallRecipe({
         ...stage,
         epochs: studentEpochs,
         batch: 16,
-        every: 2,
+        every,
         checkpointEvery: 10,
         loss: { temperature: 4, alpha: { schedule: 'linear', from: 0.5, to: 0.9 } },
       },
