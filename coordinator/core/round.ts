@@ -24,8 +24,13 @@ export interface GridRound {
   readonly grid: Grid;
   /** It began with one column: its students hold the only copies of what they train, and of no base to go back to. */
   readonly isAlone: boolean;
-  /** The students were asked to stop after the step under way, and to report what they have. */
-  readonly isConcluding: boolean;
+  /**
+   * Why the students were asked to stop after the step under way and to report what they have: the round is late, or somebody
+   * wants it over. Null: they were not asked.
+   */
+  readonly concluding: 'late' | 'wanted' | null;
+  /** Samples of one step of one student. */
+  readonly batch: number;
   readonly deadlineMs: number;
 }
 

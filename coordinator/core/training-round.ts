@@ -37,7 +37,7 @@ import { committedOf, giveBack, lend } from './ledger.js';
 import type { ReadyMember } from './roster.js';
 import type { GridRound } from './round.js';
 import type { Charge, RoundSort } from './round-sort.js';
-import { type StageState, withoutHolders } from './stage.js';
+import { isLost, type StageState, withoutHolders } from './stage.js';
 import { log, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
 
 /** Lends the next positions to these students and tells each its column's ranges. `batch` samples a step, `every` steps. */
@@ -60,7 +60,7 @@ export function startTraining(
   const isAlone = grid.length === 1;
   setStage(turn, {
     ledger,
-    round: { sort: 'grid', id, phase: 'training', attempt: 0, grid, isAlone, isConcluding: false, deadlineMs },
+    round: { sort: 'grid', id, phase: 'training', attempt: 0, grid, isAlone, concluding: null, batch, deadlineMs },
   });
   for (const [column, { ranges: own, cells }] of grid.entries()) {
     for (const { incarnation, peer } of cells) {
@@ -105,7 +105,7 @@ export const GRID_ROUND: RoundSort<GridRound> = {
 
   conclude(turn, round, { leaver, reason }) {
     if (leaver !== null && columnOf(round.grid, leaver) === null) return;
-    if (round.isAlone) askToConclude(turn, round);
+    if (round.isAlone) askToConclude(turn, round, 'wanted');
     else if (leaver === null) GRID_ROUND.withdrawAll(turn, round, reason);
     else GRID_ROUND.withdraw(turn, round, { incarnation: leaver, reason });
   },
@@ -113,7 +113,7 @@ export const GRID_ROUND: RoundSort<GridRound> = {
   onDeadline(turn, round) {
     log(turn, ['warn', 'round.deadline'], { round: round.id, phase: round.phase, attempt: round.attempt });
     if (round.phase === 'averaging') withdrawColumns(turn, round, { keep: isAveraged, reason: 'it did not average in time' });
-    else if (round.isAlone && !round.isConcluding) askToConclude(turn, round);
+    else if (round.isAlone && round.concluding === null) askToConclude(turn, round, 'late');
     else fixContributors(turn, round);
   },
 
@@ -128,6 +128,11 @@ function onTrained(turn: Turn, round: GridRound, message: WorkerMessageOf<'worke
   if (column.cells.some((cell) => cell.incarnation === incarnation && cell.trained !== null)) return null;
   const reason = untruthOf(round, column, message);
   if (reason !== null) return { type: 'untrue', incarnation, reason };
+  if (round.concluding !== null && column.cells.some(({ trained }) => trained !== null && trained.samples !== message.samples)) {
+    // The request to conclude reaches two processes at two moments: they may have stopped a step apart, and none is at fault.
+    withdrawColumns(turn, round, { keep: (other) => other !== column, reason: 'its cells stopped at different steps' });
+    return null;
+  }
   const next = { ...round, grid: withTrained(round.grid, message) };
   setStage(turn, { round: next });
   if (next.grid.every(isTrained)) fixContributors(turn, next);
@@ -135,16 +140,10 @@ function onTrained(turn: Turn, round: GridRound, message: WorkerMessageOf<'worke
 }
 
 /** Says in words why a report of training cannot be true; null when it can. */
-function untruthOf(
-  { isConcluding }: GridRound,
-  { ranges, cells }: Column,
-  { samples, correct }: WorkerMessageOf<'worker.trained'>,
-): string | null {
+function untruthOf({ concluding }: GridRound, { ranges }: Column, { samples, correct }: WorkerMessageOf<'worker.trained'>): string | null {
   const lent = totalOf(ranges);
-  const isPossible = isConcluding ? samples <= lent : samples === lent;
-  if (!isPossible || correct > samples) return `it says it trained ${samples} samples, ${correct} of them right, of ${lent}`;
-  const other = cells.find(({ trained }) => trained !== null && trained.samples !== samples)?.trained;
-  return other ? `it says it trained ${samples} samples, and another cell of its column ${other.samples}` : null;
+  const isPossible = concluding === null ? samples === lent : samples <= lent;
+  return isPossible && correct <= samples ? null : `it says it trained ${samples} samples, ${correct} of them right, of ${lent}`;
 }
 
 /** A contributor has averaged; the last one commits the round, when all have the same bits. */
@@ -170,11 +169,17 @@ function chargeOf(turn: Turn, round: GridRound, message: WorkerMessageOf<'worker
 }
 
 /** The students of the only column stop after the step under way, and report what they have. */
-function askToConclude(turn: Turn, round: GridRound): void {
-  if (round.isConcluding) return;
-  const deadlineMs = turn.nowMs + turn.state.plan.timing.concludeMs;
-  setStage(turn, { round: { ...round, isConcluding: true, deadlineMs } });
+function askToConclude(turn: Turn, round: GridRound, concluding: 'late' | 'wanted'): void {
+  if (round.concluding !== null) return;
+  const deadlineMs = turn.nowMs + conclusionBudgetMs(turn, round);
+  setStage(turn, { round: { ...round, concluding, deadlineMs } });
   for (const { incarnation } of cellsOf(round.grid)) sendTo(turn, incarnation, { type: 'coordinator.conclude', round: round.id });
+}
+
+/** The time for the step under way: as the slowest step was measured, with room to spare. */
+function conclusionBudgetMs(turn: Turn, { batch }: GridRound): number {
+  const { concludeMs, roundFactor } = turn.state.plan.timing;
+  return Math.max(concludeMs, roundFactor * (stageOf(turn).msPerSample ?? 0) * batch);
 }
 
 /** Fixes the contributor set: whoever has trained by now, with what they have trained. */
@@ -183,9 +188,12 @@ function fixContributors(turn: Turn, round: GridRound): void {
   release(turn, round, { withdrawn, ranges, reason: 'it did not train in time' });
   const cut = cutToTrained(grid);
   setStage(turn, { ledger: giveBack(stageOf(turn).ledger, cut.ranges) });
-  // A round that was concluded before its first step is over, and no failure.
-  if (grid.length > 0 && cut.grid.length === 0) setStage(turn, { round: null });
-  else settle(turn, { ...round, grid: cut.grid });
+  if (grid.length === 0 || cut.grid.length > 0) settle(turn, { ...round, grid: cut.grid });
+  else {
+    setStage(turn, { round: null });
+    // That nothing was trained is no failure where somebody wanted the end; without a count a late round would begin for ever.
+    if (round.concluding === 'late') countFailure(turn, 'transport.deadline', `round ${round.id} trained nothing before its deadline`);
+  }
 }
 
 function withdrawColumns(
@@ -223,7 +231,8 @@ function settle(turn: Turn, round: GridRound): void {
   const { id, grid } = round;
   if (grid.length === 0) {
     setStage(turn, { round: null });
-    countFailure(turn, 'transport.deadline', `round ${id} lost all its members`);
+    // Where the parameters went with the members, the rollback that follows counts the failure.
+    if (!isLost(stageOf(turn).base)) countFailure(turn, 'transport.deadline', `round ${id} lost all its members`);
   } else if (grid.length === 1) {
     commit(turn, { round: id, grid, hashes: new Map(peersOf(grid).map((peer) => [peer, null])) });
   } else average(turn, round);

@@ -6,7 +6,6 @@ import type { Range } from '../../src/protocol/field.js';
 import { describeState, isSameState, type StateName } from '../../src/protocol/state-name.js';
 import { RequestRefusal } from '../../src/rpc/request-refusal.js';
 import { firstNotFinite, hashState, type StateTensors, stateFromWire } from '../../src/tensor/state-tensors.js';
-import type { WireTensor } from '../../src/tensor/tensor.js';
 import type { EngineContext } from './context.js';
 import { DATA_TIMING } from './timing.js';
 
@@ -87,10 +86,4 @@ function otherModel({ state, schema }: WantedState, theirs: string): StillhouseE
   return new StillhouseError('model.invalid', `${describeState(state)}: ${what}`, {
     hint: 'The model has changed since then, or differs between machines: put it back as it was, or begin a new run',
   });
-}
-
-/** The data of a float32 tensor of a message; null when it has none of this name. */
-export function floatTensor(tensors: readonly WireTensor[], name: string): Float32Array | null {
-  const data = tensors.find((tensor) => tensor.name === name)?.data;
-  return data instanceof Float32Array ? data : null;
 }

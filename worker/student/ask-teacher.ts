@@ -80,7 +80,7 @@ function meaningOf(refusal: RequestRefusal, { stage }: KnowledgeUse, { epoch }: 
     case 'beyond-half':
       return new StillhouseError('knowledge.beyondHalf', message, { hint: `Set stages.${stage}.wire to full`, cause: refusal });
     case 'unknown-tap':
-      return new StillhouseError('model.invalid', message, { cause: refusal });
+      return new StillhouseError('recipe.invalid', message, { cause: refusal });
     default:
       return refusal;
   }

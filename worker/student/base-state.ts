@@ -32,7 +32,9 @@ export async function baseState(options: BaseStateOptions): Promise<CommittedSta
   const { schema, slotCount } = model.program;
   if (parameters.length !== schema.size || slots.length !== slotCount) {
     const what = `${parameters.length} parameters and ${slots.length} optimiser slots, not ${schema.size} and ${slotCount}`;
-    throw new StillhouseError('protocol.invalid', `${describeState(state)}: ${what}`);
+    throw new StillhouseError('model.invalid', `${describeState(state)}: ${what}`, {
+      hint: 'The adapters of a loss or the optimiser have changed since then: put them back as they were, or begin a new run',
+    });
   }
   return { state, hash, ranges, parameters, slots, isChecked: true };
 }

@@ -23,15 +23,16 @@ export async function saveState(context: EngineContext, saved: CheckedState, sch
   await put(context, { what, code: 'checkpoint.unwritable', body, tensors: stateToWire(splitState(saved, schema)) });
 }
 
-/** Puts the model with the parameters that its program holds, as files that stock tfjs opens. Throws run.unwritable when they are not on disk. */
-export async function exportModel(context: EngineContext, { name, model, program }: StageModel): Promise<void> {
+/** Puts the model, as its parameters are now, as files that stock tfjs opens. Throws run.unwritable when they are not on disk. */
+export async function exportModel(context: EngineContext, model: StageModel): Promise<void> {
   const { term, incarnation } = context;
-  // The model's own variables are old while the session of a graph has the parameters. Adapters are not the model's.
-  writeArena(model, arenaSchemaOf(model), program.readParameters().subarray(0, program.schema.model.size));
-  const files = await serialiseModel(model);
+  // A traced program keeps the parameters in its session: the variables of the model are behind until they are written.
+  const schema = arenaSchemaOf(model.model);
+  writeArena(model.model, schema, model.program.readParameters().subarray(0, schema.size));
+  const files = await serialiseModel(model.model);
   const tensors = files.map(({ name, bytes }): WireTensor => ({ name, dtype: 'uint8', shape: [bytes.length], data: bytes }));
-  const body: PutBody = { type: 'artifact.put', term, incarnation, stage: name };
-  await put(context, { what: `the export of stage ${name}`, code: 'run.unwritable', body, tensors });
+  const body: PutBody = { type: 'artifact.put', term, incarnation, stage: model.name };
+  await put(context, { what: `the export of stage ${model.name}`, code: 'run.unwritable', body, tensors });
 }
 
 type PutBody = Extract<DataRequestBody, { type: 'checkpoint.put' | 'artifact.put' }>;

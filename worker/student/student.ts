@@ -54,6 +54,7 @@ import { evaluateWork, exportWork, type TrainedReport, trainWork, type WorkJob }
 /** The model under way, and which state its program holds. */
 interface OpenModel {
   readonly stage: string;
+  readonly peer: string;
   readonly model: StageModel;
   readonly program: ProgramState;
 }
@@ -241,10 +242,10 @@ export class Student implements Role {
   }
 
   async #modelOf({ stage, peer }: StateName): Promise<OpenModel> {
-    if (this.#open?.stage === stage) return this.#open;
+    if (this.#open?.stage === stage && this.#open.peer === peer) return this.#open;
     this.#closeModel();
     const model = await openStageModel(this.#context, stage, null);
-    this.#open = { stage, model, program: new ProgramState(model.program, { stage, peer, round: 0 }) };
+    this.#open = { stage, peer, model, program: new ProgramState(model.program, { stage, peer, round: 0 }) };
     return this.#open;
   }
 

@@ -207,14 +207,17 @@ describe('two peers in two columns', () => {
     expect(run.records.at(-1)).toMatchObject({ contributors: [1, 2], ranges: [{ start: 0, end: 4 }], hashes: { big: null, small: null } });
   });
 
-  test('cells of one column that report different counts cannot both be true', () => {
+  test('cells of a concluded column that stopped a step apart are at no fault: the column is withdrawn', () => {
     const alone = new Run(2, { every: 2 });
     alone.event({ type: 'stop', reason: 'a test' });
     expect(alone.sent('coordinator.conclude').map(([student]) => student)).toEqual([1, 2]);
     alone.trained(1, 4);
     alone.trained(2, 8);
-    const [, message] = alone.sent('coordinator.stop')[0] ?? [];
-    expect(message?.message).toBe('it says it trained 8 samples, and another cell of its column 4');
+    expect(alone.sent('coordinator.stop').filter(([, { outcome }]) => outcome === 'failed')).toEqual([]);
+    expect(alone.sent('coordinator.abandon').map(([student, { reason }]) => [student, reason])).toEqual([
+      [1, 'its cells stopped at different steps'],
+      [2, 'its cells stopped at different steps'],
+    ]);
     expect(alone.ledger.contained).toEqual([]);
   });
 

@@ -117,7 +117,7 @@ describe('asking a teacher', () => {
   test.each<[RefuseReason, string]>([
     ['not-finite', 'training.notFinite'],
     ['beyond-half', 'knowledge.beyondHalf'],
-    ['unknown-tap', 'model.invalid'],
+    ['unknown-tap', 'recipe.invalid'],
     ['busy', 'request.refused'],
     ['not-ready', 'request.refused'],
   ])('the refusal %s is the error %s', async (reason, code) => {
