@@ -110,7 +110,7 @@ export interface NormaliseOptions {
 }
 
 export interface NormalisedBatch {
-  /** Of the input's shape; gradients flow back to the input, the scale and the shift. */
+  /** It has the input's shape; gradients flow back to the input, the scale and the shift. */
   readonly normalised: tf.Tensor;
   /** Constants to the gradient. */
   readonly mean_C: tf.Tensor1D;

@@ -4,7 +4,7 @@
  * with fewer passes over the images.
  *
  * The folded model is made of stock layers, called as those of the source are, and has variables of its own. The source
- * stays as it is and its owner's. A norm stays where its input is not the output of a linear layer, where either is
+ * stays as it is and its owner's. An output of the model counts as a read, so a layer that is tapped keeps its norm. A norm stays where its input is not the output of a linear layer, where either is
  * called more than once, and where anything else reads what lies between them.
  */
 
@@ -53,13 +53,13 @@ function callOf({ sourceLayer, nodeIndex }: SymbolicTensor): string {
   return `${sourceLayer.id}-${nodeIndex}`;
 }
 
-/** What there is in a model and in the models in it. */
+/** The parts of a model and of the models in it. */
 interface Census {
   /** How often each layer is called. */
   readonly calls: Map<Layer, number>;
   /** How often each tensor is read. Being an output counts. */
   readonly reads: Map<SymbolicTensor, number>;
-  /** What the BatchNormalizations put out. */
+  /** The outputs of the BatchNormalizations. */
   readonly normed: SymbolicTensor[];
 }
 

@@ -34,7 +34,7 @@ export function initialise(model: LayersModel, scheme: InitialisationScheme, see
 interface FillOptions {
   readonly scheme: InitialisationScheme;
   readonly seed: number;
-  /** Of the entry's layer; undefined for BatchNorm. */
+  /** The fan in of the entry's layer; undefined for BatchNorm. */
   readonly fanIn: number | undefined;
 }
 

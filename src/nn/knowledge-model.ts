@@ -53,7 +53,7 @@ export function classesOf(model: LayersModel): number {
   return present(model.outputs[0]?.shape[1], "the number of the model's classes");
 }
 
-/** What shapes depend on. */
+/** The shapes depend on this alone. */
 export interface ShapeSource {
   /** K. */
   readonly classes: number;

@@ -1,10 +1,10 @@
-/** What a model of the catalogue is. Owns the types only. */
+/** A model of the catalogue, and what it is built from. Owns the types only. */
 
 import type * as core from '@tensorflow/tfjs-core';
 import type * as layers from '@tensorflow/tfjs-layers';
 import type { z } from 'zod';
 
-/** What the data and the recipe say about the model to build. */
+/** The model to build, as data and recipe ask for it. */
 export interface BuildContext {
   /** Height, width, channels. */
   readonly inputShape: readonly [number, number, number];
@@ -21,7 +21,7 @@ export interface TfModules {
   readonly layers: typeof layers;
 }
 
-/** What a user's module exports as `build`. The model is the caller's to dispose. */
+/** The function that a user's module exports as `build`. The model is the caller's to dispose. */
 export type ModelBuilder = (context: BuildContext, tf: TfModules) => layers.LayersModel | Promise<layers.LayersModel>;
 
 /** An entry of the catalogue. `options` checks the recipe's options and fills in the defaults. */

@@ -16,7 +16,7 @@ export type StepNotice = Omit<TraceNotice, 'call' | 'size'> & Partial<TraceNotic
 export interface StepChoice extends EagerStepOptions {
   /** The engine that is open. */
   readonly engine: EngineName;
-  /** What the recipe asks for. */
+  /** The recipe's wish. */
   readonly wanted: EngineRecipe;
   /** Told when it is decided: at once, or with the first batches. */
   onNotice(notice: StepNotice): void;

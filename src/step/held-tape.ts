@@ -24,7 +24,7 @@ export interface HeldForward {
   dispose(): void;
 }
 
-/** Runs `forward` under a tape of its own. What it does not return and no gradient needs is disposed. */
+/** Runs `forward` under a tape of its own. Tensors that it does not return, and that no gradient needs, are disposed. */
 export function holdForward(forward: () => tf.Tensor[]): HeldForward {
   const tape: Tape = [];
   const drop = () => {
@@ -43,7 +43,7 @@ export function holdForward(forward: () => tf.Tensor[]): HeldForward {
   }
 }
 
-/** What engine.startTape and endTape do, which are private, except that the tape is not left behind. */
+/** Does what engine.startTape and endTape do, which are private, except that it leaves no tape behind. */
 function withTape<Result>(tape: Tape, run: () => Result): Result {
   const { state } = tf.engine();
   assert(state.gradientDepth === 0, 'a forward pass within a gradient cannot be held');

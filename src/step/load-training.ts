@@ -1,4 +1,4 @@
-/** What the model of a stage is trained by, from the recipe and the models that take part. */
+/** Makes what the model of a stage is trained by, of the recipe and the models that take part. */
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { TrainingStage } from '../config/schema.js';
@@ -11,7 +11,7 @@ import type { StepTraining } from './trainer.js';
 export interface TrainingModels {
   /** The model that trains. */
   readonly model: LayersModel;
-  /** Of the adapters' initial values. */
+  /** The adapters' initial values are a function of it. */
   readonly seed: number;
   /** Builds the model of the stage that teaches. Called only where the loss may take its layers; it is disposed at once. */
   buildTeacher(stage: string): Promise<LayersModel>;
@@ -27,8 +27,9 @@ export async function loadTraining(stage: TrainingStage, { model, seed, buildTea
 }
 
 export interface TrainingShapes {
-  /** Of the model that trains, and of the one that it learns from. */
+  /** The model that trains. */
   readonly student: ShapeSource;
+  /** The model that it learns from. */
   readonly other: ShapeSource;
   readonly seed: number;
 }

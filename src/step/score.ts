@@ -2,7 +2,7 @@
 
 import type { EvaluateResult, StepResult } from './step-program.js';
 
-/** What is read back of a training step. */
+/** The tensors of a training step, read back. */
 export interface StepReading {
   /** The loss and its parts by name, means over the batch. */
   readonly mean: number;

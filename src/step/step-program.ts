@@ -1,5 +1,5 @@
 /**
- * What an engine does with a model: train it step by step, test it, predict with it, and hand its parameters and
+ * A step program is what an engine does with a model: train it step by step, test it, answer with it, and hand its parameters and
  * optimiser slots in and out as flat arenas. The student's and the teacher's loops know only this interface; how a step
  * is carried out (op by op, or as a recorded graph) is behind it.
  *
@@ -28,10 +28,10 @@ export interface LabelArrays {
   readonly mixed: { readonly second: Int32Array; readonly share: Float32Array } | null;
 }
 
-/** What the second half of a step takes. */
+/** The second half of a step takes these. */
 export type StepAnswerBatch = Pick<StepBatch, 'labels' | 'other'>;
 
-/** What changes over the course of a stage. */
+/** The numbers that change over the course of a stage. */
 export interface StepKnobs {
   /** The learning rate. */
   readonly rate: number;

@@ -55,7 +55,7 @@ export interface TensorStep {
   train(inputs: StepInputs, knobs: KnobTensors): StepOutputs;
   /**
    * The first half of an update: the knowledge that the loss takes of the student, in training mode, the logits first; BatchNorm
-   * statistics moved. What the second half needs stays alive, whatever else runs until then. Drops an open one.
+   * statistics moved. The tensors that the second half needs stay alive, whatever else runs until then. Drops an open one.
    */
   forward(images: tf.Tensor4D): tf.Tensor[];
   /** The second half. Throws when no forward half is open. */

@@ -20,7 +20,7 @@ import type { ArenaSchema } from '../tensor/arena.js';
 import { type HeldForward, holdForward } from './held-tape.js';
 import type { StepKnobs } from './step-program.js';
 
-/** What a model is trained by. */
+/** All that a model is trained by. */
 export interface StepTraining {
   readonly stage: TrainingStage;
   readonly loss: StageLoss;
@@ -30,7 +30,7 @@ export interface StepTraining {
   readonly seed: number;
 }
 
-/** What the second half of a step takes. */
+/** The second half of a step takes these. */
 export interface StepAnswers {
   readonly labels: Labels;
   /** The other side's knowledge, as the stage's loss asks for it. */
@@ -54,7 +54,7 @@ export class Trainer {
   readonly #loss: StageLoss;
   readonly #knowledge: KnowledgeModel;
   readonly #adapters: readonly tf.Variable[];
-  /** What the optimiser moves. */
+  /** The variables that the optimiser moves. */
   readonly #trained: tf.Variable[];
   readonly #restoreBatchNorms: () => void;
   #open: HeldForward | null = null;

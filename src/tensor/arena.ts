@@ -6,7 +6,7 @@
 
 import { sizeOf } from './tensor.js';
 
-/** What an entry is to the optimiser: weight decay and averaging treat kinds differently. */
+/** The part that an entry plays: weight decay goes by it, and the schema's hash is over it. */
 export type ArenaKind = 'kernel' | 'bias' | 'norm-scale' | 'norm-shift' | 'norm-mean' | 'norm-variance' | 'other' | 'adapter';
 
 export interface ArenaEntry {
@@ -26,7 +26,7 @@ export interface ArenaSchema {
   readonly size: number;
   /** Hex digest over names, shapes and kinds, in order. */
   readonly hash: string;
-  /** Of the beginning of the arena that is the model's own, without adapters: its elements, and the hash of its schema by itself. */
+  /** The beginning of the arena is the model's own, without adapters: its elements, and the hash of its schema by itself. */
   readonly model: { readonly size: number; readonly hash: string };
 }
 

@@ -4,7 +4,7 @@
 export const DTYPE_BYTES = { float32: 4, float16: 2, int32: 4, int8: 1, uint8: 1 } as const;
 export type DType = keyof typeof DTYPE_BYTES;
 
-/** What a header says of the raw frame that follows it. Row-major, little-endian. */
+/** The description, in a header, of the raw frame that follows it. Row-major, little-endian. */
 export interface TensorSpec {
   readonly name: string;
   readonly dtype: DType;

@@ -2,8 +2,8 @@
  * Rewrites a recording so that its heavy part computes in bfloat16, as automatic mixed precision does: casts at the
  * borders, and float32 for parameters, optimiser, losses and statistics.
  *
- * Invariants: feeds, variables, assignments and outputs keep their types. A value is cast at most once to a type. What an
- * assignment takes is computed in float32, but for a heavy operation's own rounding (the gradient of a filter, say).
+ * Invariants: feeds, variables, assignments and outputs keep their types. A value is cast at most once to a type. A
+ * value that is assigned is computed in float32, but for a heavy operation's own rounding (the gradient of a filter, say).
  */
 
 import { present } from '../base/assert.js';

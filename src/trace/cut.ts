@@ -1,6 +1,6 @@
 /**
- * A recording cut in two: what runs before an exchange and what runs after it. What the second half needs of the first is
- * put aside in variables, so that it need not pass through JavaScript.
+ * A recording cut in two: what runs before an exchange and what runs after it. Values of the first half that the second needs are
+ * put aside in variables, so that they need not pass through JavaScript.
  *
  * Invariant: what is put aside never shares memory with a feed, which is its caller's again after the first half.
  */

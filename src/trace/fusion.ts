@@ -1,4 +1,4 @@
-/** What helps TensorFlow to merge operations, which it does only where they have the names that it looks for. */
+/** Names by which TensorFlow merges operations: it does so only where they have the names that it looks for. */
 
 import { nameBiasAdds } from './bias-add.js';
 import type { Recording } from './recording.js';

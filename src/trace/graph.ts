@@ -31,7 +31,7 @@ export interface Endpoint extends TensorType {
   readonly tensor: string;
 }
 
-/** What can be called, by one native call. */
+/** A function of the graph, which one native call runs. */
 export interface GraphSignature {
   readonly inputs: Readonly<Record<string, Endpoint>>;
   readonly outputs: Readonly<Record<string, Endpoint>>;

@@ -22,7 +22,7 @@ export interface InferenceTraceOptions {
   readonly step: TensorStep;
   readonly inputShape: readonly number[];
   readonly precision: Precision;
-  /** What is to be answered. */
+  /** The knowledge that is answered. */
   readonly specs: readonly KnowledgeSpec[];
   /** A real batch, [B, H, W, C]. */
   readonly images: Float32Array;

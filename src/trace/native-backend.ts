@@ -1,5 +1,5 @@
 /**
- * What the trace uses of tfjs-node's insides: its backend object and the native binding in it. They are not part of
+ * The insides of tfjs-node that the trace uses: its backend object and the native binding in it. They are not part of
  * tfjs's interface; the version is pinned, and only this file and that of the kernels, src/engines/tensorflow-kernels/node-backend.ts,
  * name them.
  */

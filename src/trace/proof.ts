@@ -7,9 +7,9 @@ import type { ArenaEntry } from '../tensor/arena.js';
 import type { NativeArray } from './native-backend.js';
 import type { Precision } from './trace-notice.js';
 
-/** What a step leaves behind. */
+/** All that a step leaves behind. */
 export interface StepTrail {
-  /** By name: the loss, its terms, the logits. */
+  /** By name: the loss, its parts, the knowledge. */
   readonly results: Readonly<Record<string, NativeArray>>;
   /** The parameters and the optimiser's slots afterwards, as arenas. */
   readonly parameters: Float32Array;
@@ -17,11 +17,11 @@ export interface StepTrail {
 }
 
 export interface ProofTolerance {
-  /** Of each result: norm of the difference by the norm, or by 1 where that is less: a term of the loss may be nearly 0. */
+  /** For each result: norm of the difference by the norm, or by 1 where that is less: a part of the loss may be nearly 0. */
   readonly result: number;
-  /** Of the change of what holds the gradient as it is: the slots, or without any the weights; and of that of the statistics. */
+  /** For the change of what holds the gradient as it is (the slots, or without any the weights), and for that of the statistics. */
   readonly gradient: number;
-  /** Of the change of the weights by slots. Wide: Adam divides by the gradient's size, and makes much of the rounding of those that are nearly 0. */
+  /** For the change of the weights by slots. Wide: Adam divides by the gradient's size, and makes much of the rounding of those that are nearly 0. */
   readonly weights: number;
 }
 
@@ -31,7 +31,7 @@ export const PROOF_TOLERANCE: Readonly<Record<Precision, ProofTolerance>> = {
   bf16: { result: 0.1, gradient: 0.5, weights: 0.8 },
 };
 
-/** Of the size of what changes: what a small rate adds to a weight is rounded as the weight is. */
+/** As a share of the value that changes: what a small rate adds to a weight is rounded as the weight is. */
 const ROUNDING = 1e-5;
 
 export interface ProofOptions {
@@ -39,7 +39,7 @@ export interface ProofOptions {
   readonly eager: StepTrail;
   readonly replay: StepTrail;
   readonly tolerance: ProofTolerance;
-  /** Of the parameters. */
+  /** The parameters' places. */
   readonly entries: readonly Pick<ArenaEntry, 'offset' | 'size' | 'trainable'>[];
 }
 
@@ -49,7 +49,7 @@ export interface ResultProof {
   readonly tolerance: ProofTolerance;
 }
 
-/** What is wrong with the replay's results, in words; null: nothing. */
+/** The first fault of the replay's results, in words; null: there is none. */
 export function resultFault({ eager, replay, tolerance }: ResultProof): string | null {
   for (const [name, expected] of Object.entries(eager.results)) {
     if (!areFinite(expected)) return notFinite(name);
@@ -59,7 +59,7 @@ export function resultFault({ eager, replay, tolerance }: ResultProof): string |
   return null;
 }
 
-/** What is wrong with the replay, in words; null: nothing. */
+/** The first fault of the replay, in words; null: there is none. */
 export function replayFault({ before, eager, replay, tolerance, entries }: ProofOptions): string | null {
   const fault = resultFault({ eager, replay, tolerance });
   if (fault !== null) return fault;

@@ -30,7 +30,7 @@ export interface FeedArray {
 }
 
 export interface RecordOptions<Feeds extends string> {
-  /** What is given anew at each call. Not changed, not kept. */
+  /** The values that are given anew at each call. Not changed, not kept. */
   readonly feeds: Readonly<Record<Feeds, FeedArray>>;
   /** All state that the function reads and changes. Other tensors that it reads are constants; other variables it may not read. */
   readonly variables: readonly tf.Variable[];
@@ -120,7 +120,7 @@ function allVariables(): tf.Variable[] {
 
 /** The variables that are none of the function's: a graph would keep the value that they have now. To be made within tf.tidy. */
 class ForeignVariables {
-  /** What each is before the function runs. */
+  /** The value of each before the function runs. */
   readonly #before: ReadonlyMap<tf.Variable, tf.Tensor>;
   readonly #own: ReadonlySet<tf.Variable>;
 
@@ -164,7 +164,7 @@ const RANDOM_OPERATION = /^(Random[A-Z]|Multinomial$|TruncatedNormal$|Parameteri
 /** Types whose values can be written into a graph. */
 const CONSTANT_TYPES: ReadonlySet<number> = new Set([DATA_TYPE.float32, DATA_TYPE.int32, DATA_TYPE.bool]);
 
-/** What has been asked of the binding so far. */
+/** The calls of the binding so far. */
 class Tape {
   readonly operations: Operation[] = [];
   readonly constants: Constant[] = [];

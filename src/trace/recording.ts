@@ -1,5 +1,5 @@
 /**
- * What one call of a function over tensors did, as TensorFlow operations: a program that can be written as a graph. Plain
+ * One call of a function over tensors, as the TensorFlow operations that it ran: a program that can be written as a graph. Plain
  * data; whoever changes a recording makes a new one.
  *
  * Invariants: an operation's inputs are made by earlier operations. Handles, reference counts, disposal and clones of
@@ -37,7 +37,7 @@ export interface Attribute {
 }
 
 export interface Operation {
-  /** Of TensorFlow's: `Conv2D`. */
+  /** TensorFlow's name: `Conv2D`. */
   readonly op: string;
   readonly attributes: readonly Attribute[];
   readonly inputs: readonly Value[];

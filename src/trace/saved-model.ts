@@ -13,7 +13,7 @@ export const MODEL_TAG = 'serve';
 /** The version of the meaning of operations (TF_GRAPH_DEF_VERSION) since which all that is written here has held. */
 const GRAPH_VERSION = 1882;
 
-/** What saved_model.pb holds. Throws beyond the two gigabytes that a message may have. */
+/** The bytes of saved_model.pb. Throws beyond the two gigabytes that a message may have. */
 export function encodeSavedModel({ nodes, signatures }: Graph): Uint8Array {
   const { GraphDef, VersionDef, MetaGraphDef, SavedModel } = messages;
   const graph = make(GraphDef, { NodeList: nodes.map(nodeMessage), Versions: make(VersionDef, { Producer: GRAPH_VERSION }) });

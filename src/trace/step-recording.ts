@@ -93,7 +93,7 @@ export function recordAnswer({ step, images, size, inputShape, specs, frozen }: 
 /** Whole: one call is one step. Cut: two calls, with an exchange between. */
 export type TrainingForm = 'whole' | 'cut';
 
-/** Records one update; it is made, and its cut is marked between forward and backward. Of a whole step no knowledge but the logits comes out. */
+/** Records one update; it is made, and its cut is marked between forward and backward. A whole step puts out no knowledge but the logits. */
 export function recordTrain(step: TensorStep, feeds: Feeds, form: TrainingForm): RecordedCall {
   return record({
     feeds,
@@ -109,7 +109,7 @@ export function recordTrain(step: TensorStep, feeds: Feeds, form: TrainingForm):
   });
 }
 
-/** What the second half of a step takes, of the tensors of `answerFeeds`. */
+/** The tensors of `answerFeeds` as the second half of a step takes them. */
 function answersOf(tensors: Readonly<Record<string, tf.Tensor>>): Parameters<TensorStep['backward']>[0] {
   const vector = (name: string) => tensors[name] as tf.Tensor1D;
   const mixed = tensors[SHARES] === undefined ? null : { second_B: vector(SECOND_LABELS), share_B: vector(SHARES) };

@@ -81,7 +81,7 @@ export class TraceCache<Trace extends Runnable> {
     return [...this.#traces.values()];
   }
 
-  /** Closes all traces. What was refused stays so. */
+  /** Closes all traces. A call that was refused stays so. */
   clear(): void {
     for (const trace of this.#traces.values()) trace.close();
     this.#traces.clear();

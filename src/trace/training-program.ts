@@ -155,7 +155,7 @@ export class TrainingProgram implements StepProgram {
     return this.#traces.obtain({ call, size: batch.size, form: `${labels} labels` }, make, this.#holder);
   }
 
-  /** Of the traces that are there the largest, unless that of the state will do; null: the state is in no session. */
+  /** The largest of the traces that are there, unless that of the state will do; null: the state is in no session. */
   #traceForTests(size: number): TrainingTrace | null {
     const holder = this.#holder;
     if (holder === null || this.#open !== null || holder.size >= size) return holder;

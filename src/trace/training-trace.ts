@@ -88,7 +88,7 @@ export function traceTraining(options: TrainingTraceOptions): TrainingTrace {
 
 interface TrainingGraph {
   readonly graph: Graph;
-  /** Of the step: where nothing in it can be in bf16, it is in fp32. */
+  /** The step's own: where nothing in it can be in bf16, it is fp32. */
   readonly precision: Precision;
 }
 
@@ -120,7 +120,7 @@ export interface RecordedStep {
 }
 
 interface RecordedTrial extends Trial, RecordedStep {
-  /** What the eager step made of it. */
+  /** The trail of the eager step. */
   readonly trail: StepTrail;
 }
 

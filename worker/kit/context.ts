@@ -1,4 +1,4 @@
-/** What both roles work with: who they are, the recipe, the peers, the clock, the meter. One per engine process. */
+/** The things that both roles work with: who they are, the recipe, the connections, the clock, the meter. One per engine process. */
 
 import { present } from '../../src/base/assert.js';
 import type { Clock } from '../../src/base/clock.js';
@@ -18,7 +18,7 @@ export interface EngineContext {
   readonly term: Term;
   readonly incarnation: Incarnation;
   readonly recipe: Recipe;
-  /** What is open, and the threads that it really uses. */
+  /** The engine that is open, and the threads that it really uses. */
   readonly compute: { readonly engine: EngineName; readonly threads: number };
   /** The coordinator's data plane. */
   readonly dataEndpoint: string;

@@ -1,4 +1,4 @@
-/** What an engine has done since it started: the numbers behind its progress reports. */
+/** The work that an engine has done since it started: the numbers behind its progress reports. */
 
 import type { Clock } from '../../src/base/clock.js';
 
@@ -35,7 +35,7 @@ export class Meter {
   /** A ring. */
   readonly #recentMs: number[] = [];
   #next = 0;
-  /** Of this model. */
+  /** The longest batch of this model. */
   #longestMs = 0;
   #batches = 0;
   #images = 0;

@@ -1,4 +1,4 @@
-/** What an engine is for: it takes the coordinator's orders and answers its peers. student.ts and teacher.ts have the two. */
+/** The role of an engine: it takes the coordinator's orders and answers requests. student.ts and teacher.ts have the two. */
 
 import type { DataMessage, DataRequest } from '../../src/protocol/data.js';
 import type { DataReply } from '../../src/rpc/data-server.js';

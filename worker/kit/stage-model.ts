@@ -21,7 +21,7 @@ export interface StageModel {
   readonly name: string;
   readonly stage: TrainingStage;
   readonly model: LayersModel;
-  /** What it is trained by; null for a model that teaches. */
+  /** All that it is trained by; null for a model that teaches. */
   readonly training: StepTraining | null;
   readonly program: StepProgram;
   /** The parameters that the stage begins with. The same in every process. */

@@ -1,4 +1,4 @@
-/** How long an engine waits for its peers. What is late is asked again or elsewhere, or reported; nothing waits forever. */
+/** How long an engine waits for its peers. A request that is late is made again or elsewhere, or reported; nothing waits forever. */
 
 export const DATA_TIMING = {
   /** The knowledge of one batch: another teacher is asked as well, and this one is given up. */

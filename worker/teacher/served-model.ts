@@ -24,9 +24,9 @@ export interface ServedModelOptions {
   /** The stage that is taught: its name and recipe. */
   readonly name: string;
   readonly stage: TrainingStage;
-  /** What teaches. */
+  /** The state that teaches. */
   readonly from: StateName;
-  /** Of the stage that teaches, its parameters written. */
+  /** The model of the stage that teaches, its parameters written. */
   readonly model: StageModel;
   /** The samples of the stage that is taught. */
   readonly split: SampleSource;
