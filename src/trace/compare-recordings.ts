@@ -1,12 +1,12 @@
 /**
- * Whether two recordings of one function, made with other inputs, are the same program. What differs was worked out in
+ * Whether two recordings of one function, made with other inputs, are the same program. A difference was computed in
  * JavaScript during the call (a random number, a number that depends on the inputs): a graph would repeat the first
- * call's value for ever. What cannot be seen: a branch that both calls took.
+ * call's value for ever. A branch that both calls took the same way cannot be seen.
  */
 
 import type { Constant, Operation, Recording, Value } from './recording.js';
 
-/** What differs, in words; null when the recordings are the same program. */
+/** The first difference, in words; null when the recordings are the same program. */
 export function differenceOf(first: Recording, second: Recording): string | null {
   const [a, b] = [first.operations.length, second.operations.length];
   if (a !== b) return `the step runs ${a} operations one time and ${b} another: it depends on the values of its inputs`;
