@@ -1,11 +1,11 @@
-/** Whether the answers that a step is given fit it: before anything has changed, for what is counted or half done cannot be taken back. */
+/** Checks that the answers that a step is given fit it. The check comes before any change, because a step that is counted or half done cannot be undone. */
 
 import { assert, present } from '../base/assert.js';
 import { sizeOf } from '../tensor/tensor.js';
 import type { StepAnswerBatch } from './step-program.js';
 import type { StepTraining } from './trainer.js';
 
-/** Asserts that labels and the other side's knowledge are those of a batch of `size`, and as the stage's loss asks for them. */
+/** Asserts that labels and the other side's knowledge are of a batch of `size` samples, and have the shapes that the stage's loss asks for. */
 export function checkAnswers({ labels, other }: StepAnswerBatch, size: number, { otherShapes }: Pick<StepTraining, 'otherShapes'>): void {
   const { classes, mixed } = labels;
   assert(classes.length === size, `${classes.length} labels for a batch of ${size}`);

@@ -2,9 +2,9 @@
  * The step program that carries a step out op by op, on any engine: arrays become tensors, tensor-step.ts does the work,
  * and the tensors that come out become arrays and numbers.
  *
- * Invariants: between two calls the program holds what its step holds, and nothing else; the model is its caller's. Some
- * engines compute on the memory of the array that a tensor was made of. A tensor that is disposed before the call returns is
- * therefore made without a copy; one that stays alive (the images of `forward`, see also writeVariables) is of a copy.
+ * Invariants: between two calls the program holds the tensors that its step holds, and nothing else; the model is its caller's.
+ * Some engines compute on the memory of the array that a tensor was made from. A tensor that is disposed before the call returns
+ * is therefore made without a copy; one that stays alive (the images of `forward`, see also writeVariables) is made from a copy.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -22,12 +22,12 @@ export interface EagerStepOptions extends TensorStepOptions {
   readonly inputShape: readonly [number, number, number];
 }
 
-/** A program over the model, whose parameters it changes in place. One training program at a time per model. */
+/** A program over the model, whose parameters it changes in place. A model has at most one training program at a time. */
 export function buildEagerStep(options: EagerStepOptions): StepProgram {
   return runEagerly(buildTensorStep(options), options);
 }
 
-/** A program that carries out the step of the options' model; `dispose` disposes the step as well. */
+/** A program that carries out the given step; its `dispose` disposes the step as well. */
 export function runEagerly(tensorStep: TensorStep, { inputShape }: Pick<EagerStepOptions, 'inputShape'>): StepProgram {
   const { schema, classes, optimizer, parameters } = tensorStep;
   const stepper = new Stepper(tensorStep, inputShape);
@@ -135,7 +135,7 @@ class Stepper {
   }
 }
 
-/** tf.tidy for what answers no tensors: tf.tidy itself would look for them in every element of an array. */
+/** tf.tidy for a function that returns no tensors: tf.tidy itself would look for tensors in every element of an array. */
 function withoutTensors<Result>(run: () => Result): Result {
   let result!: Result;
   tf.tidy(() => {
@@ -148,7 +148,7 @@ function knobTensors(knobs: Readonly<Record<string, number>>): KnobTensors {
   return Object.fromEntries(Object.entries(knobs).map(([name, value]) => [name, tf.scalar(value)]));
 }
 
-/** Copies: on the cpu engine dataSync answers the tensor's own memory. */
+/** The tensors as knowledge. The arrays are copies: on the cpu engine dataSync returns the tensor's own memory. */
 function knowledgeOf(tensors: readonly tf.Tensor[]): Knowledge {
   return tensors.map((tensor) => ({ shape: tensor.shape, data: tensor.dataSync<'float32'>().slice() }));
 }

@@ -1,10 +1,10 @@
 /**
- * A forward pass whose tape is held open: the gradient can be taken later, with a loss that was not known yet, and without
+ * A forward pass whose tape is held open: the gradient can be taken later, with a loss that was not known before, and without
  * a second forward pass.
  *
- * tfjs has one tape, in the state of its engine. So the tape is taken out of that state when the forward pass ends, and put
- * back as the beginning of the tape of the loss. Between the two tfjs is as if no tape were open: other operations may run,
- * other passes may be held, and other gradients taken. Nothing of the way back is recorded.
+ * tfjs has one tape, in the state of its engine. The tape is therefore taken out of that state when the forward pass ends, and put
+ * back as the beginning of the tape of the loss. Between the two, tfjs behaves as if no tape were open: other operations may run,
+ * other passes may be held, and other gradients taken. No operation of the way back is recorded.
  * Invariant: the tensors that a held pass keeps alive (its outputs and those saved for the gradient) are disposed once, by
  * `gradients` or by `dispose`.
  */
@@ -16,15 +16,15 @@ import { releaseAsPassed } from './tape-release.js';
 type Tape = ReturnType<typeof tf.engine>['state']['activeTape'];
 
 export interface HeldForward {
-  /** The pass's own: clone what is to outlive it. A tensor may be in it twice. */
+  /** The held pass owns them: clone a tensor that is to outlive the pass. A tensor may be in the list twice. */
   readonly outputs: readonly tf.Tensor[];
-  /** The loss, a scalar, and its gradient by the variables, as tf.variableGrads answers them. Ends the held pass, also by throwing. */
+  /** The loss, a scalar, and its gradient by the variables, as tf.variableGrads returns them. Ends the held pass, also when it throws. */
   gradients(loss: () => tf.Scalar, variables: tf.Variable[]): ReturnType<typeof tf.variableGrads>;
-  /** Drops the pass without a gradient. Doing it again changes nothing. */
+  /** Drops the pass without a gradient. A second call changes nothing. */
   dispose(): void;
 }
 
-/** Runs `forward` under a tape of its own. Tensors that it does not return, and that no gradient needs, are disposed. */
+/** Runs `forward` under a tape of its own. Tensors that it does not return and that no gradient needs are disposed. */
 export function holdForward(forward: () => tf.Tensor[]): HeldForward {
   const tape: Tape = [];
   const drop = () => {
@@ -43,7 +43,7 @@ export function holdForward(forward: () => tf.Tensor[]): HeldForward {
   }
 }
 
-/** Does what engine.startTape and endTape do, which are private, except that it leaves no tape behind. */
+/** Does the work of tfjs's private engine.startTape and endTape, but does not leave the tape behind. */
 function withTape<Result>(tape: Tape, run: () => Result): Result {
   const { state } = tf.engine();
   assert(state.gradientDepth === 0, 'a forward pass within a gradient cannot be held');

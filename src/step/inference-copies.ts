@@ -1,6 +1,6 @@
 /**
- * A model that does not train, ready to answer: for each list of specs that is asked for a copy with its BatchNorms folded
- * (src/nn/fold.ts). A norm whose input is tapped stays, so the taps decide what is folded.
+ * A model that does not train, ready to answer: it has a copy with folded BatchNorms (src/nn/fold.ts) for each list of specs
+ * that it is asked for. A norm whose input is tapped is not folded, so each list of taps needs its own copy.
  *
  * Invariants: at most `COPIES_MAX` copies are kept, those used last; all have the source's parameters as of the last `refresh`.
  */
@@ -12,37 +12,37 @@ import { type KnowledgeModel, knowledgeModel } from '../nn/knowledge-model.js';
 import { weightsOf } from '../nn/weights.js';
 import { type KnowledgeSpec, specsKey } from '../tensor/knowledge.js';
 
-/** Each has all of the model's weights. */
+/** Each copy has all of the model's weights. */
 const COPIES_MAX = 4;
 
 interface Copy {
   readonly knowledge: KnowledgeModel;
-  /** Null: there is nothing to fold, and the source's own layers answer. */
+  /** Null when there is nothing to fold and the source's own layers answer. */
   readonly folded: FoldedModel | null;
 }
 
 export class InferenceCopies {
   readonly #source: LayersModel;
-  /** By the specs; the one used last is last. */
+  /** By the key of the specs; the one used last is last. */
   readonly #copies = new Map<string, Copy>();
 
   constructor(source: LayersModel) {
     this.#source = source;
   }
 
-  /** The specs' tensors of images [B, H, W, C], in inference mode. To be called inside tf.tidy. Throws `model.invalid` as knowledgeModel does. */
+  /** The specs' tensors of images [B, H, W, C], in inference mode. Must be called inside tf.tidy. Throws `model.invalid` as knowledgeModel does. */
   run(images: tf.Tensor4D, specs: readonly KnowledgeSpec[]): tf.Tensor[] {
     const { knowledge, folded } = this.#copyOf(specs);
     return knowledge.run(images, { training: false, through: folded?.model ?? knowledge.model });
   }
 
-  /** The variables that `run` reads for these specs. Good until it runs with others. */
+  /** The variables that `run` reads for these specs. They are valid until it runs with other specs. */
   weights(specs: readonly KnowledgeSpec[]): readonly tf.Variable[] {
     const { knowledge, folded } = this.#copyOf(specs);
     return weightsOf(folded?.model ?? knowledge.model);
   }
 
-  /** Takes over the source's parameters as they are now. */
+  /** Copies the source's present parameters into the folded copies. */
   refresh(): void {
     for (const { folded } of this.#copies.values()) folded?.refresh();
   }

@@ -1,4 +1,4 @@
-/** Makes what the model of a stage is trained by, of the recipe and the models that take part. */
+/** Makes the StepTraining of a stage from the recipe and the models that take part. */
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { TrainingStage } from '../config/schema.js';
@@ -11,13 +11,13 @@ import type { StepTraining } from './trainer.js';
 export interface TrainingModels {
   /** The model that trains. */
   readonly model: LayersModel;
-  /** The adapters' initial values are a function of it. */
+  /** The seed of the adapters' initial values. */
   readonly seed: number;
-  /** Builds the model of the stage that teaches. Called only where the loss may take its layers; it is disposed at once. */
+  /** Builds the model of the stage that teaches. It is called only where the loss may take its layers; the model is disposed at once. */
   buildTeacher(stage: string): Promise<LayersModel>;
 }
 
-/** Throws as joinTraining does, and what `buildTeacher` throws. */
+/** The training of the stage's model. Throws as joinTraining does, and the errors of `buildTeacher`. */
 export async function loadTraining(stage: TrainingStage, { model, seed, buildTeacher }: TrainingModels): Promise<StepTraining> {
   const student = shapeSourceOf(model);
   if (stage.kind === 'train' || !takesLayers(stage)) return joinTraining(stage, { student, other: withoutLayers(classesOf(model)), seed });
@@ -27,21 +27,21 @@ export async function loadTraining(stage: TrainingStage, { model, seed, buildTea
 }
 
 export interface TrainingShapes {
-  /** The model that trains. */
+  /** The shapes of the model that trains, and of the model that it learns from. */
   readonly student: ShapeSource;
   /** The model that it learns from. */
   readonly other: ShapeSource;
   readonly seed: number;
 }
 
-/** Throws what a user's module throws, and `model.invalid` where a model has not the layers that the loss takes, or a reduction does not fit. */
+/** Throws the errors of a user's module, and `model.invalid` where a model lacks a layer that the loss takes, or a reduction does not fit. */
 export async function joinTraining(stage: TrainingStage, { student, other, seed }: TrainingShapes): Promise<StepTraining> {
   const loss = await loadStageLoss(stage, { student: (layer) => student.layer(layer), other: (layer) => other.layer(layer) });
   shapesOf(loss.student, student);
   return { stage, loss, otherShapes: shapesOf(loss.other, other), seed };
 }
 
-/** Whether a loss may take layers of the models. If not, nobody need build the other side's to know its shapes. */
+/** Whether a loss may take layers of the models. If not, the other side's model need not be built to know its shapes. */
 function takesLayers(stage: TrainingStage): boolean {
   return longForm(stage).terms.some(({ taps = [], module }) => taps.length > 0 || module !== undefined);
 }

@@ -2,9 +2,9 @@
 
 import type { EvaluateResult, StepResult } from './step-program.js';
 
-/** The tensors of a training step, read back. */
+/** The results of a training step that are read back. */
 export interface StepReading {
-  /** The loss and its parts by name, means over the batch. */
+  /** The loss and its terms by name, means over the batch. */
   readonly mean: number;
   readonly terms: Readonly<Record<string, number>>;
   /** Before the update, in training mode. */
@@ -28,7 +28,7 @@ export function evaluateLogits(logits: Float32Array, labels: Int32Array, classes
   return { lossSum: crossEntropySum(logits, labels, classes), correct: countHits(logits, labels, classes), count: labels.length };
 }
 
-/** How many rows have their largest logit at the label; the first of equals counts. A row with a NaN is no hit. */
+/** The number of rows whose largest logit is at the label; the first of equals counts. A row with a NaN is no hit. */
 function countHits(logits: Float32Array, labels: Int32Array, classes: number): number {
   let hits = 0;
   for (let row = 0; row < labels.length; row++) {

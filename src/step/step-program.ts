@@ -1,10 +1,10 @@
 /**
- * A step program is what an engine does with a model: train it step by step, test it, answer with it, and hand its parameters and
- * optimiser slots in and out as flat arenas. The student's and the teacher's loops know only this interface; how a step
- * is carried out (op by op, or as a recorded graph) is behind it.
+ * The interface of a model in an engine: train it step by step, test it, predict with it, and hand its parameters and
+ * optimiser slots in and out as flat arenas. The student's and the teacher's loops know only this interface; the way in
+ * which a step is carried out (op by op, or as a recorded graph) is behind it.
  *
- * Invariants: every call is synchronous and leaves no tensor behind, except that `forward` keeps what `backward` needs;
- * typed arrays that go in are the caller's again when the call returns, and arrays that come out are fresh copies.
+ * Invariants: every call is synchronous and leaves no tensor behind, except that `forward` keeps the tensors that `backward`
+ * needs. Typed arrays that go in belong to the caller again when the call returns, and arrays that come out are fresh copies.
  * Axes: B batch, H height, W width, C channels, K classes. All arrays are row-major.
  */
 
@@ -24,14 +24,14 @@ export interface StepBatch {
 export interface LabelArrays {
   /** Class of each image, [B]. */
   readonly classes: Int32Array;
-  /** For images that are mixed of two: the second one's class, [B], and the share of the first, [B]; null: none is mixed. */
+  /** For images that are mixed of two: the second one's class, [B], and the share of the first, [B]; null when no image is mixed. */
   readonly mixed: { readonly second: Int32Array; readonly share: Float32Array } | null;
 }
 
-/** The second half of a step takes these. */
+/** The inputs of the second half of a step. */
 export type StepAnswerBatch = Pick<StepBatch, 'labels' | 'other'>;
 
-/** The numbers that change over the course of a stage. */
+/** The numbers that change during a stage. */
 export interface StepKnobs {
   /** The learning rate. */
   readonly rate: number;
@@ -42,13 +42,13 @@ export interface StepKnobs {
 export interface StepResult {
   /** The training loss before the update, summed over the batch. */
   readonly lossSum: number;
-  /** The parts of the loss by name, without their weights, summed over the batch. */
+  /** The terms of the loss by name, without their weights, summed over the batch. */
   readonly terms: Readonly<Record<string, number>>;
   /** B. */
   readonly count: number;
-  /** How many samples the model put into their class, in training mode and before the update. */
+  /** The number of samples that the model put into their class, in training mode and before the update. */
   readonly correct: number;
-  /** False when the loss is NaN or infinite; the parameters have then been updated with what came of it. */
+  /** False when the loss is NaN or infinite; the parameters have then been updated with that loss. */
   readonly finite: boolean;
 }
 
@@ -61,40 +61,41 @@ export interface EvaluateResult {
 
 export interface StepProgram {
   readonly schema: ArenaSchema;
-  /** Elements of the optimiser's slots; 0 when it has none. */
+  /** The number of elements of the optimiser's slots; 0 when it has none. */
   readonly slotCount: number;
-  /** One student update. The gradient is that of the mean loss over the batch. */
+  /** Makes one student update. The gradient is that of the mean loss over the batch. */
   step(batch: StepBatch, knobs: StepKnobs): StepResult;
   /**
-   * The first half of an update, for a step that must know its own knowledge before the other side's: the specs `student` of
-   * the stage's loss, in training mode, of images [B, H, W, C]; the logits are first. Moves the BatchNorm statistics, once, and
-   * keeps the activations for `backward`; until then other programs may run, and this one may predict. Drops a half that is open.
+   * The first half of an update, for a step that must know its own knowledge before the other side's. Returns the knowledge of the
+   * specs `student` of the stage's loss, in training mode, for images [B, H, W, C]; the logits are first. Moves the BatchNorm
+   * statistics, once, and keeps the activations for `backward`; until then other programs may run, and this one may predict.
+   * Drops an open half.
    */
   forward(images: Float32Array, size: number): Knowledge;
   /**
-   * The second half: the update that `step` would have made of the images that went to `forward`, without a second forward
+   * The second half: makes the update that `step` would have made with the images that went to `forward`, without a second forward
    * pass. Throws when no half is open.
    */
   backward(answers: StepAnswerBatch, knobs: StepKnobs): StepResult;
-  /** Drops a half that is open, when what it waits for will not come. Without one it changes nothing. */
+  /** Drops an open half whose second half will not come. Changes nothing when no half is open. */
   abandon(): void;
   /** Loss and hits of `size` samples in inference mode; images [B, H, W, C], labels [B]. */
   evaluate(images: Float32Array, labels: Int32Array, size: number): EvaluateResult;
   /** Logits [B, K] in inference mode. */
   predict(images: Float32Array, size: number): Float32Array;
   /**
-   * Knowledge of `size` images in inference mode, as the specs say, in their order. Throws `model.invalid` for a layer that is
+   * Knowledge of `size` images in inference mode, in the order of the specs. Throws `model.invalid` for a layer that is
    * not there, and for a reduction that does not fit it.
    */
   answer(images: Float32Array, size: number, specs: readonly KnowledgeSpec[]): Knowledge;
   readParameters(): Float32Array;
-  /** Takes an arena of exactly `schema.size` elements. Drops a half that is open, as writing slots does. */
+  /** Takes an arena of exactly `schema.size` elements. Drops an open half, as writing slots does. */
   writeParameters(arena: Float32Array): void;
-  /** The optimiser's slots (a step count included, where it has one), `slotCount` elements. */
+  /** The optimiser's slots (with a step count where it has one), `slotCount` elements. */
   readSlots(): Float32Array;
   writeSlots(slots: Float32Array): void;
-  /** As if no step had been taken. */
+  /** Sets the slots as if no step had been taken. */
   resetSlots(): void;
-  /** Gives back what the program holds. The model stays with who built it. */
+  /** Releases the tensors that the program holds. The model belongs to the code that built it. */
   dispose(): void;
 }

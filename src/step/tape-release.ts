@@ -1,6 +1,6 @@
 /**
- * Memory given back while a gradient is being taken. tfjs keeps every tensor of the way back, and all that was saved for it, until
- * the whole gradient is there; here each goes as soon as the operation that it belongs to has been passed.
+ * Releases memory while a gradient is being taken. tfjs keeps every tensor of the way back, and all tensors that were saved for it,
+ * until the whole gradient is there; here each is disposed as soon as its operation has been passed.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -9,8 +9,8 @@ type Tape = NonNullable<ReturnType<typeof tf.engine>['state']['activeTape']>;
 type GradientMap = ReturnType<NonNullable<Tape[number]['gradient']>>;
 
 /**
- * To be called when the tape is complete and before it is walked back, which can then be done once. tfjs asks the operations of a
- * tape for their gradients one after the other, the last one first: when the next is asked, the one before is done with.
+ * Must be called when the tape is complete and before it is walked back, which can then be done once. tfjs asks the operations of a
+ * tape for their gradients one after the other, the last one first: when the next is asked, the one before is finished.
  */
 export function releaseAsPassed(tape: Tape): void {
   let passed: tf.Tensor[] = [];
@@ -25,7 +25,7 @@ export function releaseAsPassed(tape: Tape): void {
   }
 }
 
-/** Gradients that are tensors of their own: one that is also someone else's would be disposed with it. */
+/** Clones each gradient that is also another tensor of the list: otherwise it would be disposed with that tensor. */
 function withOwnTensors(gradients: GradientMap, others: readonly tf.Tensor[]): GradientMap {
   const taken = new Set(others);
   const own = (make: () => tf.Tensor) => () => {

@@ -1,11 +1,11 @@
 /**
  * One training step on tensors: forward, loss, gradient and update, in tfjs operations alone. Nothing is read back, and
- * what changes from step to step comes in as a tensor: so one and the same step runs op by op (eager-step.ts) and can be
+ * every value that changes from step to step comes in as a tensor. So the same step runs op by op (eager-step.ts) and can be
  * recorded and replayed as a graph.
  *
- * Invariants: between two calls a step that trains holds the adapters, the optimiser's slots and, after `forward`, what
- * `backward` needs; one that only infers holds folded copies of its model; nothing else. The model is its caller's. Every call
- * is to be made within the caller's tf.tidy, which owns what it returns.
+ * Invariants: between two calls a step that trains holds the adapters, the optimiser's slots and, after `forward`, the tensors
+ * that `backward` needs; a step that only infers holds folded copies of its model. The model is its caller's. Every call
+ * must be made within the caller's tf.tidy, which owns the tensors that the call returns.
  * Axes: B batch, H height, W width, C channels, K classes.
  */
 
@@ -43,41 +43,41 @@ export interface TensorStep {
   readonly classes: number;
   /** The variables of the schema, in its order: the model's weights, then the adapters. */
   readonly parameters: readonly tf.Variable[];
-  /** All that a step changes: the parameters, then the optimiser's slots. */
+  /** All variables that a step changes: the parameters, then the optimiser's slots. */
   readonly variables: readonly tf.Variable[];
   /** Null in a step that only infers. */
   readonly training: StepTraining | null;
   /** Slots and step count; null in a step that only infers. Disposed with the step. */
   readonly optimizer: Optimizer | null;
-  /** The knobs of the next update as numbers, the names always the same; counts the update where the optimiser counts. */
+  /** The knobs of the next update as numbers, always with the same names; counts the update where the optimiser counts. */
   nextKnobs(knobs: StepKnobs): Readonly<Record<string, number>>;
-  /** One update, by the gradient of the mean loss. Drops an open forward half. */
+  /** Makes one update, by the gradient of the mean loss. Drops an open first half. */
   train(inputs: StepInputs, knobs: KnobTensors): StepOutputs;
   /**
-   * The first half of an update: the knowledge that the loss takes of the student, in training mode, the logits first; BatchNorm
-   * statistics moved. The tensors that the second half needs stay alive, whatever else runs until then. Drops an open one.
+   * The first half of an update. Returns the knowledge that the loss takes from the student, in training mode, the logits first, and
+   * moves the BatchNorm statistics. The tensors that the second half needs stay alive, whatever else runs until then. Drops an open half.
    */
   forward(images: tf.Tensor4D): tf.Tensor[];
-  /** The second half. Throws when no forward half is open. */
+  /** The second half. Throws when no first half is open. */
   backward(answers: StepAnswers, knobs: KnobTensors): LossOutputs;
-  /** Drops an open forward half; without one it changes nothing. */
+  /** Drops an open first half. Changes nothing when none is open. */
   abandon(): void;
   /**
    * Knowledge in inference mode, in the order of the specs. A step that only infers has the model's BatchNorms folded, see
    * `refresh`. Throws `model.invalid` for specs that the model cannot answer.
    */
   answer(images: tf.Tensor4D, specs: readonly KnowledgeSpec[]): tf.Tensor[];
-  /** The shapes of what `answer` and `forward` give for these specs, without the batch. Throws `model.invalid` as `answer` does. */
+  /** The shapes of the tensors that `answer` and `forward` give for these specs, without the batch. Throws `model.invalid` as `answer` does. */
   shapesOf(specs: readonly KnowledgeSpec[]): readonly (readonly number[])[];
   /** The variables that `answer` reads for these specs: the model's weights, or those of a folded copy. */
   answerWeights(specs: readonly KnowledgeSpec[]): readonly tf.Variable[];
-  /** To be called when the model's weights have been overwritten, before the next `answer`. */
+  /** Must be called when the model's weights have been overwritten, before the next `answer`. */
   refresh(): void;
-  /** Gives back what the step holds. The model stays with who built it. */
+  /** Releases the tensors that the step holds. The model belongs to the code that built it. */
   dispose(): void;
 }
 
-/** A step over the model, whose weights it changes in place. One training step at a time per model. Throws `model.invalid` for taps that are not there. */
+/** A step over the model, whose weights it changes in place. A model has at most one training step at a time. Throws `model.invalid` for taps that are not there. */
 export function buildTensorStep({ model, training }: TensorStepOptions): TensorStep {
   return training === null ? buildFrozenStep(model) : buildTrainingStep(model, training);
 }

@@ -1,8 +1,8 @@
 /**
  * The half of a step that trains, on tensors: forward with the stage's knowledge, its loss, gradient and update.
  *
- * Invariants: between two calls it holds the adapters, the optimiser's slots and, after `forward`, what `backward` needs.
- * While it exists, the model's BatchNorms train by src/nn/batch-norm.ts.
+ * Invariants: between two calls it holds the adapters, the optimiser's slots and, after `forward`, the tensors that `backward`
+ * needs. While it exists, the model's BatchNorms train by src/nn/batch-norm.ts.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -20,17 +20,17 @@ import type { ArenaSchema } from '../tensor/arena.js';
 import { type HeldForward, holdForward } from './held-tape.js';
 import type { StepKnobs } from './step-program.js';
 
-/** All that a model is trained by. */
+/** The stage and the loss by which a model is trained. */
 export interface StepTraining {
   readonly stage: TrainingStage;
   readonly loss: StageLoss;
-  /** The shapes, without the batch, of what the loss asks of the other side, in the order of its `other`. */
+  /** The shapes, without the batch, of the knowledge that the loss asks of the other side, in the order of its `other`. */
   readonly otherShapes: readonly (readonly number[])[];
-  /** The adapters' initial values are a function of it. */
+  /** The seed of the adapters' initial values. */
   readonly seed: number;
 }
 
-/** The second half of a step takes these. */
+/** The inputs of the second half of a step. */
 export interface StepAnswers {
   readonly labels: Labels;
   /** The other side's knowledge, as the stage's loss asks for it. */
@@ -40,7 +40,7 @@ export interface StepAnswers {
 /** Scalars by name: the loss's numbers as `loss.NAME`, and the optimiser's coefficients as `optimizer.NAME`. */
 export type KnobTensors = Readonly<Record<string, tf.Scalar>>;
 
-/** The training loss before the update, and its parts by name, without their weights: means over the batch. */
+/** The training loss before the update, and its terms by name, without their weights: means over the batch. */
 export type LossOutputs = StageLossValue;
 
 const LOSS = 'loss.';
@@ -54,7 +54,7 @@ export class Trainer {
   readonly #loss: StageLoss;
   readonly #knowledge: KnowledgeModel;
   readonly #adapters: readonly tf.Variable[];
-  /** The variables that the optimiser moves. */
+  /** The variables that the optimiser changes. */
   readonly #trained: tf.Variable[];
   readonly #restoreBatchNorms: () => void;
   #open: HeldForward | null = null;
@@ -88,7 +88,7 @@ export class Trainer {
     return this.#open.outputs.map((output) => tf.clone(output));
   }
 
-  /** The update. Throws when no forward half is open. */
+  /** Makes the update. Throws when no first half is open. */
   backward({ labels, other }: StepAnswers, knobs: KnobTensors): LossOutputs {
     const held = this.#open;
     assert(held !== null, 'the second half of a step without its first: no forward is open, or another step or abandon() has dropped it');
@@ -99,7 +99,7 @@ export class Trainer {
       return tf.tidy(() => {
         const { grads } = held.gradients(() => {
           const value = this.#loss.sum(inputs, named(knobs, LOSS));
-          // Beyond the gradient's own scope.
+          // Kept beyond the gradient's own scope.
           kept = mapLoss(value, (scalar) => tf.keep(scalar));
           return value.mean;
         }, this.#trained);
@@ -111,7 +111,7 @@ export class Trainer {
     }
   }
 
-  /** Drops an open forward half; without one it changes nothing. */
+  /** Drops an open first half. Changes nothing when none is open. */
   abandon(): void {
     this.#open?.dispose();
     this.#open = null;
@@ -124,7 +124,7 @@ export class Trainer {
     this.#restoreBatchNorms();
   }
 
-  /** A loss need not depend on every variable, as one of taps alone does not: their gradient is 0. */
+  /** The gradients of all trained variables. A loss of taps alone does not depend on every variable: the gradient of the others is 0. */
   #complete(gradients: tf.NamedTensorMap): tf.NamedTensorMap {
     return Object.fromEntries(this.#trained.map(({ name, shape }) => [name, gradients[name] ?? tf.zeros(shape)]));
   }

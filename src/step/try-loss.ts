@@ -1,6 +1,6 @@
 /**
- * One value and one gradient of a stage's loss, on two samples of noise: what a loss does wrong shows before a run starts.
- * An engine must be open.
+ * Computes one value and one gradient of a stage's loss, on two samples of noise, so that a fault of a loss shows before a run
+ * starts. An engine must be open.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -19,7 +19,7 @@ import { joinTraining, type TrainingShapes } from './load-training.js';
 
 const SIZE = 2;
 
-/** The loss, when it has been computed. Throws as joinTraining does, and `loss.invalid` where it cannot be, or has no gradient. */
+/** The loss, once it has been computed. Throws as joinTraining does, and `loss.invalid` when it cannot be computed or has no gradient. */
 export async function tryLoss(stage: TrainingStage, shapes: TrainingShapes): Promise<StageLoss> {
   const { loss, otherShapes, seed } = await joinTraining(stage, shapes);
   const adapters = createAdapters(loss.adapters, seed);
@@ -43,7 +43,7 @@ function tryGradient(loss: StageLoss, { student, adapters, other }: TrialTensors
   const numbers = Object.entries(lossKnobsAt(loss.plan, { epoch: 1, epochs: 2 }));
   const knobs = Object.fromEntries(numbers.map(([name, value]) => [name, tf.scalar(value)]));
   const labels = { class_B: tf.zeros([SIZE], 'int32') as tf.Tensor1D, mixed: null };
-  // As a step takes it, in two halves.
+  // The loss is computed as a step computes it, in two halves.
   const held = holdForward(() => student.map((variable) => tf.mul(variable, 1)));
   try {
     held.gradients(() => loss.sum({ student: held.outputs, adapters, other, labels }, knobs).mean, [...student, ...adapters]);

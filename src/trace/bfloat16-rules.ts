@@ -2,16 +2,16 @@
  * Which operations of TensorFlow are worth computing in bfloat16, and which of their inputs and outputs then have that
  * type.
  *
- * After the lists of TensorFlow's own rewrite for oneDNN (tensorflow/core/grappler/optimizers/auto_mixed_precision_lists.h,
- * AutoMixedPrecisionListsMkl), narrowed by measurement on a processor with AMX: an operation that takes longer in bfloat16
- * than two casts and itself in float32 is not here (Sigmoid, Elu, Selu, Softplus, Tanh), nor one that adds many numbers up
- * in bfloat16 (BiasAddGrad), nor what losses, statistics and optimisers are made of. That rewrite also keeps an operation
+ * The lists follow those of TensorFlow's own rewrite for oneDNN (tensorflow/core/grappler/optimizers/auto_mixed_precision_lists.h,
+ * AutoMixedPrecisionListsMkl), narrowed by measurement on a processor with AMX. Left out are operations that take longer in
+ * bfloat16 than in float32 with two casts (Sigmoid, Elu, Selu, Softplus, Tanh), operations that add many numbers up in bfloat16
+ * (BiasAddGrad), and the operations of losses, statistics and optimisers. TensorFlow's rewrite also keeps an operation
  * in float32 downstream of an unsafe one, for float16's sake; bfloat16 has float32's range and needs no such rule.
  */
 
 import { type Attribute, DATA_TYPE, type Operation, type Recording, typeOfValue } from './recording.js';
 
-/** Convolutions and matrix products: where the time goes. They compute in bfloat16 whatever is around them. */
+/** Convolutions and matrix products, which take most of the time. They compute in bfloat16 whatever is around them. */
 const HEAVY: ReadonlySet<string> = new Set([
   'Conv2D',
   'Conv2DBackpropInput',
@@ -24,7 +24,7 @@ const HEAVY: ReadonlySet<string> = new Set([
   'BatchMatMulV2',
 ]);
 
-/** Bound by memory: in bfloat16 where they stand between heavy ones, to save the casts and half the bytes. */
+/** Operations bound by memory. They go into bfloat16 where they stand between heavy ones, to save the casts and half the bytes. */
 const LIGHT: ReadonlySet<string> = new Set([
   ...['Add', 'AddV2', 'AddN', 'BiasAdd', 'Mul'],
   ...['FusedBatchNormV3', 'FusedBatchNormGradV3'],
@@ -34,19 +34,19 @@ const LIGHT: ReadonlySet<string> = new Set([
   ...['Cast', 'Identity', 'Reshape', 'Transpose', 'Pad', 'PadV2', 'MirrorPad', 'ConcatV2', 'Pack', 'Slice', 'SplitV', 'Tile'],
 ]);
 
-/** Operations of which only the first inputs and outputs are of type T; their scales, offsets and statistics are float32. */
+/** Operations whose first inputs and outputs alone are of type T; their scales, offsets and statistics are float32. */
 const LEADING: Readonly<Record<string, { readonly inputs: number; readonly outputs: number }>> = {
   FusedBatchNormV3: { inputs: 1, outputs: 1 },
   FusedBatchNormGradV3: { inputs: 2, outputs: 1 },
 };
 
 /**
- * A matrix product of fewer multiply-adds (a classifier's last layer, as a rule) stays in float32: it takes as long
+ * A matrix product of fewer multiply-adds than this (usually a classifier's last layer) stays in float32: it takes as long
  * either way, and logits keep their precision.
  */
 const SMALL_PRODUCT = 2 ** 21;
 
-/** `heavy` and `light`: see the lists. `other`: stays as it is. */
+/** `heavy` and `light`: see the lists. An `other` operation is not changed. */
 export type Role = 'heavy' | 'light' | 'other';
 
 /** The role of an operation of the recording. One whose type is not float32 is `other`. */
@@ -57,7 +57,7 @@ export function roleOf(recording: Recording, operation: Operation): Role {
   return LIGHT.has(operation.op) ? 'light' : 'other';
 }
 
-/** Which inputs and outputs of an operation, by position, have the type of its attribute T, when that is float32. */
+/** The positions of the inputs and outputs of an operation that have the type of its attribute T, where that is float32. */
 export function typedPorts(recording: Recording, { op, inputs, outputs }: Operation): { inputs: number[]; outputs: number[] } {
   const leading = LEADING[op] ?? { inputs: inputs.length, outputs: outputs.length };
   return {
@@ -66,12 +66,12 @@ export function typedPorts(recording: Recording, { op, inputs, outputs }: Operat
   };
 }
 
-/** The attributes with T (of a cast, both types) set to bfloat16. */
+/** The attributes with T (in a cast, both types) set to bfloat16. */
 export function attributesInBfloat16(attributes: readonly Attribute[]): Attribute[] {
   return attributes.map((attribute) => (isType(attribute) ? { ...attribute, value: DATA_TYPE.bfloat16 } : attribute));
 }
 
-/** The attribute T, and the two of a cast. */
+/** Whether this is the attribute T, or one of the two types of a cast. */
 function isType({ name, kind }: Attribute): boolean {
   return kind === 'type' && (name === 'T' || name === 'SrcT' || name === 'DstT');
 }

@@ -2,8 +2,8 @@
  * Rewrites a recording so that its heavy part computes in bfloat16, as automatic mixed precision does: casts at the
  * borders, and float32 for parameters, optimiser, losses and statistics.
  *
- * Invariants: feeds, variables, assignments and outputs keep their types. A value is cast at most once to a type. A
- * value that is assigned is computed in float32, but for a heavy operation's own rounding (the gradient of a filter, say).
+ * Invariants: feeds, variables, assignments and outputs keep their types. A value is cast at most once to a type. The value
+ * of an assignment is computed in float32, except for a heavy operation's own rounding (the gradient of a filter, say).
  */
 
 import { present } from '../base/assert.js';
@@ -11,28 +11,28 @@ import { attributesInBfloat16, roleOf, typedPorts } from './bfloat16-rules.js';
 import { DATA_TYPE, type Operation, type Recording, type TensorType, typeOfValue, type Value } from './recording.js';
 import type { Precision } from './trace-notice.js';
 
-/** A recording and a place in it: how many operations come before. */
+/** A recording, and the number of its operations before the cut. */
 interface CutPlan {
   readonly recording: Recording;
   readonly cutAt: number;
 }
 
 /**
- * The same computation with convolutions and large matrix products in bfloat16, and with them what is light and stands
- * between them. A recording without any is returned itself; what is in bfloat16 already stays as it is.
+ * The same computation with convolutions and large matrix products in bfloat16, and with them the light operations
+ * between them. A recording without any is returned itself; values that are in bfloat16 already keep that type.
  */
 export function toBfloat16(recording: Recording): Recording {
   return toBfloat16WithCut({ recording, cutAt: recording.operations.length }).recording;
 }
 
-/** `bf16` where any of the recording is. */
+/** `bf16` when any value of the recording is bfloat16. */
 export function precisionOf({ operations }: Recording): Precision {
   return operations.some(({ outputs }) => outputs.some(({ dtype }) => dtype === DATA_TYPE.bfloat16)) ? 'bf16' : 'fp32';
 }
 
 /**
- * The same for a recording that is to be cut in two, and where the cut is then. Halves that are converted after the cut
- * would hand each other float32, and not be the whole step to the bit.
+ * The same for a recording that is to be cut in two; also answers the place of the cut in the new recording. Halves that
+ * are converted after the cut would hand each other float32, and would not equal the whole step to the bit.
  */
 export function toBfloat16WithCut({ recording, cutAt }: CutPlan): CutPlan {
   const lowered = operationsToLower(recording);
@@ -50,8 +50,8 @@ export function toBfloat16WithCut({ recording, cutAt }: CutPlan): CutPlan {
 }
 
 /**
- * The indices of the operations that go into bfloat16: the heavy, and the light that have a heavy one before and after
- * them with only light ones between. A light operation whose answer is assigned is no such bridge.
+ * The indices of the operations that go into bfloat16: the heavy ones, and the light ones that have a heavy one before and
+ * after them with only light ones between. A light operation whose output is assigned is not such a bridge.
  */
 function operationsToLower(recording: Recording): ReadonlySet<number> {
   const { operations, assignments } = recording;
@@ -80,13 +80,13 @@ function operationsToLower(recording: Recording): ReadonlySet<number> {
   return lowered;
 }
 
-/** The operations of a recording written anew, each with its inputs cast as it needs them. */
+/** The operations of a recording written anew, each with its inputs cast to the types that it needs. */
 class Conversion {
   readonly operations: Operation[] = [];
   readonly #recording: Recording;
-  /** Where each operation of the recording stands now. */
+  /** The new index of each operation of the recording. */
   readonly #places: number[] = [];
-  /** How many operations there are after each of the recording's and the casts of its answers that leave the recording. */
+  /** For each operation of the recording: the number of new operations up to it and the casts of its outputs that leave the recording. */
   readonly #lengths: number[] = [];
   readonly #casts = new Map<string, Value>();
 
@@ -101,7 +101,7 @@ class Conversion {
     });
   }
 
-  /** How many operations there are now for the first `count` of the recording; what the next one needs is not among them. */
+  /** The number of new operations for the first `count` of the recording. Casts that the next operation needs are not counted. */
   lengthAfter(count: number): number {
     return count === 0 ? 0 : present(this.#lengths[count - 1], 'an operation before the cut');
   }
@@ -125,7 +125,7 @@ class Conversion {
     };
   }
 
-  /** A value of the recording in the type asked for; an operation is written for it the first time that it must be cast. */
+  /** A value of the recording in the given type. The first time that it must be cast, a Cast operation is added. */
   #cast(value: Value, dtype: number): Value {
     const source = this.#moved(value);
     const { dtype: own, shape } = this.#typeNow(source);
@@ -154,7 +154,7 @@ class Conversion {
     return { ...value, index: present(this.#places[value.index], 'the operation that makes a value, before its use') };
   }
 
-  /** The type of a value in its new place. */
+  /** The type of a value in the new list of operations. */
   #typeNow(value: Value): TensorType {
     return typeOfValue({ ...this.#recording, operations: this.operations }, value);
   }

@@ -1,12 +1,12 @@
 /**
- * Additions of a bias under their own name. tfjs adds a vector over the last axis by the operation that adds any two
- * tensors; TensorFlow merges it into the convolution before it, with the activation behind, only as BiasAdd. The same
- * numbers either way.
+ * Gives additions of a bias the name BiasAdd. tfjs adds a vector over the last axis by the operation that adds any two
+ * tensors; TensorFlow merges an addition into the convolution before it, with the activation behind, only when it is a
+ * BiasAdd. The numbers are the same either way.
  */
 
 import { DATA_TYPE, type Operation, type Recording, typeOfValue } from './recording.js';
 
-/** The recording with BiasAdd where a vector [C] is added to a tensor [..., C] of rank 2 or more. */
+/** The recording with BiasAdd wherever a vector [C] is added to a tensor [..., C] of rank 2 or more. */
 export function nameBiasAdds(recording: Recording): Recording {
   const isBiasAdd = ({ op, inputs }: Operation) => {
     if ((op !== 'Add' && op !== 'AddV2') || inputs.length !== 2) return false;

@@ -1,7 +1,7 @@
 /**
- * Whether two recordings of one function, made with other inputs, are the same program. A value that differs was worked out in
+ * Whether two recordings of one function, made with other inputs, are the same program. A difference was computed in
  * JavaScript during the call (a random number, a number that depends on the inputs): a graph would repeat the first
- * call's value for ever. A branch that both calls took cannot be seen.
+ * call's value for ever. A branch that both calls took the same way cannot be seen.
  */
 
 import type { Constant, Operation, Recording, Value } from './recording.js';

@@ -1,8 +1,8 @@
 /**
- * A recording cut in two: what runs before an exchange and what runs after it. Values of the first half that the second needs are
- * put aside in variables, so that they need not pass through JavaScript.
+ * A recording cut in two: the part that runs before an exchange and the part that runs after it. The values that the second
+ * half needs from the first are kept in variables, so that they need not pass through JavaScript.
  *
- * Invariant: what is put aside never shares memory with a feed, which is its caller's again after the first half.
+ * Invariant: a kept value never shares memory with a feed, which belongs to its caller again after the first half.
  */
 
 import { type Operation, type Recording, type TensorType, typeOfValue, type Value } from './recording.js';
@@ -10,13 +10,13 @@ import { type Operation, type Recording, type TensorType, typeOfValue, type Valu
 export interface CutRecording {
   readonly first: Recording;
   readonly second: Recording;
-  /** The variables put aside: those from this index on. They are of no use after the second half. */
+  /** The variables from this index on hold the kept values. They are of no use after the second half. */
   readonly stashFrom: number;
 }
 
 /**
- * Cuts before operation `at`. `feeds` are those of the first half (all others are the second's); outputs and variables
- * belong to the half that makes their value.
+ * Cuts before operation `at`. `feeds` names the feeds of the first half; all others are the second's. An output or a
+ * variable belongs to the half that makes its value.
  */
 export function cutRecording(recording: Recording, at: number, feeds: readonly string[]): CutRecording {
   const isEarly = (value: Value) => {
@@ -51,7 +51,7 @@ export function cutRecording(recording: Recording, at: number, feeds: readonly s
   return { first: withOwnFeeds(first), second, stashFrom: recording.variables.length };
 }
 
-/** The same, on copies of its feeds: a variable would hold on to the memory that a feed, or a Reshape of it, is in. */
+/** The same recording on copies of its feeds: a variable would keep the memory that a feed, or a Reshape of it, is in. */
 function withOwnFeeds(recording: Recording): Recording {
   const names = Object.keys(recording.feeds);
   const own = (value: Value): Value => {
@@ -74,7 +74,7 @@ function withOwnFeeds(recording: Recording): Recording {
   };
 }
 
-/** Gives each value that must survive the cut a variable of its own, in the order in which they are met. */
+/** Gives each value that must survive the cut a variable of its own, in the order in which the values are met. */
 class Stash {
   readonly values: Value[] = [];
   readonly types: TensorType[] = [];
@@ -100,7 +100,7 @@ class Stash {
   }
 }
 
-/** The value in a list of operations that begins `at` operations later. */
+/** The value in a list of operations that lacks the first `at` operations. */
 function renumber(value: Value, at: number): Value {
   return value.from === 'operation' ? { ...value, index: value.index - at } : value;
 }

@@ -1,6 +1,6 @@
 /**
  * The traced program of a model that does not train: a teacher. The weights are constants of its graphs, so new
- * parameters mean new graphs. Requests are padded to a size that has one.
+ * parameters need new graphs. Requests are padded to a size that has a graph.
  * Axes: B batch, H height, W width, C channels, K classes.
  */
 
@@ -16,12 +16,12 @@ import { TraceCache, type TraceCacheOptions } from './trace-cache.js';
 
 export interface FrozenProgramParts {
   readonly step: TensorStep;
-  /** The same model, op by op: it has the parameters. */
+  /** The same model, run op by op. It holds the parameters. */
   readonly eager: StepProgram;
   readonly options: TraceCacheOptions & { readonly inputShape: readonly [number, number, number] };
 }
 
-/** Disposes the eager program with itself. */
+/** Builds the program. The program disposes `eager` when it is disposed. */
 export function buildFrozenProgram({ step, eager, options }: FrozenProgramParts): StepProgram {
   const { inputShape, precision } = options;
   const traces = new TraceCache<InferenceTrace>(options);

@@ -1,5 +1,5 @@
 /**
- * Recordings as one TensorFlow graph: each a function with placeholders and named outputs, all on the same variables.
+ * Recordings as one TensorFlow graph: each is a function with placeholders and named outputs, all on the same variables.
  * Pure; saved-model.ts turns a graph into bytes.
  *
  * Invariants: a function reads a variable once, before it assigns it, and its outputs wait for all its assignments: one
@@ -12,10 +12,10 @@ import { type Attribute, type Constant, DATA_TYPE, type Recording, type TensorTy
 export interface GraphNode {
   readonly name: string;
   readonly op: string;
-  /** `node:0` for a value, `^node` for what must run before. */
+  /** `node:0` for a value, `^node` for a node that must run before. */
   readonly inputs: readonly string[];
   readonly attributes: readonly (Attribute | TensorAttribute)[];
-  /** For readers, where it is known: TensorFlow infers it. */
+  /** For readers of a listing, where known; TensorFlow infers the types itself. */
   readonly outputs?: readonly TensorType[];
 }
 
@@ -31,7 +31,7 @@ export interface Endpoint extends TensorType {
   readonly tensor: string;
 }
 
-/** A function of the graph, which one native call runs. */
+/** A function that one native call runs. */
 export interface GraphSignature {
   readonly inputs: Readonly<Record<string, Endpoint>>;
   readonly outputs: Readonly<Record<string, Endpoint>>;
@@ -49,11 +49,11 @@ export interface ArenaRange {
 }
 
 export interface GraphPlan {
-  /** By name. Their variables are the same list, or the beginning of it. */
+  /** By name. Each has the same list of variables, or the beginning of it. */
   readonly functions: Readonly<Record<string, Recording>>;
-  /** For each, by name, the signatures `get.<name>` and `set.<name>`. */
+  /** Each range, by its name, gets the signatures `get.<name>` and `set.<name>`. */
   readonly arenas: Readonly<Record<string, ArenaRange>>;
-  /** Variables that are gone after a function has run, by the function's name. */
+  /** The variables that are destroyed after a function has run, by the function's name. */
   readonly released?: Readonly<Record<string, ArenaRange>>;
 }
 
@@ -89,7 +89,7 @@ class GraphBuilder {
     });
   }
 
-  /** Adds a node and answers its first value. */
+  /** Adds a node and returns the name of its first value. */
   add(node: GraphNode): string {
     this.nodes.push(node);
     return `${node.name}:0`;
@@ -110,7 +110,7 @@ class GraphBuilder {
     return this.add({ name, op: 'ReadVariableOp', inputs: [`${handleName(index)}:0`], attributes: [typeAttribute('dtype', dtype)] });
   }
 
-  /** Answers the node's name: it has no value. */
+  /** Returns the node's name, for it has no value. */
   assign(name: string, { index, value, after }: { index: number; value: string; after: readonly string[] }): string {
     const { dtype } = present(this.variables[index], 'variable');
     const inputs = [`${handleName(index)}:0`, value, ...after.map((node) => `^${node}`)];
@@ -166,7 +166,7 @@ function addFunction(
   };
 }
 
-/** All of a range of variables, one behind the other: [elements]. */
+/** Reads a range of variables, joined in their order: [elements]. */
 function addGet(builder: GraphBuilder, name: string, arena: ArenaRange): GraphSignature {
   const flat = range(arena).map((index) => {
     const value = builder.read(`${name}/read.${index}`, index);

@@ -1,6 +1,6 @@
 /**
- * A model's inference as a graph in a session, with the weights as constants of the graph: what TensorFlow then fuses and
- * lays out once is done for every call. For models that do not change: a teacher.
+ * A model's inference as a graph in a session, with the weights as constants of the graph: TensorFlow fuses operations and
+ * lays out weights once, for every call. For models that do not change: a teacher.
  * Axes: B batch, H height, W width, C channels, K classes.
  */
 
@@ -22,7 +22,7 @@ export interface InferenceTraceOptions {
   readonly step: TensorStep;
   readonly inputShape: readonly number[];
   readonly precision: Precision;
-  /** The knowledge that is answered. */
+  /** The knowledge to be answered. */
   readonly specs: readonly KnowledgeSpec[];
   /** A real batch, [B, H, W, C]. */
   readonly images: Float32Array;
@@ -74,7 +74,7 @@ export interface InferenceTraceParts {
   /** B. */
   readonly size: number;
   readonly precision: Precision;
-  /** The answer's tensors, without the batch. */
+  /** The shapes of the answer's tensors, without the batch. */
   readonly shapes: readonly (readonly number[])[];
 }
 
@@ -95,7 +95,7 @@ export class InferenceTrace {
     return readKnowledge(this.run(images), this.#parts.size, this.#parts.shapes);
   }
 
-  /** The same by the names of the results. */
+  /** The results of exactly B images by their names. */
   run(images: Float32Array): Readonly<Record<string, NativeArray>> {
     return this.#session.call(INFER, { [IMAGES]: images });
   }

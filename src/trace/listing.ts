@@ -1,9 +1,9 @@
-/** A graph as text for people: what can be called, and each operation on a line, with shapes. Pure. */
+/** A graph as text for people: the signatures, and each operation on a line, with shapes. Pure. */
 
 import type { Endpoint, Graph, GraphNode, TensorAttribute } from './graph.js';
 import { type Attribute, DATA_TYPE, type TensorType } from './recording.js';
 
-/** The signatures first, then the nodes in the order in which they were recorded. Ends with a new line. */
+/** Lists the signatures first, then the nodes in the order in which they were recorded. Ends with a new line. */
 export function listGraph({ nodes, signatures }: Graph): string {
   const calls = Object.entries(signatures).flatMap(([name, { inputs, outputs }]) => [
     name,
@@ -32,7 +32,7 @@ function describeType({ dtype, shape }: TensorType): string {
   return `${typeName(dtype)} [${shape.join(', ')}]`;
 }
 
-/** Elements of a constant that are shown. */
+/** The number of elements of a constant that are shown. */
 const SHOWN = 8;
 
 function describeAttribute(attribute: Attribute | TensorAttribute): string {

@@ -1,6 +1,6 @@
 /**
- * The process that writes a stage's training step as a graph into files, for `stillhouse engine trace`: native code needs
- * its environment before it is loaded, and may end its process.
+ * The process that writes a stage's training step as a graph into files, for `stillhouse engine trace`. It is a process of its
+ * own because native code needs its environment before it is loaded, and may end its process.
  */
 
 import { present } from '../base/assert.js';

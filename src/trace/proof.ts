@@ -1,5 +1,5 @@
 /**
- * Whether a replay did what the eager step did. Both start from the same state and take the same batch; the numbers
+ * Whether a replay did what the eager step did. Both start from the same state and take the same batch. The numbers
  * differ by rounding, because a graph fuses operations and sums in other orders. Pure.
  */
 
@@ -7,21 +7,21 @@ import type { ArenaEntry } from '../tensor/arena.js';
 import type { NativeArray } from './native-backend.js';
 import type { Precision } from './trace-notice.js';
 
-/** All that a step leaves behind. */
+/** The results of a step and the state after it. */
 export interface StepTrail {
   /** By name: the loss, its parts, the knowledge. */
   readonly results: Readonly<Record<string, NativeArray>>;
-  /** The parameters and the optimiser's slots afterwards, as arenas. */
+  /** The parameters and the optimiser's slots after the step, as arenas. */
   readonly parameters: Float32Array;
   readonly slots: Float32Array;
 }
 
 export interface ProofTolerance {
-  /** For each result: norm of the difference by the norm, or by 1 where that is less: a part of the loss may be nearly 0. */
+  /** For each result: the norm of the difference, divided by the norm or by 1 where that is larger, because a loss term may be nearly 0. */
   readonly result: number;
-  /** For the change of what holds the gradient as it is (the slots, or without any the weights), and for that of the statistics. */
+  /** For the change of the values that hold the gradient as it is (the slots, or the weights where there are no slots), and for the change of the statistics. */
   readonly gradient: number;
-  /** For the change of the weights by slots. Wide: Adam divides by the gradient's size, and makes much of the rounding of those that are nearly 0. */
+  /** For the change of the weights by slots. It is wide: Adam divides by the gradient's size, and so enlarges the rounding of gradients that are nearly 0. */
   readonly weights: number;
 }
 
@@ -31,7 +31,7 @@ export const PROOF_TOLERANCE: Readonly<Record<Precision, ProofTolerance>> = {
   bf16: { result: 0.1, gradient: 0.5, weights: 0.8 },
 };
 
-/** As a share of the value that changes: what a small rate adds to a weight is rounded as the weight is. */
+/** A share of the norm of the values that change: the small change of a weight is rounded as the weight is. */
 const ROUNDING = 1e-5;
 
 export interface ProofOptions {
@@ -39,7 +39,7 @@ export interface ProofOptions {
   readonly eager: StepTrail;
   readonly replay: StepTrail;
   readonly tolerance: ProofTolerance;
-  /** The parameters' places. */
+  /** The entries of the parameters. */
   readonly entries: readonly Pick<ArenaEntry, 'offset' | 'size' | 'trainable'>[];
 }
 
@@ -49,7 +49,7 @@ export interface ResultProof {
   readonly tolerance: ProofTolerance;
 }
 
-/** The first fault of the replay's results, in words; null: there is none. */
+/** The first fault of the replay's results, in words; null when there is none. */
 export function resultFault({ eager, replay, tolerance }: ResultProof): string | null {
   for (const [name, expected] of Object.entries(eager.results)) {
     if (!areFinite(expected)) return notFinite(name);
@@ -59,7 +59,7 @@ export function resultFault({ eager, replay, tolerance }: ResultProof): string |
   return null;
 }
 
-/** The first fault of the replay, in words; null: there is none. */
+/** The first fault of the replay's results or of its state, in words; null when there is none. */
 export function replayFault({ before, eager, replay, tolerance, entries }: ProofOptions): string | null {
   const fault = resultFault({ eager, replay, tolerance });
   if (fault !== null) return fault;
@@ -89,7 +89,7 @@ function partsOf(arena: Float32Array, entries: ProofOptions['entries']): Float32
   return parts;
 }
 
-/** Norm of the difference by that of `expected`, or by `least` where this is more; 0 where nothing differs, NaN when a number is. */
+/** The norm of the difference, divided by the larger of `least` and the norm of `expected`; 0 when nothing differs, NaN when a number is NaN. */
 export function relativeError(expected: NativeArray, found: NativeArray | undefined, least = 0): number {
   if (found?.length !== expected.length) return Number.POSITIVE_INFINITY;
   let error = 0;

@@ -1,10 +1,10 @@
 /**
- * Runs a function over tensors once, eagerly, and writes down what the native binding was asked to do. At the binding
- * every value has a number that is never used again, so clones, disposal and reference counts of tfjs do not show.
+ * Runs a function over tensors once, eagerly, and writes down each operation that the native binding is asked to run. At the
+ * binding every value has a number that is never used again, so clones, disposal and reference counts of tfjs do not show.
  *
- * Invariants: while recording, the backend's binding is an object that inherits from the real one; it is put back
- * whatever happens. The function really runs, to its end even when it is refused: variables of the list change as without
- * the recorder, others are as before.
+ * Invariants: while recording, the backend's binding is an object that inherits from the real one; the real one is always
+ * put back. The function really runs, to its end even when it is refused. Variables of the list change as they would without
+ * the recorder; other variables are as before.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -30,15 +30,15 @@ export interface FeedArray {
 }
 
 export interface RecordOptions<Feeds extends string> {
-  /** The values that are given anew at each call. Not changed, not kept. */
+  /** The values that are given anew at each call. They are neither changed nor kept. */
   readonly feeds: Readonly<Record<Feeds, FeedArray>>;
-  /** All state that the function reads and changes. Other tensors that it reads are constants; other variables it may not read. */
+  /** All state that the function reads and changes. Other tensors that it reads become constants; it may not read other variables. */
   readonly variables: readonly tf.Variable[];
-  /** Variables whose values are constants: they will not change. */
+  /** Variables that do not change. Their values become constants. */
   readonly frozen?: readonly tf.Variable[];
   /**
-   * Called once, in a tf.tidy, with a tensor for each feed; answers the outputs by name. It may call `cut` once: where the
-   * call can be cut in two.
+   * Called once, in a tf.tidy, with a tensor for each feed; returns the outputs by name. It may call `cut` once, at the place
+   * where the call can be cut in two.
    */
   run(feeds: Readonly<Record<Feeds, tf.Tensor>>, cut: () => void): Readonly<Record<string, tf.Tensor>>;
 }
@@ -47,13 +47,13 @@ export interface RecordedCall {
   readonly recording: Recording;
   /** The outputs of this call. */
   readonly results: Readonly<Record<string, NativeArray>>;
-  /** Operations before the cut; all, where there is none. */
+  /** The number of operations before the cut; the number of all operations when there is no cut. */
   readonly cutAt: number;
 }
 
 /**
  * Records one call. Throws TraceRefusal when the function throws, reads a value back, draws random numbers, makes a variable,
- * reads or changes one that is not in the lists, or uses what a graph cannot hold.
+ * reads or changes a variable that is not in the lists, or uses a thing that a graph cannot hold.
  */
 export function record<Feeds extends string>({ feeds, variables, frozen = [], run }: RecordOptions<Feeds>): RecordedCall {
   const backend = nativeBackend();
@@ -100,7 +100,7 @@ function mapValues<Key extends string, A, B>(record: Readonly<Record<Key, A>>, c
   return Object.fromEntries(Object.entries<A>(record).map(([key, value]) => [key, change(value)])) as Record<Key, B>;
 }
 
-/** Shares the tensor's memory; nothing is copied. */
+/** A new tensor on the tensor's memory. Nothing is copied. */
 function freshHandle(backend: NativeBackend, tensor: tf.Tensor): tf.Tensor {
   const type = { name: 'T', type: ATTRIBUTE_KINDS.indexOf('type'), value: backend.typeAttributeFromTensor(tensor) };
   return backend.executeSingleOutput('Identity', [type], [tensor]);
@@ -118,9 +118,9 @@ function allVariables(): tf.Variable[] {
   return Object.values(tf.engine().registeredVariables);
 }
 
-/** The variables that are none of the function's: a graph would keep the value that they have now. To be made within tf.tidy. */
+/** The variables that do not belong to the function: a graph would keep their values as constants. Must be made within tf.tidy. */
 class ForeignVariables {
-  /** The value of each before the function runs. */
+  /** The value of each variable before the function runs. */
   readonly #before: ReadonlyMap<tf.Variable, tf.Tensor>;
   readonly #own: ReadonlySet<tf.Variable>;
 
@@ -130,12 +130,12 @@ class ForeignVariables {
     this.#before = new Map(foreign.map((variable) => [variable, tf.clone(variable)]));
   }
 
-  /** Their names, by handle. */
+  /** The names of the variables, by handle. */
   handles(backend: NativeBackend): ReadonlyMap<number, string> {
     return new Map([...this.#before].map(([variable, value]) => [handleOf(backend, value), variable.name]));
   }
 
-  /** Runs the function. Afterwards they are as before. Throws TraceRefusal when it has changed one, or made one. */
+  /** Runs the function, then gives the variables their values from before. Throws TraceRefusal when the function changed or made one. */
   guard<T>(run: () => T): T {
     try {
       const result = run();
@@ -164,18 +164,18 @@ const RANDOM_OPERATION = /^(Random[A-Z]|Multinomial$|TruncatedNormal$|Parameteri
 /** Types whose values can be written into a graph. */
 const CONSTANT_TYPES: ReadonlySet<number> = new Set([DATA_TYPE.float32, DATA_TYPE.int32, DATA_TYPE.bool]);
 
-/** The calls of the binding so far. */
+/** The calls to the binding so far. */
 class Tape {
   readonly operations: Operation[] = [];
   readonly constants: Constant[] = [];
   readonly #backend: NativeBackend;
-  /** The real one. */
+  /** The real binding. */
   readonly #binding: NativeBinding;
   readonly #foreign: ReadonlyMap<number, string>;
   readonly #values = new Map<number, Value>();
-  /** Constants that nothing has used yet. They are numbered by their first use: tfjs uploads some when they are made, some later. */
+  /** Constants that nothing has used yet. They are numbered by their first use, because tfjs uploads some when they are made and others later. */
   readonly #unused = new Map<number, Constant>();
-  /** The first reason to refuse. The function runs on: what it does next, and what it makes of an error, is not for us to change. */
+  /** The first reason to refuse. The function runs on, because the recorder must not change what it does next or how it handles an error. */
   #refusal: string | null = null;
 
   constructor(backend: NativeBackend, foreign: ReadonlyMap<number, string>) {
@@ -249,7 +249,7 @@ class Tape {
     this.#refusal ??= reason;
   }
 
-  /** A handle that nobody has declared was made before: its value is a constant of the function. */
+  /** The value of a handle. A handle that was not declared was made before: its value is a constant of the function. */
   #valueOfHandle(id: number): Value {
     const known = this.#values.get(id);
     if (known !== undefined) return known;

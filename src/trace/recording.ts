@@ -1,9 +1,9 @@
 /**
- * One call of a function over tensors, as the TensorFlow operations that it ran: a program that can be written as a graph. Plain
- * data; whoever changes a recording makes a new one.
+ * A recording: the TensorFlow operations of one call of a function over tensors, a program that can be written as a graph. It
+ * is plain data. Code that changes a recording makes a new one.
  *
  * Invariants: an operation's inputs are made by earlier operations. Handles, reference counts, disposal and clones of
- * tfjs have no place here. DataType numbers are TensorFlow's (types.proto).
+ * tfjs do not appear here. DataType numbers are TensorFlow's (types.proto).
  */
 
 /** TensorFlow's numbers for the types of elements that occur here (tensorflow/core/framework/types.proto). */
@@ -15,7 +15,7 @@ export interface TensorType {
   readonly shape: readonly number[];
 }
 
-/** Where a value comes from. */
+/** The source of a value. */
 export type Value =
   /** Given at each call, by name. */
   | { readonly from: 'feed'; readonly name: string }
@@ -37,7 +37,7 @@ export interface Attribute {
 }
 
 export interface Operation {
-  /** TensorFlow's name: `Conv2D`. */
+  /** TensorFlow's name, for example `Conv2D`. */
   readonly op: string;
   readonly attributes: readonly Attribute[];
   readonly inputs: readonly Value[];
@@ -54,7 +54,7 @@ export interface Recording {
   readonly variables: readonly TensorType[];
   readonly constants: readonly Constant[];
   readonly operations: readonly Operation[];
-  /** For each variable what it is after the call; null: as before. */
+  /** The value of each variable after the call; null when the call does not change it. */
   readonly assignments: readonly (Value | null)[];
   readonly outputs: Readonly<Record<string, Value>>;
 }

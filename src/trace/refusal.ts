@@ -1,13 +1,13 @@
-/** The refusal to trace. Owns its type, and what errors of TensorFlow become. */
+/** The refusal to trace: its type, and the conversion of TensorFlow's errors to it. */
 
 import { messageOf } from '../errors/stillhouse-error.js';
 
-/** Why a function cannot be traced: an expected answer, for whoever traces it to go on without. */
+/** The reason why a function cannot be traced. It is an expected answer: the caller goes on without a trace. */
 export class TraceRefusal extends Error {
   override readonly name = 'TraceRefusal';
 }
 
-/** libtensorflow may not take the graph, or not run it: what it throws becomes a TraceRefusal. */
+/** Runs the function. Any error that it throws becomes a TraceRefusal: libtensorflow may not accept the graph, or may fail to run it. */
 export function refuseWhatFails<Result>(run: () => Result): Result {
   try {
     return run();

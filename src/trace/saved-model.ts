@@ -1,6 +1,6 @@
 /**
- * A graph as the bytes of a SavedModel (tensorflow/core/protobuf/saved_model.proto), by the generated messages that
- * tfjs-node carries for reading them. State is not in it: it goes in and out through the graph's own signatures.
+ * A graph as the bytes of a SavedModel (tensorflow/core/protobuf/saved_model.proto). The bytes are written by the generated
+ * messages that tfjs-node carries for reading. They hold no state: state goes in and out through the graph's own signatures.
  */
 
 import { createRequire } from 'node:module';
@@ -10,10 +10,10 @@ import type { Attribute, AttributeKind, Constant } from './recording.js';
 /** The tag under which the graph is found when the model is loaded. */
 export const MODEL_TAG = 'serve';
 
-/** The version of the meaning of operations (TF_GRAPH_DEF_VERSION) since which all that is written here has held. */
+/** The version of the meaning of operations (TF_GRAPH_DEF_VERSION) from which on every operation written here has its meaning. */
 const GRAPH_VERSION = 1882;
 
-/** The bytes of saved_model.pb. Throws beyond the two gigabytes that a message may have. */
+/** The content of saved_model.pb. Throws when it exceeds two gigabytes, the largest size of a message. */
 export function encodeSavedModel({ nodes, signatures }: Graph): Uint8Array {
   const { GraphDef, VersionDef, MetaGraphDef, SavedModel } = messages;
   const graph = make(GraphDef, { NodeList: nodes.map(nodeMessage), Versions: make(VersionDef, { Producer: GRAPH_VERSION }) });
@@ -98,5 +98,5 @@ interface Messages {
   readonly TensorInfo: MessageClass;
 }
 
-/** JavaScript alone: the native binding is not loaded by it. */
+/** The messages are JavaScript alone; loading them does not load the native binding. */
 const messages = createRequire(import.meta.url)('@tensorflow/tfjs-node-gpu/dist/proto/api_pb.js') as Messages;

@@ -2,7 +2,7 @@
  * A graph in a session of libtensorflow: calls its signatures, each by one native call. Owns the session and with it
  * the variables' memory.
  *
- * Invariants: arrays that go in are the caller's again when the call returns; arrays that come out are copies.
+ * Invariants: arrays that go in belong to the caller again when the call returns; arrays that come out are copies.
  */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,12 +17,12 @@ import { encodeSavedModel, MODEL_TAG } from './saved-model.js';
 
 export interface Session {
   has(signature: string): boolean;
-  /** Runs a signature. All its inputs must be given; others are passed over. Throws what TensorFlow says when it fails. */
+  /** Runs a signature. All its inputs must be given; others are ignored. Throws TensorFlow's message when it fails. */
   call(signature: string, inputs: Readonly<Record<string, NativeArray>>): Readonly<Record<string, NativeArray>>;
   close(): void;
 }
 
-/** Loads the graph. Its files are gone again when this returns. Throws TraceRefusal where there is no room for them. */
+/** Loads the graph. Its files are deleted before this returns. Throws TraceRefusal when they cannot be written. The caller closes the session. */
 export function openSession(graph: Graph): Session {
   const bytes = encodeSavedModel(graph);
   const folder = writeModel(bytes);
@@ -33,7 +33,7 @@ export function openSession(graph: Graph): Session {
   }
 }
 
-/** The folder, in that for temporary files. Throws TraceRefusal when it cannot be written. */
+/** Writes the model into a new folder under that for temporary files, and returns the folder. Throws TraceRefusal when it cannot. */
 function writeModel(bytes: Uint8Array): string {
   let folder = '';
   try {

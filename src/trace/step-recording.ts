@@ -1,6 +1,6 @@
 /**
- * The calls of a training step that are traced: which feeds and results each has, and its recording. A training step is recorded
- * twice, with other inputs, and refused when the two differ.
+ * The calls of a training step that are traced: the feeds and results of each call, and its recording. A training step is
+ * recorded twice, with other inputs, and refused when the two recordings differ.
  * Axes: B batch, H height, W width, C channels, K classes.
  */
 
@@ -23,7 +23,7 @@ export type Feeds = Readonly<Record<string, FeedArray>>;
 /** The names of the results of a training call; each part of the loss is `term.NAME`. */
 export const MEAN_LOSS = 'loss';
 export const TERM = 'term.';
-/** The tensor of knowledge at place i is `knowledge.i`; of a student the first are the logits. */
+/** The tensor of knowledge at place i is `knowledge.i`; a student's first one is the logits. */
 const KNOWLEDGE = 'knowledge.';
 export const LOGITS = `${KNOWLEDGE}0`;
 
@@ -76,7 +76,7 @@ export interface InferOptions {
   /** H, W, C. */
   readonly inputShape: readonly number[];
   readonly specs: readonly KnowledgeSpec[];
-  /** Whether the weights are constants of the recording, for a model that does not change. Else they are variables, as training has them. */
+  /** Whether the weights are constants of the recording, for a model that does not change. If false, they are variables, as in training. */
   readonly frozen: boolean;
 }
 
@@ -90,10 +90,10 @@ export function recordAnswer({ step, images, size, inputShape, specs, frozen }: 
   });
 }
 
-/** Whole: one call is one step. Cut: two calls, with an exchange between. */
+/** `whole`: one call is one step. `cut`: two calls, with an exchange between. */
 export type TrainingForm = 'whole' | 'cut';
 
-/** Records one update; it is made, and its cut is marked between forward and backward. A whole step puts out no knowledge but the logits. */
+/** Records one update, which takes effect. The cut is between forward and backward. The only knowledge that a whole step gives is the logits. */
 export function recordTrain(step: TensorStep, feeds: Feeds, form: TrainingForm): RecordedCall {
   return record({
     feeds,
@@ -109,7 +109,7 @@ export function recordTrain(step: TensorStep, feeds: Feeds, form: TrainingForm):
   });
 }
 
-/** The tensors of `answerFeeds` as the second half of a step takes them. */
+/** The inputs of the second half of a step, from the tensors of `answerFeeds`. */
 function answersOf(tensors: Readonly<Record<string, tf.Tensor>>): Parameters<TensorStep['backward']>[0] {
   const vector = (name: string) => tensors[name] as tf.Tensor1D;
   const mixed = tensors[SHARES] === undefined ? null : { second_B: vector(SECOND_LABELS), share_B: vector(SHARES) };
@@ -123,17 +123,17 @@ export interface TrainCall {
   readonly knobs: StepKnobs;
 }
 
-/** The same labels in the form of mixed ones: what a graph is recorded with that must take both. */
+/** The same labels in the form of mixed ones, for a graph that must take both. */
 export function asMixed({ classes, mixed }: LabelArrays): LabelArrays {
   return { classes, mixed: mixed ?? { second: classes, share: new Float32Array(classes.length).fill(1) } };
 }
 
-/** Other images of the same kind: what a recording made of a number shows in the difference. */
+/** Other images of the same kind, so that a number computed from the images shows as a difference. */
 export function otherImages(images: Float32Array): Float32Array {
   return images.map((pixel, i) => 0.9 * pixel + 0.01 * ((i % 7) - 3));
 }
 
-/** Another call of the same form, with other numbers everywhere. Its knobs are small changes, so that it is as harmless as the first. */
+/** Another call of the same form, with other numbers everywhere. Its knobs differ little, so that the step stays as stable as the first. */
 export function otherCall({ batch, knobs }: TrainCall, classes: number): TrainCall {
   const { size, images, labels, other } = batch;
   const loss = Object.entries(knobs.loss).map(([name, value]) => [name, value === 0 ? 0.125 : value * 0.875]);
@@ -162,12 +162,12 @@ export function assertSameProgram(first: Recording, second: Recording): void {
   if (difference !== null) throw new TraceRefusal(difference);
 }
 
-/** Knobs for a recording that is made before any are known: a graph takes them anew at each step. Those of the stage's first step. */
+/** Knobs for a recording that is made before any are known: those of the stage's first step. A graph takes knobs anew at each step. */
 export function sampleKnobs({ stage, loss }: StepTraining): StepKnobs {
   return { rate: 0.01, loss: lossKnobsAt(loss.plan, { epoch: 0, epochs: stage.epochs }) };
 }
 
-/** Images [B, H, W, C] with made-up labels and knowledge of the other side, for recording a step before its own are known. */
+/** Images [B, H, W, C] with made-up labels and knowledge of the other side, to record a step before the real ones are known. */
 export function sampleBatch(step: Pick<TensorStep, 'classes' | 'training'>, images: Float32Array, size: number): StepBatch {
   const { otherShapes } = present(step.training, 'the training of the step');
   const classes = Int32Array.from({ length: size }, (_, i) => i % step.classes);

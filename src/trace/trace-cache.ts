@@ -1,26 +1,26 @@
 /**
- * The traces of a program, a few at most: which calls get one, which run eagerly, and which trace makes room.
+ * The traces of a program, at most four: which calls get one, which run eagerly, and which trace is closed to make room.
  *
- * Invariant: `onNotice` hears of each kind, form and size of call once, when it is decided how that runs.
+ * Invariant: `onNotice` is called once for each kind, form and size of call, when it is decided how the call runs.
  */
 
 import { TraceRefusal } from './refusal.js';
 import type { Precision, TraceNotice } from './trace-notice.js';
 
-/** Traces that a program keeps: each holds the model's state, or its weights. */
+/** The most traces that a program keeps. Each holds the model's state, or its weights. */
 const TRACES_MAX = 4;
-/** A batch size other than the first is traced when it comes up this often: the last batch of an epoch may never come again. */
+/** A batch size other than the first is traced at this use: the last batch of an epoch may never come again. */
 const USES_BEFORE_TRACE = 3;
-/** And each time that its trace has had to make room, this many times as often: else more sizes than traces would be traced for ever. */
+/** Each time that a trace is closed to make room, it needs this many times as many uses. Otherwise more sizes than traces would be traced for ever. */
 const PATIENCE = 4;
 
 export interface TracedCall extends Pick<TraceNotice, 'call' | 'size'> {
-  /** Calls of other forms have traces of their own: the specs that are answered, say. */
+  /** Calls of other forms have traces of their own; for example other specs. */
   readonly form: string;
 }
 
 interface Runnable {
-  /** In which it runs. */
+  /** The precision in which it runs. */
   readonly precision: Precision;
   close(): void;
 }
@@ -34,11 +34,11 @@ export interface TraceCacheOptions {
 
 export class TraceCache<Trace extends Runnable> {
   readonly #options: TraceCacheOptions;
-  /** The last used last. */
+  /** In the order of last use, the oldest first. */
   readonly #traces = new Map<string, Trace>();
   readonly #refused = new Set<string>();
   readonly #told = new Set<string>();
-  /** Eager runs of each call, and how many it takes before it is traced. */
+  /** The eager runs of each call, and the number of runs that it needs before it is traced. */
   readonly #uses = new Map<string, number>();
   readonly #usesNeeded = new Map<string, number>();
 
@@ -47,8 +47,8 @@ export class TraceCache<Trace extends Runnable> {
   }
 
   /**
-   * The trace for a call; null: it is to run eagerly. `make` throws TraceRefusal. The trace `inUse` is not closed to make
-   * room for another.
+   * The trace for a call; null when the call is to run eagerly. `make` throws TraceRefusal. The cache owns the trace and closes
+   * it, but does not close the trace `inUse` to make room.
    */
   obtain({ call, size, form }: TracedCall, make: () => Trace, inUse: Trace | null = null): Trace | null {
     const family = `${call}, ${form}`;
@@ -81,7 +81,7 @@ export class TraceCache<Trace extends Runnable> {
     return [...this.#traces.values()];
   }
 
-  /** Closes all traces. A call that was refused stays so. */
+  /** Closes all traces. Calls that were refused stay refused. */
   clear(): void {
     for (const trace of this.#traces.values()) trace.close();
     this.#traces.clear();

@@ -1,4 +1,4 @@
-/** The notice of how a step program runs. Owns the types only. */
+/** The notice that tells how a step program runs. Owns the types only. */
 
 /** `bf16`: convolutions and matrix products in bfloat16; parameters, losses and statistics in float32. */
 export type Precision = 'fp32' | 'bf16';
@@ -9,8 +9,8 @@ export interface TraceNotice {
   /** Samples of the batch. */
   readonly size: number;
   readonly traced: boolean;
-  /** The precision of what runs: an eager step is in fp32. */
+  /** The precision that runs: an eager step is in fp32. */
   readonly precision: Precision;
-  /** Why it is not traced, or not in the precision that was asked for. */
+  /** The reason why it is not traced, or not in the precision that was asked for. */
   readonly reason?: string;
 }

@@ -1,14 +1,14 @@
-/** The request to the process of main.ts, as its one argument (JSON), and its answer to its parent. Types only. */
+/** The request to the process of main.ts, its one argument (JSON), and its answer to its parent. Types only. */
 
 import type { ErrorCode } from '../errors/table.js';
 import type { WrittenTrace } from './write-trace.js';
 
 export interface TraceRequest {
-  /** The recipe, as recipeJson writes it. */
+  /** As recipeJson writes it. */
   readonly recipe: string;
-  /** A stage that trains. */
+  /** The name of a stage that trains. */
   readonly stage: string;
-  /** Height, width and channels of the recipe's data. */
+  /** [H, W, C] of the recipe's data. */
   readonly inputShape: readonly [number, number, number];
   readonly classes: number;
   readonly folder: string;

@@ -1,7 +1,7 @@
 /**
- * The step program that replays recorded graphs on the engine `tensorflow`: one native call is one step. A size of
- * batch that comes up often enough is recorded and proven against the eager step (see trace-cache.ts); what cannot be traced
- * runs eagerly, and that is said once.
+ * The step program that replays recorded graphs on the engine `tensorflow`: one native call is one step. A batch size that is
+ * used often enough is recorded and proven against the eager step (see trace-cache.ts). A step that cannot be traced
+ * runs eagerly, and one notice says why.
  */
 
 import { type EagerStepOptions, runEagerly } from '../step/eager-step.js';
@@ -13,11 +13,11 @@ import { TrainingProgram } from './training-program.js';
 
 export interface TracedStepOptions extends EagerStepOptions {
   readonly precision: Precision;
-  /** Told of each kind and size of call once. */
+  /** Called once for each kind and size of call. */
   onNotice(notice: TraceNotice): void;
 }
 
-/** A program over the model, as buildEagerStep's. The engine `tensorflow` must be open. */
+/** A program over the model, with the promises of buildEagerStep. The engine `tensorflow` must be open. */
 export function buildTracedStep(options: TracedStepOptions): StepProgram {
   const step = buildTensorStep(options);
   const parts = { step, eager: runEagerly(step, options), options };

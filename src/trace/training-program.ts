@@ -2,7 +2,7 @@
  * The traced program of a model that trains.
  *
  * Invariants: the parameters and slots are in one place at a time, in the model's variables or in the session of one
- * trace (the holder), and move when a call needs them elsewhere. The optimiser's step count is always its own.
+ * trace (the holder), and move when a call needs them elsewhere. The optimiser itself always keeps its step count.
  */
 
 import { assert, present } from '../base/assert.js';
@@ -18,7 +18,7 @@ import { asMixed, sampleBatch, sampleKnobs, type TrainingForm } from './step-rec
 import { TraceCache } from './trace-cache.js';
 import { type TrainingTrace, traceTraining } from './training-trace.js';
 
-/** The first half of a cut step that waits for its second. */
+/** The first half of a cut step that waits for its second half. */
 interface OpenHalf {
   readonly trace: TrainingTrace;
   readonly logits: Float32Array;
@@ -31,13 +31,13 @@ export class TrainingProgram implements StepProgram {
   readonly #eager: StepProgram;
   readonly #options: FrozenProgramParts['options'];
   readonly #traces: TraceCache<TrainingTrace>;
-  /** Null: the state is in the model's variables. */
+  /** The trace whose session has the state; null when the model's variables have it. */
   #holder: TrainingTrace | null = null;
   #open: OpenHalf | null = null;
-  /** The knobs that a cut step is recorded with: those of the step before. Its own come only with its second half. */
+  /** The knobs of the last step. A cut step is recorded with them, because its own knobs come only with its second half. */
   #lastKnobs: StepKnobs;
 
-  /** Disposes the eager program with itself. */
+  /** Disposes `eager` when it is disposed. */
   constructor({ step, eager, options }: FrozenProgramParts) {
     this.schema = eager.schema;
     this.slotCount = eager.slotCount;
@@ -85,7 +85,7 @@ export class TrainingProgram implements StepProgram {
     this.#eager.abandon();
   }
 
-  /** In the session that holds the state, in batches of its size; eagerly while none does. */
+  /** Runs in the session that holds the state, in batches of its size; eagerly while no session does. */
   predict(images: Float32Array, size: number): Float32Array {
     const trace = this.#traceForTests(size);
     if (trace === null) return this.#eager.predict(images, size);
@@ -103,7 +103,7 @@ export class TrainingProgram implements StepProgram {
     return evaluateLogits(this.predict(images, size), labels, this.#step.classes);
   }
 
-  /** Op by op, on a copy of the state where a session has that. */
+  /** Runs op by op, on a copy of the state where a session has the state. */
   answer(images: Float32Array, size: number, specs: readonly KnowledgeSpec[]): Knowledge {
     if (this.#holder !== null) this.#eager.writeParameters(this.#holder.readParameters());
     return this.#eager.answer(images, size, specs);
@@ -126,7 +126,7 @@ export class TrainingProgram implements StepProgram {
 
   writeSlots(slots: Float32Array): void {
     this.abandon();
-    // The step count is kept there, whoever holds the rest.
+    // The optimiser keeps the step count, whichever place holds the other slots.
     this.#eager.writeSlots(slots);
     this.#holder?.writeSlots(slots);
   }
@@ -135,7 +135,7 @@ export class TrainingProgram implements StepProgram {
     this.writeSlots(new Float32Array(this.slotCount));
   }
 
-  /** The model has its parameters again, as after eager steps. */
+  /** Gives the model its parameters back, as after eager steps. */
   dispose(): void {
     if (this.#holder !== null) this.#eager.writeParameters(this.#holder.readParameters());
     this.#holder = null;
@@ -143,7 +143,7 @@ export class TrainingProgram implements StepProgram {
     this.#eager.dispose();
   }
 
-  /** The trace of a form for this batch; null: run it eagerly. */
+  /** The trace of a form for this batch; null when the call is to run eagerly. */
   #traceFor(form: TrainingForm, batch: StepBatch, knobs: StepKnobs): TrainingTrace | null {
     const { inputShape, precision } = this.#options;
     const call = form === 'whole' ? 'step' : 'cut step';
@@ -155,7 +155,7 @@ export class TrainingProgram implements StepProgram {
     return this.#traces.obtain({ call, size: batch.size, form: `${labels} labels` }, make, this.#holder);
   }
 
-  /** The largest of the traces that are there, unless that of the state will do; null: the state is in no session. */
+  /** The holder where its batch is large enough, otherwise the largest trace; null when no session has the state. */
   #traceForTests(size: number): TrainingTrace | null {
     const holder = this.#holder;
     if (holder === null || this.#open !== null || holder.size >= size) return holder;
@@ -163,7 +163,7 @@ export class TrainingProgram implements StepProgram {
     return this.#holding(largest);
   }
 
-  /** The eager program, with the state in it. */
+  /** The eager program, after the state has moved into it. */
   #eagerly(): StepProgram {
     const holder = this.#holder;
     if (holder !== null) {
@@ -175,7 +175,7 @@ export class TrainingProgram implements StepProgram {
     return this.#eager;
   }
 
-  /** The trace, with the state in it. */
+  /** The trace, after the state has moved into it. */
   #holding(trace: TrainingTrace): TrainingTrace {
     if (this.#holder !== trace) {
       const from = this.#holder ?? this.#eager;
@@ -186,7 +186,7 @@ export class TrainingProgram implements StepProgram {
     return trace;
   }
 
-  // Before anything has changed: a step that is counted, or half done, cannot be taken back.
+  // Checked before anything changes: a step that is counted, or half done, cannot be undone.
   #checkImages(images: Float32Array, size: number): void {
     const elements = this.#options.inputShape.reduce((product, axis) => product * axis, size);
     assert(images.length === elements, `${images.length} pixels for a batch of ${size}, which has ${elements}`);

@@ -1,6 +1,6 @@
 /**
  * A training step as a graph in a session, which holds the parameters, the BatchNorm statistics and the optimiser's slots.
- * It is recorded from an eager step, and proven against it, before anyone gets it.
+ * It is recorded from an eager step, and proven against it, before it is returned.
  * Axes: B batch, H height, W width, C channels, K classes.
  */
 
@@ -37,14 +37,14 @@ import type { Precision } from './trace-notice.js';
 
 export interface TrainingTraceOptions {
   readonly step: TensorStep;
-  /** The same step and model, op by op. It has the state, and has it again when this returns or throws. */
+  /** The same step and model, run op by op. It has the state before, and has it again when this returns or throws. */
   readonly eager: StepProgram;
   readonly inputShape: readonly number[];
   readonly form: TrainingForm;
   readonly precision: Precision;
   /** A real batch of the size that is traced, and its knobs. */
   readonly call: TrainCall;
-  /** Given the graph once it is proven. */
+  /** Called with the graph once it is proven. */
   readonly onGraph?: (graph: Graph) => void;
 }
 
@@ -59,7 +59,7 @@ const FORWARD = 'forward';
 const BACKWARD = 'backward';
 const INFER = 'infer';
 
-/** Records, builds and proves the step. Throws TraceRefusal; nothing has then changed. */
+/** Records, builds and proves the step. Throws TraceRefusal, and then has changed nothing. The caller closes the trace. */
 export function traceTraining(options: TrainingTraceOptions): TrainingTrace {
   const { step, eager, call } = options;
   const before = stateOf(eager);
@@ -88,7 +88,7 @@ export function traceTraining(options: TrainingTraceOptions): TrainingTrace {
 
 interface TrainingGraph {
   readonly graph: Graph;
-  /** The step's own: where nothing in it can be in bf16, it is fp32. */
+  /** The precision of the step: fp32 where no part of it can be in bf16. */
   readonly precision: Precision;
 }
 
@@ -108,7 +108,7 @@ function trainingGraph({ step, form, precision: wanted, call }: TrainingTraceOpt
   return { graph: buildGraph({ functions: { [FORWARD]: first, [BACKWARD]: second, ...inference }, arenas, released }), precision };
 }
 
-/** A state and a call from it. */
+/** A state, and a call that starts from it. */
 interface Trial {
   readonly from: TrainingState;
   readonly call: TrainCall;
@@ -120,7 +120,7 @@ export interface RecordedStep {
 }
 
 interface RecordedTrial extends Trial, RecordedStep {
-  /** The trail of the eager step. */
+  /** The eager step's results and the state after it. */
   readonly trail: StepTrail;
 }
 
@@ -133,7 +133,7 @@ function recordTrial({ step, eager, inputShape, form }: TrainingTraceOptions, { 
   return { from, call, infer, train, trail: { results: train.results, ...stateOf(eager) } };
 }
 
-/** Another state, as harmless: a copy of it that the step has kept, or a number made of the step count, shows in the difference. */
+/** Another state, as stable: a copy of the state that the step keeps, or a number computed from the step count, shows as a difference. */
 function otherState(step: TensorStep, { parameters, slots }: TrainingState): TrainingState {
   const elements = slotElements(step);
   const change = (value: number) => 0.98 * value + 1e-3;
@@ -161,12 +161,12 @@ function stateOf(program: StepProgram): TrainingState {
   return { parameters: program.readParameters(), slots: program.readSlots() };
 }
 
-/** Elements of the slots, without the step count. */
+/** The number of elements of the slots, without the step count. */
 function slotElements({ variables, schema }: TensorStep): number {
   return variables.slice(schema.entries.length).reduce((sum, { size }) => sum + size, 0);
 }
 
-/** A proven step of one batch size. Its state is what was set last and the steps since. */
+/** A proven step of one batch size. Its state is the state written last, changed by the steps since. */
 export class TrainingTrace {
   readonly #session: Session;
   readonly #step: TensorStep;
@@ -185,19 +185,19 @@ export class TrainingTrace {
     this.precision = precision;
   }
 
-  /** One whole step; counts it, where the optimiser counts. */
+  /** Runs one whole step, and counts it where the optimiser counts. */
   train(call: TrainCall): StepReading {
     return tracedResult(this.#call(TRAIN, trainFeeds(this.#step, this.#inputShape, call)));
   }
 
-  /** The first half of a cut step: what the loss takes of the student, the logits first. */
+  /** Runs the first half of a cut step. Returns the knowledge that the loss takes from the student, the logits first. */
   forward(images: Float32Array): Knowledge {
     const results = this.#call(FORWARD, imageFeeds(images, this.size, this.#inputShape));
     const { loss } = present(this.#step.training, 'the training of the step');
     return readKnowledge(results, this.size, this.#step.shapesOf(loss.student));
   }
 
-  /** The second half, after `forward`; without the logits, which that gave. */
+  /** Runs the second half, after `forward`. Returns no logits, for `forward` gave them. */
   backward(answers: StepAnswerBatch, knobs: TrainCall['knobs']): Omit<StepReading, 'logits'> {
     return tracedLoss(this.#call(BACKWARD, answerFeeds(answers, this.#step.nextKnobs(knobs))));
   }
@@ -215,7 +215,7 @@ export class TrainingTrace {
     return this.#readArena('parameters');
   }
 
-  /** With the step count, where the optimiser counts. */
+  /** The slots, with the step count where the optimiser counts. */
   readSlots(): Float32Array {
     const { slotCount, stepCount } = present(this.#step.optimizer, 'optimiser');
     const slots = this.#readArena('slots');
@@ -230,12 +230,12 @@ export class TrainingTrace {
     this.#writeArena('parameters', arena);
   }
 
-  /** The step count, where there is one, is the optimiser's to keep: write it there too. */
+  /** Writes the slots. The optimiser keeps the step count: write it there too. */
   writeSlots(arena: Float32Array): void {
     this.#writeArena('slots', arena.subarray(0, slotElements(this.#step)));
   }
 
-  /** One step from a state, as the trace's proof needs it. Counts from there; the optimiser's own slots are then those of `from`. */
+  /** Runs one step from a state, for the trace's proof. Counts from there; the optimiser's own slots are then those of `from`. */
   replayFrom(from: TrainingState, call: TrainCall): StepTrail {
     this.writeParameters(from.parameters);
     this.writeSlots(from.slots);
@@ -250,7 +250,7 @@ export class TrainingTrace {
     this.#session.close();
   }
 
-  /** Feeds that the signature has no input for are passed over. */
+  /** Ignores feeds that the signature has no input for. */
   #call(signature: string, feeds: Feeds): Readonly<Record<string, NativeArray>> {
     return this.#session.call(signature, Object.fromEntries(Object.entries(feeds).map(([name, { data }]) => [name, data])));
   }

@@ -1,6 +1,6 @@
-/** Random draws in JavaScript, which a graph would repeat for ever: tfjs's own, unless they have a seed, begin with one too. */
+/** Detects random draws in JavaScript, which a graph would repeat for ever. tfjs's own draws call Math.random too, unless they have a seed. */
 
-/** Runs the function, and calls `onDraw` whenever it draws by Math.random, which draws as it does otherwise. */
+/** Runs the function, and calls `onDraw` at each call of Math.random. The draws themselves do not change. */
 export function watchDraws<Result>(run: () => Result, onDraw: () => void): Result {
   const draw = Math.random;
   Math.random = () => {

@@ -13,21 +13,21 @@ import { traceTraining } from './training-trace.js';
 
 export interface WriteTraceOptions extends Omit<TracedStepOptions, 'onNotice' | 'training'> {
   readonly training: NonNullable<TracedStepOptions['training']>;
-  /** Where to; made if it is not there. */
+  /** The folder of the files. It is made when it does not exist. */
   readonly folder: string;
 }
 
 export interface WrittenTrace {
-  /** saved_model.pb and listing.txt. */
+  /** The paths of saved_model.pb and listing.txt. */
   readonly files: readonly string[];
   readonly nodes: number;
-  /** The names of what can be called. */
+  /** The names of the graph's signatures. */
   readonly signatures: readonly string[];
   readonly bytes: number;
 }
 
 /**
- * Traces a step of the stage's batch size on made-up images and writes its graph. The model has its parameters back when
+ * Traces a step of the stage's batch size on made-up images and writes its graph. The model has its parameters again when
  * this returns. Throws TraceRefusal when the step cannot be traced. The engine `tensorflow` must be open.
  */
 export function writeTrace({ folder, ...options }: WriteTraceOptions): WrittenTrace {

@@ -1,6 +1,6 @@
 /**
- * Padding by zeros under its own name. tfjs pads by the operation that takes the value to pad with; TensorFlow merges
- * padding into a convolution behind it, where nothing else reads what is padded, only as Pad. The same numbers either way.
+ * Gives padding by zeros the name Pad. tfjs pads by the operation that takes the value to pad with; TensorFlow merges padding
+ * into a convolution behind it, where nothing else reads the padded tensor, only when it is a Pad. The numbers are the same either way.
  */
 
 import type { Operation, Recording } from './recording.js';
