@@ -1,6 +1,6 @@
 /**
- * Decides what to do next: called after every event until nothing more follows. Opens and closes stages, starts the rounds that
- * the kind of stage asks for, asks for checkpoints, and ends the run.
+ * Decides what to do next: called after every event, until the state asks for nothing more. Opens and closes stages, starts the
+ * rounds that the kind of stage asks for, asks for checkpoints, and ends the run.
  */
 
 import { assert } from '../../src/base/assert.js';
@@ -16,7 +16,7 @@ import { isLost, isSafe, openStage, resultOf } from './stage.js';
 import { askAllToServe, relink, servingTeachers } from './teaching.js';
 import { journal, log, report, setStage, stageOf, type Turn } from './turn.js';
 
-/** Decides until nothing more follows from the state: call it once after each event. */
+/** Decides until the state asks for nothing more. Must be called once after each event. */
 export function advance(turn: Turn): void {
   while (decide(turn) === 'again');
 }
@@ -48,14 +48,14 @@ function decideStage(turn: Turn): Verdict {
   return next.type === 'done' ? finishStage(turn) : begin(turn, next);
 }
 
-/** The stage has done its work: it is over once its parameters are on disk. */
+/** Finishes a stage that has done its work: it is over once its parameters are on disk. */
 function finishStage(turn: Turn): Verdict {
   if (isSafe(stageOf(turn).base)) return closeStage(turn);
   assert(askToSave(turn), 'nobody holds the parameters, and yet they are not lost');
   return 'wait';
 }
 
-/** After a stop: the committed parameters go to disk first, if they are not there and somebody has them. */
+/** After a stop: saves the committed parameters first, if they are not on disk and a member holds them. */
 function decideStop(turn: Turn, reason: string): Verdict {
   const { stage } = turn.state;
   if (stage?.round) return 'wait';
@@ -103,7 +103,7 @@ function closeStage(turn: Turn): Verdict {
   return 'again';
 }
 
-/** Begins a round, with a checkpoint before it where one is due; waits while it lacks a worker. */
+/** Begins a round, after asking for a checkpoint where one is due; waits while a worker is missing. */
 function begin(turn: Turn, next: Extract<Next, { type: 'round' }>): Verdict {
   if (next.isTraining && isSaveDue(turn)) askToSave(turn);
   if (next.isTaught && servingTeachers(turn).length === 0) return waitFor(turn, 'teacher');
@@ -116,7 +116,7 @@ function begin(turn: Turn, next: Extract<Next, { type: 'round' }>): Verdict {
   return 'wait';
 }
 
-/** The first stage of a term gives the others a moment, so that all begin together. */
+/** Whether the first stage of a term still waits for other students, so that all begin together. */
 function isGathering(turn: Turn, students: number): boolean {
   const { plan, gatherUntilMs } = turn.state;
   const untilMs = gatherUntilMs ?? turn.nowMs + plan.timing.gatherMs;

@@ -1,4 +1,4 @@
-/** Work goes to a student with the parameters that it starts from: the committed ones of the stage under way. */
+/** Sends work to a student with the parameters that it starts from: the committed ones of the stage under way. */
 
 import { present } from '../../src/base/assert.js';
 import type { Incarnation, RoundId } from '../../src/base/ids.js';

@@ -1,6 +1,6 @@
 /**
- * A round is committed: its samples count from here on, all peers together. One line of the journal, and word to each
- * contributor.
+ * Commits a round: from here on its samples count, for all peers together. Writes one line of the journal, and sends a message to
+ * each contributor.
  */
 
 import type { RoundId } from '../../src/base/ids.js';
@@ -9,19 +9,19 @@ import { commitLent, committedOf, samplesOf } from './ledger.js';
 import type { PeerBase, StageState } from './stage.js';
 import { journal, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
 
-/** The rate that is shown is that of the last seconds. */
+/** The reported rate is the rate of the last 10 seconds. */
 const RATE_WINDOW_MS = 10_000;
 
-/** A commit. */
+/** The contents of a commit. */
 export interface Commit {
   readonly round: RoundId;
-  /** The contributors; their ranges are all that is lent. */
+  /** The contributors. Their ranges are all the ranges that are lent. */
   readonly grid: Grid;
-  /** By peer; null: the row has one replica, and the state is that one's own. */
+  /** The hash of each peer; null when the row has one replica, whose own state is committed. */
   readonly hashes: ReadonlyMap<string, string | null>;
 }
 
-/** Commits what the grid has trained, and ends the round. */
+/** Commits the samples that the grid has trained, and ends the round. */
 export function commit(turn: Turn, { round, grid, hashes }: Commit): void {
   const stage = stageOf(turn);
   const ledger = commitLent(stage.ledger);

@@ -1,11 +1,11 @@
-/** How a run ends: done, failed with a code, or stopped. After the end nothing is decided any more. */
+/** How a run ends: done, failed with a code, or stopped. After the end the core decides nothing more. */
 
 import type { ErrorCode } from '../../src/errors/table.js';
 import type { Outcome } from '../../src/protocol/report.js';
 import { summarise } from './summary.js';
 import { journal, log, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
 
-/** How it ends; `code` is null when all is done. */
+/** The end of a run; `code` is null when all is done. */
 export interface Ending {
   readonly outcome: Outcome;
   readonly code: ErrorCode | null;
@@ -26,7 +26,7 @@ export function finish(turn: Turn, { outcome, code, message }: Ending): void {
 }
 
 /**
- * One more failure that another try may mend: the stage pauses, longer each time. Too many in a row end the run with
+ * Counts one more failure that another try may mend: the stage pauses, longer each time. Too many in a row end the run with
  * the last one's reason.
  */
 export function countFailure(turn: Turn, code: ErrorCode, message: string): void {

@@ -1,4 +1,4 @@
-/** Rounds that test the committed parameters: the rows of a split are shared out, and the parts added up. */
+/** Rounds that test the committed parameters: the rows of a split are shared out, and the results are added up. */
 
 import { assert } from '../../src/base/assert.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
@@ -12,7 +12,7 @@ import type { Charge, RoundSort } from './round-sort.js';
 import { subjectOf } from './stage.js';
 import { journal, report, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
 
-/** Shares the rows of a split out to these students. `epoch`: after which the evaluation is. */
+/** Shares the rows of a split out to these students. `epoch` is the epoch after which the evaluation takes place. */
 export function startEvaluation(
   turn: Turn,
   students: readonly ReadyMember[],
@@ -35,7 +35,7 @@ export function startEvaluation(
   assert(start === rows, `${start} of ${rows} rows are shared out`);
 }
 
-/** As for rounds of training; before any evaluation, the last training round says how slow the model may be. */
+/** The time that an evaluation may take. Before the first evaluation, the last training round tells how slow the model may be. */
 function evaluationBudgetMs(turn: Turn, rows: number): number {
   const { evaluations, msPerSample } = stageOf(turn);
   const { firstRoundMs, roundFloorMs, roundFactor } = turn.state.plan.timing;
@@ -44,7 +44,7 @@ function evaluationBudgetMs(turn: Turn, rows: number): number {
   return Math.max(firstRoundMs, roundFactor * (msPerSample ?? 0) * rows);
 }
 
-/** How an evaluation is led. A member that is lost ends it: whoever is there begins it again. */
+/** How an evaluation is led. The loss of a member ends it, and the members that are left begin it again. */
 export const EVALUATION_ROUND: RoundSort<EvaluateRound> = {
   members: ({ members }) => members.map(({ incarnation }) => incarnation),
   onReport: (turn, round, { message }) => (message.type === 'worker.evaluated' ? onEvaluated(turn, round, message) : null),
@@ -68,7 +68,7 @@ export const EVALUATION_ROUND: RoundSort<EvaluateRound> = {
   onArtifact: () => {},
 };
 
-/** One member's rows are evaluated; the last one closes the evaluation. */
+/** Enters one member's result; the last one closes the evaluation. */
 function onEvaluated(turn: Turn, round: EvaluateRound, message: WorkerMessageOf<'worker.evaluated'>): Charge | null {
   const { incarnation, count, correct } = message;
   const rows = round.members.find((member) => member.incarnation === incarnation)?.rows;

@@ -8,7 +8,7 @@ import type { RoundSort } from './round-sort.js';
 import { subjectOf } from './stage.js';
 import { sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
 
-/** Has the first of these students export the model. */
+/** Asks the first of these students to export the model. */
 export function startExport(turn: Turn, [student]: readonly ReadyMember[]): void {
   if (student === undefined) return;
   const id = takeRoundId(turn);
@@ -17,7 +17,7 @@ export function startExport(turn: Turn, [student]: readonly ReadyMember[]): void
   assign(turn, student.incarnation, { round: id, subject: subjectOf(stageOf(turn)), work: { kind: 'export' } });
 }
 
-/** How an export is led. When its member is lost, another begins it again. */
+/** How an export is led. When its member is lost, another student begins it again. */
 export const EXPORT_ROUND: RoundSort<ExportRound> = {
   members: ({ member }) => [member],
   onReport: () => null,

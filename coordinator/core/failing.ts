@@ -1,4 +1,4 @@
-/** A worker that fails costs another try, its place, or the run. Only what it said itself is taken for true. */
+/** The cost of a worker's failure: another try, its place, or the run. A member is believed only about itself. */
 
 import { assertNever } from '../../src/base/assert.js';
 import { ERROR_TABLE, type ErrorCode } from '../../src/errors/table.js';
@@ -12,15 +12,15 @@ import { isSaving, onSaveFailed } from './saving.js';
 import { askToServe } from './teaching.js';
 import { sendTo, setStage, stageOf, type Turn } from './turn.js';
 
-/** A member that its replicas cannot reach this often in a row has to go. */
+/** A member that its replicas cannot reach this many times in a row is expelled. */
 const UNREACHABLE_MAX = 3;
 
-/** Errors that are about one machine, and need not be on the others. */
+/** Errors of one machine, which the other machines need not have. */
 const OF_ONE_MACHINE: readonly ErrorCode[] = ['data.missing', 'data.damaged', 'model.invalid', 'loss.invalid', 'engine.unusable'];
 
 /**
- * A worker could not do what it was told. What another try may mend is counted. What is wrong with its machine costs it
- * its place, while there are others of its role. Anything else ends the run.
+ * A worker could not carry out an order. A failure that another try may mend is counted. An error of its machine costs the
+ * worker its place, while there are others of its role. Any other error ends the run.
  */
 export function onFailed(turn: Turn, member: Member, message: WorkerMessageOf<'worker.failed'>): void {
   const { incarnation, worker, role } = member;
@@ -45,7 +45,7 @@ export function onFailed(turn: Turn, member: Member, message: WorkerMessageOf<'w
   if (role === 'teacher' && turn.state.phase.type === 'running') askToServe(turn, incarnation);
 }
 
-/** The member is told why it has to go, and is expelled; without another of its role the run fails with that reason. */
+/** Tells the member why it must leave, and expels it. Without another member of its role the run fails with that reason. */
 function sendAway(
   turn: Turn,
   { incarnation, worker, role }: Member,
@@ -60,7 +60,7 @@ function sendAway(
   expel(turn, incarnation, `${code}: ${reason}`);
 }
 
-/** The checkpoint that the base rests on does not load: without a holder, the stage goes back to the one before. */
+/** The checkpoint that the base rests on does not load. Without a holder, the stage goes back to the checkpoint before. */
 function onCheckpointDamaged(turn: Turn): void {
   const { base, checkpoints } = stageOf(turn);
   if (![...base.peers.values()].some(({ isStored }) => isStored)) return;
@@ -68,7 +68,7 @@ function onCheckpointDamaged(turn: Turn): void {
   setStage(turn, { base: { ...base, peers }, checkpoints: checkpoints.filter(({ round }) => round !== base.round) });
 }
 
-/** A report about a round. What it says against a member costs that member its share, or its place. */
+/** Takes a report about a round. A charge in it costs the charged member its share, or its place. */
 export function acceptReport(turn: Turn, sender: Member, message: RoundReport): void {
   const charge = onReport(turn, sender, message);
   const member = charge === null ? undefined : turn.state.roster.get(charge.incarnation);

@@ -1,10 +1,10 @@
 /**
  * The students of a round of training as cells, peers x columns. A column shares samples: each of its cells trains another
  * peer of the stage on the column's ranges. A row is the cells of one peer: replicas, which average. Pure data and questions
- * about it; training-round.ts decides what follows.
+ * about it; training-round.ts makes the decisions.
  *
  * Invariants: every column has one cell for each peer, in the same order; a range belongs to one column; an incarnation has
- * one cell; a cell that is lost takes its column with it.
+ * one cell; a lost cell takes its column out of the grid.
  */
 
 import { assert, present } from '../../src/base/assert.js';
@@ -21,7 +21,7 @@ export interface Cell {
   readonly peer: string;
   readonly incarnation: Incarnation;
   readonly trained: Trained | null;
-  /** In the attempt under way. */
+  /** The report of averaging in the attempt under way. */
   readonly averaged: Averaged | null;
 }
 
@@ -34,7 +34,7 @@ export interface Column {
 export type Grid = readonly Column[];
 
 /**
- * As many columns as there are students for, with the ranges shared out evenly; columns that would have no sample are left
+ * Plans as many columns as there are students for, with the ranges shared out evenly. Columns that would have no sample are left
  * out, and so are students that do not fill a column. Students of one column follow each other in the list.
  */
 export function planGrid(ranges: readonly Range[], peers: readonly string[], students: readonly Incarnation[]): Grid {
@@ -60,7 +60,7 @@ export function cellsOf(grid: Grid): readonly Cell[] {
   return grid.flatMap(({ cells }) => cells);
 }
 
-/** The peers of the grid, in the order of the rows; none of an empty grid. */
+/** The peers of the grid, in the order of the rows; empty for an empty grid. */
 export function peersOf(grid: Grid): readonly string[] {
   return grid[0]?.cells.map(({ peer }) => peer) ?? [];
 }
@@ -113,7 +113,7 @@ export function isAveraged({ cells }: Column): boolean {
   return cells.every(({ averaged }) => averaged !== null);
 }
 
-/** The grid without the columns that `keep` refuses, with the cells and ranges of those. */
+/** The grid without the columns that `keep` refuses; also the incarnations and ranges of the refused columns. */
 export function withoutColumns(
   grid: Grid,
   keep: (column: Column) => boolean,
@@ -122,7 +122,7 @@ export function withoutColumns(
   return { grid: grid.filter(keep), withdrawn: cellsOf(out).map(({ incarnation }) => incarnation), ranges: rangesOf(out) };
 }
 
-/** The grid without the averages of the attempt under way: they are void. The trained states stay. */
+/** The grid without the averages of the attempt under way, which are void. The trained states stay. */
 export function voidAverages(grid: Grid): Grid {
   return grid.map((column) => ({ ...column, cells: column.cells.map((cell) => ({ ...cell, averaged: null })) }));
 }
@@ -141,7 +141,7 @@ export function trainedSamples({ cells }: Column): number {
   return samples;
 }
 
-/** The grid with each column cut to what it has trained, and the ranges that were cut off. Columns of nothing are gone. */
+/** The grid with each column cut to the samples that it has trained, and the ranges that were cut off. Columns without samples are left out. */
 export function cutToTrained(grid: Grid): { readonly grid: Grid; readonly ranges: readonly Range[] } {
   const cuts = grid.map((column) => ({ column, ...takeRanges(column.ranges, trainedSamples(column)) }));
   return {
@@ -151,19 +151,19 @@ export function cutToTrained(grid: Grid): { readonly grid: Grid; readonly ranges
 }
 
 export interface GridTotals {
-  /** Samples of the columns; one that several peers trained counts once. */
+  /** The number of samples of the columns. A sample that several peers trained counts once. */
   readonly samples: number;
-  /** The mean over the peers, summed over the samples. */
+  /** The loss summed over the samples; the mean over the peers. */
   readonly lossSum: number;
-  /** Samples that were right as they came, augmented, while the parameters changed; the mean over the peers. */
+  /** The number of samples that were classified right in training (augmented, while the parameters changed); the mean over the peers. */
   readonly correct: number;
-  /** Until the slowest cell had trained. */
+  /** The milliseconds until the slowest cell had trained. */
   readonly trainMs: number;
   /** The slowest cell's milliseconds per sample. */
   readonly msPerSample: number;
 }
 
-/** Over a grid whose cells have all trained. */
+/** The totals of a grid whose cells have all trained. Asserts that they have. */
 export function totalsOf(grid: Grid): GridTotals {
   const reports = cellsOf(grid).map(({ trained }) => present(trained, 'a contributor that has not trained'));
   const peers = peersOf(grid).length;
@@ -178,7 +178,7 @@ export function totalsOf(grid: Grid): GridTotals {
 
 /**
  * The hash of each peer, on which all replicas of its row agree: the sum is in rank order, so the bits must be the same, and
- * contain `contained` samples. Otherwise what is wrong, in words.
+ * contain `contained` samples. Otherwise the problem, in words.
  */
 export function agreedHashes(
   grid: Grid,

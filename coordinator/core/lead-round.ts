@@ -1,6 +1,6 @@
 /**
- * The round under way, whatever its sort: everything that happens to it from outside goes through here to the file that
- * leads such rounds. The only list of them.
+ * Leads the round under way, of any sort: every event that concerns it passes through here to the file that
+ * leads such rounds. The only list of the sorts.
  */
 
 import type { Incarnation } from '../../src/base/ids.js';
@@ -18,7 +18,7 @@ const SORTS: { readonly [S in Round['sort']]: RoundSort<Extract<Round, { sort: S
   export: EXPORT_ROUND,
 };
 
-/** The table gives each sort the rounds of that sort. */
+/** The sort of a round. The table gives each sort the rounds of that sort, so the cast is safe. */
 function sortOf(round: Round): RoundSort<Round> {
   return SORTS[round.sort] as RoundSort<Round>;
 }
@@ -33,34 +33,34 @@ export function isInRound(turn: Turn, incarnation: Incarnation): boolean {
   return round !== null && sortOf(round).members(round).includes(incarnation);
 }
 
-/** A report about a round; one about another than that under way says nothing. What it says against a member, or null. */
+/** Enters a report about the round under way; ignores a report about another round. Returns the charge that it makes against a member, or null. */
 export function onReport(turn: Turn, member: Member, message: RoundReport): Charge | null {
   const round = roundOf(turn);
   return round?.id === message.round ? sortOf(round).onReport(turn, round, { member, message }) : null;
 }
 
-/** The member no longer counts in the round under way, and its share goes back. It may go on living. */
+/** Takes the member out of the round under way, and its share goes back. The member may go on living. */
 export function withdraw(turn: Turn, incarnation: Incarnation, reason: string): void {
   const round = roundOf(turn);
   if (round !== null && isInRound(turn, incarnation)) sortOf(round).withdraw(turn, round, { incarnation, reason });
 }
 
 /**
- * The round under way is to end soon, because the run stops or, where it has a share, this member leaves. What can be kept
- * of it is kept.
+ * Ends the round under way soon, because the run stops (`leaver` is null) or because this member leaves and has a share in it.
+ * The round keeps as much of the trained work as it can.
  */
 export function concludeRound(turn: Turn, why: { readonly leaver: Incarnation | null; readonly reason: string }): void {
   const round = roundOf(turn);
   if (round !== null) sortOf(round).conclude(turn, round, why);
 }
 
-/** The deadline of the round under way, or of its phase, is over. */
+/** Called at every turn; acts when the deadline of the round under way, or of its phase, is over. */
 export function onRoundDeadline(turn: Turn): void {
   const round = roundOf(turn);
   if (round !== null && turn.nowMs >= round.deadlineMs) sortOf(round).onDeadline(turn, round);
 }
 
-/** An export is on disk; `incarnation` put it. */
+/** An export is on disk; `incarnation` sent it. */
 export function onArtifactStored(turn: Turn, incarnation: Incarnation): void {
   const round = roundOf(turn);
   if (round !== null) sortOf(round).onArtifact(turn, round, incarnation);

@@ -1,6 +1,6 @@
 /**
- * The samples of a training stage: which are in the committed parameters, which wait to be trained, which are out in a
- * round. Positions run over all epochs: [0, epochs * size).
+ * The samples of a training stage: those that the committed parameters contain, those that wait to be trained, and those that
+ * are lent to a round. Positions run over all epochs: [0, epochs * size).
  *
  * Invariant: contained, pending and lent are disjoint, and together they are all positions of the stage.
  */
@@ -10,12 +10,12 @@ import { mergeRanges, subtractRanges, takeRanges, totalOf } from '../../src/data
 import type { Range } from '../../src/protocol/field.js';
 
 export interface Ledger {
-  /** Samples of an epoch, and epochs. */
+  /** The number of samples of an epoch; the number of epochs. */
   readonly size: number;
   readonly epochs: number;
   readonly contained: readonly Range[];
   readonly pending: readonly Range[];
-  /** Out in the round under way. */
+  /** Lent to the round under way. */
   readonly lent: readonly Range[];
 }
 
@@ -25,17 +25,17 @@ export function openLedger(size: number, epochs: number, contained: readonly Ran
   return check({ size, epochs, contained: mergeRanges(contained), pending: subtractRanges(whole, contained), lent: [] });
 }
 
-/** All samples of the stage: an epoch's, as often as there are epochs. */
+/** The number of samples of the stage over all its epochs. */
 export function samplesOf(ledger: Ledger): number {
   return ledger.size * ledger.epochs;
 }
 
-/** Samples that the committed parameters contain. */
+/** The number of samples that the committed parameters contain. */
 export function committedOf(ledger: Ledger): number {
   return totalOf(ledger.contained);
 }
 
-/** Takes up to `count` of the earliest pending positions, never of more than one epoch. */
+/** Lends up to `count` of the earliest pending positions, all of one epoch. Asserts that nothing is lent. */
 export function lend(ledger: Ledger, count: number): { readonly ledger: Ledger; readonly ranges: readonly Range[] } {
   assert(ledger.lent.length === 0, 'a round is lent while another is out');
   const first = ledger.pending[0];
@@ -46,12 +46,12 @@ export function lend(ledger: Ledger, count: number): { readonly ledger: Ledger; 
   return { ledger: check({ ...ledger, pending: rest, lent: taken }), ranges: taken };
 }
 
-/** Ranges of the round that will not be committed go back to the queue. */
+/** Gives ranges of the round that will not be committed back to the queue. */
 export function giveBack(ledger: Ledger, ranges: readonly Range[]): Ledger {
   return check({ ...ledger, lent: subtractRanges(ledger.lent, ranges), pending: mergeRanges([...ledger.pending, ...ranges]) });
 }
 
-/** All that is still lent becomes part of the committed parameters. */
+/** Makes all lent ranges part of the committed parameters. */
 export function commitLent(ledger: Ledger): Ledger {
   return check({ ...ledger, contained: mergeRanges([...ledger.contained, ...ledger.lent]), lent: [] });
 }

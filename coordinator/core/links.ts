@@ -1,6 +1,6 @@
 /**
- * Which teachers serve which student. Balanced by measured images per second, so that each student gets about the same
- * teaching capacity; a teacher that nobody has measured counts as the mean of the others.
+ * Plans which teachers serve which student. Balanced by measured images per second, so that each student gets about the same
+ * teaching capacity; a teacher without a measurement counts as the mean of the others.
  *
  * Invariants: with at least one teacher, every student has one; with at least as many students as teachers, no teacher
  * is idle; the plan depends only on its arguments.
@@ -26,7 +26,7 @@ export function planLinks(students: readonly Incarnation[], teachers: readonly T
   return links;
 }
 
-/** Fastest teacher first, each to the student with the least capacity so far. */
+/** Gives each teacher, the fastest first, to the student with the least capacity so far. */
 function shareOut(teachers: readonly RatedTeacher[], links: Map<Incarnation, Incarnation[]>): void {
   const capacity = new Map([...links.keys()].map((student) => [student, 0]));
   for (const teacher of teachers) {
@@ -36,7 +36,7 @@ function shareOut(teachers: readonly RatedTeacher[], links: Map<Incarnation, Inc
   }
 }
 
-/** Each student to the teacher that would have the most to give to each of its students. */
+/** Gives each student the teacher that has the most capacity left per student. */
 function joinUp(teachers: readonly RatedTeacher[], links: Map<Incarnation, Incarnation[]>): void {
   const load = new Map(teachers.map(({ incarnation }) => [incarnation, 0]));
   for (const list of links.values()) {

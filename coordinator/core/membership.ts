@@ -1,6 +1,6 @@
 /**
- * Members come, report, fall silent and leave. Two of the verbs for "no longer counts" are here (README.md): a member is
- * withdrawn from a round by lead-round.ts, and expelled from the run by this file.
+ * Members come, report, fall silent and leave. Two of the verbs of README.md are about members: lead-round.ts withdraws a member
+ * from a round, and this file expels it from the run.
  */
 
 import { asIncarnation, type Incarnation } from '../../src/base/ids.js';
@@ -15,10 +15,10 @@ import { addCounters } from './summary.js';
 import { askToServe, relink } from './teaching.js';
 import { log, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
 
-/** Names that are remembered to count restarts. */
+/** The number of names that are remembered to count restarts. */
 const NAMES_MAX = 1024;
 
-/** Tells a connection why its message was not taken; `of` is the type of that message. */
+/** Tells a connection why its message was refused; `of` is the type of that message. */
 export function refuse(
   turn: Turn,
   connection: string,
@@ -28,7 +28,7 @@ export function refuse(
   turn.effects.push({ type: 'send', connection, message: { type: 'refuse', ...options } });
 }
 
-/** Admits a worker, or refuses it with the reason. The same life that asks again gets the same welcome. */
+/** Admits a worker, or refuses it with the reason. A worker that asks again in the same life gets the same welcome. */
 export function onHello(turn: Turn, connection: string, hello: WorkerMessageOf<'worker.hello'>): void {
   if (turn.state.phase.type !== 'running') {
     refuse(turn, connection, { reason: 'run-over', of: hello.type, message: `the run ${turn.state.plan.run} is over or stopping` });
@@ -103,7 +103,7 @@ export function onReady(turn: Turn, member: Member, message: WorkerMessageOf<'wo
   else relink(turn);
 }
 
-/** How it runs the steps of a stage: for people to know. */
+/** Reports how the worker runs the steps of a stage, for people. */
 export function onPrepared(turn: Turn, { worker, role, engine }: Member, message: WorkerMessageOf<'worker.prepared'>): void {
   const { stage, traced, precision, threads, note } = message;
   const how = { worker, role, engine: engine?.name ?? 'unknown', stage, traced, precision, threads, note };
@@ -111,7 +111,7 @@ export function onPrepared(turn: Turn, { worker, role, engine }: Member, message
   report(turn, { type: 'worker-prepared', ...how });
 }
 
-/** A sign of life: the lease begins anew (run.ts has noted the time), and the counters are kept. */
+/** The member has renewed its lease (run.ts has noted the time). Keeps the counters. */
 export function onRenew(turn: Turn, member: Member, message: WorkerMessageOf<'worker.renew'>): void {
   const { progress, images, busyMs, controlBytes, dataBytes } = message;
   const counters = { progress, images, busyMs, controlBytes, dataBytes };
@@ -119,7 +119,7 @@ export function onRenew(turn: Turn, member: Member, message: WorkerMessageOf<'wo
   sendTo(turn, member.incarnation, { type: 'coordinator.renewed' });
 }
 
-/** The worker wants to go (a drain). It gets no more work; what it has under way is ended with as little lost as can be. */
+/** The worker asks to leave (a drain). It gets no more work, and its round is ended with as little loss as possible. */
 export function onLeave(turn: Turn, member: Member, message: WorkerMessageOf<'worker.leave'>): void {
   const { worker, incarnation } = member;
   log(turn, ['info', 'worker.leaving'], { worker, incarnation, reason: message.message });
@@ -128,7 +128,7 @@ export function onLeave(turn: Turn, member: Member, message: WorkerMessageOf<'wo
   relink(turn);
 }
 
-/** Lets those go that asked to, once nothing depends on them: parameters that nobody else holds go to disk first. */
+/** Releases the members that asked to leave, once nothing depends on them: parameters that nobody else holds go to disk first. */
 export function releaseLeavers(turn: Turn): void {
   for (const { incarnation, isLeaving } of turn.state.roster.values()) {
     if (!isLeaving || isInRound(turn, incarnation)) continue;
@@ -141,7 +141,7 @@ export function releaseLeavers(turn: Turn): void {
   }
 }
 
-/** Whether this member holds committed parameters of a peer that otherwise no disk and only other leavers hold. */
+/** Whether this member holds committed parameters of a peer that no disk and otherwise only other leaving members hold. */
 function holdsTheLast({ state: { stage, roster } }: Turn, incarnation: Incarnation): boolean {
   if (stage === null || isSafe(stage.base)) return false;
   return [...stage.base.peers.values()].some(
@@ -149,7 +149,7 @@ function holdsTheLast({ state: { stage, roster } }: Turn, incarnation: Incarnati
   );
 }
 
-/** The member no longer counts in the run: it is in no round, holds nothing, and its work goes back. */
+/** Takes the member out of the run: it is in no round, holds no parameters, and its work goes back. */
 export function expel(turn: Turn, incarnation: Incarnation, reason: string): void {
   const member = turn.state.roster.get(incarnation);
   if (member === undefined) return;
@@ -172,7 +172,7 @@ function keepTotals(turn: Turn, { role, counters, engine }: Member): void {
   turn.state = { ...turn.state, totals: { ...totals, perRole, engines: [...new Set(engines)] } };
 }
 
-/** Expels whoever is silent for a lease, or owes an engine or a model for too long. */
+/** Expels every member that is silent for a lease, or whose engine or model is overdue. */
 export function expelExpired(turn: Turn): void {
   const { leaseMs, startMs } = turn.state.plan.timing;
   for (const member of turn.state.roster.values()) {
@@ -183,7 +183,7 @@ export function expelExpired(turn: Turn): void {
   }
 }
 
-/** A member that failed is not counted on to hold the committed parameters: it may have missed the commit. */
+/** A member that failed no longer counts as a holder of the committed parameters: it may have missed the commit. */
 export function forgetHolder(turn: Turn, incarnation: Incarnation): void {
   setStage(turn, { base: withoutHolders(stageOf(turn).base, [incarnation]) });
 }

@@ -1,8 +1,8 @@
 /**
- * Where a new term goes on: from the journal and the checkpoints on disk. Never further than the parameters are: the stage
- * that is not done starts from the newest whole checkpoint whose commit no rollback has undone.
+ * Finds the place where a new term goes on, from the journal and the checkpoints on disk. It is never ahead of the parameters: the
+ * stage that is not done starts from the newest whole checkpoint whose commit no rollback has undone.
  *
- * Invariant: a checkpoint is taken up only if it holds every peer of its commit, as that commit left it.
+ * Invariant: a checkpoint is used only if it holds every peer of its commit, as that commit left it.
  */
 
 import { totalOf } from '../../src/data/shard-plan.js';
@@ -20,7 +20,7 @@ interface Trail {
 
 const NO_TRAIL: Trail = { stage: null, commits: [], evaluations: [] };
 
-/** `parts` are the whole ones on disk, of all stages and peers, in any order. A finished stage is never run again. */
+/** The place where a run goes on. `parts` are the whole ones on disk, of all stages and peers, in any order. A finished stage is never run again. */
 export function recover(records: readonly JournalRecord[], parts: readonly CheckpointPart[]): Recovered {
   const done: StageResult[] = [];
   let trail = NO_TRAIL;
@@ -58,7 +58,7 @@ function wholeCheckpoint(commit: CommitRecord, parts: readonly CheckpointPart[])
   return { stage, round, ranges, hashes: Object.fromEntries(own.map(([peer, { hash }]) => [peer, hash])) };
 }
 
-/** Within a term a round has one commit: where that has no hash, the term and the samples tell that the part is its. */
+/** Whether a part belongs to a commit. Within a term a round has one commit: where that has no hash, the term and the samples decide. */
 function isPartOf(
   { state, term, ranges, hash }: CheckpointPart,
   commit: CommitRecord,
@@ -73,7 +73,7 @@ function follow(trail: Trail, record: JournalRecord): Trail {
     case 'commit':
       return { ...ofStage(trail, record.stage), commits: [...ofStage(trail, record.stage).commits, record] };
     case 'checkpoint': {
-      // Of a commit without hashes, the first checkpoint says which they are.
+      // The first checkpoint of a commit without hashes gives the hashes.
       const { commits } = ofStage(trail, record.stage);
       const known = commits.map((commit) => (commit.round === record.round ? { ...commit, hashes: record.hashes } : commit));
       return { ...ofStage(trail, record.stage), commits: known };

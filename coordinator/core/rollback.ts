@@ -1,11 +1,11 @@
-/** A stage goes back to its newest whole checkpoint, or to its beginning: what was committed after it is trained again. */
+/** A stage goes back to its newest whole checkpoint, or to its beginning: the samples committed after it are trained again. */
 
 import { countFailure } from './ending.js';
 import { committedOf, openLedger, samplesOf } from './ledger.js';
 import { baseOf, isSafe } from './stage.js';
 import { journal, log, report, setStage, stageOf, type Turn } from './turn.js';
 
-/** Goes back because nobody holds the committed parameters. It counts as a failure. */
+/** Goes back because nobody holds the committed parameters. Counts as a failure. */
 export function rollBack(turn: Turn): void {
   const { checkpoints, ledger: before, needs, evaluations } = stageOf(turn);
   const checkpoint = checkpoints.at(-1) ?? null;
@@ -22,7 +22,7 @@ export function rollBack(turn: Turn): void {
   countFailure(turn, 'engine.crashed', 'every student that held the parameters is gone');
 }
 
-/** Commits that the parameters at hand do not contain are undone: the journal says so, for whoever reads it next. */
+/** Records, in the journal and in a report, that the commits that the present parameters do not contain are undone. */
 export function tellRollback(turn: Turn): void {
   const { name, base, ledger } = stageOf(turn);
   const committed = committedOf(ledger);

@@ -2,7 +2,7 @@
  * The members of the run. A member is one incarnation of a worker: one life of its engine.
  *
  * Invariants: an incarnation is issued once in a term; a worker name has at most one member; a member is alive exactly
- * as long as it is in the roster.
+ * while it is in the roster.
  */
 
 import type { Incarnation } from '../../src/base/ids.js';
@@ -25,20 +25,20 @@ export interface Member {
   readonly role: 'teacher' | 'student';
   readonly host: string;
   readonly pid: number;
-  /** Where its messages come from, and where the answers go. */
+  /** The connection of its last message, which gets the answers. */
   readonly connection: string;
-  /** When the last message came. */
+  /** The time of its last message. */
   readonly heardMs: number;
   /** Null until the engine is up. */
   readonly engine: { readonly name: string; readonly endpoint: string } | null;
-  /** A teacher: the stage that it answers for, once it has loaded its model. */
+  /** For a teacher: the stage that it answers for, once it has loaded its model. */
   readonly serving: string | null;
-  /** By when its engine must be up, or its model loaded; null when nothing is owed. */
+  /** The deadline for its engine to be up, or its model to be loaded; null when neither is awaited. */
   readonly dueMs: number | null;
   readonly counters: Counters;
-  /** How often in a row another replica could not fetch its contribution. */
+  /** The number of times in a row that another replica could not fetch its contribution. */
   readonly unreachable: number;
-  /** It asked to leave: it gets no more work, and goes as soon as nothing depends on it. */
+  /** It asked to leave: it gets no more work, and is released as soon as nothing depends on it. */
   readonly isLeaving: boolean;
 }
 
@@ -60,7 +60,7 @@ export function withMember(roster: Roster, member: Member): Roster {
   return new Map(roster).set(member.incarnation, member);
 }
 
-/** The roster without it; the same members when it is not there. */
+/** The roster without this member; the same members when it is not in the roster. */
 export function withoutMember(roster: Roster, incarnation: Incarnation): Roster {
   const next = new Map(roster);
   next.delete(incarnation);
@@ -68,9 +68,9 @@ export function withoutMember(roster: Roster, incarnation: Incarnation): Roster 
 }
 
 export type HelloVerdict =
-  /** Nobody has the name. */
+  /** No member has the name. */
   | { readonly kind: 'new' }
-  /** The same life said hello before and has not got its welcome. */
+  /** The same life sent a hello before and has not received its welcome. */
   | { readonly kind: 'again'; readonly member: Member }
   /** An earlier life that has fallen silent. */
   | { readonly kind: 'replaces'; readonly member: Member }
@@ -91,7 +91,7 @@ export function judgeHello(
   return silentMs > 2 * options.renewEveryMs ? { kind: 'replaces', member } : { kind: 'taken', member };
 }
 
-/** When the member is to be taken out: its lease is over, or what it owes is. */
+/** The time at which the member is to be expelled: the end of its lease, or of its deadline. */
 export function expiryMs({ heardMs, dueMs }: Member, leaseMs: number): number {
   return Math.min(heardMs + leaseMs, dueMs ?? Number.POSITIVE_INFINITY);
 }

@@ -2,9 +2,9 @@
  * One round: the unit of work. Pure data; each sort of round is led by a file of its own (RoundSort, round-sort.ts).
  *
  *   grid:      training --all trained, or deadline--> averaging --all averaged, same hash--> committed
- *              training --all trained, one column--> committed: nothing is averaged
- *              averaging --a contributor is lost--> averaging again, one attempt on, with the rest
- *   evaluate:  all members report their rows -> done; a member is lost -> begun again by the others
+ *              training --all trained, one column--> committed without an average
+ *              averaging --a contributor is lost--> the next attempt of averaging, with the rest
+ *   evaluate:  all members report their rows -> done; a member is lost -> the others begin it again
  *   export:    the artifact is stored -> done
  *
  * Invariant: the contributor set is fixed before any arena is asked for.
@@ -18,11 +18,11 @@ export interface GridRound {
   readonly sort: 'grid';
   readonly id: RoundId;
   readonly phase: 'training' | 'averaging';
-  /** 0 while training; then the number of the exchange. */
+  /** 0 while training; then the number of the attempt. */
   readonly attempt: number;
-  /** While averaging: the contributors. */
+  /** While averaging, the contributors alone. */
   readonly grid: Grid;
-  /** It began with one column: its students hold the only copies of what they train, and of no base to go back to. */
+  /** It began with one column: its students hold the only copies of their trained parameters, and no copy of the base. */
   readonly isAlone: boolean;
   /**
    * Why the students were asked to stop after the step under way and to report what they have: the round is late, or somebody

@@ -1,10 +1,9 @@
 /**
- * The coordinator's core: one event and the time in, the next state and the effects out. Pure. Which file decides what:
- * membership.ts who is there, advance.ts and kinds/ what comes next, lead-round.ts what happens in a round, teaching.ts who
- * teaches whom, saving.ts what goes to disk, failing.ts what a failure costs, ending.ts how it ends.
+ * The coordinator's core: one event and the time in, the next state and the effects out. Pure. README.md says which file makes
+ * which decision.
  *
- * Invariants: after the end nothing is decided; a message of another term or incarnation changes nothing; whatever is
- * waited for has a deadline, and the wake-up is set to the first of them.
+ * Invariants: after the end nothing is decided; a message of another term or incarnation changes nothing; everything that is
+ * awaited has a deadline, and the wake-up is set to the first of them.
  */
 
 import { assertNever } from '../../src/base/assert.js';
@@ -47,7 +46,7 @@ export function startRun(plan: RunPlan, recovered: Recovered, nowMs: number): Tr
   return close(turn);
 }
 
-/** The state after one event, with the time at which it came. Throws InvariantError when the core itself is wrong. */
+/** The state after one event, which came at `nowMs`. Throws InvariantError when the core itself is wrong. */
 export function stepRun(state: RunState, event: CoreEvent, nowMs: number): Transition<RunState> {
   const turn: Turn = { state, effects: [], nowMs };
   if (state.phase.type === 'ended') return afterTheEnd(turn, event);
@@ -115,7 +114,7 @@ function onMemberMessage(turn: Turn, member: Member, message: Exclude<WorkerMess
   }
 }
 
-/** The round ends with as little lost as can be; advance() sees to the checkpoint and the end. */
+/** Ends the round with as little loss as possible; advance() then asks for the checkpoint and ends the run. */
 function onStop(turn: Turn, reason: string): void {
   if (turn.state.phase.type !== 'running') return;
   const deadlineMs = turn.nowMs + turn.state.plan.timing.stopMs;
@@ -140,7 +139,7 @@ function afterTheEnd(turn: Turn, event: CoreEvent): Transition<RunState> {
   return { state: turn.state, effects: turn.effects };
 }
 
-/** Sets the wake-up to the first deadline of all. */
+/** Sets the wake-up to the first of all deadlines. */
 function close(turn: Turn): Transition<RunState> {
   const { phase, roster, stage, plan, gatherUntilMs } = turn.state;
   const { leaseMs, waitMs } = plan.timing;

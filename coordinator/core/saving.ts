@@ -1,6 +1,6 @@
 /**
- * Checkpoints: one holder of each peer's committed parameters is asked to put them, and the checkpoint is whole when all
- * parts are stored. How many older ones are kept is decided here too.
+ * Checkpoints: one holder of each peer's committed parameters is asked to store them, and the checkpoint is whole when all
+ * parts are stored. This file also decides how many older ones are kept.
  */
 
 import type { Incarnation } from '../../src/base/ids.js';
@@ -11,12 +11,12 @@ import { isSafe, type Saving, type SavingPart, type StageBase, type StageState, 
 import { journal, log, sendTo, setStage, stageOf, type Turn } from './turn.js';
 import type { CheckpointInfo, CheckpointPart } from './types.js';
 
-/** Checkpoints of a stage that are kept: a damaged one leaves others to go back to. */
+/** The number of checkpoints of a stage that are kept, so that a damaged one leaves others to go back to. */
 const KEPT = 3;
 
 type Parts = Saving['parts'];
 
-/** Asks for a checkpoint of the base, unless there is one, or one is on its way. False when there is nobody to ask. */
+/** Asks for a checkpoint of the base, unless there is one, or one is on its way. Returns false when no member holds the base. */
 export function askToSave(turn: Turn): boolean {
   const stage = stageOf(turn);
   if (stage.saving !== null || isSafe(stage.base)) return true;
@@ -35,7 +35,7 @@ export function askToSave(turn: Turn): boolean {
   return true;
 }
 
-/** A part for each peer, with the first holder of those that are not stored yet; null when one has no holder. */
+/** A part for each peer, with the first holder of each part that is not stored; null when a peer has no holder. */
 function partsToSave({ peers }: StageBase): Parts | null {
   const parts: [string, SavingPart][] = [];
   for (const [peer, { hash, holders, isStored }] of peers) {
@@ -47,7 +47,7 @@ function partsToSave({ peers }: StageBase): Parts | null {
   return new Map(parts);
 }
 
-/** A part is on disk. One of parameters that a rollback has undone is not taken up. */
+/** A part is on disk. A part of parameters that a rollback has undone is ignored. */
 export function onStored(turn: Turn, stored: CheckpointPart): void {
   const { stage } = turn.state;
   const { state, hash } = stored;
@@ -83,7 +83,7 @@ function closeSaving(turn: Turn, { stage: name, round, ranges, hashes }: Checkpo
   turn.effects.push({ type: 'retain', stage: name, rounds: checkpoints.map((kept) => kept.round) });
 }
 
-/** The checkpoint under way will not come: the next one is asked of other holders, where there are some. */
+/** The checkpoint under way has failed. The next one is asked of other holders, where there are some. */
 export function onSaveFailed(turn: Turn, why: string): void {
   const { saving, base, name } = stageOf(turn);
   if (saving === null) return;
@@ -103,7 +103,7 @@ export function isSaving({ saving }: StageState, incarnation: Incarnation): bool
   return saving !== null && [...saving.parts.values()].some((part) => !part.isStored && part.holder === incarnation);
 }
 
-/** Whether it is time for a checkpoint in mid-stage. */
+/** Whether it is time for a checkpoint in the middle of a stage. */
 export function isSaveDue(turn: Turn): boolean {
   const { needs, commitsSinceCheckpoint, savedMs } = stageOf(turn);
   if (commitsSinceCheckpoint === 0) return false;

@@ -1,8 +1,8 @@
 /**
- * One stage under way: its ledger, the committed parameters of its peers and who holds them, the round, the evaluations.
+ * One stage under way: its ledger, the committed parameters of its peers and their holders, the round, the evaluations.
  *
- * Invariants: rounds start from `base` only, which contains what the ledger says; the peers of a base are of one commit; an
- * evaluation belongs to a base that no rollback has undone.
+ * Invariants: rounds start from `base` only, which contains the samples that the ledger says; the peers of a base are of one
+ * commit; an evaluation belongs to a base that no rollback has undone.
  */
 
 import { present } from '../../src/base/assert.js';
@@ -14,7 +14,7 @@ import { committedOf, type Ledger, openLedger } from './ledger.js';
 import type { Round } from './round.js';
 import type { CheckpointInfo } from './types.js';
 
-/** A model: a peer of a stage. */
+/** The name of a model: a peer of a stage. */
 export interface PeerName {
   readonly stage: string;
   readonly peer: string;
@@ -22,38 +22,38 @@ export interface PeerName {
 
 /** The needs of a stage, as facts: its kind reads them from the recipe (kinds/stage-kind.ts). */
 export interface StageNeeds {
-  /** The peers that it trains, in the order of the rows. None: it works on the parameters of `of`. */
+  /** The peers that it trains, in the order of the rows; empty when it works on the parameters of `of`. */
   readonly peers: readonly string[];
   /** The model that it works on; null in a stage that trains. */
   readonly of: PeerName | null;
-  /** The model that teaches it; null where nothing does. */
+  /** The model that teaches it; null when no model does. */
   readonly teacher: PeerName | null;
-  /** The samples that it trains on: those of a split, in each of its epochs. Null in a stage that trains nothing. */
+  /** The split and the epochs that it trains on; null in a stage that trains nothing. */
   readonly training: { readonly split: string; readonly epochs: number } | null;
-  /** Rounds of training between two checkpoints. */
+  /** The number of commits between two checkpoints. */
   readonly checkpointEvery: number;
 }
 
 /** The committed parameters of one peer. */
 export interface PeerBase {
-  /** Null in round 0, and where nobody has taken it yet: a commit of one replica has none. */
+  /** Null in round 0, and until it is computed: a commit of one replica has none. */
   readonly hash: string | null;
-  /** Live incarnations that hold them in memory. */
+  /** The live incarnations that hold them in memory. */
   readonly holders: readonly Incarnation[];
-  /** Whether a checkpoint holds exactly them. */
+  /** Whether a checkpoint holds exactly these parameters. */
   readonly isStored: boolean;
 }
 
 /** The committed parameters. */
 export interface StageBase {
-  /** The round whose commit made them; 0: the initial ones, which every worker can build. */
+  /** The round whose commit made them; 0 for the initial ones, which every worker can build. */
   readonly round: number;
   readonly peers: ReadonlyMap<string, PeerBase>;
 }
 
 /** One peer's part of a checkpoint under way. */
 export type SavingPart =
-  /** This member was asked for it; `hash`: what it must be, null: not known yet. */
+  /** This member was asked for it. `hash` is the expected hash; null when it is not known yet. */
   | { readonly isStored: false; readonly holder: Incarnation; readonly hash: string | null }
   | { readonly isStored: true; readonly hash: string };
 
@@ -74,42 +74,42 @@ export interface StageState {
   readonly base: StageBase;
   readonly round: Round | null;
   readonly saving: Saving | null;
-  /** Whole checkpoints on the way to `base`, oldest first. */
+  /** Whole checkpoints up to `base`, oldest first. */
   readonly checkpoints: readonly CheckpointInfo[];
   readonly evaluations: readonly Evaluation[];
-  /** The state that teachers serve; null where nothing teaches. */
+  /** The state that teachers serve; null when no model teaches. */
   readonly taughtBy: { readonly state: StateName; readonly hash: string } | null;
-  /** The version of the links, and what students were told; one that was withdrawn from a round is told again. */
+  /** The version of the links, and the links that each student was last sent. A student that was withdrawn from a round is sent them again. */
   readonly linkVersion: number;
   readonly links: ReadonlyMap<Incarnation, readonly Incarnation[]>;
   readonly isExported: boolean;
-  /** Commits that were made, also those that a rollback has undone. */
+  /** The number of commits, also those that a rollback has undone. */
   readonly commits: number;
   readonly commitsSinceCheckpoint: number;
-  /** When the last checkpoint was asked for, or the stage taken up. */
+  /** The time at which the last checkpoint was asked for, or the stage was opened. */
   readonly savedMs: number;
   readonly startedMs: number;
-  /** The commits of the last seconds, oldest first: the present rate. */
+  /** The commits of the last seconds, oldest first, for the present rate. */
   readonly recent: readonly { readonly atMs: number; readonly committed: number }[];
-  /** Since when a worker is missing; null when none is. */
+  /** The time since which a worker is missing; null when none is missing. */
   readonly waitingSinceMs: number | null;
   /** Milliseconds per sample of the slowest cell of the last round; null before the first. */
   readonly msPerSample: number | null;
-  /** Rounds, saves and loads that failed since the last one that succeeded. */
+  /** The number of rounds, saves and loads that failed since the last one that succeeded. */
   readonly failures: number;
   /** After a failure, nothing is begun before this time. */
   readonly pauseUntilMs: number;
 }
 
-/** A stage at its beginning, or as a checkpoint has it. Throws when a stage that it names is not done. */
+/** A stage at its beginning, or at its last checkpoint. Throws when a stage that it names is not done. */
 export function openStage(options: {
   readonly name: string;
   readonly recipe: StageRecipe;
   readonly needs: StageNeeds;
   readonly splitSizes: Readonly<Record<string, number>>;
-  /** Its own, oldest first; it goes on from the last. */
+  /** The stage's own checkpoints, oldest first; it goes on from the last. */
   readonly checkpoints: readonly CheckpointInfo[];
-  /** Commits of earlier terms. */
+  /** The number of commits of earlier terms. */
   readonly commits: number;
   readonly done: readonly StageResult[];
   readonly evaluations: readonly Evaluation[];
@@ -145,13 +145,13 @@ export function openStage(options: {
   };
 }
 
-/** The parameters that a stage has come to. */
+/** The final parameters of a peer of a finished stage. */
 function finished(done: readonly StageResult[], { stage, peer }: PeerName): { readonly state: StateName; readonly hash: string } {
   const { round, hashes } = present(done.find((result) => result.stage === stage)?.checkpoint, `the checkpoint of stage ${stage}`);
   return { state: { stage, peer, round }, hash: present(hashes[peer], `the peer ${peer} of stage ${stage}`) };
 }
 
-/** The base that a checkpoint makes; without one, the initial parameters. Nobody holds it in memory yet. */
+/** The base of a checkpoint; without one, the initial parameters. No member holds it in memory yet. */
 export function baseOf(checkpoint: StageResult['checkpoint'], peers: readonly string[]): StageBase {
   const entries = peers.map((peer): [string, PeerBase] => {
     return [peer, { hash: checkpoint?.hashes[peer] ?? null, holders: [], isStored: checkpoint !== null }];
@@ -159,12 +159,12 @@ export function baseOf(checkpoint: StageResult['checkpoint'], peers: readonly st
   return { round: checkpoint?.round ?? 0, peers: new Map(entries) };
 }
 
-/** Whether a checkpoint holds the whole base, or it needs none: every worker can build the initial parameters. */
+/** Whether a checkpoint holds the whole base, or the base needs none: every worker can build the initial parameters. */
 export function isSafe({ round, peers }: StageBase): boolean {
   return round === 0 || [...peers.values()].every(({ isStored }) => isStored);
 }
 
-/** Whether a peer's parameters are nowhere any more: nobody alive holds them, and they are on no disk. */
+/** Whether a peer's parameters are lost: no live member and no disk holds them. */
 export function isLost({ round, peers }: StageBase): boolean {
   return round !== 0 && [...peers.values()].some(({ isStored, holders }) => !isStored && holders.length === 0);
 }
@@ -175,7 +175,7 @@ export function withPeer(base: StageBase, peer: string, change: Partial<PeerBase
   return { ...base, peers: new Map(base.peers).set(peer, { ...part, ...change }) };
 }
 
-/** The base without these as holders. */
+/** The base without these incarnations as holders. */
 export function withoutHolders(base: StageBase, gone: readonly Incarnation[]): StageBase {
   const parts = [...base.peers].map(([peer, part]): [string, PeerBase] => {
     return [peer, { ...part, holders: part.holders.filter((holder) => !gone.includes(holder)) }];
@@ -183,7 +183,7 @@ export function withoutHolders(base: StageBase, gone: readonly Incarnation[]): S
   return { ...base, peers: new Map(parts) };
 }
 
-/** The model whose parameters the stage works on, for work that takes one: its own, or that of the stage it is about. */
+/** The model that evaluations and exports of the stage work on: its own, or that of the stage that it is about. */
 export function subjectOf({ name, needs }: StageState): PeerName {
   return needs.of ?? { stage: name, peer: present(needs.peers[0], `a peer of stage ${name}`) };
 }

@@ -21,7 +21,7 @@ export function addCounters(a: Counters, b: Counters): Counters {
   };
 }
 
-/** Up to now; report.ts says which numbers are of the whole run, and which of this term. */
+/** The summary up to now; report.ts says which numbers are of the whole run, and which of this term. */
 export function summarise(state: RunState): Summary {
   const perRole = { ...state.totals.perRole };
   for (const { role, counters } of state.roster.values()) perRole[role] = addCounters(perRole[role], counters);

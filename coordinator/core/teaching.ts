@@ -1,4 +1,4 @@
-/** Teachers: told what to serve, and linked to students. Links go out whole, under a version that only rises. */
+/** Tells teachers which model to serve, and links them to students. Each message has all links of a student, and a version that only rises. */
 
 import { assert, present } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
@@ -12,7 +12,7 @@ export function servingTeachers(turn: Turn): ReadyMember[] {
   return readyMembers(turn.state.roster, 'teacher').filter(({ serving }) => serving === name);
 }
 
-/** Tells a teacher what to load for the stage under way, if that stage is taught. */
+/** Tells a teacher which model to load for the stage under way, if that stage is taught. */
 export function askToServe(turn: Turn, teacher: Incarnation): void {
   const stage = turn.state.stage;
   if (!stage?.taughtBy) return;
@@ -23,12 +23,12 @@ export function askToServe(turn: Turn, teacher: Incarnation): void {
   sendTo(turn, teacher, { type: 'coordinator.serve', stage: stage.name, from: state, hash });
 }
 
-/** Tells every teacher that is up what the stage under way needs. */
+/** Tells every ready teacher which model the stage under way needs. */
 export function askAllToServe(turn: Turn): void {
   for (const { incarnation } of readyMembers(turn.state.roster, 'teacher')) askToServe(turn, incarnation);
 }
 
-/** A teacher has loaded the model: from now on it can be linked. */
+/** A teacher has loaded the model, and can be linked. */
 export function onServing(turn: Turn, incarnation: Incarnation, stage: string): void {
   const member = turn.state.roster.get(incarnation);
   assert(member, 'a serving teacher that is not in the roster');
@@ -36,7 +36,7 @@ export function onServing(turn: Turn, incarnation: Incarnation, stage: string): 
   relink(turn);
 }
 
-/** Plans the links anew and tells each student whose teachers have changed. */
+/** Plans the links anew and sends them to each student whose teachers have changed. */
 export function relink(turn: Turn): void {
   const stage = turn.state.stage;
   if (!stage?.taughtBy) return;

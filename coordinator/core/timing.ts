@@ -1,4 +1,4 @@
-/** The coordinator's deadlines. Tests and simulations pass their own. */
+/** The coordinator's deadlines. Tests and simulations pass others. */
 
 import type { Timing } from './types.js';
 

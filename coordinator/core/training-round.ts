@@ -1,9 +1,9 @@
 /**
- * Rounds of training, from the assignment to the commit. grid.ts has the data, src/protocol/README.md what the round needs of
- * the wire.
+ * Rounds of training, from the assignment to the commit. grid.ts has the data, src/protocol/README.md the messages of a
+ * round.
  *
- * Invariants: between two commits the committed state is untouched, but for the copies of a round's only column, which are
- * then counted on no more; a range leaves the round only by a commit or back to the queue.
+ * Invariants: between two commits the committed state does not change, except that the students of a round of one column no
+ * longer count as its holders once they are withdrawn. A range leaves the round only by a commit or back to the queue.
  */
 
 import { assertNever } from '../../src/base/assert.js';
@@ -40,7 +40,7 @@ import type { Charge, RoundSort } from './round-sort.js';
 import { isLost, type StageState, withoutHolders } from './stage.js';
 import { log, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
 
-/** Lends the next positions to these students and tells each its column's ranges. `batch` samples a step, `every` steps. */
+/** Lends the next positions to these students and sends each its column's ranges. A round has `every` steps of `batch` samples per column. */
 export function startTraining(
   turn: Turn,
   students: readonly ReadyMember[],
@@ -120,7 +120,7 @@ export const GRID_ROUND: RoundSort<GridRound> = {
   onArtifact: () => {},
 };
 
-/** A cell has trained its column's ranges; the last one fixes the contributor set. */
+/** Enters a cell's report of training; the last one fixes the contributor set. */
 function onTrained(turn: Turn, round: GridRound, message: WorkerMessageOf<'worker.trained'>): Charge | null {
   const { incarnation } = message;
   const column = columnOf(round.grid, incarnation);
@@ -146,7 +146,7 @@ function untruthOf({ concluding }: GridRound, { ranges }: Column, { samples, cor
   return isPossible && correct <= samples ? null : `it says it trained ${samples} samples, ${correct} of them right, of ${lent}`;
 }
 
-/** A contributor has averaged; the last one commits the round, when all have the same bits. */
+/** Enters a contributor's report of averaging; the last one commits the round, when all replicas of a row have the same bits. */
 function onAveraged(turn: Turn, round: GridRound, message: WorkerMessageOf<'worker.averaged'>): void {
   if (round.phase !== 'averaging' || message.attempt !== round.attempt) return;
   const next = { ...round, grid: withAveraged(round.grid, message) };
@@ -160,7 +160,7 @@ function onAveraged(turn: Turn, round: GridRound, message: WorkerMessageOf<'work
   commit(turn, { round: round.id, grid: next.grid, hashes: agreed.hashes });
 }
 
-/** A replica did not hand over its contribution. A report of an older exchange says nothing. */
+/** The charge against a replica that did not hand over its contribution; null for a report of an older attempt. */
 function chargeOf(turn: Turn, round: GridRound, message: WorkerMessageOf<'worker.unreachable'>): Charge | null {
   const { incarnation: reporter, replica, attempt } = message;
   if (round.phase !== 'averaging' || round.attempt !== attempt || columnOf(round.grid, replica) === null) return null;
@@ -210,7 +210,7 @@ function withdrawColumns(
   else setStage(turn, { round: grid.length === 0 ? null : rest });
 }
 
-/** Takes back what columns had that are out of the round. The copies of an only column hold no base any more. */
+/** Takes back the ranges and links of withdrawn columns. Students of an only column no longer hold the base. */
 function release(
   turn: Turn,
   round: GridRound,
@@ -226,7 +226,7 @@ function release(
   for (const incarnation of out.withdrawn) sendTo(turn, incarnation, { type: 'coordinator.abandon', round: round.id, reason: out.reason });
 }
 
-/** The contributors are known: one column is committed as it is, several average first; without any, the round is over. */
+/** The contributors are fixed: one column is committed as it is, and several average first; without any, the round is over. */
 function settle(turn: Turn, round: GridRound): void {
   const { id, grid } = round;
   if (grid.length === 0) {
@@ -238,7 +238,7 @@ function settle(turn: Turn, round: GridRound): void {
   } else average(turn, round);
 }
 
-/** Starts the next attempt: what was averaged in the one before is void. Each row averages for itself. */
+/** Starts the next attempt; the averages of the one before are void. Each row averages for itself. */
 function average(turn: Turn, round: GridRound): void {
   const attempt = round.attempt + 1;
   const grid = voidAverages(round.grid);

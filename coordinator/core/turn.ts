@@ -1,6 +1,6 @@
 /**
- * One turn of the core: the state as it becomes, the effects so far, and the time. Functions that decide take the turn,
- * replace its state and add effects; the states themselves are never changed.
+ * One turn of the core: the state so far, the effects so far, and the time. Functions that decide take the turn,
+ * replace its state and add effects; a state itself is never changed.
  */
 
 import { present } from '../../src/base/assert.js';
@@ -13,7 +13,7 @@ import type { Effect, JournalRecord, Recovered, RunPlan } from './types.js';
 
 export type RunPhase =
   | { readonly type: 'running' }
-  /** A stop was asked for: finish as soon as the committed state is on disk, or at the deadline. */
+  /** A stop was asked for: the run ends as soon as the committed state is on disk, or at the deadline. */
   | { readonly type: 'stopping'; readonly reason: string; readonly deadlineMs: number }
   | { readonly type: 'ended'; readonly outcome: Outcome };
 
@@ -28,16 +28,16 @@ export interface RunState {
   readonly plan: RunPlan;
   readonly phase: RunPhase;
   readonly roster: Roster;
-  /** Until when the first stage waits for more students; null until the first student is ready. */
+  /** The time until which the first stage waits for more students; null until the first student is ready. */
   readonly gatherUntilMs: number | null;
-  /** Names that were welcomed in this term: a second welcome is a restart. */
+  /** Names that were welcomed in this term. A second welcome of a name is a restart. */
   readonly known: ReadonlySet<string>;
   /** Stages in the order to run them. */
   readonly order: readonly string[];
   readonly done: readonly StageResult[];
   /** The stage under way; null between stages and after the last. */
   readonly stage: StageState | null;
-  /** The remains of an earlier term for the first stage to run; used once. */
+  /** The state of an earlier term, for the first stage that runs; used once. */
   readonly left: Recovered | null;
   readonly nextIncarnation: number;
   readonly nextRound: number;
@@ -61,7 +61,7 @@ export function setStage(turn: Turn, change: Partial<StageState>): void {
   turn.state = { ...turn.state, stage: { ...stageOf(turn), ...change } };
 }
 
-/** The next number for a round; none is used twice in a run. */
+/** The next number for a round. No number is used twice in a run. */
 export function takeRoundId(turn: Turn): RoundId {
   const id = turn.state.nextRound as RoundId;
   turn.state = { ...turn.state, nextRound: id + 1 };
@@ -72,7 +72,7 @@ export function takeRoundId(turn: Turn): RoundId {
 type Addressed = Extract<CoordinatorMessage, { incarnation: Incarnation }>;
 type Body<M> = M extends unknown ? Omit<M, 'term' | 'incarnation'> : never;
 
-/** Sends to a member of the roster; to one that is gone, nothing happens. */
+/** Sends to a member of the roster. Does nothing when the member is gone. */
 export function sendTo(turn: Turn, incarnation: Incarnation, body: Body<Addressed>): void {
   const member = turn.state.roster.get(incarnation);
   if (member === undefined) return;
@@ -80,7 +80,7 @@ export function sendTo(turn: Turn, incarnation: Incarnation, body: Body<Addresse
   turn.effects.push({ type: 'send', connection: member.connection, message });
 }
 
-/** Tells whoever watches the run. */
+/** Reports to the people and programs that watch the run. */
 export function report(turn: Turn, what: Report): void {
   turn.effects.push({ type: 'report', report: what });
 }

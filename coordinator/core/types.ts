@@ -1,5 +1,5 @@
 /**
- * The coordinator's core from outside: its plan, its events and its effects. The core is pure: one event and the time in, a new
+ * The interface of the coordinator's core: its plan, its events and its effects. The core is pure: one event and the time in, a new
  * state and a list of effects out. The shell delivers the events and performs the effects, in order.
  */
 
@@ -19,7 +19,7 @@ export interface RunPlan {
   readonly recipe: Recipe;
   /** The recipe as workers get it. */
   readonly recipeJson: string;
-  /** Where workers put and fetch checkpoints. */
+  /** The address where workers put and fetch checkpoints. */
   readonly dataEndpoint: string;
   /** The number of samples of each split. */
   readonly splitSizes: Readonly<Record<string, number>>;
@@ -32,14 +32,14 @@ export interface Timing {
   readonly leaseMs: number;
   /** An engine must be up within this time, and a teacher must have loaded its model. */
   readonly startMs: number;
-  /** The deadline of a round before any round was measured, and the least afterwards. */
+  /** The deadline of a round before any round was measured; `roundFloorMs` is the least deadline afterwards. */
   readonly firstRoundMs: number;
   readonly roundFloorMs: number;
-  /** A round may take this many times what the last one took per sample. */
+  /** A round may take this many times as long per sample as the last one took. */
   readonly roundFactor: number;
   /** Contributors must have averaged within this time. */
   readonly averageMs: number;
-  /** In mid-stage, the longest time without a checkpoint. */
+  /** The longest time without a checkpoint in the middle of a stage. */
   readonly checkpointMs: number;
   /** A checkpoint that was asked for must be stored within this time. */
   readonly saveMs: number;
@@ -47,11 +47,11 @@ export interface Timing {
   readonly concludeMs: number;
   /** A graceful stop is over within this time, with or without its checkpoint. */
   readonly stopMs: number;
-  /** How long the first stage of a term waits for the recipe's number of students, from the first one on. */
+  /** The time that the first stage of a term waits for the recipe's number of students, from the first one on. */
   readonly gatherMs: number;
-  /** A stage that lacks a worker it needs fails after this time. */
+  /** A stage that lacks a worker fails after this time. */
   readonly waitMs: number;
-  /** This many rounds, saves or loads in a row may fail before the run does. */
+  /** When this many rounds, saves or loads in a row have failed, the run fails. */
   readonly failuresMax: number;
   /** The pause after the first failure; doubles with each further one, up to `retryMaxMs`. */
   readonly retryMs: number;
@@ -74,7 +74,7 @@ export interface CheckpointInfo {
   readonly stage: string;
   readonly round: number;
   readonly ranges: readonly Range[];
-  /** By peer. */
+  /** The hash of each peer, by its name. */
   readonly hashes: Readonly<Record<string, string>>;
 }
 
@@ -89,7 +89,7 @@ export type JournalRecord =
       /** The incarnations of the cells, column by column. */
       readonly contributors: readonly Incarnation[];
       readonly ranges: readonly Range[];
-      /** By peer; null where a peer had one replica, and nobody has taken the hash. */
+      /** The hash of each peer, by its name; null when the peer had one replica and its hash was not computed. */
       readonly hashes: Readonly<Record<string, string | null>>;
       readonly committed: number;
     }
@@ -98,7 +98,7 @@ export type JournalRecord =
       readonly term: Term;
       readonly stage: string;
       readonly round: number;
-      /** By peer. */
+      /** The hash of each peer, by its name. */
       readonly hashes: Readonly<Record<string, string>>;
     }
   /** The stage goes back to its checkpoint of this round (null: to its beginning): nobody holds the commits after it. */
@@ -132,7 +132,7 @@ export type Effect =
       readonly fields: Readonly<Record<string, unknown>>;
     }
   | { readonly type: 'report'; readonly report: Report }
-  /** Checkpoints of the stage of other rounds than these may be deleted. */
+  /** Checkpoints of the stage whose rounds are not in this list may be deleted. */
   | { readonly type: 'retain'; readonly stage: string; readonly rounds: readonly number[] }
   /** The last effect of a run. `code` is null when the outcome is `done`. */
   | {
@@ -143,19 +143,19 @@ export type Effect =
       readonly summary: Summary;
     };
 
-/** Where a run goes on: nothing done yet, or what the journal and the whole checkpoints say. */
+/** The place where a run goes on: nothing done yet, or the state in the journal and the whole checkpoints. */
 export interface Recovered {
   readonly done: readonly StageResult[];
   /** The whole checkpoints of the stage that is not done, oldest first. It goes on from the last. */
   readonly checkpoints: readonly CheckpointInfo[];
-  /** Evaluations of that stage up to the checkpoint. */
+  /** The evaluations of that stage up to the checkpoint. */
   readonly evaluations: readonly Evaluation[];
-  /** The highest round of any earlier term: rounds go on from there. */
+  /** The highest round of any earlier term. The next round gets the number after it. */
   readonly round: number;
-  /** Commits in the journal, in all and of the stage that is not done. Those that were undone later are among them. */
+  /** The number of commits in the journal, in all and of the stage that is not done, including those that were undone later. */
   readonly commits: number;
   readonly stageCommits: number;
-  /** Whether there are commits after the last checkpoint: they are undone. */
+  /** Whether there are commits after the last checkpoint, which are undone. */
   readonly isBehind: boolean;
 }
 

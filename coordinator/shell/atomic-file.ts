@@ -1,11 +1,11 @@
-/** A small file that is replaced whole: after a crash the old text or the new one is there, never half of one. */
+/** A small file that is replaced whole: after a crash it has the old text or the new one, never half of one. */
 
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 
-/** Writes, syncs and renames. Throws `run.unwritable`. */
+/** Writes the text to a file beside, syncs it, and renames it to `file`. Throws `run.unwritable`. */
 export async function writeFileAtomic(file: string, text: string): Promise<void> {
   const unfinished = `${file}.unfinished`;
   try {

@@ -1,12 +1,12 @@
 /**
- * Connections that send what is no message: how often each did, so that it is answered and logged a few
+ * Counts the bad messages of each connection, so that they are answered and logged a few
  * times and then ignored. Bounded: the oldest connections are forgotten.
  */
 
-/** This many bad messages of one connection are answered. */
+/** The number of bad messages of one connection that are answered. */
 const ANSWERED_MAX = 16;
 const CONNECTIONS_MAX = 1024;
-/** This many bad messages in all are logged one by one; of the later ones each whose number is a power of two. */
+/** The number of bad messages that are logged one by one; of the later ones only those whose number is a power of two are logged. */
 const LOGGED_MAX = 100;
 
 export class BadMessageCount {
@@ -14,7 +14,7 @@ export class BadMessageCount {
   /** Bad messages of all connections so far. */
   total = 0;
 
-  /** Counts a bad message, and says what to do about it. */
+  /** Counts a bad message, and says whether to answer and to log it. */
   count(connection: string): { readonly answer: boolean; readonly log: boolean } {
     const count = (this.#offences.get(connection) ?? 0) + 1;
     this.#offences.delete(connection);

@@ -1,6 +1,6 @@
 /**
- * The control plane's end: frames to messages and back. What is no valid message is refused with its reason, counted
- * and logged, and never reaches the core; nothing that comes over a connection can throw here.
+ * The control plane's server: frames to messages and back. An invalid message is refused with its reason, counted
+ * and logged, and never reaches the core; nothing that comes over a connection can make this throw.
  */
 
 import type { Logger } from '../../src/log/logger.js';
@@ -20,13 +20,13 @@ export interface ControlServerOptions {
 }
 
 export interface ControlServer {
-  /** Where workers reach it. */
+  /** The address where workers reach it. */
   readonly endpoint: string;
   send(connection: ConnectionId, message: CoordinatorMessage): SendOutcome;
   close(): Promise<void>;
 }
 
-/** Listens. Throws `transport.bind`. */
+/** Listens for workers. The caller closes the server. Throws `transport.bind`. */
 export async function openControlServer(options: ControlServerOptions): Promise<ControlServer> {
   const { transport, endpoint, logger, deliver } = options;
   const badMessages = new BadMessageCount();

@@ -1,6 +1,6 @@
 /**
- * A coordinator from its arguments to its exit code: checks what can be checked before anything starts, binds its
- * sockets, finds or makes the run's folder, and runs a term. The process, its signals and its parent are main.ts's.
+ * A coordinator from its arguments to its exit code: checks everything that can be checked before anything starts, binds its
+ * sockets, finds or makes the run's folder, and runs a term. main.ts owns the process, its signals and its parent.
  */
 
 import type { Recipe } from '../../src/config/schema.js';
@@ -18,7 +18,7 @@ import { type CoordinateOptions, runTerm, type TermRun } from './run-term.js';
 import { bindSockets } from './sockets.js';
 import { requireNoHolder } from './term.js';
 
-/** Runs until the end and answers the exit code. Throws what kept the run from starting, or broke it. */
+/** Runs until the end and returns the exit code. Throws the error that kept the run from starting, or broke it. */
 export async function coordinate(options: CoordinateOptions): Promise<number> {
   const { args, clock, tell } = options;
   for (const endpoint of [args.listen, ...(args.dataListen === undefined ? [] : [args.dataListen])]) {
@@ -27,7 +27,7 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
   }
   if (args.resume === undefined) {
     const recipe = await recipeOf(args);
-    // Before there is a folder: a recipe whose data is not there makes no run.
+    // Checked before the folder is made: a recipe whose data is missing makes no run.
     const { splitSizes } = await inspectData(recipe.data);
     return serve(options, async () => {
       const folder = await createRunFolder({ runsFolder: args.runsFolder ?? 'runs', recipe, wallMs: clock.wallMs() });
@@ -47,7 +47,7 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
   return serve(options, async () => ({ folder, recipe, splitSizes, earlierSeconds: await secondsOfEarlierTerms(folder.metrics) }));
 }
 
-/** A term on bound sockets: what `prepare` writes, it writes when the addresses are this coordinator's. */
+/** Runs a term on bound sockets. `prepare` writes only once the addresses belong to this coordinator. */
 async function serve(options: CoordinateOptions, prepare: () => Promise<Omit<TermRun, 'sockets'>>): Promise<number> {
   const sockets = await bindSockets(options);
   try {

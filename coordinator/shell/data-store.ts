@@ -1,7 +1,7 @@
 /**
  * The answers of the coordinator's data server: workers put and fetch checkpoints and put exported models, and this is
- * the only writer of them. It takes only what the core has asked for, in this term, from the incarnation that it was
- * asked of, and of a checkpoint only the parameters that were committed. Soft targets, arenas and states are the workers' to hand out.
+ * the only writer of them. It takes only data that the core has asked for, in this term, from the incarnation that was
+ * asked, and only committed parameters as a checkpoint. Knowledge, arenas and states come from the workers.
  */
 
 import { assertNever } from '../../src/base/assert.js';
@@ -26,13 +26,13 @@ export interface DataStoreOptions {
   readonly store: CheckpointStore;
   readonly exportsFolder: string;
   readonly logger: Logger;
-  /** Told when something is on disk, whole. */
+  /** Called when a checkpoint or an export is on disk, whole. */
   readonly onStored: (event: Extract<CoreEvent, { type: 'checkpoint-stored' | 'artifact-stored' }>) => void;
-  /** Told when this coordinator may not go on. */
+  /** Called when this coordinator may not go on. */
   readonly onOver: (error: unknown) => void;
 }
 
-/** A put may be repeated when its answer was lost, so the last orders are remembered, this many of each sort. */
+/** The number of orders of each sort that are remembered: a put is repeated when its answer was lost. */
 const REMEMBERED_MAX = 64;
 
 export class DataStore {
@@ -48,7 +48,7 @@ export class DataStore {
     this.#options = options;
   }
 
-  /** Looks at what the core sends: from then on, what it asks for is taken. */
+  /** Must be called with each message that the core sends. From then on the data that the message asks for is taken. */
   expect(message: CoordinatorMessage): void {
     if (message.type === 'coordinator.commit') {
       const { state, hash, committed } = message;
@@ -59,7 +59,7 @@ export class DataStore {
       remember(this.#exports, message.base.state.stage, message.incarnation);
   }
 
-  /** Never rejects: what goes wrong is logged and refused. */
+  /** Answers a request. Never rejects: an error is logged and becomes a refusal. */
   async answer(request: DataMessage<DataRequest>): Promise<DataReply> {
     const { logger, onOver } = this.#options;
     try {
@@ -109,7 +109,7 @@ export class DataStore {
     term.requireNewest();
     const outcome = await store.put({ info: { state, term: header.term, ranges, hash, schema }, tensors: content });
     if (!outcome.stored) return refusal(outcome.reason, outcome.message);
-    // A commit of one replica has no hash: what was put first is it.
+    // A commit of one replica has no hash: the first put gives it.
     remember(this.#commits, name, { ...commit, hash });
     onStored({ type: 'checkpoint-stored', checkpoint: outcome.checkpoint });
     return STORED;

@@ -1,4 +1,4 @@
-/** How long earlier terms of a run took, as metrics.jsonl tells it: also those that were killed. */
+/** The time that earlier terms of a run took, from metrics.jsonl, which killed terms wrote as well. */
 
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
@@ -6,7 +6,7 @@ import { hasCode } from '../../src/errors/stillhouse-error.js';
 
 const lineSchema = z.object({ time: z.iso.datetime(), type: z.string() });
 
-/** Seconds from the first report of each term to its last one, in all; 0 when there is no such file. */
+/** The seconds from the first report of each term to its last one, summed; 0 when there is no such file. */
 export async function secondsOfEarlierTerms(file: string): Promise<number> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     if (hasCode(error, 'ENOENT')) return '';

@@ -1,4 +1,4 @@
-/** Performs what the core decides. Each effect is done, or on the disk, when the promise resolves. */
+/** Performs the effects of the core. Each effect is done, or on the disk, when the promise resolves. */
 
 import { assertNever } from '../../src/base/assert.js';
 import type { CheckpointStore } from '../../src/checkpoint/store.js';
@@ -19,11 +19,11 @@ export interface Outside {
   readonly journal: Pick<Journal, 'append'>;
   readonly store: Pick<CheckpointStore, 'retain'>;
   readonly logger: Logger;
-  /** Tells the parent, and writes metrics.jsonl. */
+  /** Sends a report to the parent, and appends it to metrics.jsonl. */
   report(report: Report): Promise<void>;
 }
 
-/** Throws `run.busy` before anything is written for a term that is over, and `run.unwritable`. */
+/** Performs one effect. Throws `run.unwritable`, and `run.busy` before anything is written for a term that is over. */
 export async function performEffect(outside: Outside, effect: OuterEffect): Promise<void> {
   switch (effect.type) {
     case 'send':
@@ -42,15 +42,15 @@ export async function performEffect(outside: Outside, effect: OuterEffect): Prom
   }
 }
 
-/** A message that is not delivered is logged and not repeated: the member's lease or a deadline of the core will tell. */
+/** A message that is not delivered is logged and not repeated: the member's lease or a deadline of the core will notice. */
 function send({ control, data, logger }: Outside, connection: string, message: CoordinatorMessage): void {
-  // First, so that the worker's put cannot come too early.
+  // Before the message is sent, so that the worker's put cannot come too early.
   data.expect(message);
   const outcome = control.send(connection, message);
   if (outcome !== 'queued') logger.warn('message.undelivered', { connection, message: message.type, outcome });
 }
 
-/** Old checkpoints that cannot be deleted take room and harm nothing else. */
+/** Deletes old checkpoints. One that cannot be deleted takes room and does no other harm, so it is only logged. */
 async function retain({ store, term, logger }: Outside, stage: string, rounds: readonly number[]): Promise<void> {
   term.requireNewest();
   try {

@@ -1,25 +1,25 @@
 /**
- * Events on their way to the core, in the order they came. Messages of workers are bounded, in all and per connection, so
- * that one that floods the coordinator neither fills its memory nor keeps the others from being heard.
+ * Events on their way to the core, in the order in which they came. Messages of workers are bounded, in all and per connection,
+ * so that a worker that floods the coordinator neither fills its memory nor blocks the others.
  */
 
 import { LIMITS } from '../../src/base/limits.js';
 import type { CoreEvent } from '../core/types.js';
 
-/** Messages of all connections together that may wait. */
+/** The number of messages of all connections together that may wait. */
 const WAITING_MAX = 16 * LIMITS.controlQueue;
 
 type MessageEvent = Extract<CoreEvent, { type: 'message' }>;
 
 export class Inbox {
   #events: CoreEvent[] = [];
-  /** How many messages of each connection are waiting; connections without any are not in it. */
+  /** The number of waiting messages of each connection; connections without any are not in it. */
   readonly #waiting = new Map<string, number>();
   #messages = 0;
   #failure: { readonly error: unknown } | null = null;
   #wake: (() => void) | null = null;
 
-  /** Takes a worker's message; false, and it is dropped, when too many are waiting. */
+  /** Takes a worker's message. Returns false, and drops it, when too many are waiting. */
   offer(event: MessageEvent): boolean {
     const waiting = this.#waiting.get(event.connection) ?? 0;
     if (waiting >= LIMITS.controlQueue || this.#messages >= WAITING_MAX) return false;
@@ -29,18 +29,18 @@ export class Inbox {
     return true;
   }
 
-  /** Takes an event of the coordinator's own. */
+  /** Takes an event of the coordinator itself. */
   add(event: Exclude<CoreEvent, MessageEvent>): void {
     this.#push(event);
   }
 
-  /** The next call of `next`, and every later one, throws this. */
+  /** Makes the next call of `next`, and every later one, throw this error. */
   fail(error: unknown): void {
     this.#failure ??= { error };
     this.#wake?.();
   }
 
-  /** The oldest event; waits for one. One caller at a time. */
+  /** The oldest event; waits for one. Must not be called again before it settles. */
   async next(): Promise<CoreEvent> {
     for (;;) {
       if (this.#failure !== null) throw this.#failure.error;

@@ -1,4 +1,4 @@
-/** The journal's records as they are read back: a line that is none of these is damage. */
+/** The schemas of the journal's records, to read them back. A line that fits none of them is damage. */
 
 import { z } from 'zod';
 import { LIMITS } from '../../src/base/limits.js';
@@ -13,7 +13,7 @@ const evaluation = z.strictObject({
   parameters: field.count,
 });
 
-/** By peer. */
+/** The hash of each peer, by its name. */
 const hashes = z.record(field.peer, field.hash);
 
 const stageResult = z.strictObject({

@@ -1,7 +1,7 @@
 /**
- * The journal: what was committed, one JSON line a record, each with a checksum, append-only. A crash can leave the
- * last line torn: it is dropped. Damage anywhere else is an error, because everything after it would hang in the air.
- * Invariant: a record that `append` resolved for is in the file; one that later records build on is on the disk.
+ * The journal of commits and other records: one JSON line per record, each with a checksum, append-only. A crash can leave the
+ * last line torn: it is dropped. Damage anywhere else is an error, because the records after it build on it.
+ * Invariant: when `append` resolves, the record is in the file; a record that later records build on is on the disk.
  */
 
 import { createHash } from 'node:crypto';
@@ -19,12 +19,12 @@ export interface Journal {
   close(): Promise<void>;
 }
 
-/** A resumed run builds on these, so they reach the disk before anything else happens. Commits follow with the next. */
+/** A resumed run builds on these records, so they reach the disk before anything else happens. Commits follow with the next of these. */
 const SYNCED: ReadonlySet<JournalRecord['type']> = new Set(['term', 'checkpoint', 'rollback', 'stage-done', 'run-done']);
 
 /**
- * Opens a journal, made when it is missing, and cuts off a torn last line. Throws `run.invalid`, naming file and line,
- * when it is damaged.
+ * Opens a journal and cuts off a torn last line; makes the file when it is missing. The caller closes the journal. Throws
+ * `run.invalid`, with file and line, when it is damaged.
  */
 export async function openJournal(file: string): Promise<Journal> {
   const { records, wholeBytes } = await readJournal(file);
@@ -37,14 +37,14 @@ export async function openJournal(file: string): Promise<Journal> {
   };
 }
 
-/** The records of a journal and the bytes they take; none when there is no file. Throws `run.invalid` as above. */
+/** The records of a journal and the number of bytes that they take; none when there is no file. Throws `run.invalid` as openJournal does. */
 export async function readJournal(file: string): Promise<{ records: JournalRecord[]; wholeBytes: number }> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     if (hasCode(error, 'ENOENT')) return '';
     throw error;
   });
   const lines = text.split('\n');
-  // What follows the last line feed was not written to its end.
+  // The text after the last line feed was not written to its end.
   const torn = lines.pop() ?? '';
   const records: JournalRecord[] = [];
   let newestTerm = 0;
@@ -57,7 +57,7 @@ export async function readJournal(file: string): Promise<{ records: JournalRecor
         hint: 'To give up what was committed after it, cut the file before this line',
       });
     }
-    // An older coordinator wrote on before it noticed that another had taken over: nobody acted on that.
+    // An older coordinator wrote on before it noticed that another had taken over: nobody acted on that record.
     if (record.term < newestTerm) continue;
     newestTerm = record.term;
     records.push(record);

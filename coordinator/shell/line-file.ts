@@ -1,4 +1,4 @@
-/** A file of JSON lines that only grows: metrics.jsonl. Losing its last lines in a crash harms nothing. */
+/** A file of JSON lines that only grows: metrics.jsonl. Losing its last lines in a crash does no harm. */
 
 import { type FileHandle, open } from 'node:fs/promises';
 
@@ -8,7 +8,7 @@ export interface LineFile {
   close(): Promise<void>;
 }
 
-/** Opens a file, made when it is missing. A torn last line is ended, so that the next one stands alone. */
+/** Opens a file; makes it when it is missing. Ends a torn last line, so that the next line stands alone. The caller closes it. */
 export async function openLineFile(file: string): Promise<LineFile> {
   const handle = await open(file, 'a+');
   if (await endsInMidLine(handle)) await handle.appendFile('\n');

@@ -1,4 +1,4 @@
-/** The folder of a run: where each file of it lies, how a new one is made, and how an older one is opened again. */
+/** The folder of a run: the path of each of its files, how a new folder is made, and how an older one is opened again. */
 
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -13,17 +13,17 @@ import { loadRecipe } from '../../src/recipe/load-recipe.js';
 import { writeFileAtomic } from './atomic-file.js';
 
 export interface RunFolder {
-  /** The folder's name, which is the run's. */
+  /** The folder's name, which is the run's name. */
   readonly name: string;
   readonly path: string;
   /** The version of the folder's files. */
   readonly format: string;
-  /** The recipe with its defaults: what resuming and exporting go by. */
+  /** The recipe with its defaults, which resuming and exporting use. */
   readonly config: string;
   readonly terms: string;
   readonly journal: string;
   readonly log: string;
-  /** Reports, one JSON line each. */
+  /** The file of reports, one JSON line each. */
   readonly metrics: string;
   readonly checkpoints: string;
   /** A folder per exported stage. */
@@ -31,7 +31,7 @@ export interface RunFolder {
   readonly summary: string;
 }
 
-/** Where the files of the run in this folder lie. */
+/** The paths of the files of the run in this folder. */
 export function runFolderAt(path: string): RunFolder {
   const at = (name: string): string => join(resolve(path), name);
   return {
@@ -58,13 +58,13 @@ export async function createRunFolder(options: { runsFolder: string; recipe: Rec
   const folder = runFolderAt(await makeUnique(resolve(runsFolder), recipe.name, timeName(wallMs)));
   await mkdir(folder.exports);
   await writeFileAtomic(folder.format, RUN_FORMAT_TEXT);
-  // Last: a folder with this file in it is a run.
+  // Written last: a folder with this file in it is a run.
   await writeFileAtomic(folder.config, explainRecipe(recipe));
   await nodeFileSystem.syncFolder(resolve(runsFolder));
   return folder;
 }
 
-/** The folder of an older run and its recipe. Throws `run.invalid` when it is none, or of another format, and what loadRecipe throws. */
+/** The folder of an older run and its recipe. Throws `run.invalid` when it is not a run, or has another format, and the errors of loadRecipe. */
 export async function openRunFolder(path: string): Promise<{ folder: RunFolder; recipe: Recipe }> {
   const folder = runFolderAt(path);
   if (!existsSync(folder.config)) {

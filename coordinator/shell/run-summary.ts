@@ -1,4 +1,4 @@
-/** summary.json: written at the end of a term, read when a finished run is asked for again. */
+/** summary.json: written at the end of a term, and read when a finished run is resumed. */
 
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
@@ -18,12 +18,12 @@ const summarySchema: z.ZodType<RunSummary> = z.object({
   durationSeconds: z.number(),
 });
 
-/** Throws `run.unwritable`. */
+/** Writes the summary. Throws `run.unwritable`. */
 export function writeSummary(file: string, summary: RunSummary): Promise<void> {
   return writeFileAtomic(file, `${JSON.stringify(summary, null, 2)}\n`);
 }
 
-/** Null when there is none. Throws `run.invalid` when it is damaged. */
+/** The summary; null when there is no file. Throws `run.invalid` when it is damaged. */
 export async function readSummary(file: string): Promise<RunSummary | null> {
   try {
     return summarySchema.parse(JSON.parse(await readFile(file, 'utf8')));

@@ -1,6 +1,6 @@
 /**
- * One term of a run: opens everything around the core in the order in which it may be used (the term first: what is
- * written is written in its name), runs the core to its end, and closes all of it but the sockets, which were first.
+ * One term of a run: opens everything around the core in the order in which it may be used (the term first, because every
+ * record names it), runs the core to its end, and closes everything except the sockets, which its caller opened.
  */
 
 import { mkdir } from 'node:fs/promises';
@@ -30,16 +30,16 @@ import { type FinishEffect, runToEnd } from './runner.js';
 import type { Sockets } from './sockets.js';
 import { type HeldTerm, takeTerm } from './term.js';
 
-/** All that a coordinator is given by its process. */
+/** Everything that the process gives to a coordinator. */
 export interface CoordinateOptions {
   readonly args: CoordinatorArguments;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly timing: Timing;
-  /** This machine and process: for the term's file. */
+  /** The machine and the process, for the term's file. */
   readonly host: string;
   readonly pid: number;
-  /** Aborted with a reason: the run stops, with a checkpoint. */
+  /** Aborted with a reason: the run then stops, with a checkpoint. */
   readonly stop: AbortSignal;
   tell(message: CoordinatorToParent): void;
 }
@@ -48,9 +48,9 @@ export interface TermRun {
   readonly folder: RunFolder;
   readonly recipe: Recipe;
   readonly splitSizes: RunPlan['splitSizes'];
-  /** The time that earlier terms took. */
+  /** The seconds that earlier terms took. */
   readonly earlierSeconds: number;
-  /** Bound, and the caller's to close. */
+  /** Bound. The caller closes them. */
   readonly sockets: Sockets;
 }
 
@@ -64,10 +64,10 @@ interface Opened {
   readonly clock: SteadyClock;
 }
 
-/** The last message, that the run is over, is on the wire within this time. */
+/** Within this time the last message, that the run is over, has been sent. */
 const FAREWELL_MS = 250;
 
-/** Runs a term and answers the exit code. Throws `run.busy`, `run.unwritable`, `run.invalid`, and broken invariants. */
+/** Runs a term and returns the exit code. Throws `run.busy`, `run.unwritable`, `run.invalid`, and broken invariants. */
 export async function runTerm(options: CoordinateOptions, run: TermRun): Promise<number> {
   const startedMs = options.clock.nowMs();
   const { folder } = run;
@@ -157,14 +157,14 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
   });
 }
 
-/** Hands the wish to stop to the core, whenever it came. */
+/** Tells the core of the stop, also when it was asked for before. */
 function stopOn(stop: AbortSignal, inbox: Inbox): void {
   const add = (): void => inbox.add({ type: 'stop', reason: String(stop.reason) });
   if (stop.aborted) add();
   else stop.addEventListener('abort', add, { once: true });
 }
 
-/** To the parent, and as a line of metrics.jsonl; when that cannot be written, training goes on. */
+/** Sends reports to the parent and appends them to metrics.jsonl. When that file cannot be written, training goes on. */
 function reporter({ tell, clock }: CoordinateOptions, { metrics, logger }: Opened): (report: Report) => Promise<void> {
   return async (report) => {
     tell({ type: 'report', report });

@@ -16,16 +16,16 @@ export interface RunnerOptions<State> {
   readonly step: (state: State, event: CoreEvent, nowMs: number) => Transition<State>;
   readonly inbox: Inbox;
   readonly clock: Clock;
-  /** Performs one effect; the next one waits for it. What it throws ends the loop. */
+  /** Performs one effect; the next one waits for it. An error ends the loop. */
   readonly perform: (effect: OuterEffect) => Promise<void> | void;
-  /** Called at each tick: throws when this coordinator may not go on. */
+  /** Called at each tick. Throws when this coordinator may not go on. */
   readonly checkTerm: () => void;
 }
 
-/** A timer of the system takes no longer delays than 2^31 ms; a tick too early does no harm. */
+/** The longest delay of the timer, because a timer of the system takes at most 2^31 ms. A tick that comes too early does no harm. */
 const DELAY_MAX_MS = 3_600_000;
 
-/** Runs until the core finishes. Throws what the core, an effect or the inbox throws. */
+/** Runs until the core finishes. Throws the errors of the core, of an effect or of the inbox. */
 export async function runToEnd<State>(options: RunnerOptions<State>): Promise<FinishEffect> {
   const { start, step, inbox, clock, perform, checkTerm } = options;
   let timer: TimerHandle | null = null;
@@ -46,7 +46,7 @@ export async function runToEnd<State>(options: RunnerOptions<State>): Promise<Fi
       transition = step(transition.state, event, clock.nowMs());
     }
   } finally {
-    // Assigned in a closure, which the compiler does not follow.
+    // The timer is assigned in a closure, which the compiler does not follow.
     (timer as TimerHandle | null)?.cancel();
   }
 }

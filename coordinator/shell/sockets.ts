@@ -1,6 +1,6 @@
 /**
  * The two sockets of a coordinator. They are bound before anything is written and before the term is taken: an address
- * that is in use ends this coordinator, and neither leaves a folder behind nor ends another coordinator of the run.
+ * that is in use ends this coordinator, which then leaves no folder behind and ends no other coordinator of the run.
  */
 
 import type { Logger } from '../../src/log/logger.js';
@@ -18,16 +18,16 @@ export interface Answering {
 
 export interface Sockets {
   readonly control: ControlServer;
-  /** Where workers put and fetch checkpoints. */
+  /** The address where workers put and fetch checkpoints. */
   readonly dataEndpoint: string;
-  /** Messages of workers wait here for the core. */
+  /** The messages of workers that wait for the core. */
   readonly inbox: Inbox;
-  /** From here on data requests are answered, and what is refused is logged; before, they are refused `not-ready`. */
+  /** From this call on data requests are answered, and refusals are logged. Before it, data requests are refused with `not-ready`. */
   begin(answering: Answering): void;
   close(): Promise<void>;
 }
 
-/** Binds both. Throws `transport.bind`; then neither is bound. */
+/** Binds both sockets. The caller closes them. Throws `transport.bind`; then neither is bound. */
 export async function bindSockets({
   transport,
   args,
@@ -67,7 +67,7 @@ export async function bindSockets({
   }
 }
 
-/** Beside the control address: the same host and any port, or a path of its own. */
+/** The data address beside the control address: the same host and any port, or a path of its own. */
 export function dataListenFor(controlListen: string): string {
   const host = /^tcp:\/\/(.+):[^:]+$/.exec(controlListen)?.[1];
   return host === undefined ? `${controlListen}.data` : `tcp://${host}:*`;

@@ -1,6 +1,6 @@
 /**
- * The term of this coordinator: a file per term next to the run, made exclusively. Whoever made the highest is the
- * only one that may write; an older coordinator finds that out before it writes the next thing, and ends.
+ * The term of this coordinator: one file per term in the run's folder, made exclusively. Only the coordinator that made the
+ * highest may write; an older coordinator finds that out before its next write, and ends.
  */
 
 import { existsSync } from 'node:fs';
@@ -21,8 +21,8 @@ export interface HeldTerm {
 const holderSchema = z.object({ host: z.string(), pid: z.int().positive() });
 
 /**
- * Throws `run.busy` when the holder of the newest term is another process of this host and alive: nobody should take
- * the run from it by mistake. Of holders on other hosts nothing is known: from them it is taken.
+ * Throws `run.busy` when the holder of the newest term is another living process of this host, so that nobody takes
+ * the run from it by mistake. Whether a holder on another host is alive is not known: the run is taken from it.
  */
 export async function requireNoHolder(folder: string, self: { readonly host: string; readonly pid: number }): Promise<void> {
   const newest = Math.max(0, ...(await takenTerms(folder)));
@@ -37,7 +37,7 @@ export async function requireNoHolder(folder: string, self: { readonly host: str
   });
 }
 
-/** Takes the next term. `holder` is written into its file, for people. Two that take one at once get two. */
+/** Takes the next term. `holder` is written into its file, for people. Two coordinators that call this at once get two terms. */
 export async function takeTerm(folder: string, holder: Readonly<Record<string, unknown>>): Promise<HeldTerm> {
   await mkdir(folder, { recursive: true });
   for (let next = Math.max(0, ...(await takenTerms(folder))) + 1; ; next++) {
@@ -61,7 +61,7 @@ async function takenTerms(folder: string): Promise<readonly number[]> {
   }
 }
 
-/** Null when it is torn, or was made by hand. */
+/** The holder in a term's file; null when the file is torn, or was made by hand. */
 function parseHolder(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -71,7 +71,7 @@ function parseHolder(text: string): unknown {
 }
 
 function heldTerm(folder: string, term: Term): HeldTerm {
-  // Terms have no gaps, so whoever took over made this file first.
+  // Terms have no gaps, so a coordinator that took over made this file first.
   const successor = join(folder, String(term + 1));
   return {
     term,

@@ -14,7 +14,7 @@ import { isFiniteArena } from '../tensor/finite.js';
 import type { AverageOrder, AverageOutcome, Averaging, AveragingOptions, Contribution, Unreachable } from './averaging.js';
 import { weightedAverage } from './weighted-average.js';
 
-/** A replica that does not answer is asked again, this often in all. */
+/** The number of times in all that a replica is asked when it does not answer. */
 const TRIES = 2;
 
 interface Pulled {
@@ -24,7 +24,7 @@ interface Pulled {
   readonly ranges: readonly Range[];
 }
 
-/** One replica's side of it. */
+/** Makes one replica's side of it. */
 export function openAllPull(options: AveragingOptions): Averaging {
   return new AllPull(options);
 }

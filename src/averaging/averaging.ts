@@ -1,11 +1,11 @@
 /**
- * Averaging within a row: replicas of one model, each with the parameters that it has trained, come to their average
- * without going through the coordinator. One object is one replica's side of it. It decides nothing about who takes part:
- * the coordinator fixes that, attempt by attempt.
+ * Averaging within a row: replicas of one model, each with its trained parameters, come to their average
+ * without going through the coordinator. One object is one replica's side of it. The coordinator fixes the contributors,
+ * attempt by attempt.
  *
- * Invariants: every replica of an attempt gets the same bits, whichever of them is slow; nothing that goes in is changed,
- * so that an attempt that fails leaves all for the next; a contribution that is not finite, of the wrong size, or of
- * another state or attempt is used by nobody.
+ * Invariants: every replica of an attempt gets the same bits, whichever of them is slow; a contribution is never changed,
+ * so that a failed attempt leaves everything for the next; nobody uses a contribution that is not finite, of the wrong size,
+ * or of another state or attempt.
  */
 
 import type { Incarnation, Term } from '../base/ids.js';
@@ -15,7 +15,7 @@ import type { Range } from '../protocol/field.js';
 import type { StateName } from '../protocol/state-name.js';
 import type { DataReply } from '../rpc/data-server.js';
 
-/** The part of one replica in the average. The array must not change while it is offered, nor as long as it travels. */
+/** The part of one replica in the average. The array must not change while it is offered or while an answer with it is being sent. */
 export interface Contribution {
   /** The name of the average once it is committed. */
   readonly state: StateName;
@@ -23,7 +23,7 @@ export interface Contribution {
   readonly parameters: Float32Array;
   /** All samples of the stage in the parameters. */
   readonly ranges: readonly Range[];
-  /** Those of this round: the weight. A whole number from 1. */
+  /** The number of samples of this round, which is the weight. A whole number from 1. */
   readonly samples: number;
 }
 
@@ -37,23 +37,23 @@ export interface AverageOrder {
   check(contributor: Contributor, ranges: readonly Range[]): string | null;
 }
 
-/** A replica whose contribution could not be had, and why. */
+/** A replica whose contribution could not be fetched, and the reason. */
 export interface Unreachable {
   readonly replica: Incarnation;
   readonly message: string;
 }
 
 export type AverageOutcome =
-  /** A fresh array, and the ranges of each contributor in rank order. */
+  /** A new array, and the ranges of each contributor in rank order. */
   | { readonly ok: true; readonly parameters: Float32Array; readonly ranges: readonly (readonly Range[])[] }
   | { readonly ok: false; readonly unreachable: readonly Unreachable[] };
 
 export interface Averaging {
-  /** From now on the others may have this. Replaces what was offered before. */
+  /** Offers a contribution to the other replicas. Replaces the offer before. */
   offer(contribution: Contribution): void;
-  /** Takes back what was offered: whoever asks is refused. Without an offer it changes nothing. */
+  /** Takes the offer back: requests are then refused. Changes nothing without an offer. */
   takeBack(): void;
-  /** Averages what is offered with that of the others. Throws the signal's reason when it is called off. */
+  /** Averages the offered contribution with those of the others. Throws the signal's reason when it is cancelled. */
   average(order: AverageOrder, signal: AbortSignal): Promise<AverageOutcome>;
   /** Answers another replica; never throws. */
   answer(request: DataRequestOf<'arena.get'>): DataReply;
@@ -63,7 +63,7 @@ export interface AveragingOptions {
   readonly term: Term;
   /** This replica. */
   readonly self: Incarnation;
-  /** For one request to another replica. */
+  /** The time for one request to another replica. */
   readonly deadlineMs: number;
   /** Asks another replica. Rejects with a StillhouseError: late, refused, closed, full, no answer of the protocol. */
   request<B extends DataRequestBody>(

@@ -1,4 +1,4 @@
-/** The ways to average. The only list of them; test/contract/averaging.test.ts runs every one of it. */
+/** The ways to average. The only list of them; test/contract/averaging.test.ts runs each of them. */
 
 import { openAllPull } from './all-pull.js';
 import type { OpenAveraging } from './averaging.js';
@@ -7,5 +7,5 @@ export const AVERAGINGS = {
   'all-pull': openAllPull,
 } as const satisfies Readonly<Record<string, OpenAveraging>>;
 
-/** How replicas average. */
+/** The way that replicas average. */
 export const DEFAULT_AVERAGING: OpenAveraging = AVERAGINGS['all-pull'];

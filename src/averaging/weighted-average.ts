@@ -1,20 +1,20 @@
 /**
  * The weighted average of arenas, on plain typed arrays.
  *
- * Invariants: a pure function of the contributions and their order, so every peer that averages the same list in the
- * same (rank) order gets the same bits; sums are in float64 and rounded to float32 once. A contributor that is alone
+ * Invariants: a pure function of the contributions and their order, so every replica that averages the same list in the
+ * same (rank) order gets the same bits; sums are in float64 and rounded to float32 once. A single contributor
  * gets exactly its own bits back.
  */
 
 import { assert, present } from '../base/assert.js';
 
 export interface Contribution {
-  /** The weight: how many samples the arena's update was made of. A whole number from 1. */
+  /** The weight: the number of samples in the arena's update. A whole number from 1. */
   readonly samples: number;
   readonly arena: Float32Array;
 }
 
-/** sum(samples_i * arena_i) / sum(samples_i), added up in the order given. A fresh array. */
+/** sum(samples_i * arena_i) / sum(samples_i), summed in the order of the list. A new array. */
 export function weightedAverage(contributions: readonly Contribution[]): Float32Array {
   const first = present(contributions[0], 'a contribution to average');
   const size = first.arena.length;

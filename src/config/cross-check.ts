@@ -1,7 +1,7 @@
 /**
- * Mistakes that the schema cannot express, as far as the recipe alone shows them: names that mean nothing, and values that
- * do not fit each other. References are checked on the recipe as it was written, so that a slip elsewhere does not hide
- * them; values on the recipe whose shape is right. Checks that need the data, the models or the losses: src/recipe.
+ * Mistakes that the schema cannot express, as far as the recipe alone shows them: names that nothing has, and values that
+ * do not fit each other. References are checked on the recipe as it was written, so that another mistake does not hide
+ * them; values are checked on the recipe whose shape is right. src/recipe has the checks that need the data, the models or the losses.
  */
 
 import { suggest } from '../base/nearest.js';
@@ -11,7 +11,7 @@ import { findCycle } from './stage-graph.js';
 import { isTaughtStage, isTrainingStage, TRAINING_KINDS } from './stage-kinds.js';
 import { endsOf } from './variable.js';
 
-/** Names of models, splits and stages that nothing has, and stages that wait for each other. */
+/** Finds names of models, splits and stages that nothing has, and stages that wait for each other. */
 export function checkReferences(root: unknown): readonly Problem[] {
   const stages = valueAt(root, ['stages']);
   const stageNames = keysOf(stages);
@@ -52,12 +52,12 @@ function namedBy(stage: unknown): string[] {
   return names.filter((name) => typeof name === 'string');
 }
 
-/** Values that do not fit each other. */
+/** Finds values that do not fit each other. */
 export function checkValues(recipe: Recipe): readonly Problem[] {
   return [...checkSplits(recipe.data), ...checkEngine(recipe), ...checkStages(recipe)];
 }
 
-/** Only traced steps compute in bf16, and only one engine has those. Whether `auto` takes that engine shows at run time. */
+/** Checks the precision. Only traced steps compute in bf16, and only one engine has those. Whether `auto` takes that engine shows at run time. */
 function checkEngine({ engine: { trace, precision }, workers }: Recipe): readonly Problem[] {
   if (precision !== 'bf16') return [];
   const path = ['engine', 'precision'];
@@ -102,7 +102,7 @@ function checkStages(recipe: Recipe): readonly Problem[] {
   return problems;
 }
 
-/** The ranges of the short form's two numbers. */
+/** Checks the ranges of the short form's two numbers. */
 function checkShortForm(loss: Extract<StageRecipe, { kind: 'distil' }>['loss'], stage: string): readonly Problem[] {
   if ('terms' in loss) return [];
   const problems: Problem[] = [];

@@ -1,6 +1,6 @@
 /**
- * From a recipe file to a recipe that holds together. Every problem of the file is in one error, each with its line
- * and column. Relative paths of the recipe are taken from the recipe's folder.
+ * Makes a recipe from a recipe file. Every problem of the file is in one error, each with its line
+ * and column. Relative paths of the recipe start from the recipe's folder.
  */
 
 import { readFile, stat } from 'node:fs/promises';
@@ -14,12 +14,12 @@ import type { Recipe, StageRecipe } from './schema.js';
 import { type Checked, checkShape } from './schema-problem.js';
 import { type Place, parseYaml, type YamlSource } from './yaml-source.js';
 
-/** More than twice the bytes that a recipe may take on the wire. The search for keys that are there twice takes time with their square. */
+/** More than twice the bytes that a recipe may take in a message. The search for duplicate keys takes time with the square of their number. */
 const FILE_BYTES_MAX = 128 * 1024;
-/** The problems after these are only counted: more at once help nobody. */
+/** The number of problems that are shown; the others are only counted, because more at once do not help. */
 const PROBLEMS_SHOWN = 50;
 
-/** Checks by what the recipe's own room does not know: data, models, losses. See src/recipe. */
+/** Checks that need to know data, models or losses, which this room does not. See src/recipe. */
 export interface RecipeChecks {
   /** Checks the recipe as it was written, whatever its shape. Its relative paths begin at `folder`. */
   written(root: unknown, folder: string): Promise<readonly Problem[]>;
@@ -81,7 +81,7 @@ export function parseRecipe(json: string): Recipe {
   throw new StillhouseError('recipe.invalid', problems.map((problem) => problem.text).join('\n'));
 }
 
-/** A recipe as it travels to workers. Throws recipe.invalid when it is too large for a message. */
+/** A recipe in the form in which it is sent to workers. Throws recipe.invalid when it is too large for a message. */
 export function recipeJson(recipe: Recipe): string {
   const json = JSON.stringify(recipe);
   const bytes = Buffer.byteLength(json);
@@ -118,7 +118,7 @@ async function readText(file: string): Promise<string> {
   }
 }
 
-/** The reason in words. The mistakes that people make are said without the name of a system call. */
+/** The reason in words. The usual mistakes are named without a system call. */
 function whyUnreadable(error: unknown): string {
   if (hasCode(error, 'ENOENT')) return 'there is no such file';
   if (hasCode(error, 'EISDIR')) return 'this is a folder, not a file';

@@ -1,4 +1,4 @@
-/** `--set a.b=c`: values of the command line, put over those of the recipe file before anything is checked. */
+/** `--set a.b=c`: values of the command line that replace those of the recipe file before anything is checked. */
 
 import { suggest } from '../base/nearest.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
@@ -6,11 +6,11 @@ import { entryOf, formatPath, formatValue, keysOf, type Path } from './problem.j
 import { recipeKeysAt } from './schema-problem.js';
 import { parseYaml } from './yaml-source.js';
 
-/** An override that was put in place. */
+/** An override that was applied. */
 export interface Override {
   /** As it was typed, with its `--set`. */
   readonly text: string;
-  /** The place of the value that it brought, or of the first map on the way that was not there before. */
+  /** The path of its value, or of the first map on the way that was not there before. */
   readonly path: Path;
 }
 
@@ -41,7 +41,7 @@ function parseValue(text: string, label: string): unknown {
   }
 }
 
-/** From the parts between dots to keys. Names may have dots themselves: the longest key that is there wins. */
+/** Turns the parts between dots into keys. Names may have dots themselves: the longest key that the map has wins. */
 function resolvePath(root: unknown, parts: readonly string[], label: string): Path {
   const path: (string | number)[] = [];
   let value = root;
@@ -67,7 +67,7 @@ function fail(label: string, what: string): never {
   throw new StillhouseError('usage.invalid', `${label}: ${what}`);
 }
 
-/** The number of parts that, joined by dots, make a key that the map has; 0: none does. */
+/** The number of parts that, joined by dots, make a key that the map has; 0 when none do. */
 function longestKey(value: unknown, parts: readonly string[]): number {
   for (let count = parts.length; count > 0; count--) {
     if (entryOf(value, parts.slice(0, count).join('.')) !== undefined) return count;
@@ -79,7 +79,7 @@ function exists(root: unknown, path: Path): boolean {
   return path.reduce<unknown>(entryOf, root) !== undefined;
 }
 
-/** Copies the maps along the path: others may share them through an alias. */
+/** Replaces the value at the path. It copies the maps along the path, because others may share them through an alias. */
 function replaceAt(value: unknown, path: Path, next: unknown): unknown {
   const [key, ...rest] = path;
   if (key === undefined) return next;

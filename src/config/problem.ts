@@ -7,9 +7,9 @@ export type Path = readonly (string | number)[];
 
 export interface Problem {
   readonly path: Path;
-  /** Whether it is the key at the end of the path that is wrong, or what it holds. */
+  /** Whether the key at the end of the path is wrong, or its value. */
   readonly at: 'key' | 'value';
-  /** A sentence without its end, that says what is wrong and what would be right. */
+  /** A sentence without its end, which says what is wrong and what would be right. */
   readonly text: string;
 }
 
@@ -30,14 +30,14 @@ export function formatValue(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
-/** The sentence about a value that is none of the names allowed, with the nearest of them. */
+/** The sentence about a value that is not one of the allowed names, with the nearest of them. */
 export function notOneOf(name: string, found: unknown, allowed: readonly string[]): string {
   const match = typeof found === 'string' ? nearest(found, allowed) : null;
   const text = `${name} must be one of ${allowed.join(', ')}, not ${formatValue(found)}`;
   return match === null ? text : `${text}; did you mean "${match}"?`;
 }
 
-/** The value's own entry at a key or index: never what an object inherits. */
+/** The value's own entry at a key or index, never an inherited one. */
 export function entryOf(value: unknown, key: string | number): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
   return (value as Record<string | number, unknown>)[key];
@@ -48,7 +48,7 @@ export function valueAt(value: unknown, path: Path): unknown {
   return path.reduce<unknown>(entryOf, value);
 }
 
-/** The keys of a map; none for anything else. */
+/** The keys of a map; an empty list for anything else. */
 export function keysOf(value: unknown): string[] {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : [];
 }

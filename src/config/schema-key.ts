@@ -1,6 +1,6 @@
 /**
- * The keys that a schema knows, by way of its JSON Schema, so that no list of them can fall behind it; and which of several
- * forms of a map the user meant.
+ * The keys that a schema knows. They come from its JSON Schema, so that no list of them can fall behind it. Also chooses which
+ * of several forms of a map the user meant.
  */
 
 import { z } from 'zod';
@@ -18,14 +18,14 @@ export interface JsonSchema {
 }
 
 /**
- * The form of a value on the way in, where keys with defaults may be left out. A value that JSON does not have (a function)
+ * The form of a value before parsing, where keys with defaults may be left out. A value that JSON does not have (a function)
  * may be anything.
  */
 export function jsonSchemaOf(schema: z.ZodType): JsonSchema {
   return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonSchema;
 }
 
-/** The keys that may stand in the map at the end of `path`; those it has, where the user chooses the names. */
+/** The allowed keys of the map at the end of `path`; where the user chooses the names, the keys that it has. */
 export function keysAt(path: Path, root: unknown, schema: JsonSchema): string[] {
   const found = schemaAt(path, root, schema);
   if (found === null) return [];
@@ -33,20 +33,20 @@ export function keysAt(path: Path, root: unknown, schema: JsonSchema): string[] 
   return properties === undefined ? keysOf(found.value) : Object.keys(properties);
 }
 
-/** The alternatives for the value at the end of `path`, in the order of the schema; none where there is only one way. */
+/** The alternatives for the value at the end of `path`, in the order of the schema; empty when there is only one form. */
 export function formsAt(path: Path, root: unknown, schema: JsonSchema): readonly JsonSchema[] {
   const found = schemaAt(path, root, schema);
   return found === null ? [] : alternativesOf(found.schema);
 }
 
-/** The place of the form that shares the most keys with the value, slips of the keyboard included; the first of equals. */
+/** The index of the form that shares the most keys with the value, misspelt ones included; the first of equals. */
 export function nearestForm(forms: readonly JsonSchema[], value: unknown): number {
   const likeness = forms.map(({ properties = {} }) => {
     const known = Object.keys(properties);
     const keys = keysOf(value);
     const exact = keys.filter((key) => known.includes(key)).length;
     const slips = keys.filter((key) => !known.includes(key) && nearest(key, known) !== null).length;
-    // One key that is right says more than any number of slips.
+    // One correct key counts more than any number of misspelt ones.
     return exact * (keys.length + 1) + slips;
   });
   return Math.max(0, likeness.indexOf(Math.max(...likeness)));
@@ -65,7 +65,7 @@ function schemaAt(path: Path, root: unknown, schema: JsonSchema): { readonly sch
   return { schema: at, value };
 }
 
-/** The alternative that the value is, or is meant to be; the last, the most general, where nothing shows that. */
+/** The alternative that the value has or is meant to have; the last one, the most general, when nothing shows that. */
 function chooseForm(schema: JsonSchema, value: unknown): JsonSchema {
   const forms = alternativesOf(schema);
   // The fixed values of a form (`kind: train`) tell it from others.

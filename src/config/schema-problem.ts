@@ -1,6 +1,6 @@
 /**
- * Says in plain words what the schema (schema.ts) does not accept, with the nearest valid name. The names come from the
- * schema itself, by way of its JSON Schema, so they cannot fall behind it.
+ * Describes the problems that the schema (schema.ts) finds in plain words, with the nearest valid name. The names come from the
+ * schema's own JSON Schema, so they cannot fall behind it.
  */
 
 import type { z } from 'zod';
@@ -11,15 +11,15 @@ import { formsAt, type JsonSchema, jsonSchemaOf, keysAt, nearestForm } from './s
 
 type Issue = z.core.$ZodIssue;
 
-/** A value of the schema, with its defaults filled in; or all that is wrong with it. */
+/** A value of the schema, with its defaults filled in; or all its problems. */
 export type Checked<T> = { readonly value: T } | { readonly problems: readonly Problem[] };
 
-/** The recipe with its defaults filled in, or all that is wrong with its shape. */
+/** The recipe with its defaults filled in, or all problems of its shape. */
 export function checkShape(value: unknown): Checked<Recipe> {
   return checkAs(recipeSchema, value);
 }
 
-/** The same for a part of a recipe that has a schema of its own; `path` is where the part stands. */
+/** The same for a part of a recipe that has a schema of its own; `path` is the part's place in the recipe. */
 export function checkAs<T>(schema: z.ZodType<T>, value: unknown, path: Path = []): Checked<T> {
   const result = schema.safeParse(value);
   if (result.success) return { value: result.data };
@@ -29,7 +29,7 @@ export function checkAs<T>(schema: z.ZodType<T>, value: unknown, path: Path = []
 
 let recipeKeys: JsonSchema | null = null;
 
-/** The keys that may stand in the map at the end of `path` in a recipe; those it has, where the user chooses the names. */
+/** The allowed keys of the map at the end of `path` in a recipe; where the user chooses the names, the keys that it has. */
 export function recipeKeysAt(path: Path, root: unknown): string[] {
   recipeKeys ??= jsonSchemaOf(recipeSchema);
   return keysAt(path, root, recipeKeys);
@@ -78,7 +78,7 @@ function describe(issue: Issue, part: Part): Problem[] {
   }
 }
 
-/** A misspelt key is reported as unknown: that the right one is missing too is the same mistake. */
+/** The problem of a missing key. A misspelt key is reported as unknown, and the missing right one is the same mistake. */
 function absent(path: Path, part: Part): Problem[] {
   return slipOf(path, part) === null ? [missing(path, part)] : [];
 }
@@ -89,7 +89,7 @@ function missing(path: Path, part: Part): Problem {
   return { path: [...part.path, ...path], at: 'key', text: slip === null ? text : `${text}, and has "${slip}"` };
 }
 
-/** The unknown key next to a missing one that is probably meant to be it. */
+/** The unknown key that is probably a misspelling of the missing one; null when there is none. */
 function slipOf(path: Path, { root, schema }: Part): string | null {
   const parent = path.slice(0, -1);
   const known = new Set(keysAt(parent, root, schema));
@@ -106,7 +106,7 @@ function describeUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, part: Pa
     return problem(notOneOf(nameOf(part, path), found, options));
   }
   if (found === undefined && path.length > 0) return absent(path, part);
-  // A branch that wants another type or word altogether is not the one the user meant.
+  // A branch that wants another type or word altogether is not the one that the user meant.
   const branches = issue.errors.filter((errors) => !errors.some(isAboutWhole));
   if (branches.length === 0) {
     const wanted = [...new Set(issue.errors.flatMap((errors) => errors.filter(isAboutWhole).map(wantedBy)))];
@@ -121,7 +121,7 @@ function describeUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, part: Pa
   return mixture === null ? describeBranch(meant) : problem(`${nameOf(part, path)} ${mixture}`);
 }
 
-/** The message about a map with keys of its form and keys that only another form has; null where it has none of those. */
+/** The message about a map that mixes keys of its form with keys that only another form has; null when it has no such keys. */
 function mixtureOf(forms: readonly JsonSchema[], meant: number, keys: readonly string[]): string | null {
   const known = forms.map(({ properties = {} }) => Object.keys(properties));
   const own = known[meant] ?? [];
@@ -132,7 +132,7 @@ function mixtureOf(forms: readonly JsonSchema[], meant: number, keys: readonly s
   return `has "${first}" and "${foreign}", which do not go together: give either ${choice}`;
 }
 
-/** Whether the value is of another kind than a branch of a union wants, and not only wrong inside. */
+/** Whether the value has another kind than a branch of a union wants, and not only a mistake inside. */
 function isAboutWhole(error: z.core.$ZodIssue): boolean {
   return (error.code === 'invalid_type' || error.code === 'invalid_value') && error.path.length === 0;
 }

@@ -24,7 +24,7 @@ const share = z.number().min(0).max(1);
 const wholeFromOne = z.int().min(1);
 
 const split = z.strictObject({
-  /** Which files of the data set, by the format's name for them: most have `train` and `test`. */
+  /** The part of the data set, by the format's name for it: most have `train` and `test`. */
   part: z.string(),
   /** Samples [from, to) in the order of the files; to the end when `to` is left out. */
   from: z.int().min(0).default(0),
@@ -32,21 +32,21 @@ const split = z.strictObject({
 });
 
 const data = z.strictObject({
-  /** A format of src/data; src/recipe checks it, and what the format says of labels and parts. */
+  /** A format of src/data. src/recipe checks it, and the labels and parts that the format has. */
   format: z.string(),
   /** A folder with the data set's own file names, from the recipe's folder; `builtin:fashion-mnist` is in the package. */
   path: z.string().min(1),
-  /** Which of the sets of labels that the format has. */
+  /** One of the sets of labels that the format has. */
   labels: z.string().default('fine'),
-  /** Per channel, of pixels in [0, 1]. */
+  /** Mean and deviation of each channel, for pixels in [0, 1]. */
   normalise: z.strictObject({ mean: z.array(z.number()).min(1), std: z.array(positive).min(1) }),
   splits: z.record(name, split),
 });
 
 const augment = z.strictObject({
-  /** Pixels of zero (before normalising) that are put on each side before a random crop to the old size; 0: no crop. */
+  /** The number of zero pixels (before normalising) added on each side before a random crop to the old size; 0 for no crop. */
   cropPadding: z.int().min(0).max(64).default(0),
-  /** Whether every other image, at random, is mirrored left to right. */
+  /** Whether each image is mirrored left to right with a chance of one half. */
   flip: z.boolean().default(false),
 });
 
@@ -54,7 +54,7 @@ const model = z
   .strictObject({
     /** A model of the package, see src/nn/README.md. */
     name: z.string().optional(),
-    /** Or a JavaScript module that exports `build(context)`, from the recipe's folder. */
+    /** Or a JavaScript module that exports `build(context, tf)`, from the recipe's folder. */
     module: z.string().optional(),
     options: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])).default({}),
   })
@@ -94,26 +94,26 @@ export type ScheduleRecipe = z.infer<typeof schedule>;
 const training = {
   needs: z.array(name).default([]),
   model: name,
-  /** The splits to train and to test on. */
+  /** The names of the splits for training and for tests. */
   on: name,
   test: name,
   epochs: wholeFromOne,
-  /** Samples per step and student. */
+  /** The number of samples of a step of one student. */
   batch: wholeFromOne.max(4096),
-  /** Steps of each student between two averages: one round. */
+  /** The number of steps of each student between two averages, which is one round. */
   every: wholeFromOne.default(8),
   augment: augment.default({ cropPadding: 0, flip: false }),
   optimizer,
   schedule: schedule.default({ name: 'constant', warmupEpochs: 0 }),
-  /** Epochs between two evaluations on the test split; the last epoch is always evaluated. */
+  /** The number of epochs between two evaluations on the test split; the last epoch is always evaluated. */
   evaluateEvery: wholeFromOne.default(1),
-  /** Rounds between two checkpoints; the end of a stage and a graceful stop always write one. */
+  /** The number of rounds between two checkpoints; the end of a stage and a graceful stop always write one. */
   checkpointEvery: wholeFromOne.default(25),
 };
 
 /**
- * One term of a loss: a loss of the package by name, or a user's module. The loss declares what else a term may hold;
- * src/losses/term-check.ts holds a term against the declaration, and fills the defaults in.
+ * One term of a loss: a loss of the package by name, or a user's module. The loss declares the other keys of its term;
+ * src/losses/term-check.ts checks a term against the declaration, and fills in the defaults.
  */
 const term = z
   .looseObject({
@@ -131,7 +131,7 @@ export interface TermRecipe {
   readonly module?: string | undefined;
   /** The weight is absolute: the other terms' weights do not change with it. */
   readonly weight?: Variable | undefined;
-  /** Pairs of layers: the student's, the teacher's. */
+  /** Pairs of layers: the student's layer, then the teacher's. */
   readonly taps?: readonly (readonly [string, string])[] | undefined;
   /** One weight for each pair, in their order. */
   readonly weights?: readonly number[] | undefined;
@@ -161,7 +161,7 @@ const stage = z.discriminatedUnion('kind', [
     ...training,
     /** The stage whose model teaches. */
     teacher: name,
-    /** How the teacher's numbers travel: as they are, or in float16, half the bytes. */
+    /** `full`: the teacher's numbers travel as they are. `half`: they travel in float16, half the bytes. */
     wire: z.enum(['full', 'half']).default('full'),
     loss: lossForms(
       z.strictObject({
@@ -177,7 +177,7 @@ const stage = z.discriminatedUnion('kind', [
 ]);
 
 const engine = z.strictObject({
-  /** Whether steps are recorded and run as graphs, where the engine can do that; else they run op by op. */
+  /** Whether steps are recorded and run as graphs, where the engine can do that; otherwise they run op by op. */
   trace: z.enum(['auto', 'off']).default('auto'),
   /** The precision of convolutions and matrix products in traced steps; parameters, losses and statistics are always fp32. */
   precision: z.enum(['fp32', 'bf16']).default('fp32'),
@@ -186,14 +186,14 @@ export type EngineRecipe = z.infer<typeof engine>;
 
 const threads = wholeFromOne.max(1024);
 
-/** One worker: where it computes. */
+/** The device and the threads of one worker. */
 const place = z.strictObject({
   device: z.enum(DEVICES).default('cpu'),
-  /** As `workers.threads` when left out. */
+  /** `workers.threads` when left out. */
   threads: z.union([z.literal('auto'), threads]).optional(),
 });
 
-/** How many workers of a role, or each of them. */
+/** The number of workers of a role, or a list with an entry for each. */
 const workersOfRole = (least: 0 | 1) => z.union([z.int().min(least).max(64), z.array(place).min(least).max(64)]);
 export type WorkersOfRole = z.infer<ReturnType<typeof workersOfRole>>;
 
@@ -215,13 +215,13 @@ export const recipeSchema = z.strictObject({
   engine: engine.default({ trace: 'auto', precision: 'fp32' }),
   workers: z
     .strictObject({
-      /** The students that `run` starts on this machine. A stage waits until one worker of each role that it needs is there. */
+      /** The students that `run` starts on this machine. A stage waits until there is one worker of each role that it needs. */
       students: workersOfRole(1).default(1),
       teachers: workersOfRole(0).default(1),
       /** The threads of each worker that `run` starts. `auto`: the cores of the machine are divided among them. */
       threads: z.union([z.literal('auto'), threads]).default('auto'),
       engine: z.enum(ENGINE_CHOICES).default('auto'),
-      /** How often `run` starts a dead worker again. */
+      /** The number of times that `run` starts a dead worker again. */
       restarts: z.int().min(0).max(100).default(3),
     })
     .default({ students: 1, teachers: 1, threads: 'auto', engine: 'auto', restarts: 3 }),
@@ -238,7 +238,7 @@ export type TrainingStage = Extract<StageRecipe, { epochs: number }>;
 /** A stage that learns from the model of another stage. */
 export type TaughtStage = Extract<TrainingStage, { teacher: string }>;
 export type Device = (typeof DEVICES)[number];
-/** Where one worker computes, and on how many threads at most. */
+/** The device of one worker, and the most threads that it computes on. */
 export interface Placement {
   readonly device: Device;
   readonly threads: number;

@@ -12,7 +12,7 @@ export function needsOf(stage: StageRecipe): readonly string[] {
   return [...new Set([...stage.needs, ...implied])];
 }
 
-/** All stages in an order in which each comes after what it needs; otherwise the order of the recipe is kept. */
+/** All stages in an order in which each comes after the stages that it needs; otherwise in the order of the recipe. */
 export function stageOrder(recipe: Pick<Recipe, 'stages'>): readonly string[] {
   const order: string[] = [];
   const waiting = new Set(Object.keys(recipe.stages));
@@ -28,7 +28,7 @@ export function stageOrder(recipe: Pick<Recipe, 'stages'>): readonly string[] {
   return order;
 }
 
-/** The stages of one circle of needs, in order, or null when there is none. `needs` maps each stage to those it needs. */
+/** The stages of one circle of needs, in order; null when there is none. `needs` maps each stage to the stages that it needs. */
 export function findCycle(needs: ReadonlyMap<string, readonly string[]>): readonly string[] | null {
   const clear = new Set<string>();
   const visit = (name: string, trail: readonly string[]): readonly string[] | null => {

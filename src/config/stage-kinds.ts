@@ -1,6 +1,6 @@
 /**
- * The kinds of stage for those who only ask "does it train" and "is it taught". Pure. coordinator/core/kinds has how the
- * coordinator leads each.
+ * The kinds of stage, for code that only asks whether a stage trains and whether it is taught. Pure. coordinator/core/kinds
+ * leads each kind in the coordinator.
  *
  * A new kind of stage: its schema in schema.ts, its line here, its file in coordinator/core/kinds.
  */
@@ -8,9 +8,9 @@
 import type { StageRecipe, TaughtStage, TrainingStage } from './schema.js';
 
 interface StageKindTraits {
-  /** It changes parameters: it has epochs, checkpoints and models of its own. The others are about a stage that does. */
+  /** Whether it changes parameters: it then has epochs, checkpoints and models of its own. The others work on a stage that does. */
   readonly trains: boolean;
-  /** It learns from the model of another stage, its `teacher`: it needs teacher workers. */
+  /** Whether it learns from the model of another stage, its `teacher`, and so needs teacher workers. */
   readonly isTaught: boolean;
 }
 
@@ -22,7 +22,7 @@ export const STAGE_KINDS: Readonly<Record<StageRecipe['kind'], StageKindTraits>>
   export: { trains: false, isTaught: false },
 };
 
-/** The names of the kinds that train: for a recipe whose shape is not checked yet. */
+/** The names of the kinds that train, for a recipe whose shape is not checked yet. */
 export const TRAINING_KINDS: readonly string[] = Object.entries(STAGE_KINDS).flatMap(([kind, { trains }]) => (trains ? [kind] : []));
 
 /** Whether the stage changes parameters. */

@@ -1,26 +1,26 @@
 /**
- * A number that may change over the course of a stage: how a recipe writes it, in which range it may be, and its value at a
- * moment of the stage. A pure function of the samples committed: how many workers there are does not matter.
+ * A number that may change during a stage: its form in a recipe, its range, and its value at a
+ * moment of the stage. A pure function of the samples committed, which does not depend on the number of workers.
  */
 
 import { z } from 'zod';
 import { assertNever } from '../base/assert.js';
 
-/** Constant, or from one value to another. `linear` and `cosine` go from `from` to `to`, and stay there. */
+/** A constant, or a change from one value to another. `linear` and `cosine` go from `from` to `to`, and stay there. */
 export type Variable =
   | number
   | {
       readonly schedule: 'constant' | 'linear' | 'cosine';
       readonly from: number;
       readonly to: number;
-      /** Epochs until `to` is reached; the whole stage when left out. */
+      /** The number of epochs until `to` is reached; the whole stage when left out. */
       readonly epochs?: number | undefined;
     };
 
 /** The values that a number may have, both ends included unless `above` is given. */
 export interface NumberRange {
   readonly min?: number | undefined;
-  /** More than this. */
+  /** The value must be more than this. */
   readonly above?: number | undefined;
   readonly max?: number | undefined;
 }
@@ -40,13 +40,13 @@ export function variableIn(range: NumberRange): z.ZodType<Variable> {
   return z.union([number, z.strictObject({ schedule, from: number, to: number, epochs: z.number().gt(0).optional() })]);
 }
 
-/** How far a stage is, in epochs, fractions included, and how many it has. */
+/** The epochs done, fractions included, and the number of epochs of the stage. */
 export interface StageMoment {
   readonly epoch: number;
   readonly epochs: number;
 }
 
-/** The value at a moment: it goes its way over the stage, or over the epochs that it names, and is held at its end. */
+/** The value at a moment. It changes over the stage, or over its own number of epochs, and then keeps its last value. */
 export function variableAt(variable: Variable, { epoch, epochs }: StageMoment): number {
   if (typeof variable === 'number') return variable;
   const { schedule, from, to } = variable;
@@ -63,7 +63,7 @@ export function variableAt(variable: Variable, { epoch, epochs }: StageMoment): 
   }
 }
 
-/** The values at which it begins and ends; all others are between them. */
+/** The values at which it begins and ends; all other values are between them. */
 export function endsOf(variable: Variable): readonly [number, number] {
   if (typeof variable === 'number') return [variable, variable];
   return [variable.from, variable.schedule === 'constant' ? variable.from : variable.to];

@@ -1,6 +1,6 @@
 /**
- * YAML text with the place of every value, so that a problem can be shown where it is. Owns the limits on what a file
- * may unfold to. Knows nothing of recipes.
+ * YAML text with the place of every value, so that a problem can be shown at its place. Owns the limits on the size
+ * that a file may unfold to. Knows nothing of recipes.
  */
 
 import { type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, type Pair, Parser, parseDocument } from 'yaml';
@@ -21,9 +21,9 @@ export interface Place {
 export interface YamlSource {
   /** Plain maps, lists, text, numbers, booleans and nulls. Aliased values are shared: do not write to them. */
   readonly value: unknown;
-  /** Keys that a map has twice. */
+  /** The places of keys that a map has twice. */
   readonly duplicates: readonly Place[];
-  /** The place of the value (or the key) at the end of a path; of the nearest thing around it when it is not there. */
+  /** The place of the value (or the key) at the end of a path; when it is not there, the place of the nearest value around it. */
   placeOf(path: Path, at: 'key' | 'value'): Place;
 }
 
@@ -59,7 +59,7 @@ function unfold(document: Document.Parsed, fail: (error: unknown) => StillhouseE
   }
 }
 
-/** Whether the nesting passes its limit. Reads the text as the parser does (its stack is not the program's), up to there. */
+/** Whether the nesting passes its limit. Reads the text as the parser does (its stack is not the program's), up to that place. */
 function isTooDeep(text: string, onNewLine: (offset: number) => void): boolean {
   const parser = new Parser(onNewLine);
   for (const lexeme of new Lexer().lex(text)) {
@@ -86,7 +86,7 @@ function offsetOf(document: Document.Parsed, path: Path, at: 'key' | 'value'): n
       if (pair === undefined) return offset;
       const keyOffset = startOf(pair.key) ?? offset;
       node = pair.value;
-      // An empty value has no place of its own: people look for its key.
+      // An empty value has no place of its own, so its key's place is used.
       const isEmpty = node === null || (isScalar(node) && node.source === '');
       offset = isLast && at === 'value' && !isEmpty ? (startOf(node) ?? keyOffset) : keyOffset;
     } else return offset;

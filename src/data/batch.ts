@@ -1,5 +1,5 @@
 /**
- * From bytes to a batch: augmented, normalised pixels in arrays that the caller owns. It has no file and no state.
+ * Makes a batch from bytes: augmented, normalised pixels in arrays that the caller owns. It has no file and no state.
  *
  * Shapes: B samples, H rows, W columns, C channels. Padding is black in raw pixels, so after normalising it is
  * (0 - mean) / std of its channel.
@@ -18,7 +18,7 @@ export interface BatchView {
   readonly normalise: DataRecipe['normalise'];
 }
 
-/** The caller owns them. Each may be longer than the batch; elements beyond the batch are left alone. */
+/** The arrays of a batch, which the caller owns. Each may be longer than the batch; elements beyond the batch do not change. */
 export interface BatchArrays {
   /** [B, H, W, C] */
   readonly images: Float32Array;
@@ -53,7 +53,7 @@ interface Painter {
   readonly tables: readonly Float32Array[];
   /** [W, C]: a row of padding. */
   readonly blackRow: Float32Array;
-  /** It paints into these: the batch's images. */
+  /** The batch's images, which it writes. */
   readonly images: Float32Array;
 }
 

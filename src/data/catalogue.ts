@@ -5,7 +5,7 @@ import { cifar100Format } from './cifar100.js';
 import type { DataFormat } from './format.js';
 import { idxFormat } from './idx.js';
 
-/** By `data.format`. */
+/** The formats by `data.format`. */
 export const FORMATS: ReadonlyMap<string, DataFormat> = new Map([
   ['idx', idxFormat],
   ['cifar10', cifar10Format],
@@ -14,7 +14,7 @@ export const FORMATS: ReadonlyMap<string, DataFormat> = new Map([
 
 export interface BuiltinSet {
   readonly format: string;
-  /** From the package's root. */
+  /** The folder, from the package's root. */
   readonly folder: string;
   /** The parts that are in the package. */
   readonly parts: readonly string[];

@@ -21,7 +21,7 @@ const IMAGE_BYTES = PLANE * CHANNELS;
 export interface CifarLayout {
   /** The files of each part in order, with the records that each has in the published set. */
   readonly files: Readonly<Record<string, readonly PublishedFile[]>>;
-  /** The label bytes of a record, in order: which set of labels, and of how many classes, at most 256. */
+  /** The label bytes of a record, in order: the set of labels of each, and the number of its classes, at most 256. */
   readonly labels: readonly { readonly set: string; readonly classes: number }[];
 }
 

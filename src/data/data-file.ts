@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 
-/** Compressed bytes given to zlib at a time. The place where a stream is broken is known to so many bytes. */
+/** The number of compressed bytes given to zlib at a time. The place where a stream is broken is known to this precision. */
 const BLOCK_BYTES = 4096;
 const GZIP_MAGIC = 0x1f8b;
 
@@ -41,7 +41,7 @@ async function isFile(file: string): Promise<boolean> {
   );
 }
 
-/** Bytes on disk. */
+/** The number of bytes on disk. Throws data.missing. */
 export async function fileBytes(file: string): Promise<number> {
   const handle = await openFile(file);
   try {
@@ -66,7 +66,7 @@ export async function readHead(file: string, bytes: number): Promise<Buffer> {
   return head.subarray(0, bytes);
 }
 
-/** The whole content, which must have exactly `bytes` bytes. Throws data.damaged when it has not, and reads no more to find that out. */
+/** The whole content, which must have exactly `bytes` bytes. Throws data.damaged when it has not, and reads only as much as it needs to find that out. */
 export async function readExactly(file: string, bytes: number): Promise<Buffer> {
   const content = isGzip(file) ? await gunzipUpTo(file, bytes + 1) : await readWhole(file, bytes);
   if (content.length < bytes) throw cutShort(file, bytes, content.length);

@@ -1,4 +1,4 @@
-/** Where the data of a recipe lies: its format, the parts that its splits use, and the folder of each. It opens no file. */
+/** The location of a recipe's data: its format, the parts that its splits use, and the folder of each. It opens no file. */
 
 import { join } from 'node:path';
 import { suggest } from '../base/nearest.js';
@@ -23,8 +23,8 @@ export function partsOf(recipe: DataRecipe): string[] {
 }
 
 /**
- * Where a part lies and how it is read. Throws recipe.invalid when the format has no such part or labels, or the package no
- * such set, and data.missing when the package has not that part of a set.
+ * The folder of a part and the labels to read. Throws recipe.invalid when the format has no such part or labels, or the package no
+ * such set, and data.missing when the package does not have that part of a set.
  */
 export function sourceOf(recipe: DataRecipe, part: string): PartSource {
   const { format, labels } = recipe;

@@ -1,6 +1,6 @@
 /**
- * From the data section of a recipe to samples: what its files hold, its splits and their fingerprints. This file knows
- * what is the same for all formats, and no format.
+ * Makes samples from the data section of a recipe: the summary of its files, its splits and their fingerprints. This file owns
+ * the part that is the same for all formats, and knows no format.
  */
 
 import { assert, present } from '../base/assert.js';
@@ -49,9 +49,9 @@ export interface VerifiedSplit {
 }
 
 export interface VerifiedData {
-  /** Of the parts that the splits use. */
+  /** The files of the parts that the splits use. */
   readonly files: readonly DataFile[];
-  /** In the order of the recipe. */
+  /** The splits in the order of the recipe. */
   readonly splits: readonly VerifiedSplit[];
 }
 
@@ -90,8 +90,8 @@ export async function loadSplit(recipe: DataRecipe, name: string): Promise<Sampl
 }
 
 /**
- * The fingerprint of a split, for who does not need its samples. While its files stay as they are it comes from the cache,
- * and no file is opened; else the split is loaded for it. Throws as {@link loadSplit} does.
+ * The fingerprint of a split, for a process that does not need its samples. While the split's files do not change it comes from the
+ * cache, and no file is opened; otherwise the split is loaded for it. Throws as {@link loadSplit} does.
  */
 export async function fingerprintSplit(recipe: DataRecipe, name: string, cache = new FingerprintCache()): Promise<string> {
   const split = splitNamed(recipe, name);
@@ -107,13 +107,13 @@ export async function fingerprintSplit(recipe: DataRecipe, name: string, cache =
 interface Fingerprinted {
   readonly recipe: DataRecipe;
   readonly split: SplitRecipe;
-  /** Its key before its files were read. */
+  /** The key of the split before its files were read. */
   readonly keyBefore: string;
   readonly fingerprint: string;
   readonly cache: FingerprintCache;
 }
 
-/** Unless a file changed while it was read: then nobody knows which of its states the fingerprint is of. */
+/** Keeps the fingerprint, unless a file changed while it was read: then it is not known to which content the fingerprint belongs. */
 async function keepFingerprint({ recipe, split, keyBefore, fingerprint, cache }: Fingerprinted): Promise<void> {
   if ((await keyOf(recipe, split)) === keyBefore) await cache.put(keyBefore, fingerprint);
 }

@@ -1,9 +1,9 @@
 /**
- * Fingerprints that were computed before, in one file of the user's cache folder: who asks again need not read the data.
+ * Fingerprints that were computed before, in one file of the user's cache folder, so that the data need not be read again.
  *
  * Invariants: a fingerprint is found only while every file that it came from has the path, size and times of change that it
  * had then, and is read in the same way; the cache has at most {@link ENTRIES_MAX} fingerprints; its file appears whole.
- * Several processes may use it: what one of two that write at the same time has added may be lost, and is computed again.
+ * Several processes may use it. When two write at the same time, an entry of one may be lost, and is computed again.
  * A cache that cannot be read or written costs time and nothing else, so that is no error.
  */
 
@@ -14,21 +14,21 @@ import { z } from 'zod';
 import { cacheFolder } from '../process/cache-folder.js';
 import { FINGERPRINT_VERSION } from './fingerprint.js';
 
-/** The oldest one makes room. */
+/** The most entries. The oldest one makes room. */
 export const ENTRIES_MAX = 256;
-/** Several times what {@link ENTRIES_MAX} entries take: a larger file is not ours. */
+/** Several times the bytes of {@link ENTRIES_MAX} entries: a larger file is not ours. */
 const FILE_BYTES_MAX = 1024 * ENTRIES_MAX;
 
 const digits = z.string().regex(/^[0-9a-f]{64}$/);
 /** Pairs of a key and its fingerprint, the oldest first. */
 const contentSchema = z.array(z.tuple([digits, digits])).max(ENTRIES_MAX);
 
-/** How a split is read out of files: which format, labels, part and samples. */
+/** The way in which a split is read from files: format, labels, part and samples. */
 export type Reading = Readonly<Record<string, string | number | null>>;
 
 /**
- * The key of what these files give, as they are now, when they are read in this way. It is another one when a file has
- * changed. Throws what `stat` does.
+ * The key of a split that is read from these files in this way. The key changes when a file has
+ * changed. Throws the errors of `stat`.
  */
 export async function fingerprintKey(reading: Reading, files: readonly string[]): Promise<string> {
   const stamps = await Promise.all(files.map(stampOf));
@@ -72,7 +72,7 @@ export class FingerprintCache {
     }
   }
 
-  /** What a file holds that is missing or damaged counts as nothing. */
+  /** The entries of the file. A missing or damaged file counts as empty. */
   async #read(): Promise<Map<string, string>> {
     try {
       if ((await stat(this.#file)).size > FILE_BYTES_MAX) return new Map();

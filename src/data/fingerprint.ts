@@ -1,6 +1,6 @@
 /**
- * The fingerprint of a split: one number for its content, whatever files it came from. Who computes on the same
- * fingerprint sees the same samples under the same indices.
+ * The fingerprint of a split: one number for its content, whatever files it came from. Two processes with the same
+ * fingerprint see the same samples under the same indices.
  *
  * It is the SHA-256 of, in this order:
  *   the line `stillhouse samples 1`, as ASCII, with its line feed
@@ -15,13 +15,13 @@ import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { LabelledImages } from './sample-source.js';
 
-/** To be raised when this definition changes, or what a format makes of the same files. */
+/** Must be raised when this definition changes, or when a format makes other bytes of the same files. */
 export const FINGERPRINT_VERSION = 1;
 
-/** Hashed at a time, some ten milliseconds: between two pieces the event loop has its turn. */
+/** The number of bytes hashed at a time, some ten milliseconds: between two pieces the event loop has its turn. */
 const CHUNK_BYTES = 4 * 1024 * 1024;
 
-/** 64 hexadecimal digits. The images must not be changed until it resolves. */
+/** The fingerprint, 64 hexadecimal digits. The images must not change until it resolves. */
 export async function fingerprintOf({ count, height, width, channels, classes, pixels, labels }: LabelledImages): Promise<string> {
   const hash = createHash('sha256').update(`stillhouse samples ${FINGERPRINT_VERSION}\n`);
   hash.update(wordBytes([count, height, width, channels, classes]));

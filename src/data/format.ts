@@ -1,11 +1,11 @@
 /**
- * What a data set's format must offer, and what a recipe may ask of it. One file for each format implements it;
- * catalogue.ts lists them. Nothing outside of a format's own file knows what it declares here.
+ * The interface of a data set's format. One file for each format implements it;
+ * catalogue.ts lists them. Nothing outside a format's own file knows more of it than it declares here.
  */
 
 import type { ImageShape, LabelledImages } from './sample-source.js';
 
-/** Where a part lies, and how the recipe wants it read. */
+/** The folder of a part, and the labels that the recipe wants. */
 export interface PartSource {
   /** An absolute folder. */
   readonly folder: string;
@@ -15,7 +15,7 @@ export interface PartSource {
   readonly labels: string;
 }
 
-/** What is known of a part without reading it. */
+/** The facts about a part that are known without reading it. */
 export interface PartSummary extends ImageShape {
   readonly count: number;
 }
@@ -27,7 +27,7 @@ export interface DataFile {
 
 /** One part of a data set as its files hold it, checked: every label is below `classes`. */
 export interface ImagePart extends LabelledImages {
-  /** The files it came from, in order, and how many samples each holds. */
+  /** The files that it came from, in order, and the number of samples in each. */
   readonly files: readonly DataFile[];
 }
 
@@ -36,12 +36,12 @@ export interface DataFormat {
   readonly parts: readonly string[];
   /** The names of the sets of labels that its samples carry, as `data.labels` has them. One is `fine`, the schema's default. */
   readonly labelSets: readonly string[];
-  /** The channels of all its images; null when the files say. */
+  /** The number of channels of all its images; null when the files decide it. */
   readonly channels: number | null;
   /** The paths of all files that reading a part opens, without opening one. Throws data.missing. */
   files(source: PartSource): Promise<readonly string[]>;
-  /** From headers and file sizes alone. Throws data.missing or data.damaged. */
+  /** The summary of a part, from headers and file sizes alone. Throws data.missing or data.damaged. */
   inspect(source: PartSource): Promise<PartSummary>;
-  /** Everything, checked to the last byte and label. Throws data.missing or data.damaged; never returns half a part. */
+  /** The whole part, checked to the last byte and label. Throws data.missing or data.damaged; never returns half a part. */
   read(source: PartSource): Promise<ImagePart>;
 }

@@ -9,7 +9,7 @@ import { present } from '../base/assert.js';
 import { damaged, findFile, readExactly, readHead, requireBytes } from './data-file.js';
 import type { DataFormat, PartSource, PartSummary } from './format.js';
 
-/** By part: the names of its files begin with this. */
+/** The beginning of the names of a part's files, by part. */
 const PREFIXES: Readonly<Record<string, string>> = { train: 'train', test: 't10k' };
 const TYPE_UINT8 = 0x08;
 const CLASSES = 10;
@@ -52,7 +52,7 @@ export const idxFormat: DataFormat = {
 interface IdxHeader {
   readonly file: string;
   readonly axes: readonly number[];
-  /** Bytes of the header; the elements begin after it. */
+  /** The number of bytes of the header; the elements begin after it. */
   readonly bytes: number;
 }
 

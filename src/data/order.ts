@@ -1,14 +1,14 @@
 /**
  * The order of samples in an epoch: a permutation of [0, size) keyed by (seed, epoch). Each place of it is computed alone,
- * in constant memory. It does not depend on who asks, nor on the number of workers.
+ * in constant memory. It depends neither on the process that asks nor on the number of workers.
  *
  * A Feistel network on the pairs Z_a x Z_b with a * b >= size (Black and Rogaway, "Ciphers with Arbitrary Finite
  * Domains", 2002): each round adds a hash of one half to the other, which can be undone, so the network permutes the
  * pairs. A result outside [0, size) is sent through again until it is inside (cycle walking), which keeps it a
  * permutation. As a * b < size + a, one pass is nearly always enough.
  *
- * A change of anything here changes the order of every run: a run that is resumed would see samples twice. Golden values
- * in the tests hold it.
+ * Any change here changes the order of every run: a run that is resumed would see samples twice. Golden values
+ * in the tests guard it.
  */
 
 import { assert } from '../base/assert.js';

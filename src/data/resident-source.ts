@@ -11,14 +11,14 @@ export interface SplitRange {
   readonly to: number;
 }
 
-/** So many zero bytes that threads can share. */
+/** `count` zero bytes in memory that threads can share. */
 export function sharedBytes(count: number): Uint8Array<SharedArrayBuffer> {
   return new Uint8Array(new SharedArrayBuffer(count));
 }
 
 /**
- * The source of some of the images. It holds memory for these alone; pixels are not copied when they are all there are and
- * in shared memory already. Asserts that the range is one of theirs.
+ * The source of a range of the images. It holds memory for these alone; pixels are not copied when the range covers all images and
+ * they are in shared memory already. Asserts that the images have the range.
  */
 export function residentSource(images: LabelledImages, { name, from, to }: SplitRange): SampleSource {
   const { height, width, channels, classes } = images;
@@ -28,7 +28,7 @@ export function residentSource(images: LabelledImages, { name, from, to }: Split
   return { name, ...shape, count, store, label: (sample) => labelOf(store, sample), fingerprint: () => fingerprintOf(store) };
 }
 
-/** The images of a range, in the memory in which they are. Asserts that the range is one of theirs. */
+/** The images of a range, as views on the same memory. Asserts that the images have the range. */
 export function cutImages(images: LabelledImages, { name, from, to }: SplitRange): LabelledImages {
   assert(0 <= from && from < to && to <= images.count, `split ${name}: [${from}, ${to}) is not in [0, ${images.count})`);
   const { height, width, channels, classes } = images;

@@ -1,14 +1,14 @@
 /**
- * A source of samples: one split of the recipe. A sample is named by its index within the split: that is what the order
- * permutes and what travels. A source tells shapes, sizes, classes and its fingerprint. Pixels come from the loader alone,
- * so nothing outside src/data knows where they lie.
+ * A source of samples: one split of the recipe. A sample is named by its index within the split: the order
+ * permutes these indices, and only they travel. A source has shapes, sizes, classes and its fingerprint. Pixels come from the loader
+ * alone, so nothing outside src/data knows where they lie.
  *
  * The store of a source is how a loader thread reaches the samples: plain data, with a tag that names its kind.
  */
 
 import { assert } from '../base/assert.js';
 
-/** What a model must fit: [height, width, channels] in, `classes` out. */
+/** The shape that a model must fit: [height, width, channels] in, `classes` out. */
 export interface ImageShape {
   readonly height: number;
   readonly width: number;
@@ -22,8 +22,8 @@ export interface LabelledImages extends ImageShape {
   /** [count, height, width, channels], row-major: a byte for each channel of each pixel. */
   readonly pixels: Uint8Array;
   /**
-   * [count]: the class of each sample, from 0, below `classes`. 32 bits as in a batch and in a tensor of int32, so a label
-   * is never cut on its way; four bytes are little beside the pixels of a sample.
+   * [count]: the class of each sample, from 0, below `classes`. It has 32 bits as in a batch and in a tensor of int32, so a label
+   * is never cut; four bytes are little beside the pixels of a sample.
    */
   readonly labels: Int32Array;
 }
@@ -31,7 +31,7 @@ export interface LabelledImages extends ImageShape {
 /** Every pixel and label in memory that threads share: a thread reads them where they are. Not to be changed. */
 export interface ResidentStore extends LabelledImages {
   readonly kind: 'resident';
-  /** The split, for messages. */
+  /** The name of the split, for messages. */
   readonly name: string;
   readonly pixels: Uint8Array<SharedArrayBuffer>;
   readonly labels: Int32Array<SharedArrayBuffer>;

@@ -1,5 +1,5 @@
 /**
- * Range arithmetic over the positions of a stage: those that are left to train, those of a round, those of each member.
+ * Range arithmetic over the positions of a stage: those left to train, those of a round, those of each member.
  * Position p is place p mod N of epoch floor(p / N); a range is [start, end). It is pure: no state, no clock, no files.
  *
  * Invariants: no function returns an empty range; none loses a position or returns one twice; inputs are not changed.
@@ -46,7 +46,7 @@ export function subtractRanges(whole: readonly Range[], taken: readonly Range[])
   return rest;
 }
 
-/** The first `count` positions of a queue, in the queue's order, and those that stay in it. It takes all when there are fewer. */
+/** The first `count` positions of a queue, in the queue's order, and the rest of the queue. Takes all when there are fewer. */
 export function takeRanges(queue: readonly Range[], count: number): { taken: Range[]; rest: Range[] } {
   assert(Number.isSafeInteger(count) && count >= 0, `cannot take ${count} positions`);
   const taken: Range[] = [];
@@ -61,7 +61,7 @@ export function takeRanges(queue: readonly Range[], count: number): { taken: Ran
   return { taken, rest };
 }
 
-/** Divides the ranges, in order: part i gets sizes[i] positions, as an empty list when that is 0. The sizes must add up to the total. */
+/** Divides the ranges, in order: part i gets sizes[i] positions, or an empty list when that is 0. Asserts that the sizes add up to the total. */
 export function splitRanges(ranges: readonly Range[], sizes: readonly number[]): Range[][] {
   let rest = [...ranges];
   const parts = sizes.map((size) => {

@@ -1,6 +1,6 @@
 /**
  * The declaration of attention transfer by activation; its arithmetic is in attention-transfer.ts. Both models reduce their
- * feature maps to attention maps of one size, the smaller of the pair, so that only those travel.
+ * feature maps to attention maps of one size, the smaller of the pair, so that only the maps travel.
  */
 
 import { StillhouseError } from '../errors/stillhouse-error.js';

@@ -1,6 +1,6 @@
 /**
  * The loss terms of the package by the name that recipes use. No tfjs here: `load` brings the arithmetic, in a process that
- * computes. One more: its declaration, its arithmetic, and its line here.
+ * computes. To add one: its declaration, its arithmetic, and its line here.
  */
 
 import { suggest } from '../base/nearest.js';

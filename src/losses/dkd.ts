@@ -1,7 +1,7 @@
 /**
  * Decoupled distillation (Zhao et al., arXiv 2203.08679): T^2 (alpha TCKD + beta NCKD), summed over the batch. TCKD is the
  * KL of two classes, the label's and all others together; NCKD is the KL among the other classes alone. The teacher's
- * distributions come first in both. Of an image that is mixed of two, the label is the first one's.
+ * distributions come first in both. The label of an image that is mixed of two is that of the first.
  * Axes: B batch, K classes.
  */
 
@@ -10,7 +10,7 @@ import { present } from '../base/assert.js';
 import type { LossMethod } from './loss-method.js';
 import { softmaxDivergence } from './softmax-gradient.js';
 
-/** In the label's place: its share in a softmax is exactly 0, beside logits of any size that occurs. */
+/** The logit that replaces the label's: its share in a softmax is exactly 0, beside logits of any size that occurs. */
 const ABSENT = -1e30;
 
 export const dkd: LossMethod = {
@@ -26,9 +26,9 @@ export const dkd: LossMethod = {
 };
 
 interface DecoupledLogits {
-  /** The label's class, and all others as one. */
+  /** The label's class, and all others as one class. */
   readonly label_B2: tf.Tensor2D;
-  /** The others, with nothing at the label. */
+  /** The other classes, with a share of 0 at the label. */
   readonly others_BK: tf.Tensor2D;
 }
 

@@ -1,7 +1,7 @@
 /**
  * The loss against the labels: cross-entropy with the target (1 - epsilon) q + epsilon / K, summed over the batch. q is 1 at
- * the label's class; of a mixed image the share at its first class and the rest at its second (Zhang et al., arXiv 1710.09412).
- * With epsilon above 0 this is label smoothing (Szegedy et al., arXiv 1512.00567): the teacher that knows nothing.
+ * the label's class; for a mixed image it is the share at its first class and the rest at its second (Zhang et al., arXiv 1710.09412).
+ * With epsilon above 0 this is label smoothing (Szegedy et al., arXiv 1512.00567).
  * Axes: B batch, K classes.
  */
 
@@ -16,7 +16,7 @@ export interface LabelBatch {
   readonly epsilon: number;
 }
 
-/** The sum over the batch of -sum_k t_k log softmax(z)_k, t the target. */
+/** The sum over the batch of -sum_k t_k log softmax(z)_k, where t is the target. */
 export function labelLoss({ logits_BK, labels, epsilon }: LabelBatch): LossSum {
   const [size, classes] = logits_BK.shape;
   const target_BK = targetOf(labels, classes, epsilon);

@@ -1,5 +1,5 @@
 /**
- * The declaration of a loss: its knobs with their ranges, and the knowledge that it takes of the student and of the other
+ * The declaration of a loss: its knobs with their ranges, and the knowledge that it takes from the student and from the other
  * side. Plain TypeScript without tfjs, because recipe checks, coordinator and command line read it before anything is computed.
  * Owns the types only; the arithmetic is in loss-method.ts.
  */
@@ -7,7 +7,7 @@
 import type { NumberRange, Variable } from '../config/variable.js';
 import type { KnowledgeSpec } from '../tensor/knowledge.js';
 
-/** A number that may change over a stage. It reaches the arithmetic as a tf.Scalar. */
+/** A number that may change during a stage. It reaches the arithmetic as a tf.Scalar. */
 export interface KnobDeclaration extends NumberRange {
   readonly default: Variable;
 }
@@ -18,7 +18,7 @@ export interface ConstantDeclaration extends NumberRange {
   readonly whole?: boolean | undefined;
 }
 
-/** The settings of one term of a recipe that do not change over a stage, with their defaults. */
+/** The settings of one term of a recipe that do not change during a stage, with their defaults. */
 export interface TermSettings {
   /** Pairs of layer names, the student's first; empty for a loss that takes no taps. */
   readonly taps: readonly (readonly [string, string])[];
@@ -44,7 +44,7 @@ export interface AdapterSpec {
   /** Unique within the term. */
   readonly name: string;
   readonly shape: readonly number[];
-  /** `kaiming`: by the fan-out of a kernel [..., in, out]; or every element this number. */
+  /** `kaiming`: by the fan-out of a kernel [..., in, out]. A number: every element has this value. */
   readonly initial: 'kaiming' | number;
   /** Whether weight decay acts on it. */
   readonly decays: boolean;
@@ -53,22 +53,22 @@ export interface AdapterSpec {
 /** The tensors that a term takes. The arithmetic gets them in these orders. */
 export interface TermNeeds {
   readonly student: readonly KnowledgeSpec[];
-  /** The knowledge of the other side, which is a teacher or another peer. Empty: the term needs none. */
+  /** The knowledge of the other side, which is a teacher or another peer; empty when the term needs none. */
   readonly other: readonly KnowledgeSpec[];
   readonly adapters: readonly AdapterSpec[];
 }
 
 /** The part of a declaration that is plain data: it can be sent to another process, and a recipe is checked against it. */
 export interface LossTraits {
-  /** Where the formula is from. */
+  /** The source of the formula. */
   readonly paper: string;
-  /** The weight of a term that gives none. */
+  /** The weight of a term whose recipe gives none. */
   readonly weight: Variable;
   readonly knobs: Readonly<Record<string, KnobDeclaration>>;
   readonly constants: Readonly<Record<string, ConstantDeclaration>>;
   /** Whether the recipe must give pairs of taps. */
   readonly takesTaps: boolean;
-  /** Whether there must be another side: a train stage has none. */
+  /** Whether the term needs another side, which a train stage does not have. */
   readonly takesOther: boolean;
 }
 

@@ -1,5 +1,5 @@
 /**
- * The arithmetic of a loss. Owns the types only; loss-declaration.ts has what a loss declares beforehand.
+ * The arithmetic of a loss. Owns the types only; loss-declaration.ts has the declaration.
  * Axes: B batch, K classes.
  */
 
@@ -10,7 +10,7 @@ import type { TermSettings } from './loss-declaration.js';
 export interface Labels {
   /** The class of each image, int32 [B]. */
   readonly class_B: tf.Tensor1D;
-  /** For images that are mixed of two: the class of the second, int32 [B], and the share of the first, [B]; null: none is mixed. */
+  /** For images that are mixed of two: the class of the second, int32 [B], and the share of the first, [B]; null when no image is mixed. */
   readonly mixed: { readonly second_B: tf.Tensor1D; readonly share_B: tf.Tensor1D } | null;
 }
 
@@ -23,7 +23,7 @@ export interface TermInputs {
   readonly student: readonly tf.Tensor[];
   /** The other side's knowledge, in the same way. It is constant. */
   readonly other: readonly tf.Tensor[];
-  /** By the names of the declaration. */
+  /** The adapters by their names in the declaration. */
   readonly adapters: Readonly<Record<string, tf.Tensor>>;
   readonly settings: TermSettings;
 }

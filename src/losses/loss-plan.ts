@@ -9,7 +9,7 @@ import { type StageMoment, type Variable, variableAt } from '../config/variable.
 import type { LossDeclaration, TermSettings } from './loss-declaration.js';
 
 export interface TermPlan {
-  /** Unique in the stage: the name of the loss, numbered where it comes again. */
+  /** Unique in the stage: the name of the loss, with a number where the name is used again. */
   readonly key: string;
   readonly weight: Variable;
   readonly knobs: Readonly<Record<string, Variable>>;
@@ -60,8 +60,8 @@ export function planTerm(term: TermRecipe, declaration: LossDeclaration, key: st
 }
 
 /**
- * A key for each term, for its numbers and its results: the loss's name, or the module's file name without its ending;
- * numbered where it comes again (`hinton`, `hinton-2`).
+ * A key for each term, for its numbers and its results: the loss's name, or the module's file name without its ending,
+ * with a number where the name is used again (`hinton`, `hinton-2`).
  */
 export function keysOfTerms(terms: readonly TermRecipe[]): readonly string[] {
   const taken = new Set([LABELS_KEY]);
@@ -74,7 +74,7 @@ export function keysOfTerms(terms: readonly TermRecipe[]): readonly string[] {
   });
 }
 
-/** The part of a loss that is the labels'. */
+/** The key of the part of a loss that compares with the labels. */
 export const LABELS_KEY = 'labels';
 
 /** The name under which a number of the loss reaches the arithmetic. */

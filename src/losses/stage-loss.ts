@@ -21,31 +21,31 @@ import { userMethod } from './user-method.js';
 export interface StageLossInputs {
   readonly labels: Labels;
   readonly student: readonly tf.Tensor[];
-  /** Constants. */
+  /** Constants: no gradient flows to them. */
   readonly other: readonly tf.Tensor[];
   readonly adapters: readonly tf.Tensor[];
 }
 
 export interface StageLossValue {
-  /** The weighted sum of the means of all parts. */
+  /** The weighted sum of the means of the labels' loss and of all terms. */
   readonly mean: tf.Scalar;
-  /** Each part's mean by its key, without its weight. */
+  /** The mean of each of them by its key, without its weight. */
   readonly terms: Readonly<Record<string, tf.Scalar>>;
 }
 
 export interface StageLoss {
   readonly plan: LossPlan;
-  /** The knowledge that a forward pass must give; the logits are first. No spec is in it twice. */
+  /** The knowledge that a forward pass must give; the logits are first. No spec is in the list twice. */
   readonly student: readonly KnowledgeSpec[];
-  /** The knowledge that is asked of the other side; empty: nobody is asked. */
+  /** The knowledge that is asked of the other side; empty when the other side is not asked. */
   readonly other: readonly KnowledgeSpec[];
   /** The adapters of all terms, named `<term>.<name>`. */
   readonly adapters: readonly AdapterSpec[];
-  /** Called inside tf.tidy. The knobs have the names that `lossKnobsAt` gives. */
+  /** The loss of a batch. Called inside tf.tidy. The knobs have the names that `lossKnobsAt` gives. */
   sum(inputs: StageLossInputs, knobs: Readonly<Record<string, tf.Scalar>>): StageLossValue;
 }
 
-/** A term with all that it takes. */
+/** A term with its plan, its needs and its arithmetic. */
 export interface LoadedTerm {
   readonly plan: TermPlan;
   readonly needs: TermNeeds;
@@ -53,8 +53,8 @@ export interface LoadedTerm {
 }
 
 /**
- * Loads the methods of a stage's terms. Throws `loss.invalid` for a term that is not as its loss declares it and for what a
- * user's module does wrong, and `model.invalid` for taps that are not there.
+ * Loads the methods of a stage's terms. Throws `loss.invalid` for a term that does not fit its loss's declaration and for faults of a
+ * user's module, and `model.invalid` for taps that are not there.
  */
 export async function loadStageLoss(stage: Pick<TrainingStage, 'kind' | 'loss'>, shapes: TapShapes): Promise<StageLoss> {
   const { labels, terms } = longForm(stage);
@@ -63,7 +63,7 @@ export async function loadStageLoss(stage: Pick<TrainingStage, 'kind' | 'loss'>,
   return joinTerms(labels, loaded);
 }
 
-/** The loss of these terms together. */
+/** Joins these terms and the labels into one loss. */
 export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm[]): StageLoss {
   const student = distinct([LOGITS_SPEC, ...terms.flatMap(({ needs }) => needs.student)]);
   const other = distinct(terms.flatMap(({ needs }) => needs.other));
@@ -117,9 +117,8 @@ function sumOfTerm({ plan, needs, method }: LoadedTerm, { inputs, knobs, lists }
 }
 
 /**
- * The weighted sums are added first, and divided once, as a product: so a step that is replayed as a graph is the eager one to
- * the bit. TensorFlow changes the order of what it finds between a sum and two factors, and makes a product of a division by a
- * constant.
+ * Adds the weighted sums first, and divides once, by a product: a step that is replayed as a graph then equals the eager one to
+ * the bit. TensorFlow would reorder a sum between two factors, and turns a division by a constant into a product.
  */
 function weigh(parts: readonly (readonly [string, LossSum])[], knobs: TermCall['knobs']): StageLossValue {
   const [first] = parts;

@@ -1,5 +1,5 @@
 /**
- * A term of a recipe, held against the declaration of its loss: what it may hold, in which range, and its defaults. Pure,
+ * Checks a term of a recipe against the declaration of its loss: its keys, their ranges, and its defaults. Pure,
  * without tfjs; the messages are those of src/config. Owns the shape of a term.
  */
 
@@ -10,10 +10,10 @@ import { checkAs } from '../config/schema-problem.js';
 import { numberIn, variableIn } from '../config/variable.js';
 import type { LossTraits } from './loss-declaration.js';
 
-/** Every key of a term that is none of its knobs or constants. */
+/** The keys that every term has besides its knobs and constants. */
 export const TERM_KEYS = ['loss', 'module', 'weight', 'taps', 'weights'] as const;
 
-/** All that is wrong with a term as it was written, whatever its shape. `path` is where it stands in the recipe. */
+/** All faults of a term as it was written, whatever its shape. `path` is its place in the recipe. */
 export function checkTerm(term: unknown, traits: LossTraits, path: Path): readonly Problem[] {
   const problems: Problem[] = [];
   let rest = term;
@@ -27,7 +27,7 @@ export function checkTerm(term: unknown, traits: LossTraits, path: Path): readon
   return 'problems' in checked ? [...problems, ...checked.problems] : problems;
 }
 
-/** The term with every default filled in. A term that `checkTerm` finds fault with is given back as it is. */
+/** The term with every default filled in. A term in which `checkTerm` finds a fault is returned unchanged. */
 export function completeTerm(term: TermRecipe, traits: LossTraits): TermRecipe {
   const checked = checkAs(termSchema(traits), term);
   if ('problems' in checked) return term;
@@ -35,7 +35,7 @@ export function completeTerm(term: TermRecipe, traits: LossTraits): TermRecipe {
   return taps === undefined ? checked.value : { ...checked.value, weights: checked.value.weights ?? taps.map(() => 1) };
 }
 
-/** How a term is spoken of: the loss's name, or the module's file as the recipe has it. */
+/** The name of a term in messages: the loss's name, or the module's file as the recipe has it. */
 export function nameOfTerm(term: unknown): string {
   return String(entryOf(term, 'loss') ?? entryOf(term, 'module') ?? 'without a name');
 }

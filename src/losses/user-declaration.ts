@@ -1,7 +1,7 @@
 /**
  * A user's own loss: a JavaScript module that exports `declaration` and `sum(inputs, knobs, tf)`. Owns loading it and
- * checking what it declares, with the defaults of all that it leaves out; user-method.ts has its arithmetic. Without tfjs,
- * because a recipe is checked by processes that do not load it.
+ * checking its declaration, with the defaults of all fields that it leaves out; user-method.ts has its arithmetic. Without tfjs,
+ * because processes that do not load tfjs check a recipe.
  */
 
 import { pathToFileURL } from 'node:url';
@@ -22,7 +22,7 @@ export interface UserLoss {
 const EXAMPLE =
   'Write: export const declaration = { knobs: { temperature: { default: 4, above: 0 } } }; export function sum(inputs, knobs, tf) { ... }';
 
-/** Imports the module (an absolute path). Throws `loss.invalid` with the file, and what to do. */
+/** Imports the module (an absolute path). Throws `loss.invalid` with the file and a hint. */
 export async function importUserLoss(file: string): Promise<UserLoss> {
   let loaded: Record<string, unknown>;
   try {
@@ -43,7 +43,7 @@ export async function importUserLoss(file: string): Promise<UserLoss> {
   return { declaration: declarationFrom(loaded.declaration, file), sum: loaded.sum as UserLoss['sum'] };
 }
 
-/** A `loss.invalid` about a module. */
+/** The error `loss.invalid` about a module. */
 export function invalidLoss(file: string, what: string, more: { readonly hint?: string; readonly cause?: unknown } = {}): StillhouseError {
   return new StillhouseError('loss.invalid', what, { file, ...more });
 }
@@ -82,7 +82,7 @@ function declarationFrom(value: object, file: string): LossDeclaration {
   return { ...traits, needs: (settings, shapes) => checkNeeds(traits, file, () => ask(settings, shapes)) };
 }
 
-/** Without `needs`: the logits, or the tapped layers as they are. */
+/** The needs of a module without `needs`: the logits, or the tapped layers as they are. */
 function plainNeeds({ takesTaps, takesOther }: LossTraits): (settings: TermSettings) => TermNeeds {
   return ({ taps }) => {
     const of = (side: 0 | 1): readonly KnowledgeSpec[] =>
@@ -126,7 +126,7 @@ function checkNeeds({ takesOther }: LossTraits, file: string, call: () => unknow
   try {
     value = call();
   } catch (error) {
-    // A layer that is not there is the recipe's mistake, and says so itself.
+    // A layer that is not there is the recipe's mistake; its own error says so.
     if (error instanceof StillhouseError) throw error;
     throw invalidLoss(file, `declaration.needs failed: ${messageOf(error)}`, { cause: error });
   }

@@ -1,6 +1,6 @@
 /**
- * The arithmetic of a user's own loss: the module's `sum`, watched. Owns what is said where it throws, or answers something
- * else than a sum and a count.
+ * The arithmetic of a user's own loss: the module's `sum`, with its result checked. Owns the errors for a `sum` that throws, or
+ * that returns anything but a sum and a count.
  */
 
 import * as core from '@tensorflow/tfjs-core';

@@ -1,6 +1,6 @@
 /**
- * The variables of a loss's adapters: trainable tensors beside the model, as a regressor between two feature maps. They lie in
- * the arena behind the model's own weights (`arenaSchemaOf`).
+ * The variables of a loss's adapters: trainable tensors beside the model, for example a regressor between two feature maps. They
+ * lie in the arena behind the model's own weights (`arenaSchemaOf`).
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -12,11 +12,11 @@ export interface AdapterVariable {
   /** Unique in the stage. */
   readonly name: string;
   readonly shape: readonly number[];
-  /** `kaiming`: normal with variance 2 / fan out (He et al., arXiv 1502.01852); or every element this number. */
+  /** `kaiming`: normal with variance 2 / fan out (He et al., arXiv 1502.01852). A number: every element has this value. */
   readonly initial: 'kaiming' | number;
 }
 
-/** One variable for each, in their order; the values depend on seed and name alone. The caller disposes them. */
+/** Makes one variable for each adapter, in their order. The values depend on seed and name alone. The caller disposes them. */
 export function createAdapters(adapters: readonly AdapterVariable[], seed: number): tf.Variable[] {
   return adapters.map(({ name, shape, initial }) => {
     const values = new Float32Array(sizeOf(shape));

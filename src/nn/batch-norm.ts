@@ -1,10 +1,10 @@
 /**
  * BatchNorm in training mode, the same on every engine. Stock tfjs updates the running variance with the biased variance
- * of the batch, except where an engine has a fused kernel, which gives the unbiased one. PyTorch's rule holds here: the
- * batch is normalised by its biased variance, the running variance takes the unbiased one, n / (n - 1) times as large.
+ * of the batch, except where an engine has a fused kernel, which gives the unbiased one. Here PyTorch's rule holds: the
+ * batch is normalised by its biased variance, and the running variance takes the unbiased one, n / (n - 1) times as large.
  *
- * How: while a training program holds the model, the `call` of each BatchNormalization is replaced on the layer itself.
- * Its class stays the stock one, so a saved model is not affected. Inference goes to the stock `call`.
+ * While a training program holds the model, the `call` of each BatchNormalization is replaced on the layer itself.
+ * Its class stays the stock one, so a saved model is not affected. Inference uses the stock `call`.
  * Axes: N batch and all pixels, C channels (last).
  */
 
@@ -15,7 +15,7 @@ import { leafLayers } from './weights.js';
 
 type Layer = LayersModel['layers'][number];
 
-/** Makes the model's BatchNorms train as above, until the function that is returned is called. */
+/** Makes the model's BatchNorms train by this rule, until the returned function is called. */
 export function overrideBatchNorms(model: LayersModel): () => void {
   const layers = leafLayers(model).filter((layer) => layer.getClassName() === 'BatchNormalization');
   const restore = layers.map(overrideLayer);
@@ -54,15 +54,15 @@ function overrideLayer(layer: Layer): () => void {
 }
 
 /**
- * The kernel by which an engine does all of `trainBatchNorm` at once. Inputs x [N, H, W, C], scale, offset, mean and
- * variance [C], attributes epsilon and share; outputs y, the new running mean and variance, then what its gradient needs.
+ * The kernel by which an engine does all of `trainBatchNorm` at once. Inputs: x [N, H, W, C], scale, offset, mean and
+ * variance [C]. Attributes: epsilon and share. Outputs: y, the new running mean and variance, then the tensors that its gradient needs.
  */
 export const BATCH_NORM_TRAINING = 'BatchNormTraining';
 
 interface TrainingOptions extends NormaliseOptions {
   readonly runningMean_C: tf.Tensor1D;
   readonly runningVariance_C: tf.Tensor1D;
-  /** How much of the way to the batch's own the running statistics go. */
+  /** The share of the difference to the batch's statistics by which the running statistics move. */
   readonly share: number;
 }
 
@@ -72,7 +72,7 @@ interface TrainedNorm {
   readonly runningVariance_C: tf.Tensor;
 }
 
-/** The batch, normalised, and the statistics brought up to date. To be called inside tf.tidy. */
+/** Normalises the batch and updates the statistics. Must be called inside tf.tidy. */
 function trainBatchNorm(x: tf.Tensor, options: TrainingOptions): TrainedNorm {
   if (tf.getKernel(BATCH_NORM_TRAINING, tf.getBackend()) !== undefined) return runTrainingKernel(x, options);
   const batch = normaliseBatch(x, options);
@@ -110,9 +110,9 @@ export interface NormaliseOptions {
 }
 
 export interface NormalisedBatch {
-  /** It has the input's shape; gradients flow back to the input, the scale and the shift. */
+  /** Has the input's shape; gradients flow back to the input, the scale and the shift. */
   readonly normalised: tf.Tensor;
-  /** Constants to the gradient. */
+  /** The statistics are constants to the gradient. */
   readonly mean_C: tf.Tensor1D;
   readonly unbiasedVariance_C: tf.Tensor1D;
 }
@@ -120,7 +120,7 @@ export interface NormalisedBatch {
 /**
  * (x - mean) / sqrt(variance + epsilon) * scale + shift over all axes but the last (Ioffe & Szegedy, arXiv 1502.03167),
  * with the gradient written out: the tape's own way back would take some twenty passes over the batch.
- * The results are the caller's to dispose; tf.tidy does not dispose the two statistics.
+ * The caller disposes the results; tf.tidy does not dispose the two statistics.
  */
 export function normaliseBatch(x: tf.Tensor, { scale_C, shift_C, epsilon }: NormaliseOptions): NormalisedBatch {
   const channels = scale_C.shape[0];
@@ -134,7 +134,7 @@ export function normaliseBatch(x: tf.Tensor, { scale_C, shift_C, epsilon }: Norm
     const variance_C = meanOverN(tf.square(centred));
     unbiasedVariance_C = tf.mul(variance_C, count / Math.max(count - 1, 1));
     const inverse_C = tf.rsqrt(tf.add(variance_C, epsilon)) as tf.Tensor1D;
-    // Neither is an output of the operation: kept, or tfjs would dispose them when it ends.
+    // Neither is an output of the operation, so tfjs would dispose them when it ends: they are kept.
     tf.keep(mean_C);
     tf.keep(unbiasedVariance_C);
     save([centred, scale, inverse_C]);
@@ -145,7 +145,7 @@ export function normaliseBatch(x: tf.Tensor, { scale_C, shift_C, epsilon }: Norm
   return { normalised, mean_C, unbiasedVariance_C };
 }
 
-/** By x, scale and shift. With hat = centred * inverse: dx = scale inverse (dy - mean(dy) - hat mean(dy hat)). */
+/** The gradients by x, scale and shift. With hat = centred * inverse: dx = scale inverse (dy - mean(dy) - hat mean(dy hat)). */
 function gradients(dy: tf.Tensor, [centred, scale_C, inverse_C]: [tf.Tensor, tf.Tensor1D, tf.Tensor1D]): tf.Tensor[] {
   const count = dy.size / scale_C.size;
   const meanDy_C = meanOverN(dy);
@@ -155,8 +155,8 @@ function gradients(dy: tf.Tensor, [centred, scale_C, inverse_C]: [tf.Tensor, tf.
 }
 
 /**
- * [C] from [..., C]. By pooling, which every engine does in one pass, where a reduction over several axes may transpose
- * first. First over the pixels and then over the batch: two short sums round less than one long one.
+ * [C] from [..., C]. It pools, which every engine does in one pass, where a reduction over several axes may transpose
+ * first. It pools over the pixels and then over the batch: two short sums round less than one long one.
  */
 function meanOverN(x: tf.Tensor): tf.Tensor1D {
   const [batch = 1] = x.shape;

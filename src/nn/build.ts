@@ -1,5 +1,5 @@
 /**
- * From the recipe's words to a model: one of the catalogue by name, or a user's module. An engine must have been opened.
+ * Makes the model that a recipe asks for: one of the catalogue by name, or a user's module. An engine must be open.
  * Every error is a `model.invalid` that says what to change.
  */
 
@@ -13,7 +13,7 @@ import type { BuildContext, ModelFamily } from './model-family.js';
 import { MODEL_NAMES, type ModelName } from './names.js';
 import { buildFromModule } from './user-module.js';
 
-/** A fresh model that puts out logits [batch, classes]. The caller disposes it. */
+/** A new model whose output is logits [batch, classes]. The caller disposes it. Throws `model.invalid`. */
 export async function buildModel(spec: ModelRecipe, context: Omit<BuildContext, 'options'>): Promise<LayersModel> {
   const full: BuildContext = { ...context, options: spec.options };
   if (spec.module !== undefined) return buildFromModule(spec.module, full);

@@ -1,4 +1,4 @@
-/** The package's models by name. One more: its name in names.ts, its family here. */
+/** The package's models by name. To add one: its name in names.ts, its family here. */
 
 import { cnn, cnnStudent, cnnTeacher } from './cnn.js';
 import type { ModelFamily } from './model-family.js';

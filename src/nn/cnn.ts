@@ -9,20 +9,20 @@ import { initialise, ZEROS } from './initialise.js';
 import { type BuildContext, family, type ModelFamily } from './model-family.js';
 
 const options = z.strictObject({
-  /** Channels of each convolution, with commas: "8,16". */
+  /** Channels of each convolution, separated by commas: "8,16". */
   channels: z
     .string()
     .regex(/^\d+(,\d+)*$/, 'whole numbers with commas, such as "8,16"')
     .default('8,16'),
-  /** How a convolution halves the picture: max pooling of 2x2 after it, or a stride of 2. */
+  /** How a convolution halves the picture: by max pooling of 2x2 after it, or by a stride of 2. */
   down: z.enum(['pool', 'stride']).default('pool'),
-  /** Units of the hidden layer; 0: none. */
+  /** The number of units of the hidden layer; 0 for no hidden layer. */
   hidden: z.int().min(0).default(64),
 });
 
 type CnnOptions = z.infer<typeof options>;
 
-/** The family with every option open. */
+/** The family with all options. */
 export const cnn: ModelFamily = family({ options, build });
 
 /** 52,138 parameters on 28x28x1 and 10 classes. */
@@ -58,7 +58,7 @@ function pooledConvolution(x: SymbolicTensor, index: number, filters: number): S
   return layers.maxPooling2d({ name: `pool${index}`, poolSize: 2, strides: 2 }).apply(y) as SymbolicTensor;
 }
 
-/** tfjs's own `same` would pad a stride of 2 on the right and below only. */
+/** Pads by a layer of its own, because tfjs's `same` pads a stride of 2 on the right and below only. */
 function stridedConvolution(x: SymbolicTensor, index: number, filters: number): SymbolicTensor {
   const y = layers.zeroPadding2d({ name: `pad${index}`, padding: 1 }).apply(x);
   const convolution = { name: `conv${index}`, filters, kernelSize: 3, strides: 2, activation: 'relu', ...ZEROS } as const;

@@ -1,4 +1,4 @@
-/** A model as files that stock tfjs opens, without this package: `tf.loadLayersModel(<model.json>)`. */
+/** A model as files that stock tfjs opens without this package: `tf.loadLayersModel(<model.json>)`. */
 
 import { io } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';

@@ -3,9 +3,9 @@
  * a factor and a shift per channel, and the layer before it can carry both in its kernel and bias: the same function
  * with fewer passes over the images.
  *
- * The folded model is made of stock layers, called as those of the source are, and has variables of its own. The source
- * stays as it is and its owner's. An output of the model counts as a read, so a layer that is tapped keeps its norm. A norm stays where its input is not the output of a linear layer, where either is
- * called more than once, and where anything else reads what lies between them.
+ * The folded model is made of stock layers, which are called as those of the source are, and has variables of its own. The
+ * source does not change and belongs to its owner. A norm is not folded where its input is not the output of a linear layer,
+ * where either is called more than once, and where another layer reads the tensor between them.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -15,19 +15,19 @@ import { disposeModel } from './weights.js';
 
 type Layer = LayersModel['layers'][number];
 
-/** Their output channels are the last axis of the kernel, of a depthwise one the last two. */
+/** The classes of layers that can take a norm. Their output channels are the last axis of the kernel; for a depthwise kernel, the last two. */
 const FOLDING_CLASSES: readonly string[] = ['Conv2D', 'DepthwiseConv2D', 'Dense'];
 
 export interface FoldedModel {
   /** For inference only. */
   readonly model: LayersModel;
-  /** Takes over the source's parameters as they are now. */
+  /** Copies the source's present parameters into the folded model. */
   refresh(): void;
-  /** Gives back the folded model's variables, not the source's. */
+  /** Disposes the folded model's variables. The source keeps its own. */
   dispose(): void;
 }
 
-/** The model without the norms that the layers before them take over; null when there are none. The caller disposes it. */
+/** The model without the norms that can be folded; null when there are none. The caller disposes it. */
 export function foldBatchNorms(source: LayersModel): FoldedModel | null {
   const norms = findFolds(source);
   if (norms.size === 0) return null;
@@ -48,22 +48,22 @@ function isModel(layer: Layer): layer is LayersModel {
   return 'layers' in layer;
 }
 
-/** A call of a layer, by a name of its own. Its outputs have it in common. */
+/** A name for a call of a layer. All outputs of the call have the same name. */
 function callOf({ sourceLayer, nodeIndex }: SymbolicTensor): string {
   return `${sourceLayer.id}-${nodeIndex}`;
 }
 
-/** The parts of a model and of the models in it. */
+/** The counts of layers and tensors in a model and in the models inside it. */
 interface Census {
-  /** How often each layer is called. */
+  /** The number of calls of each layer. */
   readonly calls: Map<Layer, number>;
-  /** How often each tensor is read. Being an output counts. */
+  /** The number of times that each tensor is read. Being an output counts as one. */
   readonly reads: Map<SymbolicTensor, number>;
   /** The outputs of the BatchNormalizations. */
   readonly normed: SymbolicTensor[];
 }
 
-/** The norm that each layer takes over. */
+/** The norm that each layer can take. */
 function findFolds(source: LayersModel): ReadonlyMap<Layer, Layer> {
   const census: Census = { calls: new Map(), reads: new Map(), normed: [] };
   countModel(source, census);
@@ -111,7 +111,7 @@ function isLinear(layer: Layer): boolean {
   return FOLDING_CLASSES.includes(layer.getClassName()) && activation === 'linear' && dataFormat !== 'channelsFirst';
 }
 
-/** The source's calls on copies of its layers, but for the norms that are taken over. Adds to `copies`, weights are zeros. */
+/** Repeats the source's calls on copies of its layers, without the folded norms. Adds to `copies`; the weights are zeros. */
 function copyModel(source: LayersModel, norms: ReadonlyMap<Layer, Layer>, copies: Map<Layer, Layer>): LayersModel {
   const folded = new Set(norms.values());
   const outputs = new Map<string, readonly SymbolicTensor[]>();
@@ -157,7 +157,7 @@ function copyWeights(layer: Layer, copy: Layer, norm: Layer | undefined): void {
   else tf.tidy(() => copy.setWeights(foldedWeights(layer, norm)));
 }
 
-/** Kernel and bias of the layer with the norm: norm(x k + b) = x (k scale) + (b - mean) scale + beta. C channels put out. */
+/** Kernel and bias of the layer with the norm in them: norm(x k + b) = x (k scale) + (b - mean) scale + beta. C output channels. */
 function foldedWeights(layer: Layer, norm: Layer): tf.Tensor[] {
   const [kernel, bias_C] = layer.getWeights();
   const { epsilon } = norm.getConfig() as { epsilon: number };

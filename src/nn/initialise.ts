@@ -1,5 +1,5 @@
 /**
- * Initial parameters. Drawn here and not by tfjs, so that a seed means the same bits on every engine; each tensor's
+ * Initial parameters. They are drawn here and not by tfjs, so that a seed gives the same bits on every engine. Each tensor's
  * draws depend on the seed and on the tensor's name only, not on the rest of the model.
  */
 
@@ -12,11 +12,11 @@ import { arenaSchemaOf, writeArena } from './weights.js';
 /**
  * `torch`: PyTorch's defaults, kernels and biases uniform within 1 / sqrt(fan in).
  * `kaiming`: convolutions normal with variance 2 / fan out (He et al., arXiv 1502.01852), dense layers as `torch`.
- * Both: BatchNorm's scale and variance 1, its shift and mean 0.
+ * In both, BatchNorm's scale and variance are 1, its shift and mean 0.
  */
 export type InitialisationScheme = 'torch' | 'kaiming';
 
-/** For the layers of a model that {@link initialise} fills in: tfjs draws nothing at random meanwhile. */
+/** Options for the layers of a model that {@link initialise} fills, so that tfjs draws nothing at random before. */
 export const ZEROS = { kernelInitializer: 'zeros', biasInitializer: 'zeros' } as const;
 
 /** Overwrites all parameters of a model whose layers are convolutions, dense layers and BatchNorms. */
@@ -34,7 +34,7 @@ export function initialise(model: LayersModel, scheme: InitialisationScheme, see
 interface FillOptions {
   readonly scheme: InitialisationScheme;
   readonly seed: number;
-  /** The fan in of the entry's layer; undefined for BatchNorm. */
+  /** The fan-in of the entry's layer; undefined for BatchNorm. */
   readonly fanIn: number | undefined;
 }
 
@@ -54,7 +54,7 @@ function fill(out: Float32Array, entry: ArenaEntry, { scheme, seed, fanIn }: Fil
   }
 }
 
-/** How many numbers one output is made of, and how many one input goes into: of a kernel [in, out] or [height, width, in, out]. */
+/** The number of inputs of one output, and the number of outputs of one input, for a kernel [in, out] or [height, width, in, out]. */
 export function fansOf(shape: readonly number[]): { fanIn: number; fanOut: number } {
   const [fanOut = 1, inputs = 1, ...window] = [...shape].reverse();
   const area = window.reduce((product, axis) => product * axis, 1);

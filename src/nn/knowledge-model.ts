@@ -12,11 +12,11 @@ import { reduce, shapeOf } from './reduction/catalogue.js';
 import { layerShapes, tapOf } from './tap.js';
 
 export interface KnowledgeModel {
-  /** The source's own layers, with the outputs that are needed, each once. It is the source itself where only logits are. */
+  /** The source's own layers, with each needed output once. It is the source itself where only logits are needed. */
   readonly model: LayersModel;
   /**
-   * The tensors of the specs, in their order: of images [B, H, W, C], through `model` or another with the same outputs. To be
-   * called inside tf.tidy. Two specs that mean the same output share a tensor.
+   * The tensors of the specs, in their order, for images [B, H, W, C], through `model` or another model with the same outputs. Must
+   * be called inside tf.tidy. Two specs that mean the same output share a tensor.
    */
   run(images: tf.Tensor, options: RunOptions): tf.Tensor[];
 }
@@ -27,9 +27,9 @@ export interface RunOptions {
   readonly through?: LayersModel;
 }
 
-/** Throws `model.invalid` for a layer that is not there, and for a reduction that does not fit it. The source stays its owner's. */
+/** A view on the source for these specs. Throws `model.invalid` for a layer that is not there, and for a reduction that does not fit it. The source belongs to its owner. */
 export function knowledgeModel(source: LayersModel, specs: readonly KnowledgeSpec[]): KnowledgeModel {
-  // A reduction that does not fit shows here, and not in the middle of a step.
+  // Checked here, so that a reduction that does not fit fails before a step begins.
   shapesOf(specs, shapeSourceOf(source));
   const logits = present(source.outputs[0], 'the output of a model');
   const wanted = specs.map((spec) => (spec.of === 'logits' ? logits : tapOf(source, spec.layer)));
@@ -53,7 +53,7 @@ export function classesOf(model: LayersModel): number {
   return present(model.outputs[0]?.shape[1], "the number of the model's classes");
 }
 
-/** The shapes depend on this alone. */
+/** The facts that the shapes of knowledge depend on. */
 export interface ShapeSource {
   /** K. */
   readonly classes: number;
@@ -61,12 +61,12 @@ export interface ShapeSource {
   layer(name: string): readonly number[];
 }
 
-/** The shapes of a model's knowledge. Usable when the model is disposed, too. */
+/** The shapes of a model's knowledge. It can be used after the model is disposed. */
 export function shapeSourceOf(model: LayersModel): ShapeSource {
   return { classes: classesOf(model), layer: layerShapes(model) };
 }
 
-/** The shapes of a model that is known by its logits alone, or of none. */
+/** The shapes of a model whose logits alone are known, or of no model. Asking for a layer throws `model.invalid`. */
 export function withoutLayers(classes: number): ShapeSource {
   return {
     classes,

@@ -1,27 +1,27 @@
-/** A model of the catalogue, and what it is built from. Owns the types only. */
+/** The types of a model of the catalogue and of a user's module. Owns the types only. */
 
 import type * as core from '@tensorflow/tfjs-core';
 import type * as layers from '@tensorflow/tfjs-layers';
 import type { z } from 'zod';
 
-/** The model to build, as data and recipe ask for it. */
+/** The facts from the data and the recipe about the model to build. */
 export interface BuildContext {
   /** Height, width, channels. */
   readonly inputShape: readonly [number, number, number];
-  /** The model's output is logits, [batch, classes]: no softmax. */
+  /** The number of classes. The model's output is logits, [batch, classes], without softmax. */
   readonly classes: number;
   /** The initial parameters are a function of it, the same on every engine. */
   readonly seed: number;
   readonly options: Readonly<Record<string, number | string | boolean>>;
 }
 
-/** tfjs as a user's module gets it: the very copy that Stillhouse runs on. */
+/** tfjs as a user's module gets it: the copy of tfjs that Stillhouse itself runs on. */
 export interface TfModules {
   readonly core: typeof core;
   readonly layers: typeof layers;
 }
 
-/** The function that a user's module exports as `build`. The model is the caller's to dispose. */
+/** The type of the function `build` that a user's module exports. The caller disposes the model. */
 export type ModelBuilder = (context: BuildContext, tf: TfModules) => layers.LayersModel | Promise<layers.LayersModel>;
 
 /** An entry of the catalogue. `options` checks the recipe's options and fills in the defaults. */

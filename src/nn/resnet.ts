@@ -1,6 +1,6 @@
 /**
  * The CIFAR ResNets (He et al., arXiv 1512.03385, section 4.2): three stages of (depth - 2) / 6 blocks with 16, 32 and 64
- * channels. Stock tfjs layers only, so that a saved model opens anywhere. BatchNorm as in PyTorch: epsilon 1e-5, and .9
+ * channels. They use stock tfjs layers only, so that a saved model opens anywhere. BatchNorm is as in PyTorch: epsilon 1e-5, and .9
  * in tfjs's sense of momentum (.1 in PyTorch's). Convolutions have no bias, for BatchNorm would remove it.
  */
 
@@ -11,7 +11,7 @@ import { type BuildContext, family, type ModelFamily } from './model-family.js';
 import type { ResnetDepth } from './names.js';
 
 const options = z.strictObject({
-  /** Where a block changes its shape: A subsamples and pads with zero channels, B is a 1x1 convolution with BatchNorm. */
+  /** The shortcut of a block that changes its shape: A subsamples and pads with zero channels, B is a 1x1 convolution with BatchNorm. */
   shortcut: z.enum(['A', 'B']).default('A'),
 });
 
@@ -42,7 +42,7 @@ function build(depth: ResnetDepth, shortcut: Shortcut, { inputShape, classes, se
 interface BlockOptions {
   readonly name: string;
   readonly channels: number;
-  /** Halves the picture and doubles the channels. */
+  /** Whether the block halves the picture and doubles the channels. */
   readonly down: boolean;
   readonly shortcut: Shortcut;
 }
@@ -59,9 +59,9 @@ function block(x: SymbolicTensor, { name, channels, down, shortcut }: BlockOptio
 }
 
 /**
- * Every second pixel, and zeros for the channels that are new, half of them on each side. Pooling with a window of one
- * pixel subsamples and has a gradient everywhere. ZeroPadding2D pads the last two axes when it is told that those are the
- * picture's; here the last is the channels.
+ * Takes every second pixel, and adds zeros for the new channels, half of them on each side. Pooling with a window of one
+ * pixel subsamples and has a gradient everywhere. With `channelsFirst`, ZeroPadding2D pads the last two axes; here the last
+ * is the channels.
  */
 function paddedShortcut(x: SymbolicTensor, name: string): SymbolicTensor {
   const added = (x.shape[3] as number) / 2;

@@ -1,6 +1,6 @@
 /**
- * Taps: the output of a layer, found by the layer's name. Owns the search, and what is said where a name means no tensor
- * or more than one. A layer without a name of its own has the one that its weights have in the arena (weights.ts).
+ * Taps: the output of a layer, found by the layer's name. Owns the search, and the errors for a name that means no tensor
+ * or more than one. A layer without a name of its own is named as its weights are in the arena (weights.ts).
  */
 
 import type { LayersModel, SymbolicTensor } from '@tensorflow/tfjs-layers';
@@ -10,7 +10,7 @@ import { leafLayers, namedLayers } from './weights.js';
 
 type Layer = LayersModel['layers'][number];
 
-/** The output of the layer with this name, a tensor of the model's own graph. Throws `model.invalid` with what to do. */
+/** The output of the layer with this name, a tensor of the model's own graph. Throws `model.invalid` with a hint. */
 export function tapOf(model: LayersModel, name: string): SymbolicTensor {
   const named = [...namedLayers(model), ...model.layers.map((layer) => [layer.name, layer] as const)];
   const matches = named.filter(([known]) => known === name).map(([, layer]) => layer);
@@ -29,7 +29,7 @@ export function tapOf(model: LayersModel, name: string): SymbolicTensor {
   return output;
 }
 
-/** The shapes of a model's layers, without the batch: [H, W, C] of a feature map. Usable when the model is disposed, too. */
+/** The shapes of a model's layers, without the batch: [H, W, C] of a feature map. It can be used after the model is disposed. */
 export function layerShapes(model: LayersModel): (layer: string) => readonly number[] {
   return (layer) => shapeOfTap(tapOf(model, layer), layer);
 }
@@ -41,7 +41,7 @@ function shapeOfTap({ shape }: SymbolicTensor, name: string): readonly number[] 
   });
 }
 
-/** Every tensor that the layer puts out on the way to the model's outputs. */
+/** All output tensors of the layer on the way to the model's outputs. */
 function outputsOf(model: LayersModel, layer: Layer): SymbolicTensor[] {
   const seen = new Set<SymbolicTensor>();
   const visit = (tensor: SymbolicTensor): void => {

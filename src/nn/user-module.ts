@@ -1,6 +1,6 @@
 /**
- * A user's own model: a JavaScript module that exports `build(context, tf)`. Owns loading it and checking what it
- * returns, so that a mistake shows before training starts and a saved model opens in stock tfjs.
+ * A user's own model: a JavaScript module that exports `build(context, tf)`. Owns loading it and checking its
+ * model, so that a mistake shows before training starts and a saved model opens in stock tfjs.
  */
 
 import { pathToFileURL } from 'node:url';
@@ -10,10 +10,10 @@ import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import type { BuildContext, ModelBuilder } from './model-family.js';
 import { leafLayers } from './weights.js';
 
-/** Layers that tfjs itself can open again. Taken before any user's module is loaded: a module may register more. */
+/** The layers that tfjs itself can open. Read before any user's module is loaded, because a module may register more. */
 const STOCK_CLASSES = new Set(Object.keys(core.serialization.SerializationMap.getMap().classNameMap));
 
-/** Imports the module (an absolute path) and builds its model. Throws `model.invalid`. */
+/** Imports the module (an absolute path) and builds its model, which the caller disposes. Throws `model.invalid`. */
 export async function buildFromModule(file: string, context: BuildContext): Promise<layers.LayersModel> {
   const build = await importBuilder(file);
   let model: unknown;

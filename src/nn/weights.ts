@@ -1,8 +1,8 @@
 /**
- * A model's parameters, in and out, as one flat arena; the schema says where each lies.
+ * A model's parameters, in and out, as one flat arena; the schema has the place of each.
  *
- * Invariants: the order is that of `model.weights` (trainable ones first), and names do not depend on how many models
- * the process built before, so two processes that build the same model get the same hash.
+ * Invariants: the order is that of `model.weights` (trainable ones first), and names do not depend on the number of models
+ * that the process built before, so two processes that build the same model get the same hash.
  */
 
 import { createHash } from 'node:crypto';
@@ -25,18 +25,18 @@ const KIND_BY_WEIGHT: Readonly<Record<string, ArenaKind>> = {
   moving_variance: 'norm-variance',
 };
 
-/** The layers that do the work: a model inside the model is replaced by its own layers. Shared layers come once. */
+/** The layers that compute: a model inside the model is replaced by its own layers. A shared layer appears once. */
 export function leafLayers(model: LayersModel): Layer[] {
   const leaves = model.layers.flatMap((layer) => ('layers' in layer ? leafLayers(layer as unknown as LayersModel) : [layer]));
   return [...new Set(leaves)];
 }
 
-/** Gives back the model's weights. `model.dispose()` keeps those of a layer that is called twice. */
+/** Disposes the model's weights. `model.dispose()` would keep those of a layer that is called twice. */
 export function disposeModel(model: LayersModel): void {
   for (const layer of leafLayers(model)) for (const weight of layer.weights) weight.dispose();
 }
 
-/** Where each of the model's weights lies in its arena, and behind them each of the adapters that train with it. */
+/** The place of each of the model's weights in its arena, and behind them of each adapter that trains with it. */
 export function arenaSchemaOf(model: LayersModel, adapters: readonly AdapterShape[] = []): ArenaSchema {
   const names = weightNames(model);
   const trainable = new Set(model.trainableWeights);
@@ -53,7 +53,7 @@ export function arenaSchemaOf(model: LayersModel, adapters: readonly AdapterShap
   return layoutArena({ model: items, adapters: adapters.map(adapterItem), digest });
 }
 
-/** A tensor that is trained with a model and is not the model's. */
+/** A tensor that trains with a model and does not belong to it. */
 export interface AdapterShape {
   readonly name: string;
   readonly shape: readonly number[];
@@ -68,17 +68,17 @@ export function weightsOf(model: LayersModel): tf.Variable[] {
   return model.weights.map((weight) => weight.read() as tf.Variable);
 }
 
-/** The model's parameters, as a fresh copy. */
+/** The model's parameters, as a new copy. */
 export function readArena(model: LayersModel, schema: ArenaSchema): Float32Array {
   return readVariables(weightsOf(model), schema);
 }
 
-/** Overwrites the model's parameters. The arena is copied: some engines would go on using the caller's memory. */
+/** Overwrites the model's parameters with a copy of the arena: some engines would keep using the caller's memory. */
 export function writeArena(model: LayersModel, schema: ArenaSchema, arena: Float32Array): void {
   writeVariables(weightsOf(model), schema, arena);
 }
 
-/** The variables' values, one for each entry of the schema, as a fresh copy. */
+/** The variables' values, one for each entry of the schema, as a new copy. */
 export function readVariables(variables: readonly tf.Variable[], schema: ArenaSchema): Float32Array {
   const arena = new Float32Array(schema.size);
   eachVariable(variables, schema, (variable, offset) => arena.set(variable.dataSync<'float32'>(), offset));
@@ -104,12 +104,12 @@ function eachVariable(variables: readonly tf.Variable[], { entries }: ArenaSchem
   });
 }
 
-/** The layers that do the work, with names that are the same in every process. A model in the model may repeat one. */
+/** The layers that compute, with names that are the same in every process. A model inside the model may repeat a name. */
 export function namedLayers(model: LayersModel): readonly (readonly [string, Layer])[] {
   return leafLayers(model).map((layer, index) => [stableName(layer, index), layer] as const);
 }
 
-/** `conv1/kernel` of a layer's weight. */
+/** The name of each weight, for example `conv1/kernel`. */
 function weightNames(model: LayersModel): Map<LayerVariable, string> {
   const names = new Map<LayerVariable, string>();
   const taken = new Set<string>();
@@ -124,7 +124,7 @@ function weightNames(model: LayersModel): Map<LayerVariable, string> {
   return names;
 }
 
-/** tfjs names a layer that has no name `conv2d_Conv2D7`, counting over the whole process: its place in the model is stable instead. */
+/** tfjs names an unnamed layer `conv2d_Conv2D7`, with a count over the whole process. The layer's index in the model is stable and is used instead. */
 function stableName(layer: Layer, index: number): string {
   const className = layer.getClassName();
   return new RegExp(`_${className}\\d+$`).test(layer.name) ? `${className.toLowerCase()}-${index}` : layer.name;

@@ -14,7 +14,7 @@ export function adamRule({ beta1, beta2, epsilon }: Extract<OptimizerRecipe, { n
   return {
     slotCount: 2,
     countsSteps: true,
-    // The corrections are worked out in float64: 1 - beta2^t loses most of its digits in float32 at the first steps.
+    // The corrections are computed in float64: 1 - beta2^t loses most of its digits in float32 at the first steps.
     coefficients: ({ rate, step }) => ({ scale: rate / (1 - beta1 ** step), rootScale: 1 / Math.sqrt(1 - beta2 ** step) }),
     update({ value, gradient, slots, coefficients: { scale, rootScale } }) {
       const first = add(mul(present(slots[0], 'first moment'), beta1), mul(gradient, 1 - beta1));

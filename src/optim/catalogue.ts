@@ -1,4 +1,4 @@
-/** The optimisers by name. One more: its case in the recipe's schema, its file, and its line here. */
+/** The optimisers by name. To add one: its case in the recipe's schema, its file, and its line here. */
 
 import type { OptimizerRecipe } from '../config/schema.js';
 import { adamRule } from './adam.js';

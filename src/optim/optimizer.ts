@@ -1,8 +1,8 @@
 /**
  * An optimiser over a list of variables: keeps the slots of the update rule, the step count, and weight decay. It updates
  * pack by pack (pack.ts).
- * A step is two calls: `nextCoefficients` counts it and answers the numbers that are its own, `apply` is the arithmetic on
- * tensors, which can be recorded: no number of a single step is in it.
+ * A step is two calls: `nextCoefficients` counts it and returns its numbers, and `apply` is the arithmetic on
+ * tensors, which can be recorded, because it contains no number of a single step.
  *
  * Invariants: slots belong to the optimiser, variables do not. As an arena, slots lie pack by pack; a step count, where the
  * rule keeps one, is the last element (exact in float32 up to 2^24 steps).
@@ -36,13 +36,13 @@ export class Optimizer {
     this.slotCount = elements + (this.#rule.countsSteps ? 1 : 0);
   }
 
-  /** The coefficients of the next step, by name; counts the step. `apply` makes its update. */
+  /** The coefficients of the next step, by name. Counts the step; `apply` makes its update. */
   nextCoefficients(rate: number): Readonly<Record<string, number>> {
     if (this.#rule.countsSteps) this.#step += 1;
     return this.#rule.coefficients({ rate, step: this.#step });
   }
 
-  /** One update. `gradients` are by variable name, of the mean loss; they and the coefficients stay the caller's. */
+  /** Makes one update. `gradients` has the gradient of the mean loss by variable name. The caller disposes gradients and coefficients. */
   apply(gradients: tf.NamedTensorMap, coefficients: Readonly<Record<string, tf.Scalar>>): void {
     this.#packs.forEach((pack, i) => {
       const slots = present(this.#slots[i], 'slots');
@@ -57,12 +57,12 @@ export class Optimizer {
     });
   }
 
-  /** Steps taken, where the rule counts them; else always 0. Restored with the slots. */
+  /** The number of steps taken, where the rule counts them; otherwise 0. It is written and read with the slots. */
   get stepCount(): number {
     return this.#step;
   }
 
-  /** A fresh copy, `slotCount` elements. */
+  /** The slots as a new copy, `slotCount` elements. */
   readSlots(): Float32Array {
     const arena = new Float32Array(this.slotCount);
     let offset = 0;
@@ -74,7 +74,7 @@ export class Optimizer {
     return arena;
   }
 
-  /** Copies: some engines would go on using the caller's memory. */
+  /** Overwrites the slots with a copy of the arena: some engines would keep using the caller's memory. */
   writeSlots(arena: Float32Array): void {
     assert(arena.length === this.slotCount, `${arena.length} slot elements for an optimiser of ${this.slotCount}`);
     let offset = 0;

@@ -1,6 +1,6 @@
 /**
  * Variables that are updated together, as one vector. A network has many small variables, and each operation on one of them
- * costs more than its arithmetic: ResNet-20's 59 are 6 packs.
+ * costs more than its arithmetic: the 59 variables of ResNet-20 make 6 packs.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -11,7 +11,7 @@ export interface OptimizedVariable {
   readonly decays: boolean;
 }
 
-/** Variables that an update takes as one tensor. One alone keeps its shape; several lie one after the other, in rank 1. */
+/** Variables that an update takes as one tensor. A single variable keeps its shape; several lie one after the other, in rank 1. */
 export interface Pack {
   readonly variables: readonly [tf.Variable, ...tf.Variable[]];
   readonly decays: boolean;
@@ -21,7 +21,7 @@ export interface Pack {
 /** The most elements of a pack, 256 kB: the arrays of an update then stay in a core's cache from one operation to the next. */
 const PACK_MAX = 2 ** 16;
 
-/** First those that decay, then the others, each in the order of the list; a pack is closed before it would exceed `most` elements. */
+/** Packs the variables that decay, then the others, each in the order of the list. A pack is closed before it would exceed `most` elements. */
 export function packVariables(variables: readonly OptimizedVariable[], most: number = PACK_MAX): Pack[] {
   return [true, false].flatMap((decays) => {
     const groups: [tf.Variable, ...tf.Variable[]][] = [];
@@ -44,7 +44,7 @@ function shapeOf(group: readonly [tf.Variable, ...tf.Variable[]]): readonly numb
   return group.length === 1 ? group[0].shape : [group.reduce((sum, { size }) => sum + size, 0)];
 }
 
-/** One tensor of the pack's shape from one for each of its variables. */
+/** Joins one tensor for each variable of a pack into a tensor of the pack's shape. */
 export function packTensors(tensors: readonly tf.Tensor[]): tf.Tensor {
   const [first, ...others] = tensors;
   return first !== undefined && others.length === 0 ? first : tf.concat(tensors.map((tensor) => tf.reshape(tensor, [tensor.size])));

@@ -1,6 +1,6 @@
 /**
- * The learning rate over the course of a stage, as a pure function of the samples committed: how many workers there are,
- * and how many steps each has taken, does not matter.
+ * The learning rate during a stage, as a pure function of the samples committed: it does not depend on the number of workers,
+ * or on the number of steps that each has taken.
  */
 
 import { assertNever } from '../base/assert.js';
@@ -21,7 +21,7 @@ export function rateAt(stage: Pick<TrainingStage, 'optimizer' | 'schedule' | 'ep
   return stage.optimizer.rate * warmup * shareAt(stage.schedule, epoch, stage.epochs);
 }
 
-/** Epochs count from 0 and may be fractions. Warm-up, linear from 0, comes on top. */
+/** The schedule's share of the rate. Epochs count from 0 and may be fractions. Warm-up, linear from 0, is applied on top. */
 function shareAt(schedule: ScheduleRecipe, epoch: number, epochs: number): number {
   switch (schedule.name) {
     case 'constant':
@@ -29,7 +29,7 @@ function shareAt(schedule: ScheduleRecipe, epoch: number, epochs: number): numbe
     case 'step':
       return schedule.factor ** schedule.epochs.filter((at) => epoch >= at).length;
     case 'cosine': {
-      // The cosine (Loshchilov & Hutter, arXiv 1608.03983, without restarts) falls over what warm-up leaves of the stage.
+      // The cosine (Loshchilov & Hutter, arXiv 1608.03983, without restarts) falls over the part of the stage after warm-up.
       const span = Math.max(epochs - schedule.warmupEpochs, Number.EPSILON);
       return variableAt({ schedule: 'cosine', from: 1, to: schedule.final }, { epoch: epoch - schedule.warmupEpochs, epochs: span });
     }

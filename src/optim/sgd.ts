@@ -9,7 +9,7 @@ import { present } from '../base/assert.js';
 import type { OptimizerRecipe } from '../config/schema.js';
 import type { UpdateRule } from './update-rule.js';
 
-/** One slot, the velocity; none without momentum. */
+/** One slot, the velocity; no slot without momentum. */
 export function sgdRule({ momentum, nesterov }: Extract<OptimizerRecipe, { name: 'sgd' }>): UpdateRule<'rate'> {
   return {
     slotCount: momentum > 0 ? 1 : 0,

@@ -8,14 +8,14 @@ import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 /** The numbers of an update that change from step to step. */
 export interface StepProgress {
   readonly rate: number;
-  /** The number of this step, from 1. Kept only when the rule counts steps; else 0. */
+  /** The number of this step, from 1, where the rule counts steps; otherwise 0. */
   readonly step: number;
 }
 
-/** Parameters, gradient and slots have one shape. Several variables may be in it, one after the other. */
+/** Parameters, gradient and slots have one shape. The tensors may hold several variables, one after the other. */
 export interface UpdateState {
   readonly value: Tensor;
-  /** As many as `slotCount`; zeros before the first step. */
+  /** There are `slotCount` of them; zeros before the first step. */
   readonly slots: readonly Tensor[];
 }
 
@@ -27,14 +27,14 @@ export interface UpdateInputs<Coefficient extends string> extends UpdateState {
 }
 
 export interface UpdateRule<Coefficient extends string = string> {
-  /** Slots for each parameter. */
+  /** The number of slots for each parameter. */
   readonly slotCount: number;
-  /** Whether the rule needs `step`, which then is a part of the slots. */
+  /** Whether the rule needs `step`, which is then a part of the slots. */
   readonly countsSteps: boolean;
-  /** The numbers, the same for all parameters, that change from step to step. Pure, in float64; always the same names. */
+  /** The numbers that change from step to step, the same for all parameters. Pure, in float64; always with the same names. */
   coefficients(progress: StepProgress): Readonly<Record<Coefficient, number>>;
   /**
-   * The state after the update, element by element. Called inside tf.tidy; the inputs are the caller's to dispose. Numbers other
+   * The state after the update, element by element. Called inside tf.tidy; the caller disposes the inputs. Numbers other
    * than the coefficients must not change from step to step.
    */
   update(inputs: UpdateInputs<Coefficient>): UpdateState;

@@ -1,6 +1,6 @@
 /**
- * How the steps of a stage's model are carried out: recorded and replayed as graphs where the engine can do that, else op
- * by op. The one place that knows all step programs.
+ * Chooses how the steps of a stage's model are carried out: recorded and replayed as graphs where the engine can do that,
+ * otherwise op by op. The one place that knows all step programs.
  */
 
 import type { EngineName, EngineRecipe } from '../config/schema.js';
@@ -10,19 +10,19 @@ import type { StepProgram } from '../step/step-program.js';
 import type { TraceNotice } from '../trace/trace-notice.js';
 import { buildTracedStep } from '../trace/traced-step.js';
 
-/** How calls of a program run from now on: of one kind and size where these are given, else all of them. */
+/** How calls of a program run from now on: those of one kind and size where these are given, otherwise all calls. */
 export type StepNotice = Omit<TraceNotice, 'call' | 'size'> & Partial<TraceNotice>;
 
 export interface StepChoice extends EagerStepOptions {
   /** The engine that is open. */
   readonly engine: EngineName;
-  /** The recipe's wish. */
+  /** The engine section of the recipe. */
   readonly wanted: EngineRecipe;
-  /** Told when it is decided: at once, or with the first batches. */
+  /** Called when it is decided how calls run: at once, or with the first batches. */
   onNotice(notice: StepNotice): void;
 }
 
-/** A program over the model. Throws as requirePrecision does. */
+/** A program over the model, which the caller disposes. Throws as requirePrecision does. */
 export function buildStep({ engine, wanted, onNotice, ...options }: StepChoice): StepProgram {
   requirePrecision(engine, wanted);
   if (canTrace(engine) && wanted.trace === 'auto') return buildTracedStep({ ...options, onNotice, precision: wanted.precision });
@@ -38,7 +38,7 @@ export function requirePrecision(engine: EngineName, { precision }: EngineRecipe
   });
 }
 
-/** Only libtensorflow takes graphs. */
+/** Whether the engine takes graphs: only libtensorflow does. */
 function canTrace(engine: EngineName): boolean {
   return engine === 'tensorflow';
 }

@@ -2,7 +2,7 @@
  * Messages to frames and back; the only file that knows MessagePack. One message has exactly one encoding (README.md):
  * a frame is decoded only if its shape is plain, and accepted only if encoding the result gives the same bytes again.
  * That leaves no room for repeated keys, trailing bytes, longer forms, broken UTF-8 or negative zero. Then the schema decides.
- * Invariants: decoding never throws, whatever arrives; sizes are checked before anything is decoded; what is accepted
+ * Invariants: decoding never throws, whatever arrives; sizes are checked before anything is decoded; an accepted message
  * is valid by its schema, and each tensor has exactly the bytes of its shape.
  */
 
@@ -28,7 +28,7 @@ import { shapeProblem } from './frame-shape.js';
 import type { Frames } from './frames.js';
 import { PROTOCOL_VERSION } from './version.js';
 
-/** A message, or why it is none, in the words of a refusal. */
+/** A message, or the reason why the frames are not one, in the words of a refusal. */
 export type Decoded<M> = { readonly ok: true; readonly message: M } | Malformed;
 export interface Malformed {
   readonly ok: false;
@@ -36,12 +36,12 @@ export interface Malformed {
   readonly detail: string;
 }
 
-/** As {@link Decoded}; a malformed message keeps its id if that much can be read, so that it can be refused. */
+/** As {@link Decoded}; a malformed message keeps its id where that can be read, so that it can be refused. */
 export type DecodedData<M> = { readonly ok: true; readonly message: DataMessage<M> } | (Malformed & { readonly id: number | null });
 
 /**
- * Digest over the JSON schemas of all messages, for the hello: peers that say the same one mean the same fields.
- * Hex SHA-256; keys are sorted, so it depends on what the schemas say and not on how they are written down.
+ * Digest over the JSON schemas of all messages, for the hello: two processes with the same digest mean the same fields.
+ * Hex SHA-256; keys are sorted, so it depends on the content of the schemas and not on how they are written down.
  */
 export const SCHEMA_HASH: string = createHash('sha256')
   .update(
@@ -59,14 +59,14 @@ function sortKeys(_key: string, value: unknown): unknown {
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 
-/** The message as its one frame. Throws `protocol.invalid` when it would be longer than a peer accepts. */
+/** The message as its one frame. Throws `protocol.invalid` when the frame would be longer than a receiver accepts. */
 export function encodeControl(message: WorkerMessage | CoordinatorMessage): Uint8Array {
   return pack(message, LIMITS.controlFrameBytes, message.type);
 }
 
 /**
- * A worker's message. A hello in another version or of other schemas is told apart from a damaged one: its reason is
- * `protocol-version` or `schema-mismatch`, and the detail names both.
+ * A worker's message. A hello in another version or with other schemas is not merely malformed: its reason is
+ * `protocol-version` or `schema-mismatch`, and the detail names both sides' values.
  */
 export function decodeWorkerMessage(frames: Frames): Decoded<WorkerMessage> {
   const plain = decodePlain(frames, 1, LIMITS.controlFrameBytes);
@@ -74,7 +74,7 @@ export function decodeWorkerMessage(frames: Frames): Decoded<WorkerMessage> {
   return foreignHello(plain.message) ?? parse(workerMessageSchema, plain.message);
 }
 
-/** A coordinator's message, which is one frame. It carries no version: one of another version is only malformed. */
+/** A coordinator's message, which is one frame. It carries no version: a message of another version is only malformed. */
 export function decodeCoordinatorMessage(frames: Frames): Decoded<CoordinatorMessage> {
   const plain = decodePlain(frames, 1, LIMITS.controlFrameBytes);
   return plain.ok ? parse(coordinatorMessageSchema, plain.message) : plain;
@@ -97,8 +97,8 @@ export function encodeData(body: DataRequestBody | DataAnswerBody, id: number, t
 }
 
 /**
- * A request with its tensors: views on the frames' own memory where that is aligned, else copies. So whoever keeps a
- * tensor keeps its frame, and the frames must not change while it is read.
+ * A request with its tensors, which are views on the frames' own memory where that is aligned, and copies elsewhere. A tensor
+ * that is kept therefore keeps its frame, and the frames must not change while it is read.
  */
 export function decodeDataRequest(frames: Frames): DecodedData<DataRequest> {
   return decodeData(dataRequestSchema, frames);
@@ -135,7 +135,7 @@ function decodeData<M extends { readonly tensors: readonly TensorSpec[] }>(schem
   return { ok: true, message: { header: header.message, tensors } };
 }
 
-/** What the elements of a dtype lie in; of a float16 its bits. */
+/** The array type for the elements of each dtype. A float16 is held as its bits. */
 const ARRAY_OF = {
   float32: Float32Array,
   float16: Uint16Array,
@@ -178,7 +178,7 @@ function parse<M>(schema: z.ZodType<M>, value: unknown): Decoded<M> {
   return malformed(`${where}${issue?.message ?? 'not valid'}`);
 }
 
-/** A hello whose sender means other messages than this program does; null for every other message. */
+/** The fault of a hello whose sender means other messages than this program does; null for every other message. */
 function foreignHello(value: unknown): Malformed | null {
   const hello = helloSchema.safeParse(value);
   if (!hello.success) return null;
@@ -193,7 +193,7 @@ function foreignHello(value: unknown): Malformed | null {
   return null;
 }
 
-/** What every version of the hello has; its other fields may differ. */
+/** The fields that the hello has in every version; its other fields may differ. */
 const helloSchema = z.looseObject({ type: z.literal('worker.hello'), protocol: z.int(), schema: z.string().max(64) });
 
 const headSchema = z.looseObject({ id: requestIdSchema });
@@ -213,7 +213,7 @@ function tooLarge(type: string, what: string): StillhouseError {
   return new StillhouseError('protocol.invalid', `the message ${type} is too large: ${what}`);
 }
 
-/** Details quote what a peer sent, so they are cut to what a message may carry. */
+/** Details quote the sender's bytes, so they are cut to the length that a message may carry. */
 function malformed(detail: string): Malformed {
   return { ok: false, reason: 'invalid-message', detail: cutText(detail) };
 }

@@ -8,16 +8,16 @@ import { LIMITS } from '../base/limits.js';
 import { field, REFUSE_REASONS, rangesSchema } from './field.js';
 import { stateNameSchema } from './state-name.js';
 
-/** From a worker that has been welcomed: which life of which worker under which coordinator is speaking. */
+/** In messages of a welcomed worker: its incarnation, and the term of its coordinator. */
 const fromWorker = { term: field.term, incarnation: field.incarnation };
-/** To a worker: the same pair, so that a late message to an earlier life is not taken for one's own. */
+/** In messages to a worker: the same pair, so that a worker ignores a late message to an earlier incarnation. */
 const toWorker = fromWorker;
 
-/** A replica of a row as the others of the row see it. Its rank is its place in the list. */
+/** A replica of a row as the others of the row see it. Its rank is its index in the list. */
 const contributorSchema = z.strictObject({ incarnation: field.incarnation, endpoint: field.endpoint, samples: field.count });
 export type Contributor = z.infer<typeof contributorSchema>;
 
-/** Whom to ask over the data plane. */
+/** The address of an engine's data server. */
 const engineAddressSchema = z.strictObject({ incarnation: field.incarnation, endpoint: field.endpoint });
 export type TeacherAddress = z.infer<typeof engineAddressSchema>;
 
@@ -27,7 +27,7 @@ export type TeacherAddress = z.infer<typeof engineAddressSchema>;
  */
 const baseSchema = z.strictObject({
   state: stateNameSchema,
-  /** The hash of the state; null in round 0, and where nobody has taken it yet: a commit of one replica has none. */
+  /** The hash of the state; null in round 0, and until it is computed: a commit of one replica has none. */
   hash: field.hash.nullable(),
   /** Samples of the stage that the commits up to here contain. */
   committed: field.count,
@@ -41,11 +41,11 @@ export type Base = z.infer<typeof baseSchema>;
 const workSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('train'),
-    /** The cell's column: cells of one column see the same samples. From 0. */
+    /** The index of the cell's column, from 0. Cells of one column see the same samples. */
     column: field.count,
-    /** Cells of the cell's row at the start of the round, this one included: students that train the same peer. */
+    /** The number of cells of the cell's row at the start of the round, this one included: students that train the same peer. */
     replicas: z.int().min(1).max(LIMITS.members),
-    /** The ranges of the column, in the order to train them. */
+    /** The ranges of the column, in the order in which they are trained. */
     ranges: rangesSchema,
     /** Samples of all columns of the round together, for schedules. */
     roundSamples: field.count,
@@ -57,9 +57,9 @@ const workSchema = z.discriminatedUnion('kind', [
 ]);
 export type Work = z.infer<typeof workSchema>;
 
-/** From agents and engines (by way of their agents) to the coordinator. */
+/** From agents and engines (through their agents) to the coordinator. */
 export const workerMessageSchema = z.discriminatedUnion('type', [
-  /** By the agent, first of all and again until it is answered: it asks to be a member. */
+  /** By the agent, first, and again until it is answered: it asks to be a member. */
   z.strictObject({
     type: z.literal('worker.hello'),
     protocol: z.int(),
@@ -69,9 +69,9 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     host: z.string().max(256),
     pid: field.count,
   }),
-  /** By the engine, once, when it is up: from then on it takes orders, and data can be asked of `endpoint`. */
+  /** By the engine, once, when it is up: from then on it takes orders, and answers data requests at `endpoint`. */
   z.strictObject({ type: z.literal('worker.ready'), ...fromWorker, endpoint: field.endpoint, engine: field.name }),
-  /** By the agent, every `renewEveryMs`: it prolongs its lease, and says how far its engine is. */
+  /** By the agent, every `renewEveryMs`: it prolongs its lease, and tells its engine's progress. */
   z.strictObject({
     type: z.literal('worker.renew'),
     ...fromWorker,
@@ -79,7 +79,7 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     progress: field.count,
     /**
      * Totals of this incarnation: images through the model, milliseconds spent on them, bytes on the control plane, and
-     * bytes on the data plane as a client, so that the sum over all workers counts each conversation once.
+     * bytes on the data plane as a client, so that the sum over all workers counts each byte once.
      */
     images: field.count,
     busyMs: field.milliseconds,
@@ -87,8 +87,8 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     dataBytes: field.count,
   }),
   /**
-   * By a student, when it has trained the ranges of its column, or as much of them as `coordinator.conclude` left it time
-   * for: `samples` of them, from the front. It can be counted in from then on.
+   * By a student, when it has trained the ranges of its column, or the first `samples` of them when `coordinator.conclude` ended
+   * the training. It can be counted in from then on.
    */
   z.strictObject({
     type: z.literal('worker.trained'),
@@ -131,40 +131,40 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     /** Trainable and other parameters of the model. */
     parameters: field.count,
   }),
-  /** By a teacher, when it has loaded what `coordinator.serve` named: students can be linked to it. */
+  /** By a teacher, when it has loaded the state that `coordinator.serve` named: students can be linked to it. */
   z.strictObject({ type: z.literal('worker.serving'), ...fromWorker, stage: field.stage }),
-  /** By an engine, when it is decided how the steps of a stage run there, for people to know; once for all that run alike. */
+  /** By an engine, when it has chosen how the steps of a stage run, for people to know; once for all that run alike. */
   z.strictObject({
     type: z.literal('worker.prepared'),
     ...fromWorker,
     stage: field.stage,
-    /** As graphs, or op by op. */
+    /** True: as graphs. False: op by op. */
     traced: z.boolean(),
     precision: z.enum(['fp32', 'bf16']),
     threads: z.int().min(1),
-    /** Why it is not as the recipe asks, or what else a person should know. */
+    /** The reason why it is not as the recipe asks, or another fact that a person should know. */
     note: field.text.nullable(),
   }),
-  /** By an engine that cannot do what it was told, and lives on: its work is to be given to others. */
+  /** By an engine that cannot carry out an order, and lives on: its work is to be given to others. */
   z.strictObject({ type: z.literal('worker.failed'), ...fromWorker, code: field.name, message: field.text }),
-  /** By the agent, when its engine is gone: this incarnation is over. It starts another engine and says hello again. */
+  /** By the agent, when its engine is gone: this incarnation is over. It starts another engine and sends a hello again. */
   z.strictObject({ type: z.literal('worker.lost'), ...fromWorker, code: field.name, message: field.text }),
-  /** By the agent, when the worker is to end (a drain): it asks to be let go once nothing depends on it. */
+  /** By the agent, when the worker is to end (a drain): it asks for a stop once nothing depends on it. */
   z.strictObject({ type: z.literal('worker.leave'), ...fromWorker, message: field.text }),
 ]);
 export type WorkerMessage = z.infer<typeof workerMessageSchema>;
 
-/** From the coordinator to agents, and by way of them to engines. */
+/** From the coordinator to agents, and through them to engines. */
 export const coordinatorMessageSchema = z.discriminatedUnion('type', [
-  /** To an agent whose hello is accepted: which incarnation it is, and what its engine needs to begin. */
+  /** To an agent whose hello is accepted: its incarnation, and the facts that its engine needs to begin. */
   z.strictObject({
     type: z.literal('coordinator.welcome'),
     ...toWorker,
     run: field.name,
-    /** The interval between two renewals, and after how long without one the incarnation is dead. */
+    /** The interval between two renewals; an incarnation that sends no renewal for `leaseMs` is dead. */
     renewEveryMs: field.milliseconds,
     leaseMs: field.milliseconds,
-    /** Where checkpoints and artifacts are put and fetched. */
+    /** The address where checkpoints and artifacts are put and fetched. */
     dataEndpoint: field.endpoint,
     /** The resolved recipe, as JSON. */
     recipe: z.string().max(LIMITS.recipeBytes),
@@ -173,7 +173,7 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('coordinator.renewed'), ...toWorker }),
   /**
    * To a student, at the start of a round: its part of the work. `base.state` names the stage and the peer whose parameters
-   * the work is about. Whatever it did before is over.
+   * the work is about. All earlier work of the student is over.
    */
   z.strictObject({ type: z.literal('coordinator.assign'), ...toWorker, round: field.round, base: baseSchema, work: workSchema }),
   /** To a student, when its teachers have changed: these are all of them, from this version on. Older versions are void. */
@@ -209,11 +209,11 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
   }),
   /** To a holder of the committed state, when a checkpoint is due: put it to the coordinator's data server. */
   z.strictObject({ type: z.literal('coordinator.save'), ...toWorker, state: stateNameSchema }),
-  /** To a member of a round from which it is withdrawn: forget what was done for it. Nothing of it is committed. */
+  /** To a member of a round from which it is withdrawn: drop the work of this round. None of it is committed. */
   z.strictObject({ type: z.literal('coordinator.abandon'), ...toWorker, round: field.round, reason: field.text }),
   /**
    * To the students of a round of one column, when the round is to end soon (a stop, a drain, a deadline): stop after the
-   * step under way, and report what is trained. Their base is kept nowhere else, so a round that is given up is work lost.
+   * step under way, and report the samples trained. Their base is kept nowhere else, so an abandoned round would be lost work.
    */
   z.strictObject({ type: z.literal('coordinator.conclude'), ...toWorker, round: field.round }),
   /** To a teacher, when a stage needs it: load this state of the stage that teaches, and answer requests for `stage`. */
@@ -226,7 +226,7 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
   }),
   /** To a worker for which the run is over: leave. */
   z.strictObject({ type: z.literal('coordinator.stop'), ...toWorker, outcome: z.enum(['done', 'failed', 'stopped']), message: field.text }),
-  /** To whoever said something that is not accepted. `of` is the type of that message. */
+  /** To the sender of a message that is not accepted. `of` is the type of that message. */
   z.strictObject({ type: z.literal('refuse'), reason: z.enum(REFUSE_REASONS), of: z.string().max(64), message: field.text }),
 ]);
 export type CoordinatorMessage = z.infer<typeof coordinatorMessageSchema>;

@@ -1,6 +1,6 @@
 /**
  * The messages of the data plane: a client (DEALER) asks, a server (ROUTER) answers. One msgpack header frame, then
- * the raw frames that `tensors` describes, in order. `id` joins an answer to its request; it is the client's to choose.
+ * the raw frames that `tensors` describes, in order. `id` joins an answer to its request; the client chooses it.
  */
 
 import { z } from 'zod';
@@ -28,7 +28,7 @@ const head = {
   tensors: z.array(tensorSpecSchema).max(LIMITS.dataFrames - 1),
 };
 
-/** A committed state: which samples of the stage are in it, its hash (src/tensor/state-tensors.ts), and its arena's schema. */
+/** A committed state: the samples of the stage that are in it, its hash (src/tensor/state-tensors.ts), and its arena's schema. */
 const stateFields = { state: stateNameSchema, ranges: rangesSchema, hash: field.hash, schema: field.hash };
 /** Elements [start, end) of a replica's trained parameters, for one attempt to average them into this state. */
 const pieceFields = { state: stateNameSchema, attempt: field.attempt, start: field.count, end: field.count };
@@ -50,9 +50,9 @@ export const knowledgeSpecSchema = z.discriminatedUnion('of', [
   }),
 ]) satisfies z.ZodType<KnowledgeSpec>;
 
-/** The images that knowledge is asked about. One more source is a case more. */
+/** The images that knowledge is asked about. To add a source, add a case. */
 const aboutSchema = z.discriminatedUnion('of', [
-  /** The samples as the stage augments them in this epoch: whoever answers makes the same pixels. */
+  /** The samples as the stage augments them in this epoch; the server makes the same pixels as the client. */
   z.strictObject({ of: z.literal('view'), epoch: field.count }),
 ]);
 
@@ -69,13 +69,13 @@ export const dataRequestSchema = z.discriminatedUnion('type', [
   }),
   /** To another replica of the row: a piece of its parameters after its ranges of the round, before any average. */
   z.strictObject({ type: z.literal('arena.get'), ...head, term: field.term, ...pieceFields }),
-  /** To a student that holds this state in memory. `hash`: what it must have; null where nobody has taken it yet. */
+  /** To a student that holds this state in memory. `hash` is the expected hash; null when it is not known yet. */
   z.strictObject({ type: z.literal('state.get'), ...head, term: field.term, state: stateNameSchema, hash: field.hash.nullable() }),
-  /** Float32 tensors by name: `parameters` [P], `slots` [S], and what else the state has. To the coordinator. */
+  /** Float32 tensors by name: `parameters` [P], `slots` [S], and the other tensors of the state. To the coordinator. */
   z.strictObject({ type: z.literal('checkpoint.put'), ...head, term: field.term, incarnation: field.incarnation, ...stateFields }),
   /** To the coordinator. */
   z.strictObject({ type: z.literal('checkpoint.get'), ...head, state: stateNameSchema }),
-  /** Each tensor is the bytes of a file (uint8 [bytes]) named by it. To the coordinator. */
+  /** Each tensor holds the bytes of a file (uint8 [bytes]) and has its name. To the coordinator. */
   z.strictObject({ type: z.literal('artifact.put'), ...head, term: field.term, incarnation: field.incarnation, stage: field.name }),
 ]);
 export type DataRequest = z.infer<typeof dataRequestSchema>;
@@ -83,11 +83,11 @@ export type DataRequest = z.infer<typeof dataRequestSchema>;
 export const dataAnswerSchema = z.discriminatedUnion('type', [
   /** Tensors `knowledge.0`, `knowledge.1`, ... [B, ...], one for each spec, rows in the order of the request. */
   z.strictObject({ type: z.literal('knowledge.answer'), ...head, stage: field.name }),
-  /** Tensor `parameters` float32 [end - start]. `ranges`: all samples in them, of which `samples` are of this round. */
+  /** Tensor `parameters` float32 [end - start]. `ranges`: all samples in them; `samples` counts those of this round. */
   z.strictObject({ type: z.literal('arena.answer'), ...head, ...pieceFields, samples: field.count, ranges: rangesSchema }),
-  /** The tensors of the state by name, as in checkpoint.put; to state.get and checkpoint.get. */
+  /** The tensors of the state by name, as in checkpoint.put. Answers state.get and checkpoint.get. */
   z.strictObject({ type: z.literal('state.answer'), ...head, ...stateFields }),
-  /** To checkpoint.put and artifact.put: it is on disk, whole. */
+  /** Answers checkpoint.put and artifact.put: the put is on disk, whole. */
   z.strictObject({ type: z.literal('stored'), ...head }),
   z.strictObject({ type: z.literal('refuse'), ...head, reason: z.enum(REFUSE_REASONS), message: field.text }),
 ]);
@@ -109,7 +109,7 @@ export const ANSWER_OF = {
 /** The answer, not a refusal, to a request of this type. */
 export type AnswerTo<T extends DataRequest['type']> = DataAnswerOf<(typeof ANSWER_OF)[T]>;
 
-/** A header as its author writes it: client, server and codec add `id` and `tensors`. */
+/** A header without `id` and `tensors`, which client, server and codec add. */
 type Body<M> = M extends unknown ? Omit<M, 'id' | 'tensors'> : never;
 export type DataRequestBody = Body<DataRequest>;
 export type DataAnswerBody = Body<DataAnswer>;

@@ -1,4 +1,4 @@
-/** The fields that messages are made of. Each has a size or a range: nothing unbounded is accepted. */
+/** The fields of messages. Each has a size or a range: nothing unbounded is accepted. */
 
 import { z } from 'zod';
 import type { Incarnation, RoundId, Term } from '../base/ids.js';
@@ -34,12 +34,12 @@ export const field = {
   role: z.enum(['teacher', 'student']),
 } as const;
 
-/** Text that fits `field.text`: cut to its length, and without half a surrogate pair at the cut. */
+/** Cuts text to the length of `field.text`, without half a surrogate pair at the cut. */
 export function cutText(text: string): string {
   return Buffer.from(text.slice(0, LIMITS.textLength)).toString();
 }
 
-/** Joins an answer to its request. */
+/** The id that joins an answer to its request. */
 export const requestIdSchema = z
   .int()
   .min(0)
@@ -55,7 +55,7 @@ export const rangesSchema = z
   .max(LIMITS.ranges)
   .refine((ranges) => ranges.every(({ start }, i) => start >= (ranges[i - 1]?.end ?? 0)), 'ranges that overlap or do not ascend');
 
-/** Why a request was not done. Each is a sentence that a peer would say; README.md has them. */
+/** The reasons of refusals. README.md has a sentence for each. */
 export const REFUSE_REASONS = [
   'protocol-version',
   'schema-mismatch',

@@ -1,16 +1,16 @@
 /**
- * A look at a MessagePack frame before anything is decoded: it is one whole value made only of maps, arrays, strings,
+ * Checks a MessagePack frame before anything is decoded: it is one whole value made only of maps, arrays, strings,
  * numbers, booleans and null, not nested too deep, and no length in it claims more than the frame holds.
- * Owns no values: decoding is codec.ts. Invariants: never throws, never allocates in proportion to a length it reads.
+ * Decoding is codec.ts. Invariants: never throws, never allocates in proportion to a length that it reads.
  */
 
-/** What a type byte announces: so many bytes of its own after it, then so many values inside. */
+/** The meaning of a type byte: the number of bytes of its own that follow it, and the number of values inside; or a fault in words. */
 type Token = { readonly bytes: number; readonly values: number } | string;
 
-/** Why the frame is not acceptable, as a sentence's end; null when it is. */
+/** The reason why the frame is not acceptable, as the end of a sentence; null when it is acceptable. */
 export function shapeProblem(frame: Uint8Array, depthMax: number): string | null {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
-  /** Values still to come on each open level; the frame itself is one value. */
+  /** The values still to come on each open level. The frame itself is one value. */
   const open = [1];
   let at = 0;
   while (open.length > 0) {

@@ -1,5 +1,5 @@
 /**
- * What a coordinator tells whoever started it (over the parent's IPC channel), and what it appends to metrics.jsonl:
+ * The reports that a coordinator sends to its parent (over the IPC channel) and appends to metrics.jsonl:
  * results of stages, progress, members coming and going, and the summary at the end.
  */
 
@@ -7,16 +7,16 @@ import type { ErrorCode } from '../errors/table.js';
 
 export interface Evaluation {
   readonly epoch: number;
-  /** Share of the test split that is classified right, 0 to 1. */
+  /** The share of the test split that is classified right, 0 to 1. */
   readonly accuracy: number;
   /** Mean cross-entropy. */
   readonly loss: number;
   readonly millisecondsPerImage: number;
-  /** Of the model: trainable and other parameters. */
+  /** The number of parameters of the model, trainable and others. */
   readonly parameters: number;
 }
 
-/** What a stage has come to; enough for the summary, and never made again on resume. */
+/** The result of a stage. It is enough for the summary, and is not computed again on resume. */
 export interface StageResult {
   readonly stage: string;
   readonly last: Evaluation | null;
@@ -25,11 +25,11 @@ export interface StageResult {
   readonly checkpoint: { readonly round: number; readonly hashes: Readonly<Record<string, string>> } | null;
   readonly commits: number;
   readonly samples: number;
-  /** Seconds that the stage took in the term that finished it. */
+  /** The seconds that the stage took in the term that finished it. */
   readonly seconds: number;
 }
 
-/** What a person or a script is told while the run goes on; also the lines of metrics.jsonl. */
+/** The reports of a run for a person or a script; also the lines of metrics.jsonl. */
 export type Report =
   | { readonly type: 'run-started'; readonly run: string; readonly term: number; readonly stages: readonly string[] }
   | { readonly type: 'waiting'; readonly stage: string; readonly for: 'student' | 'teacher' }
@@ -50,7 +50,7 @@ export type Report =
       readonly secondsLeft: number;
     }
   | { readonly type: 'evaluated'; readonly stage: string; readonly evaluation: Evaluation }
-  /** A round, a save or a load came to nothing, `failures` times in a row. */
+  /** A round, a save or a load failed, `failures` times in a row. */
   | { readonly type: 'trouble'; readonly stage: string; readonly code: ErrorCode; readonly message: string; readonly failures: number }
   /** The stage goes back to this checkpoint, `<stage>/<round>` (null: to its beginning): `committed` of its `samples` are done. */
   | {
@@ -68,7 +68,7 @@ export type Report =
       readonly incarnation: number;
       readonly engine: string;
     }
-  /** How the steps of a stage run on a worker: told again where it changes. */
+  /** How the steps of a stage run on a worker; reported again when it changes. */
   | {
       readonly type: 'worker-prepared';
       readonly worker: string;
@@ -85,22 +85,22 @@ export type Report =
 
 export type Outcome = 'done' | 'failed' | 'stopped';
 
-/** The numbers that end up in summary.json, next to what the shell knows (durations). */
+/** The numbers of summary.json, except those that the shell adds (durations). */
 export interface Summary {
   /** The engines that took part in the last term. */
   readonly engine: string;
-  /** By stage: share of the test split classified right after the last epoch, and at its best. */
+  /** By stage: the share of the test split classified right after the last epoch, and in the best epoch. */
   readonly accuracy: Readonly<Record<string, { readonly last: number; readonly best: number; readonly epoch: number }>>;
-  /** By the recipe's name of the model. Bytes are of its float32 parameters. */
+  /** By the recipe's name of the model. `bytes` is the size of its float32 parameters. */
   readonly models: Readonly<Record<string, { readonly parameters: number; readonly bytes: number; readonly millisecondsPerImage: number }>>;
   /** By role: images through the model of one worker per second of its busy time, in the last term. */
   readonly imagesPerSecond: Readonly<Record<string, number>>;
   /** Bytes on each plane, sent and received by workers, in the last term. */
   readonly wireBytes: { readonly control: number; readonly data: number };
-  /** Commits of the whole run, also those that were undone by going back to a checkpoint. */
+  /** The commits of the whole run, also those that were undone by going back to a checkpoint. */
   readonly commits: number;
   /** Samples in the committed parameters of all stages. */
   readonly samplesCommitted: number;
-  /** Workers and engines that came back in the last term. */
+  /** The number of times that a worker or an engine came back in the last term. */
   readonly restarts: number;
 }

@@ -1,9 +1,9 @@
 /**
- * The name of parameters, wherever they are spoken of: on the wire, in the journal, as a checkpoint's folder. A stage
+ * The name of parameters, everywhere: on the wire, in the journal, as a checkpoint's folder. A stage
  * trains one or more peers (models), and each commit of the stage makes a state of each of them.
  *
- * Invariant: round ids are unique in a run, so a name means the same parameters for as long as the commit stands; term and
- * incarnation guard what a commit that was undone left behind.
+ * Invariant: round ids are unique in a run, so a name means the same parameters while the commit stands. Term and
+ * incarnation guard against the remains of a commit that was undone.
  */
 
 import { z } from 'zod';
@@ -14,9 +14,9 @@ export const MODEL_PEER = 'model';
 
 export const stateNameSchema = z.strictObject({
   stage: field.stage,
-  /** Which of the stage's models. */
+  /** The name of one of the stage's models. */
   peer: field.peer,
-  /** The round whose commit made the parameters; 0: the stage's initial ones, which every worker can build. */
+  /** The round whose commit made the parameters; 0 for the stage's initial ones, which every worker can build. */
   round: field.count,
 });
 export type StateName = Readonly<z.infer<typeof stateNameSchema>>;
@@ -26,7 +26,7 @@ export function isSameState(a: StateName, b: StateName): boolean {
   return a.stage === b.stage && a.peer === b.peer && a.round === b.round;
 }
 
-/** The name in words, for logs and errors: "stage base, round 3", and with the peer where the stage may have others. */
+/** The name in words, for logs and errors: "stage base, round 3", and with the peer where the stage may have several. */
 export function describeState({ stage, peer, round }: StateName): string {
   return peer === MODEL_PEER ? `stage ${stage}, round ${round}` : `peer ${peer} of stage ${stage}, round ${round}`;
 }

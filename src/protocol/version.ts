@@ -1,4 +1,4 @@
 /** The version of the wire. */
 
-/** Raised by every change that an older build would misread. */
+/** Raise it with every change that an older build would misread. */
 export const PROTOCOL_VERSION = 2;

@@ -1,5 +1,5 @@
 /**
- * Everything that can be found wrong with a recipe before a process is started: its text, its data files (sizes and
+ * Finds all mistakes of a recipe that can be found before a process is started: in its text, its data files (sizes and
  * headers), its models (each is built once), and its losses with the layers that they tap (each term is computed once).
  */
 
@@ -19,7 +19,7 @@ export interface CheckedRecipe {
   readonly parameters: Readonly<Record<string, number>>;
 }
 
-/** Loads and checks a recipe. Throws what loadRecipe, inspectData, buildModel and tryLoss throw; models and terms with their line. */
+/** Loads and checks a recipe. Throws the errors of loadRecipe, inspectData, buildModel and tryLoss; those of models and terms with their line. */
 export async function checkRecipe(file: string, set: readonly string[]): Promise<CheckedRecipe> {
   const recipe = await loadRecipe(file, { set });
   const data = await inspectData(recipe.data);
@@ -43,7 +43,7 @@ interface InspectedModel {
 }
 
 async function inspectModel(model: ModelRecipe, { height, width, channels, classes }: DataInfo): Promise<InspectedModel> {
-  // Only here: tfjs takes half a second to load, and most mistakes are found before.
+  // Loaded only here: tfjs takes half a second to load, and most mistakes are found before.
   const { openEngine } = await import('../engines/catalogue.js');
   const { buildModel } = await import('../nn/build.js');
   const { shapeSourceOf } = await import('../nn/knowledge-model.js');

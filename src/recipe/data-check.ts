@@ -1,5 +1,5 @@
 /**
- * Whether the data section of a recipe fits its format, as far as that shows without a look at the files. The formats
+ * Whether the data section of a recipe fits its format, as far as that can be known without opening the files. The formats
  * themselves declare their names and channels: see src/data/format.ts.
  */
 
@@ -15,7 +15,7 @@ const BUILTIN = 'builtin:';
 export function checkDataNames(root: unknown): readonly Problem[] {
   const path = ['data', 'format'];
   const name = valueAt(root, path);
-  // The schema says it of a format that is not text.
+  // The schema reports a format that is not text.
   if (typeof name !== 'string') return [];
   const format = FORMATS.get(name);
   if (format === undefined) return [{ path, at: 'value', text: notOneOf('data.format', name, [...FORMATS.keys()]) }];
@@ -26,7 +26,7 @@ export function checkDataNames(root: unknown): readonly Problem[] {
   ];
 }
 
-/** Labels of another format are another mistake than a slip of the keyboard. */
+/** Checks the labels. Labels that another format has get a message of their own, because they are not a misspelling. */
 function checkLabels(format: string, { labelSets }: DataFormat, labels: unknown): readonly Problem[] {
   if (typeof labels !== 'string' || labelSets.includes(labels)) return [];
   const others = [...FORMATS].filter(([, other]) => other.labelSets.includes(labels)).map(([name]) => name);
@@ -43,7 +43,7 @@ function checkName(root: unknown, path: Path, names: readonly string[]): readonl
   return [{ path, at: 'value', text: notOneOf(formatPath(path), found, names) }];
 }
 
-/** Values of the data section that do not fit the format or the data set of the package. Says nothing of unknown names. */
+/** Values of the data section that do not fit the format or the data set of the package. Ignores unknown names. */
 export function checkData({ data }: Recipe): readonly Problem[] {
   return [...checkChannels(data), ...checkBuiltin(data)];
 }

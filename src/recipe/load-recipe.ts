@@ -1,5 +1,5 @@
 /**
- * A recipe from its file, checked by all that is known without a look at data files, and with every default filled in: the
+ * Loads a recipe from its file, with all checks that need no data files, and with every default filled in. The
  * command line and the coordinator load it here.
  */
 
@@ -11,7 +11,7 @@ import { checkModelNames } from './model-check.js';
 
 /**
  * As loadRecipe of src/config, with the checks that need to know data formats, models and losses. A user's loss module is
- * imported by a process of its own. Throws the same.
+ * imported by a process of its own. Throws as loadRecipe of src/config does.
  */
 export function loadRecipe(file: string, options: Pick<LoadOptions, 'set'> = {}): Promise<Recipe> {
   const losses = new LossCheck();

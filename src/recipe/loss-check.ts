@@ -1,6 +1,6 @@
 /**
- * The losses of a recipe, held against what each declares: those of the package, and users' modules, which are read once
- * each. Owns the checks that need a declaration, and the completion of terms with their defaults.
+ * Checks the losses of a recipe against their declarations: those of the package, and users' modules, each of which is read
+ * once. Owns the checks that need a declaration, and the completion of terms with their defaults.
  */
 
 import { resolve } from 'node:path';
@@ -13,14 +13,14 @@ import type { LossTraits } from '../losses/loss-declaration.js';
 import { checkTerm, completeTerm, nameOfTerm } from '../losses/term-check.js';
 import { type DeclarationAnswer, readDeclaration } from './declaration/read-declaration.js';
 
-/** The loss that a term names, or why it cannot be used. */
+/** The loss that a term names, or the reason why it cannot be used. */
 type Named = { readonly traits: LossTraits } | { readonly key: 'loss' | 'module'; readonly text: string };
 
 /** The checks of one recipe. */
 export class LossCheck {
   readonly #modules = new Map<string, Promise<DeclarationAnswer>>();
 
-  /** All that is wrong with the terms of a recipe as it was written, each by itself. Modules are looked for from `folder`. */
+  /** All problems of the terms of a recipe as it was written, each by itself. Paths of modules start from `folder`. */
   async checkTerms(root: unknown, folder: string): Promise<readonly Problem[]> {
     const stages = valueAt(root, ['stages']);
     const found = keysOf(stages).flatMap((stage) => {
@@ -32,13 +32,13 @@ export class LossCheck {
     return (await Promise.all(found)).flat();
   }
 
-  /** The recipe with the defaults of its terms. Its shape is right, and its paths are absolute. */
+  /** Fills in the defaults of the recipe's terms. Its shape must be right, and its paths absolute. */
   async complete(recipe: Recipe): Promise<Recipe> {
     const stages = Object.entries(recipe.stages).map(async ([name, stage]) => [name, await this.#completeStage(stage)] as const);
     return { ...recipe, stages: Object.fromEntries(await Promise.all(stages)) };
   }
 
-  /** The stages of a complete recipe whose terms are right by themselves, and make no loss together. */
+  /** Finds stages of a complete recipe whose terms are right by themselves but make no loss together. */
   async checkStages(recipe: Recipe): Promise<readonly Problem[]> {
     const problems: Problem[] = [];
     for (const [name, stage] of Object.entries(recipe.stages)) {
@@ -86,7 +86,7 @@ export class LossCheck {
     return { ...stage, loss: { ...loss, terms } } as StageRecipe;
   }
 
-  /** Null where the term's own shape does not say which loss it is: that is a problem of the schema. */
+  /** The loss of a term; null when the term does not name one, which is a problem for the schema. */
   async #named(term: unknown, folder: string): Promise<Named | null> {
     const [loss, module] = [entryOf(term, 'loss'), entryOf(term, 'module')];
     if (typeof loss === 'string' && module === undefined) return ofPackage(loss);

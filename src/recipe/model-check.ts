@@ -1,15 +1,15 @@
-/** Whether the models that a recipe names are in the package. */
+/** Checks that the models that a recipe names are in the package. */
 
 import { suggest } from '../base/nearest.js';
 import { formatPath, keysOf, type Problem, valueAt } from '../config/problem.js';
 import { MODEL_NAMES } from '../nn/names.js';
 
-/** Models of the package that are not there, in a recipe as it was written. */
+/** Finds names of models that the package does not have, in a recipe as it was written. */
 export function checkModelNames(root: unknown): readonly Problem[] {
   return keysOf(valueAt(root, ['models'])).flatMap((name) => checkModelName(root, name));
 }
 
-/** The problem with one model's name; a user's module is not looked into. */
+/** The problem with one model's name. A user's module is not opened. */
 function checkModelName(root: unknown, model: string): readonly Problem[] {
   const path = ['models', model, 'name'];
   const found = valueAt(root, path);

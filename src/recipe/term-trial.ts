@@ -1,4 +1,4 @@
-/** The terms of a loss with the models at hand: whether the layers are there, and whether value and gradient can be computed. */
+/** Tries the terms of a loss with their models: whether the layers are there, and whether value and gradient can be computed. */
 
 import type { Recipe, StageRecipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
@@ -16,13 +16,13 @@ export interface TermTrial {
   run(): Promise<void>;
 }
 
-/** One trial for each term of a stage; none for a loss in its short form, in which nothing can be wrong with the models. */
+/** One trial for each term of a stage; none for a loss in its short form, which fits all models. */
 export function trialsOf(stage: StageRecipe, recipe: Recipe, models: ModelShapes): readonly TermTrial[] {
   if (!('loss' in stage) || !('terms' in stage.loss)) return [];
   return stage.loss.terms.map((term, index) => ({
     index,
     async run() {
-      // Only here: tfjs takes half a second to load, and most mistakes are found before.
+      // Loaded only here: tfjs takes half a second to load, and most mistakes are found before.
       const { tryLoss } = await import('../step/try-loss.js');
       const { withoutLayers } = await import('../nn/knowledge-model.js');
       const shapesOf = (name: string) => models.get(name) ?? withoutLayers(0);
@@ -36,7 +36,7 @@ export function trialsOf(stage: StageRecipe, recipe: Recipe, models: ModelShapes
   }));
 }
 
-/** A module may ask for what the wire does not carry. */
+/** Throws `model.invalid` when a module asks for knowledge that a message cannot carry. */
 function checkMessage(spec: KnowledgeSpec): void {
   const problem = knowledgeSpecSchema.safeParse(spec).error?.issues[0];
   if (problem === undefined) return;

@@ -1,12 +1,12 @@
 /**
  * The flat parameter arena: all parameters of a model, BatchNorm statistics included, as one Float32Array, and behind them
  * the adapters that a stage's loss trains with it.
- * The schema says where each tensor lies; its hash is equal exactly for models that may exchange arenas.
+ * The schema has the place of each tensor; its hash is equal exactly for models that may exchange arenas.
  */
 
 import { sizeOf } from './tensor.js';
 
-/** The part that an entry plays: weight decay goes by it, and the schema's hash is over it. */
+/** The kind of an entry, for the optimiser: weight decay depends on it. */
 export type ArenaKind = 'kernel' | 'bias' | 'norm-scale' | 'norm-shift' | 'norm-mean' | 'norm-variance' | 'other' | 'adapter';
 
 export interface ArenaEntry {
@@ -15,18 +15,18 @@ export interface ArenaEntry {
   readonly shape: readonly number[];
   readonly kind: ArenaKind;
   readonly trainable: boolean;
-  /** First element in the arena, and the number of elements. */
+  /** The index of the first element in the arena, and the number of elements. */
   readonly offset: number;
   readonly size: number;
 }
 
 export interface ArenaSchema {
   readonly entries: readonly ArenaEntry[];
-  /** Elements of the whole arena. */
+  /** The number of elements of the whole arena. */
   readonly size: number;
   /** Hex digest over names, shapes and kinds, in order. */
   readonly hash: string;
-  /** The beginning of the arena is the model's own, without adapters: its elements, and the hash of its schema by itself. */
+  /** The beginning of the arena that belongs to the model, without adapters: its number of elements, and the hash of its own schema. */
   readonly model: { readonly size: number; readonly hash: string };
 }
 

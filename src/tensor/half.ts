@@ -1,17 +1,17 @@
 /**
- * float16 (IEEE 754 binary16) as it travels: half the bytes, 11 bits of a number, at most 65,504. Plain arithmetic on bits, for
- * JavaScript here has no such array. Elements are the 16 bits of a number each.
+ * float16 (IEEE 754 binary16) in messages: half the bytes, 11 bits of a number, at most 65,504. Plain arithmetic on bits, for
+ * JavaScript here has no float16 array. Each element holds the 16 bits of a number.
  */
 
 /** The largest number that float16 holds. */
 export const HALF_MAX = 65_504;
 
-/** The bits, or the first number that float16 cannot hold and where it is. */
+/** The bits, or the first number that float16 cannot hold with its index. */
 export type HalfResult =
   | { readonly fits: true; readonly bits: Uint16Array }
   | { readonly fits: false; readonly index: number; readonly value: number };
 
-/** Rounds each number to the nearest half, of two that are as near to the even one. Numbers beyond HALF_MAX, and NaN, do not fit. */
+/** Rounds each number to the nearest half, and a number halfway between two to the even one. Numbers beyond HALF_MAX, and NaN, do not fit. */
 export function toHalf(values: Float32Array): HalfResult {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const bits = new Uint16Array(values.length);
@@ -24,7 +24,7 @@ export function toHalf(values: Float32Array): HalfResult {
   return { fits: true, bits };
 }
 
-/** Exact: each half is a float32. Infinities and NaN come out as they are. */
+/** The numbers of these halves. Exact, because each half is a float32. Infinities and NaN stay as they are. */
 export function fromHalf(bits: Uint16Array): Float32Array {
   const values = new Float32Array(bits.length);
   const words = new Uint32Array(values.buffer);
@@ -51,15 +51,15 @@ function normalOf(magnitude: number): number {
   return roundedShift(magnitude - EXPONENT_STEP, 13);
 }
 
-/** In steps of 2^-24. */
+/** The half of a magnitude below the smallest normal one, in steps of 2^-24. */
 function subnormalOf(magnitude: number): number {
   const exponent = magnitude >>> 23;
-  // Less than half a step, 2^-25.
+  // Less than half a step, 2^-25, rounds to 0.
   if (exponent < 102) return 0;
   return roundedShift((magnitude & 0x7fffff) | 0x800000, 126 - exponent);
 }
 
-/** Without the last `count` bits, rounded to the nearest, halfway to the even one. */
+/** The value without the last `count` bits, rounded to the nearest, halfway to the even one. */
 function roundedShift(value: number, count: number): number {
   const kept = value >>> count;
   const rest = value & ((1 << count) - 1);

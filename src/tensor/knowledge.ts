@@ -1,6 +1,6 @@
 /**
- * Knowledge: what one model knows of a view and another learns from, as tensors. A spec says which tensor is meant; it is
- * plain data, so that it travels. The arithmetic that makes the tensor is in src/nn.
+ * Knowledge: the tensors of one model about a view, from which another model learns. A spec names a tensor; it is
+ * plain data, so that it can be sent. The arithmetic that makes the tensor is in src/nn.
  *
  * Invariant: the knowledge that answers a list of specs has one tensor for each, in their order, and each tensor's first
  * axis is the view's samples.
@@ -12,26 +12,26 @@ export interface ReductionSpec {
   readonly options: Readonly<Record<string, number>>;
 }
 
-/** One tensor about a view. */
+/** The name of one tensor about a view. */
 export type KnowledgeSpec =
   /** The model's output, [B, K]. */
   | { readonly of: 'logits' }
-  /** The output of the layer with this name, [B, ...]; reduced where `reduce` says so. */
+  /** The output of the layer with this name, [B, ...], reduced where `reduce` is not null. */
   | { readonly of: 'tap'; readonly layer: string; readonly reduce: ReductionSpec | null };
 
-/** The response of a model: what most methods take. */
+/** The response of a model, which most methods take. */
 export const LOGITS_SPEC: KnowledgeSpec = { of: 'logits' };
 
-/** One tensor of knowledge: [B, ...], row-major. Whoever holds it must not change it while a transport may read it. */
+/** One tensor of knowledge: [B, ...], row-major. Its holder must not change it while a transport may read it. */
 export interface KnowledgeTensor {
   readonly shape: readonly number[];
   readonly data: Float32Array;
 }
 
-/** In the order of the specs that were asked for. */
+/** The tensors in the order of the specs that were asked for. */
 export type Knowledge = readonly KnowledgeTensor[];
 
-/** A text that is equal exactly for specs that mean the same tensor; people can read it: `tap block1 (attention p=2)`. */
+/** A text that is equal exactly for specs that mean the same tensor. It is readable: `tap block1 (attention p=2)`. */
 export function specKey(spec: KnowledgeSpec): string {
   if (spec.of === 'logits') return 'logits';
   if (spec.reduce === null) return `tap ${spec.layer}`;
@@ -44,7 +44,7 @@ export function specsKey(specs: readonly KnowledgeSpec[]): string {
   return specs.map(specKey).join('\n');
 }
 
-/** Rows [from, to) of a tensor of knowledge: a copy, or the tensor itself where it has no others. */
+/** Rows [from, to) of a tensor of knowledge: a copy, or the tensor itself when these are all its rows. */
 export function rowsOf(tensor: KnowledgeTensor, from: number, to: number): KnowledgeTensor {
   const [rows = 0, ...shape] = tensor.shape;
   if (from === 0 && to === rows) return tensor;

@@ -1,10 +1,10 @@
 /**
- * The tensors of a state by name, as they travel and as a checkpoint keeps them: `parameters` (the model's flat arena),
- * `adapters` (those of the stage's loss, where it has any), and `slots` (the optimiser's). All float32, flat, and never changed once
- * they are in such a map.
+ * The tensors of a state by name, in messages and in checkpoints: `parameters` (the model's flat arena),
+ * `adapters` (those of the stage's loss, where it has any), and `slots` (the optimiser's). All are float32 and flat, and never change
+ * once they are in such a map.
  *
- * Invariant: the hash of a state is over what replicas share: `parameters`, then `adapters` where there are any. Slots are
- * a replica's own and play no part in it.
+ * Invariant: the hash of a state covers the tensors that replicas share: `parameters`, then `adapters` where there are any. Slots
+ * belong to a replica and are not hashed.
  */
 
 import { createHash, type Hash } from 'node:crypto';
@@ -15,18 +15,18 @@ import type { WireTensor } from './tensor.js';
 
 export type StateTensors = ReadonlyMap<string, Float32Array>;
 
-/** A state as a program holds it. */
+/** The arrays of a state in a program. */
 export interface StateArrays {
   /** The whole arena: the model's parameters, then the adapters of the stage's loss. */
   readonly parameters: Float32Array;
-  /** The optimiser's, flat. */
+  /** The optimiser's slots, flat. */
   readonly slots: Float32Array;
 }
 
-/** Tensors without which there is no state. */
+/** The names of the tensors that every state has. */
 export const STATE_TENSORS = ['parameters', 'slots'] as const;
 
-/** The tensors that the hash of a state is over, in this order, as far as the state has them. */
+/** The names of the tensors that the hash of a state covers, in this order, as far as the state has them. */
 export const HASHED_TENSORS: readonly string[] = ['parameters', 'adapters'];
 
 /** Hex SHA-256 of the state's shared tensors, little-endian: states with the same hash are the same bits. */
@@ -41,8 +41,8 @@ function update(hash: Hash, values: Float32Array | undefined): void {
 }
 
 /**
- * The tensors of a state: the model's part of the arena, the part of the adapters where there are any, and the slots. Views, not
- * copies. Whoever has only the model (a teacher, an export) takes the first.
+ * The tensors of a state: the model's part of the arena, the part of the adapters where there are any, and the slots. They are views,
+ * not copies. A model without the loss (a teacher, an export) takes the first one alone.
  */
 export function splitState({ parameters, slots }: StateArrays, { model, size }: Pick<ArenaSchema, 'model' | 'size'>): StateTensors {
   assert(parameters.length === size, `an arena of ${parameters.length} elements for a schema of ${size}`);
@@ -68,12 +68,12 @@ export function firstNotFinite(tensors: StateTensors): string | null {
   return null;
 }
 
-/** The tensors as a message carries them. They must not change until the message is out. */
+/** The tensors in the form of a message. They must not change until the message is sent. */
 export function stateToWire(tensors: StateTensors): WireTensor[] {
   return [...tensors].map(([name, data]) => ({ name, dtype: 'float32', shape: [data.length], data }));
 }
 
-/** The tensors of a message; what is wrong with them, in words, when they are not those of a state. */
+/** The tensors of a message; when they are not those of a state, the fault in words. */
 export function stateFromWire(tensors: readonly WireTensor[]): StateTensors | string {
   const found = new Map<string, Float32Array>();
   for (const { name, shape, data } of tensors) {

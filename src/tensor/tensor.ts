@@ -1,6 +1,6 @@
-/** Wire tensors: the content of a raw frame. No tfjs here; engines turn these into their own tensors. */
+/** Wire tensors: the content of a raw frame. No tfjs here; engines make their own tensors from these. */
 
-/** Bytes of an element. A float16 is its 16 bits (half.ts). */
+/** The number of bytes of an element. A float16 is held as its 16 bits (half.ts). */
 export const DTYPE_BYTES = { float32: 4, float16: 2, int32: 4, int8: 1, uint8: 1 } as const;
 export type DType = keyof typeof DTYPE_BYTES;
 

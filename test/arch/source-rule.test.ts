@@ -9,11 +9,6 @@ import { findFaults } from '../support/arch/source-fault.js';
 /** Files that touch the clock, timers, the environment, the console and the end of the process. */
 const EDGE = /^src\/(base\/clock|trace\/watch-draws)\.ts$|^src\/(process|cli|log)\/|(^|\/)main\.ts$/;
 const PROGRAM = ['src', 'coordinator', 'worker'];
-/** Rooms whose doc comments still have odd sentences. A room is only ever taken off this list. */
-const ODD_ROOMS = [
-  ...['coordinator/core', 'coordinator/shell', 'worker/student'],
-  ...['src/config', 'src/data', 'src/losses', 'src/optim', 'src/protocol', 'src/recipe'],
-];
 
 function filesUnder(folder: string): string[] {
   return readdirSync(join(packageFolder, folder), { recursive: true, encoding: 'utf8' })
@@ -61,8 +56,7 @@ describe('the checks find what they look for', () => {
 });
 
 function faultsOf(file: string): ReturnType<typeof findFaults> {
-  const skipsSentences = ODD_ROOMS.some((room) => file.startsWith(`${room}/`));
-  return findFaults(readFileSync(join(packageFolder, file), 'utf8'), { isEdge: EDGE.test(file), skipsSentences });
+  return findFaults(readFileSync(join(packageFolder, file), 'utf8'), { isEdge: EDGE.test(file) });
 }
 
 test('the sources keep the manners', () => {

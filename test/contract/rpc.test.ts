@@ -20,7 +20,7 @@ import { TRANSPORT_KINDS, type TransportKind } from '../support/transport-kind.j
 const PATIENT_MS = 60_000;
 const term = asTerm(1);
 const about = { of: 'view' as const, epoch: 0 };
-const targets = { type: 'knowledge.get' as const, term, stage: 'teach', about, specs: [LOGITS_SPEC], half: false };
+const knowledgeRequest = { type: 'knowledge.get' as const, term, stage: 'teach', about, specs: [LOGITS_SPEC], half: false };
 const piece = { state: { stage: 'teach', peer: 'model', round: 3 }, attempt: 1, start: 0, end: 4 };
 const arena = { type: 'arena.get', term, ...piece } as const;
 
@@ -43,13 +43,13 @@ async function ask(kind: TransportKind, endpoint: string): Promise<DataClient> {
 
 /** A server that answers nothing by itself: the test writes the frames. */
 async function rawServer(kind: TransportKind) {
-  const inbox = new Inbox<{ peer: ConnectionId; id: number }>();
+  const inbox = new Inbox<{ connection: ConnectionId; id: number }>();
   const listener = await kind.transport.listen({
     endpoint: kind.endpoint(),
     ...DATA_CHANNEL,
-    onMessage: (peer, frames) => {
+    onMessage: (connection, frames) => {
       const request = decodeDataRequest(frames);
-      if (request.ok) inbox.add({ peer, id: request.message.header.id });
+      if (request.ok) inbox.add({ connection, id: request.message.header.id });
     },
   });
   open.push(listener);
@@ -81,7 +81,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     const server = await serve(kind, echo);
     const client = await ask(kind, server.endpoint);
     const values = [0, -1, 2 ** 31 - 1, -(2 ** 31), 7];
-    const answer = await client.request(targets, [int32('samples', values)], PATIENT_MS);
+    const answer = await client.request(knowledgeRequest, [int32('samples', values)], PATIENT_MS);
     expect(answer.header).toMatchObject({ type: 'knowledge.answer', stage: 'teach' });
     expect(answer.tensors).toEqual([float32('knowledge.0', values)]);
   });
@@ -112,7 +112,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     const order: number[] = [];
     const all = Promise.all(
       Array.from({ length: 20 }, async (_, i) => {
-        const { tensors } = await client.request(targets, [int32('samples', [i])], PATIENT_MS);
+        const { tensors } = await client.request(knowledgeRequest, [int32('samples', [i])], PATIENT_MS);
         expect([...tensors[0]!.data]).toEqual([i]);
         order.push(i);
       }),
@@ -132,7 +132,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     expect(refused).toBeInstanceOf(RequestRefusal);
     expect(refused).toMatchObject({ code: 'request.refused', reason: 'wrong-round', details: { address: server.endpoint } });
     expect((refused as Error).message).toContain('I am in round 4');
-    const failed = await client.request(targets, [], PATIENT_MS).catch((error: unknown) => error);
+    const failed = await client.request(knowledgeRequest, [], PATIENT_MS).catch((error: unknown) => error);
     expect(failed).toMatchObject({ code: 'request.refused', reason: 'failed' });
     expect((failed as Error).message).toContain('the teacher fell over');
   });
@@ -148,8 +148,8 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     });
     const client = await ask(kind, server.endpoint);
     await expect(client.request(arena, [], PATIENT_MS)).rejects.toMatchObject({ reason: 'failed' });
-    await expect(client.request(targets, [], PATIENT_MS)).rejects.toMatchObject({ reason: 'failed' });
-    expect((await client.request(targets, [int32('samples', [5])], PATIENT_MS)).tensors).toEqual([float32('knowledge.0', [5])]);
+    await expect(client.request(knowledgeRequest, [], PATIENT_MS)).rejects.toMatchObject({ reason: 'failed' });
+    expect((await client.request(knowledgeRequest, [int32('samples', [5])], PATIENT_MS)).tensors).toEqual([float32('knowledge.0', [5])]);
   });
 
   test('a request ends at its deadline, and its late answer harms nobody', async () => {
@@ -160,25 +160,25 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
       return echo(request);
     });
     const client = await ask(kind, server.endpoint);
-    const late = client.request(targets, [int32('samples', [1])], 100).catch((error: unknown) => error);
+    const late = client.request(knowledgeRequest, [int32('samples', [1])], 100).catch((error: unknown) => error);
     const [release] = await held.until(1);
     expect(await late).toMatchObject({ code: 'transport.deadline', details: { address: server.endpoint } });
     hold = false;
     release!();
-    expect((await client.request(targets, [int32('samples', [2])], PATIENT_MS)).tensors).toEqual([float32('knowledge.0', [2])]);
+    expect((await client.request(knowledgeRequest, [int32('samples', [2])], PATIENT_MS)).tensors).toEqual([float32('knowledge.0', [2])]);
   });
 
   test('at most the written number of requests is unanswered', async () => {
     const server = await serve(kind, () => new Promise(() => {}));
     const client = await ask(kind, server.endpoint);
     const requests = Array.from({ length: LIMITS.requestsInFlight + 3 }, () =>
-      client.request(targets, [], PATIENT_MS).catch((error: unknown) => error),
+      client.request(knowledgeRequest, [], PATIENT_MS).catch((error: unknown) => error),
     );
     const rejected = await Promise.all(requests.slice(-3));
     expect(rejected).toMatchObject([{ code: 'transport.full' }, { code: 'transport.full' }, { code: 'transport.full' }]);
     await client.close();
     expect(await Promise.all(requests.slice(0, 2))).toMatchObject([{ code: 'transport.closed' }, { code: 'transport.closed' }]);
-    await expect(client.request(targets, [], PATIENT_MS)).rejects.toMatchObject({ code: 'transport.closed' });
+    await expect(client.request(knowledgeRequest, [], PATIENT_MS)).rejects.toMatchObject({ code: 'transport.closed' });
   });
 
   test('a server works on a bounded number of requests and says busy to the rest', async () => {
@@ -191,7 +191,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     const outcomes = new Inbox<string>();
     for (const client of clients) {
       for (let i = 0; i < LIMITS.requestsInFlight; i++) {
-        client.request(targets, [], PATIENT_MS).then(
+        client.request(knowledgeRequest, [], PATIENT_MS).then(
           () => outcomes.add('answered'),
           (error: unknown) => outcomes.add(error instanceof RequestRefusal ? error.reason : String(error)),
         );
@@ -209,7 +209,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     const refusals = new Inbox<Frames>();
     const dialer = await kind.transport.dial({ endpoint: server.endpoint, ...DATA_CHANNEL, onMessage: (frames) => refusals.add(frames) });
     open.push(dialer);
-    const [header] = encodeData(targets, 77, [int32('samples', [1, 2])]);
+    const [header] = encodeData(knowledgeRequest, 77, [int32('samples', [1, 2])]);
     dialer.send([Buffer.from('nonsense')]);
     dialer.send([header!, new Uint8Array(7)]);
     const [first] = await refusals.until(1);
@@ -222,15 +222,15 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
   test('an answer that is malformed, or of another type, rejects its request', async () => {
     const { listener, inbox } = await rawServer(kind);
     const client = await ask(kind, listener.endpoint);
-    const short = client.request(targets, [], PATIENT_MS).catch((error: unknown) => error);
+    const short = client.request(knowledgeRequest, [], PATIENT_MS).catch((error: unknown) => error);
     const [one] = await inbox.until(1);
     const [header] = encodeData({ type: 'knowledge.answer', stage: 'teach' }, one!.id, [float32('knowledge.0', [1])]);
-    listener.send(one!.peer, [Buffer.from([0xc1])]);
-    listener.send(one!.peer, [header!, new Uint8Array(3)]);
+    listener.send(one!.connection, [Buffer.from([0xc1])]);
+    listener.send(one!.connection, [header!, new Uint8Array(3)]);
     expect(await short).toMatchObject({ code: 'protocol.invalid' });
-    const other = client.request(targets, [], PATIENT_MS).catch((error: unknown) => error);
+    const other = client.request(knowledgeRequest, [], PATIENT_MS).catch((error: unknown) => error);
     const [, two] = await inbox.until(2);
-    listener.send(two!.peer, encodeData({ type: 'stored' }, two!.id, []));
+    listener.send(two!.connection, encodeData({ type: 'stored' }, two!.id, []));
     expect(await other).toMatchObject({ code: 'protocol.invalid', message: expect.stringContaining('answered with stored') });
     expect(client.counters().refused).toBe(2);
   });
@@ -242,7 +242,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
       return new Promise(() => {});
     });
     const client = await ask(kind, server.endpoint);
-    const request = client.request(targets, [], 300).catch((error: unknown) => error);
+    const request = client.request(knowledgeRequest, [], 300).catch((error: unknown) => error);
     await asked.until(1);
     await server.close();
     await server.close();
@@ -255,7 +255,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     await Promise.all(
       clients.map(async (client, c) => {
         for (let i = 0; i < 125; i++) {
-          const { tensors } = await client.request(targets, [int32('samples', [c, i])], PATIENT_MS);
+          const { tensors } = await client.request(knowledgeRequest, [int32('samples', [c, i])], PATIENT_MS);
           expect([...tensors[0]!.data]).toEqual([c, i]);
         }
       }),
@@ -268,7 +268,7 @@ test('the type of an answer follows from the type of the request', async () => {
   const kind = TRANSPORT_KINDS[0]!;
   const server = await serve(kind, echo);
   const client = await ask(kind, server.endpoint);
-  const answer = await client.request({ ...targets, type: request }, [], PATIENT_MS);
+  const answer = await client.request({ ...knowledgeRequest, type: request }, [], PATIENT_MS);
   const stage: string = answer.header.stage;
   expect(stage).toBe('teach');
 });

@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 interface Received {
-  readonly peer: ConnectionId;
+  readonly connection: ConnectionId;
   readonly frames: Frames;
 }
 
@@ -28,7 +28,7 @@ async function listen({ transport, endpoint }: TransportKind, options: Partial<M
     endpoint: at,
     ...MAXIMA,
     ...maxima,
-    onMessage: (peer, frames) => inbox.add({ peer, frames }),
+    onMessage: (connection, frames) => inbox.add({ connection, frames }),
   });
   open.push(listener);
   return { listener, inbox };
@@ -63,9 +63,9 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     await sendAll(1000, (i) => dialer.send(text(`up ${i}`)));
     const received = await inbox.until(1000);
     expect(received.map(({ frames }) => textOf(frames))).toEqual(Array.from({ length: 1000 }, (_, i) => `up ${i}`));
-    const peer = received[0]!.peer;
-    expect(new Set(received.map((message) => message.peer))).toEqual(new Set([peer]));
-    await sendAll(1000, (i) => listener.send(peer, text(`down ${i}`)));
+    const connection = received[0]!.connection;
+    expect(new Set(received.map((message) => message.connection))).toEqual(new Set([connection]));
+    await sendAll(1000, (i) => listener.send(connection, text(`down ${i}`)));
     expect((await answers.until(1000)).map(textOf)).toEqual(Array.from({ length: 1000 }, (_, i) => `down ${i}`));
   });
 
@@ -79,7 +79,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
       const [up] = await inbox.until(1);
       expect(up!.frames.map((frame) => frame.byteLength)).toEqual([3, bytes, 0, bytes]);
       expect(up!.frames.every((frame, i) => Buffer.compare(frame, sent[i]!) === 0)).toBe(true);
-      listener.send(up!.peer, up!.frames);
+      listener.send(up!.connection, up!.frames);
       const [down] = await answers.until(1);
       expect(down!.every((frame, i) => Buffer.compare(frame, sent[i]!) === 0)).toBe(true);
     },
@@ -105,17 +105,17 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     expect(Buffer.compare(sent, pattern(1000))).toBe(0);
   });
 
-  test('each of 32 peers gets its own answers', async () => {
+  test('each of 32 callers gets its own answers', async () => {
     const { listener, inbox } = await listen(kind);
-    const peers = await Promise.all(Array.from({ length: 32 }, () => dial(kind, listener.endpoint)));
-    peers.forEach(({ dialer }, i) => {
+    const callers = await Promise.all(Array.from({ length: 32 }, () => dial(kind, listener.endpoint)));
+    callers.forEach(({ dialer }, i) => {
       dialer.send(text(String(i)));
     });
     const received = await inbox.until(32);
-    expect(new Set(received.map(({ peer }) => peer)).size).toBe(32);
-    for (const { peer, frames } of received) expect(listener.send(peer, text(`for ${textOf(frames)}`))).toBe('queued');
-    const answers = await Promise.all(peers.map(({ inbox: answer }) => answer.until(1)));
-    expect(answers.map(([answer]) => textOf(answer))).toEqual(peers.map((_, i) => `for ${i}`));
+    expect(new Set(received.map(({ connection }) => connection)).size).toBe(32);
+    for (const { connection, frames } of received) expect(listener.send(connection, text(`for ${textOf(frames)}`))).toBe('queued');
+    const answers = await Promise.all(callers.map(({ inbox: answer }) => answer.until(1)));
+    expect(answers.map(([answer]) => textOf(answer))).toEqual(callers.map((_, i) => `for ${i}`));
   });
 
   test('a queue to nobody is bounded, and delivers its messages when the listener comes', async () => {
@@ -136,15 +136,15 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     expect(received.map(({ frames }) => textOf(frames))).toEqual(Array.from({ length: queued }, (_, i) => String(i)));
   });
 
-  test('a peer that was never there is gone, and one that left is found gone', async () => {
+  test('a connection that was never there is gone, and one that left is found gone', async () => {
     const { listener, inbox } = await listen(kind);
     expect(listener.send('00ff', text('x'))).toBe('gone');
     const { dialer } = await dial(kind, listener.endpoint);
     dialer.send(text('hello'));
-    const [{ peer }] = (await inbox.until(1)) as [Received];
+    const [{ connection }] = (await inbox.until(1)) as [Received];
     await dialer.close();
-    await eventually(() => listener.send(peer, text('x')) === 'gone');
-    expect(listener.send(peer, text('x'))).toBe('gone');
+    await eventually(() => listener.send(connection, text('x')) === 'gone');
+    expect(listener.send(connection, text('x'))).toBe('gone');
   });
 
   test('one that left does not hold up the others', async () => {
@@ -157,8 +157,8 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     const [a, b] = (await inbox.until(2)) as [Received, Received];
     await first.dialer.close();
     await sendAll(200, (i) => {
-      listener.send(a.peer, text('lost'));
-      return listener.send(b.peer, text(String(i)));
+      listener.send(a.connection, text('lost'));
+      return listener.send(b.connection, text(String(i)));
     });
     expect((await second.inbox.until(200)).length).toBe(200);
   });
@@ -167,10 +167,10 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     const { listener, inbox } = await listen(kind);
     const { dialer } = await dial(kind, listener.endpoint);
     dialer.send(text('hello'));
-    const [{ peer }] = (await inbox.until(1)) as [Received];
+    const [{ connection }] = (await inbox.until(1)) as [Received];
     for (let i = 0; i < 40; i++) {
       dialer.send([pattern(1024 * 1024)]);
-      listener.send(peer, [pattern(1024 * 1024)]);
+      listener.send(connection, [pattern(1024 * 1024)]);
     }
     // The timer that ends a close in vain never fires here: the sockets themselves must end, whatever they have not sent.
     const timers = vi.spyOn(systemClock, 'after').mockReturnValue({ cancel: () => {} });
@@ -178,7 +178,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     await Promise.all([dialer.close(), listener.close()]);
     timers.mockRestore();
     expect(dialer.send(text('x'))).toBe('full');
-    expect(listener.send(peer, text('x'))).toBe('gone');
+    expect(listener.send(connection, text('x'))).toBe('gone');
   });
 
   test('a dialer finds a listener that came back on the same address', async (context) => {
@@ -191,9 +191,9 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     await before.listener.close();
     const after = await listen(kind, { at: endpoint });
     dialer.send(text('after'));
-    const [{ peer, frames }] = (await after.inbox.until(1)) as [Received];
+    const [{ connection, frames }] = (await after.inbox.until(1)) as [Received];
     expect(textOf(frames)).toBe('after');
-    after.listener.send(peer, text('welcome'));
+    after.listener.send(connection, text('welcome'));
     expect((await answers.until(1)).map(textOf)).toEqual(['welcome']);
   });
 
@@ -254,7 +254,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
   });
 });
 
-/** A peer in plain ZMTP 3.0 that sends one message and reads nothing from then on. */
+/** A caller in plain ZMTP 3.0 that sends one message and reads nothing from then on. */
 async function speakThenStopReading(endpoint: string, message: string): Promise<Socket> {
   const socket = connect({ port: Number(endpoint.split(':').at(-1)), host: '127.0.0.1' });
   const greeting = Buffer.alloc(64);
@@ -290,22 +290,22 @@ describe('tcp', () => {
     stranger.destroy();
   });
 
-  test("a peer that stops reading fills its own queue and nobody else's", async () => {
+  test("a caller that stops reading fills its own queue and nobody else's", async () => {
     const { listener, inbox } = await listen(tcp, { queueMax: 8 });
     const reader = await dial(tcp, listener.endpoint);
     reader.dialer.send(text('reader'));
-    const [{ peer }] = (await inbox.until(1)) as [Received];
+    const [{ connection }] = (await inbox.until(1)) as [Received];
     const mute = await speakThenStopReading(listener.endpoint, 'mute');
     const received = await inbox.until(2);
     expect(textOf(received[1]!.frames)).toBe('mute');
     const large = pattern(4 * 1024 * 1024);
     let queued = 0;
-    while (listener.send(received[1]!.peer, [large]) === 'queued') {
+    while (listener.send(received[1]!.connection, [large]) === 'queued') {
       queued++;
       await turn();
     }
     expect(queued).toBeLessThan(32);
-    for (let i = 0; i < 3; i++) expect(listener.send(peer, text('still served'))).toBe('queued');
+    for (let i = 0; i < 3; i++) expect(listener.send(connection, text('still served'))).toBe('queued');
     expect(await reader.inbox.until(3)).toHaveLength(3);
     mute.destroy();
   });

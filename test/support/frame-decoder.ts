@@ -1,4 +1,4 @@
-/** The decoders of all that peers send, and how they must bear any frames. */
+/** The decoders of all frames that callers and servers send, and the check that they bear any frames. */
 
 import { expect } from 'vitest';
 import { LIMITS } from '../../src/base/limits.js';

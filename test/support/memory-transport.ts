@@ -95,7 +95,7 @@ class Network {
       return;
     }
     this.#dialers.delete(end);
-    for (const listener of this.#listeners.values()) listener.forget(end.peer);
+    for (const listener of this.#listeners.values()) listener.forget(end.connection);
   }
 }
 
@@ -177,7 +177,7 @@ class MemoryListener implements Listener {
   readonly #network: Network;
   readonly #options: ListenOptions;
   readonly #end: End;
-  readonly #peers = new Map<ConnectionId, { readonly host: string; readonly pipe: Pipe }>();
+  readonly #dialers = new Map<ConnectionId, { readonly host: string; readonly pipe: Pipe }>();
 
   constructor(network: Network, host: string, options: ListenOptions) {
     this.#network = network;
@@ -188,26 +188,26 @@ class MemoryListener implements Listener {
   }
 
   receive(dialer: MemoryDialer, frames: Frames): void {
-    if (!this.#peers.has(dialer.peer)) {
+    if (!this.#dialers.has(dialer.connection)) {
       const pipe = new Pipe(this.#network, this.#options.queueMax, (answer) => dialer.receive(answer));
-      this.#peers.set(dialer.peer, { host: dialer.host, pipe });
+      this.#dialers.set(dialer.connection, { host: dialer.host, pipe });
     }
     const accepted = this.#end.accept(frames);
-    if (accepted !== null) this.#options.onMessage(dialer.peer, accepted);
+    if (accepted !== null) this.#options.onMessage(dialer.connection, accepted);
   }
 
-  send(peer: ConnectionId, frames: Frames): SendOutcome {
+  send(connection: ConnectionId, frames: Frames): SendOutcome {
     assertWithinMaxima(frames, this.#options);
-    const to = this.#peers.get(peer);
+    const to = this.#dialers.get(connection);
     if (to === undefined) return 'gone';
     const outcome = to.pipe.send(frames, this.#network.fate(this.host, to.host, frames));
     if (outcome === 'queued') this.#end.sent(frames);
     return outcome;
   }
 
-  forget(peer: ConnectionId): void {
-    this.#peers.get(peer)?.pipe.clear();
-    this.#peers.delete(peer);
+  forget(connection: ConnectionId): void {
+    this.#dialers.get(connection)?.pipe.clear();
+    this.#dialers.delete(connection);
   }
 
   counters() {
@@ -216,12 +216,12 @@ class MemoryListener implements Listener {
 
   async close(): Promise<void> {
     this.#network.remove(this);
-    for (const peer of [...this.#peers.keys()]) this.forget(peer);
+    for (const connection of [...this.#dialers.keys()]) this.forget(connection);
   }
 }
 
 class MemoryDialer implements Dialer {
-  readonly peer: ConnectionId;
+  readonly connection: ConnectionId;
   readonly host: string;
   readonly outbound: Pipe;
   readonly #network: Network;
@@ -229,9 +229,9 @@ class MemoryDialer implements Dialer {
   readonly #end: End;
   #closed = false;
 
-  constructor(network: Network, peer: ConnectionId, { host, options }: { readonly host: string; readonly options: DialOptions }) {
+  constructor(network: Network, connection: ConnectionId, { host, options }: { readonly host: string; readonly options: DialOptions }) {
     this.#network = network;
-    this.peer = peer;
+    this.connection = connection;
     this.host = host;
     this.#options = options;
     this.#end = new End(options);

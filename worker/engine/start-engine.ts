@@ -55,15 +55,15 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   requirePrecision(name, recipe.engine);
   const compute = { engine: name, threads: isMultithreaded ? placement.threads : 1 };
   logger.info('engine.opened', { ...compute, device: placement.device, note });
-  const peers = new Connections(transport, clock);
+  const connections = new Connections(transport, clock);
   const meter = new Meter(clock);
   const splits = new SplitCache(recipe.data);
   const loaders = new SharedLoader(recipe, configure.role, loaderProgram);
   const report: EngineContext['report'] = (message) => send({ ...message, term, incarnation });
-  const showProgress = () => send(meter.progress(peers.bytes()));
+  const showProgress = () => send(meter.progress(connections.bytes()));
   const context: EngineContext = {
     ...{ term, incarnation, recipe, compute, dataEndpoint },
-    ...{ clock, peers, splits, loaders, meter, logger, showProgress, report, crash },
+    ...{ clock, connections, splits, loaders, meter, logger, showProgress, report, crash },
   };
   const role = roleOf(configure.role, context);
   const server = await serveData({ transport, endpoint: listen, answer: (request) => role.answer(request) });
@@ -74,7 +74,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     async close() {
       progress.stop();
       await role.close();
-      await Promise.all([server.close(), peers.close(), loaders.close()]);
+      await Promise.all([server.close(), connections.close(), loaders.close()]);
     },
   };
 }

@@ -1,7 +1,7 @@
 /**
  * The data plane as a client: one connection per endpoint, opened when it is needed. Addresses of workers change with
- * every incarnation and nobody says which are dead, so a connection that was not used for a while is closed: else it
- * would try to reach a dead worker for ever. Beyond a maximum the one not used for longest is closed.
+ * every incarnation, and no message says which are dead. So a connection that was not used for a while is closed: otherwise
+ * it would try to reach a dead worker for ever. Beyond a maximum, the connection not used for the longest time is closed.
  */
 
 import type { Clock } from '../../src/base/clock.js';
@@ -21,7 +21,7 @@ export interface ConnectionRequest<B extends DataRequestBody> {
 interface Connection {
   readonly opening: Promise<DataClient>;
   client: DataClient | null;
-  /** Requests under way. */
+  /** Requests that have no answer yet. */
   unanswered: number;
   usedMs: number;
 }
@@ -52,7 +52,7 @@ export class Connections {
     }
   }
 
-  /** Sent and received. */
+  /** Bytes sent and received over all connections, closed ones included. */
   bytes(): number {
     return [...this.#connections.values()].reduce((sum, { client }) => sum + bytesOf(client), this.#bytesOfClosed);
   }

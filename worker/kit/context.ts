@@ -1,4 +1,4 @@
-/** The things that both roles work with: who they are, the recipe, the connections, the clock, the meter. One per engine process. */
+/** The services that both roles work with: the identity of the worker, the recipe, the connections, the clock, the meter. One per engine process. */
 
 import { present } from '../../src/base/assert.js';
 import type { Clock } from '../../src/base/clock.js';
@@ -18,29 +18,29 @@ export interface EngineContext {
   readonly term: Term;
   readonly incarnation: Incarnation;
   readonly recipe: Recipe;
-  /** The engine that is open, and the threads that it really uses. */
+  /** The engine that is open, and the number of threads that it really uses. */
   readonly compute: { readonly engine: EngineName; readonly threads: number };
-  /** The coordinator's data plane. */
+  /** The address of the coordinator's data plane. */
   readonly dataEndpoint: string;
   readonly clock: Clock;
-  readonly peers: Connections;
+  readonly connections: Connections;
   readonly splits: SplitCache;
   readonly loaders: SharedLoader;
   readonly meter: Meter;
   readonly logger: Logger;
-  /** Tells the agent at once how far the engine is, as it does several times a second anyway. */
+  /** Tells the agent the engine's progress at once. Otherwise the agent hears of it several times a second. */
   showProgress(): void;
-  /** To the coordinator, by way of the agent. */
+  /** Sends a report to the coordinator, through the agent. */
   report(message: ReportBody): void;
-  /** A bug, or a broken runtime: the process ends, and the agent starts another. */
+  /** For a bug or a broken runtime: ends the process, and the agent starts another. */
   crash(error: unknown): void;
 }
 
 type Body<M> = M extends unknown ? Omit<M, 'term' | 'incarnation'> : never;
-/** A report as a role writes it: the context adds whose it is. */
+/** A report as a role writes it. The context adds the term and the incarnation. */
 export type ReportBody = Body<EngineReport>;
 
-/** The stage's recipe. The coordinator names only stages that train a model. */
+/** The recipe of the stage. The coordinator names only stages that train a model. Throws protocol.invalid for any other. */
 export function trainingStage({ recipe }: EngineContext, name: string): TrainingStage {
   const stage = present(recipe.stages[name], `stage ${name}`);
   if (isTrainingStage(stage)) return stage;
@@ -48,8 +48,8 @@ export function trainingStage({ recipe }: EngineContext, name: string): Training
 }
 
 /**
- * An error that a person or the coordinator can act on is reported, and the engine lives on; any other ends it. `work`
- * says in the log what failed.
+ * Reports an error that a person or the coordinator can act on, and the engine lives on; any other error ends the engine. The
+ * fields of `work` say in the log which work failed.
  */
 export function reportFailure(context: EngineContext, error: unknown, work: LogFields = {}): void {
   if (!(error instanceof StillhouseError)) {

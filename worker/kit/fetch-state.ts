@@ -1,4 +1,4 @@
-/** Committed parameters from elsewhere: another student's memory, or the coordinator's disk. Nothing is taken that does not check out. */
+/** Fetches committed parameters from another student's memory or from the coordinator's disk. Every answer is checked before it is used. */
 
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { DataAnswerOf, DataMessage } from '../../src/protocol/data.js';
@@ -12,13 +12,13 @@ import { DATA_TIMING } from './timing.js';
 /** The state that is asked for. */
 export interface WantedState {
   readonly state: StateName;
-  /** The hash of the state; null where nobody has taken it yet. */
+  /** The hash of the state; null when it is not known yet. */
   readonly hash: string | null;
   /** The hash of the arena's schema. */
   readonly schema: string;
 }
 
-/** A state with the samples that it contains. The tensors are the receiver's. */
+/** A state with the samples that it contains. The caller owns the tensors. */
 export interface FetchedState {
   readonly state: StateName;
   readonly hash: string;
@@ -27,21 +27,21 @@ export interface FetchedState {
 }
 
 /**
- * From a student that holds it in memory. Throws as Connections.request does, protocol.invalid when it is something else,
- * and model.invalid when it is of another model than the one here.
+ * Fetches a state from a student that holds it in memory. Throws as Connections.request does, protocol.invalid when the answer
+ * is not this state, and model.invalid when the state belongs to another model than the one here.
  */
 export async function fetchFromHolder(context: EngineContext, endpoint: string, wanted: WantedState): Promise<FetchedState> {
   const { state, hash } = wanted;
   const body = { type: 'state.get', term: context.term, state, hash } as const;
-  const found = stateOf(await context.peers.request(endpoint, { body, deadlineMs: DATA_TIMING.stateMs }), wanted, endpoint);
+  const found = stateOf(await context.connections.request(endpoint, { body, deadlineMs: DATA_TIMING.stateMs }), wanted, endpoint);
   const damage = damageOf(found, hash);
   if (damage !== null) throw wrong(wanted, damage, endpoint);
   return found;
 }
 
 /**
- * From the coordinator's disk. Throws checkpoint.damaged when asking again would give the same (an older checkpoint may
- * serve), and model.invalid when it is of another model than the one here.
+ * Fetches a state from the coordinator's disk. Throws checkpoint.damaged when another request would give the same (an older
+ * checkpoint may serve), and model.invalid when the state belongs to another model than the one here.
  */
 export async function fetchCheckpoint(context: EngineContext, wanted: WantedState): Promise<FetchedState> {
   const { state, hash } = wanted;
@@ -49,7 +49,7 @@ export async function fetchCheckpoint(context: EngineContext, wanted: WantedStat
   const damaged = (what: string, cause?: unknown) =>
     new StillhouseError('checkpoint.damaged', `the checkpoint of ${describeState(state)}: ${what}`, { cause });
   const { dataEndpoint } = context;
-  const answer = await context.peers.request(dataEndpoint, { body, deadlineMs: DATA_TIMING.checkpointMs }).catch((error: unknown) => {
+  const answer = await context.connections.request(dataEndpoint, { body, deadlineMs: DATA_TIMING.checkpointMs }).catch((error: unknown) => {
     const isDamage = error instanceof RequestRefusal && (error.reason === 'missing' || error.reason === 'failed');
     throw isDamage ? damaged(error.message, error) : error;
   });
@@ -59,7 +59,7 @@ export async function fetchCheckpoint(context: EngineContext, wanted: WantedStat
   return found;
 }
 
-/** The state in an answer, if that is about this state and of this model. */
+/** The state in an answer. Throws unless it is the wanted state, of this model. */
 function stateOf({ header, tensors }: DataMessage<DataAnswerOf<'state.answer'>>, wanted: WantedState, from: string): FetchedState {
   const { state, ranges, hash, schema } = header;
   if (!isSameState(state, wanted.state)) throw wrong(wanted, `the answer is about ${describeState(state)}`, from);
@@ -69,7 +69,7 @@ function stateOf({ header, tensors }: DataMessage<DataAnswerOf<'state.answer'>>,
   return { state, hash, ranges, tensors: found };
 }
 
-/** Says what is wrong with the parameters; null: nothing. `hash`: the one that they must have, where that is known. */
+/** Says what is wrong with the parameters; null when nothing is. `hash` is the expected hash, where it is known. */
 function damageOf(found: FetchedState, hash: string | null): string | null {
   if (hashState(found.tensors) !== found.hash || (hash !== null && hash !== found.hash)) return 'the parameters do not match their hash';
   const culprit = firstNotFinite(found.tensors);

@@ -1,6 +1,6 @@
 /**
- * One job at a time: a new one calls the old one off and begins when that has ended, so that two never share the model.
- * Invariant: `onError` hears of every failure, but not of a job that was called off.
+ * Runs one job at a time. A new job cancels the old one and begins when that has ended, so that two jobs never share the model.
+ * Invariant: `onError` is called for every failure, except that of a cancelled job.
  */
 
 export type Job = (signal: AbortSignal) => Promise<void>;
@@ -15,7 +15,7 @@ export class JobSlot {
     this.#onError = onError;
   }
 
-  /** Calls off the job under way and runs this one after it. */
+  /** Cancels the job under way, and runs this one after it. */
   replace(job: Job): void {
     this.cancel();
     const { signal } = this.#current;

@@ -1,4 +1,4 @@
-/** Knowledge as the tensors of a message: what a teacher sends and a student takes, in float32 or float16. */
+/** Knowledge as the tensors of a message, which a teacher sends and a student takes, in float32 or float16. */
 
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { isFiniteArena } from '../../src/tensor/finite.js';
@@ -6,12 +6,12 @@ import { fromHalf, HALF_MAX, toHalf } from '../../src/tensor/half.js';
 import { type Knowledge, type KnowledgeSpec, type KnowledgeTensor, specKey } from '../../src/tensor/knowledge.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 
-/** The tensors, or why the knowledge must not travel. */
+/** The tensors, or the reason why the knowledge must not be sent. */
 export type WireKnowledge =
   | { readonly tensors: readonly WireTensor[] }
   | { readonly reason: 'not-finite' | 'beyond-half'; readonly message: string };
 
-/** One tensor for each spec. With float32 they are on the knowledge's own memory. */
+/** Makes one tensor for each spec. Float32 tensors use the knowledge's own memory. */
 export function knowledgeToWire(knowledge: Knowledge, specs: readonly KnowledgeSpec[], half: boolean): WireKnowledge {
   const tensors: WireTensor[] = [];
   for (const [i, { shape, data }] of knowledge.entries()) {
@@ -33,8 +33,8 @@ export function knowledgeToWire(knowledge: Knowledge, specs: readonly KnowledgeS
 }
 
 /**
- * The knowledge in the tensors of an answer, float16 turned into float32. `shapes` are those of the specs that were asked for,
- * the batch first. Throws protocol.invalid where the tensors are not those, and training.notFinite where a number is not.
+ * The knowledge in the tensors of an answer, with float16 turned into float32. `shapes` has the shape of each spec that was asked
+ * for, the batch first. Throws protocol.invalid when the tensors have other shapes, and training.notFinite when a number is not finite.
  */
 export function knowledgeFromWire(tensors: readonly WireTensor[], shapes: readonly (readonly number[])[]): Knowledge {
   if (tensors.length !== shapes.length) throw wrong(`${tensors.length} tensors, and ${shapes.length} were asked for`);

@@ -1,38 +1,38 @@
-/** The work that an engine has done since it started: the numbers behind its progress reports. */
+/** Counts the work that an engine has done since it started, for its progress reports. */
 
 import type { Clock } from '../../src/base/clock.js';
 
-/** Totals since the engine started. From the engine, several times a second, steps permitting. */
+/** Totals since the engine started. The engine sends them several times a second, between two batches. */
 export interface EngineProgress {
   readonly type: 'engine.progress';
-  /** Rises with every batch through the model. */
+  /** Rises by 1 with every batch through the model. */
   readonly progress: number;
   readonly images: number;
   /** Milliseconds that the batches took. */
   readonly busyMs: number;
   /**
-   * Sent and received on the data plane as a client. Each conversation has one client: the sum over all engines counts
+   * Bytes sent and received on the data plane as a client. Each connection has one client, so the sum over all engines counts
    * every byte once.
    */
   readonly dataBytes: number;
   /**
-   * How long a batch of this model may be expected to take: the 95th percentile of the last ones, or a fifth of the
-   * longest if that is more. Null before the first.
+   * The expected time of a batch of this model, in milliseconds: the 95th percentile of the last batches, or a fifth of the
+   * longest one where that is more. Null before the first batch.
    */
   readonly batchMs: number | null;
 }
 
-/** Batches that the percentile looks back on. */
+/** The number of last batches that the percentile covers. */
 const WINDOW = 128;
 /**
- * The longest batch of a model counts as so many: it had a graph recorded and built, and the next batch of a size of its
- * own will take as long.
+ * The share of the longest batch's time that is expected of the next. The longest batch had a graph recorded and built; the next
+ * batch of a new size will take as long.
  */
 const LONGEST_SHARE = 1 / 5;
 
 export class Meter {
   readonly #clock: Clock;
-  /** A ring. */
+  /** The times of the last batches: a ring. */
   readonly #recentMs: number[] = [];
   #next = 0;
   /** The longest batch of this model. */
@@ -59,7 +59,7 @@ export class Meter {
     return { result, elapsedMs };
   }
 
-  /** Another model: what its batches take is not known. */
+  /** Forgets the times of batches, because another model is coming and its times are not known. */
   forgetTimes(): void {
     this.#recentMs.length = 0;
     this.#next = 0;

@@ -1,5 +1,5 @@
 /**
- * Which of the protocol's messages reach an engine, and which it sends. They pass through the agent unchanged: an order
+ * The messages of the protocol that reach an engine, and those that it sends. They pass through the agent unchanged: an order
  * comes from the coordinator, a report goes to it. Owns the types only.
  */
 

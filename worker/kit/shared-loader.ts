@@ -1,5 +1,5 @@
 /**
- * The loader of an engine: one for all that its role loads. It is opened with the first split; the images of all splits of
+ * The loader of an engine, which loads everything for its role. It is opened with the first split; the images of all splits of
  * a recipe have one shape.
  */
 
@@ -8,21 +8,21 @@ import { BATCHES_AHEAD } from '../../src/data/loader/batch-stream.js';
 import { type Loader, openLoader } from '../../src/data/loader/loader.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
 
-/** One thread is enough: it assembles more than 100,000 small images a second, many times as many as a model takes. */
+/** One thread is enough: it assembles more than 100,000 small images a second, many times the number that a model takes. */
 const THREADS = 1;
-/** Rows of one batch when a model is tested. */
+/** The number of rows of one batch when a model is tested. */
 export const TEST_ROWS = 128;
-/** Rows of one batch of a teacher, made of several requests. */
+/** The number of rows of one batch of a teacher, merged from several requests. */
 export const TEACH_ROWS = 256;
 /**
- * The ring holds this many of the largest batch: one in use, the next one, and two more in the threads' hands. It holds more
- * batches when they are small, up to RING_BYTES.
+ * The ring holds at least this many of the largest batch: one in use, the next one, and two that the threads are working on.
+ * When batches are small it holds more of them, up to RING_BYTES.
  */
 const BATCHES_AT_LEAST = 4;
 const RING_BYTES = 8 * 2 ** 20;
 
 export class SharedLoader {
-  /** Rows of the largest batch, and of the largest request. */
+  /** The number of rows of the largest batch and of the largest request. */
   readonly rowsMax: number;
   readonly #program: URL | undefined;
   #loader: Loader | null = null;
@@ -34,7 +34,7 @@ export class SharedLoader {
     this.#program = program;
   }
 
-  /** The loader, for batches of this split too. */
+  /** The loader, which also serves batches of this split. */
   for({ height, width, channels }: SampleSource): Loader {
     const affordable = Math.floor(RING_BYTES / (4 * height * width * channels));
     const rows = Math.max(BATCHES_AT_LEAST * this.rowsMax, Math.min(BATCHES_AHEAD * this.rowsMax, affordable));

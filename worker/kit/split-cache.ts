@@ -1,4 +1,4 @@
-/** The splits of the run's data, each read once, when it is first needed, and shared by all stages. */
+/** The splits of the run's data. Each is read once, when it is first needed, and shared by all stages. */
 
 import type { DataRecipe } from '../../src/config/schema.js';
 import { loadSplit } from '../../src/data/dataset.js';
@@ -12,7 +12,7 @@ export class SplitCache {
     this.#recipe = recipe;
   }
 
-  /** Throws as loadSplit does; what could not be read is read again the next time. */
+  /** The split of this name. Throws as loadSplit does; a split that could not be read is read again at the next call. */
   get(name: string): Promise<SampleSource> {
     const there = this.#splits.get(name);
     if (there !== undefined) return there;

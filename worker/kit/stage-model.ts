@@ -1,4 +1,4 @@
-/** The model of a stage with the program that runs it, as students train it and teachers ask it. */
+/** The model of a stage with the program that runs it. Students train it, and teachers answer with it. */
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { present } from '../../src/base/assert.js';
@@ -21,21 +21,21 @@ export interface StageModel {
   readonly name: string;
   readonly stage: TrainingStage;
   readonly model: LayersModel;
-  /** All that it is trained by; null for a model that teaches. */
+  /** The training of the model; null for a model that teaches. */
   readonly training: StepTraining | null;
   readonly program: StepProgram;
-  /** The parameters that the stage begins with. The same in every process. */
+  /** The parameters that the stage begins with. They are the same in every process. */
   readonly initial: Float32Array;
-  /** Elements of one image, and classes. */
+  /** The number of elements of one image; the number of classes. */
   readonly imageSize: number;
   readonly classes: number;
   dispose(): void;
 }
 
 /**
- * Builds the model of a stage, and has the agent know that a batch may take longer from now on. `taught`: the stage that
- * the model is to teach; null: it is trained, and has an optimiser. Throws model.invalid, engine.unusable and what the
- * data throws.
+ * Builds the model of a stage, and tells the agent that a batch may take longer from now on. `taught` names the stage that
+ * the model is to teach; null when the model is to be trained, and then it has an optimiser. The caller disposes the model.
+ * Throws model.invalid, engine.unusable, and the errors of reading the data.
  */
 export async function openStageModel(context: EngineContext, name: string, taught: string | null): Promise<StageModel> {
   const stage = trainingStage(context, name);
@@ -82,7 +82,7 @@ function buildStageModel(
   return buildModel(present(recipe.models[stage.model], `model ${stage.model}`), { inputShape: [height, width, channels], classes, seed });
 }
 
-/** Logs how the steps of a stage run, and has the coordinator know: of many sizes of batch that run alike, once. */
+/** Logs how the steps of a stage run, and tells the coordinator once for all batch sizes that run alike. */
 function noticesTo(context: EngineContext, stage: string): (notice: StepNotice) => void {
   const { engine, threads } = context.compute;
   const told = new Set<string>();
@@ -100,7 +100,7 @@ function noticesTo(context: EngineContext, stage: string): (notice: StepNotice) 
   };
 }
 
-/** That bf16 does not pay on this processor, where that is so. */
+/** The reason why bf16 is slow on this processor; null when it is not slow. */
 function slownessOfBfloat16(): string | null {
   const { pays, note } = bfloat16Support(describeProcessor());
   return pays ? null : note;

@@ -1,21 +1,21 @@
-/** How long an engine waits for its peers. A request that is late is made again or elsewhere, or reported; nothing waits forever. */
+/** The times that an engine waits for others. A late request is made again, made elsewhere, or reported; no wait is endless. */
 
 export const DATA_TIMING = {
-  /** The knowledge of one batch: another teacher is asked as well, and this one is given up. */
+  /** After this time without the knowledge of a batch, another teacher is asked as well; after the longer one, this request has failed. */
   knowledgeLateMs: 3_000,
   knowledgeMs: 15_000,
-  /** A teacher that failed rests so long before it is asked again; doubles with each failure in a row. */
+  /** A teacher that failed is not asked for this long; the time doubles with each failure in a row. */
   teacherRestMs: 50,
   teacherRestMaxMs: 2_000,
-  /** The arena of a peer, asked for twice at most. */
+  /** The arena of another replica, which is asked for at most twice. */
   arenaMs: 10_000,
-  /** A committed state from a peer, and from the coordinator's disk. */
+  /** A committed state from another student, and from the coordinator's disk. */
   stateMs: 20_000,
   checkpointMs: 60_000,
-  /** A checkpoint or an export is on the coordinator's disk. */
+  /** The time until a checkpoint or an export is on the coordinator's disk. */
   storeMs: 60_000,
-  /** A connection on which nothing was asked for so long is closed. */
+  /** A connection that carried no request for this long is closed. */
   connectionUnusedMs: 30_000,
-  /** Between two reports of progress to the agent, batches permitting. */
+  /** The time between two reports of progress to the agent; a batch under way delays the report. */
   progressMs: 200,
 } as const;

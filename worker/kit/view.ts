@@ -13,17 +13,17 @@ export interface SampleView {
   readonly samples: Int32Array;
 }
 
-/** How a stage shows its samples in an epoch while it trains. */
+/** The seed, epoch and augmentation by which a stage shows its samples while it trains. */
 export function trainingView(recipe: Recipe, stage: TrainingStage, epoch: number): BatchView {
   return { seed: recipe.seed, epoch, augment: stage.augment, normalise: recipe.data.normalise };
 }
 
-/** How samples look when a model is tested: as they are. */
+/** The view for tests of a model: the samples without augmentation. */
 export function testView(recipe: Recipe): BatchView {
   return { seed: recipe.seed, epoch: 0, augment: null, normalise: recipe.data.normalise };
 }
 
-/** The seed of a model's initial parameters: every replica builds the same ones, and no two models do. */
+/** The seed of a model's initial parameters. Every replica builds the same parameters, and no two models do. */
 export function initialSeed(recipe: Recipe, model: string): number {
   return hashWords(recipe.seed, hashString(model));
 }

@@ -1,4 +1,4 @@
-/** One question to a teacher: the knowledge of a view, as the stage's loss takes it, and what its refusals mean. */
+/** One request to a teacher for the knowledge of a view, as the stage's loss takes it, and the meaning of its refusals. */
 
 import { LIMITS } from '../../src/base/limits.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
@@ -10,28 +10,28 @@ import { knowledgeFromWire } from '../kit/knowledge-wire.js';
 import { DATA_TIMING } from '../kit/timing.js';
 import type { SampleView } from '../kit/view.js';
 
-/** What a stage's loss takes of its teacher. */
+/** The knowledge that a stage's loss takes from its teacher. */
 export interface WantedKnowledge {
   readonly specs: readonly KnowledgeSpec[];
-  /** Of the tensors, without the batch. */
+  /** The shapes of the tensors, without the batch. */
   readonly shapes: readonly (readonly number[])[];
-  /** Whether it is to travel in float16. */
+  /** Whether the knowledge travels in float16. */
   readonly half: boolean;
 }
 
-/** What the knowledge is for. */
+/** The purpose of a request for knowledge. */
 export interface KnowledgeUse {
-  readonly context: Pick<EngineContext, 'term' | 'peers' | 'logger'>;
+  readonly context: Pick<EngineContext, 'term' | 'connections' | 'logger'>;
   readonly stage: string;
   readonly round: number;
-  /** Of the round, from 1. */
+  /** The step of the round, from 1. */
   readonly step: number;
   readonly wanted: WantedKnowledge;
 }
 
 /**
- * The knowledge of a view from one teacher, in as many requests as its specs need. Throws as Connections.request does. What
- * asking again, or another teacher, would not change is an error that cannot be retried: numbers that are not finite or do not
+ * The knowledge of a view from one teacher, in as many requests as its specs need. Throws as Connections.request does. A refusal
+ * that every teacher of this model would give again is an error that cannot be retried: numbers that are not finite or do not
  * fit float16, and a layer or a reduction that the teacher does not have.
  */
 export async function askTeacher(use: KnowledgeUse, teacher: TeacherAddress, view: SampleView): Promise<Knowledge> {
@@ -61,7 +61,7 @@ async function askPart(
   const body = { type: 'knowledge.get' as const, term: context.term, stage, ...what };
   const tensors = [{ name: 'samples', dtype: 'int32', shape: [samples.length], data: samples }] as const;
   const address = teacher.endpoint;
-  const answer = await context.peers.request(address, { body, tensors, deadlineMs: DATA_TIMING.knowledgeMs });
+  const answer = await context.connections.request(address, { body, tensors, deadlineMs: DATA_TIMING.knowledgeMs });
   if (answer.header.stage !== stage) {
     throw new StillhouseError('protocol.invalid', `the answer is about stage ${answer.header.stage}, not ${stage}`, { address });
   }
@@ -71,7 +71,7 @@ async function askPart(
   );
 }
 
-/** A refusal that will not change is an error of the run; any other stays one of this request. */
+/** The error of a refusal. A refusal that every teacher would give is an error of the run; any other is an error of this request alone. */
 function meaningOf(refusal: RequestRefusal, { stage }: KnowledgeUse, { epoch }: SampleView): StillhouseError {
   const message = `stage ${stage}, epoch ${epoch}: ${refusal.message}`;
   switch (refusal.reason) {

@@ -1,4 +1,4 @@
-/** One attempt of a round to average with the other replicas: the order in, the candidate and the reports out. */
+/** One attempt of a round to average with the other replicas: takes the order, gives the candidate and the reports. */
 
 import type { Averaging } from '../../src/averaging/averaging.js';
 import { asRoundId } from '../../src/base/ids.js';
@@ -12,11 +12,11 @@ import { type Candidate, candidateOf, rangesProblem, type TrainedState } from '.
 export interface AverageResult {
   /** Null when a replica was unreachable. */
   readonly candidate: Candidate | null;
-  /** worker.averaged, or worker.unreachable for each such replica; for the caller to send once it holds the candidate. */
+  /** worker.averaged, or worker.unreachable for each unreachable replica. The caller sends them once it holds the candidate. */
   readonly reports: readonly ReportBody[];
 }
 
-/** Averages what is offered. Throws the signal's reason when it is called off. */
+/** Averages the offered arenas. Throws the signal's reason when it is cancelled. */
 export async function averageRound(
   averaging: Averaging,
   own: TrainedState,

@@ -1,6 +1,6 @@
 /**
- * The parameters that a round starts from: the student's own, the stage's initial ones, those of another student that has
- * them, or those of a checkpoint; the first that serves.
+ * The parameters that a round starts from: the student's own, the stage's initial ones, those of another student that holds
+ * them, or those of a checkpoint, in this order.
  */
 
 import { abortable } from '../../src/base/abortable.js';
@@ -22,7 +22,7 @@ export interface BaseStateOptions {
   readonly signal: AbortSignal;
 }
 
-/** The base of an assignment. Throws request.refused or checkpoint.damaged when nobody hands it over, model.invalid when it is of another model. */
+/** The base of an assignment. Throws request.refused or checkpoint.damaged when no source hands it over, and model.invalid when it belongs to another model. */
 export async function baseState(options: BaseStateOptions): Promise<CommittedState> {
   const { model, base, committed, signal } = options;
   if (isBase(committed, base)) return committed;
@@ -39,7 +39,7 @@ export async function baseState(options: BaseStateOptions): Promise<CommittedSta
   return { state, hash, ranges, parameters, slots, isChecked: true };
 }
 
-/** The same in every process. */
+/** The state of round 0, which is the same in every process. */
 function initialState({ initial }: StageModel, { state }: Base): CommittedState {
   return { state, hash: null, ranges: [], parameters: initial, slots: null, isChecked: false };
 }

@@ -1,4 +1,4 @@
-/** Which samples go into which step: pure, and the same wherever a round is trained again. */
+/** The plan of which samples go into which step. Pure: a round that is trained again has the same plan. */
 
 import { sampleAt } from '../../src/data/order.js';
 import { cutAtEpochs, epochOf, takeRanges, totalOf } from '../../src/data/shard-plan.js';
@@ -6,19 +6,19 @@ import type { Range } from '../../src/protocol/field.js';
 import type { SampleView } from '../kit/view.js';
 
 export interface BatchPlanOptions {
-  /** Positions of the stage, in the order to train them. */
+  /** Positions of the stage, in the order in which they are trained. */
   readonly ranges: readonly Range[];
-  /** Samples of the split. */
+  /** The number of samples of the split. */
   readonly size: number;
-  /** Samples per step. */
+  /** The number of samples of a step. */
   readonly batch: number;
   /** The seed of the order. */
   readonly seed: number;
 }
 
 /**
- * The steps of a round, in order. Each takes `batch` positions, across ranges too; only the last of an epoch, and the
- * last of the round, may be smaller: a step is of one epoch, so that one view describes it.
+ * The steps of a round, in order. Each takes `batch` positions, across ranges too. Only the last step of an epoch and the
+ * last step of the round may be smaller: a step belongs to one epoch, so that one view describes it.
  */
 export function planBatches({ ranges, size, batch, seed }: BatchPlanOptions): SampleView[] {
   const plan: SampleView[] = [];

@@ -1,4 +1,4 @@
-/** Evaluation: rows of a test split through the model, as they are. */
+/** Evaluation: runs rows of a test split through the model, without augmentation. */
 
 import { nextTurn } from '../../src/base/abortable.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
@@ -10,7 +10,7 @@ import { testView } from '../kit/view.js';
 
 export interface EvaluateOptions {
   readonly context: EngineContext;
-  /** With the parameters to test. */
+  /** The model, with the parameters to test in its program. */
   readonly model: StageModel;
   readonly split: SampleSource;
   /** Rows [start, end) of the split. */
@@ -23,11 +23,11 @@ export interface TestResult {
   readonly correct: number;
   readonly count: number;
   readonly lossSum: number;
-  /** In the model alone. */
+  /** The time in the model alone. */
   readonly evaluateMs: number;
 }
 
-/** Sums over the rows. Throws the signal's reason when it is called off. */
+/** Tests the rows and sums over them. Throws the signal's reason when it is cancelled. */
 export async function evaluateRows({ context, model, split, start, end, signal }: EvaluateOptions): Promise<TestResult> {
   const view = testView(context.recipe);
   const requests = Array.from({ length: Math.ceil((end - start) / TEST_ROWS) }, (_, batch) => {

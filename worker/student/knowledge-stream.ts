@@ -1,11 +1,11 @@
 /**
- * A teacher's knowledge, asked for ahead of its use: for N teachers, up to 2N + 2 views beyond the last one used are asked
- * for, and the answers, which come in any order, are given out in order. It knows nothing of sockets: `ask` does the
- * asking.
+ * A teacher's knowledge, requested ahead of its use. With N teachers, up to 2N + 2 views beyond the last one used are
+ * requested, and the answers, which come in any order, are given out in order. It knows nothing of sockets: `ask` makes
+ * the requests.
  *
- * Invariants: each view is given out once, in order; a request that fails is made again (of another teacher, where
- * there is one) for as long as the stream is open; one that is late is made of a second teacher as well, and the first
- * answer wins; at most two linked teachers are asked for a view at once; a teacher that failed rests before it is asked again.
+ * Invariants: each view is given out once, in order. A request that fails is made again (to another teacher, where
+ * there is one) until the stream is closed. A late request is made to a second teacher as well, and the first
+ * answer wins. At most two linked teachers are asked for a view at once. A teacher that failed rests before it is asked again.
  */
 
 import { assert } from '../../src/base/assert.js';
@@ -18,9 +18,9 @@ import type { Knowledge } from '../../src/tensor/knowledge.js';
 import type { SampleView } from '../kit/view.js';
 
 export interface KnowledgeTiming {
-  /** A view not answered after so long is asked of a second teacher. */
+  /** A view that is not answered after this time is asked of a second teacher. */
   readonly knowledgeLateMs: number;
-  /** A teacher rests after a failure; twice as long after each further one in a row. */
+  /** A teacher rests for this time after a failure, and twice as long after each further failure in a row. */
   readonly teacherRestMs: number;
   readonly teacherRestMaxMs: number;
 }
@@ -31,19 +31,19 @@ export interface KnowledgeStreamOptions {
   readonly clock: Clock;
   readonly timing: KnowledgeTiming;
   /**
-   * The knowledge of the view from this teacher. A rejection is a failure of this request, at its own deadline at the latest;
-   * one that no other request would mend (FINAL) ends the stream.
+   * Requests the knowledge of the view from this teacher. A rejection is a failure of this request, and comes at its own deadline
+   * at the latest. A rejection that no other request would mend (FINAL) ends the stream.
    */
   ask(teacher: TeacherAddress, view: SampleView): Promise<Knowledge>;
 }
 
-/** Another teacher of the same model, asked the same, fails the same. */
+/** Failures that another teacher of the same model would repeat. */
 const FINAL: readonly ErrorCode[] = ['training.notFinite', 'knowledge.beyondHalf', 'model.invalid'];
 
 interface Item {
   readonly view: SampleView;
   knowledge: Knowledge | null;
-  /** Linked teachers that have not answered yet. */
+  /** The linked teachers that were asked and have not answered yet. */
   readonly asked: Set<Incarnation>;
   askedMs: number;
 }
@@ -62,7 +62,7 @@ interface Waiter {
 
 export class KnowledgeStream {
   readonly #options: KnowledgeStreamOptions;
-  /** The views not given out yet, in order. */
+  /** The views that are not given out yet, in order. */
   readonly #items: Item[];
   readonly #teachers = new Map<Incarnation, Teacher>();
   #waiter: Waiter | null = null;
@@ -76,7 +76,7 @@ export class KnowledgeStream {
     this.link(options.teachers);
   }
 
-  /** The teachers from now on. What others have not answered is asked again at once. */
+  /** Replaces the list of teachers. Requests to teachers that are no longer listed are made again at once. */
   link(addresses: readonly TeacherAddress[]): void {
     const linked = new Map(addresses.map((address) => [address.incarnation, address]));
     for (const incarnation of [...this.#teachers.keys()]) if (!linked.has(incarnation)) this.#unlink(incarnation);
@@ -86,7 +86,7 @@ export class KnowledgeStream {
     this.#pump();
   }
 
-  /** The knowledge of the next view. One call at a time. Rejects with the error that ended the stream. */
+  /** The knowledge of the next view. Must not be called again before it settles. Rejects with the error that ended the stream. */
   next(): Promise<Knowledge> {
     assert(this.#waiter === null, 'two wait for the next knowledge');
     return new Promise((resolve, reject) => {
@@ -95,7 +95,7 @@ export class KnowledgeStream {
     });
   }
 
-  /** Nothing is asked any more; who waits waits forever. Safe to call twice. */
+  /** Stops all requests. A pending `next` never settles. A second call changes nothing. */
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
@@ -106,7 +106,7 @@ export class KnowledgeStream {
     for (const { asked } of this.#items) asked.delete(incarnation);
   }
 
-  /** Gives out what is ready, then asks for what the window lacks, and sets the timer for what to look at again. */
+  /** Gives out the knowledge that is ready, requests the views that the window lacks, and sets the timer for the next check. */
   #pump(): void {
     if (this.#isClosed) return;
     this.#giveOut();
@@ -139,7 +139,7 @@ export class KnowledgeStream {
     return asked.size === 0 || (asked.size === 1 && nowMs - askedMs >= this.#options.timing.knowledgeLateMs);
   }
 
-  /** The rested teacher with the least to do that has not been asked for this view. */
+  /** The rested teacher with the fewest open requests that has not been asked for this view. */
   #choose({ asked }: Item, nowMs: number): Teacher | null {
     let best: Teacher | null = null;
     for (const teacher of this.#teachers.values()) {
@@ -175,7 +175,7 @@ export class KnowledgeStream {
     teacher.restsUntilMs = clock.nowMs() + restMs;
   }
 
-  /** When a request becomes late, or a rested teacher could be asked. */
+  /** The time at which a request becomes late or a rested teacher can be asked. */
   #nextLookMs(open: readonly Item[], nowMs: number): number {
     const late = open.filter(({ asked }) => asked.size === 1).map(({ askedMs }) => askedMs + this.#options.timing.knowledgeLateMs);
     const rested = open.length === 0 ? [] : [...this.#teachers.values()].map(({ restsUntilMs }) => restsUntilMs);

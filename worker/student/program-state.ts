@@ -1,8 +1,8 @@
 /**
- * Which state the program of a stage holds: its parameters and its optimiser's slots, each by name. All that a student
- * writes into its program or reads out of it goes through here, so that nothing is copied that is there already.
+ * Which state the program of a stage holds: its parameters and its optimiser's slots, each by name. A student writes into its
+ * program and reads out of it only through here, so that a state that is there already is not copied.
  *
- * Invariant: what is named here is in the program, to the bit; half a round has no name.
+ * Invariant: a state that is named here is in the program, to the bit; the result of half a round has no name.
  */
 
 import { present } from '../../src/base/assert.js';
@@ -17,14 +17,14 @@ export class ProgramState {
   #parameters: StateName | null;
   #slots: StateName | null;
 
-  /** A program as it was built holds the initial parameters, which have this name, and slots before the first step. */
+  /** A newly built program holds the initial parameters, which have this name, and slots before the first step. */
   constructor(program: StepProgram, initial: StateName) {
     this.#program = program;
     this.#parameters = initial;
     this.#slots = initial;
   }
 
-  /** Has the program hold the state, to train on from it. */
+  /** Makes the program hold the state, to train on from it. */
   load(state: CommittedState): void {
     this.loadParameters(state);
     if (isNamed(this.#slots, state.state)) return;
@@ -34,14 +34,14 @@ export class ProgramState {
     this.#slots = state.state;
   }
 
-  /** Has the program hold the parameters, to test or write them. */
+  /** Makes the program hold the parameters, to test or write them. */
   loadParameters({ state, parameters }: CommittedState): void {
     if (isNamed(this.#parameters, state)) return;
     this.#program.writeParameters(present(parameters, `the parameters of ${describeState(state)}`));
     this.#parameters = state;
   }
 
-  /** Steps are about to change what it holds. */
+  /** Must be called before steps change the program's parameters and slots. They then have no name. */
   leave(): void {
     this.#parameters = null;
     this.#slots = null;
@@ -53,20 +53,20 @@ export class ProgramState {
     this.#slots = state;
   }
 
-  /** Its slots are those of this state, and its parameters are of no state. */
+  /** Gives the slots in the program this name. The parameters then belong to no state. */
   holdSlots(state: StateName): void {
     this.#parameters = null;
     this.#slots = state;
   }
 
-  /** The state with arrays to go back to, when the program is about to leave it. */
+  /** The state with arrays to go back to. Must be called before the program leaves the state. */
   backUp(state: CommittedState): CommittedState {
     const parameters = state.parameters ?? this.#readParameters(state);
     const slots = state.slots ?? (state.state.round === 0 ? null : this.#readSlots(state));
     return { ...state, parameters, slots };
   }
 
-  /** The state with its arrays, hashed and found finite, once. Throws training.notFinite. */
+  /** The state with its arrays, hashed and checked to be finite, once. Throws training.notFinite. */
   readOut(state: CommittedState): CheckedState {
     if (isChecked(state)) return state;
     const parameters = state.parameters ?? this.#readParameters(state);
@@ -99,7 +99,7 @@ function isNamed(held: StateName | null, state: StateName): boolean {
   return held !== null && isSameState(held, state);
 }
 
-/** The student never counts on a state that is nowhere. */
+/** The error of a state that is neither in the program nor in arrays: a bug. */
 function lost({ state }: CommittedState): Error {
   return new Error(`${describeState(state)} is neither in the program nor read out of it`);
 }

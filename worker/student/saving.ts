@@ -1,4 +1,4 @@
-/** A student puts checkpoints and exports to the coordinator, which alone writes to the run's folder. */
+/** A student sends checkpoints and exports to the coordinator, which alone writes to the run's folder. */
 
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { ErrorCode } from '../../src/errors/table.js';
@@ -14,7 +14,7 @@ import type { StageModel } from '../kit/stage-model.js';
 import { DATA_TIMING } from '../kit/timing.js';
 import type { CheckedState } from './state.js';
 
-/** Puts the state. `schema`: its arena's. Throws checkpoint.unwritable when it is not on disk at the end. */
+/** Sends the state, with the schema of its arena. Throws checkpoint.unwritable when it does not reach the disk. */
 export async function saveState(context: EngineContext, saved: CheckedState, schema: ArenaSchema): Promise<void> {
   const { term, incarnation } = context;
   const { state, hash, ranges } = saved;
@@ -37,9 +37,9 @@ export async function exportModel(context: EngineContext, { name, model, program
 type PutBody = Extract<DataRequestBody, { type: 'checkpoint.put' | 'artifact.put' }>;
 
 interface Put {
-  /** In words. */
+  /** The name of the thing, for messages. */
   readonly what: string;
-  /** The code of the error when it is not stored. */
+  /** The code of the error when the thing is not stored. */
   readonly code: ErrorCode;
   readonly body: PutBody;
   readonly tensors: readonly WireTensor[];
@@ -47,7 +47,7 @@ interface Put {
 
 async function put(context: EngineContext, { what, code, body, tensors }: Put): Promise<void> {
   try {
-    await context.peers.request(context.dataEndpoint, { body, tensors, deadlineMs: DATA_TIMING.storeMs });
+    await context.connections.request(context.dataEndpoint, { body, tensors, deadlineMs: DATA_TIMING.storeMs });
     context.logger.info('state.stored', { what });
   } catch (error) {
     if (!(error instanceof StillhouseError)) throw error;

@@ -1,6 +1,6 @@
 /**
- * A student's states between steps: the committed one, the one that it has trained in the round, and the average that waits
- * for the commit. Pure; arrays are never changed once they are in here, because replicas may be reading them.
+ * A student's states between steps: the committed state, the state that it has trained in the round, and the average that waits
+ * for the commit. Pure; an array in a state is never changed, because replicas may be reading it.
  *
  * Invariants: the ranges of a state are exactly the samples that its parameters contain; a sample that would be in them
  * twice is a bug and ends the process (mergeRanges asserts it).
@@ -13,18 +13,18 @@ import type { Base, Contributor } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
 import { isSameState, type StateName } from '../../src/protocol/state-name.js';
 
-/** Parameters that everybody agrees on, or the initial ones (round 0). */
+/** Parameters that all members agree on, or the initial ones (round 0). */
 export interface CommittedState {
   readonly state: StateName;
-  /** Null in round 0, and until it is taken. */
+  /** Null in round 0, and until the hash is computed. */
   readonly hash: string | null;
   /** The samples that the parameters contain, ascending. */
   readonly ranges: readonly Range[];
-  /** Null: in the program alone. */
+  /** Null when the parameters are in the program alone. */
   readonly parameters: Float32Array | null;
-  /** The slots of this student's own optimiser. Null: in the program alone, or in round 0 as the program begins with them. */
+  /** The slots of this student's own optimiser. Null when they are in the program alone, or in round 0, where the program begins with them. */
   readonly slots: Float32Array | null;
-  /** Whether both arrays are there, and are known to be finite: such a state may be handed out. */
+  /** Whether both arrays are there and known to be finite. Such a state may be handed out. */
   readonly isChecked: boolean;
 }
 
@@ -42,15 +42,15 @@ export function isChecked(state: CommittedState): state is CheckedState {
 
 /** The result of training one's own ranges in a round, before any average. */
 export interface TrainedState {
-  /** Its name when it is committed. */
+  /** The name that it has when it is committed. */
   readonly state: StateName;
-  /** The samples of what it started from. */
+  /** The samples of the state that it started from. */
   readonly base: readonly Range[];
   /** All samples in the parameters: those of the base and the student's own of this round. */
   readonly ranges: readonly Range[];
-  /** The samples of this round. */
+  /** The number of samples of this round. */
   readonly samples: number;
-  /** Null in a round of one replica: they are in the program alone. */
+  /** Null in a round of one replica, where the parameters are in the program alone. */
   readonly parameters: Float32Array | null;
 }
 
@@ -68,12 +68,12 @@ export function isBase(held: CommittedState | null, base: Pick<Base, 'state' | '
   return held.hash === null || base.hash === null || held.hash === base.hash;
 }
 
-/** The state that training `own` on top of another makes. Asserts that the state does not contain those samples already. */
+/** The state that comes of training `own` on top of another state. Asserts that that state does not contain the samples of `own`. */
 export function trainedState(options: {
   readonly state: StateName;
   /** The samples of the state that it started from. */
   readonly base: readonly Range[];
-  /** The student's own, of this round. */
+  /** The student's own samples of this round. */
   readonly own: readonly Range[];
   readonly parameters: Float32Array | null;
 }): TrainedState {
@@ -81,19 +81,19 @@ export function trainedState(options: {
   return { state, base, ranges: mergeRanges([...base, ...own]), samples: totalOf(own), parameters };
 }
 
-/** The samples of this round alone among `ranges`; null when they did not start from the same base. */
+/** The samples of this round alone among `ranges`; null when `ranges` did not start from the same base. */
 export function ownRanges(base: readonly Range[], ranges: readonly Range[]): Range[] | null {
   return subtractRanges(base, ranges).length === 0 ? subtractRanges(ranges, base) : null;
 }
 
-/** Says in words what is wrong with the samples in another replica's parameters; null: nothing. */
+/** Says what is wrong with the samples in another replica's parameters; null when nothing is. */
 export function rangesProblem({ base }: TrainedState, { samples }: Contributor, ranges: readonly Range[]): string | null {
   const own = ownRanges(base, ranges);
   if (own === null) return 'the parameters did not start from the same ones';
   return totalOf(own) === samples ? null : `the parameters contain ${totalOf(own)} samples of the round, not ${samples}`;
 }
 
-/** The state that an average makes. `contributed`: all samples of each contributor, as rangesProblem has found them right. */
+/** The state of an average. `contributed` has all samples of each contributor, which rangesProblem has checked. */
 export function candidateOf(
   own: TrainedState,
   average: { readonly parameters: Float32Array; readonly hash: string; readonly contributed: readonly (readonly Range[])[] },
@@ -107,19 +107,19 @@ export function candidateOf(
   return { state: own.state, hash: average.hash, ranges, parameters: average.parameters };
 }
 
-/** The committed state that the average makes. The slots stay in the program, which trained them. */
+/** The committed state of an average. The slots stay in the program, which trained them. */
 export function commitAverage({ state, hash, ranges, parameters }: Candidate): CommittedState {
   return { state, hash, ranges, parameters, slots: null, isChecked: false };
 }
 
-/** The committed state that a row of one makes: what it has trained. */
+/** The committed state of a row of one: the state that the student has trained. */
 export function commitTrained({ state, ranges, parameters }: TrainedState): CommittedState {
   return { state, hash: null, ranges, parameters, slots: null, isChecked: false };
 }
 
 /**
- * Whether what was trained is the base of a round, although no word of its commit has come: a base without a hash is that
- * of its only contributor, which is the one that is named as its holder.
+ * Whether the trained state is the base of a round, although no commit message has come: a base without a hash is the state
+ * of its only contributor, which is named as its holder.
  */
 export function isOwnBase(trained: TrainedState | null, base: Base, self: Incarnation): trained is TrainedState {
   if (trained === null || base.hash !== null || !isSameState(trained.state, base.state)) return false;

@@ -1,18 +1,18 @@
 /**
- * The student: it carries out the coordinator's orders on its model, one at a time, and hands what it has to the other
- * replicas. What each order means is in the files beside; this one says which states an order finds and leaves.
+ * The student: it carries out the coordinator's orders on its model, one at a time, and hands its arenas and states to the other
+ * replicas. The other files of this room carry the orders out; this one says which states an order needs and leaves.
  *
- *   assign    takes up the base (the candidate or the trained state, where that is it); drops the rest of the last round;
- *             trains, evaluates or exports
- *   conclude  ends the training under way after its step; what is trained by then is reported
+ *   assign    takes up the base (the candidate or the trained state, where the base is one of them); drops the rest of the last
+ *             round; trains, evaluates or exports
+ *   conclude  ends the training under way after its step; the student reports the samples trained by then
  *   average   needs the trained state of the round; leaves a candidate; a later attempt starts from the trained state
  *   commit    makes the candidate, or in a row of one the trained state, the committed state
- *   save      reads the committed state out, unless it was, and puts it
+ *   save      reads the committed state out, unless it was read out before, and sends it
  *   abandon   drops the trained state and the candidate; the committed state stays, if it was kept
  *
  * Invariants: the committed state changes only by a commit or by taking up another base; one job uses the model at a time;
- * what is trained is handed out only for the round under way, and only after all of its steps. In a round of one replica
- * the base is kept nowhere: until the commit there is no committed state. In others it is read out before the first step.
+ * a trained state is handed out only for the round under way, and only after all of its steps. In a round of one replica
+ * the base is not kept: until the commit there is no committed state. In other rounds it is read out before the first step.
  */
 
 import type { Averaging } from '../../src/averaging/averaging.js';
@@ -51,7 +51,7 @@ import {
 import { TeacherLinks } from './teacher-links.js';
 import { evaluateWork, exportWork, type TrainedReport, trainWork, type WorkJob } from './work.js';
 
-/** The model under way, and which state its program holds. */
+/** The model in use, and the state that its program holds. */
 interface OpenModel {
   readonly stage: string;
   readonly peer: string;
@@ -73,7 +73,7 @@ export class Student implements Role {
   #round: RoundId | null = null;
   #conclude = new AbortController();
   #trained: TrainedState | null = null;
-  /** The report of training of the round, once it was sent: a conclusion asks for it again. */
+  /** The report of training of the round, once it was sent; a conclusion asks for it again. */
   #report: TrainedReport | null = null;
   #candidate: Candidate | null = null;
 
@@ -84,7 +84,7 @@ export class Student implements Role {
       term: context.term,
       self: context.incarnation,
       deadlineMs: DATA_TIMING.arenaMs,
-      request: (endpoint, request) => context.peers.request(endpoint, request),
+      request: (endpoint, request) => context.connections.request(endpoint, request),
     });
   }
 
@@ -135,7 +135,7 @@ export class Student implements Role {
     this.#closeModel();
   }
 
-  /** A round that starts from what waits for its commit shows that it was committed, even when that message was lost. */
+  /** A round whose base is the state that waits for its commit shows that it was committed, even when the commit message was lost. */
   #catchUp({ base }: Assign): void {
     const candidate = this.#candidate;
     if (candidate !== null && base.hash === candidate.hash && isSameState(base.state, candidate.state)) this.#takeCandidate(candidate);
@@ -218,7 +218,7 @@ export class Student implements Role {
     job.context.report(report);
   }
 
-  /** The trained state; read out and offered, where there are others to average with. */
+  /** The trained state. It is read out and offered when there are replicas to average with. */
   #trainedOf(
     { model }: WorkJob,
     options: {
@@ -249,7 +249,7 @@ export class Student implements Role {
     return this.#open;
   }
 
-  /** A state that is in the program alone goes with it. */
+  /** Closes the model. A state that is in the program alone is lost with it. */
   #closeModel(): void {
     this.#open?.model.dispose();
     this.#open = null;
@@ -270,7 +270,7 @@ export class Student implements Role {
     });
   }
 
-  /** A committed state that this student does not hold it asks for with the next assignment. */
+  /** Commits the named state. When this student does not hold it, the next assignment makes the student fetch it. */
   #commit({ state, hash }: CoordinatorMessageOf<'coordinator.commit'>): void {
     const candidate = this.#candidate;
     const trained = this.#trained;
@@ -279,7 +279,7 @@ export class Student implements Role {
     else this.#context.logger.warn('commit.notHeld', { ...state, hash });
   }
 
-  /** The state is read out before anything else can happen: the next order may train on. */
+  /** The state is read out before anything else can happen, because the next order may train on. */
   async #save({ state }: CoordinatorMessageOf<'coordinator.save'>): Promise<void> {
     const checked = this.#readOut({ state, hash: null });
     const schema = this.#open?.model.program.schema;
@@ -289,7 +289,7 @@ export class Student implements Role {
     await saveState(this.#context, checked, schema);
   }
 
-  /** The committed state with its arrays, if it is this one. Throws training.notFinite. */
+  /** The committed state with its arrays, if it is the wanted one; null otherwise. Throws training.notFinite. */
   #readOut(wanted: Pick<DataRequestOf<'state.get'>, 'state' | 'hash'>): CheckedState | null {
     const committed = this.#committed;
     if (this.#open === null || !isBase(committed, wanted)) return null;

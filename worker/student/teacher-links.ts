@@ -1,4 +1,4 @@
-/** The teachers that this student may ask, as the coordinator said last, and the stream that asks them. */
+/** The teachers that this student may ask, by the coordinator's last message, and the stream that asks them. */
 
 import type { CoordinatorMessageOf, TeacherAddress } from '../../src/protocol/control.js';
 import type { KnowledgeStream } from './knowledge-stream.js';
@@ -7,7 +7,7 @@ export class TeacherLinks {
   #link: Pick<CoordinatorMessageOf<'coordinator.link'>, 'stage' | 'version' | 'teachers'> | null = null;
   #stream: KnowledgeStream | null = null;
 
-  /** A link is whole; an older one of the same stage than the last is void. */
+  /** Takes a link, which replaces all of the last one. An older link of the same stage is ignored. */
   set({ stage, version, teachers }: CoordinatorMessageOf<'coordinator.link'>): void {
     if (this.#link?.stage === stage && version < this.#link.version) return;
     this.#link = { stage, version, teachers };
@@ -18,7 +18,7 @@ export class TeacherLinks {
     return this.#link?.stage === stage ? this.#link.teachers : [];
   }
 
-  /** Tells this stream of every change from now on; null: none. */
+  /** Tells this stream of every change from now on; null stops it. */
   follow(stream: KnowledgeStream | null): void {
     this.#stream = stream;
   }

@@ -1,6 +1,6 @@
 /**
  * Training one's own ranges of a round, step by step, from the base. Between two steps the event loop has its turn, so
- * that peers are answered and the work can be called off.
+ * that requests are answered and the work can be cancelled.
  */
 
 import { abortable, nextTurn } from '../../src/base/abortable.js';
@@ -29,26 +29,26 @@ export interface TrainOptions {
   readonly batches: readonly SampleView[];
   /** The teacher's knowledge of the batches, in order; null in a stage without another side. */
   readonly knowledge: KnowledgeStream | null;
-  /** Samples of the stage committed before the round, and of all members in it. */
+  /** Samples of the stage that are committed before the round; samples of all members in the round. */
   readonly committed: number;
   readonly roundSamples: number;
   readonly signal: AbortSignal;
-  /** Aborted: the step under way is the last one. */
+  /** When it is aborted, the step under way is the last one. */
   readonly conclude: AbortSignal;
 }
 
 export interface TrainResult {
-  /** All of the ranges; after a conclusion a part of them, from the front. */
+  /** The number of samples trained: all of the ranges, or after a conclusion a part of them, from the front. */
   readonly samples: number;
   readonly lossSum: number;
   readonly correct: number;
-  /** Steps whose pixels were not ready. */
+  /** The number of steps whose pixels were not ready. */
   readonly waits: number;
 }
 
 /**
- * Trains on from what the program holds. Throws training.notFinite, and the signal's reason when it is called off: the
- * program then holds half a round.
+ * Trains on from the state that the program holds. Throws training.notFinite, and the signal's reason when it is cancelled; the
+ * program then holds the result of half a round.
  */
 export async function trainRanges(options: TrainOptions): Promise<TrainResult> {
   const { context, model, split, batches } = options;
@@ -97,7 +97,7 @@ async function nextInputs({ knowledge, signal, conclude }: TrainOptions, stream:
   }
 }
 
-/** The knobs when this student has trained `done` of its samples, and the others as great a share of theirs. */
+/** The knobs when this student has trained `done` of its samples, and the others an equal share of theirs. */
 function knobsAt({ model, split, ranges, committed, roundSamples }: TrainOptions, done: number): StepKnobs {
   const { stage } = model;
   const samples = committed + (done * roundSamples) / totalOf(ranges);

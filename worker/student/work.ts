@@ -22,14 +22,14 @@ export interface WorkJob {
   readonly model: StageModel;
   readonly assign: CoordinatorMessageOf<'coordinator.assign'>;
   readonly signal: AbortSignal;
-  /** Aborted: training is to end with the step under way. */
+  /** When it is aborted, training ends with the step under way. */
   readonly conclude: AbortSignal;
 }
 
 type WorkOf<K extends Work['kind']> = Extract<Work, { kind: K }>;
 export type TrainedReport = Extract<ReportBody, { type: 'worker.trained' }>;
 
-/** Trains the ranges, or less when it is concluded. The caller sends the report, once it holds what was trained. */
+/** Trains the ranges, or fewer samples when it is concluded. The caller sends the report, once it holds the trained state. */
 export async function trainWork(job: WorkJob, { ranges, roundSamples }: WorkOf<'train'>, links: TeacherLinks): Promise<TrainedReport> {
   const { context, model, assign, signal, conclude } = job;
   const { round } = assign;
@@ -60,7 +60,7 @@ export async function trainWork(job: WorkJob, { ranges, roundSamples }: WorkOf<'
   }
 }
 
-/** Tests the rows and reports worker.evaluated. Throws training.notFinite when the loss is not a number. */
+/** Tests the rows and reports worker.evaluated. Throws training.notFinite when the loss is not finite. */
 export async function evaluateWork({ context, model, assign, signal }: WorkJob, work: WorkOf<'evaluate'>): Promise<void> {
   const { start, end } = work;
   const split = await abortable(context.splits.get(work.split), signal);
@@ -73,7 +73,7 @@ export async function evaluateWork({ context, model, assign, signal }: WorkJob, 
   context.report({ type: 'worker.evaluated', round: assign.round, ...result, parameters: model.program.schema.model.size });
 }
 
-/** Puts the model to the coordinator, which sees by itself when it is there. */
+/** Sends the model to the coordinator, which reports its arrival itself. */
 export async function exportWork({ context, model, signal }: WorkJob): Promise<void> {
   await abortable(exportModel(context, model), signal);
 }

@@ -1,9 +1,9 @@
 /**
- * Requests for knowledge, merged: those for the same specs that wait while a batch is in the model go into the next one
+ * Merges requests for knowledge: those for the same specs that wait while a batch is in the model go into the next batch
  * together, whichever students they come from. Their pixels are loaded while they wait. It knows nothing of models or sockets.
  *
  * Invariants: a request is answered once, whole, its rows in its own order; a batch has at most `rowsMax` rows, unless
- * one request alone has more; no more than `waitingMax` requests wait; what was loaded is given back.
+ * one request alone has more; at most `waitingMax` requests wait; every loading is given back.
  */
 
 import { setImmediate } from 'node:timers/promises';
@@ -16,14 +16,14 @@ export interface InferenceQueueOptions {
   readonly waitingMax: number;
   /** Asks for the pixels of a view. */
   load(view: SampleView): Loading;
-  /** The knowledge of the rows of these, which are ready and follow each other. */
+  /** The knowledge of the rows of these loadings, which are ready and follow each other. */
   infer(loadings: readonly Loading[], specs: readonly KnowledgeSpec[]): Knowledge;
 }
 
 interface Waiting {
   readonly loading: Loading;
   readonly specs: readonly KnowledgeSpec[];
-  /** Equal for requests that may share a batch. */
+  /** The key is equal for requests that may share a batch. */
   readonly key: string;
   resolve(knowledge: Knowledge): void;
   reject(error: unknown): void;
@@ -40,8 +40,8 @@ export class InferenceQueue {
   }
 
   /**
-   * The knowledge of a view as the specs say, its tensors nobody else's; null when too many requests wait. Rejects with what
-   * `load` or `infer` throws, and when the pixels cannot be loaded.
+   * The knowledge of a view in the order of the specs; the caller owns its tensors. Null when too many requests wait. Rejects with
+   * the errors of `load` and `infer`, and when the pixels cannot be loaded.
    */
   ask(view: SampleView, specs: readonly KnowledgeSpec[]): Promise<Knowledge> | null {
     if (this.#waiting.length >= this.#options.waitingMax) return null;
@@ -51,7 +51,7 @@ export class InferenceQueue {
     });
   }
 
-  /** Ends what waits with this error, and what is asked from now on: the model is not to be used any more. */
+  /** Rejects the requests that wait, and all later ones, with this error: the model must not be used again. */
   fail(error: Error): void {
     this.#failure = error;
     this.#end(this.#waiting.splice(0), error);
@@ -74,7 +74,7 @@ export class InferenceQueue {
     this.#isRunning = false;
   }
 
-  /** The first requests, as many as ask for the same, fit, and lie together in memory. */
+  /** Takes the first requests that ask for the same specs, fit into a batch, and lie together in memory. */
   #takeBatch(): Waiting[] {
     let rows = 0;
     const fits = ({ loading, key }: Waiting, index: number) => {

@@ -16,17 +16,17 @@ import type { StageModel } from '../kit/stage-model.js';
 import { type SampleView, trainingView } from '../kit/view.js';
 import { InferenceQueue } from './inference-queue.js';
 
-/** Requests that wait for the model. */
+/** The most requests that wait for the model. */
 const WAITING_MAX = 256;
 
 export interface ServedModelOptions {
   readonly context: EngineContext;
-  /** The stage that is taught: its name and recipe. */
+  /** The name and the recipe of the stage that is taught. */
   readonly name: string;
   readonly stage: TrainingStage;
   /** The state that teaches. */
   readonly from: StateName;
-  /** The model of the stage that teaches, its parameters written. */
+  /** The model of the stage that teaches, with its parameters written. */
   readonly model: StageModel;
   /** The samples of the stage that is taught. */
   readonly split: SampleSource;
@@ -37,7 +37,7 @@ export class ServedModel {
   /** The state that teaches. */
   readonly from: StateName;
   readonly sampleCount: number;
-  /** Rows of one request, at most. */
+  /** The most rows of one request. */
   readonly rowsMax: number;
   readonly #options: ServedModelOptions;
   readonly #loader: Loader;
@@ -56,7 +56,7 @@ export class ServedModel {
     this.#queue = new InferenceQueue({ rowsMax: TEACH_ROWS, waitingMax: WAITING_MAX, load, infer });
   }
 
-  /** Why the model cannot answer these specs, in words; null: it can. */
+  /** Says why the model cannot answer these specs; null when it can. */
   problemOf(specs: readonly KnowledgeSpec[]): string | null {
     try {
       shapesOf(specs, shapeSourceOf(this.#options.model.model));
@@ -67,7 +67,7 @@ export class ServedModel {
     }
   }
 
-  /** The knowledge of a view of the stage, as the specs say; null when too many requests wait. */
+  /** The knowledge of a view of the stage, in the order of the specs; null when too many requests wait. */
   ask(view: SampleView, specs: readonly KnowledgeSpec[]): Promise<Knowledge> | null {
     return this.#queue.ask(view, specs);
   }

@@ -1,6 +1,6 @@
 /**
  * The teacher: it loads the model that the coordinator names and answers students' requests with its knowledge of the same
- * pixels that the students see. The model that it serves changes only whole.
+ * pixels that the students see. It replaces the model only as a whole.
  *
  * Invariants: an answer belongs to the stage and term of its request; no number that is not finite leaves the process.
  */

@@ -1,4 +1,4 @@
-/** The kinds of stage. The only list of them in the core; src/config/schema.ts has what a recipe may say of each. */
+/** The kinds of stage. The only list of them in the core; src/config/schema.ts has the fields of each in a recipe. */
 
 import type { StageRecipe } from '../../../src/config/schema.js';
 import { distilKind } from './distil.js';

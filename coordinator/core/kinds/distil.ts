@@ -1,4 +1,4 @@
-/** A stage that trains a model from the labels and the answers of a finished one. */
+/** A stage that trains a model from the labels and from the knowledge of a finished model. */
 
 import type { StageRecipe } from '../../../src/config/schema.js';
 import { MODEL_PEER } from '../../../src/protocol/state-name.js';

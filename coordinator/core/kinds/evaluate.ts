@@ -5,7 +5,7 @@ import { startEvaluation } from '../evaluation-round.js';
 import { failWithoutBase, needsOfFinished } from './finished.js';
 import type { StageKind, StartRound } from './stage-kind.js';
 
-/** The kind `evaluate`: one evaluation, called epoch 0. */
+/** The kind `evaluate`: one evaluation, which is reported as epoch 0. */
 export function evaluateKind({ of, test: split }: Extract<StageRecipe, { kind: 'evaluate' }>): StageKind {
   return {
     needs: needsOfFinished(of),

@@ -5,12 +5,12 @@ import { finish } from '../ending.js';
 import type { StageNeeds } from '../stage.js';
 import { stageOf, type Turn } from '../turn.js';
 
-/** The needs of a stage about the model of the stage `of`. */
+/** The needs of a stage that works on the model of the stage `of`. */
 export function needsOfFinished(of: string): StageNeeds {
   return { peers: [], of: { stage: of, peer: MODEL_PEER }, teacher: null, training: null, checkpointEvery: Number.POSITIVE_INFINITY };
 }
 
-/** The checkpoint of the other stage does not load: there is nothing to go back to, so the run fails. */
+/** The checkpoint of the other stage does not load: there is no older one, so the run fails. */
 export function failWithoutBase(turn: Turn): void {
   const { name, needs } = stageOf(turn);
   const message = `stage ${name}: the checkpoint of stage ${needs.of?.stage} does not load, and there is no other`;

@@ -12,7 +12,7 @@ import type { StageNeeds, StageState } from '../stage.js';
 import { startTraining } from '../training-round.js';
 import type { Next, StageKind, StartRound } from './stage-kind.js';
 
-/** The kind of a stage with one peer. `teacher`: the model that teaches it, null where nothing does. */
+/** The kind of a stage with one peer. `teacher` is the model that teaches it; null when no model does. */
 export function trainingKind(recipe: TrainingStage, teacher: StageNeeds['teacher']): StageKind {
   const { on: split, epochs, checkpointEvery, batch, every } = recipe;
   const needs: StageNeeds = { peers: [MODEL_PEER], of: null, teacher, training: { split, epochs }, checkpointEvery };
@@ -32,7 +32,7 @@ export function trainingKind(recipe: TrainingStage, teacher: StageNeeds['teacher
   };
 }
 
-/** The epoch after which the stage is to be evaluated now, or null. */
+/** The epoch after which the stage is due for an evaluation; null when it is not due. */
 function epochToEvaluate(stage: StageState, evaluateEvery: number): number | null {
   const { size, pending, lent } = stage.ledger;
   const last = stage.evaluations.at(-1)?.epoch ?? 0;

@@ -1,6 +1,6 @@
 /**
- * Batches in the order of a list, asked of the loader ahead of their use: while one is in the step, the threads have the
- * next ones in hand.
+ * Batches in the order of a list, requested from the loader ahead of their use: while one is in the step, the threads assemble
+ * the next ones.
  */
 
 import { assert, present } from '../../base/assert.js';
@@ -8,19 +8,19 @@ import type { BatchArrays } from '../batch.js';
 import type { BatchRequest } from './job-queue.js';
 import type { Loader, Loading } from './loader.js';
 
-/** At most so many batches are asked for and not given back; the one in use is among them. */
+/** The most batches that are requested and not given back, the one in use included. */
 export const BATCHES_AHEAD = 16;
 
 export class BatchStream {
   readonly #loader: Loader;
   readonly #requests: readonly BatchRequest[];
   readonly #ahead: number;
-  /** Asked for and not given back, in order. */
+  /** Requested and not given back, in order. */
   readonly #loadings: Loading[] = [];
   #asked = 0;
   #isFirst = true;
 
-  /** Asks for the first ones at once. As many are asked for at a time as the ring has room for. */
+  /** Requests the first batches at once, as many at a time as the ring has room for. */
   constructor(loader: Loader, requests: readonly BatchRequest[]) {
     this.#loader = loader;
     this.#requests = requests;
@@ -30,8 +30,8 @@ export class BatchStream {
   }
 
   /**
-   * The next batch, which is the caller's until it asks for another one or closes the stream. One call at a time;
-   * asserts that there is another one. Rejects when a loader thread failed.
+   * The next batch, which belongs to the caller until it asks for another one or closes the stream. Must not be called again before it
+   * settles. Asserts that there is another batch. Rejects when a loader thread failed.
    */
   async next(): Promise<BatchArrays> {
     if (!this.#isFirst) this.#loadings.shift()?.giveBack();
@@ -43,13 +43,13 @@ export class BatchStream {
     return this.#loader.arraysOf([loading]);
   }
 
-  /** Gives back all batches that were asked for. Safe to call twice. */
+  /** Gives back all requested batches. A second call changes nothing. */
   close(): void {
     this.#asked = this.#requests.length;
     for (const loading of this.#loadings.splice(0)) loading.giveBack();
   }
 
-  /** It asks for several at a time: to wake a thread costs as much as to assemble a small batch. */
+  /** Requests several batches at a time, because waking a thread costs as much as assembling a small batch. */
   #ask(): void {
     if (2 * this.#loadings.length > this.#ahead) return;
     const next = this.#requests.slice(this.#asked, this.#asked + this.#ahead - this.#loadings.length);

@@ -2,7 +2,7 @@
  * The loader's side of the ring (ring.ts): a request gets rows and a job in its turn, and loses them when it is given back.
  * It has no threads and never waits: it acts only when it is called.
  *
- * Invariants: places are given in the order of asking; the rows of a request go to another one only when its job is done
+ * Invariants: places are given in the order of the requests; the rows of a request go to another one only when its job is done
  * and it is given back.
  */
 
@@ -30,11 +30,11 @@ export class JobQueue {
   readonly #memory: LoaderMemory;
   readonly #ring: RowRing<QueueEntry>;
   readonly #sourceOf: (request: BatchRequest) => number;
-  /** Without a place yet. */
+  /** The requests without a place. */
   readonly #queue: QueueEntry[] = [];
   #nextJob = 0;
 
-  /** `sourceOf`: the number of the request's source; the threads know it when it returns. */
+  /** `sourceOf` returns the number of the request's source. The threads must know that source when it returns. */
   constructor(memory: LoaderMemory, sourceOf: (request: BatchRequest) => number) {
     this.#memory = memory;
     this.#ring = new RowRing(memory.samples.length, JOBS);
@@ -48,12 +48,12 @@ export class JobQueue {
     return entries;
   }
 
-  /** Whether its rows are there. */
+  /** Whether the rows of the request are loaded. */
   isDone({ place }: QueueEntry): boolean {
     return place !== null && Atomics.load(this.#memory.control, stateIndex(place.number)) === JOB_STATE.done;
   }
 
-  /** A batch that no thread has in hand is then not loaded. Safe to call twice. */
+  /** Gives a request back. A batch that no thread is loading is then not loaded. A second call changes nothing. */
   giveBack(entry: QueueEntry): void {
     entry.isGivenBack = true;
     if (entry.place !== null) {
@@ -62,18 +62,18 @@ export class JobQueue {
     this.advance();
   }
 
-  /** Frees the rows of requests that are done and given back, and gives places to those that wait, while there is room. */
+  /** Frees the rows of requests that are done and given back, and gives places to waiting requests, while there is room. */
   advance(): void {
     this.#ring.free((entry) => entry.isGivenBack && this.isDone(entry));
     const first = this.#nextJob;
     for (let next = this.#queue[0]; next !== undefined && this.#place(next); next = this.#queue[0]) this.#queue.shift();
-    // Only when all are written: a thread that wakes may take this one's processor, and should find all of its work.
+    // Notified only when all are written: a thread that wakes may take this one's processor, and should find all of its work.
     for (let number = first; number !== this.#nextJob; number = (number + 1) | 0) {
       Atomics.notify(this.#memory.control, stateIndex(number));
     }
   }
 
-  /** Gives a request its place. True when it has one, or needs none because it was given back. */
+  /** Gives a request its place. Returns true when it has one, or needs none because it was given back. */
   #place(entry: QueueEntry): boolean {
     if (entry.isGivenBack) return true;
     const { samples, view } = entry.request;

@@ -1,5 +1,5 @@
 /**
- * A loader thread: it takes on one job after the other and assembles its rows. Between jobs it sleeps on the state of the
+ * A loader thread: it takes one job after the other and assembles its rows. Between jobs it sleeps on the state of the
  * next one, so its event loop never turns. It ends when the loader terminates it, or by an error, which is a bug.
  *
  * It imports only the assembly of batches: tfjs and zeromq crash in threads.
@@ -15,7 +15,7 @@ import type { LoaderSource, ThreadStart } from './thread-messages.js';
 interface OpenSource {
   readonly store: SampleStore;
   readonly view: LoaderSource['view'];
-  /** Elements of one image. */
+  /** The number of elements of one image. */
   readonly imageSize: number;
 }
 
@@ -29,7 +29,7 @@ for (;;) {
   if (Atomics.exchange(memory.control, IS_AWAITED, 0) !== 0) port.postMessage(null);
 }
 
-/** Waits until the job is asked for, or skipped, and leaves it done. */
+/** Waits until the job is asked for or skipped, carries it out, and sets it to done. */
 function takeOn(shared: LoaderMemory, number: number): void {
   const { control } = shared;
   const index = stateIndex(number);
@@ -61,7 +61,7 @@ function load(shared: LoaderMemory, number: number): void {
   }
 }
 
-/** The loader sent the source before it asked for the job: when the thread does not know it yet, it waits at the port. */
+/** The source of this number. The loader sent it before it asked for the job, so a source that the thread does not know yet waits at the port. */
 function sourceOf(number: number): OpenSource {
   for (;;) {
     const known = sources.get(number);

@@ -1,12 +1,12 @@
 /**
  * Batches assembled by threads, ahead of their use, in a ring of rows that is used again and again. It owns the threads;
- * job-queue.ts knows which requests wait and which rows each has. It does not know rounds, nor requests of students.
+ * job-queue.ts knows which requests wait and which rows each has. It knows neither rounds nor requests of students.
  *
  * A batch is asked for, becomes ready, is read by the caller, and is given back. Invariants: its bits are those of
  * assembleBatch, whatever the number of threads; no row is written between ready and given back; a batch that does not fit
  * in the ring waits for room, in order.
  *
- * Mostly a batch is ready before it is wanted. Then the threads send no message: its state is a word in shared memory. Only
+ * A batch is mostly ready before it is wanted. Then the threads send no message: its state is a word in shared memory. Only
  * a caller that has to wait is woken by a message.
  */
 
@@ -20,39 +20,39 @@ import { createMemory, IS_AWAITED, type LoaderMemory } from './ring.js';
 import type { LoaderSource, ThreadStart } from './thread-messages.js';
 
 export interface LoaderOptions {
-  /** Of all images that are loaded. */
+  /** The shape of all images that are loaded. */
   readonly shape: Pick<ImageShape, 'height' | 'width' | 'channels'>;
-  /** Samples in the ring: those of the largest batch, times the number of batches to have ready. */
+  /** The number of samples in the ring: those of the largest batch, times the number of batches to have ready. */
   readonly rows: number;
   readonly threads: number;
   /** The threads' program; by default the compiled one beside this file. */
   readonly program?: URL | undefined;
 }
 
-/** A batch that was asked for. */
+/** A batch that was requested. */
 export interface Loading {
   /** B */
   readonly count: number;
   isReady(): boolean;
   /**
-   * Resolves when it is ready; rejects when it never will be: a thread failed, or the loader is closed. Not to be called
-   * after it was given back.
+   * Resolves when the batch is ready; rejects when it will never be ready, because a thread failed or the loader is closed. Must not
+   * be called after the batch was given back.
    */
   ready(): Promise<void>;
   /** Whether its rows come in memory right after those of `other`, of the same loader. */
   follows(other: Loading): boolean;
-  /** Ends the caller's use of the arrays, or the request for them. Safe to call twice. */
+  /** Ends the caller's use of the arrays, or the request for them. A second call changes nothing. */
   giveBack(): void;
 }
 
 export interface Loader {
-  /** How many batches were not ready when they were wanted, so far. */
+  /** The number of batches so far that were not ready when they were wanted. */
   readonly waits: number;
-  /** Samples in the ring. */
+  /** The number of samples in the ring. */
   readonly rows: number;
   /**
-   * Asks for batches, in this order. The samples are copied. Asserts that they are in their split, and that the ring
-   * could hold each batch. To ask for several at once costs little more than to ask for one: a thread is woken once.
+   * Requests batches, in this order. The samples are copied. Asserts that they are in their split, and that the ring
+   * can hold each batch. Requesting several at once costs little more than requesting one: a thread is woken once.
    */
   request(requests: readonly BatchRequest[]): Loading[];
   /**
@@ -60,11 +60,11 @@ export interface Loader {
    * nothing may read them after the batches are given back.
    */
   arraysOf(loadings: readonly Loading[]): BatchArrays;
-  /** Ends the threads; a batch that is not ready never will be. Safe to call twice. */
+  /** Ends the threads; a batch that is not ready will never be ready. A second call changes nothing. */
   close(): Promise<void>;
 }
 
-/** Starts the threads. They keep the process alive only while somebody waits for a batch. */
+/** Starts the threads. They keep the process alive only while a caller waits for a batch. The caller closes the loader. */
 export function openLoader(options: LoaderOptions): Loader {
   return new ThreadLoader(options);
 }
@@ -114,7 +114,7 @@ class ThreadLoader implements Loader {
   readonly #sources: { readonly split: SampleSource; readonly key: string }[] = [];
   #waiters: Waiter[] = [];
   #waits = 0;
-  /** When it is not null, no batch becomes ready any more. */
+  /** When it is not null, no more batches become ready. */
   #failure: Error | null = null;
 
   constructor(options: LoaderOptions) {
@@ -202,15 +202,15 @@ class ThreadLoader implements Loader {
     return thread;
   }
 
-  /** Only the first failure counts. */
+  /** Fails the loader. Only the first failure counts. */
   #fail(error: Error): void {
     this.#failure ??= error;
     this.#wake();
   }
 
-  /** Ends the waiting for batches that are ready, or never will be. */
+  /** Ends the waits for batches that are ready, or will never be. */
   #wake(): void {
-    // Before the states are read: a thread that finishes a job later sends a message.
+    // Written before the states are read: a thread that finishes a job later sends a message.
     Atomics.store(this.#memory.control, IS_AWAITED, this.#waiters.length);
     this.#queue.advance();
     const waiters = this.#waiters;
@@ -226,7 +226,7 @@ class ThreadLoader implements Loader {
     }
   }
 
-  /** The request's place in the list of sources. A new source is sent to the threads before the job that names it. */
+  /** The request's index in the list of sources. A new source is sent to the threads before the job that names it. */
   #sourceOf({ split, view: { seed, augment, normalise } }: BatchRequest): number {
     const key = JSON.stringify([seed, augment, normalise]);
     const known = this.#sources.findIndex((source) => source.split === split && source.key === key);

@@ -1,5 +1,5 @@
 /**
- * The memory that the loader and its threads share, and the rules by which each uses it. It has no thread and no queue.
+ * The memory that the loader and its threads share, and the rules for its use. It has no thread and no queue.
  *
  * Batches lie in a ring of rows: row r of `samples`, `labels` and `images` belong together. Each batch to be loaded is
  * written into a ring of jobs; job number n (from 0, modulo 2^32) lies at place n mod JOBS and its state passes
@@ -9,7 +9,7 @@
  *   asked -> busy -> done     by a thread, which writes the job's rows of `labels` and `images` while it is busy
  *   skipped -> done           by a thread
  *
- * Invariants: rows of a job that is busy are the thread's, all others the loader's; numbers are given out in order, one
+ * Invariants: rows of a busy job belong to the thread, all others to the loader; numbers are given out in order, one
  * to a thread, so that each job has a thread that waits for it.
  */
 
@@ -66,7 +66,7 @@ export function stateIndex(number: number): number {
   return HEADER_WORDS + (number & (JOBS - 1)) * JOB_WORDS + FIELDS.state;
 }
 
-/** Writes a job, except for its state. No thread may have a job of this number in hand. */
+/** Writes a job, except for its state. No thread may be working on a job of this number. */
 export function writeJob({ control }: LoaderMemory, number: number, job: Job): void {
   const base = stateIndex(number);
   control[base + FIELDS.source] = job.source;
@@ -75,7 +75,7 @@ export function writeJob({ control }: LoaderMemory, number: number, job: Job): v
   control[base + FIELDS.count] = job.count;
 }
 
-/** The job that {@link writeJob} wrote, for the thread that has it in hand. */
+/** The job that {@link writeJob} wrote, for the thread that works on it. */
 export function readJob({ control }: LoaderMemory, number: number): Job {
   const base = stateIndex(number);
   return {

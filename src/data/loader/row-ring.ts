@@ -25,7 +25,7 @@ export class RowRing<T> {
     this.#holdersMax = holdersMax;
   }
 
-  /** Gives the holder `count` rows: the first of them, or null when there is no room or there are too many holders. */
+  /** Gives the holder `count` rows. Returns the first of them, or null when there is no room or there are too many holders. */
   take(holder: T, count: number): number | null {
     if (this.#held.length >= this.#holdersMax) return null;
     const start = this.#roomFor(count);

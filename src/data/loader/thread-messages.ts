@@ -1,4 +1,4 @@
-/** The messages from the loader to its threads, which are rare. Batches are asked for in shared memory (ring.ts). */
+/** The messages from the loader to its threads, which are rare. Batches are requested in shared memory (ring.ts). */
 
 import type { BatchView } from '../batch.js';
 import type { SampleStore } from '../sample-source.js';
@@ -12,7 +12,7 @@ export interface ThreadStart {
 /** A store of samples and their view, except for the epoch. It is sent to every thread before the first job that names it. */
 export interface LoaderSource {
   readonly number: number;
-  /** Sent once: what lies in shared memory is not copied. */
+  /** Sent once. Its arrays in shared memory are not copied. */
   readonly store: SampleStore;
   readonly view: Omit<BatchView, 'epoch'>;
 }

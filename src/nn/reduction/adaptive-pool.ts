@@ -1,7 +1,7 @@
 /**
  * Adaptive average pooling, as PyTorch's `adaptive_avg_pool2d`: to any smaller size, whether it divides the map's or not.
- * Row i of h is the mean of the map's rows from floor(i H / h) to before ceil((i + 1) H / h). As products with constant
- * matrices, which every engine has with a gradient. Axes: B batch, H height, W width, C channels.
+ * Row i of h is the mean of the map's rows from floor(i H / h) to before ceil((i + 1) H / h). It is computed by products with
+ * constant matrices, which every engine has with a gradient. Axes: B batch, H height, W width, C channels.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
@@ -11,7 +11,7 @@ export interface MapSize {
   readonly width: number;
 }
 
-/** The map [B, H, W, C] at this size, [B, height, width, C]; itself where it has that size. */
+/** The map [B, H, W, C] pooled to this size, [B, height, width, C]; the map itself when it has that size. */
 export function adaptivePool(map_BHWC: tf.Tensor4D, { height, width }: MapSize): tf.Tensor4D {
   const [size, fullHeight, fullWidth, channels] = map_BHWC.shape;
   let pooled = map_BHWC;

@@ -9,7 +9,7 @@ import { adaptivePool } from './adaptive-pool.js';
 import { invalidReduction, type Reduction } from './reduction.js';
 
 const NAME = 'attention';
-/** The square of the least norm. As a bound under the root, not on it: the root has no finite gradient at 0. */
+/** The square of the least norm. The bound is under the root, because the root has no finite gradient at 0. */
 const SQUARED_NORM_MIN = 1e-24;
 
 /** Options: `p`, the exponent, at least 1; `height` and `width`, at most the map's. [H, W, C] becomes [height * width]. */

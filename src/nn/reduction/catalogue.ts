@@ -1,4 +1,4 @@
-/** The reductions by the name that specs of knowledge use. One more: its file, and its line here. */
+/** The reductions by the name that specs of knowledge use. To add one: its file, and its line here. */
 
 import type * as tf from '@tensorflow/tfjs-core';
 import { suggest } from '../../base/nearest.js';
@@ -9,14 +9,14 @@ import type { Reduction } from './reduction.js';
 
 const REDUCTIONS: Readonly<Record<string, Reduction>> = { attention };
 
-/** The reduced tensor of a tap [B, ...]; gradients flow through it. Called inside tf.tidy. Throws `model.invalid` as `shapeOf` does. */
+/** The reduced tensor of a tap [B, ...]; gradients flow through it. Must be called inside tf.tidy. Throws `model.invalid` as `shapeOf` does. */
 export function reduce(value: tf.Tensor, spec: ReductionSpec): tf.Tensor {
   shapeOf(spec, value.shape.slice(1));
   return reductionOf(spec).reduce(value, spec.options);
 }
 
 /**
- * The shape that a tap of this shape is reduced to; both without the batch. Computes nothing. Throws `model.invalid` for a
+ * The reduced shape of a tap of this shape; both without the batch. Computes nothing. Throws `model.invalid` for a
  * name that is not there, for options that make no sense, and for a tap that the reduction cannot take.
  */
 export function shapeOf(spec: ReductionSpec, shape: readonly number[]): readonly number[] {

@@ -1,6 +1,6 @@
 /**
- * A process that imports one user's loss module and tells its parent what the module declares: it may print, throw, end the
- * process or never come back, and whoever only checks a recipe is not harmed.
+ * A process that imports one user's loss module and sends the module's declaration to its parent. The module may print, throw, end the
+ * process or hang, and does no harm to the process that checks the recipe.
  */
 
 import { messageOf, StillhouseError } from '../../errors/stillhouse-error.js';

@@ -1,4 +1,4 @@
-/** The declaration of a user's loss module, read by a process of its own (main.ts), with a deadline. */
+/** Reads the declaration of a user's loss module in a process of its own (main.ts), with a deadline. */
 
 import type { LossTraits } from '../../losses/loss-declaration.js';
 import { askChild } from '../../process/ask-child.js';
@@ -8,12 +8,12 @@ const MODULE = 'src/recipe/declaration/main.js';
 /** An import takes a tenth of a second; a slow disk or a busy machine takes longer. */
 const DEADLINE_MS = 20_000;
 
-/** The answer of the process: the declaration, or why there is none, with the module's file. */
+/** The answer of the process: the declaration, or the reason why there is none, with the module's file. */
 export type DeclarationAnswer =
   | { readonly type: 'declared'; readonly traits: LossTraits }
   | { readonly type: 'failed'; readonly message: string };
 
-/** Reads the declaration of the module at this absolute path. Never rejects. `deadlineMs` is another one only in tests. */
+/** Reads the declaration of the module at this absolute path. Never rejects. Only tests give another `deadlineMs`. */
 export async function readDeclaration(file: string, deadlineMs = DEADLINE_MS): Promise<DeclarationAnswer> {
   const { answer, end, isLate } = await askChild<DeclarationAnswer>({ module: MODULE, args: [file] }, deadlineMs);
   if (answer !== null) return answer;

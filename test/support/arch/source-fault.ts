@@ -11,8 +11,6 @@ export interface Fault {
 export interface SourceOptions {
   /** Whether the file may touch the clock, timers, the environment, the console and the end of the process. */
   readonly isEdge: boolean;
-  /** Whether the sentences of doc comments are left unchecked; false when left out. */
-  readonly skipsSentences?: boolean;
 }
 
 const LINES_MAX = 400;
@@ -25,14 +23,14 @@ const EDGE_CALLS = ['setTimeout', 'setInterval'];
 const EDGE_MEMBERS = ['Date.now', 'Math.random', 'process.env', 'process.exit', 'performance.now'];
 
 /** All faults of a TypeScript source, in the order of its lines. */
-export function findFaults(text: string, { isEdge, skipsSentences = false }: SourceOptions): readonly Fault[] {
+export function findFaults(text: string, { isEdge }: SourceOptions): readonly Fault[] {
   const source = ts.createSourceFile('source.ts', text, ts.ScriptTarget.ES2022, true);
   const faults: Fault[] = [];
   const add = (node: ts.Node, rule: string, mend: string): void => {
     faults.push({ line: source.getLineAndCharacterOfPosition(node.getStart()).line + 1, rule, mend });
   };
   checkFile(text, faults);
-  if (!skipsSentences) faults.push(...sentenceFaults(source));
+  faults.push(...sentenceFaults(source));
   const visit = (node: ts.Node): void => {
     if (!isEdge) checkEdge(node, add);
     checkSyntax(node, add);

@@ -72,21 +72,21 @@ async function dial(endpoint: string) {
 describe('a valid message', () => {
   test('is delivered, and its connection can be answered', async () => {
     const { server, delivered, dial } = await opened();
-    const peer = await dial();
-    peer.send([encodeControl(hello)]);
+    const caller = await dial();
+    caller.send([encodeControl(hello)]);
     const [first] = await delivered.count(1);
     expect(first?.message).toEqual(hello);
     expect(server.send(first?.connection ?? '', { type: 'refuse', reason: 'run-over', of: 'worker.hello', message: 'over' })).toBe(
       'queued',
     );
-    expect(await peer.answers.count(1)).toEqual([{ type: 'refuse', reason: 'run-over', of: 'worker.hello', message: 'over' }]);
+    expect(await caller.answers.count(1)).toEqual([{ type: 'refuse', reason: 'run-over', of: 'worker.hello', message: 'over' }]);
   });
 
   test('that finds no room is refused as busy', async () => {
     const { lines, dial } = await opened({ takes: false });
-    const peer = await dial();
-    peer.send([encodeControl(hello)]);
-    expect(await peer.answers.count(1)).toMatchObject([{ type: 'refuse', reason: 'busy', of: 'worker.hello' }]);
+    const caller = await dial();
+    caller.send([encodeControl(hello)]);
+    expect(await caller.answers.count(1)).toMatchObject([{ type: 'refuse', reason: 'busy', of: 'worker.hello' }]);
     expect(lines).toMatchObject([{ level: 'warn', event: 'message.refused', fields: { reason: 'busy', total: 1 } }]);
   });
 
@@ -102,9 +102,9 @@ describe('a hello of another program', () => {
     ['schema-mismatch', { schema: 'f00' }, /f00.*[0-9a-f]{8}/],
   ])('is refused with %s, naming both', async (reason, change, both) => {
     const { delivered, dial } = await opened();
-    const peer = await dial();
-    peer.send([encodeControl({ ...hello, ...change } as WorkerMessage)]);
-    expect(await peer.answers.count(1)).toMatchObject([
+    const caller = await dial();
+    caller.send([encodeControl({ ...hello, ...change } as WorkerMessage)]);
+    expect(await caller.answers.count(1)).toMatchObject([
       { type: 'refuse', reason, of: 'worker.hello', message: expect.stringMatching(both) },
     ]);
     expect(delivered.all).toEqual([]);
@@ -124,11 +124,11 @@ describe('what is no message', () => {
     ['noise', [Uint8Array.from({ length: 5000 }, (_, i) => (i * 7919) & 255)]],
   ])('%s is refused, and the server goes on', async (_, frames) => {
     const { lines, delivered, dial } = await opened();
-    const peer = await dial();
-    peer.send(frames);
-    expect(await peer.answers.count(1)).toMatchObject([{ type: 'refuse', reason: 'invalid-message' }]);
+    const caller = await dial();
+    caller.send(frames);
+    expect(await caller.answers.count(1)).toMatchObject([{ type: 'refuse', reason: 'invalid-message' }]);
     expect(lines).toMatchObject([{ event: 'message.refused', fields: { reason: 'invalid-message', total: 1 } }]);
-    peer.send([valid]);
+    caller.send([valid]);
     expect(await delivered.count(1)).toHaveLength(1);
   });
 

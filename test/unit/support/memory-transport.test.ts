@@ -32,24 +32,24 @@ async function pair(fate: (from: string, to: string, frames: Frames) => Fate) {
   const network = createMemoryNetwork({ schedule: time.schedule, fate });
   const up: number[] = [];
   const down: number[] = [];
-  const peers: string[] = [];
+  const connections: string[] = [];
   const listener = await network.transportOf('coordinator').listen({
     endpoint,
     ...MAXIMA,
-    onMessage: (peer, [frame]) => {
-      peers.push(peer);
+    onMessage: (connection, [frame]) => {
+      connections.push(connection);
       up.push(frame![0]!);
     },
   });
   const dialer = await network.transportOf('worker').dial({ endpoint, ...MAXIMA, onMessage: ([frame]) => down.push(frame![0]!) });
-  return { time, listener, dialer, up, down, peers };
+  return { time, listener, dialer, up, down, connections };
 }
 
 test('a partition cuts off one way only, as the hook says', async () => {
-  const { time, listener, dialer, up, down, peers } = await pair((from) => (from === 'coordinator' ? 'drop' : 'deliver'));
+  const { time, listener, dialer, up, down, connections } = await pair((from) => (from === 'coordinator' ? 'drop' : 'deliver'));
   dialer.send([Uint8Array.of(1)]);
   time.runAll();
-  expect(listener.send(peers[0]!, [Uint8Array.of(2)])).toBe('queued');
+  expect(listener.send(connections[0]!, [Uint8Array.of(2)])).toBe('queued');
   time.runAll();
   expect([up, down]).toEqual([[1], []]);
 });

@@ -47,9 +47,9 @@ async function ask(wanted: WantedKnowledge, reply: (asked: Asked) => DataReply) 
       return reply(header as Asked);
     },
   });
-  const peers = new Connections(transport, clock);
-  open.push(peers, server);
-  const context = { term: asTerm(3), peers, logger: recordingLogger(lines) };
+  const connections = new Connections(transport, clock);
+  open.push(connections, server);
+  const context = { term: asTerm(3), connections, logger: recordingLogger(lines) };
   const teacher = { incarnation: asIncarnation(4), endpoint: 'inproc://teacher' };
   const use = { context, stage: 'taught', round: 7, step: 2, wanted };
   const result = askTeacher(use, teacher, { epoch: 5, samples: Int32Array.of(1, 2) });

@@ -32,20 +32,20 @@ function serve(transport: Transport, endpoint: string): Promise<DataServer> {
   });
 }
 
-test('connections to peers that nobody asks any more are closed, and their bytes still count', async () => {
+test('connections that nobody uses any more are closed, and their bytes still count', async () => {
   const clock = new VirtualClock();
   const { transport, dialled } = watched(createMemoryTransport());
   const alive = await serve(transport, 'inproc://alive');
   const dying = await serve(transport, 'inproc://dying');
-  const peers = new Connections(transport, clock);
-  const ask = (endpoint: string, deadlineMs = 100) => peers.request(endpoint, { body, deadlineMs });
+  const connections = new Connections(transport, clock);
+  const ask = (endpoint: string, deadlineMs = 100) => connections.request(endpoint, { body, deadlineMs });
   await expect(ask('inproc://alive')).rejects.toMatchObject({ reason: 'missing' });
   await expect(ask('inproc://dying')).rejects.toMatchObject({ reason: 'missing' });
   await dying.close();
   const late = expect(ask('inproc://dying')).rejects.toMatchObject({ code: 'transport.deadline' });
   await clock.advance(100);
   await late;
-  const bytes = peers.bytes();
+  const bytes = connections.bytes();
   expect(dialled).toEqual(['inproc://alive', 'inproc://dying']);
 
   for (let ms = 0; ms <= DATA_TIMING.connectionUnusedMs; ms += 1_000) {
@@ -54,24 +54,24 @@ test('connections to peers that nobody asks any more are closed, and their bytes
   }
   await clock.advance(0);
   expect(dialled).toEqual(['inproc://alive']);
-  expect(peers.bytes()).toBeGreaterThan(bytes);
-  await peers.close();
+  expect(connections.bytes()).toBeGreaterThan(bytes);
+  await connections.close();
   await alive.close();
 });
 
 test('a connection on which an answer is awaited stays open', async () => {
   const clock = new VirtualClock();
   const { transport, dialled } = watched(createMemoryTransport());
-  const peers = new Connections(transport, clock);
+  const connections = new Connections(transport, clock);
   const alive = await serve(transport, 'inproc://alive');
   const deadlineMs = 3 * DATA_TIMING.connectionUnusedMs;
-  const slow = expect(peers.request('inproc://slow', { body, deadlineMs })).rejects.toMatchObject({ code: 'transport.deadline' });
+  const slow = expect(connections.request('inproc://slow', { body, deadlineMs })).rejects.toMatchObject({ code: 'transport.deadline' });
   await clock.advance(2 * DATA_TIMING.connectionUnusedMs);
-  await expect(peers.request('inproc://alive', { body, deadlineMs: 100 })).rejects.toMatchObject({ reason: 'missing' });
+  await expect(connections.request('inproc://alive', { body, deadlineMs: 100 })).rejects.toMatchObject({ reason: 'missing' });
   await clock.advance(0);
   expect(dialled).toEqual(['inproc://slow', 'inproc://alive']);
   await clock.advance(DATA_TIMING.connectionUnusedMs);
   await slow;
-  await peers.close();
+  await connections.close();
   await alive.close();
 });

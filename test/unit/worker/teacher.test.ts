@@ -54,7 +54,7 @@ function ask(client: DataClient, { samples, epoch = 0, stage = 'taught', term = 
   return client.request({ type: 'knowledge.get', term, stage, about: { of: 'view', epoch }, specs, half }, [tensor], PATIENT_MS);
 }
 
-async function targets(client: DataClient, question: Question): Promise<Float32Array> {
+async function knowledgeOf(client: DataClient, question: Question): Promise<Float32Array> {
   const { tensors } = await ask(client, question);
   expect(tensors[0]?.shape).toEqual([question.samples.length, 10]);
   return tensors[0]?.data as Float32Array;
@@ -93,7 +93,7 @@ describe('a teacher', () => {
       { samples: [3, 1], epoch: 1 },
       { samples: [7], epoch: 5 },
     ];
-    const answers = await Promise.all(questions.map((question) => targets(client, question)));
+    const answers = await Promise.all(questions.map((question) => knowledgeOf(client, question)));
     for (const [i, { samples, epoch }] of questions.entries()) {
       expect(answers[i]).toEqual(await predicted(samples, epoch));
     }
@@ -133,14 +133,14 @@ describe('a teacher', () => {
   test('says why it does not answer', async () => {
     const { info } = await makeCheckpoint();
     const early = await room.engine('teacher', 8);
-    await expect(targets(await room.client(early), { samples: [1] })).rejects.toMatchObject({ reason: 'not-ready' });
+    await expect(knowledgeOf(await room.client(early), { samples: [1] })).rejects.toMatchObject({ reason: 'not-ready' });
     const client = await room.client(await openTeacher(info.hash));
-    await expect(targets(client, { samples: [1], stage: 'plain' })).rejects.toMatchObject({ reason: 'wrong-stage' });
-    await expect(targets(client, { samples: [1], term: (TERM + 1) as typeof TERM })).rejects.toMatchObject({ reason: 'old-term' });
-    await expect(targets(client, { samples: [1, 60] })).rejects.toMatchObject({ reason: 'unknown-sample' });
-    await expect(targets(client, { samples: [-1] })).rejects.toMatchObject({ reason: 'unknown-sample' });
-    await expect(targets(client, { samples: new Array<number>(257).fill(3) })).rejects.toMatchObject({ reason: 'too-large' });
-    await expect(targets(client, { samples: [] })).rejects.toMatchObject({ reason: 'invalid-message' });
+    await expect(knowledgeOf(client, { samples: [1], stage: 'plain' })).rejects.toMatchObject({ reason: 'wrong-stage' });
+    await expect(knowledgeOf(client, { samples: [1], term: (TERM + 1) as typeof TERM })).rejects.toMatchObject({ reason: 'old-term' });
+    await expect(knowledgeOf(client, { samples: [1, 60] })).rejects.toMatchObject({ reason: 'unknown-sample' });
+    await expect(knowledgeOf(client, { samples: [-1] })).rejects.toMatchObject({ reason: 'unknown-sample' });
+    await expect(knowledgeOf(client, { samples: new Array<number>(257).fill(3) })).rejects.toMatchObject({ reason: 'too-large' });
+    await expect(knowledgeOf(client, { samples: [] })).rejects.toMatchObject({ reason: 'invalid-message' });
     const unknown = [
       [{ ...CONV, layer: 'conv9' }, /stage large: the model has no layer "conv9"; did you mean "conv1"/],
       [{ ...MAPS, reduce: { name: 'mean', options: {} } }, /there is no reduction "mean"/],

@@ -1,4 +1,4 @@
-/** A peer that means harm, for whole runs: what it sends to a listener, on its own and as a stranger to the protocol. */
+/** A hostile caller, for whole runs: the bytes that it sends to a listener, in the protocol's form and as a stranger to it. */
 
 import { connect, type Socket } from 'node:net';
 import { LIMITS } from '../../src/base/limits.js';

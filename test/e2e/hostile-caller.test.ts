@@ -12,7 +12,7 @@ import { CONTROL_CHANNEL, DATA_CHANNEL } from '../../src/transport/channel.js';
 import type { Dialer, DialOptions } from '../../src/transport/transport.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
 import { auditRun } from '../support/audit.js';
-import { hostileControl, hostileData, sendAll, strangersTo } from '../support/hostile-peer.js';
+import { hostileControl, hostileData, sendAll, strangersTo } from '../support/hostile-caller.js';
 import { WAIT_MS } from '../support/run-process.js';
 import { logged, loggedOnce, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
@@ -20,7 +20,7 @@ import { smallRecipe } from '../support/small-recipe.js';
 
 const room = useRunRoom();
 
-/** Of a term that no other message is of: its refusal is told apart. */
+/** A message of a term that no other message has, so that its refusal can be told apart. */
 const LAST = {
   type: 'worker.leave',
   term: asTerm(987_654),
@@ -29,7 +29,7 @@ const LAST = {
 } as const satisfies WorkerMessage;
 const FRAME_TOO_LONG = LIMITS.controlFrameBytes + 1;
 
-describe('hostile peers', () => {
+describe('hostile callers', () => {
   test('a run under attack on its control and data ports ends as any other', async () => {
     const cli = room.start('run', room.recipe(smallRecipe()), '--out', room.runs, '--json');
     const { run } = await cli.said('run-started');
@@ -111,7 +111,7 @@ async function attackControl(endpoint: string): Promise<void> {
   });
 }
 
-/** Returns when the server answers somebody else: a peer that floods it may be left without answers. */
+/** Returns when the server answers somebody else: a caller that floods it may be left without answers. */
 async function attackData(endpoint: string): Promise<void> {
   const crowd = await dial({ endpoint, ...DATA_CHANNEL, framesMax: LIMITS.dataFrames + 1 });
   await sendAll(crowd.dialer, [Array.from({ length: LIMITS.dataFrames + 1 }, () => Buffer.alloc(1))]);
