@@ -2,6 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { LossSum } from '../../src/losses/loss-method.js';
+import { constant, softmaxDivergencePerSample } from '../../src/losses/softmax-gradient.js';
 import type { LabelLoss, LossBatch, TeacherLoss } from './other-loss.js';
 
 function oneHotOf({ logits_BK, labels_B }: LossBatch): tf.Tensor2D {
@@ -47,6 +48,11 @@ export const TEACHER_LOSSES: Readonly<Record<string, TeacherLoss>> = {
   /** Ba & Caruana, arXiv 1312.6184. */
   'squared error of logits'(batch) {
     return summed(tf.squaredDifference(batch.logits_BK, batch.targets_BK), batch);
+  },
+  /** Each sample by a weight of the student's own that the gradient takes for a constant. */
+  'divergence with constant weights'(batch) {
+    const divergence_B = softmaxDivergencePerSample(batch.targets_BK, batch.logits_BK);
+    return summed(tf.mul(divergence_B, constant(tf.exp(tf.neg(divergence_B)))), batch);
   },
   /** The student's log to the teacher's, with a temperature that changes. */
   'reverse divergence'(batch, temperature) {

@@ -45,8 +45,11 @@ export interface LossSuite {
   readonly golden: string;
   /** Calls of this many samples, by a name that says what is special about them. */
   readonly cases: Readonly<Record<string, (random: Prng, size: number) => LossCase>>;
-  /** The formula of the paper in float64: the sum over the batch. */
-  reference(call: LossCase): number;
+  /**
+   * The formula of the paper in float64: the sum over the batch. The gradient is that of `call` alone. `at` is the same call and
+   * never moves: from it comes what the gradient takes for a constant (`constant` of src/losses).
+   */
+  reference(call: LossCase, at: LossCase): number;
   /** Calls whose value and gradient must be finite. */
   readonly extremes: Readonly<Record<string, LossCase>>;
 }
@@ -89,7 +92,7 @@ export function readGolden<Case>(file: string): { readonly madeBy: string; reado
 function againstFormula({ reference }: LossSuite, make: () => LossCase, run: Run): void {
   test('value and gradient are those of the formula in float64, and of its differences', () => {
     const call = make();
-    expectClose(run(call), { sum: reference(call), count: call.labels.length, gradients: differences(reference, call) });
+    expectClose(run(call), { sum: reference(call, call), count: call.labels.length, gradients: differences(reference, call) });
   });
 }
 
@@ -193,14 +196,13 @@ function expectClose(found: LossOutcome, expected: LossOutcome): void {
 }
 
 /** Central differences of the reference by every element of the student's tensors. */
-function differences(reference: (call: LossCase) => number, call: LossCase, h = 1e-5): number[][] {
-  const moved = (i: number, j: number, by: number): number =>
-    reference({
-      ...call,
-      student: call.student.map((tensor, at) =>
-        at === i ? { ...tensor, data: tensor.data.map((value, place) => (place === j ? value + by : value)) } : tensor,
-      ),
-    });
+function differences(reference: LossSuite['reference'], call: LossCase, h = 1e-5): number[][] {
+  const moved = (i: number, j: number, by: number): number => {
+    const student = call.student.map((tensor, at) =>
+      at === i ? { ...tensor, data: tensor.data.map((value, place) => (place === j ? value + by : value)) } : tensor,
+    );
+    return reference({ ...call, student }, call);
+  };
   return call.student.map(({ data }, i) => data.map((_, j) => (moved(i, j, h) - moved(i, j, -h)) / (2 * h)));
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { explainRecipe } from '../../../src/config/explain.js';
 import { parseRecipe, recipeJson } from '../../../src/config/load.js';
+import { STAGE_KINDS } from '../../../src/config/stage-kinds.js';
 import { FORMATS } from '../../../src/data/catalogue.js';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import { loadRecipe } from '../../../src/recipe/load-recipe.js';
@@ -140,7 +141,7 @@ describe('what is wrong is named with its place and the nearest valid name', () 
       'kind of stage',
       edited('kind: distil', 'kind: distill'),
       '23:11',
-      /stages\.student\.kind must be one of train, distil, evaluate, export, not "distill"; did you mean "distil"\?/,
+      new RegExp(`stages\\.student\\.kind must be one of ${Object.keys(STAGE_KINDS).join(', ')}, not "distill"; did you mean "distil"\\?`),
     ],
     ['kind left out', edited('    kind: distil\n', ''), '22:3', /stages\.student needs the key "kind"/],
     ['schedule', edited('name: cosine', 'name: cosin'), '21:23', /did you mean "cosine"\?/],
