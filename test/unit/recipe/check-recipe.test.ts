@@ -75,7 +75,7 @@ describe('a term that they do not allow is named with its line', () => {
   test.each([
     ['layer of the student', '[[conv3, pool1]]', /the model has no layer "conv3"; did you mean "conv1"\?/],
     ['layer of the teacher', '[[conv1, pol1]]', /the model has no layer "pol1"; did you mean "pool1"\?/],
-    ['layer without a map', '[[conv1, hidden]]', /attention transfer takes maps, and the layer "hidden" puts out \[64\]/],
+    ['layer without a map', '[[conv1, hidden]]', /the loss takes feature maps, and the layer "hidden" puts out \[64\]/],
   ])('%s', async (_, taps, message) => {
     const error = await failure(`{ loss: attention-transfer, taps: ${taps} }`);
     expect(error.message).toMatch(message);
