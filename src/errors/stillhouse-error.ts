@@ -42,7 +42,9 @@ function describe(what: string, { file, line, column, offset, address, hint }: E
   let text = where === '' ? what : `${where}: ${what}`;
   if (offset !== undefined) text += ` (at byte ${offset})`;
   if (address !== undefined) text += ` (address ${address})`;
-  return hint === undefined ? text : `${text}. ${hint}`;
+  if (hint === undefined) return text;
+  // The messages of other packages end with a full stop, and a suggestion with a question mark.
+  return /[.?!]$/.test(text) ? `${text} ${hint}` : `${text}. ${hint}`;
 }
 
 /** The message of a thrown value: an error's message, or the value as a string. */

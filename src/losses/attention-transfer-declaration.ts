@@ -3,9 +3,8 @@
  * feature maps to attention maps of one size, the smaller of the pair, so that only the maps travel.
  */
 
-import { StillhouseError } from '../errors/stillhouse-error.js';
-import type { KnowledgeSpec } from '../tensor/knowledge.js';
 import type { LossDeclaration } from './loss-declaration.js';
+import { needsOfMaps } from './map-pair.js';
 
 export const attentionTransferDeclaration: LossDeclaration = {
   paper: 'Zagoruyko & Komodakis, arXiv 1612.03928',
@@ -17,22 +16,8 @@ export const attentionTransferDeclaration: LossDeclaration = {
   },
   takesTaps: true,
   takesOther: true,
-  needs({ taps, constants: { p = 2 } }, shapes) {
-    const pairs = taps.map(([layer, otherLayer]) => {
-      const own = mapSize(layer, shapes.student(layer));
-      const other = mapSize(otherLayer, shapes.other(otherLayer));
-      const options = { p, height: Math.min(own.height, other.height), width: Math.min(own.width, other.width) };
-      const spec = (name: string): KnowledgeSpec => ({ of: 'tap', layer: name, reduce: { name: 'attention', options } });
-      return { student: spec(layer), other: spec(otherLayer) };
-    });
-    return { student: pairs.map(({ student }) => student), other: pairs.map(({ other }) => other), adapters: [] };
+  needs(settings, shapes) {
+    const { p = 2 } = settings.constants;
+    return needsOfMaps(settings, shapes, ({ height, width }) => ({ name: 'attention', options: { p, height, width } }));
   },
 };
-
-function mapSize(layer: string, shape: readonly number[]): { readonly height: number; readonly width: number } {
-  const [height, width] = shape;
-  if (shape.length === 3 && height !== undefined && width !== undefined) return { height, width };
-  throw new StillhouseError('model.invalid', `attention transfer takes maps, and the layer "${layer}" puts out [${shape.join(', ')}]`, {
-    hint: 'Tap a convolution, or a layer right after one, whose output has height, width and channels',
-  });
-}

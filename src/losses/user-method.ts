@@ -6,12 +6,11 @@
 import * as core from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import { messageOf } from '../errors/stillhouse-error.js';
-import type { LossMethod, LossSum } from './loss-method.js';
+import type { LossMethod, LossSum, TermInputs } from './loss-method.js';
 import { invalidLoss, type UserLoss } from './user-declaration.js';
 
-const SUM_HINT =
-  "'tf' has two parts, the packages of tfjs: tf.core (operations) and tf.layers; inputs has student, other, labels, classes, " +
-  'adapters and settings';
+const TF_HINT = "'tf' has two parts, the packages of tfjs: tf.core (operations) and tf.layers";
+const INPUTS_HINT = 'sum(inputs, knobs, tf): inputs has student, other, labels, classes, adapters and settings';
 
 /** The method of a module at `file`. Its `sum` throws `loss.invalid`. */
 export function userMethod(file: string, { sum }: Pick<UserLoss, 'sum'>): LossMethod {
@@ -22,13 +21,19 @@ export function userMethod(file: string, { sum }: Pick<UserLoss, 'sum'>): LossMe
         answer = sum(inputs, knobs, { core, layers });
       } catch (error) {
         throw invalidLoss(file, `sum failed: ${messageOf(error)}`, {
-          hint: SUM_HINT,
+          hint: hintFor(error, inputs),
           cause: error,
         });
       }
       return checkAnswer(answer, file);
     },
   };
+}
+
+function hintFor(error: unknown, { student, other }: TermInputs): string {
+  if (error instanceof TypeError) return error.message.endsWith('is not a function') ? TF_HINT : INPUTS_HINT;
+  const shapes = (tensors: readonly core.Tensor[]) => tensors.map(({ shape }) => `[${shape.join(', ')}]`).join(', ') || 'nothing';
+  return `inputs.student was ${shapes(student)}; inputs.other was ${shapes(other)}`;
 }
 
 function checkAnswer(answer: unknown, file: string): LossSum {

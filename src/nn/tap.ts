@@ -59,7 +59,8 @@ function unknownLayer(model: LayersModel, name: string): StillhouseError {
       name,
       namedLayers(model).map(([known]) => known),
     )}`,
-    'A tap names a layer as the model names it; a layer without a name is called after its class and place, as conv2d-3',
+    'A tap names a layer as the model names it (src/nn/README.md has those of the package); a layer without a name is called after ' +
+      'its class and place, as conv2d-3',
   );
 }
 

@@ -55,12 +55,12 @@ async function inspectModel(model: ModelRecipe, { height, width, channels, class
   return inspected;
 }
 
-/** Runs a check of a part of the recipe. An error that names no file of its own gets the line of that part. */
+/** Runs a check of a part of the recipe. An error gets the line of that part; the name of a module's file stays in its message. */
 async function placed<T>({ file, path }: { readonly file: string; readonly path: Path }, check: () => Promise<T>): Promise<T> {
   try {
     return await check();
   } catch (error) {
-    if (!(error instanceof StillhouseError) || error.details.file !== undefined) throw error;
+    if (!(error instanceof StillhouseError)) throw error;
     const place = await locateInRecipe(file, path);
     throw new StillhouseError(error.code, `${formatPath(path)}: ${error.message}`, { file, ...place, cause: error });
   }

@@ -1,6 +1,6 @@
 /**
  * The tests that every loss must pass, on every engine: golden numbers made elsewhere, value and gradient against its formula
- * in float64, the batch in one piece and in four, its denominator, inputs of extreme size. A loss is computed as a step does
+ * in float64, the batch in one piece and in four, its denominator, inputs of extreme size, and the reductions that it asks for. A loss is computed as a step does
  * it: from the models' tensors, reduced as its declaration asks.
  */
 
@@ -12,12 +12,13 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { present } from '../../src/base/assert.js';
 import { Prng } from '../../src/base/prng.js';
 import type { CatalogueEntry } from '../../src/losses/catalogue.js';
-import type { LossDeclaration, TermSettings } from '../../src/losses/loss-declaration.js';
+import type { LossDeclaration, TermNeeds, TermSettings } from '../../src/losses/loss-declaration.js';
 import type { LossMethod, LossSum } from '../../src/losses/loss-method.js';
 import { reduce } from '../../src/nn/reduction/catalogue.js';
 import type { KnowledgeSpec } from '../../src/tensor/knowledge.js';
 import { describeEachEngine } from './each-engine.js';
 import { type Plain, somePlain } from './plain-tensor.js';
+import { describeReduction, type ReductionCase } from './reduction-suite.js';
 
 /** A call of a loss: what the two models have, before it is reduced. Taps are named after their places in the lists. */
 export interface LossCase {
@@ -63,6 +64,7 @@ export function describeLoss(suite: LossSuite): void {
     });
     const run = (call: LossCase): LossOutcome => runLoss({ declaration: suite.loss.declaration, method }, call);
     goldenNumbers(suite, run);
+    for (const reduction of reductionsOf(suite)) describeReduction(reduction);
     describe.each(Object.entries(suite.cases))('%s', (name, make) => {
       againstFormula(suite, () => make(new Prng(name.length), 5), run);
       inPieces(() => make(new Prng(name.length + 100), 8), run);
@@ -73,6 +75,28 @@ export function describeLoss(suite: LossSuite): void {
       expect(gradients.flat().filter((value) => !Number.isFinite(value))).toEqual([]);
     });
   });
+}
+
+/** What the loss asks for in its cases, each once. */
+function reductionsOf({ loss: { declaration }, cases }: LossSuite): readonly ReductionCase[] {
+  const found = Object.values(cases).flatMap((make) => {
+    const call = make(new Prng(1), 1);
+    const needs = needsOf(declaration, call);
+    return [[needs.student, call.student] as const, [needs.other, call.other] as const].flatMap(([specs, tensors]) =>
+      specs.flatMap((spec) =>
+        spec.of === 'tap' && spec.reduce !== null ? [{ spec: spec.reduce, shape: shapeIn(tensors)(spec.layer) }] : [],
+      ),
+    );
+  });
+  return [...new Map(found.map((one) => [JSON.stringify(one), one])).values()];
+}
+
+function needsOf(declaration: LossDeclaration, call: LossCase): TermNeeds {
+  return declaration.needs(settingsOf(declaration, call), { student: shapeIn(call.student), other: shapeIn(call.other) });
+}
+
+function shapeIn(tensors: readonly Plain[]): (layer: string) => readonly number[] {
+  return (layer) => present(tensors[Number(layer)], `layer ${layer}`).shape.slice(1);
 }
 
 type Run = (call: LossCase) => LossOutcome;
@@ -125,8 +149,7 @@ export function runLoss(
 ): LossOutcome {
   return tf.tidy(() => {
     const settings = settingsOf(declaration, call);
-    const shapeIn = (tensors: readonly Plain[]) => (layer: string) => present(tensors[Number(layer)], `layer ${layer}`).shape.slice(1);
-    const needs = declaration.needs(settings, { student: shapeIn(call.student), other: shapeIn(call.other) });
+    const needs = needsOf(declaration, call);
     const knobs = Object.entries(declaration.knobs).map(([name, { default: start }]) => {
       const value = call.knobs?.[name] ?? start;
       return [name, tf.scalar(typeof value === 'number' ? value : value.from)] as const;

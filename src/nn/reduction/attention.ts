@@ -6,7 +6,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { adaptivePool } from './adaptive-pool.js';
-import { invalidReduction, type Reduction } from './reduction.js';
+import { checkMap, checkOptionNames, invalidReduction, type Reduction } from './reduction.js';
 
 const NAME = 'attention';
 /** The square of the least norm. The bound is under the root, because the root has no finite gradient at 0. */
@@ -15,17 +15,12 @@ const SQUARED_NORM_MIN = 1e-24;
 /** Options: `p`, the exponent, at least 1; `height` and `width`, at most the map's. [H, W, C] becomes [height * width]. */
 export const attention: Reduction = {
   shapeOf(options, shape) {
-    const { p = Number.NaN, height = Number.NaN, width = Number.NaN, ...others } = options;
-    const [extra] = Object.keys(others);
-    if (extra !== undefined) throw invalidReduction(NAME, `there is no option "${extra}"; there is: p, height, width`);
+    checkOptionNames(NAME, options, ['p', 'height', 'width']);
+    const { p = Number.NaN, height = Number.NaN, width = Number.NaN } = options;
     if (!(p >= 1 && Number.isFinite(p))) throw invalidReduction(NAME, `p must be a number from 1, not ${p}`);
-    const [fullHeight = 0, fullWidth = 0] = shape;
-    if (shape.length !== 3) {
-      const hint = 'Tap a convolution, or a layer right after one';
-      throw invalidReduction(NAME, `it takes maps of height, width and channels, and this layer puts out [${shape.join(', ')}]`, hint);
-    }
-    if (!fits(height, fullHeight) || !fits(width, fullWidth)) {
-      throw invalidReduction(NAME, `a map of ${fullHeight}x${fullWidth} cannot be pooled to ${height}x${width}`);
+    const map = checkMap(NAME, shape);
+    if (!fits(height, map.height) || !fits(width, map.width)) {
+      throw invalidReduction(NAME, `a map of ${map.height}x${map.width} cannot be pooled to ${height}x${width}`);
     }
     return [height * width];
   },

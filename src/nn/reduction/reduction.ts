@@ -24,3 +24,20 @@ export interface Reduction {
 export function invalidReduction(name: string, what: string, hint?: string): StillhouseError {
   return new StillhouseError('model.invalid', `the reduction "${name}": ${what}`, hint === undefined ? {} : { hint });
 }
+
+/** Throws for an option that is not among the known ones. */
+export function checkOptionNames(name: string, options: ReductionOptions, known: readonly string[]): void {
+  const extra = Object.keys(options).find((option) => !known.includes(option));
+  if (extra !== undefined) throw invalidReduction(name, `there is no option "${extra}"; there is: ${known.join(', ')}`);
+}
+
+/** The axes of a tap that is a feature map [H, W, C]; throws for any other. */
+export function checkMap(
+  name: string,
+  shape: readonly number[],
+): { readonly height: number; readonly width: number; readonly channels: number } {
+  const [height = 0, width = 0, channels = 0] = shape;
+  if (shape.length === 3) return { height, width, channels };
+  const what = `it takes maps of height, width and channels, and this layer puts out [${shape.join(', ')}]`;
+  throw invalidReduction(name, what, 'Tap a convolution, or a layer right after one');
+}

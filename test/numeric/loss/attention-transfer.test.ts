@@ -148,6 +148,6 @@ describe('the declaration', () => {
   });
 
   test('refuses a layer that puts out no map, by name', () => {
-    expect(() => needsOf([8, 8, 16], [64])).toThrow(/takes maps, and the layer "teacher" puts out \[64\]\. Tap a convolution/);
+    expect(() => needsOf([8, 8, 16], [64])).toThrow(/takes feature maps, and the layer "teacher" puts out \[64\]\. Tap a convolution/);
   });
 });

@@ -177,8 +177,14 @@ describeEachEngine(() => {
     });
 
     const wrong: readonly (readonly [string, string, RegExp])[] = [
-      ['throws', 'throw new Error("no luck");', /sum failed: no luck\. 'tf' has two parts/],
-      ['adds tensors that do not fit', 'return tf.core.add(tf.core.ones([2]), tf.core.ones([3]));', /sum failed: .*/],
+      ['throws', 'throw new Error("no luck");', /sum failed: no luck\. inputs\.student was \[\d+, \d+\]; inputs\.other was \[/],
+      [
+        'adds tensors that do not fit',
+        'return tf.core.add(tf.core.ones([2]), tf.core.ones([3]));',
+        /sum failed: .*shapes.*[^.]\. inputs\.student was \[/s,
+      ],
+      ['calls what is not there', 'return tf.square(inputs.student[0]);', /tf\.square is not a function\. 'tf' has two parts/],
+      ['reads what is not there', 'return inputs.teacher[0];', /sum failed: Cannot read .*\. sum\(inputs, knobs, tf\): inputs has student/],
       ['returns nothing', '', /sum returned undefined, without a tensor 'sum'\. Return \{ sum, count \}/],
       ['returns a tensor', 'return tf.core.scalar(1);', /sum returned a tensor, without a tensor 'sum'/],
       ['returns a vector', 'return { sum: tf.core.ones([3]), count: 3 };', /a tensor of shape \[3\] and type float32, not one number/],

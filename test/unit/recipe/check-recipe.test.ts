@@ -1,10 +1,11 @@
 /** What of a loss shows only with the models at hand: layers that are tapped, and terms that cannot be computed. */
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
+import { packageFolder } from '../../../src/process/package-folder.js';
 import { checkRecipe } from '../../../src/recipe/check-recipe.js';
 
 const TERM_LINE = 15;
@@ -71,11 +72,23 @@ describe('a term that the models allow', () => {
   });
 });
 
+test("the modules of the losses' README are right, as the terms beside them name them", async () => {
+  const text = await readFile(join(packageFolder, 'src/losses/README.md'), 'utf8');
+  const terms = [...text.matchAll(/`(\{ module: \.\/(.*?),.*?\})`/g)];
+  const codes = [...text.matchAll(/```js\n(.*?)```/gs)];
+  expect(terms.map(([, , name]) => name)).toEqual(['my-loss.mjs', 'maps.mjs']);
+  expect(codes).toHaveLength(terms.length);
+  for (const [i, [, term = '', name = '']] of terms.entries()) {
+    await writeFile(join(folder, name), codes[i]?.[1] ?? '');
+    await check(term);
+  }
+});
+
 describe('a term that they do not allow is named with its line', () => {
   test.each([
-    ['layer of the student', '[[conv3, pool1]]', /the model has no layer "conv3"; did you mean "conv1"\?/],
+    ['layer of the student', '[[conv3, pool1]]', /the model has no layer "conv3"; did you mean "conv1"\? A tap names/],
     ['layer of the teacher', '[[conv1, pol1]]', /the model has no layer "pol1"; did you mean "pool1"\?/],
-    ['layer without a map', '[[conv1, hidden]]', /attention transfer takes maps, and the layer "hidden" puts out \[64\]/],
+    ['layer without a map', '[[conv1, hidden]]', /the loss takes feature maps, and the layer "hidden" puts out \[64\]/],
   ])('%s', async (_, taps, message) => {
     const error = await failure(`{ loss: attention-transfer, taps: ${taps} }`);
     expect(error.message).toMatch(message);
@@ -84,7 +97,7 @@ describe('a term that they do not allow is named with its line', () => {
   });
 
   test.each([
-    ['that throws', 'throw new Error("no luck");', /loss-\d+\.mjs: sum failed: no luck/],
+    ['that throws', 'throw new Error("no luck");', /terms\[1\]: \S.*loss-\d+\.mjs: sum failed: no luck\. inputs/],
     ['that adds what does not fit', 'return { sum: tf.sum(tf.add(own, tf.ones([3]))), count: 2 };', /sum failed: /],
     ['that returns the mean of each sample', 'return { sum: tf.mean(own, 1), count: 2 };', /a tensor of shape \[2\] and type float32/],
     [
@@ -101,5 +114,8 @@ describe('a term that they do not allow is named with its line', () => {
     const error = await failure(`{ module: ${await moduleWith(body)} }`);
     expect(error.code).toBe('loss.invalid');
     expect(error.message).toMatch(message);
+    expect(error.message).toContain('stages.student.loss.terms[1]: ');
+    expect(error.message).not.toMatch(/[.?!]{2}( |$)/);
+    expect(error.details).toMatchObject({ file: join(folder, 'recipe.yaml'), line: TERM_LINE });
   });
 });
