@@ -61,7 +61,8 @@ class AllPull implements Averaging {
     return { ok: true, parameters: weightedAverage(pulled), ranges: pulled.map(({ ranges }) => ranges) };
   }
 
-  answer({ state, attempt, start, end }: DataRequestOf<'arena.get'>): DataReply {
+  answer({ state, attempt, part, start, end }: DataRequestOf<'arena.get'>): DataReply {
+    if (part !== 'trained') return refusal('invalid-message', 'no replica makes a piece of the average here; ask for the part trained');
     const own = this.#own;
     if (own === null) return refusal('not-ready', `nothing is trained for ${describeState(state)} here`);
     if (own.state.stage !== state.stage) return refusal('wrong-stage', `${describeState(own.state)} is under way`);
@@ -70,7 +71,7 @@ class AllPull implements Averaging {
       return refusal('invalid-message', `elements ${start} to ${end} of an arena of ${own.parameters.length}`);
     }
     const { parameters, samples, ranges } = own;
-    const header: DataAnswerBody = { type: 'arena.answer', state, attempt, start, end, samples, ranges: [...ranges] };
+    const header: DataAnswerBody = { type: 'arena.answer', state, attempt, part, start, end, samples, ranges: [...ranges] };
     const data = parameters.subarray(start, end);
     return { header, tensors: [{ name: 'parameters', dtype: 'float32', shape: [data.length], data }] };
   }
@@ -91,7 +92,7 @@ class AllPull implements Averaging {
   async #pull(order: AverageOrder, contributor: Contributor, size: number): Promise<Pulled> {
     const { term, deadlineMs, request } = this.#options;
     const { state, attempt } = order;
-    const body = { type: 'arena.get', term, state, attempt, start: 0, end: size } as const;
+    const body = { type: 'arena.get', term, state, attempt, part: 'trained', start: 0, end: size } as const;
     const answer = await request(contributor.endpoint, { body, deadlineMs });
     const arena = piece(answer);
     const problem = problemOf(answer.header, { order, contributor, size }) ?? damageOf(arena, size);
@@ -114,11 +115,12 @@ function piece({ tensors }: DataMessage<DataAnswerOf<'arena.answer'>>): Float32A
 
 /** The first thing in an answer that differs from the order, in words; null when all agrees. */
 function problemOf(
-  { state, attempt, start, end, samples, ranges }: DataAnswerOf<'arena.answer'>,
+  { state, attempt, part, start, end, samples, ranges }: DataAnswerOf<'arena.answer'>,
   { order, contributor, size }: { readonly order: AverageOrder; readonly contributor: Contributor; readonly size: number },
 ): string | null {
   if (!isSameState(state, order.state)) return `the answer is about ${describeState(state)}`;
   if (attempt !== order.attempt) return `the answer is of attempt ${attempt}, not ${order.attempt}`;
+  if (part !== 'trained') return `the answer is a piece of the part ${part}, not of the part trained`;
   if (start !== 0 || end !== size) return `the answer has the elements ${start} to ${end} of ${size}`;
   if (samples !== contributor.samples) return `the parameters contain ${samples} samples of the round, not ${contributor.samples}`;
   return order.check(contributor, ranges);

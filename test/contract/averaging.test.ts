@@ -11,7 +11,8 @@ import { systemClock } from '../../src/base/clock.js';
 import { asIncarnation, asTerm } from '../../src/base/ids.js';
 import { Prng } from '../../src/base/prng.js';
 import type { Contributor } from '../../src/protocol/control.js';
-import type { DataMessage, DataRequest } from '../../src/protocol/data.js';
+import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
+import type { Range } from '../../src/protocol/field.js';
 import type { StateName } from '../../src/protocol/state-name.js';
 import { openDataClient } from '../../src/rpc/data-client.js';
 import { type DataReply, refusal, serveData } from '../../src/rpc/data-server.js';
@@ -24,6 +25,7 @@ const DEADLINE_MS = 5_000;
 const never = new AbortController().signal;
 const bits = (values: Float32Array): Buffer => Buffer.from(values.buffer, values.byteOffset, values.byteLength);
 
+type ArenaRequest = DataRequestOf<'arena.get'>;
 type Way = (typeof AVERAGINGS)[keyof typeof AVERAGINGS];
 
 const open: { close(): Promise<unknown> }[] = [];
@@ -80,7 +82,7 @@ class Replica {
     });
     const replica = new Replica(incarnation, averaging, () => bytes);
     const answer = async ({ header }: DataMessage<DataRequest>) =>
-      header.type === 'arena.get' ? replica.fault(averaging.answer(header)) : refusal('invalid-message', header.type);
+      header.type === 'arena.get' ? replica.fault(await averaging.answer(header)) : refusal('invalid-message', header.type);
     const server = await serveData({ transport: kind.transport, endpoint: kind.endpoint(), answer });
     open.push(server);
     replica.#endpoint = server.endpoint;
@@ -110,6 +112,11 @@ function orderOf(replicas: readonly Replica[], change: Partial<AverageOrder> = {
   return { state: STATE, attempt: 1, contributors: replicas.map(({ contributor }) => contributor), check: () => null, ...change };
 }
 
+/** A request of another replica, in the first attempt. */
+function requestFor(part: ArenaRequest['part'], { start, end }: Range): ArenaRequest {
+  return { type: 'arena.get', id: 1, tensors: [], term, state: STATE, attempt: 1, part, start, end };
+}
+
 function averageAll(replicas: readonly Replica[], order = orderOf(replicas)): Promise<AverageOutcome[]> {
   return Promise.all(replicas.map(({ averaging }) => averaging.average(order, never)));
 }
@@ -137,6 +144,7 @@ const FAULTS: readonly (readonly [string, Fault, RegExp])[] = [
   ['answers for another attempt', withHeader({ attempt: 9 }), /attempt 9/],
   ['answers for another state', withHeader({ state: { ...STATE, round: 3 } }), /round 3/],
   ['answers for another peer', withHeader({ state: { ...STATE, peer: 'big' } }), /peer big/],
+  ['answers with the other part', withHeader({ part: 'average' }), /part average/],
   ['answers with other elements', withHeader({ start: 1, end: SIZE + 1 }), /elements 1 to/],
   ['answers for other samples than it reported', withHeader({ samples: 1_000 }), /1000 samples/],
 ];
@@ -250,7 +258,7 @@ describe.each(Object.entries(AVERAGINGS))('%s', (_, way) => {
     [SIZE, SIZE + 1],
   ])('the elements %i to %i are refused', async (start, end) => {
     const [replica] = (await replicasOf(way, memory, 1)) as [Replica];
-    const answer = replica.averaging.answer({ type: 'arena.get', id: 1, tensors: [], term, state: STATE, attempt: 1, start, end });
+    const answer = await replica.averaging.answer(requestFor('trained', { start, end }));
     expect(answer.header).toMatchObject({ type: 'refuse', reason: 'invalid-message' });
   });
 
