@@ -55,8 +55,11 @@ export interface Averaging {
   takeBack(): void;
   /** Averages the offered contribution with those of the others. Throws the signal's reason when it is cancelled. */
   average(order: AverageOrder, signal: AbortSignal): Promise<AverageOutcome>;
-  /** Answers another replica; never throws. */
-  answer(request: DataRequestOf<'arena.get'>): DataReply;
+  /**
+   * Answers another replica; never throws or rejects. The answer for a piece of the average may wait until the piece is made,
+   * at the longest until the attempt ends, or what is offered is taken back or replaced; who asks has a deadline of its own.
+   */
+  answer(request: DataRequestOf<'arena.get'>): DataReply | Promise<DataReply>;
 }
 
 export interface AveragingOptions {

@@ -30,8 +30,17 @@ const head = {
 
 /** A committed state: the samples of the stage that are in it, its hash (src/tensor/state-tensors.ts), and its arena's schema. */
 const stateFields = { state: stateNameSchema, ranges: rangesSchema, hash: field.hash, schema: field.hash };
-/** Elements [start, end) of a replica's trained parameters, for one attempt to average them into this state. */
-const pieceFields = { state: stateNameSchema, attempt: field.attempt, start: field.count, end: field.count };
+/**
+ * Elements [start, end) of an arena, for one attempt to average into this state. `trained`: the replica's own parameters after
+ * its ranges of the round; `average`: the average that this attempt makes of all of them.
+ */
+const pieceFields = {
+  state: stateNameSchema,
+  attempt: field.attempt,
+  part: z.enum(['trained', 'average']),
+  start: field.count,
+  end: field.count,
+};
 
 /** The tensors that are asked for (src/tensor/knowledge.ts). */
 export const knowledgeSpecSchema = z.discriminatedUnion('of', [
@@ -67,7 +76,7 @@ export const dataRequestSchema = z.discriminatedUnion('type', [
     specs: z.array(knowledgeSpecSchema).min(1).max(LIMITS.specs),
     half: z.boolean(),
   }),
-  /** To another replica of the row: a piece of its parameters after its ranges of the round, before any average. */
+  /** To another replica of the row: a piece of what it has trained, or of the average that it makes. */
   z.strictObject({ type: z.literal('arena.get'), ...head, term: field.term, ...pieceFields }),
   /** To a student that holds this state in memory. `hash` is the expected hash; null when it is not known yet. */
   z.strictObject({ type: z.literal('state.get'), ...head, term: field.term, state: stateNameSchema, hash: field.hash.nullable() }),
@@ -83,7 +92,10 @@ export type DataRequest = z.infer<typeof dataRequestSchema>;
 export const dataAnswerSchema = z.discriminatedUnion('type', [
   /** Tensors `knowledge.0`, `knowledge.1`, ... [B, ...], one for each spec, rows in the order of the request. */
   z.strictObject({ type: z.literal('knowledge.answer'), ...head, stage: field.name }),
-  /** Tensor `parameters` float32 [end - start]. `ranges`: all samples in them; `samples` counts those of this round. */
+  /**
+   * Tensor `parameters` float32 [end - start]. `ranges`: all samples in what the answering replica has trained, of which
+   * `samples` are of this round; the same for both parts.
+   */
   z.strictObject({ type: z.literal('arena.answer'), ...head, ...pieceFields, samples: field.count, ranges: rangesSchema }),
   /** The tensors of the state by name, as in checkpoint.put. Answers state.get and checkpoint.get. */
   z.strictObject({ type: z.literal('state.answer'), ...head, ...stateFields }),

@@ -1,6 +1,7 @@
 /**
  * What every way to average promises (src/averaging/averaging.ts), for each in the list, over memory and sockets. Each
- * replica of a test is a real data server with its side of the averaging behind it.
+ * replica of a test is a real data server with its side of the averaging behind it. All replicas of an attempt average:
+ * a way may need every one of them, and an outcome is looked at where all ways have the same one.
  */
 
 import { afterEach, describe, expect, test } from 'vitest';
@@ -11,7 +12,8 @@ import { systemClock } from '../../src/base/clock.js';
 import { asIncarnation, asTerm } from '../../src/base/ids.js';
 import { Prng } from '../../src/base/prng.js';
 import type { Contributor } from '../../src/protocol/control.js';
-import type { DataMessage, DataRequest } from '../../src/protocol/data.js';
+import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
+import type { Range } from '../../src/protocol/field.js';
 import type { StateName } from '../../src/protocol/state-name.js';
 import { openDataClient } from '../../src/rpc/data-client.js';
 import { type DataReply, refusal, serveData } from '../../src/rpc/data-server.js';
@@ -24,6 +26,7 @@ const DEADLINE_MS = 5_000;
 const never = new AbortController().signal;
 const bits = (values: Float32Array): Buffer => Buffer.from(values.buffer, values.byteOffset, values.byteLength);
 
+type ArenaRequest = DataRequestOf<'arena.get'>;
 type Way = (typeof AVERAGINGS)[keyof typeof AVERAGINGS];
 
 const open: { close(): Promise<unknown> }[] = [];
@@ -32,7 +35,7 @@ afterEach(async () => {
 });
 
 /** What a replica does that is not as it should be, in place of what its averaging answers. */
-type Fault = (reply: DataReply) => DataReply | Promise<DataReply>;
+type Fault = (reply: DataReply, request: ArenaRequest) => DataReply | Promise<DataReply>;
 
 interface OpenOptions {
   readonly incarnation: number;
@@ -80,7 +83,7 @@ class Replica {
     });
     const replica = new Replica(incarnation, averaging, () => bytes);
     const answer = async ({ header }: DataMessage<DataRequest>) =>
-      header.type === 'arena.get' ? replica.fault(averaging.answer(header)) : refusal('invalid-message', header.type);
+      header.type === 'arena.get' ? replica.fault(await averaging.answer(header), header) : refusal('invalid-message', header.type);
     const server = await serveData({ transport: kind.transport, endpoint: kind.endpoint(), answer });
     open.push(server);
     replica.#endpoint = server.endpoint;
@@ -110,6 +113,11 @@ function orderOf(replicas: readonly Replica[], change: Partial<AverageOrder> = {
   return { state: STATE, attempt: 1, contributors: replicas.map(({ contributor }) => contributor), check: () => null, ...change };
 }
 
+/** A request of another replica, in the first attempt. */
+function requestFor(part: ArenaRequest['part'], { start, end }: Range): ArenaRequest {
+  return { type: 'arena.get', id: 1, tensors: [], term, state: STATE, attempt: 1, part, start, end };
+}
+
 function averageAll(replicas: readonly Replica[], order = orderOf(replicas)): Promise<AverageOutcome[]> {
   return Promise.all(replicas.map(({ averaging }) => averaging.average(order, never)));
 }
@@ -137,6 +145,7 @@ const FAULTS: readonly (readonly [string, Fault, RegExp])[] = [
   ['answers for another attempt', withHeader({ attempt: 9 }), /attempt 9/],
   ['answers for another state', withHeader({ state: { ...STATE, round: 3 } }), /round 3/],
   ['answers for another peer', withHeader({ state: { ...STATE, peer: 'big' } }), /peer big/],
+  ['answers with the other part', withHeader({ part: 'average' }), /part average/],
   ['answers with other elements', withHeader({ start: 1, end: SIZE + 1 }), /elements 1 to/],
   ['answers for other samples than it reported', withHeader({ samples: 1_000 }), /1000 samples/],
 ];
@@ -155,6 +164,15 @@ function withHeader(change: object): Fault {
   return ({ header, tensors }) => ({ header: { ...header, ...change } as DataReply['header'], tensors });
 }
 
+/** A promise and the call that fulfils it. */
+function signalled(): { readonly promise: Promise<void>; resolve(): void } {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((fulfil) => {
+    resolve = fulfil;
+  });
+  return { promise, resolve: () => resolve() };
+}
+
 const cheap = TRANSPORT_KINDS.filter(({ name }) => name === 'memory' || name === 'inproc');
 
 describe.each(Object.entries(AVERAGINGS))('%s', (_, way) => {
@@ -167,7 +185,7 @@ describe.each(Object.entries(AVERAGINGS))('%s', (_, way) => {
         expect(outcome).toMatchObject({ ranges: replicas.map(({ contribution }) => contribution.ranges) });
       }
       const backwards = [...replicas].reverse();
-      for (const outcome of await averageAll(replicas, orderOf(backwards))) {
+      for (const outcome of await averageAll(replicas, orderOf(backwards, { attempt: 2 }))) {
         expect(bits(parametersOf(outcome)).equals(bits(expected(backwards)))).toBe(true);
       }
     });
@@ -177,7 +195,7 @@ describe.each(Object.entries(AVERAGINGS))('%s', (_, way) => {
       const [first, second, third] = replicas as [Replica, Replica, Replica];
       const before = replicas.map(({ contribution }) => bits(contribution.parameters).toString('hex'));
       third.averaging.takeBack();
-      const outcomes = await averageAll([first, second], orderOf(replicas));
+      const outcomes = await averageAll(replicas);
       for (const outcome of outcomes) expect(outcome).toMatchObject({ ok: false, unreachable: [{ replica: 3 }] });
       const rest = [first, second];
       const again = await averageAll(rest, orderOf(rest, { attempt: 2 }));
@@ -190,38 +208,58 @@ describe.each(Object.entries(AVERAGINGS))('%s', (_, way) => {
 
   test.each(FAULTS)('a replica that %s is named by all others, and nobody uses it', async (_, fault, words) => {
     const replicas = await replicasOf(way, memory, 3);
-    const [first, second, third] = replicas as [Replica, Replica, Replica];
-    third.fault = fault;
-    for (const outcome of await averageAll([first, second], orderOf(replicas))) {
+    (replicas[2] as Replica).fault = fault;
+    const outcomes = await averageAll(replicas);
+    for (const outcome of outcomes.slice(0, 2)) {
       expect(outcome).toMatchObject({ ok: false, unreachable: [{ replica: 3, message: expect.stringMatching(words) }] });
+    }
+  });
+
+  test.each(FAULTS)('a replica that %s when it is asked for the average is named, or is not asked', async (_, fault) => {
+    const replicas = await replicasOf(way, memory, 3);
+    (replicas[2] as Replica).fault = (reply, request) => (request.part === 'average' ? fault(reply, request) : reply);
+    const outcomes = await averageAll(replicas);
+    for (const outcome of outcomes.slice(0, 2)) {
+      if (outcome.ok) expect(bits(outcome.parameters).equals(bits(expected(replicas)))).toBe(true);
+      else expect(outcome.unreachable).toMatchObject([{ replica: 3 }]);
     }
   });
 
   test('a replica whose ranges the student does not accept is named with the reason', async () => {
     const replicas = await replicasOf(way, memory, 2);
     const check: AverageOrder['check'] = ({ incarnation }) => (incarnation === 2 ? 'it began elsewhere' : null);
-    const outcome = await (replicas[0] as Replica).averaging.average(orderOf(replicas, { check }), never);
+    const [outcome] = await averageAll(replicas, orderOf(replicas, { check }));
     expect(outcome).toMatchObject({ ok: false, unreachable: [{ replica: 2, message: expect.stringContaining('it began elsewhere') }] });
   });
 
-  test('a replica that is slow is waited for', async () => {
+  test('a replica that answers slowly is waited for', async () => {
+    const replicas = await replicasOf(way, memory, 2);
+    const held = signalled();
+    (replicas[1] as Replica).fault = (reply) => held.promise.then(() => reply);
+    const waiting = averageAll(replicas);
+    held.resolve();
+    for (const outcome of await waiting) expect(bits(parametersOf(outcome)).equals(bits(expected(replicas)))).toBe(true);
+  });
+
+  test('a replica that is asked before its own order came is waited for', async () => {
     const replicas = await replicasOf(way, memory, 2);
     const [first, second] = replicas as [Replica, Replica];
-    let release = (): void => {};
-    const held = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    second.fault = (reply) => held.then(() => reply);
+    const asked = signalled();
+    second.fault = (reply) => {
+      asked.resolve();
+      return reply;
+    };
     const waiting = first.averaging.average(orderOf(replicas), never);
-    release();
-    expect(bits(parametersOf(await waiting)).equals(bits(expected(replicas)))).toBe(true);
+    await asked.promise;
+    const outcomes = [await second.averaging.average(orderOf(replicas), never), await waiting];
+    for (const outcome of outcomes) expect(bits(parametersOf(outcome)).equals(bits(expected(replicas)))).toBe(true);
   });
 
   test('a replica that does not answer by the deadline is named', async () => {
     const replicas = await replicasOf(way, memory, 2, { deadlineMs: 20 });
-    const [first, second] = replicas as [Replica, Replica];
-    second.fault = () => new Promise<never>(() => {});
-    expect(await first.averaging.average(orderOf(replicas), never)).toMatchObject({ ok: false, unreachable: [{ replica: 2 }] });
+    (replicas[1] as Replica).fault = () => new Promise<never>(() => {});
+    const [outcome] = await averageAll(replicas);
+    expect(outcome).toMatchObject({ ok: false, unreachable: [{ replica: 2 }] });
   });
 
   test('is called off by its signal, whatever it waits for', async () => {
@@ -230,15 +268,34 @@ describe.each(Object.entries(AVERAGINGS))('%s', (_, way) => {
     second.fault = () => new Promise<never>(() => {});
     const stop = new AbortController();
     const averaging = first.averaging.average(orderOf(replicas), stop.signal);
+    const other = second.averaging.average(orderOf(replicas), never);
     stop.abort(new Error('called off'));
     await expect(averaging).rejects.toThrow('called off');
+    await other;
+  });
+
+  test.each<readonly [string, (replica: Replica, stop: AbortController) => void]>([
+    ['the attempt is called off', (_, stop) => stop.abort(new Error('called off'))],
+    ['the offer is taken back', ({ averaging }) => averaging.takeBack()],
+    ['another offer comes', ({ averaging, contribution }) => averaging.offer(contribution)],
+  ])('who waits for a piece of the average is refused at the latest when %s', async (_, end) => {
+    const replicas = await replicasOf(way, memory, 2);
+    const [first, second] = replicas as [Replica, Replica];
+    second.fault = () => new Promise<never>(() => {});
+    const stop = new AbortController();
+    const averaging = first.averaging.average(orderOf(replicas), stop.signal).catch((error: unknown) => error);
+    const answer = first.averaging.answer(requestFor('average', { start: 0, end: 1 }));
+    end(first, stop);
+    expect((await answer).header).toMatchObject({ type: 'refuse' });
+    stop.abort(new Error('called off'));
+    await averaging;
   });
 
   test('a replica that offers nothing, or something else, is refused its average and refuses the others', async () => {
     const replicas = await replicasOf(way, memory, 2);
     const [first, second] = replicas as [Replica, Replica];
     second.averaging.offer({ ...second.contribution, state: { ...STATE, round: 5 } });
-    expect(await first.averaging.average(orderOf(replicas), never)).toMatchObject({ ok: false, unreachable: [{ replica: 2 }] });
+    for (const outcome of await averageAll(replicas)) expect(outcome).toMatchObject({ ok: false, unreachable: [{ replica: 2 }] });
     first.averaging.takeBack();
     expect(await first.averaging.average(orderOf(replicas), never)).toMatchObject({ ok: false, unreachable: [{ replica: 1 }] });
   });
@@ -248,10 +305,12 @@ describe.each(Object.entries(AVERAGINGS))('%s', (_, way) => {
     [5, 4],
     [0, SIZE + 1],
     [SIZE, SIZE + 1],
-  ])('the elements %i to %i are refused', async (start, end) => {
+  ])('the elements %i to %i are refused, of either part', async (start, end) => {
     const [replica] = (await replicasOf(way, memory, 1)) as [Replica];
-    const answer = replica.averaging.answer({ type: 'arena.get', id: 1, tensors: [], term, state: STATE, attempt: 1, start, end });
-    expect(answer.header).toMatchObject({ type: 'refuse', reason: 'invalid-message' });
+    for (const part of ['trained', 'average'] as const) {
+      const { header } = await replica.averaging.answer(requestFor(part, { start, end }));
+      expect(header).toMatchObject({ type: 'refuse', reason: 'invalid-message' });
+    }
   });
 
   test('no replica receives more than the arenas of all others', async () => {

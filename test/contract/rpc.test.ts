@@ -21,7 +21,7 @@ const PATIENT_MS = 60_000;
 const term = asTerm(1);
 const about = { of: 'view' as const, epoch: 0 };
 const knowledgeRequest = { type: 'knowledge.get' as const, term, stage: 'teach', about, specs: [LOGITS_SPEC], half: false };
-const piece = { state: { stage: 'teach', peer: 'model', round: 3 }, attempt: 1, start: 0, end: 4 };
+const piece = { state: { stage: 'teach', peer: 'model', round: 3 }, attempt: 1, part: 'trained', start: 0, end: 4 } as const;
 const arena = { type: 'arena.get', term, ...piece } as const;
 
 const open: { close(): Promise<void> }[] = [];

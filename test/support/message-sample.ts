@@ -95,7 +95,7 @@ const float32 = (name: string, ...values: number[]): WireTensor => ({
   data: Float32Array.from(values),
 });
 const content = { state, ranges, hash, schema: 'cd'.repeat(32) };
-const piece = { state, attempt: 2, start: 2, end: 4 };
+const piece = { state, attempt: 2, part: 'average', start: 2, end: 4 } as const;
 
 export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTensor[]])[] = [
   [

@@ -228,7 +228,7 @@ describe('artifacts', () => {
 
 test.each<DataRequestBody>([
   { type: 'knowledge.get', term, stage: 'base', about: { of: 'view', epoch: 0 }, specs: [LOGITS_SPEC], half: false },
-  { type: 'arena.get', term, state: stateOf(1), attempt: 1, start: 0, end: 1 },
+  { type: 'arena.get', term, state: stateOf(1), attempt: 1, part: 'trained', start: 0, end: 1 },
   { type: 'state.get', term, state: stateOf(1), hash: 'ab'.repeat(32) },
 ])('$type is the workers to answer', async (body) => {
   const { ask } = await opened();

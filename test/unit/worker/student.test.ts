@@ -29,7 +29,7 @@ interface Arena {
 /** What another replica is given of a round of `plain`. */
 async function arenaOf(engine: TestEngine, round: number): Promise<Arena> {
   const client = await room.client(engine);
-  const body = { type: 'arena.get', term: TERM, state: stateOf(round), attempt: 1, start: 0, end: SIZE } as const;
+  const body = { type: 'arena.get', term: TERM, state: stateOf(round), attempt: 1, part: 'trained', start: 0, end: SIZE } as const;
   const { header, tensors } = await client.request(body, [], PATIENT_MS);
   return { parameters: tensors[0]?.data as Float32Array, ranges: header.ranges, samples: header.samples };
 }
@@ -379,7 +379,7 @@ describe('three students', () => {
   test('arenas and states are handed out for the right state and term only', async () => {
     await trainAll(1, INITIAL);
     const client = await room.client(students[0] as TestEngine);
-    const arena = { type: 'arena.get', term: TERM, state: stateOf(1), attempt: 1, start: 0, end: SIZE } as const;
+    const arena = { type: 'arena.get', term: TERM, state: stateOf(1), attempt: 1, part: 'trained', start: 0, end: SIZE } as const;
     const state = { type: 'state.get', term: TERM, state: stateOf(1), hash: 'a'.repeat(64) } as const;
     const samples = { name: 'samples', dtype: 'int32', shape: [1], data: Int32Array.of(0) } as const;
     const ask = (body: Parameters<typeof client.request>[0], tensors: readonly (typeof samples)[] = []) =>

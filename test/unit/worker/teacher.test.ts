@@ -152,7 +152,7 @@ describe('a teacher', () => {
     }
     const many = Array.from({ length: 17 }, () => LOGITS_SPEC);
     await expect(ask(client, { samples: [1], specs: many })).rejects.toMatchObject({ reason: 'invalid-message' });
-    const arena = { type: 'arena.get', term: TERM, state: stateOf(1, 'taught'), attempt: 1, start: 0, end: 1 } as const;
+    const arena = { type: 'arena.get', term: TERM, state: stateOf(1, 'taught'), attempt: 1, part: 'trained', start: 0, end: 1 } as const;
     await expect(client.request(arena, [], PATIENT_MS)).rejects.toMatchObject({ reason: 'invalid-message' });
   });
 
