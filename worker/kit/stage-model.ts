@@ -1,4 +1,4 @@
-/** The model of a stage with the program that runs it, as students train it and teachers ask it. */
+/** The model of one peer of a stage with the program that runs it, as students train it and teachers ask it. */
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { present } from '../../src/base/assert.js';
@@ -8,6 +8,7 @@ import { buildModel } from '../../src/nn/build.js';
 import { disposeModel } from '../../src/nn/weights.js';
 import { buildStep, type StepNotice } from '../../src/programs/choose-step.js';
 import { cutText } from '../../src/protocol/field.js';
+import { MODEL_PEER, type StateName } from '../../src/protocol/state-name.js';
 import { loadTraining } from '../../src/step/load-training.js';
 import type { StepProgram } from '../../src/step/step-program.js';
 import type { StepTraining } from '../../src/step/trainer.js';
@@ -24,7 +25,7 @@ export interface StageModel {
   /** All that it is trained by; null for a model that teaches. */
   readonly training: StepTraining | null;
   readonly program: StepProgram;
-  /** The parameters that the stage begins with. The same in every process. */
+  /** The parameters that the peer begins with. The same in every process. */
   readonly initial: Float32Array;
   /** Elements of one image, and classes. */
   readonly imageSize: number;
@@ -33,17 +34,24 @@ export interface StageModel {
 }
 
 /**
- * Builds the model of a stage, and has the agent know that a batch may take longer from now on. `taught`: the stage that
+ * Builds the model of a peer of a stage, and has the agent know that a batch may take longer from now on. `taught`: the stage that
  * the model is to teach; null: it is trained, and has an optimiser. Throws model.invalid, engine.unusable and what the
  * data throws.
  */
-export async function openStageModel(context: EngineContext, name: string, taught: string | null): Promise<StageModel> {
+export async function openStageModel(
+  context: EngineContext,
+  { stage: name, peer }: Pick<StateName, 'stage' | 'peer'>,
+  taught: string | null,
+): Promise<StageModel> {
   const stage = trainingStage(context, name);
   const images = await context.splits.get(stage.on);
-  const model = await buildStageModel(context, stage, images);
+  const seed = initialSeed(context.recipe, { model: stage.model, peer });
+  const model = await buildPeer(context, stage.model, { images, seed });
   try {
-    const buildTeacher = (teacher: string) => buildStageModel(context, trainingStage(context, teacher), images);
-    const seed = initialSeed(context.recipe, stage.model);
+    const buildTeacher = (teacher: string) => {
+      const taken = trainingStage(context, teacher).model;
+      return buildPeer(context, taken, { images, seed: initialSeed(context.recipe, { model: taken, peer: MODEL_PEER }) });
+    };
     const training = taught === null ? await loadTraining(stage, { model, seed, buildTeacher }) : null;
     const { height, width, channels, classes } = images;
     context.meter.forgetTimes();
@@ -73,13 +81,13 @@ export async function openStageModel(context: EngineContext, name: string, taugh
 
 type ImageShape = Pick<SampleSource, 'height' | 'width' | 'channels' | 'classes'>;
 
-function buildStageModel(
+function buildPeer(
   { recipe }: EngineContext,
-  stage: TrainingStage,
-  { height, width, channels, classes }: ImageShape,
+  name: string,
+  { images, seed }: { readonly images: ImageShape; readonly seed: number },
 ): Promise<LayersModel> {
-  const seed = initialSeed(recipe, stage.model);
-  return buildModel(present(recipe.models[stage.model], `model ${stage.model}`), { inputShape: [height, width, channels], classes, seed });
+  const { height, width, channels, classes } = images;
+  return buildModel(present(recipe.models[name], `model ${name}`), { inputShape: [height, width, channels], classes, seed });
 }
 
 /** Logs how the steps of a stage run, and has the coordinator know: of many sizes of batch that run alike, once. */
