@@ -183,9 +183,9 @@ export function withoutHolders(base: StageBase, gone: readonly Incarnation[]): S
   return { ...base, peers: new Map(parts) };
 }
 
-/** The model whose parameters the stage works on, for work that takes one: its own, or that of the stage it is about. */
-export function subjectOf({ name, needs }: StageState): PeerName {
-  return needs.of ?? { stage: name, peer: present(needs.peers[0], `a peer of stage ${name}`) };
+/** The newest evaluation of this peer in the stage; null before the first. */
+export function lastEvaluation({ evaluations }: Pick<StageState, 'evaluations'>, peer: string): Evaluation | null {
+  return evaluations.findLast((evaluation) => evaluation.peer === peer) ?? null;
 }
 
 /** The result of the stage as it is now. */

@@ -7,5 +7,5 @@ import { trainingKind } from './training.js';
 
 /** The kind `distil`: one peer, taught by the model of another stage. */
 export function distilKind(recipe: Extract<StageRecipe, { kind: 'distil' }>): StageKind {
-  return trainingKind(recipe, { stage: recipe.teacher, peer: MODEL_PEER });
+  return trainingKind(recipe, { peers: [MODEL_PEER], teacher: { stage: recipe.teacher, peer: MODEL_PEER } });
 }

@@ -2,11 +2,11 @@
 
 import { MODEL_PEER } from '../../../src/protocol/state-name.js';
 import { finish } from '../ending.js';
-import type { StageNeeds } from '../stage.js';
+import type { PeerName, StageNeeds } from '../stage.js';
 import { stageOf, type Turn } from '../turn.js';
 
 /** The needs of a stage about the model of the stage `of`. */
-export function needsOfFinished(of: string): StageNeeds {
+export function needsOfFinished(of: string): StageNeeds & { readonly of: PeerName } {
   return { peers: [], of: { stage: of, peer: MODEL_PEER }, teacher: null, training: null, checkpointEvery: Number.POSITIVE_INFINITY };
 }
 
