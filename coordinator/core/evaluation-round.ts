@@ -3,13 +3,14 @@
 import { assert } from '../../src/base/assert.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Evaluation } from '../../src/protocol/report.js';
+import type { PeerName } from '../../src/protocol/state-name.js';
 import { assign } from './assignment.js';
 import { countFailure } from './ending.js';
 import { evenly } from './grid.js';
 import type { ReadyMember } from './roster.js';
 import type { EvaluateRound } from './round.js';
 import type { Charge, RoundSort } from './round-sort.js';
-import { lastEvaluation, type PeerName } from './stage.js';
+import { lastEvaluation } from './stage.js';
 import { journal, report, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
 
 export interface EvaluationOptions {

@@ -1,11 +1,11 @@
 /** Rounds in which one student writes the stage's model as a tf.LayersModel, and puts it to the coordinator. */
 
+import type { PeerName } from '../../src/protocol/state-name.js';
 import { assign } from './assignment.js';
 import { countFailure } from './ending.js';
 import type { ReadyMember } from './roster.js';
 import type { ExportRound } from './round.js';
 import type { RoundSort } from './round-sort.js';
-import type { PeerName } from './stage.js';
 import { sendTo, setStage, type Turn, takeRoundId } from './turn.js';
 
 /** Has the first of these students export the model `subject`. */

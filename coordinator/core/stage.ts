@@ -9,16 +9,10 @@ import { present } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
 import type { StageRecipe } from '../../src/config/schema.js';
 import type { Evaluation, StageResult } from '../../src/protocol/report.js';
-import type { StateName } from '../../src/protocol/state-name.js';
+import type { PeerName, StateName } from '../../src/protocol/state-name.js';
 import { committedOf, type Ledger, openLedger } from './ledger.js';
 import type { Round } from './round.js';
 import type { CheckpointInfo } from './types.js';
-
-/** A model: a peer of a stage. */
-export interface PeerName {
-  readonly stage: string;
-  readonly peer: string;
-}
 
 /** The needs of a stage, as facts: its kind reads them from the recipe (kinds/stage-kind.ts). */
 export interface StageNeeds {

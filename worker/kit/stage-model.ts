@@ -8,7 +8,7 @@ import { buildModel } from '../../src/nn/build.js';
 import { disposeModel } from '../../src/nn/weights.js';
 import { buildStep, type StepNotice } from '../../src/programs/choose-step.js';
 import { cutText } from '../../src/protocol/field.js';
-import { MODEL_PEER, type StateName } from '../../src/protocol/state-name.js';
+import { modelOf, type PeerName } from '../../src/protocol/state-name.js';
 import { loadTraining } from '../../src/step/load-training.js';
 import type { StepProgram } from '../../src/step/step-program.js';
 import type { StepTraining } from '../../src/step/trainer.js';
@@ -38,20 +38,13 @@ export interface StageModel {
  * the model is to teach; null: it is trained, and has an optimiser. Throws model.invalid, engine.unusable and what the
  * data throws.
  */
-export async function openStageModel(
-  context: EngineContext,
-  { stage: name, peer }: Pick<StateName, 'stage' | 'peer'>,
-  taught: string | null,
-): Promise<StageModel> {
+export async function openStageModel(context: EngineContext, { stage: name, peer }: PeerName, taught: string | null): Promise<StageModel> {
   const stage = trainingStage(context, name);
   const images = await context.splits.get(stage.on);
-  const seed = initialSeed(context.recipe, { model: stage.model, peer });
-  const model = await buildPeer(context, stage.model, { images, seed });
+  const model = await buildPeer(context, { stage: name, peer }, images);
   try {
-    const buildTeacher = (teacher: string) => {
-      const taken = trainingStage(context, teacher).model;
-      return buildPeer(context, taken, { images, seed: initialSeed(context.recipe, { model: taken, peer: MODEL_PEER }) });
-    };
+    const seed = initialSeed(context.recipe, { model: stage.model, peer });
+    const buildTeacher = (teacher: string) => buildPeer(context, modelOf(teacher), images);
     const training = taught === null ? await loadTraining(stage, { model, seed, buildTeacher }) : null;
     const { height, width, channels, classes } = images;
     context.meter.forgetTimes();
@@ -81,13 +74,13 @@ export async function openStageModel(
 
 type ImageShape = Pick<SampleSource, 'height' | 'width' | 'channels' | 'classes'>;
 
-function buildPeer(
-  { recipe }: EngineContext,
-  name: string,
-  { images, seed }: { readonly images: ImageShape; readonly seed: number },
-): Promise<LayersModel> {
+/** Its parameters are the initial ones of the peer. */
+function buildPeer(context: EngineContext, { stage, peer }: PeerName, images: ImageShape): Promise<LayersModel> {
+  const { recipe } = context;
+  const { model } = trainingStage(context, stage);
   const { height, width, channels, classes } = images;
-  return buildModel(present(recipe.models[name], `model ${name}`), { inputShape: [height, width, channels], classes, seed });
+  const seed = initialSeed(recipe, { model, peer });
+  return buildModel(present(recipe.models[model], `model ${model}`), { inputShape: [height, width, channels], classes, seed });
 }
 
 /** Logs how the steps of a stage run, and has the coordinator know: of many sizes of batch that run alike, once. */

@@ -1,13 +1,13 @@
 /** The common part of the kinds of stage that work on the finished model of another stage, and train nothing. */
 
-import { MODEL_PEER } from '../../../src/protocol/state-name.js';
+import { modelOf, type PeerName } from '../../../src/protocol/state-name.js';
 import { finish } from '../ending.js';
-import type { PeerName, StageNeeds } from '../stage.js';
+import type { StageNeeds } from '../stage.js';
 import { stageOf, type Turn } from '../turn.js';
 
 /** The needs of a stage about the model of the stage `of`. */
 export function needsOfFinished(of: string): StageNeeds & { readonly of: PeerName } {
-  return { peers: [], of: { stage: of, peer: MODEL_PEER }, teacher: null, training: null, checkpointEvery: Number.POSITIVE_INFINITY };
+  return { peers: [], of: modelOf(of), teacher: null, training: null, checkpointEvery: Number.POSITIVE_INFINITY };
 }
 
 /** The checkpoint of the other stage does not load: there is nothing to go back to, so the run fails. */
