@@ -3,45 +3,51 @@
 import { assert } from '../../src/base/assert.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Evaluation } from '../../src/protocol/report.js';
+import type { PeerName } from '../../src/protocol/state-name.js';
 import { assign } from './assignment.js';
 import { countFailure } from './ending.js';
 import { evenly } from './grid.js';
 import type { ReadyMember } from './roster.js';
 import type { EvaluateRound } from './round.js';
 import type { Charge, RoundSort } from './round-sort.js';
-import { subjectOf } from './stage.js';
+import { lastEvaluation } from './stage.js';
 import { journal, report, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
 
-/** Shares the rows of a split out to these students. `epoch` is the epoch after which the evaluation takes place. */
-export function startEvaluation(
-  turn: Turn,
-  students: readonly ReadyMember[],
-  { epoch, split }: { readonly epoch: number; readonly split: string },
-): void {
-  const stage = stageOf(turn);
+export interface EvaluationOptions {
+  /** The model whose committed parameters are tested. */
+  readonly subject: PeerName;
+  /** The evaluation is after this epoch. */
+  readonly epoch: number;
+  readonly split: string;
+}
+
+/** Shares the rows of a split out to these students. */
+export function startEvaluation(turn: Turn, students: readonly ReadyMember[], { subject, epoch, split }: EvaluationOptions): void {
   const rows = turn.state.plan.splitSizes[split] ?? 0;
+  // Such a round would have no member, and nobody would end it.
+  assert(rows > 0, `stage ${stageOf(turn).name}: the split ${split} has no row to evaluate on`);
   const members = students.slice(0, rows);
   const id = takeRoundId(turn);
-  const deadlineMs = turn.nowMs + evaluationBudgetMs(turn, Math.ceil(rows / members.length));
+  const deadlineMs = turn.nowMs + evaluationBudgetMs(turn, subject.peer, Math.ceil(rows / members.length));
   const shares = evenly(rows, members.length);
   const entries = members.map(({ incarnation }, index) => ({ incarnation, rows: shares[index] ?? 0, evaluated: null }));
-  setStage(turn, { round: { sort: 'evaluate', id, epoch, members: entries, deadlineMs } });
+  setStage(turn, { round: { sort: 'evaluate', id, peer: subject.peer, epoch, members: entries, deadlineMs } });
   let start = 0;
   for (const { incarnation, rows: count } of entries) {
     const work = { kind: 'evaluate' as const, split, start, end: start + count };
-    assign(turn, incarnation, { round: id, subject: subjectOf(stage), work });
+    assign(turn, incarnation, { round: id, subject, work });
     start += count;
   }
   assert(start === rows, `${start} of ${rows} rows are shared out`);
 }
 
-/** The time that an evaluation may take. Before the first evaluation, the last training round tells how slow the model may be. */
-function evaluationBudgetMs(turn: Turn, rows: number): number {
-  const { evaluations, msPerSample } = stageOf(turn);
+/** As for rounds of training; before any evaluation, the last training round says how slow the model may be. */
+function evaluationBudgetMs(turn: Turn, peer: string, rows: number): number {
+  const stage = stageOf(turn);
   const { firstRoundMs, roundFloorMs, roundFactor } = turn.state.plan.timing;
-  const measured = evaluations.at(-1)?.millisecondsPerImage ?? null;
+  const measured = lastEvaluation(stage, peer)?.millisecondsPerImage ?? null;
   if (measured !== null) return Math.max(roundFloorMs, roundFactor * measured * rows);
-  return Math.max(firstRoundMs, roundFactor * (msPerSample ?? 0) * rows);
+  return Math.max(firstRoundMs, roundFactor * (stage.msPerSample ?? 0) * rows);
 }
 
 /** How an evaluation is led. The loss of a member ends it, and the members that are left begin it again. */
@@ -89,6 +95,7 @@ function closeEvaluation(turn: Turn, round: EvaluateRound): void {
   const sum = (of: (message: WorkerMessageOf<'worker.evaluated'>) => number) => reports.reduce((total, message) => total + of(message), 0);
   const count = sum((message) => message.count);
   const evaluation: Evaluation = {
+    peer: round.peer,
     epoch: round.epoch,
     accuracy: sum(({ correct }) => correct) / count,
     loss: sum(({ lossSum }) => lossSum) / count,

@@ -1,20 +1,20 @@
 /** Rounds in which one student writes the stage's model as a tf.LayersModel, and puts it to the coordinator. */
 
+import type { PeerName } from '../../src/protocol/state-name.js';
 import { assign } from './assignment.js';
 import { countFailure } from './ending.js';
 import type { ReadyMember } from './roster.js';
 import type { ExportRound } from './round.js';
 import type { RoundSort } from './round-sort.js';
-import { subjectOf } from './stage.js';
-import { sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
+import { sendTo, setStage, type Turn, takeRoundId } from './turn.js';
 
-/** Asks the first of these students to export the model. */
-export function startExport(turn: Turn, [student]: readonly ReadyMember[]): void {
+/** Has the first of these students export the model `subject`. */
+export function startExport(turn: Turn, [student]: readonly ReadyMember[], subject: PeerName): void {
   if (student === undefined) return;
   const id = takeRoundId(turn);
   const deadlineMs = turn.nowMs + turn.state.plan.timing.firstRoundMs;
   setStage(turn, { round: { sort: 'export', id, member: student.incarnation, deadlineMs } });
-  assign(turn, student.incarnation, { round: id, subject: subjectOf(stageOf(turn)), work: { kind: 'export' } });
+  assign(turn, student.incarnation, { round: id, subject, work: { kind: 'export' } });
 }
 
 /** How an export is led. When its member is lost, another student begins it again. */

@@ -43,6 +43,8 @@ export interface EvaluateMember {
 export interface EvaluateRound {
   readonly sort: 'evaluate';
   readonly id: RoundId;
+  /** The peer whose parameters are tested, and the epoch after which. */
+  readonly peer: string;
   readonly epoch: number;
   readonly members: readonly EvaluateMember[];
   readonly deadlineMs: number;

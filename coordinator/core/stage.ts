@@ -9,16 +9,10 @@ import { present } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
 import type { StageRecipe } from '../../src/config/schema.js';
 import type { Evaluation, StageResult } from '../../src/protocol/report.js';
-import type { StateName } from '../../src/protocol/state-name.js';
+import type { PeerName, StateName } from '../../src/protocol/state-name.js';
 import { committedOf, type Ledger, openLedger } from './ledger.js';
 import type { Round } from './round.js';
 import type { CheckpointInfo } from './types.js';
-
-/** The name of a model: a peer of a stage. */
-export interface PeerName {
-  readonly stage: string;
-  readonly peer: string;
-}
 
 /** The needs of a stage, as facts: its kind reads them from the recipe (kinds/stage-kind.ts). */
 export interface StageNeeds {
@@ -183,9 +177,9 @@ export function withoutHolders(base: StageBase, gone: readonly Incarnation[]): S
   return { ...base, peers: new Map(parts) };
 }
 
-/** The model that evaluations and exports of the stage work on: its own, or that of the stage that it is about. */
-export function subjectOf({ name, needs }: StageState): PeerName {
-  return needs.of ?? { stage: name, peer: present(needs.peers[0], `a peer of stage ${name}`) };
+/** The newest evaluation of this peer in the stage; null before the first. */
+export function lastEvaluation({ evaluations }: Pick<StageState, 'evaluations'>, peer: string): Evaluation | null {
+  return evaluations.findLast((evaluation) => evaluation.peer === peer) ?? null;
 }
 
 /** The result of the stage as it is now. */

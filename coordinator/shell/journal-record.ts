@@ -3,9 +3,12 @@
 import { z } from 'zod';
 import { LIMITS } from '../../src/base/limits.js';
 import { field, rangesSchema } from '../../src/protocol/field.js';
+import { MODEL_PEER } from '../../src/protocol/state-name.js';
 import type { JournalRecord } from '../core/types.js';
 
 const evaluation = z.strictObject({
+  /** A line that names no peer is about a stage of one. */
+  peer: field.peer.default(MODEL_PEER),
   epoch: field.finite,
   accuracy: field.finite,
   loss: field.finite,

@@ -6,7 +6,7 @@
 
 import { suggest } from '../base/nearest.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from './problem.js';
-import { countWorkers, type Recipe, type StageRecipe } from './schema.js';
+import { countWorkers, type Recipe, type TaughtStage } from './schema.js';
 import { findCycle } from './stage-graph.js';
 import { isTaughtStage, isTrainingStage, TRAINING_KINDS } from './stage-kinds.js';
 import { endsOf } from './variable.js';
@@ -102,8 +102,8 @@ function checkStages(recipe: Recipe): readonly Problem[] {
   return problems;
 }
 
-/** Checks the ranges of the short form's two numbers. */
-function checkShortForm(loss: Extract<StageRecipe, { kind: 'distil' }>['loss'], stage: string): readonly Problem[] {
+/** The ranges of the short form's two numbers. */
+function checkShortForm(loss: TaughtStage['loss'], stage: string): readonly Problem[] {
   if ('terms' in loss) return [];
   const problems: Problem[] = [];
   const path = ['stages', stage, 'loss'];

@@ -27,10 +27,10 @@ export interface LongForm {
   readonly terms: readonly TermRecipe[];
 }
 
-/** The short form of a distil stage becomes (1 - alpha) labels + alpha hinton; that of a train stage, the labels alone. */
-export function longForm({ kind, loss }: Pick<TrainingStage, 'kind' | 'loss'>): LongForm {
+/** The short form with an `alpha` becomes (1 - alpha) labels + alpha hinton; one with smoothing alone, the labels alone. */
+export function longForm({ loss }: Pick<TrainingStage, 'loss'>): LongForm {
   if ('terms' in loss) return { labels: loss.labels, terms: loss.terms };
-  if (kind === 'train' || !('alpha' in loss)) return { labels: { weight: 1, smoothing: loss.labelSmoothing }, terms: [] };
+  if (!('alpha' in loss)) return { labels: { weight: 1, smoothing: loss.labelSmoothing }, terms: [] };
   const { temperature, alpha, labelSmoothing } = loss;
   return {
     labels: { weight: complementOf(alpha), smoothing: labelSmoothing },

@@ -6,6 +6,8 @@
 import type { ErrorCode } from '../errors/table.js';
 
 export interface Evaluation {
+  /** Which of the models: a stage may train several. */
+  readonly peer: string;
   readonly epoch: number;
   /** The share of the test split that is classified right, 0 to 1. */
   readonly accuracy: number;

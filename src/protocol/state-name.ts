@@ -21,6 +21,14 @@ export const stateNameSchema = z.strictObject({
 });
 export type StateName = Readonly<z.infer<typeof stateNameSchema>>;
 
+/** A model: a peer of a stage. */
+export type PeerName = Pick<StateName, 'stage' | 'peer'>;
+
+/** The model that a recipe means where it names a stage, as its teacher or as the one to test or to export. */
+export function modelOf(stage: string): PeerName {
+  return { stage, peer: MODEL_PEER };
+}
+
 /** Whether both names mean the same parameters. */
 export function isSameState(a: StateName, b: StateName): boolean {
   return a.stage === b.stage && a.peer === b.peer && a.round === b.round;

@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import { suggest } from '../base/nearest.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from '../config/problem.js';
 import type { Recipe, StageRecipe, TermRecipe } from '../config/schema.js';
+import { isTaughtStage } from '../config/stage-kinds.js';
 import { endsOf } from '../config/variable.js';
 import { LOSSES } from '../losses/catalogue.js';
 import type { LossTraits } from '../losses/loss-declaration.js';
@@ -47,7 +48,7 @@ export class LossCheck {
       const add = (text: string) => problems.push({ path: ['stages', name, 'loss'], at: 'value', text: `stages.${name}.loss: ${text}` });
       const weights = [loss.labels.weight, ...loss.terms.map(({ weight }) => weight ?? 1)];
       if (weights.every((weight) => endsOf(weight).every((end) => end === 0))) add('every weight is 0, so there is nothing to learn');
-      if (stage.kind !== 'distil') continue;
+      if (!isTaughtStage(stage)) continue;
       const named = await Promise.all(loss.terms.map((term) => this.#named(term, '')));
       if (named.every((one) => one !== null && 'traits' in one && !one.traits.takesOther)) {
         add(`no term learns from the teacher; add one (${Object.keys(LOSSES).join(', ')}), or make the stage a train stage`);

@@ -1,6 +1,7 @@
 /** Tries the terms of a loss with their models: whether the layers are there, and whether value and gradient can be computed. */
 
 import type { Recipe, StageRecipe } from '../config/schema.js';
+import { isTaughtStage } from '../config/stage-kinds.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import type { ShapeSource } from '../nn/knowledge-model.js';
 import { knowledgeSpecSchema } from '../protocol/data.js';
@@ -27,7 +28,7 @@ export function trialsOf(stage: StageRecipe, recipe: Recipe, models: ModelShapes
       const { withoutLayers } = await import('../nn/knowledge-model.js');
       const shapesOf = (name: string) => models.get(name) ?? withoutLayers(0);
       const student = shapesOf(stage.model);
-      const teacher = stage.kind === 'distil' ? recipe.stages[stage.teacher] : undefined;
+      const teacher = isTaughtStage(stage) ? recipe.stages[stage.teacher] : undefined;
       const other = teacher !== undefined && 'model' in teacher ? shapesOf(teacher.model) : withoutLayers(student.classes);
       const alone = { ...stage, loss: { labels: { weight: 0, smoothing: 0 }, terms: [term] } };
       const loss = await tryLoss(alone, { student, other, seed: recipe.seed });

@@ -2,6 +2,7 @@
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { TrainingStage } from '../config/schema.js';
+import { isTaughtStage } from '../config/stage-kinds.js';
 import { longForm } from '../losses/loss-plan.js';
 import { loadStageLoss } from '../losses/stage-loss.js';
 import { classesOf, type ShapeSource, shapeSourceOf, shapesOf, withoutLayers } from '../nn/knowledge-model.js';
@@ -20,7 +21,7 @@ export interface TrainingModels {
 /** The training of the stage's model. Throws as joinTraining does, and the errors of `buildTeacher`. */
 export async function loadTraining(stage: TrainingStage, { model, seed, buildTeacher }: TrainingModels): Promise<StepTraining> {
   const student = shapeSourceOf(model);
-  if (stage.kind === 'train' || !takesLayers(stage)) return joinTraining(stage, { student, other: withoutLayers(classesOf(model)), seed });
+  if (!isTaughtStage(stage) || !takesLayers(stage)) return joinTraining(stage, { student, other: withoutLayers(classesOf(model)), seed });
   const teacher = await buildTeacher(stage.teacher);
   disposeModel(teacher);
   return joinTraining(stage, { student, other: shapeSourceOf(teacher), seed });

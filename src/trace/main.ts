@@ -6,6 +6,7 @@
 import { present } from '../base/assert.js';
 import { parseRecipe } from '../config/load.js';
 import type { Recipe, TrainingStage } from '../config/schema.js';
+import { isTrainingStage } from '../config/stage-kinds.js';
 import { openEngine } from '../engines/catalogue.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
@@ -30,7 +31,7 @@ async function write({ recipe: json, stage: name, inputShape, classes, folder }:
 
 function trainingStage(stages: Recipe['stages'], name: string): TrainingStage {
   const stage = present(stages[name], `stage ${name}`);
-  if ('model' in stage) return stage;
+  if (isTrainingStage(stage)) return stage;
   throw new StillhouseError('usage.invalid', `stage ${name} has no model of its own`);
 }
 

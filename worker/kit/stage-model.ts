@@ -1,4 +1,4 @@
-/** The model of a stage with the program that runs it. Students train it, and teachers answer with it. */
+/** The model of one peer of a stage with the program that runs it, as students train it and teachers ask it. */
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { present } from '../../src/base/assert.js';
@@ -8,6 +8,7 @@ import { buildModel } from '../../src/nn/build.js';
 import { disposeModel } from '../../src/nn/weights.js';
 import { buildStep, type StepNotice } from '../../src/programs/choose-step.js';
 import { cutText } from '../../src/protocol/field.js';
+import { modelOf, type PeerName } from '../../src/protocol/state-name.js';
 import { loadTraining } from '../../src/step/load-training.js';
 import type { StepProgram } from '../../src/step/step-program.js';
 import type { StepTraining } from '../../src/step/trainer.js';
@@ -24,7 +25,7 @@ export interface StageModel {
   /** The training of the model; null for a model that teaches. */
   readonly training: StepTraining | null;
   readonly program: StepProgram;
-  /** The parameters that the stage begins with. They are the same in every process. */
+  /** The parameters that the peer begins with. The same in every process. */
   readonly initial: Float32Array;
   /** The number of elements of one image; the number of classes. */
   readonly imageSize: number;
@@ -33,17 +34,17 @@ export interface StageModel {
 }
 
 /**
- * Builds the model of a stage, and tells the agent that a batch may take longer from now on. `taught` names the stage that
- * the model is to teach; null when the model is to be trained, and then it has an optimiser. The caller disposes the model.
- * Throws model.invalid, engine.unusable, and the errors of reading the data.
+ * Builds the model of a peer of a stage, and has the agent know that a batch may take longer from now on. `taught`: the stage that
+ * the model is to teach; null: it is trained, and has an optimiser. Throws model.invalid, engine.unusable and what the
+ * data throws.
  */
-export async function openStageModel(context: EngineContext, name: string, taught: string | null): Promise<StageModel> {
+export async function openStageModel(context: EngineContext, { stage: name, peer }: PeerName, taught: string | null): Promise<StageModel> {
   const stage = trainingStage(context, name);
   const images = await context.splits.get(stage.on);
-  const model = await buildStageModel(context, stage, images);
+  const model = await buildPeer(context, { stage: name, peer }, images);
   try {
-    const buildTeacher = (teacher: string) => buildStageModel(context, trainingStage(context, teacher), images);
-    const seed = initialSeed(context.recipe, stage.model);
+    const seed = initialSeed(context.recipe, { model: stage.model, peer });
+    const buildTeacher = (teacher: string) => buildPeer(context, modelOf(teacher), images);
     const training = taught === null ? await loadTraining(stage, { model, seed, buildTeacher }) : null;
     const { height, width, channels, classes } = images;
     context.meter.forgetTimes();
@@ -73,13 +74,13 @@ export async function openStageModel(context: EngineContext, name: string, taugh
 
 type ImageShape = Pick<SampleSource, 'height' | 'width' | 'channels' | 'classes'>;
 
-function buildStageModel(
-  { recipe }: EngineContext,
-  stage: TrainingStage,
-  { height, width, channels, classes }: ImageShape,
-): Promise<LayersModel> {
-  const seed = initialSeed(recipe, stage.model);
-  return buildModel(present(recipe.models[stage.model], `model ${stage.model}`), { inputShape: [height, width, channels], classes, seed });
+/** Its parameters are the initial ones of the peer. */
+function buildPeer(context: EngineContext, { stage, peer }: PeerName, images: ImageShape): Promise<LayersModel> {
+  const { recipe } = context;
+  const { model } = trainingStage(context, stage);
+  const { height, width, channels, classes } = images;
+  const seed = initialSeed(recipe, { model, peer });
+  return buildModel(present(recipe.models[model], `model ${model}`), { inputShape: [height, width, channels], classes, seed });
 }
 
 /** Logs how the steps of a stage run, and tells the coordinator once for all batch sizes that run alike. */

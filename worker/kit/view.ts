@@ -6,6 +6,7 @@
 import { hashString, hashWords } from '../../src/base/prng.js';
 import type { Recipe, TrainingStage } from '../../src/config/schema.js';
 import type { BatchView } from '../../src/data/batch.js';
+import { MODEL_PEER } from '../../src/protocol/state-name.js';
 
 /** Samples of the stage's split, as augmented in this epoch. */
 export interface SampleView {
@@ -23,7 +24,9 @@ export function testView(recipe: Recipe): BatchView {
   return { seed: recipe.seed, epoch: 0, augment: null, normalise: recipe.data.normalise };
 }
 
-/** The seed of a model's initial parameters. Every replica builds the same parameters, and no two models do. */
-export function initialSeed(recipe: Recipe, model: string): number {
-  return hashWords(recipe.seed, hashString(model));
+/** The seed of a peer's initial parameters: every replica builds the same ones, and no two models or peers of a stage do. */
+export function initialSeed(recipe: Recipe, { model, peer }: { readonly model: string; readonly peer: string }): number {
+  const seed = hashWords(recipe.seed, hashString(model));
+  // A stage of one peer begins with the same parameters as any other stage of its model: so stages can be compared.
+  return peer === MODEL_PEER ? seed : hashWords(seed, hashString(peer));
 }

@@ -244,7 +244,7 @@ export class Student implements Role {
   async #modelOf({ stage, peer }: StateName): Promise<OpenModel> {
     if (this.#open?.stage === stage && this.#open.peer === peer) return this.#open;
     this.#closeModel();
-    const model = await openStageModel(this.#context, stage, null);
+    const model = await openStageModel(this.#context, { stage, peer }, null);
     this.#open = { stage, peer, model, program: new ProgramState(model.program, { stage, peer, round: 0 }) };
     return this.#open;
   }

@@ -17,7 +17,7 @@ import type { StepKnobs } from '../../src/step/step-program.js';
 import type { EngineContext } from '../kit/context.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { type SampleView, trainingView } from '../kit/view.js';
-import type { KnowledgeStream } from './knowledge-stream.js';
+import type { KnowledgeSource } from './knowledge-source.js';
 
 export interface TrainOptions {
   readonly context: EngineContext;
@@ -27,9 +27,9 @@ export interface TrainOptions {
   readonly ranges: readonly Range[];
   /** The steps of the ranges (planBatches). */
   readonly batches: readonly SampleView[];
-  /** The teacher's knowledge of the batches, in order; null in a stage without another side. */
-  readonly knowledge: KnowledgeStream | null;
-  /** Samples of the stage that are committed before the round; samples of all members in the round. */
+  /** The other side's knowledge of the batches, in order; null in a stage without another side. */
+  readonly knowledge: KnowledgeSource | null;
+  /** Samples of the stage committed before the round, and of all members in it. */
   readonly committed: number;
   readonly roundSamples: number;
   readonly signal: AbortSignal;

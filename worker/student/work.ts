@@ -3,17 +3,14 @@
 import { abortable } from '../../src/base/abortable.js';
 import { present } from '../../src/base/assert.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
-import type { CoordinatorMessageOf, TeacherAddress, Work } from '../../src/protocol/control.js';
+import type { CoordinatorMessageOf, Work } from '../../src/protocol/control.js';
 import type { EngineContext, ReportBody } from '../kit/context.js';
 import type { StageModel } from '../kit/stage-model.js';
-import { DATA_TIMING } from '../kit/timing.js';
-import type { SampleView } from '../kit/view.js';
-import { askTeacher } from './ask-teacher.js';
 import { planBatches } from './batch-plan.js';
 import { evaluateRows } from './evaluate.js';
-import { KnowledgeStream } from './knowledge-stream.js';
 import { exportModel } from './saving.js';
 import type { TeacherLinks } from './teacher-links.js';
+import { openTeachers } from './teacher-source.js';
 import { trainRanges } from './training.js';
 
 export interface WorkJob {
@@ -37,8 +34,7 @@ export async function trainWork(job: WorkJob, { ranges, roundSamples }: WorkOf<'
   const split = await abortable(context.splits.get(model.stage.on), signal);
   const batches = planBatches({ ranges, size: split.count, batch: model.stage.batch, seed: context.recipe.seed });
   const asks = present(model.training, 'the training of the stage').loss.other.length > 0;
-  const knowledge = asks ? openKnowledge(job, batches, links) : null;
-  links.follow(knowledge);
+  const knowledge = asks ? openTeachers(job, batches, links) : null;
   try {
     const committed = assign.base.committed;
     const rest = { split, batches, knowledge, committed, roundSamples };
@@ -55,7 +51,6 @@ export async function trainWork(job: WorkJob, { ranges, roundSamples }: WorkOf<'
     });
     return { type: 'worker.trained', round, samples, lossSum, correct, trainMs };
   } finally {
-    links.follow(null);
     knowledge?.close();
   }
 }
@@ -76,15 +71,4 @@ export async function evaluateWork({ context, model, assign, signal }: WorkJob, 
 /** Sends the model to the coordinator, which reports its arrival itself. */
 export async function exportWork({ context, model, signal }: WorkJob): Promise<void> {
   await abortable(exportModel(context, model), signal);
-}
-
-function openKnowledge({ context, model, assign }: WorkJob, views: readonly SampleView[], links: TeacherLinks): KnowledgeStream {
-  const { round } = assign;
-  const { stage } = assign.base.state;
-  const { loss, otherShapes } = present(model.training, 'the training of the stage');
-  const wanted = { specs: loss.other, shapes: otherShapes, half: model.stage.kind === 'distil' && model.stage.wire === 'half' };
-  const ask = (teacher: TeacherAddress, view: SampleView) => {
-    return askTeacher({ context, stage, round, step: views.indexOf(view) + 1, wanted }, teacher, view);
-  };
-  return new KnowledgeStream({ views, teachers: links.of(stage), clock: context.clock, timing: DATA_TIMING, ask });
 }

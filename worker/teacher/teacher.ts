@@ -101,7 +101,7 @@ export class Teacher implements Role {
     const context = this.#context;
     const recipe = trainingStage(context, stage);
     const split = await abortable(context.splits.get(recipe.on), signal);
-    const model = await openStageModel(context, from.stage, stage);
+    const model = await openStageModel(context, from, stage);
     try {
       const wanted = { state: from, hash, schema: model.program.schema.model.hash };
       const { tensors } = await abortable(fetchCheckpoint(context, wanted), signal);

@@ -7,11 +7,12 @@ import type { StageKind, StartRound } from './stage-kind.js';
 
 /** The kind `evaluate`: one evaluation, which is reported as epoch 0. */
 export function evaluateKind({ of, test: split }: Extract<StageRecipe, { kind: 'evaluate' }>): StageKind {
+  const needs = needsOfFinished(of);
   return {
-    needs: needsOfFinished(of),
+    needs,
     next: ({ evaluations }) => {
       if (evaluations.length > 0) return { type: 'done' };
-      const start: StartRound = (turn, students) => startEvaluation(turn, students, { epoch: 0, split });
+      const start: StartRound = (turn, students) => startEvaluation(turn, students, { subject: needs.of, epoch: 0, split });
       return { type: 'round', studentsMin: 1, isTaught: false, isTraining: false, start };
     },
     onBaseLost: failWithoutBase,

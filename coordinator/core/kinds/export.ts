@@ -3,14 +3,16 @@
 import type { StageRecipe } from '../../../src/config/schema.js';
 import { startExport } from '../export-round.js';
 import { failWithoutBase, needsOfFinished } from './finished.js';
-import type { StageKind } from './stage-kind.js';
+import type { StageKind, StartRound } from './stage-kind.js';
 
 /** The kind `export`: one student writes the model once. */
 export function exportKind({ of }: Extract<StageRecipe, { kind: 'export' }>): StageKind {
+  const needs = needsOfFinished(of);
+  const start: StartRound = (turn, students) => startExport(turn, students, needs.of);
   return {
-    needs: needsOfFinished(of),
+    needs,
     next: ({ isExported }) =>
-      isExported ? { type: 'done' } : { type: 'round', studentsMin: 1, isTaught: false, isTraining: false, start: startExport },
+      isExported ? { type: 'done' } : { type: 'round', studentsMin: 1, isTaught: false, isTraining: false, start },
     onBaseLost: failWithoutBase,
   };
 }

@@ -1,43 +1,46 @@
 /**
- * The common part of the kinds of stage that train: rounds of training until all samples are committed, an evaluation after
- * every `evaluateEvery` epochs and at the end. Such a stage goes back to its newest checkpoint when its parameters are lost.
+ * The common part of the kinds of stage that train: rounds of training until all samples are committed, an evaluation of each
+ * peer after every `evaluateEvery` epochs and at the end. Such a stage goes back to its newest checkpoint when its parameters are lost.
  */
 
 import type { TrainingStage } from '../../../src/config/schema.js';
-import { MODEL_PEER } from '../../../src/protocol/state-name.js';
 import { startEvaluation } from '../evaluation-round.js';
 import { committedOf } from '../ledger.js';
 import { rollBack } from '../rollback.js';
-import type { StageNeeds, StageState } from '../stage.js';
+import { lastEvaluation, type StageNeeds, type StageState } from '../stage.js';
 import { startTraining } from '../training-round.js';
 import type { Next, StageKind, StartRound } from './stage-kind.js';
 
-/** The kind of a stage with one peer. `teacher` is the model that teaches it; null when no model does. */
-export function trainingKind(recipe: TrainingStage, teacher: StageNeeds['teacher']): StageKind {
+/** The kind of a stage that trains these peers. `teacher`: the model that teaches it, null where nothing does. */
+export function trainingKind(recipe: TrainingStage, { peers, teacher }: Pick<StageNeeds, 'peers' | 'teacher'>): StageKind {
   const { on: split, epochs, checkpointEvery, batch, every } = recipe;
-  const needs: StageNeeds = { peers: [MODEL_PEER], of: null, teacher, training: { split, epochs }, checkpointEvery };
+  const needs: StageNeeds = { peers, of: null, teacher, training: { split, epochs }, checkpointEvery };
   return {
     needs,
     next(stage): Next {
-      const epoch = epochToEvaluate(stage, recipe.evaluateEvery);
-      if (epoch !== null) {
-        const start: StartRound = (turn, students) => startEvaluation(turn, students, { epoch, split: recipe.test });
+      const due = evaluationDue(stage, recipe.evaluateEvery);
+      if (due !== null) {
+        const subject = { stage: stage.name, peer: due.peer };
+        const start: StartRound = (turn, students) => startEvaluation(turn, students, { subject, epoch: due.epoch, split: recipe.test });
         return { type: 'round', studentsMin: 1, isTaught: false, isTraining: false, start };
       }
       if (stage.ledger.pending.length === 0) return { type: 'done' };
       const start: StartRound = (turn, students) => startTraining(turn, students, { batch, every });
-      return { type: 'round', studentsMin: needs.peers.length, isTaught: teacher !== null, isTraining: true, start };
+      return { type: 'round', studentsMin: peers.length, isTaught: teacher !== null, isTraining: true, start };
     },
     onBaseLost: rollBack,
   };
 }
 
-/** The epoch after which the stage is due for an evaluation; null when it is not due. */
-function epochToEvaluate(stage: StageState, evaluateEvery: number): number | null {
+/** The peer that is to be evaluated now, and the epoch after which that is; or null. */
+function evaluationDue(stage: StageState, evaluateEvery: number): { readonly peer: string; readonly epoch: number } | null {
   const { size, pending, lent } = stage.ledger;
-  const last = stage.evaluations.at(-1)?.epoch ?? 0;
-  const done = size === 0 ? 0 : Math.floor(committedOf(stage.ledger) / size);
-  if (done <= last) return null;
+  const epoch = size === 0 ? 0 : Math.floor(committedOf(stage.ledger) / size);
   const isEnd = pending.length === 0 && lent.length === 0;
-  return isEnd || done >= last + evaluateEvery ? done : null;
+  const isDue = (peer: string): boolean => {
+    const last = lastEvaluation(stage, peer)?.epoch ?? 0;
+    return epoch > last && (isEnd || epoch >= last + evaluateEvery);
+  };
+  const peer = stage.needs.peers.find(isDue);
+  return peer === undefined ? null : { peer, epoch };
 }

@@ -25,12 +25,12 @@ class Run {
   #effects: Effect[] = [];
   readonly records: JournalRecord[] = [];
 
-  constructor(students: number, { samples = 16, every = 1 } = {}) {
+  constructor(students: number, { samples = 16, every = 1, rows = 2 } = {}) {
     const training = { epochs: 1, batch: 4, every, evaluateEvery: 1, checkpointEvery: 100 };
     const plan = corePlan({
       run: 'pair',
       size: samples,
-      rows: 2,
+      rows,
       training,
       students,
       isTaught: false,
@@ -89,6 +89,11 @@ class Run {
     this.#say(student, { type: 'worker.averaged', round, attempt, hash: hashOf(peer, round), contained, ...this.#life(student) });
   }
 
+  evaluated(student: number, correct: number): void {
+    const figures = { count: 1, correct, lossSum: 1, evaluateMs: 1, parameters: 40 };
+    this.#say(student, { type: 'worker.evaluated', round: asRoundId(this.round), ...figures, ...this.#life(student) });
+  }
+
   lost(student: number): void {
     this.#say(student, { type: 'worker.lost', code: 'engine.crashed', message: 'killed', ...this.#life(student) });
   }
@@ -126,10 +131,10 @@ beforeEach(() => {
   run = new Run(4);
 });
 
-/** The first round up to its commit. */
-function commitFirst(): void {
+/** A round up to its commit, after which the parameters contain so many samples. */
+function commitRound(contained: number): void {
   for (let i = 1; i <= 4; i++) run.trained(i, 4);
-  for (let i = 1; i <= 4; i++) run.averaged(i, { peer: i % 2 === 1 ? 'big' : 'small', contained: 8 });
+  for (let i = 1; i <= 4; i++) run.averaged(i, { peer: i % 2 === 1 ? 'big' : 'small', contained });
 }
 
 describe('two peers in two columns', () => {
@@ -243,9 +248,39 @@ describe('two peers in two columns', () => {
   });
 });
 
+describe('an evaluation in a stage of two peers', () => {
+  test('is of one peer at a time; the stage is over when both are evaluated after the last epoch', () => {
+    commitRound(8);
+    commitRound(16);
+    const assigned = () => run.sent('coordinator.assign').map(([student, { base, work }]) => [student, base.state.peer, work.kind]);
+    expect(assigned()).toEqual([
+      [1, 'big', 'evaluate'],
+      [2, 'big', 'evaluate'],
+    ]);
+    for (const student of [1, 2]) run.evaluated(student, 1);
+    expect(assigned()).toEqual([
+      [1, 'small', 'evaluate'],
+      [2, 'small', 'evaluate'],
+    ]);
+    for (const student of [1, 2]) run.evaluated(student, 0);
+    const evaluations = run.records.flatMap((record) => (record.type === 'evaluation' ? [record.evaluation] : []));
+    expect(evaluations).toMatchObject([
+      { peer: 'big', epoch: 1, accuracy: 1 },
+      { peer: 'small', epoch: 1, accuracy: 0 },
+    ]);
+    expect(assigned()).toEqual([]);
+  });
+
+  test('on a split without a row is a broken promise of the plan, and does not wait for nobody', () => {
+    const alone = new Run(2, { samples: 4, rows: 0 });
+    alone.trained(1, 4);
+    expect(() => alone.trained(2, 4)).toThrow('stage base: the split test has no row to evaluate on');
+  });
+});
+
 describe('a checkpoint of two peers', () => {
   test('is whole when both parts are stored, and not before', () => {
-    commitFirst();
+    commitRound(8);
     run.event({ type: 'stop', reason: 'a test' });
     expect(run.sent('coordinator.save').map(([student, { state }]) => [student, state.peer])).toEqual([
       [1, 'big'],
@@ -259,7 +294,7 @@ describe('a checkpoint of two peers', () => {
   });
 
   test('is gone back to only when both parts are there, of that commit', () => {
-    commitFirst();
+    commitRound(8);
     run.event({ type: 'stop', reason: 'a test' });
     const parts = [run.stored('small', 1, 8), run.stored('big', 1, 8)] as const;
     const [small, big] = parts;

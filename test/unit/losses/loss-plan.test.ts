@@ -26,7 +26,7 @@ describe('the long form of the short one', () => {
   });
 
   test('is the labels alone in a train stage', () => {
-    expect(longForm({ kind: 'train', loss: { labelSmoothing: 0.2 } })).toEqual({ labels: { weight: 1, smoothing: 0.2 }, terms: [] });
+    expect(longForm({ loss: { labelSmoothing: 0.2 } })).toEqual({ labels: { weight: 1, smoothing: 0.2 }, terms: [] });
   });
 });
 

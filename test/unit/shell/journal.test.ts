@@ -9,7 +9,7 @@ import { encodeLine, openJournal, readJournal } from '../../../coordinator/shell
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
 import { scratchFolder } from './scratch-folder.js';
 
-const evaluation = { epoch: 1, accuracy: 0.5, loss: 1.25, millisecondsPerImage: 0.1, parameters: 40 };
+const evaluation = { peer: 'model', epoch: 1, accuracy: 0.5, loss: 1.25, millisecondsPerImage: 0.1, parameters: 40 };
 const HASH = 'ab'.repeat(32);
 const term = asTerm(1);
 
@@ -133,6 +133,13 @@ describe('damage', () => {
     // It is not touched: a person can look at it.
     expect(readFileSync(file, 'utf8')).toContain(line);
   });
+});
+
+test('an evaluation without a peer is that of the one peer', async () => {
+  const { peer: _, ...unnamed } = evaluation;
+  const file = await written([]);
+  appendFileSync(file, encodeLine({ type: 'evaluation', term, stage: 'base', evaluation: unnamed } as JournalRecord));
+  expect((await readJournal(file)).records).toEqual([{ type: 'evaluation', term, stage: 'base', evaluation }]);
 });
 
 test('what an older term wrote after a newer one had begun is void', async () => {

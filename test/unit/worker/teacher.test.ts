@@ -5,6 +5,7 @@ import type { CheckpointContent } from '../../../src/checkpoint/read-checkpoint.
 import { assembleBatch } from '../../../src/data/batch.js';
 import { loadSplit } from '../../../src/data/dataset.js';
 import { buildModel } from '../../../src/nn/build.js';
+import { MODEL_PEER } from '../../../src/protocol/state-name.js';
 import type { DataClient } from '../../../src/rpc/data-client.js';
 import { buildEagerStep } from '../../../src/step/eager-step.js';
 import { toHalf } from '../../../src/tensor/half.js';
@@ -72,7 +73,11 @@ async function answered(samples: readonly number[], epoch: number, specs: readon
   const spec = recipe.models.large;
   const stage = recipe.stages.taught;
   if (spec === undefined || stage?.kind !== 'distil') throw new Error('the recipe has changed');
-  const model = await buildModel(spec, { inputShape, classes: split.classes, seed: initialSeed(recipe, 'large') });
+  const model = await buildModel(spec, {
+    inputShape,
+    classes: split.classes,
+    seed: initialSeed(recipe, { model: 'large', peer: MODEL_PEER }),
+  });
   const program = buildEagerStep({ model, training: null, inputShape });
   program.writeParameters(parametersOf(await room.store.get(LARGE)));
   const images = new Float32Array(samples.length * split.height * split.width);

@@ -1,0 +1,40 @@
+/** The linked teachers as the other side of a stage's loss. It follows their links for as long as it is open. */
+
+import { present } from '../../src/base/assert.js';
+import type { CoordinatorMessageOf, TeacherAddress } from '../../src/protocol/control.js';
+import type { EngineContext } from '../kit/context.js';
+import type { StageModel } from '../kit/stage-model.js';
+import { DATA_TIMING } from '../kit/timing.js';
+import type { SampleView } from '../kit/view.js';
+import { askTeacher, type WantedKnowledge } from './ask-teacher.js';
+import type { KnowledgeSource } from './knowledge-source.js';
+import { KnowledgeStream } from './knowledge-stream.js';
+import type { TeacherLinks } from './teacher-links.js';
+
+export interface TeacherUse {
+  readonly context: EngineContext;
+  /** The model that is taught. */
+  readonly model: StageModel;
+  readonly assign: CoordinatorMessageOf<'coordinator.assign'>;
+}
+
+/** The knowledge of these views, in order, from the teachers of the stage. One source at a time may be open: it takes the links. */
+export function openTeachers({ context, model, assign }: TeacherUse, views: readonly SampleView[], links: TeacherLinks): KnowledgeSource {
+  const { round } = assign;
+  const { stage } = assign.base.state;
+  const { loss, otherShapes } = present(model.training, 'the training of the stage');
+  const half = 'wire' in model.stage && model.stage.wire === 'half';
+  const wanted: WantedKnowledge = { specs: loss.other, shapes: otherShapes, half };
+  const ask = (teacher: TeacherAddress, view: SampleView) => {
+    return askTeacher({ context, stage, round, step: views.indexOf(view) + 1, wanted }, teacher, view);
+  };
+  const stream = new KnowledgeStream({ views, teachers: links.of(stage), clock: context.clock, timing: DATA_TIMING, ask });
+  links.follow(stream);
+  return {
+    next: () => stream.next(),
+    close() {
+      links.follow(null);
+      stream.close();
+    },
+  };
+}
