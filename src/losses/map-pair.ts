@@ -1,5 +1,5 @@
 /**
- * What a loss over pairs of feature maps needs: both sides' taps, reduced in the same way, with options from the shapes of the pair.
+ * The needs of a loss over pairs of feature maps: taps of both sides, reduced in the same way, with options from the shapes of each pair.
  * Plain TypeScript without tfjs, for declarations.
  */
 
