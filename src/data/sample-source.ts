@@ -6,7 +6,7 @@
  * The store of a source is how a loader thread reaches the samples: plain data, with a tag that names its kind.
  */
 
-import { assert } from '../base/assert.js';
+import { InvariantError } from '../base/assert.js';
 
 /** The shape that a model must fit: [height, width, channels] in, `classes` out. */
 export interface ImageShape {
@@ -55,6 +55,7 @@ export interface SampleSource extends ImageShape {
 /** The class of a sample. Asserts that there is such a sample. */
 export function labelOf({ name, labels }: Pick<ResidentStore, 'name' | 'labels'>, sample: number): number {
   const label = labels[sample];
-  assert(label !== undefined, `split ${name} has no sample ${sample}`);
+  // Not by assert: that would make the message for every sample of every batch.
+  if (label === undefined) throw new InvariantError(`split ${name} has no sample ${sample}`);
   return label;
 }
