@@ -8,7 +8,7 @@ const { float32, bfloat16, int32 } = DATA_TYPE;
 describe('what goes into bfloat16', () => {
   test('a convolution, its input and its weights; its answer comes back for an output', () => {
     const { recording, conv } = small();
-    recording.outputs['y'] = conv('x', 0);
+    recording.outputs.y = conv('x', 0);
     expect(listing(toBfloat16(recording))).toEqual([
       'b0 = Cast(x)',
       'b1 = Cast(variable 0)',
@@ -20,7 +20,7 @@ describe('what goes into bfloat16', () => {
 
   test('a cast names both types and rounds to nearest', () => {
     const { recording, conv } = small();
-    recording.outputs['y'] = conv('x', 0);
+    recording.outputs.y = conv('x', 0);
     expect(toBfloat16(recording).operations[0]).toEqual({
       op: 'Cast',
       attributes: [
@@ -35,7 +35,7 @@ describe('what goes into bfloat16', () => {
 
   test('all that stands between two convolutions, with no cast on the way; statistics and scales stay float32', () => {
     const { recording, conv, batchNorm, relu } = small();
-    recording.outputs['y'] = conv(relu(batchNorm(conv('x', 0))), 1);
+    recording.outputs.y = conv(relu(batchNorm(conv('x', 0))), 1);
     const lowered = toBfloat16(recording);
     expect(listing(lowered)).toEqual([
       'b0 = Cast(x)',
@@ -56,7 +56,7 @@ describe('what goes into bfloat16', () => {
   test('nothing after the last convolution or before the first: the casts stand there', () => {
     const { recording, conv, add } = small();
     const scaled = add('Mul', ['x', constant(recording, [])], [image]);
-    recording.outputs['y'] = add('Relu', [conv(scaled, 0)], [image]);
+    recording.outputs.y = add('Relu', [conv(scaled, 0)], [image]);
     expect(listing(toBfloat16(recording))).toEqual([
       'f0 = Mul(x, constant 0)',
       'b1 = Cast(f0)',
@@ -72,9 +72,9 @@ describe('what goes into bfloat16', () => {
     const { recording, conv, add } = small();
     const y = conv('x', 0);
     const loss = add('Exp', [y], [image]);
-    recording.outputs['z'] = add('Softplus', [y], [image]);
-    recording.outputs['loss'] = loss;
-    recording.outputs['again'] = conv(y, 0);
+    recording.outputs.z = add('Softplus', [y], [image]);
+    recording.outputs.loss = loss;
+    recording.outputs.again = conv(y, 0);
     expect(listing(toBfloat16(recording))).toEqual([
       'b0 = Cast(x)',
       'b1 = Cast(variable 0)',
@@ -113,7 +113,7 @@ describe('what goes into bfloat16', () => {
     const gradient = add('Conv2DBackpropFilter', ['x', constant(recording, [4], int32), 'x'], [filter]);
     const updated = add('AddV2', [{ from: 'variable', index: 0 }, gradient], [filter]);
     recording.assignments[0] = updated;
-    recording.outputs['y'] = conv('x', updated);
+    recording.outputs.y = conv('x', updated);
     expect(listing(toBfloat16(recording))).toEqual([
       'b0 = Cast(x)',
       'b1 = Conv2DBackpropFilter(b0, constant 0, b0)',
@@ -132,8 +132,8 @@ describe('what goes into bfloat16', () => {
     const y = conv('x', 0);
     const scale = constant(recording, [3]);
     const grad = add('FusedBatchNormGradV3', [y, y, scale, scale, scale, scale], [image, channels, channels, channels, channels]);
-    recording.outputs['dx'] = conv(grad, 0);
-    recording.outputs['dscale'] = { ...grad, output: 1 } as Value;
+    recording.outputs.dx = conv(grad, 0);
+    recording.outputs.dscale = { ...grad, output: 1 } as Value;
     expect(listing(toBfloat16(recording)).slice(3)).toEqual([
       'b3,f,f,f,f = FusedBatchNormGradV3(b2, b2, constant 0, constant 0, constant 0, constant 0)',
       'b4 = Conv2D(b3, b1)',
@@ -148,7 +148,7 @@ describe('what goes into bfloat16', () => {
     const types = (from: number) => [type('SrcT', from), type('DstT', float32)];
     const same = add('Cast', [conv('x', 0)], [image], types(float32));
     const mask = add('Cast', [constant(recording, [2, 4, 4, 3], int32)], [image], types(int32));
-    recording.outputs['y'] = conv(add('Mul', [same, mask], [image]), 0);
+    recording.outputs.y = conv(add('Mul', [same, mask], [image]), 0);
     const lowered = toBfloat16(recording);
     expect(listing(lowered).slice(2)).toEqual([
       'b2 = Conv2D(b0, b1)',
@@ -167,7 +167,7 @@ describe('what goes into bfloat16', () => {
     const { recording, conv, add } = small();
     const residual = add('AddV2', [conv('x', 0), 'x'], [image]);
     const padded = add('PadV2', [residual, constant(recording, [4, 2], int32), constant(recording, [])], [image]);
-    recording.outputs['y'] = conv(padded, 0);
+    recording.outputs.y = conv(padded, 0);
     expect(listing(toBfloat16(recording)).slice(2)).toEqual([
       'b2 = Conv2D(b0, b1)',
       'b3 = AddV2(b2, b0)',
@@ -189,7 +189,7 @@ describe('what goes into bfloat16', () => {
     const a = constant(recording, transposed ? [64, rows] : [rows, 64]);
     const b = constant(recording, [64, columns]);
     const attributes: Attribute[] = [type('T', float32), { name: 'adj_x', kind: 'bool', value: transposed }];
-    recording.outputs['y'] = add('BatchMatMulV2', [a, b], [{ dtype: float32, shape: [rows, columns] }], attributes);
+    recording.outputs.y = add('BatchMatMulV2', [a, b], [{ dtype: float32, shape: [rows, columns] }], attributes);
     expect(listing(toBfloat16(recording)).includes('b2 = BatchMatMulV2(b0, b1)')).toBe(lowered);
   });
 });
@@ -204,10 +204,10 @@ describe('the place of a cut', () => {
   ])('$cut', ({ from, to }) => {
     const { recording, conv, add } = small();
     const y = conv('x', 0);
-    recording.outputs['y'] = y;
+    recording.outputs.y = y;
     add('Exp', [y], [image]);
     const z = conv(y, 1);
-    recording.outputs['loss'] = add('Log', [z], [image]);
+    recording.outputs.loss = add('Log', [z], [image]);
     const { recording: lowered, cutAt } = toBfloat16WithCut({ recording, cutAt: from });
     expect(listing(lowered)).toEqual([
       'b0 = Cast(x)',
@@ -235,13 +235,13 @@ describe('the place of a cut', () => {
 describe('what stays as it is', () => {
   test('a recording without a heavy operation: the same object', () => {
     const { recording, add } = small();
-    recording.outputs['y'] = add('Relu', ['x'], [image]);
+    recording.outputs.y = add('Relu', ['x'], [image]);
     expect(toBfloat16(recording)).toBe(recording);
   });
 
   test('the recording that was given', () => {
     const { recording, conv, relu } = small();
-    recording.outputs['y'] = conv(relu(conv('x', 0)), 1);
+    recording.outputs.y = conv(relu(conv('x', 0)), 1);
     const before = structuredClone(recording);
     toBfloat16(recording);
     expect(recording).toEqual(before);
@@ -249,11 +249,11 @@ describe('what stays as it is', () => {
 
   test('a feed or a variable that is an output too, and a variable that takes another as it is', () => {
     const { recording, conv } = small();
-    recording.outputs['y'] = conv('x', 0);
-    recording.outputs['x'] = { from: 'feed', name: 'x' };
+    recording.outputs.y = conv('x', 0);
+    recording.outputs.x = { from: 'feed', name: 'x' };
     recording.assignments[1] = { from: 'variable', index: 0 };
     const lowered = toBfloat16(recording);
-    expect(lowered.outputs['x']).toEqual({ from: 'feed', name: 'x' });
+    expect(lowered.outputs.x).toEqual({ from: 'feed', name: 'x' });
     expect(lowered.assignments[1]).toEqual({ from: 'variable', index: 0 });
   });
 
@@ -261,7 +261,7 @@ describe('what stays as it is', () => {
     const { recording, conv, add } = small();
     const shape: TensorType = { dtype: int32, shape: [4] };
     const sizes = add('AddV2', [constant(recording, [4], int32), constant(recording, [4], int32)], [shape], [type('T', int32)]);
-    recording.outputs['dx'] = add('Conv2DBackpropInput', [sizes, { from: 'variable', index: 0 }, conv('x', 0)], [image]);
+    recording.outputs.dx = add('Conv2DBackpropInput', [sizes, { from: 'variable', index: 0 }, conv('x', 0)], [image]);
     expect(listing(toBfloat16(recording))[0]).toBe('i0 = AddV2(constant 0, constant 1)');
   });
 });
