@@ -21,7 +21,7 @@ export class OfferedArena {
     this.#own = contribution;
   }
 
-  /** Whoever asks from here on is refused. */
+  /** Offers nothing any more: later requests are refused. */
   takeBack(): void {
     this.#own = null;
   }

@@ -4,7 +4,6 @@
  */
 
 import { suggest } from '../base/nearest.js';
-import { StillhouseError } from '../errors/stillhouse-error.js';
 import { attentionTransferDeclaration } from './attention-transfer-declaration.js';
 import { dkdDeclaration } from './dkd-declaration.js';
 import { hintonDeclaration } from './hinton-declaration.js';
@@ -25,9 +24,8 @@ export const LOSSES: Readonly<Record<string, CatalogueEntry>> = {
   },
 };
 
-/** The loss of this name. Throws `loss.invalid` with the nearest name. */
-export function catalogueEntry(name: string): CatalogueEntry {
+/** The loss of this name; where there is none, the message that says so, with the nearest name. */
+export function catalogueEntry(name: string): CatalogueEntry | string {
   const entry = Object.hasOwn(LOSSES, name) ? LOSSES[name] : undefined;
-  if (entry !== undefined) return entry;
-  throw new StillhouseError('loss.invalid', `there is no loss "${name}" in the package${suggest(name, Object.keys(LOSSES))}`);
+  return entry ?? `there is no loss "${name}" in the package${suggest(name, Object.keys(LOSSES))}`;
 }

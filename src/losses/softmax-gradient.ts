@@ -1,7 +1,7 @@
 /**
  * The gradient that the losses over class probabilities share, and the KL divergence that uses it: the derivative of such a
  * loss by the logits z is softmax(z) - q, with q a constant distribution for each row. It takes one native pass instead of the
- * tape's way back through log, sum and exp, and stays exact where those would overflow. And `constant`, for the weights by which
+ * tape's way back through log, sum and exp, and stays exact where those would overflow. `constant` makes the weights by which
  * losses multiply such a divergence. Axes: B batch, K classes.
  */
 

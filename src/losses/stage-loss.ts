@@ -155,6 +155,7 @@ async function loadMethod(term: TermRecipe): Promise<{ readonly declaration: Los
     const { declaration, sum } = await importUserLoss(term.module);
     return { declaration, method: userMethod(term.module, { sum }) };
   }
-  const { declaration, load } = catalogueEntry(term.loss ?? '');
-  return { declaration, method: await load() };
+  const entry = catalogueEntry(term.loss ?? '');
+  if (typeof entry === 'string') throw new StillhouseError('loss.invalid', entry);
+  return { declaration: entry.declaration, method: await entry.load() };
 }

@@ -4,12 +4,11 @@
  */
 
 import { resolve } from 'node:path';
-import { suggest } from '../base/nearest.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from '../config/problem.js';
 import type { Recipe, StageRecipe, TermRecipe } from '../config/schema.js';
 import { isTaughtStage } from '../config/stage-kinds.js';
 import { endsOf } from '../config/variable.js';
-import { LOSSES } from '../losses/catalogue.js';
+import { catalogueEntry, LOSSES } from '../losses/catalogue.js';
 import type { LossTraits } from '../losses/loss-declaration.js';
 import { checkTerm, completeTerm, nameOfTerm } from '../losses/term-check.js';
 import { type DeclarationAnswer, readDeclaration } from './declaration/read-declaration.js';
@@ -101,9 +100,8 @@ export class LossCheck {
 }
 
 function ofPackage(name: string): Named {
-  const entry = Object.hasOwn(LOSSES, name) ? LOSSES[name] : undefined;
-  if (entry !== undefined) return { traits: entry.declaration };
-  return { key: 'loss', text: `there is no loss "${name}" in the package${suggest(name, Object.keys(LOSSES))}` };
+  const entry = catalogueEntry(name);
+  return typeof entry === 'string' ? { key: 'loss', text: entry } : { traits: entry.declaration };
 }
 
 /** The long form of a stage's loss; null where there is none. */

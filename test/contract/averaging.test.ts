@@ -1,5 +1,5 @@
 /**
- * What every way to average promises (src/averaging/averaging.ts), for each in the list, over memory and sockets. Each
+ * Tests every averaging of the catalogue against its interface (src/averaging/averaging.ts), over memory and sockets. Each
  * replica of a test is a real data server with its side of the averaging behind it. All replicas of an attempt average:
  * a way may need every one of them, and an outcome is looked at where all ways have the same one.
  */
@@ -34,7 +34,7 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((end) => end.close()));
 });
 
-/** What a replica does that is not as it should be, in place of what its averaging answers. */
+/** A faulty replica: it sends this reply in place of the reply of its averaging. */
 type Fault = (reply: DataReply, request: ArenaRequest) => DataReply | Promise<DataReply>;
 
 interface OpenOptions {
@@ -130,7 +130,7 @@ function parametersOf(outcome: AverageOutcome | undefined): Float32Array {
 const expected = (replicas: readonly Replica[]): Float32Array =>
   weightedAverage(replicas.map(({ contribution: { samples, parameters } }) => ({ samples, arena: parameters })));
 
-/** What is wrong with one of three replicas, and the words for it. */
+/** Faults of one of three replicas: the test's name, the fault, and the message of the replica that meets it. */
 const FAULTS: readonly (readonly [string, Fault, RegExp])[] = [
   ['refuses', () => refusal('busy', 'not now'), /busy.*not now/],
   ['sends a NaN', withParameters((data) => data.map((value, i) => (i === 5 ? Number.NaN : value))), /not finite/],

@@ -1,4 +1,4 @@
-/** What data clients and servers promise (src/rpc/data-client.ts, data-server.ts), over all four transports. */
+/** Tests data clients and servers against their interfaces (src/rpc/data-client.ts, data-server.ts), over all four transports. */
 
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.js';

@@ -1,7 +1,6 @@
 /** Adapters: variables of a loss, which train with the model, lie behind it in the arena, and are not the model's. */
 
-import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { OptimizerRecipe } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import { arenaSchemaOf, readArena } from '../../src/nn/weights.js';
@@ -9,6 +8,7 @@ import { buildEagerStep } from '../../src/step/eager-step.js';
 import type { StepBatch, StepKnobs, StepProgram } from '../../src/step/step-program.js';
 import type { StepTraining } from '../../src/step/trainer.js';
 import { adapterTraining } from '../support/adapter-training.js';
+import { disposeAfterEach } from '../support/dispose-after-each.js';
 import { describeEachEngine } from '../support/each-engine.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
 import { OPTIMIZERS, openPair } from '../support/trace-parity.js';
@@ -22,15 +22,7 @@ const MAP = [6, 6, 3] as const;
 const sgd: OptimizerRecipe = { name: 'sgd', rate: 0.1, momentum: 0, nesterov: false, weightDecay: 0.5, decayAll: false };
 const KNOBS: StepKnobs = { rate: 0.01, loss: { 'labels.weight': 1, 'hint.weight': 0.05 } };
 
-const made: { dispose(): unknown }[] = [];
-let tensorsBefore = 0;
-beforeEach(() => {
-  tensorsBefore = tf.memory().numTensors;
-});
-afterEach(() => {
-  for (const one of made.splice(0)) one.dispose();
-  expect(tf.memory().numTensors).toBe(tensorsBefore);
-});
+const made = disposeAfterEach();
 
 function programOf(training: StepTraining | null): StepProgram {
   const model = normModel(SHAPE.inputShape, SHAPE.classes, 1);

@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { EngineName, OptimizerRecipe, TrainingStage } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import { buildEagerStep } from '../../src/step/eager-step.js';
 import type { StepBatch, StepProgram } from '../../src/step/step-program.js';
+import { disposeAfterEach } from '../support/dispose-after-each.js';
 import { expectMutualLearning } from '../support/mutual-reference.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
 import { distilStage, knobsOf, noiseBatch, normModel, trainingOf, trainStage } from '../support/training.js';
@@ -14,7 +15,7 @@ const KNOBS = knobsOf(SHORT);
 const momentum: OptimizerRecipe = { name: 'sgd', rate: 0.05, momentum: 0.9, nesterov: false, weightDecay: 0, decayAll: false };
 const adam: OptimizerRecipe = { name: 'adam', rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 1e-3, decayAll: false };
 
-const made: { dispose(): unknown }[] = [];
+const made = disposeAfterEach();
 
 function programOf(stage: TrainingStage, seed = 1): StepProgram {
   const model = normModel(SHAPE.inputShape, SHAPE.classes, seed);
@@ -28,16 +29,6 @@ const batchAt = (t: number, taught: boolean): StepBatch => noiseBatch(t, { ...SH
 function stateOf(program: StepProgram): { parameters: Float32Array; slots: Float32Array } {
   return { parameters: program.readParameters(), slots: program.readSlots() };
 }
-
-/** A test that leaves no tensor behind once what it made is disposed. */
-let tensorsBefore = 0;
-beforeEach(() => {
-  tensorsBefore = tf.memory().numTensors;
-});
-afterEach(() => {
-  for (const one of made.splice(0)) one.dispose();
-  expect(tf.memory().numTensors).toBe(tensorsBefore);
-});
 
 function equality(): void {
   test.each([

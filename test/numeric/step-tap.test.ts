@@ -2,7 +2,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { model as makeModel, type SymbolicTensor } from '@tensorflow/tfjs-layers';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { OptimizerRecipe } from '../../src/config/schema.js';
 import { overrideBatchNorms } from '../../src/nn/batch-norm.js';
 import { reduce } from '../../src/nn/reduction/catalogue.js';
@@ -11,28 +11,20 @@ import { buildEagerStep } from '../../src/step/eager-step.js';
 import type { StepProgram } from '../../src/step/step-program.js';
 import type { StepTraining } from '../../src/step/trainer.js';
 import type { ReductionSpec } from '../../src/tensor/knowledge.js';
+import { disposeAfterEach } from '../support/dispose-after-each.js';
 import { describeEachEngine } from '../support/each-engine.js';
 import { mixedCall, TAPPED, type TappedCall, tappedCalls, tappedModel, tappedTraining } from '../support/tapped-training.js';
 
 const plain: OptimizerRecipe = { name: 'sgd', rate: 0.05, momentum: 0, nesterov: false, weightDecay: 0, decayAll: false };
 const adam: OptimizerRecipe = { name: 'adam', rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 1e-3, decayAll: false };
 
-const made: { dispose(): unknown }[] = [];
+const made = disposeAfterEach();
 function programOf(training: StepTraining): StepProgram {
   const model = tappedModel();
   const program = buildEagerStep({ model, training, inputShape: TAPPED.inputShape });
   made.push(program, model);
   return program;
 }
-
-let tensorsBefore = 0;
-beforeEach(() => {
-  tensorsBefore = tf.memory().numTensors;
-});
-afterEach(() => {
-  for (const one of made.splice(0)) one.dispose();
-  expect(tf.memory().numTensors).toBe(tensorsBefore);
-});
 
 /** The arena after a step without momentum, in stock tfjs. */
 function referenceStep({ loss }: StepTraining, { batch, knobs }: TappedCall): Float32Array {

@@ -22,7 +22,7 @@ export interface SimState {
   readonly ranges: readonly Range[];
 }
 
-/** What was trained in a round, on top of what. */
+/** A state after a round: `own` are the ranges of the round, `base` is the state that the round started from. */
 interface SimTrained extends SimState {
   readonly own: readonly Range[];
   readonly base: SimState;

@@ -19,7 +19,7 @@ const hint: LossMethod = {
   },
 };
 
-/** Of `normModel` (test/support/training.ts), whose maps have 4 channels, by a map [H, W, channels] of the other side. */
+/** Trains `normModel` (test/support/training.ts), whose maps have 4 channels, against the other side's map of `shape` [H, W, channels]. */
 export function adapterTraining(optimizer: OptimizerRecipe, shape: readonly [number, number, number], seed = 5): StepTraining {
   const [height, width, channels] = shape;
   const plan = { key: 'hint', weight: 1, knobs: {}, settings: { taps: [], weights: [], constants: {} } };

@@ -27,8 +27,6 @@ export interface StageModel {
   readonly program: StepProgram;
   /** The parameters that the peer begins with. The same in every process. */
   readonly initial: Float32Array;
-  /** The number of elements of one image; the number of classes. */
-  readonly imageSize: number;
   readonly classes: number;
   dispose(): void;
 }
@@ -60,7 +58,6 @@ export async function openStageModel(context: EngineContext, { stage: name, peer
     return {
       ...{ name, stage, model, training, program, classes },
       initial: program.readParameters(),
-      imageSize: height * width * channels,
       dispose() {
         program.dispose();
         disposeModel(model);

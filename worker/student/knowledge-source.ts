@@ -6,6 +6,6 @@ import type { Knowledge } from '../../src/tensor/knowledge.js';
 export interface KnowledgeSource {
   /** The knowledge of the next batch of the round. One call at a time. Rejects with the error that ends the training. */
   next(): Promise<Knowledge>;
-  /** Nothing is asked any more; who waits waits forever. Safe to call twice. */
+  /** Stops all requests. A pending `next` never settles. A second call changes nothing. */
   close(): void;
 }

@@ -6,10 +6,10 @@
  */
 
 import { present } from '../../src/base/assert.js';
-import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { describeState, isSameState, type StateName } from '../../src/protocol/state-name.js';
 import type { StepProgram } from '../../src/step/step-program.js';
 import { firstNotFinite, hashState } from '../../src/tensor/state-tensors.js';
+import { notFinite } from './not-finite.js';
 import { type CheckedState, type CommittedState, isChecked } from './state.js';
 
 export class ProgramState {
@@ -76,11 +76,7 @@ export class ProgramState {
       ['slots', slots],
     ]);
     const culprit = firstNotFinite(tensors);
-    if (culprit !== null) {
-      throw new StillhouseError('training.notFinite', `${describeState(state.state)}: the tensor ${culprit} is not finite`, {
-        hint: 'A lower learning rate, or warm-up, usually helps',
-      });
-    }
+    if (culprit !== null) throw notFinite(describeState(state.state), `the tensor ${culprit} is`);
     return { ...state, parameters, slots, hash: state.hash ?? hashState(tensors), isChecked: true };
   }
 

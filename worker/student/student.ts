@@ -35,6 +35,7 @@ import { openStageModel, type StageModel } from '../kit/stage-model.js';
 import { DATA_TIMING } from '../kit/timing.js';
 import { averageRound } from './averaging.js';
 import { baseState } from './base-state.js';
+import { notFinite } from './not-finite.js';
 import { ProgramState } from './program-state.js';
 import { saveState } from './saving.js';
 import {
@@ -231,11 +232,7 @@ export class Student implements Role {
     const { state, base, own, isAlone } = options;
     if (isAlone) return trainedState({ state, base: base.ranges, own, parameters: null });
     const parameters = model.program.readParameters();
-    if (!isFiniteArena(parameters)) {
-      throw new StillhouseError('training.notFinite', `${describeState(state)}: after the last step a parameter is not finite`, {
-        hint: 'A lower learning rate, or warm-up, usually helps',
-      });
-    }
+    if (!isFiniteArena(parameters)) throw notFinite(describeState(state), 'after the last step a parameter is');
     const trained = trainedState({ state, base: base.ranges, own, parameters });
     this.#averaging.offer({ state, parameters, ranges: trained.ranges, samples: trained.samples });
     return trained;

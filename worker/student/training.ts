@@ -9,7 +9,6 @@ import type { RoundId } from '../../src/base/ids.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
 import { totalOf } from '../../src/data/shard-plan.js';
-import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { lossKnobsAt } from '../../src/losses/loss-plan.js';
 import { rateAt } from '../../src/optim/schedule.js';
 import type { Range } from '../../src/protocol/field.js';
@@ -18,6 +17,7 @@ import type { EngineContext } from '../kit/context.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { type SampleView, trainingView } from '../kit/view.js';
 import type { KnowledgeSource } from './knowledge-source.js';
+import { notFinite } from './not-finite.js';
 
 export interface TrainOptions {
   readonly context: EngineContext;
@@ -64,7 +64,7 @@ export async function trainRanges(options: TrainOptions): Promise<TrainResult> {
 }
 
 async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<Omit<TrainResult, 'waits'>> {
-  const { context, model, batches, signal } = options;
+  const { context, model, round, batches, signal } = options;
   let lossSum = 0;
   let correct = 0;
   let done = 0;
@@ -76,7 +76,8 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
     const knobs = knobsAt(options, done);
     const batch = { size, images, labels: { classes: labels, mixed: null }, other };
     const { result } = context.meter.measure(size, () => model.program.step(batch, knobs));
-    if (!result.finite) throw notFinite(options, `the loss of step ${index + 1} of ${batches.length} is ${result.lossSum}`);
+    if (!result.finite)
+      throw notFinite(`stage ${model.name}, round ${round}`, `the loss of step ${index + 1} of ${batches.length} is ${result.lossSum}`);
     lossSum += result.lossSum;
     correct += result.correct;
     done += size;
@@ -104,10 +105,4 @@ function knobsAt({ model, split, ranges, committed, roundSamples }: TrainOptions
   const moment = { epoch: samples / split.count, epochs: stage.epochs };
   const { plan } = present(model.training, 'the training of the stage').loss;
   return { rate: rateAt(stage, { samples, samplesPerEpoch: split.count }), loss: lossKnobsAt(plan, moment) };
-}
-
-function notFinite({ model, round }: TrainOptions, what: string): StillhouseError {
-  return new StillhouseError('training.notFinite', `stage ${model.name}, round ${round}: ${what} not finite`, {
-    hint: 'A lower learning rate, or warm-up, usually helps',
-  });
 }

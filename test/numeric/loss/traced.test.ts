@@ -20,7 +20,7 @@ import { distilStage } from '../../support/training.js';
 process.env.TF_ENABLE_ONEDNN_OPTS = '0';
 
 const SIZE = 4;
-/** Of cnn-student and cnn-teacher, on 16x16: maps of one size, and of sizes that do not divide. */
+/** Layers of the student and of the teacher, on images of 16x16: maps of one size, and maps whose sizes do not divide. */
 const TAPS = [['conv1', 'pool1'] as const, ['conv2', 'image-like'] as const];
 
 async function trainingWith(name: string): Promise<StepTraining> {
