@@ -97,7 +97,8 @@ function openNext(turn: Turn): Verdict {
 function closeStage(turn: Turn): Verdict {
   const result = resultOf(stageOf(turn), turn.nowMs);
   journal(turn, { type: 'stage-done', result });
-  log(turn, ['info', 'stage.done'], { stage: result.stage, accuracy: result.last?.accuracy, seconds: result.seconds });
+  const accuracy = Object.fromEntries(result.tests.map(({ last }) => [last.peer, last.accuracy]));
+  log(turn, ['info', 'stage.done'], { stage: result.stage, accuracy, seconds: result.seconds });
   report(turn, { type: 'stage-done', result });
   turn.state = { ...turn.state, stage: null, done: [...turn.state.done, result] };
   return 'again';

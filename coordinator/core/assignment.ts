@@ -2,8 +2,8 @@
 
 import { present } from '../../src/base/assert.js';
 import type { Incarnation, RoundId } from '../../src/base/ids.js';
+import type { PeerName } from '../../src/config/peer.js';
 import type { Base, Work } from '../../src/protocol/control.js';
-import type { PeerName } from '../../src/protocol/state-name.js';
 import { committedOf } from './ledger.js';
 import { isReady } from './roster.js';
 import { sendTo, stageOf, type Turn } from './turn.js';

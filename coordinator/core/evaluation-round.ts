@@ -1,9 +1,9 @@
 /** Rounds that test the committed parameters: the rows of a split are shared out, and the results are added up. */
 
 import { assert } from '../../src/base/assert.js';
+import type { PeerName } from '../../src/config/peer.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Evaluation } from '../../src/protocol/report.js';
-import type { PeerName } from '../../src/protocol/state-name.js';
 import { assign } from './assignment.js';
 import { countFailure } from './ending.js';
 import { evenly } from './grid.js';

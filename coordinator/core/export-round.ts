@@ -1,6 +1,6 @@
 /** Rounds in which one student writes the stage's model as a tf.LayersModel, and puts it to the coordinator. */
 
-import type { PeerName } from '../../src/protocol/state-name.js';
+import type { PeerName } from '../../src/config/peer.js';
 import { assign } from './assignment.js';
 import { countFailure } from './ending.js';
 import type { ReadyMember } from './roster.js';

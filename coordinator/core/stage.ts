@@ -7,9 +7,10 @@
 
 import { present } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
+import type { PeerName } from '../../src/config/peer.js';
 import type { StageRecipe } from '../../src/config/schema.js';
 import type { Evaluation, StageResult } from '../../src/protocol/report.js';
-import type { PeerName, StateName } from '../../src/protocol/state-name.js';
+import type { StateName } from '../../src/protocol/state-name.js';
 import { committedOf, type Ledger, openLedger } from './ledger.js';
 import type { Round } from './round.js';
 import type { CheckpointInfo } from './types.js';
@@ -184,17 +185,24 @@ export function lastEvaluation({ evaluations }: Pick<StageState, 'evaluations'>,
 
 /** The result of the stage as it is now. */
 export function resultOf(stage: StageState, nowMs: number): StageResult {
-  const { evaluations } = stage;
-  const best = evaluations.reduce<Evaluation | null>((top, next) => (top === null || next.accuracy > top.accuracy ? next : top), null);
   return {
     stage: stage.name,
-    last: evaluations.at(-1) ?? null,
-    best,
+    tests: testsOf(stage.evaluations),
     checkpoint: stage.needs.of === null ? checkpointOf(stage.base) : null,
     commits: stage.commits,
     samples: committedOf(stage.ledger),
     seconds: (nowMs - stage.startedMs) / 1000,
   };
+}
+
+/** The last and the best evaluation of each peer, in the order in which the peers were first evaluated. */
+function testsOf(evaluations: readonly Evaluation[]): StageResult['tests'] {
+  const tests = new Map<string, StageResult['tests'][number]>();
+  for (const evaluation of evaluations) {
+    const best = tests.get(evaluation.peer)?.best ?? evaluation;
+    tests.set(evaluation.peer, { last: evaluation, best: evaluation.accuracy > best.accuracy ? evaluation : best });
+  }
+  return [...tests.values()];
 }
 
 function checkpointOf({ round, peers }: StageBase): StageResult['checkpoint'] {

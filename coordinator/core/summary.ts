@@ -1,6 +1,6 @@
 /** The numbers of summary.json, from the stages' results and the members' counters. */
 
-import { isTrainingStage } from '../../src/config/stage-kinds.js';
+import { peerRecipe, spellPeer } from '../../src/config/peer.js';
 import type { StageResult, Summary } from '../../src/protocol/report.js';
 import { committedOf } from './ledger.js';
 import { type Counters, measuredRate, NO_COUNTERS } from './roster.js';
@@ -46,21 +46,25 @@ function rateOf(counters: Counters): number {
 }
 
 function accuracyOf(done: readonly StageResult[]): Summary['accuracy'] {
-  return Object.fromEntries(
-    done.flatMap(({ stage, last, best }) =>
-      last === null || best === null ? [] : [[stage, { last: last.accuracy, best: best.accuracy, epoch: best.epoch }]],
-    ),
+  const entries = done.flatMap(({ stage, tests }) =>
+    tests.map(({ last, best }) => {
+      const name = tests.length === 1 ? stage : spellPeer({ stage, peer: last.peer });
+      return [name, { last: last.accuracy, best: best.accuracy, epoch: best.epoch }] as const;
+    }),
   );
+  return Object.fromEntries(entries);
 }
 
 /** Each model by its name in the recipe, as its latest evaluation measured it. */
 function modelsOf({ done, plan }: RunState): Summary['models'] {
   const models: Record<string, Summary['models'][string]> = {};
-  for (const { stage, last } of done) {
-    const recipe = plan.recipe.stages[stage];
-    if (last === null || recipe === undefined || !isTrainingStage(recipe)) continue;
-    const { parameters, millisecondsPerImage } = last;
-    models[recipe.model] = { parameters, bytes: parameters * FLOAT32_BYTES, millisecondsPerImage };
+  for (const { stage, tests } of done) {
+    for (const { last } of tests) {
+      const trained = peerRecipe(plan.recipe, { stage, peer: last.peer });
+      if (trained === null) continue;
+      const { parameters, millisecondsPerImage } = last;
+      models[trained.model] = { parameters, bytes: parameters * FLOAT32_BYTES, millisecondsPerImage };
+    }
   }
   return models;
 }

@@ -2,8 +2,8 @@
 
 import { z } from 'zod';
 import { LIMITS } from '../../src/base/limits.js';
+import { MODEL_PEER } from '../../src/config/peer.js';
 import { field, rangesSchema } from '../../src/protocol/field.js';
-import { MODEL_PEER } from '../../src/protocol/state-name.js';
 import type { JournalRecord } from '../core/types.js';
 
 const evaluation = z.strictObject({
@@ -21,8 +21,7 @@ const hashes = z.record(field.peer, field.hash);
 
 const stageResult = z.strictObject({
   stage: field.stage,
-  last: evaluation.nullable(),
-  best: evaluation.nullable(),
+  tests: z.array(z.strictObject({ last: evaluation, best: evaluation })).max(LIMITS.members),
   checkpoint: z.strictObject({ round: field.count, hashes }).nullable(),
   commits: field.count,
   samples: field.count,

@@ -5,9 +5,10 @@
 
 import { join } from 'node:path';
 import type { Term } from '../base/ids.js';
+import { MODEL_PEER } from '../config/peer.js';
 import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
 import type { Range } from '../protocol/field.js';
-import { MODEL_PEER, type StateName } from '../protocol/state-name.js';
+import type { StateName } from '../protocol/state-name.js';
 import { HASHED_TENSORS, type StateTensors } from '../tensor/state-tensors.js';
 import { type FileSystem, nodeFileSystem } from './file-system.js';
 import { MANIFEST_BYTES_MAX, MANIFEST_FILE, type Manifest, readManifest } from './manifest.js';

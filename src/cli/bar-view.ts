@@ -3,9 +3,8 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
 import type { Clock } from '../base/clock.js';
 import type { Report } from '../protocol/report.js';
-import { formatShare } from './format-figure.js';
 import { EVALUATED_LEAST_MS } from './line-view.js';
-import { describeProgress, describeReport } from './report-text.js';
+import { describeAccuracy, describeProgress, describeReport } from './report-text.js';
 import type { RunView } from './run-view.js';
 
 export class BarView implements RunView {
@@ -62,9 +61,8 @@ export class BarView implements RunView {
       }
       case 'stage-done': {
         const bar = this.#byStage.get(report.result.stage);
-        const { last } = report.result;
         if (bar === undefined) this.note(describeReport(report));
-        bar?.update(bar.getTotal(), { figures: last === null ? 'done' : `done, accuracy ${formatShare(last.accuracy)}` });
+        bar?.update(bar.getTotal(), { figures: `done${describeAccuracy(report.result)}` });
         return;
       }
       default:

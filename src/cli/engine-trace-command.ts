@@ -4,6 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { recipeJson } from '../config/load.js';
+import { spellPeer } from '../config/peer.js';
 import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
 import { startChild } from '../process/child.js';
@@ -12,7 +13,7 @@ import { checkRecipe } from '../recipe/check-recipe.js';
 import { engineEnvironment, NATIVE_GREETING } from '../system/engine-environment.js';
 import { describeProcessor } from '../system/processor.js';
 import type { TraceAnswer, TraceRequest } from '../trace/trace-request.js';
-import { chooseStage } from './choose-stage.js';
+import { chooseModel } from './choose-model.js';
 import { action, type CliContext, examples, gather } from './cli-context.js';
 import { formatBytes, formatCount } from './format-figure.js';
 import { probeEngines } from './probe-engines.js';
@@ -34,7 +35,7 @@ export function addEngineTraceCommand(engine: Command, context: CliContext): voi
     .description('write the training step of a stage as a TensorFlow graph, with a readable listing')
     .argument('<recipe>', 'a recipe file')
     .requiredOption('--out <folder>', 'the folder to write to: an empty one, or one to be made (required)')
-    .option('--stage <stage>', 'the stage (default: the last one that trains)')
+    .option('--stage <stage>', 'the stage, or stage.peer where it trains several models (default: the last stage that trains)')
     .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
     .addHelpText('after', ABOUT)
     .addHelpText(
@@ -47,19 +48,19 @@ export function addEngineTraceCommand(engine: Command, context: CliContext): voi
     .action(
       action<TraceOptions>(context, async ({ args: [file = ''], options, output }) => {
         const { recipe, data } = await checkRecipe(file, options.set ?? []);
-        const { name } = chooseStage(recipe, options.stage);
+        const { name } = chooseModel(recipe, options.stage);
         const folder = resolve(options.out);
         requireEmpty(folder);
         await requireTensorflow();
         const { height, width, channels, classes } = data;
-        const request = { recipe: recipeJson(recipe), stage: name, inputShape: [height, width, channels], classes, folder } as const;
+        const request = { recipe: recipeJson(recipe), model: name, inputShape: [height, width, channels], classes, folder } as const;
         const { type: _type, ...written } = await traceInChild(request);
         const { precision } = recipe.engine;
-        if (output.json) output.result(JSON.stringify({ type: 'trace', stage: name, precision, ...written }));
+        if (output.json) output.result(JSON.stringify({ type: 'trace', stage: spellPeer(name), precision, ...written }));
         else {
           const { files, nodes, signatures, bytes } = written;
           output.result(
-            `${name} in ${precision}: ${formatCount(nodes)} operations, ${formatBytes(bytes)}; to call: ${signatures.join(', ')}`,
+            `${spellPeer(name)} in ${precision}: ${formatCount(nodes)} operations, ${formatBytes(bytes)}; to call: ${signatures.join(', ')}`,
           );
           for (const path of files) output.result(path);
         }
@@ -101,7 +102,7 @@ async function traceInChild(request: TraceRequest): Promise<Extract<TraceAnswer,
   if (answer === undefined) throw new StillhouseError('engine.crashed', describeEngineEnd(end, 'tensorflow'));
   if (answer.type === 'written') return answer;
   if (answer.code !== 'trace.refused') throw new StillhouseError(answer.code, answer.message);
-  throw new StillhouseError('trace.refused', `stage ${request.stage} cannot be traced: ${answer.message}`, {
+  throw new StillhouseError('trace.refused', `stage ${spellPeer(request.model)} cannot be traced: ${answer.message}`, {
     hint: 'A run can still train it, op by op; src/trace/README.md lists the steps that can be traced',
   });
 }

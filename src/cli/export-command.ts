@@ -6,12 +6,13 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { present } from '../base/assert.js';
 import { type CheckpointContent, readNewestCheckpoint } from '../checkpoint/read-checkpoint.js';
-import type { Recipe, TrainingStage } from '../config/schema.js';
+import { spellPeer } from '../config/peer.js';
+import type { Recipe } from '../config/schema.js';
 import { inspectData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
-import { chooseStage } from './choose-stage.js';
+import { chooseModel } from './choose-model.js';
 import { action, type CliContext, examples } from './cli-context.js';
 import { requireRunFolder } from './require-run-folder.js';
 
@@ -27,15 +28,15 @@ export function addExportCommand(program: Command, context: CliContext): void {
     .description('write the model of a stage as model.json and weights.bin, for tf.loadLayersModel')
     .argument('<run>', 'the folder of a run')
     .requiredOption('--out <folder>', 'the folder to write to; made when it is missing (required)')
-    .option('--stage <stage>', 'the stage (default: the last one that trains)')
+    .option('--stage <stage>', 'the stage whose model it is, or stage.peer where it trains several (default: the last stage that trains)')
     .addHelpText('after', examples('stillhouse export runs/demo-20260101-120000 --stage student --out student-model'))
     .action(
       action<ExportOptions>(context, async ({ args: [run = ''], options, output }) => {
         const files = requireRunFolder(run);
         const recipe = await loadRecipe(files.config);
-        const { name, stage } = chooseStage(recipe, options.stage);
-        const checkpoint = await readNewestCheckpoint(files.checkpoints, { stage: name });
-        const model = await buildTrained(recipe, stage, checkpoint);
+        const { name, recipe: trained } = chooseModel(recipe, options.stage);
+        const checkpoint = await readNewestCheckpoint(files.checkpoints, name);
+        const model = await buildTrained(recipe, trained.model, checkpoint);
         if (existsSync(join(options.out, 'model.json'))) {
           throw new StillhouseError('usage.invalid', 'there is a model in this folder already', {
             file: options.out,
@@ -44,11 +45,12 @@ export function addExportCommand(program: Command, context: CliContext): void {
         }
         await mkdir(options.out, { recursive: true });
         for (const part of model) await writeFile(join(options.out, part.name), part.bytes);
-        const { round } = checkpoint.info.state;
+        const { stage, round } = checkpoint.info.state;
         const paths = model.map((part) => join(options.out, part.name));
+        const spelled = spellPeer(name);
         if (output.json)
-          output.result(JSON.stringify({ type: 'export', stage: name, checkpoint: `${name}/${round}`, round, files: paths }));
-        else output.result(`${name} as of round ${round}: ${paths.join(', ')}`);
+          output.result(JSON.stringify({ type: 'export', stage: spelled, checkpoint: `${stage}/${round}`, round, files: paths }));
+        else output.result(`${spelled} as of round ${round}: ${paths.join(', ')}`);
         return EXIT.done;
       }),
     );
@@ -56,7 +58,7 @@ export function addExportCommand(program: Command, context: CliContext): void {
 
 async function buildTrained(
   recipe: Recipe,
-  stage: TrainingStage,
+  name: string,
   { info, tensors }: CheckpointContent,
 ): Promise<readonly { readonly name: string; readonly bytes: Uint8Array }[]> {
   const { openEngine } = await import('../engines/catalogue.js');
@@ -64,15 +66,14 @@ async function buildTrained(
   const { arenaSchemaOf, writeArena } = await import('../nn/weights.js');
   const { serialiseModel } = await import('../nn/export.js');
   const { height, width, channels, classes } = await inspectData(recipe.data);
-  const spec = recipe.models[stage.model];
-  if (spec === undefined) throw new StillhouseError('recipe.invalid', `there is no model "${stage.model}"`);
+  const spec = present(recipe.models[name], `model ${name}`);
   await openEngine('cpu');
   const model = await buildModel(spec, { inputShape: [height, width, channels], classes, seed: recipe.seed });
   const schema = arenaSchemaOf(model);
   if (schema.model.hash !== info.schema) {
     throw new StillhouseError(
       'model.invalid',
-      `the model "${stage.model}" is not the one that was trained: its parameters differ in number or shape`,
+      `the model "${name}" is not the one that was trained: its parameters differ in number or shape`,
     );
   }
   writeArena(model, schema, present(tensors.get('parameters'), 'the parameters'));

@@ -1,7 +1,8 @@
 /** Reports as sentences. Pure. */
 
 import { assertNever } from '../base/assert.js';
-import type { Report } from '../protocol/report.js';
+import { spellPeer } from '../config/peer.js';
+import type { Report, StageResult } from '../protocol/report.js';
 import { formatCount, formatDuration, formatShare } from './format-figure.js';
 
 export type Progress = Extract<Report, { type: 'progress' }>;
@@ -18,8 +19,9 @@ export function describeReport(report: Report): string {
     case 'progress':
       return `${report.stage}: ${formatShare(shareDone(report))}, ${describeProgress(report)}`;
     case 'evaluated': {
-      const { epoch, accuracy, loss } = report.evaluation;
-      return `${report.stage}: accuracy ${formatShare(accuracy)}, loss ${loss.toFixed(3)} after epoch ${epoch}`;
+      const { peer, epoch, accuracy, loss } = report.evaluation;
+      const name = spellPeer({ stage: report.stage, peer });
+      return `${name}: accuracy ${formatShare(accuracy)}, test loss ${loss.toFixed(3)} after epoch ${epoch}`;
     }
     case 'trouble': {
       const { stage, code, message, failures } = report;
@@ -31,8 +33,8 @@ export function describeReport(report: Report): string {
       return `${stage}: back to ${from}`;
     }
     case 'stage-done': {
-      const { stage, last, seconds } = report.result;
-      return `${stage}: done in ${formatDuration(seconds)}${last === null ? '' : `, accuracy ${formatShare(last.accuracy)}`}`;
+      const { stage, seconds } = report.result;
+      return `${stage}: done in ${formatDuration(seconds)}${describeAccuracy(report.result)}`;
     }
     case 'worker-joined':
       return `${report.role} ${report.worker} joined (engine ${report.engine})`;
@@ -45,6 +47,12 @@ export function describeReport(report: Report): string {
     default:
       return assertNever(report, 'report');
   }
+}
+
+/** The accuracy of each model of a finished stage, with a comma before it; empty when the stage tested none. */
+export function describeAccuracy({ tests }: StageResult): string {
+  const accuracies = tests.map(({ last }) => `${tests.length > 1 ? `${last.peer} ` : ''}${formatShare(last.accuracy)}`);
+  return accuracies.length === 0 ? '' : `, accuracy ${accuracies.join(', ')}`;
 }
 
 /** The worker's name is left out, so workers that run alike have the same line. */
@@ -62,5 +70,5 @@ export function shareDone({ committed, samples }: Pick<Progress, 'committed' | '
 /** The figures of an unfinished stage: epoch, round, rate, loss, time left. */
 export function describeProgress({ epoch, epochs, round, imagesPerSecond, loss, secondsLeft }: Progress): string {
   const rate = `${formatCount(imagesPerSecond)} images/s`;
-  return `epoch ${epoch}/${epochs}, round ${round}, ${rate}, loss ${loss.toFixed(3)}, ${formatDuration(secondsLeft)} left`;
+  return `epoch ${epoch}/${epochs}, round ${round}, ${rate}, training loss ${loss.toFixed(3)}, ${formatDuration(secondsLeft)} left`;
 }

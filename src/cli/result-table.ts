@@ -1,8 +1,9 @@
 /** The results of a run as text: a line for each stage, and the margin of each distilled stage. Pure. */
 
-import type { Recipe, TrainingStage } from '../config/schema.js';
+import { present } from '../base/assert.js';
+import { peerNamed, peerRecipe, peersOf, spellPeer, trainedPeers } from '../config/peer.js';
+import type { PeerRecipe, Recipe } from '../config/schema.js';
 import { stageOrder } from '../config/stage-graph.js';
-import { isTaughtStage, isTrainingStage } from '../config/stage-kinds.js';
 import type { RunSummary } from '../protocol/parent.js';
 import { formatBytes, formatCount, formatDuration, formatShare, formatTable, shownPercent } from './format-figure.js';
 
@@ -19,49 +20,50 @@ export function resultTable(recipe: Recipe, summary: RunSummary): string {
 }
 
 function rowsOf(recipe: Recipe, summary: RunSummary): string[][] {
-  return stageOrder(recipe).flatMap((name) => {
-    const accuracy = summary.accuracy[name];
-    if (accuracy === undefined) return [];
-    const modelName = modelOf(recipe, name);
-    const model = modelName === null ? undefined : summary.models[modelName];
-    const best = `${formatShare(accuracy.best)} (epoch ${accuracy.epoch})`;
-    const figures =
-      model === undefined
-        ? ['', '', '']
-        : [formatCount(model.parameters), formatBytes(model.bytes), `${model.millisecondsPerImage.toFixed(3)} ms`];
-    return [[name, modelName ?? '', formatShare(accuracy.last), best, ...figures]];
-  });
+  return stageOrder(recipe).flatMap((stage) =>
+    testedIn(recipe, stage).flatMap(({ name, model: modelName }) => {
+      const accuracy = summary.accuracy[name];
+      if (accuracy === undefined) return [];
+      const model = summary.models[modelName];
+      const best = `${formatShare(accuracy.best)} (epoch ${accuracy.epoch})`;
+      const figures =
+        model === undefined
+          ? ['', '', '']
+          : [formatCount(model.parameters), formatBytes(model.bytes), `${model.millisecondsPerImage.toFixed(3)} ms`];
+      return [[name, modelName, formatShare(accuracy.last), best, ...figures]];
+    }),
+  );
 }
 
-/** The name of the model that a stage trains or evaluates; null when there is none. */
-function modelOf(recipe: Recipe, name: string): string | null {
-  const stage = recipe.stages[name];
-  if (stage === undefined) return null;
-  return 'model' in stage ? stage.model : modelOf(recipe, stage.of);
+/** The tests that a stage makes: the name of each in the summary, and the name of the model. */
+function testedIn(recipe: Recipe, name: string): readonly { readonly name: string; readonly model: string }[] {
+  const stage = present(recipe.stages[name], `stage ${name}`);
+  if (!('of' in stage)) return [...peersOf(stage)].map(([peer, { model }]) => ({ name: spellPeer({ stage: name, peer }), model }));
+  return [{ name, model: peerRecipe(recipe, peerNamed(stage.of))?.model ?? '' }];
 }
 
-/** For each distilled stage: its margin over the same model trained alone on the same images, and its size against its teacher's. */
+/** For each model that a teacher taught: its margin over the same model trained alone on the same images, and its size against its teacher's. */
 function marginsOf(recipe: Recipe, summary: RunSummary): string[] {
-  const stages = Object.entries(recipe.stages);
+  const trained = trainedPeers(recipe).map(({ name, recipe: own }) => ({ name: spellPeer(name), own }));
   const lines: string[] = [];
-  for (const [name, student] of stages) {
+  for (const { name, own } of trained) {
     const accuracy = summary.accuracy[name]?.last;
-    if (!isTaughtStage(student) || accuracy === undefined) continue;
-    for (const [other, alone] of stages) {
+    if (own.teacher === undefined || accuracy === undefined) continue;
+    for (const { name: other, own: alone } of trained) {
       const reference = summary.accuracy[other]?.last;
-      if (!isTrainingStage(alone) || isTaughtStage(alone) || reference === undefined || !isComparable(student, alone)) continue;
+      if (alone.teacher !== undefined || reference === undefined || !isComparable(own, alone)) continue;
       const points = (shownPercent(accuracy) - shownPercent(reference)).toFixed(1);
       lines.push(`margin: ${name} against ${other}, the same model on the same images without a teacher: ${sign(points)} points`);
     }
-    const teacher = summary.models[modelOf(recipe, student.teacher) ?? ''];
-    const own = summary.models[student.model];
-    if (teacher === undefined || own === undefined || own.parameters === 0) continue;
-    lines.push(`size: ${name} has 1/${(teacher.parameters / own.parameters).toFixed(1)} of the parameters of its teacher`);
+    const teacher = summary.models[peerRecipe(recipe, peerNamed(own.teacher))?.model ?? ''];
+    const student = summary.models[own.model];
+    if (teacher === undefined || student === undefined || student.parameters === 0) continue;
+    lines.push(`size: ${name} has 1/${(teacher.parameters / student.parameters).toFixed(1)} of the parameters of its teacher`);
   }
   return lines;
 }
 
-function isComparable(a: TrainingStage, b: TrainingStage): boolean {
+function isComparable(a: PeerRecipe, b: PeerRecipe): boolean {
   return a.model === b.model && a.on === b.on && a.test === b.test;
 }
 

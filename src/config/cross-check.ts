@@ -5,34 +5,43 @@
  */
 
 import { suggest } from '../base/nearest.js';
+import { namesOfPeers, pathsOfKey, peerNamed, type TrainedPeer, trainedPeers } from './peer.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from './problem.js';
-import { countWorkers, type Recipe, type TaughtStage } from './schema.js';
+import { countWorkers, type Recipe } from './schema.js';
 import { findCycle } from './stage-graph.js';
-import { isTaughtStage, isTrainingStage, TRAINING_KINDS } from './stage-kinds.js';
+import { isTaughtStage, TRAINING_KINDS } from './stage-kinds.js';
 import { endsOf } from './variable.js';
 
 /** Finds names of models, splits and stages that nothing has, and stages that wait for each other. */
 export function checkReferences(root: unknown): readonly Problem[] {
   const stages = valueAt(root, ['stages']);
   const stageNames = keysOf(stages);
-  const trained = stageNames.filter((name) => TRAINING_KINDS.includes(String(valueAt(stages, [name, 'kind']))));
+  const training = stageNames.filter((name) => TRAINING_KINDS.includes(String(valueAt(stages, [name, 'kind']))));
+  const trained = training.flatMap((name) => namesOfPeers(name, entryOf(stages, name)));
   const models = keysOf(valueAt(root, ['models']));
   const splits = keysOf(valueAt(root, ['data', 'splits']));
   const problems: Problem[] = [];
   const expect = (path: Path, what: string, names: readonly string[]): void => {
     const found = valueAt(root, path);
     if (typeof found !== 'string' || names.includes(found)) return;
-    const isStage = what !== 'stage' && stageNames.includes(found) && names === trained;
-    const text = isStage ? `stage "${found}" trains no model` : `there is no ${what} "${found}"`;
-    problems.push({ path, at: 'value', text: `${formatPath(path)}: ${text}${suggest(found, names)}` });
+    problems.push({ path, at: 'value', text: `${formatPath(path)}: there is no ${what} "${found}"${suggest(found, names)}` });
+  };
+  const expectModel = (path: Path): void => {
+    const found = valueAt(root, path);
+    if (typeof found !== 'string' || trained.includes(found)) return;
+    const peers = training.includes(found) ? namesOfPeers(found, entryOf(stages, found)) : [];
+    const add = (what: string) => problems.push({ path, at: 'value', text: `${formatPath(path)}: ${what}` });
+    if (peers.length > 0) add(`stage "${found}" trains several models; name one: ${peers.join(', ')}`);
+    else if (stageNames.includes(found)) add(`stage "${found}" trains no model${suggest(found, trained)}`);
+    else add(`there is no training stage "${found}"${suggest(found, trained)}`);
   };
   for (const name of stageNames) {
     const path = ['stages', name];
-    expect([...path, 'model'], 'model', models);
+    for (const key of pathsOfKey(entryOf(stages, name), 'model')) expect([...path, ...key], 'model', models);
     expect([...path, 'on'], 'split', splits);
     expect([...path, 'test'], 'split', splits);
-    expect([...path, 'teacher'], 'training stage', trained);
-    expect([...path, 'of'], 'training stage', trained);
+    expectModel([...path, 'teacher']);
+    expectModel([...path, 'of']);
     const needs = valueAt(root, [...path, 'needs']);
     if (Array.isArray(needs)) for (const index of needs.keys()) expect([...path, 'needs', index], 'stage', stageNames);
   }
@@ -48,8 +57,10 @@ export function checkReferences(root: unknown): readonly Problem[] {
 
 function namedBy(stage: unknown): string[] {
   const needs = entryOf(stage, 'needs');
-  const names: unknown[] = [...(Array.isArray(needs) ? (needs as unknown[]) : []), entryOf(stage, 'teacher'), entryOf(stage, 'of')];
-  return names.filter((name) => typeof name === 'string');
+  const stages: unknown[] = Array.isArray(needs) ? needs : [];
+  const models = [entryOf(stage, 'teacher'), entryOf(stage, 'of')];
+  const named = models.flatMap((model) => (typeof model === 'string' ? [peerNamed(model).stage] : []));
+  return [...stages.filter((name) => typeof name === 'string'), ...named];
 }
 
 /** Finds values that do not fit each other. */
@@ -83,35 +94,35 @@ function checkStages(recipe: Recipe): readonly Problem[] {
   const stages = Object.entries(recipe.stages);
   if (stages.length === 0) problems.push({ path: ['stages'], at: 'key', text: 'there is no stage in stages: nothing to do' });
   for (const [name, stage] of stages) {
-    const path = ['stages', name];
-    if (!isTrainingStage(stage)) continue;
-    if (stage.optimizer.name === 'sgd' && stage.optimizer.nesterov && stage.optimizer.momentum === 0) {
-      const text = `stages.${name}.optimizer.nesterov needs a momentum above 0`;
-      problems.push({ path: [...path, 'optimizer', 'nesterov'], at: 'value', text });
-    }
-    if (stage.schedule.warmupEpochs > stage.epochs) {
-      const text = `stages.${name}.schedule.warmupEpochs is longer than the stage, which has ${stage.epochs} epochs`;
-      problems.push({ path: [...path, 'schedule', 'warmupEpochs'], at: 'value', text });
-    }
-    if (!isTaughtStage(stage)) continue;
-    if (countWorkers(recipe.workers.teachers) === 0) {
+    if (isTaughtStage(stage) && countWorkers(recipe.workers.teachers) === 0) {
       problems.push({ path: ['workers', 'teachers'], at: 'value', text: `workers.teachers has no teacher, but stages.${name} needs one` });
     }
-    problems.push(...checkShortForm(stage.loss, name));
   }
+  for (const peer of trainedPeers(recipe)) problems.push(...checkPeer(peer));
   return problems;
 }
 
-/** The ranges of the short form's two numbers. */
-function checkShortForm(loss: TaughtStage['loss'], stage: string): readonly Problem[] {
-  if ('terms' in loss) return [];
+/** The keys by which one peer trains. */
+function checkPeer({ recipe: { optimizer, schedule, epochs, loss }, place }: TrainedPeer): readonly Problem[] {
   const problems: Problem[] = [];
-  const path = ['stages', stage, 'loss'];
-  if (endsOf(loss.temperature).some((value) => value <= 0)) {
-    problems.push({ path: [...path, 'temperature'], at: 'value', text: `stages.${stage}.loss.temperature must be more than 0` });
-  }
-  if (endsOf(loss.alpha).some((value) => value < 0 || value > 1)) {
-    problems.push({ path: [...path, 'alpha'], at: 'value', text: `stages.${stage}.loss.alpha must be from 0 to 1` });
-  }
+  const check = (isRight: boolean, path: Path, what: string): void => {
+    if (!isRight) problems.push({ path, at: 'value', text: `${formatPath(path)} ${what}` });
+  };
+  const momentum = optimizer.name !== 'sgd' || !optimizer.nesterov || optimizer.momentum > 0;
+  check(momentum, [...place('optimizer'), 'nesterov'], 'needs a momentum above 0');
+  const warmup = schedule.warmupEpochs <= epochs;
+  check(warmup, [...place('schedule'), 'warmupEpochs'], `is longer than the stage, which has ${epochs} epochs`);
+  if (!('alpha' in loss)) return problems;
+  const { temperature, alpha } = loss;
+  check(
+    endsOf(temperature).every((value) => value > 0),
+    [...place('loss'), 'temperature'],
+    'must be more than 0',
+  );
+  check(
+    endsOf(alpha).every((value) => value >= 0 && value <= 1),
+    [...place('loss'), 'alpha'],
+    'must be from 0 to 1',
+  );
   return problems;
 }

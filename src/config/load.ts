@@ -9,6 +9,7 @@ import { LIMITS } from '../base/limits.js';
 import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { checkReferences, checkValues } from './cross-check.js';
 import { applyOverride, type Override } from './override.js';
+import { mapTerms } from './peer.js';
 import type { Path, Problem } from './problem.js';
 import type { Recipe, StageRecipe } from './schema.js';
 import { type Checked, checkShape } from './schema-problem.js';
@@ -164,8 +165,7 @@ function withAbsolutePaths(recipe: Recipe, folder: string): Recipe {
 }
 
 function withAbsoluteTerms(stage: StageRecipe, folder: string): StageRecipe {
-  if (!('loss' in stage) || !('terms' in stage.loss)) return stage;
-  return { ...stage, loss: { ...stage.loss, terms: stage.loss.terms.map((term) => withAbsoluteModule(term, folder)) } };
+  return mapTerms(stage, (term) => withAbsoluteModule(term, folder));
 }
 
 function withAbsoluteModule<T extends { readonly module?: string | undefined }>(spec: T, folder: string): T {

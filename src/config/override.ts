@@ -2,7 +2,7 @@
 
 import { suggest } from '../base/nearest.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
-import { entryOf, formatPath, formatValue, keysOf, type Path } from './problem.js';
+import { entryOf, formatPath, formatValue, keysOf, type Path, replaceAt } from './problem.js';
 import { recipeKeysAt } from './schema-problem.js';
 import { parseYaml } from './yaml-source.js';
 
@@ -77,15 +77,4 @@ function longestKey(value: unknown, parts: readonly string[]): number {
 
 function exists(root: unknown, path: Path): boolean {
   return path.reduce<unknown>(entryOf, root) !== undefined;
-}
-
-/** Replaces the value at the path. It copies the maps along the path, because others may share them through an alias. */
-function replaceAt(value: unknown, path: Path, next: unknown): unknown {
-  const [key, ...rest] = path;
-  if (key === undefined) return next;
-  const child = replaceAt(entryOf(value, key), rest, next);
-  if (Array.isArray(value)) return value.map((entry: unknown, index) => (index === key ? child : entry));
-  const entries = Object.entries((value ?? {}) as Record<string, unknown>).filter(([other]) => other !== key);
-  // fromEntries defines own properties, whatever their names: "__proto__" is a key like any other.
-  return Object.fromEntries([...entries, [String(key), child]]);
 }

@@ -111,6 +111,8 @@ const training = {
   checkpointEvery: wholeFromOne.default(25),
 };
 
+const trainingShape = z.strictObject(training);
+
 /**
  * One term of a loss: a loss of the package by name, or a user's module. The loss declares the other keys of its term;
  * src/losses/term-check.ts checks a term against the declaration, and fills in the defaults.
@@ -237,6 +239,15 @@ export type StageRecipe = z.infer<typeof stage>;
 export type TrainingStage = Extract<StageRecipe, { epochs: number }>;
 /** A stage that learns from the model of another stage. */
 export type TaughtStage = Extract<TrainingStage, { teacher: string }>;
+/** The recipe by which one model trains: see peer.ts. */
+export type PeerRecipe = Omit<z.infer<typeof trainingShape>, 'needs'> & {
+  readonly loss: LossRecipe;
+  /** The model that teaches it, if one does, and the form in which its knowledge travels. */
+  readonly teacher?: string | undefined;
+  readonly wire?: TaughtStage['wire'] | undefined;
+};
+/** The loss of a stage, in its short form or in the long one. */
+export type LossRecipe = TrainingStage['loss'];
 export type Device = (typeof DEVICES)[number];
 /** The device of one worker, and the most threads that it computes on. */
 export interface Placement {

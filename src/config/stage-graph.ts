@@ -4,12 +4,13 @@
  */
 
 import { assert, present } from '../base/assert.js';
+import { peerNamed } from './peer.js';
 import type { Recipe, StageRecipe } from './schema.js';
 
 /** The stages that must be done before this one, without duplicates. */
 export function needsOf(stage: StageRecipe): readonly string[] {
-  const implied = 'teacher' in stage ? [stage.teacher] : 'of' in stage ? [stage.of] : [];
-  return [...new Set([...stage.needs, ...implied])];
+  const models = 'teacher' in stage ? [stage.teacher] : 'of' in stage ? [stage.of] : [];
+  return [...new Set([...stage.needs, ...models.map((model) => peerNamed(model).stage)])];
 }
 
 /** All stages in an order in which each comes after the stages that it needs; otherwise in the order of the recipe. */

@@ -4,7 +4,7 @@
  */
 
 import { parse } from 'node:path';
-import type { TermRecipe, TrainingStage } from '../config/schema.js';
+import type { PeerRecipe, TermRecipe } from '../config/schema.js';
 import { type StageMoment, type Variable, variableAt } from '../config/variable.js';
 import type { LossDeclaration, TermSettings } from './loss-declaration.js';
 
@@ -28,7 +28,7 @@ export interface LongForm {
 }
 
 /** The short form with an `alpha` becomes (1 - alpha) labels + alpha hinton; one with smoothing alone, the labels alone. */
-export function longForm({ loss }: Pick<TrainingStage, 'loss'>): LongForm {
+export function longForm({ loss }: Pick<PeerRecipe, 'loss'>): LongForm {
   if ('terms' in loss) return { labels: loss.labels, terms: loss.terms };
   if (!('alpha' in loss)) return { labels: { weight: 1, smoothing: loss.labelSmoothing }, terms: [] };
   const { temperature, alpha, labelSmoothing } = loss;

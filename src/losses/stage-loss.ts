@@ -5,7 +5,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { assert, present } from '../base/assert.js';
-import type { TermRecipe, TrainingStage } from '../config/schema.js';
+import type { PeerRecipe, TermRecipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { type KnowledgeSpec, LOGITS_SPEC, specKey } from '../tensor/knowledge.js';
 import { catalogueEntry } from './catalogue.js';
@@ -56,7 +56,7 @@ export interface LoadedTerm {
  * Loads the methods of a stage's terms. Throws `loss.invalid` for a term that does not fit its loss's declaration and for faults of a
  * user's module, and `model.invalid` for taps that are not there.
  */
-export async function loadStageLoss(stage: Pick<TrainingStage, 'loss'>, shapes: TapShapes): Promise<StageLoss> {
+export async function loadStageLoss(stage: Pick<PeerRecipe, 'loss'>, shapes: TapShapes): Promise<StageLoss> {
   const { labels, terms } = longForm(stage);
   const keys = keysOfTerms(terms);
   const loaded = await Promise.all(terms.map((term, i) => loadTerm(term, present(keys[i], 'key'), shapes)));

@@ -4,7 +4,7 @@
  */
 
 import { assertNever } from '../base/assert.js';
-import type { ScheduleRecipe, TrainingStage } from '../config/schema.js';
+import type { PeerRecipe, ScheduleRecipe } from '../config/schema.js';
 import { variableAt } from '../config/variable.js';
 
 export interface Progress {
@@ -14,7 +14,7 @@ export interface Progress {
 }
 
 /** The learning rate: the optimiser's rate times the schedule's share. */
-export function rateAt(stage: Pick<TrainingStage, 'optimizer' | 'schedule' | 'epochs'>, { samples, samplesPerEpoch }: Progress): number {
+export function rateAt(stage: Pick<PeerRecipe, 'optimizer' | 'schedule' | 'epochs'>, { samples, samplesPerEpoch }: Progress): number {
   const epoch = samples / samplesPerEpoch;
   const { warmupEpochs } = stage.schedule;
   const warmup = epoch < warmupEpochs ? epoch / warmupEpochs : 1;

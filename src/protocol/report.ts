@@ -21,8 +21,8 @@ export interface Evaluation {
 /** The result of a stage. It is enough for the summary, and is not computed again on resume. */
 export interface StageResult {
   readonly stage: string;
-  readonly last: Evaluation | null;
-  readonly best: Evaluation | null;
+  /** The last and the best evaluation of each peer; empty for stages that test nothing. */
+  readonly tests: readonly { readonly last: Evaluation; readonly best: Evaluation }[];
   /** The checkpoint that later stages start from, with the hash of each peer; null for stages that train nothing. */
   readonly checkpoint: { readonly round: number; readonly hashes: Readonly<Record<string, string>> } | null;
   readonly commits: number;
@@ -91,7 +91,10 @@ export type Outcome = 'done' | 'failed' | 'stopped';
 export interface Summary {
   /** The engines that took part in the last term. */
   readonly engine: string;
-  /** By stage: the share of the test split classified right after the last epoch, and in the best epoch. */
+  /**
+   * By stage, and by `stage.peer` where a stage has several models: the share of the test split classified right after the last
+   * epoch, and in the best epoch.
+   */
   readonly accuracy: Readonly<Record<string, { readonly last: number; readonly best: number; readonly epoch: number }>>;
   /** By the recipe's name of the model. `bytes` is the size of its float32 parameters. */
   readonly models: Readonly<Record<string, { readonly parameters: number; readonly bytes: number; readonly millisecondsPerImage: number }>>;

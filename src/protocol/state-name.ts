@@ -7,10 +7,8 @@
  */
 
 import { z } from 'zod';
+import { MODEL_PEER } from '../config/peer.js';
 import { field } from './field.js';
-
-/** The one peer of a stage that trains one model: every stage of kind train or distil. */
-export const MODEL_PEER = 'model';
 
 export const stateNameSchema = z.strictObject({
   stage: field.stage,
@@ -20,14 +18,6 @@ export const stateNameSchema = z.strictObject({
   round: field.count,
 });
 export type StateName = Readonly<z.infer<typeof stateNameSchema>>;
-
-/** A model: a peer of a stage. */
-export type PeerName = Pick<StateName, 'stage' | 'peer'>;
-
-/** The model that a recipe means where it names a stage, as its teacher or as the one to test or to export. */
-export function modelOf(stage: string): PeerName {
-  return { stage, peer: MODEL_PEER };
-}
 
 /** Whether both names mean the same parameters. */
 export function isSameState(a: StateName, b: StateName): boolean {

@@ -4,6 +4,7 @@
  */
 
 import { locateInRecipe } from '../config/load.js';
+import { trainedPeers } from '../config/peer.js';
 import { formatPath, type Path } from '../config/problem.js';
 import type { ModelRecipe, Recipe } from '../config/schema.js';
 import { type DataInfo, inspectData } from '../data/dataset.js';
@@ -30,9 +31,8 @@ export async function checkRecipe(file: string, set: readonly string[]): Promise
     parameters[name] = inspected.parameters;
     shapes.set(name, inspected.shapes);
   }
-  for (const [name, stage] of Object.entries(recipe.stages)) {
-    for (const { index, run } of trialsOf(stage, recipe, shapes))
-      await placed({ file, path: ['stages', name, 'loss', 'terms', index] }, run);
+  for (const peer of trainedPeers(recipe)) {
+    for (const { path, run } of trialsOf(peer, recipe, shapes)) await placed({ file, path }, run);
   }
   return { recipe, data, parameters };
 }

@@ -4,9 +4,9 @@
  */
 
 import { resolve } from 'node:path';
+import { mapTerms, pathsOfTerms, trainedPeers } from '../config/peer.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from '../config/problem.js';
-import type { Recipe, StageRecipe, TermRecipe } from '../config/schema.js';
-import { isTaughtStage } from '../config/stage-kinds.js';
+import type { Recipe, StageRecipe } from '../config/schema.js';
 import { endsOf } from '../config/variable.js';
 import { catalogueEntry, LOSSES } from '../losses/catalogue.js';
 import type { LossTraits } from '../losses/loss-declaration.js';
@@ -23,11 +23,10 @@ export class LossCheck {
   /** All problems of the terms of a recipe as it was written, each by itself. Paths of modules start from `folder`. */
   async checkTerms(root: unknown, folder: string): Promise<readonly Problem[]> {
     const stages = valueAt(root, ['stages']);
-    const found = keysOf(stages).flatMap((stage) => {
-      const terms = valueAt(stages, [stage, 'loss', 'terms']);
-      const kind = valueAt(stages, [stage, 'kind']);
-      if (!Array.isArray(terms)) return [];
-      return terms.map((term: unknown, i) => this.#checkTerm(term, { path: ['stages', stage, 'loss', 'terms', i], kind, folder }));
+    const found = keysOf(stages).flatMap((name) => {
+      const stage = entryOf(stages, name);
+      const kind = entryOf(stage, 'kind');
+      return pathsOfTerms(stage).map((place) => this.#checkTerm(valueAt(stage, place), { path: ['stages', name, ...place], kind, folder }));
     });
     return (await Promise.all(found)).flat();
   }
@@ -41,13 +40,14 @@ export class LossCheck {
   /** Finds stages of a complete recipe whose terms are right by themselves but make no loss together. */
   async checkStages(recipe: Recipe): Promise<readonly Problem[]> {
     const problems: Problem[] = [];
-    for (const [name, stage] of Object.entries(recipe.stages)) {
-      const loss = lossOf(stage);
-      if (loss === null) continue;
-      const add = (text: string) => problems.push({ path: ['stages', name, 'loss'], at: 'value', text: `stages.${name}.loss: ${text}` });
+    for (const { recipe: peer, place } of trainedPeers(recipe)) {
+      const { loss } = peer;
+      if (!('terms' in loss)) continue;
+      const path = place('loss');
+      const add = (text: string) => problems.push({ path, at: 'value', text: `${formatPath(path)}: ${text}` });
       const weights = [loss.labels.weight, ...loss.terms.map(({ weight }) => weight ?? 1)];
       if (weights.every((weight) => endsOf(weight).every((end) => end === 0))) add('every weight is 0, so there is nothing to learn');
-      if (!isTaughtStage(stage)) continue;
+      if (peer.teacher === undefined) continue;
       const named = await Promise.all(loss.terms.map((term) => this.#named(term, '')));
       if (named.every((one) => one !== null && 'traits' in one && !one.traits.takesOther)) {
         add(`no term learns from the teacher; add one (${Object.keys(LOSSES).join(', ')}), or make the stage a train stage`);
@@ -75,15 +75,15 @@ export class LossCheck {
   }
 
   async #completeStage(stage: StageRecipe): Promise<StageRecipe> {
-    const loss = lossOf(stage);
-    if (loss === null) return stage;
-    const terms = await Promise.all(
-      loss.terms.map(async (term) => {
-        const named = await this.#named(term, '');
-        return named !== null && 'traits' in named ? completeTerm(term, named.traits) : term;
-      }),
-    );
-    return { ...stage, loss: { ...loss, terms } } as StageRecipe;
+    const traits = new Map<string, LossTraits>();
+    for (const path of pathsOfTerms(stage)) {
+      const named = await this.#named(valueAt(stage, path), '');
+      if (named !== null && 'traits' in named) traits.set(formatPath(path), named.traits);
+    }
+    return mapTerms(stage, (term, path) => {
+      const own = traits.get(formatPath(path));
+      return own === undefined ? term : completeTerm(term, own);
+    });
   }
 
   /** The loss of a term; null when the term does not name one, which is a problem for the schema. */
@@ -102,9 +102,4 @@ export class LossCheck {
 function ofPackage(name: string): Named {
   const entry = catalogueEntry(name);
   return typeof entry === 'string' ? { key: 'loss', text: entry } : { traits: entry.declaration };
-}
-
-/** The long form of a stage's loss; null where there is none. */
-function lossOf(stage: StageRecipe): Extract<Extract<StageRecipe, { kind: 'distil' }>['loss'], { terms: TermRecipe[] }> | null {
-  return 'loss' in stage && 'terms' in stage.loss ? stage.loss : null;
 }

@@ -1,8 +1,8 @@
 /** Makes the StepTraining of a stage from the recipe and the models that take part. */
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import type { TrainingStage } from '../config/schema.js';
-import { isTaughtStage } from '../config/stage-kinds.js';
+import { type PeerName, peerNamed } from '../config/peer.js';
+import type { PeerRecipe } from '../config/schema.js';
 import { longForm } from '../losses/loss-plan.js';
 import { loadStageLoss } from '../losses/stage-loss.js';
 import { classesOf, type ShapeSource, shapeSourceOf, shapesOf, withoutLayers } from '../nn/knowledge-model.js';
@@ -14,15 +14,17 @@ export interface TrainingModels {
   readonly model: LayersModel;
   /** The seed of the adapters' initial values. */
   readonly seed: number;
-  /** Builds the model of the stage that teaches. It is called only where the loss may take its layers; the model is disposed at once. */
-  buildTeacher(stage: string): Promise<LayersModel>;
+  /** Builds the model that teaches. It is called only where the loss may take its layers; the model is disposed at once. */
+  buildTeacher(teacher: PeerName): Promise<LayersModel>;
 }
 
 /** The training of the stage's model. Throws as joinTraining does, and the errors of `buildTeacher`. */
-export async function loadTraining(stage: TrainingStage, { model, seed, buildTeacher }: TrainingModels): Promise<StepTraining> {
+export async function loadTraining(stage: PeerRecipe, { model, seed, buildTeacher }: TrainingModels): Promise<StepTraining> {
   const student = shapeSourceOf(model);
-  if (!isTaughtStage(stage) || !takesLayers(stage)) return joinTraining(stage, { student, other: withoutLayers(classesOf(model)), seed });
-  const teacher = await buildTeacher(stage.teacher);
+  if (stage.teacher === undefined || !takesLayers(stage)) {
+    return joinTraining(stage, { student, other: withoutLayers(classesOf(model)), seed });
+  }
+  const teacher = await buildTeacher(peerNamed(stage.teacher));
   disposeModel(teacher);
   return joinTraining(stage, { student, other: shapeSourceOf(teacher), seed });
 }
@@ -36,13 +38,13 @@ export interface TrainingShapes {
 }
 
 /** Throws the errors of a user's module, and `model.invalid` where a model lacks a layer that the loss takes, or a reduction does not fit. */
-export async function joinTraining(stage: TrainingStage, { student, other, seed }: TrainingShapes): Promise<StepTraining> {
+export async function joinTraining(stage: PeerRecipe, { student, other, seed }: TrainingShapes): Promise<StepTraining> {
   const loss = await loadStageLoss(stage, { student: (layer) => student.layer(layer), other: (layer) => other.layer(layer) });
   shapesOf(loss.student, student);
   return { stage, loss, otherShapes: shapesOf(loss.other, other), seed };
 }
 
 /** Whether a loss may take layers of the models. If not, the other side's model need not be built to know its shapes. */
-function takesLayers(stage: TrainingStage): boolean {
+function takesLayers(stage: PeerRecipe): boolean {
   return longForm(stage).terms.some(({ taps = [], module }) => taps.length > 0 || module !== undefined);
 }

@@ -8,7 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { assert, present } from '../base/assert.js';
-import type { TrainingStage } from '../config/schema.js';
+import type { PeerRecipe } from '../config/schema.js';
 import type { Labels } from '../losses/loss-method.js';
 import type { StageLoss, StageLossValue } from '../losses/stage-loss.js';
 import { createAdapters } from '../nn/adapter.js';
@@ -22,7 +22,7 @@ import type { StepKnobs } from './step-program.js';
 
 /** The stage and the loss by which a model is trained. */
 export interface StepTraining {
-  readonly stage: TrainingStage;
+  readonly stage: PeerRecipe;
   readonly loss: StageLoss;
   /** The shapes, without the batch, of the knowledge that the loss asks of the other side, in the order of its `other`. */
   readonly otherShapes: readonly (readonly number[])[];

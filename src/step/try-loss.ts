@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs-core';
 // tfjs-core alone knows no gradients: this registers them.
 import '@tensorflow/tfjs-layers';
 import { Prng } from '../base/prng.js';
-import type { TrainingStage } from '../config/schema.js';
+import type { PeerRecipe } from '../config/schema.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { lossKnobsAt } from '../losses/loss-plan.js';
 import type { StageLoss } from '../losses/stage-loss.js';
@@ -20,7 +20,7 @@ import { joinTraining, type TrainingShapes } from './load-training.js';
 const SIZE = 2;
 
 /** The loss, once it has been computed. Throws as joinTraining does, and `loss.invalid` when it cannot be computed or has no gradient. */
-export async function tryLoss(stage: TrainingStage, shapes: TrainingShapes): Promise<StageLoss> {
+export async function tryLoss(stage: PeerRecipe, shapes: TrainingShapes): Promise<StageLoss> {
   const { loss, otherShapes, seed } = await joinTraining(stage, shapes);
   const adapters = createAdapters(loss.adapters, seed);
   const random = new Prng(seed);

@@ -5,8 +5,8 @@
 
 import { present } from '../base/assert.js';
 import { parseRecipe } from '../config/load.js';
-import type { Recipe, TrainingStage } from '../config/schema.js';
-import { isTrainingStage } from '../config/stage-kinds.js';
+import { type PeerName, peerRecipe, spellPeer } from '../config/peer.js';
+import type { PeerRecipe } from '../config/schema.js';
 import { openEngine } from '../engines/catalogue.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
@@ -18,21 +18,17 @@ import { TraceRefusal } from './refusal.js';
 import type { TraceAnswer, TraceRequest } from './trace-request.js';
 import { writeTrace } from './write-trace.js';
 
-async function write({ recipe: json, stage: name, inputShape, classes, folder }: TraceRequest): Promise<TraceAnswer> {
-  const { models, stages, seed, engine } = parseRecipe(json);
-  const stage = trainingStage(stages, name);
+async function write({ recipe: json, model: name, inputShape, classes, folder }: TraceRequest): Promise<TraceAnswer> {
+  const recipe = parseRecipe(json);
+  const { models, seed, engine } = recipe;
   await openEngine('tensorflow');
-  const build = (model: string) => buildModel(present(models[model], `model ${model}`), { inputShape, classes, seed });
-  const buildTeacher = (teacher: string) => build(trainingStage(stages, teacher).model);
-  const model = await build(stage.model);
+  const trainedBy = (peer: PeerName) => present(peerRecipe(recipe, peer), `the model ${spellPeer(peer)}`);
+  const build = ({ model }: PeerRecipe) => buildModel(present(models[model], `model ${model}`), { inputShape, classes, seed });
+  const buildTeacher = (teacher: PeerName) => build(trainedBy(teacher));
+  const stage = trainedBy(name);
+  const model = await build(stage);
   const training = await loadTraining(stage, { model, seed, buildTeacher });
   return { type: 'written', ...writeTrace({ model, training, inputShape, precision: engine.precision, folder }) };
-}
-
-function trainingStage(stages: Recipe['stages'], name: string): TrainingStage {
-  const stage = present(stages[name], `stage ${name}`);
-  if (isTrainingStage(stage)) return stage;
-  throw new StillhouseError('usage.invalid', `stage ${name} has no model of its own`);
 }
 
 function failure(error: unknown): TraceAnswer {

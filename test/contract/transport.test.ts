@@ -190,7 +190,11 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     await before.inbox.until(1);
     await before.listener.close();
     const after = await listen(kind, { at: endpoint });
-    dialer.send(text('after'));
+    // What the dialer sends before it knows that the connection is gone is lost.
+    await eventually(() => {
+      dialer.send(text('after'));
+      return after.inbox.items.length > 0;
+    });
     const [{ connection, frames }] = (await after.inbox.until(1)) as [Received];
     expect(textOf(frames)).toBe('after');
     after.listener.send(connection, text('welcome'));

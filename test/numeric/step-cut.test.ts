@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { EngineName, OptimizerRecipe, TrainingStage } from '../../src/config/schema.js';
+import type { EngineName, OptimizerRecipe, PeerRecipe } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import { buildEagerStep } from '../../src/step/eager-step.js';
 import type { StepBatch, StepProgram } from '../../src/step/step-program.js';
@@ -17,7 +17,7 @@ const adam: OptimizerRecipe = { name: 'adam', rate: 0.01, beta1: 0.9, beta2: 0.9
 
 const made = disposeAfterEach();
 
-function programOf(stage: TrainingStage, seed = 1): StepProgram {
+function programOf(stage: PeerRecipe, seed = 1): StepProgram {
   const model = normModel(SHAPE.inputShape, SHAPE.classes, seed);
   const program = buildEagerStep({ model, training: trainingOf(stage, SHAPE.classes), inputShape: SHAPE.inputShape });
   made.push(program, model);
@@ -34,9 +34,9 @@ function equality(): void {
   test.each([
     ['training with momentum', trainStage({ optimizer: momentum })],
     ['distillation with Adam', distilStage({ optimizer: adam })],
-  ] as [string, TrainingStage][])('%s: cut in two, with other work between the halves, it is the whole step to the bit', (_, stage) => {
+  ] as [string, PeerRecipe][])('%s: cut in two, with other work between the halves, it is the whole step to the bit', (_, stage) => {
     const [whole, cut, other] = [programOf(stage), programOf(stage), programOf(stage, 9)];
-    const taught = stage.kind === 'distil';
+    const taught = stage.teacher !== undefined;
     for (let t = 0; t < 4; t++) {
       const batch = batchAt(t, taught);
       const expected = whole.step(batch, KNOBS);

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import type { OptimizerRecipe, TrainingStage } from '../../src/config/schema.js';
+import type { OptimizerRecipe, PeerRecipe } from '../../src/config/schema.js';
 import { buildModel } from '../../src/nn/build.js';
 import { buildEagerStep } from '../../src/step/eager-step.js';
 import type { StepProgram } from '../../src/step/step-program.js';
@@ -16,7 +16,7 @@ const momentum: OptimizerRecipe = { name: 'sgd', rate: 0.1, momentum: 0.9, neste
 const adam: OptimizerRecipe = { name: 'adam', rate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, decayAll: false };
 
 async function programOf(
-  stage: TrainingStage | null,
+  stage: PeerRecipe | null,
   name = 'norm',
 ): Promise<{ program: StepProgram; model: Parameters<typeof buildEagerStep>[0]['model'] }> {
   const { inputShape, classes } = SHAPE;

@@ -46,7 +46,7 @@ function expectTraced(build: Parameters<typeof openPair>[0]['build'], training: 
   const { eager, traced, notices, dispose } = openPair({ build, stage, training });
   const start = parametersOf(eager);
   for (const program of [eager, traced]) program.writeParameters(start);
-  const taught = stage.kind === 'distil';
+  const taught = stage.teacher !== undefined;
   for (let t = 0; t < 5; t++) {
     const [batch, knobs] = callAt(t, { size: SIZE, taught });
     const expected = eager.step(batch, knobs);

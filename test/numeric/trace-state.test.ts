@@ -5,7 +5,7 @@
 
 import { beforeAll, expect, test } from 'vitest';
 import { Prng } from '../../src/base/prng.js';
-import type { TrainingStage } from '../../src/config/schema.js';
+import type { PeerRecipe } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import type { EvaluateResult, StepProgram } from '../../src/step/step-program.js';
 import { padBatch } from '../../src/trace/pad-batch.js';
@@ -97,14 +97,14 @@ function compare({ eager, traced }: Pair, names: readonly string[], taught: bool
 describeTensorflow('the state moves unseen', () => {
   beforeAll(() => openEngine('tensorflow'));
 
-  const stages: readonly [string, TrainingStage][] = [
+  const stages: readonly [string, PeerRecipe][] = [
     ['sgd without momentum', trainStage({ optimizer: OPTIMIZERS['sgd without momentum']! })],
     ['sgd with momentum, distilling', distilStage({ optimizer: OPTIMIZERS['sgd with momentum']! })],
     ['adam, distilling', distilStage({ optimizer: OPTIMIZERS.adam! })],
   ];
   test.each(stages)('%s', (_, stage) => {
     const pair = openPair({ build: () => normModel(INPUT_SHAPE, CLASSES, 1), stage });
-    const taught = stage.kind === 'distil';
+    const taught = stage.teacher !== undefined;
     // Each size and form is traced when it comes up for the third time, in the middle of other work.
     const fixed = [
       ...[8, 8, 8, 5, 5, 5, 5, 8].map((size) => `step of ${size}`),

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { present } from '../../src/base/assert.js';
 import { placeOf } from '../../src/checkpoint/place.js';
-import { MODEL_PEER } from '../../src/protocol/state-name.js';
+import { MODEL_PEER } from '../../src/config/peer.js';
 import { SAMPLES, type SimulationResult, simulate } from './simulation.js';
 
 const SEEDS = Number(process.env.STILLHOUSE_SIM_SEEDS ?? 200);

@@ -1,7 +1,7 @@
 /** Losses that the repository does not have, in the place of its own. Axes: B batch, K classes. */
 
 import * as tf from '@tensorflow/tfjs-core';
-import type { TrainingStage } from '../../src/config/schema.js';
+import type { PeerRecipe } from '../../src/config/schema.js';
 import { labelLoss } from '../../src/losses/label-loss.js';
 import type { LossSum } from '../../src/losses/loss-method.js';
 import type { StepTraining } from '../../src/step/trainer.js';
@@ -24,7 +24,7 @@ export const stockLabelLoss: LabelLoss = ({ logits_BK, labels_B }) =>
   labelLoss({ logits_BK, labels: { class_B: labels_B, mixed: null }, epsilon: 0 });
 
 /** A train stage with this loss in the place of that of the labels. */
-export function withLabelLoss(stage: TrainingStage, classes: number, loss: LabelLoss): StepTraining {
+export function withLabelLoss(stage: PeerRecipe, classes: number, loss: LabelLoss): StepTraining {
   const training = trainingOf(stage, classes);
   return {
     ...training,
@@ -40,7 +40,7 @@ export function withLabelLoss(stage: TrainingStage, classes: number, loss: Label
 }
 
 /** A distil stage with this loss in the place of Hinton's. */
-export function withTeacherLoss(stage: TrainingStage, classes: number, loss: TeacherLoss): StepTraining {
+export function withTeacherLoss(stage: PeerRecipe, classes: number, loss: TeacherLoss): StepTraining {
   return trainingOf(stage, classes, {
     sum({ student: [logits], other: [targets], labels }, { temperature }) {
       const batch = { logits_BK: logits as tf.Tensor2D, labels_B: labels.class_B, targets_BK: targets as tf.Tensor2D };

@@ -22,10 +22,11 @@ import type { RunState } from '../../coordinator/core/turn.js';
 import type { CheckpointPart, CoreEvent, Effect, JournalRecord, RunPlan } from '../../coordinator/core/types.js';
 import { assert, present } from '../../src/base/assert.js';
 import { asIncarnation, asRoundId, asTerm, type Incarnation } from '../../src/base/ids.js';
+import { MODEL_PEER } from '../../src/config/peer.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import type { WorkerMessage } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
-import { MODEL_PEER, type StateName } from '../../src/protocol/state-name.js';
+import type { StateName } from '../../src/protocol/state-name.js';
 import { corePlan } from './core-plan.js';
 
 type Options = Readonly<Record<string, string>>;

@@ -2,7 +2,7 @@
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { expect } from 'vitest';
-import type { OptimizerRecipe, TrainingStage } from '../../src/config/schema.js';
+import type { OptimizerRecipe, PeerRecipe } from '../../src/config/schema.js';
 import { MODELS } from '../../src/nn/catalogue.js';
 import { MODEL_NAMES, type ModelName } from '../../src/nn/names.js';
 import { disposeModel } from '../../src/nn/weights.js';
@@ -29,7 +29,7 @@ export const OPTIMIZERS: Readonly<Record<string, OptimizerRecipe>> = {
 };
 
 /** Each loss of a stage. */
-export const STAGES: Readonly<Record<string, (optimizer: OptimizerRecipe) => TrainingStage>> = {
+export const STAGES: Readonly<Record<string, (optimizer: OptimizerRecipe) => PeerRecipe>> = {
   'cross-entropy': (optimizer) => trainStage({ optimizer }),
   'label smoothing': (optimizer) => trainStage({ optimizer, loss: { labelSmoothing: 0.1 } }),
   distillation: (optimizer) => distilStage({ optimizer }),
@@ -59,7 +59,7 @@ export interface Pair {
 
 export interface PairOptions {
   readonly build: () => LayersModel;
-  readonly stage: TrainingStage;
+  readonly stage: PeerRecipe;
   readonly inputShape?: readonly [number, number, number];
   /** In the place of the stage's own loss. */
   readonly training?: StepTraining;
@@ -159,14 +159,14 @@ export function expectSameBits(
 
 export interface CloseOptions {
   readonly name: ModelName;
-  readonly stage: TrainingStage;
+  readonly stage: PeerRecipe;
 }
 
 /** Twenty steps of both: losses within 1e-4, and at the end each tensor of the parameters within 1e-3, both relative. */
 export function expectSameCourse({ name, stage }: CloseOptions): void {
   const { eager, traced, notices, dispose } = openPair({ build: () => catalogueModel(name), stage });
   for (let t = 0; t < 20; t++) {
-    const [batch, knobs] = callAt(t, { size: SIZE, taught: stage.kind === 'distil' });
+    const [batch, knobs] = callAt(t, { size: SIZE, taught: stage.teacher !== undefined });
     const expected = eager.step(batch, knobs);
     const found = t === 0 ? traced.step(batch, knobs) : expectOneCall(traced, [batch, knobs]);
     expect(Math.abs(found.lossSum / expected.lossSum - 1), `loss of step ${t + 1}`).toBeLessThan(1e-4);

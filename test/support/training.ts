@@ -2,7 +2,7 @@
 
 import { initializers, input, type LayersModel, layers, model, type SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { Prng } from '../../src/base/prng.js';
-import type { TrainingStage } from '../../src/config/schema.js';
+import type { PeerRecipe, StageRecipe } from '../../src/config/schema.js';
 import { hinton } from '../../src/losses/hinton.js';
 import { hintonDeclaration } from '../../src/losses/hinton-declaration.js';
 import type { LossMethod } from '../../src/losses/loss-method.js';
@@ -12,8 +12,8 @@ import type { StepBatch, StepKnobs } from '../../src/step/step-program.js';
 import type { StepTraining } from '../../src/step/trainer.js';
 import { rowsOf } from '../../src/tensor/knowledge.js';
 
-type TrainStage = Extract<TrainingStage, { kind: 'train' }>;
-type DistilStage = Extract<TrainingStage, { kind: 'distil' }>;
+type TrainStage = Extract<StageRecipe, { kind: 'train' }>;
+type DistilStage = Extract<StageRecipe, { kind: 'distil' }>;
 
 const COMMON = {
   needs: [],
@@ -40,7 +40,7 @@ export function distilStage(changes: Partial<DistilStage> = {}): DistilStage {
 }
 
 /** What a stage in the short form trains by: its labels and, in a distil stage, the term of Hinton, or another arithmetic in its place. */
-export function trainingOf(stage: TrainingStage, classes: number, method: LossMethod = hinton): StepTraining {
+export function trainingOf(stage: PeerRecipe, classes: number, method: LossMethod = hinton): StepTraining {
   const { labels, terms } = longForm(stage);
   const loaded = terms.map((term) => {
     const plan = planTerm(term, hintonDeclaration, 'hinton');

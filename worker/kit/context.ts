@@ -3,7 +3,8 @@
 import { present } from '../../src/base/assert.js';
 import type { Clock } from '../../src/base/clock.js';
 import type { Incarnation, Term } from '../../src/base/ids.js';
-import type { EngineName, Recipe, TrainingStage } from '../../src/config/schema.js';
+import { type PeerName, peerRecipe, spellPeer } from '../../src/config/peer.js';
+import type { EngineName, PeerRecipe, Recipe, TrainingStage } from '../../src/config/schema.js';
 import { isTrainingStage } from '../../src/config/stage-kinds.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { LogFields, Logger } from '../../src/log/logger.js';
@@ -40,11 +41,18 @@ type Body<M> = M extends unknown ? Omit<M, 'term' | 'incarnation'> : never;
 /** A report as a role writes it. The context adds the term and the incarnation. */
 export type ReportBody = Body<EngineReport>;
 
-/** The recipe of the stage. The coordinator names only stages that train a model. Throws protocol.invalid for any other. */
+/** The recipe of a stage that trains; all its peers see the same samples. Throws protocol.invalid for any other stage. */
 export function trainingStage({ recipe }: EngineContext, name: string): TrainingStage {
   const stage = present(recipe.stages[name], `stage ${name}`);
   if (isTrainingStage(stage)) return stage;
-  throw new StillhouseError('protocol.invalid', `stage ${name} has no model of its own`);
+  throw new StillhouseError('protocol.invalid', `stage ${name} trains no model`);
+}
+
+/** The recipe by which the model trains. The coordinator names only models that a stage trains. Throws protocol.invalid for any other. */
+export function recipeOf({ recipe }: EngineContext, name: PeerName): PeerRecipe {
+  const peer = peerRecipe(recipe, name);
+  if (peer !== null) return peer;
+  throw new StillhouseError('protocol.invalid', `no stage trains the model ${spellPeer(name)}`);
 }
 
 /**

@@ -2,25 +2,25 @@
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { present } from '../../src/base/assert.js';
-import type { TrainingStage } from '../../src/config/schema.js';
+import type { PeerName } from '../../src/config/peer.js';
+import type { PeerRecipe } from '../../src/config/schema.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
 import { buildModel } from '../../src/nn/build.js';
 import { disposeModel } from '../../src/nn/weights.js';
 import { buildStep, type StepNotice } from '../../src/programs/choose-step.js';
 import { cutText } from '../../src/protocol/field.js';
-import { modelOf, type PeerName } from '../../src/protocol/state-name.js';
 import { loadTraining } from '../../src/step/load-training.js';
 import type { StepProgram } from '../../src/step/step-program.js';
 import type { StepTraining } from '../../src/step/trainer.js';
 import { bfloat16Support } from '../../src/system/bfloat16-support.js';
 import { describeProcessor } from '../../src/system/processor.js';
-import { type EngineContext, trainingStage } from './context.js';
+import { type EngineContext, recipeOf } from './context.js';
 import { initialSeed } from './view.js';
 
 export interface StageModel {
-  /** The stage's name and its recipe. */
+  /** The stage's name, and the recipe by which the model trains. */
   readonly name: string;
-  readonly stage: TrainingStage;
+  readonly stage: PeerRecipe;
   readonly model: LayersModel;
   /** The training of the model; null for a model that teaches. */
   readonly training: StepTraining | null;
@@ -36,13 +36,13 @@ export interface StageModel {
  * the model is to teach; null: it is trained, and has an optimiser. Throws model.invalid, engine.unusable and what the
  * data throws.
  */
-export async function openStageModel(context: EngineContext, { stage: name, peer }: PeerName, taught: string | null): Promise<StageModel> {
-  const stage = trainingStage(context, name);
+export async function openStageModel(context: EngineContext, peer: PeerName, taught: string | null): Promise<StageModel> {
+  const { stage: name } = peer;
+  const stage = recipeOf(context, peer);
   const images = await context.splits.get(stage.on);
-  const model = await buildPeer(context, { stage: name, peer }, images);
+  const { model, seed } = await buildPeer(context, peer, images);
   try {
-    const seed = initialSeed(context.recipe, { model: stage.model, peer });
-    const buildTeacher = (teacher: string) => buildPeer(context, modelOf(teacher), images);
+    const buildTeacher = async (teacher: PeerName) => (await buildPeer(context, teacher, images)).model;
     const training = taught === null ? await loadTraining(stage, { model, seed, buildTeacher }) : null;
     const { height, width, channels, classes } = images;
     context.meter.forgetTimes();
@@ -71,13 +71,20 @@ export async function openStageModel(context: EngineContext, { stage: name, peer
 
 type ImageShape = Pick<SampleSource, 'height' | 'width' | 'channels' | 'classes'>;
 
-/** Its parameters are the initial ones of the peer. */
-function buildPeer(context: EngineContext, { stage, peer }: PeerName, images: ImageShape): Promise<LayersModel> {
+interface BuiltModel {
+  /** Its parameters are the initial ones of the peer. */
+  readonly model: LayersModel;
+  /** The seed that they were drawn with. */
+  readonly seed: number;
+}
+
+async function buildPeer(context: EngineContext, name: PeerName, images: ImageShape): Promise<BuiltModel> {
   const { recipe } = context;
-  const { model } = trainingStage(context, stage);
+  const { model } = recipeOf(context, name);
   const { height, width, channels, classes } = images;
-  const seed = initialSeed(recipe, { model, peer });
-  return buildModel(present(recipe.models[model], `model ${model}`), { inputShape: [height, width, channels], classes, seed });
+  const seed = initialSeed(recipe, { model, peer: name.peer });
+  const spec = present(recipe.models[model], `model ${model}`);
+  return { model: await buildModel(spec, { inputShape: [height, width, channels], classes, seed }), seed };
 }
 
 /** Logs how the steps of a stage run, and tells the coordinator once for all batch sizes that run alike. */

@@ -4,9 +4,9 @@
  */
 
 import { hashString, hashWords } from '../../src/base/prng.js';
+import { MODEL_PEER } from '../../src/config/peer.js';
 import type { Recipe, TrainingStage } from '../../src/config/schema.js';
 import type { BatchView } from '../../src/data/batch.js';
-import { MODEL_PEER } from '../../src/protocol/state-name.js';
 
 /** Samples of the stage's split, as augmented in this epoch. */
 export interface SampleView {
@@ -15,7 +15,7 @@ export interface SampleView {
 }
 
 /** The seed, epoch and augmentation by which a stage shows its samples while it trains. */
-export function trainingView(recipe: Recipe, stage: TrainingStage, epoch: number): BatchView {
+export function trainingView(recipe: Recipe, stage: Pick<TrainingStage, 'augment'>, epoch: number): BatchView {
   return { seed: recipe.seed, epoch, augment: stage.augment, normalise: recipe.data.normalise };
 }
 

@@ -23,7 +23,7 @@ export function openTeachers({ context, model, assign }: TeacherUse, views: read
   const { round } = assign;
   const { stage } = assign.base.state;
   const { loss, otherShapes } = present(model.training, 'the training of the stage');
-  const half = 'wire' in model.stage && model.stage.wire === 'half';
+  const half = model.stage.wire === 'half';
   const wanted: WantedKnowledge = { specs: loss.other, shapes: otherShapes, half };
   const ask = (teacher: TeacherAddress, view: SampleView) => {
     return askTeacher({ context, stage, round, step: views.indexOf(view) + 1, wanted }, teacher, view);

@@ -23,7 +23,7 @@ export interface ServedModelOptions {
   readonly context: EngineContext;
   /** The name and the recipe of the stage that is taught. */
   readonly name: string;
-  readonly stage: TrainingStage;
+  readonly stage: Pick<TrainingStage, 'augment'>;
   /** The state that teaches. */
   readonly from: StateName;
   /** The model of the stage that teaches, with its parameters written. */

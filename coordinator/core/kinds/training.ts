@@ -3,6 +3,7 @@
  * peer after every `evaluateEvery` epochs and at the end. Such a stage goes back to its newest checkpoint when its parameters are lost.
  */
 
+import { peersOf } from '../../../src/config/peer.js';
 import type { TrainingStage } from '../../../src/config/schema.js';
 import { startEvaluation } from '../evaluation-round.js';
 import { committedOf } from '../ledger.js';
@@ -11,8 +12,9 @@ import { lastEvaluation, type StageNeeds, type StageState } from '../stage.js';
 import { startTraining } from '../training-round.js';
 import type { Next, StageKind, StartRound } from './stage-kind.js';
 
-/** The kind of a stage that trains these peers. `teacher`: the model that teaches it, null where nothing does. */
-export function trainingKind(recipe: TrainingStage, { peers, teacher }: Pick<StageNeeds, 'peers' | 'teacher'>): StageKind {
+/** The kind of a stage that trains its peers. `teacher`: the model that teaches it, null where nothing does. */
+export function trainingKind(recipe: TrainingStage, { teacher }: Pick<StageNeeds, 'teacher'>): StageKind {
+  const peers = [...peersOf(recipe).keys()];
   const { on: split, epochs, checkpointEvery, batch, every } = recipe;
   const needs: StageNeeds = { peers, of: null, teacher, training: { split, epochs }, checkpointEvery };
   return {

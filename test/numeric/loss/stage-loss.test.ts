@@ -9,17 +9,17 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-layers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { present } from '../../../src/base/assert.js';
-import type { TrainingStage } from '../../../src/config/schema.js';
+import type { PeerRecipe } from '../../../src/config/schema.js';
 import type { TapShapes } from '../../../src/losses/loss-declaration.js';
 import { lossKnobsAt } from '../../../src/losses/loss-plan.js';
 import { loadStageLoss, type StageLoss } from '../../../src/losses/stage-loss.js';
 import { packageFolder } from '../../../src/process/package-folder.js';
 import { describeEachEngine } from '../../support/each-engine.js';
 
-type LossStage = Pick<TrainingStage, 'kind' | 'loss'>;
+type LossStage = Pick<PeerRecipe, 'loss'>;
 
-const distil = (loss: object): LossStage => ({ kind: 'distil', loss: loss as TrainingStage['loss'] });
-const train = (loss: object): LossStage => ({ kind: 'train', loss: loss as TrainingStage['loss'] });
+const distil = (loss: object): LossStage => ({ loss: loss as PeerRecipe['loss'] });
+const train = (loss: object): LossStage => ({ loss: loss as PeerRecipe['loss'] });
 const terms = (...list: readonly object[]) => distil({ labels: { weight: 1, smoothing: 0 }, terms: list });
 const PLAIN = distil({ temperature: 4, alpha: 0.7, labelSmoothing: 0 });
 

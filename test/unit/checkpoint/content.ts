@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import { asTerm } from '../../../src/base/ids.js';
 import type { CheckpointContent, StoredCheckpoint } from '../../../src/checkpoint/read-checkpoint.js';
-import { MODEL_PEER, type StateName } from '../../../src/protocol/state-name.js';
+import { MODEL_PEER } from '../../../src/config/peer.js';
+import type { StateName } from '../../../src/protocol/state-name.js';
 
 export const sha256 = (values: Float32Array): string =>
   createHash('sha256')

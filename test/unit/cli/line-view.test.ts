@@ -52,8 +52,8 @@ describe('progress as lines', () => {
         [9, EVALUATED],
       ]),
     ).toEqual([
-      'teacher: 15.6 %, epoch 2/8, round 4, 1,235 images/s, loss 0.500, 0:44 left',
-      'teacher: accuracy 81.0 %, loss 0.600 after epoch 2',
+      'teacher: 15.6 %, epoch 2/8, round 4, 1,235 images/s, training loss 0.500, 0:44 left',
+      'teacher: accuracy 81.0 %, test loss 0.600 after epoch 2',
     ]);
   });
 

@@ -48,9 +48,9 @@ describe('a run folder of format 1', () => {
 });
 
 test.each([
-  ['3\n', 'format 3'],
+  [`${RUN_FORMAT + 1}\n`, `format ${RUN_FORMAT + 1}`],
   ['', 'format unknown'],
-  ['2x', 'format unknown'],
+  [`${RUN_FORMAT}x`, 'format unknown'],
 ])('a folder whose format is %j is refused too', (text, named) => {
   const folder = scratchFolder();
   writeFileSync(join(folder, RUN_FORMAT_FILE), text);

@@ -31,7 +31,7 @@ test('the bar goes back with the stage, evaluations are lines above it, and a st
   view.close();
   const drawn = String(terminal.read());
   expect(drawn).toContain('teacher: back to checkpoint teacher-25, 50.0 %');
-  expect(drawn).toContain('teacher: accuracy 50.0 %, loss 1.500 after epoch 1\n');
+  expect(drawn).toContain('teacher: accuracy 50.0 %, test loss 1.500 after epoch 1\n');
   expect(drawn.trimEnd()).toMatch(/50 % stopped/);
   expect(drawn.lastIndexOf('50 %')).toBeGreaterThan(drawn.lastIndexOf('80 %'));
 });

@@ -1,12 +1,11 @@
 /**
  * A stage of two peers through the whole core: rows average apart, columns are withdrawn whole, peers are committed, saved
- * and recovered together. No kind of stage has two peers yet, so the test gives a stage of kind train a second one.
+ * and recovered together. No kind of stage has two peers yet, so the test gives them to a stage of kind train.
  */
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import { recover } from '../../../coordinator/core/recovery.js';
 import { startRun, stepRun } from '../../../coordinator/core/run.js';
-import { baseOf } from '../../../coordinator/core/stage.js';
 import { DEFAULT_TIMING } from '../../../coordinator/core/timing.js';
 import type { RunState } from '../../../coordinator/core/turn.js';
 import type { CheckpointPart, CoreEvent, Effect, JournalRecord } from '../../../coordinator/core/types.js';
@@ -14,8 +13,8 @@ import { present } from '../../../src/base/assert.js';
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
 import type { CoordinatorMessage, CoordinatorMessageOf, WorkerMessage } from '../../../src/protocol/control.js';
 import { corePlan } from '../../support/core-plan.js';
+import { withPeers } from '../../support/with-peers.js';
 
-const PEERS = ['big', 'small'];
 const term = asTerm(1);
 const hashOf = (peer: string, round: number) => Buffer.from(`${peer} ${round}`).toString('hex').padEnd(64, '0');
 
@@ -37,9 +36,9 @@ class Run {
       exported: null,
       timing: DEFAULT_TIMING,
     });
-    const { state } = startRun(plan, recover([], []), 0);
-    const stage = present(state.stage, 'the stage');
-    this.#state = { ...state, stage: { ...stage, needs: { ...stage.needs, peers: PEERS }, base: baseOf(null, PEERS) } };
+    const base = withPeers(present(plan.recipe.stages.base, 'the stage'), { big: {}, small: { model: 'tiny' } });
+    const recipe = { ...plan.recipe, stages: { base } };
+    this.#state = startRun({ ...plan, recipe }, recover([], []), 0).state;
     for (let i = 1; i <= students; i++) this.#join(i);
   }
 
@@ -49,6 +48,11 @@ class Run {
 
   get ledger() {
     return present(this.#state.stage, 'a stage').ledger;
+  }
+
+  /** The summary with which the run has ended. */
+  get summary() {
+    return this.#effects.flatMap((effect) => (effect.type === 'finish' ? [effect.summary] : []))[0];
   }
 
   get checkpoints() {
@@ -178,7 +182,7 @@ describe('two peers in two columns', () => {
       },
     ]);
     expect(run.sent('coordinator.commit').map(([student, { state, hash }]) => [student, state.peer, hash])).toEqual(
-      [1, 2, 3, 4].map((student) => [student, PEERS[(student - 1) % 2], hashOf(PEERS[(student - 1) % 2] ?? '', 1)]),
+      ['big', 'small', 'big', 'small'].map((peer, i) => [i + 1, peer, hashOf(peer, 1)]),
     );
     const sources = run
       .sent('coordinator.assign')
@@ -269,6 +273,14 @@ describe('an evaluation in a stage of two peers', () => {
       { peer: 'small', epoch: 1, accuracy: 0 },
     ]);
     expect(assigned()).toEqual([]);
+    run.stored('big', 2, 16);
+    run.stored('small', 2, 16);
+    const results = run.records.flatMap((record) => (record.type === 'stage-done' ? [record.result.tests] : []));
+    expect(results).toMatchObject([[{ last: { peer: 'big', accuracy: 1 } }, { last: { peer: 'small', accuracy: 0 } }]]);
+    expect(run.summary).toMatchObject({
+      accuracy: { 'base.big': { last: 1 }, 'base.small': { last: 0 } },
+      models: { net: { parameters: 40 }, tiny: { parameters: 40 } },
+    });
   });
 
   test('on a split without a row is a broken promise of the plan, and does not wait for nobody', () => {

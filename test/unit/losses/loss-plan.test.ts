@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import type { TermRecipe, TrainingStage } from '../../../src/config/schema.js';
+import type { PeerRecipe, TermRecipe } from '../../../src/config/schema.js';
 import { attentionTransferDeclaration } from '../../../src/losses/attention-transfer-declaration.js';
 import { dkdDeclaration } from '../../../src/losses/dkd-declaration.js';
 import { keysOfTerms, type LossPlan, longForm, lossKnobsAt, planTerm } from '../../../src/losses/loss-plan.js';
 
-const distil = (loss: object): Pick<TrainingStage, 'kind' | 'loss'> => ({ kind: 'distil', loss: loss as TrainingStage['loss'] });
+const distil = (loss: object): Pick<PeerRecipe, 'loss'> => ({ loss: loss as PeerRecipe['loss'] });
 
 describe('the long form of the short one', () => {
   test('gives the labels what alpha leaves', () => {

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ScheduleRecipe, TrainingStage } from '../../../src/config/schema.js';
+import type { PeerRecipe, ScheduleRecipe } from '../../../src/config/schema.js';
 import { rateAt } from '../../../src/optim/schedule.js';
 
-function stageWith(schedule: ScheduleRecipe, epochs = 10): Pick<TrainingStage, 'optimizer' | 'schedule' | 'epochs'> {
+function stageWith(schedule: ScheduleRecipe, epochs = 10): Pick<PeerRecipe, 'optimizer' | 'schedule' | 'epochs'> {
   return { epochs, schedule, optimizer: { name: 'sgd', rate: 0.4, momentum: 0, nesterov: false, weightDecay: 0, decayAll: false } };
 }
 

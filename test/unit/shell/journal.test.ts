@@ -34,8 +34,7 @@ const RECORDS: readonly JournalRecord[] = [
     term,
     result: {
       stage: 'base',
-      last: evaluation,
-      best: evaluation,
+      tests: [{ last: evaluation, best: evaluation }],
       checkpoint: { round: 1, hashes: { model: HASH } },
       commits: 1,
       samples: 64,

@@ -12,11 +12,12 @@ import { asIncarnation, asRoundId, asTerm, type Incarnation } from '../../../src
 import type { CheckpointContent } from '../../../src/checkpoint/read-checkpoint.js';
 import { type CheckpointStore, openCheckpointStore } from '../../../src/checkpoint/store.js';
 import { recipeJson } from '../../../src/config/load.js';
+import { MODEL_PEER } from '../../../src/config/peer.js';
 import { type Recipe, recipeSchema } from '../../../src/config/schema.js';
 import type { LogFields, Logger } from '../../../src/log/logger.js';
 import type { Base, Contributor, Work } from '../../../src/protocol/control.js';
 import type { DataMessage, DataRequest } from '../../../src/protocol/data.js';
-import { isSameState, MODEL_PEER, type StateName } from '../../../src/protocol/state-name.js';
+import { isSameState, type StateName } from '../../../src/protocol/state-name.js';
 import { type DataClient, openDataClient } from '../../../src/rpc/data-client.js';
 import { type DataReply, type DataServer, refusal, serveData } from '../../../src/rpc/data-server.js';
 import { stateFromWire, stateToWire } from '../../../src/tensor/state-tensors.js';

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { StateName } from '../../../src/protocol/state-name.js';
-import { EngineRoom, INITIAL, type TestEngine } from './engine-room.js';
+import { EngineRoom, INITIAL } from './engine-room.js';
 
 let room: EngineRoom;
 beforeEach(async () => {
@@ -25,19 +24,4 @@ test('bf16 is not taken for fp32 by an engine that has no bf16', async () => {
     code: 'engine.unusable',
     message: expect.stringMatching(/engine\.precision is bf16, and the engine cpu computes in fp32 only\. Install the engine tensorflow/),
   });
-});
-
-test('the peers of a stage are models apart: each begins with parameters of its own, the same in every process', async () => {
-  const trained = async (student: TestEngine, peer: string, round: number) => {
-    const stateAt = (at: number): StateName => ({ stage: 'plain', peer, round: at });
-    student.train(round, 0, 20, { base: { ...INITIAL, state: stateAt(0) } });
-    const { samples } = await student.next('worker.trained');
-    student.commit(stateAt(round), samples);
-    student.order({ type: 'coordinator.save', state: stateAt(round) });
-    return (await room.stored(stateAt(round))).info.hash;
-  };
-  const [first, second] = [await room.engine('student', 1), await room.engine('student', 2)];
-  const big = await trained(first, 'big', 1);
-  expect(await trained(first, 'small', 2)).not.toBe(big);
-  expect(await trained(second, 'big', 3)).toBe(big);
 });

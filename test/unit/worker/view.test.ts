@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { MODEL_PEER } from '../../../src/protocol/state-name.js';
+import { MODEL_PEER } from '../../../src/config/peer.js';
 import { initialSeed } from '../../../worker/kit/view.js';
 import { smallRecipe } from './engine-room.js';
 

@@ -1,0 +1,98 @@
+/**
+ * The models that a stage trains, which are its peers: their names in a recipe, and the recipe by which each of them trains.
+ * Pure. The one file that knows in which keys of a stage the recipe of a peer stands: a stage with several peers has a map
+ * `peers`, and a key that a peer does not give is the stage's own.
+ */
+
+import { entryOf, keysOf, type Path, replaceAt, valueAt } from './problem.js';
+import type { PeerRecipe, Recipe, StageRecipe, TermRecipe } from './schema.js';
+import { isTrainingStage } from './stage-kinds.js';
+
+/** The one peer of a stage that trains one model: every stage of kind train or distil. */
+export const MODEL_PEER = 'model';
+
+/** The name of a model: a peer of a stage. */
+export interface PeerName {
+  readonly stage: string;
+  readonly peer: string;
+}
+
+/** The model that a text names: `base` is the model of the stage base, `together.big` the peer big of the stage together. */
+export function peerNamed(text: string): PeerName {
+  const [stage = '', peer = MODEL_PEER] = text.split('.', 2);
+  return { stage, peer };
+}
+
+/** The name as people write it: the inverse of `peerNamed`. */
+export function spellPeer({ stage, peer }: PeerName): string {
+  return peer === MODEL_PEER ? stage : `${stage}.${peer}`;
+}
+
+/** The recipe by which each peer of the stage trains, in the order of the recipe; empty for a stage that trains nothing. */
+export function peersOf(stage: StageRecipe): ReadonlyMap<string, PeerRecipe> {
+  if (!isTrainingStage(stage)) return new Map();
+  const peers = entryOf(stage, 'peers');
+  return new Map(peerKeys(stage).map((peer) => [peer, { ...stage, ...(entryOf(peers, peer) as Partial<PeerRecipe> | undefined) }]));
+}
+
+/** The recipe by which a model trains; null when no stage trains such a model. */
+export function peerRecipe({ stages }: Pick<Recipe, 'stages'>, { stage, peer }: PeerName): PeerRecipe | null {
+  const found = Object.hasOwn(stages, stage) ? stages[stage] : undefined;
+  return found === undefined ? null : (peersOf(found).get(peer) ?? null);
+}
+
+/** A model that a stage trains. */
+export interface TrainedPeer {
+  readonly name: PeerName;
+  readonly recipe: PeerRecipe;
+  /** The place in the whole recipe of a key by which it trains. */
+  place(key: string): Path;
+}
+
+/** Every model that the stages train, in the order of the recipe. */
+export function trainedPeers({ stages }: Pick<Recipe, 'stages'>): readonly TrainedPeer[] {
+  return Object.entries(stages).flatMap(([name, stage]) =>
+    [...peersOf(stage)].map(([peer, recipe]) => ({
+      name: { stage: name, peer },
+      recipe,
+      place: (key: string) => ['stages', name, ...pathOfKey(stage, peer, key)],
+    })),
+  );
+}
+
+/** The names of the models that a training stage, as it was written, trains. */
+export function namesOfPeers(name: string, stage: unknown): readonly string[] {
+  return peerKeys(stage).map((peer) => spellPeer({ stage: name, peer }));
+}
+
+/** The place in its stage of a key by which a peer trains. */
+function pathOfKey(stage: unknown, peer: string, key: string): Path {
+  const own = ['peers', peer, key];
+  return valueAt(stage, own) === undefined ? [key] : own;
+}
+
+/** Every place in a stage, as it was written, where a key by which a peer trains may stand. */
+export function pathsOfKey(stage: unknown, key: string): readonly Path[] {
+  return [[key], ...keysOf(entryOf(stage, 'peers')).map((peer) => ['peers', peer, key])];
+}
+
+/** The places of all terms of the stage's losses, in the stage as it was written. */
+export function pathsOfTerms(stage: unknown): readonly Path[] {
+  return pathsOfKey(stage, 'loss').flatMap((loss) => {
+    const terms = valueAt(stage, [...loss, 'terms']);
+    return Array.isArray(terms) ? terms.map((_, index) => [...loss, 'terms', index]) : [];
+  });
+}
+
+/** The stage with each term of its losses changed. Its shape must be right. */
+export function mapTerms(stage: StageRecipe, change: (term: TermRecipe, path: Path) => TermRecipe): StageRecipe {
+  return pathsOfTerms(stage).reduce<StageRecipe>(
+    (changed, path) => replaceAt(changed, path, change(valueAt(stage, path) as TermRecipe, path)) as StageRecipe,
+    stage,
+  );
+}
+
+function peerKeys(stage: unknown): readonly string[] {
+  const keys = keysOf(entryOf(stage, 'peers'));
+  return keys.length === 0 ? [MODEL_PEER] : keys;
+}

@@ -1,0 +1,103 @@
+import { expect, test } from 'vitest';
+import { checkReferences, checkValues } from '../../../src/config/cross-check.js';
+import { mapTerms, peerNamed, peerRecipe, peersOf, spellPeer, trainedPeers } from '../../../src/config/peer.js';
+import { formatPath } from '../../../src/config/problem.js';
+import { type PeerRecipe, recipeSchema } from '../../../src/config/schema.js';
+import { needsOf } from '../../../src/config/stage-graph.js';
+import { withPeers } from '../../support/with-peers.js';
+
+const training = { on: 'all', test: 'test', epochs: 2, batch: 8, optimizer: { name: 'sgd', rate: 0.1 } };
+const one = recipeSchema.parse({
+  name: 'pair',
+  data: {
+    format: 'idx',
+    path: '/data',
+    normalise: { mean: [0], std: [1] },
+    splits: { all: { part: 'train' }, test: { part: 'test' } },
+  },
+  models: { net: { name: 'net' }, tiny: { name: 'tiny' } },
+  stages: {
+    alone: { kind: 'train', model: 'net', ...training },
+    together: { kind: 'train', model: 'net', ...training, loss: { terms: [{ module: 'shared.mjs' }] } },
+    final: { kind: 'evaluate', of: 'together.small', test: 'test' },
+  },
+});
+const OWN_LOSS = { labels: { weight: 1, smoothing: 0 }, terms: [{ module: 'own.mjs' }, { loss: 'dkd' }] };
+const OPTIMIZER: PeerRecipe['optimizer'] = { name: 'sgd', rate: 1, momentum: 0, nesterov: true, weightDecay: 0, decayAll: false };
+
+/** The recipe above, with two peers in the stage `together`. */
+function pairWith(small: Partial<PeerRecipe>): typeof one {
+  return { ...one, stages: { ...one.stages, together: withPeers(one.stages.together!, { big: {}, small }) } };
+}
+
+test.each([
+  ['alone', { stage: 'alone', peer: 'model' }],
+  ['together.big', { stage: 'together', peer: 'big' }],
+])('%s names a model, and is written like that', (text, name) => {
+  expect(peerNamed(text)).toEqual(name);
+  expect(spellPeer(name)).toBe(text);
+});
+
+test('a peer trains by its own keys, and by those of the stage where it gives none', () => {
+  const recipe = pairWith({ model: 'tiny', optimizer: OPTIMIZER });
+  expect(
+    trainedPeers(recipe).map(({ name, recipe: { model, epochs, optimizer } }) => [spellPeer(name), model, epochs, optimizer.rate]),
+  ).toEqual([
+    ['alone', 'net', 2, 0.1],
+    ['together.big', 'net', 2, 0.1],
+    ['together.small', 'tiny', 2, 1],
+  ]);
+  expect(peerRecipe(recipe, { stage: 'together', peer: 'small' })?.model).toBe('tiny');
+  for (const name of ['together', 'together.other', 'final', 'nowhere', 'toString']) expect(peerRecipe(recipe, peerNamed(name))).toBeNull();
+  expect(peersOf(recipe.stages.final!).size).toBe(0);
+});
+
+test('a stage that names a peer needs the stage of that peer', () => {
+  expect(needsOf(one.stages.final!)).toEqual(['together']);
+});
+
+test('a mistake of a peer is found where it stands', () => {
+  expect(checkValues(pairWith({ optimizer: OPTIMIZER }))).toEqual([
+    {
+      path: ['stages', 'together', 'peers', 'small', 'optimizer', 'nesterov'],
+      at: 'value',
+      text: 'stages.together.peers.small.optimizer.nesterov needs a momentum above 0',
+    },
+  ]);
+});
+
+test('names of models are checked peer by peer, and a stage of several peers is named with the peer', () => {
+  const references = (recipe: unknown) => checkReferences(recipe).map(({ text }) => text);
+  expect(references(pairWith({}))).toEqual([]);
+  expect(references(pairWith({ model: 'tyni' }))).toEqual([
+    'stages.together.peers.small.model: there is no model "tyni"; did you mean "tiny"?',
+  ]);
+  const recipe = pairWith({});
+  const final = { ...recipe.stages.final!, of: 'together' };
+  expect(references({ ...recipe, stages: { ...recipe.stages, final } })).toEqual([
+    'stages.final.of: stage "together" trains several models; name one: together.big, together.small',
+  ]);
+});
+
+test('the terms of every loss of a stage are found and changed', () => {
+  const { together } = pairWith({ loss: OWN_LOSS }).stages;
+  const found: string[] = [];
+  const changed = mapTerms(together!, (term, path) => {
+    found.push(formatPath(path));
+    return { ...term, weight: found.length };
+  });
+  expect(found).toEqual(['loss.terms[0]', 'peers.small.loss.terms[0]', 'peers.small.loss.terms[1]']);
+  expect([...peersOf(changed)].map(([peer, { loss }]) => [peer, loss])).toEqual([
+    ['big', { labels: { weight: 1, smoothing: 0 }, terms: [{ module: 'shared.mjs', weight: 1 }] }],
+    [
+      'small',
+      {
+        ...OWN_LOSS,
+        terms: [
+          { module: 'own.mjs', weight: 2 },
+          { loss: 'dkd', weight: 3 },
+        ],
+      },
+    ],
+  ]);
+});
