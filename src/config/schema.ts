@@ -18,7 +18,10 @@ const name = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, ".", "_" and "-", starting with a letter or digit')
   .max(64);
 /** The name of a stage. A dot would name a peer of it. */
-const stageName = name.refine((text) => !text.includes('.'), 'a dot names a peer of a stage: together.big');
+const stageName = name.refine(
+  (text) => !text.includes('.'),
+  'letters, digits, "_" and "-"; a dot names a peer of a stage, as in together.big',
+);
 const positive = z.number().gt(0);
 const share = z.number().min(0).max(1);
 const wholeFromOne = z.int().min(1);

@@ -4,11 +4,11 @@
  * because processes that do not load tfjs check a recipe.
  */
 
-import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { checkAs } from '../config/schema-problem.js';
 import { variableIn } from '../config/variable.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { importUserModule } from '../process/import-user-module.js';
 import { type KnowledgeSpec, LOGITS_SPEC } from '../tensor/knowledge.js';
 import type { KnobDeclaration, LossDeclaration, LossTraits, TermNeeds, TermSettings } from './loss-declaration.js';
 import { TERM_KEYS } from './term-check.js';
@@ -24,15 +24,7 @@ const EXAMPLE =
 
 /** Imports the module (an absolute path). Throws `loss.invalid` with the file and a hint. */
 export async function importUserLoss(file: string): Promise<UserLoss> {
-  let loaded: Record<string, unknown>;
-  try {
-    loaded = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
-  } catch (error) {
-    throw invalidLoss(file, `cannot load the module: ${messageOf(error)}`, {
-      hint: 'Give the path of a JavaScript module (.mjs), from the folder of the recipe',
-      cause: error,
-    });
-  }
+  const loaded = await importUserModule(file, 'loss.invalid');
   const exported = Object.keys(loaded).join(', ') || 'nothing';
   if (typeof loaded.declaration !== 'object' || loaded.declaration === null) {
     throw invalidLoss(file, `the module exports ${exported}, but no object 'declaration'`, { hint: EXAMPLE });

@@ -3,10 +3,10 @@
  * model, so that a mistake shows before training starts and a saved model opens in stock tfjs.
  */
 
-import { pathToFileURL } from 'node:url';
 import * as core from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { importUserModule } from '../process/import-user-module.js';
 import type { BuildContext, ModelBuilder } from './model-family.js';
 import { leafLayers } from './weights.js';
 
@@ -31,16 +31,7 @@ export async function buildFromModule(file: string, context: BuildContext): Prom
 }
 
 async function importBuilder(file: string): Promise<ModelBuilder> {
-  let loaded: Record<string, unknown>;
-  try {
-    loaded = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
-  } catch (error) {
-    throw new StillhouseError('model.invalid', `cannot load the module: ${messageOf(error)}`, {
-      file,
-      hint: 'Give the path of a JavaScript module, from the folder of the recipe',
-      cause: error,
-    });
-  }
+  const loaded = await importUserModule(file, 'model.invalid');
   if (typeof loaded.build !== 'function') {
     const exports = Object.keys(loaded).join(', ') || 'nothing';
     throw new StillhouseError('model.invalid', `the module exports ${exports}, but no function 'build'`, {

@@ -2,7 +2,7 @@
 
 import { peerNamed, peerRecipe, type TrainedPeer } from '../config/peer.js';
 import type { Path } from '../config/problem.js';
-import type { Recipe } from '../config/schema.js';
+import type { PeerRecipe, Recipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import type { ShapeSource } from '../nn/knowledge-model.js';
 import { knowledgeSpecSchema } from '../protocol/data.js';
@@ -11,32 +11,49 @@ import type { KnowledgeSpec } from '../tensor/knowledge.js';
 /** The shapes of each model's layers, by its name in the recipe. */
 export type ModelShapes = ReadonlyMap<string, ShapeSource>;
 
-/** The trial of one term of a peer's loss, by itself. */
+/** The trial of one part of a peer's loss, by itself. */
 export interface TermTrial {
-  /** The place of the term in the recipe. */
+  /** The place of the part in the recipe. */
   readonly path: Path;
   /** Throws `model.invalid` and `loss.invalid`. Loads tfjs; an engine must be open. */
   run(): Promise<void>;
 }
 
-/** One trial for each term of the peer's loss; none for a loss in its short form, which fits all models. */
+/**
+ * The trials of the terms of the peer's loss: one for each tap, then one for the term as a whole. None for a loss in its short form,
+ * which fits all models.
+ */
 export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, models: ModelShapes): readonly TermTrial[] {
-  const { loss, teacher } = peer;
+  const { loss } = peer;
   if (!('terms' in loss)) return [];
-  return loss.terms.map((term, index) => ({
-    path: [...place('loss'), 'terms', index],
-    async run() {
+  return loss.terms.flatMap((term, index) => {
+    const path = [...place('loss'), 'terms', index];
+    const taps = (term.taps ?? []).flatMap(([own, other], pair) => [
+      { path: [...path, 'taps', pair, 0], run: async () => void (await sidesOf(peer, recipe, models)).student.layer(own) },
+      { path: [...path, 'taps', pair, 1], run: async () => void (await sidesOf(peer, recipe, models)).other.layer(other) },
+    ]);
+    const whole = async () => {
       // Loaded only here: tfjs takes half a second to load, and most mistakes are found before.
       const { tryLoss } = await import('../step/try-loss.js');
-      const { withoutLayers } = await import('../nn/knowledge-model.js');
-      const shapesOf = (name: string) => models.get(name) ?? withoutLayers(0);
-      const student = shapesOf(peer.model);
-      const other = teacher === undefined ? null : peerRecipe(recipe, peerNamed(teacher));
       const alone = { ...peer, loss: { labels: { weight: 0, smoothing: 0 }, terms: [term] } };
-      const shapes = { student, other: other === null ? withoutLayers(student.classes) : shapesOf(other.model), seed: recipe.seed };
-      for (const spec of (await tryLoss(alone, shapes)).other) checkMessage(spec);
-    },
-  }));
+      const sides = await sidesOf(peer, recipe, models);
+      for (const spec of (await tryLoss(alone, { ...sides, seed: recipe.seed })).other) checkMessage(spec);
+    };
+    return [...taps, { path, run: whole }];
+  });
+}
+
+/** The shapes of the peer's model, and of the model that teaches it; without a teacher, of an other side that has no layers. */
+async function sidesOf(
+  { model, teacher }: PeerRecipe,
+  recipe: Recipe,
+  models: ModelShapes,
+): Promise<Record<'student' | 'other', ShapeSource>> {
+  const { withoutLayers } = await import('../nn/knowledge-model.js');
+  const shapesOf = (name: string) => models.get(name) ?? withoutLayers(0);
+  const student = shapesOf(model);
+  const other = teacher === undefined ? null : peerRecipe(recipe, peerNamed(teacher));
+  return { student, other: other === null ? withoutLayers(student.classes) : shapesOf(other.model) };
 }
 
 /** Throws `model.invalid` when a module asks for knowledge that a message cannot carry. */

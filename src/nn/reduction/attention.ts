@@ -6,7 +6,7 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { adaptivePool } from './adaptive-pool.js';
-import { checkMap, checkOptionNames, invalidReduction, type Reduction } from './reduction.js';
+import { checkMap, checkOptionNames, checkPooling, invalidReduction, type Reduction } from './reduction.js';
 
 const NAME = 'attention';
 /** The square of the least norm. The bound is under the root, because the root has no finite gradient at 0. */
@@ -16,12 +16,9 @@ const SQUARED_NORM_MIN = 1e-24;
 export const attention: Reduction = {
   shapeOf(options, shape) {
     checkOptionNames(NAME, options, ['p', 'height', 'width']);
-    const { p = Number.NaN, height = Number.NaN, width = Number.NaN } = options;
+    const { p = Number.NaN } = options;
     if (!(p >= 1 && Number.isFinite(p))) throw invalidReduction(NAME, `p must be a number from 1, not ${p}`);
-    const map = checkMap(NAME, shape);
-    if (!fits(height, map.height) || !fits(width, map.width)) {
-      throw invalidReduction(NAME, `a map of ${map.height}x${map.width} cannot be pooled to ${height}x${width}`);
-    }
+    const { height, width } = checkPooling(NAME, options, checkMap(NAME, shape));
     return [height * width];
   },
 
@@ -33,7 +30,3 @@ export const attention: Reduction = {
     return tf.div(energy_BN, tf.sqrt(tf.maximum(squared_B1, SQUARED_NORM_MIN)));
   },
 };
-
-function fits(size: number, full: number): boolean {
-  return Number.isInteger(size) && size >= 1 && size <= full;
-}

@@ -2,6 +2,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 import { StillhouseError } from '../../errors/stillhouse-error.js';
+import type { MapSize } from './adaptive-pool.js';
 
 /** The numbers of a request for a reduction. They may come from another machine. */
 export type ReductionOptions = Readonly<Record<string, number>>;
@@ -31,11 +32,19 @@ export function checkOptionNames(name: string, options: ReductionOptions, known:
   if (extra !== undefined) throw invalidReduction(name, `there is no option "${extra}"; there is: ${known.join(', ')}`);
 }
 
+/** The options `height` and `width` of a reduction that pools its map with `adaptivePool`; throws when the map cannot be pooled to that size. */
+export function checkPooling(name: string, options: ReductionOptions, map: MapSize): MapSize {
+  const { height = Number.NaN, width = Number.NaN } = options;
+  if (fits(height, map.height) && fits(width, map.width)) return { height, width };
+  throw invalidReduction(name, `a map of ${map.height}x${map.width} cannot be pooled to ${height}x${width}`);
+}
+
+function fits(size: number, full: number): boolean {
+  return Number.isInteger(size) && size >= 1 && size <= full;
+}
+
 /** The axes of a tap that is a feature map [H, W, C]; throws for any other. */
-export function checkMap(
-  name: string,
-  shape: readonly number[],
-): { readonly height: number; readonly width: number; readonly channels: number } {
+export function checkMap(name: string, shape: readonly number[]): MapSize & { readonly channels: number } {
   const [height = 0, width = 0, channels = 0] = shape;
   if (shape.length === 3) return { height, width, channels };
   const what = `it takes maps of height, width and channels, and this layer puts out [${shape.join(', ')}]`;

@@ -179,7 +179,7 @@ describe('what is wrong is named with its place and the nearest valid name', () 
       'stage with a dot',
       edited('  out: {', '  together.big: {'),
       '32:3',
-      /"together\.big" cannot be a name \(a dot names a peer of a stage: together\.big\)/,
+      /"together\.big" cannot be a name \(letters, digits, "_" and "-"; a dot names a peer of a stage, as in together\.big\)/,
     ],
     ['model with two origins', edited('{ name: cnn-teacher }', '{ name: a, module: b }'), '10:12', /give either name or module/],
     ['empty section', edited(/stages:\n[\s\S]*/.exec(VALID)?.[0] ?? '', 'stages:\n'), '12:1', /stages must be a map, not nothing/],

@@ -86,13 +86,21 @@ test("the modules of the losses' README are right, as the terms beside them name
 
 describe('a term that they do not allow is named with its line', () => {
   test.each([
-    ['layer of the student', '[[conv3, pool1]]', /the model has no layer "conv3"; did you mean "conv1"\? A tap names/],
-    ['layer of the teacher', '[[conv1, pol1]]', /the model has no layer "pol1"; did you mean "pool1"\?/],
-    ['layer without a map', '[[conv1, hidden]]', /the loss takes feature maps, and the layer "hidden" puts out \[64\]/],
+    [
+      'layer of the student',
+      '[[conv3, pool1]]',
+      /terms\[1\]\.taps\[0\]\[0\]: the model has no layer "conv3"; did you mean "conv1"\? A tap names/,
+    ],
+    [
+      'layer of the teacher',
+      '[[conv1, pool1], [conv1, pol1]]',
+      /terms\[1\]\.taps\[1\]\[1\]: the model has no layer "pol1"; did you mean "pool1"\?/,
+    ],
+    ['layer without a map', '[[conv1, hidden]]', /terms\[1\]: the loss takes feature maps, and the layer "hidden" puts out \[64\]/],
   ])('%s', async (_, taps, message) => {
     const error = await failure(`{ loss: attention-transfer, taps: ${taps} }`);
     expect(error.message).toMatch(message);
-    expect(error.message).toContain('stages.student.loss.terms[1]: ');
+    expect(error.message).toContain('stages.student.loss.terms[1]');
     expect(error.details).toMatchObject({ file: join(folder, 'recipe.yaml'), line: TERM_LINE });
   });
 

@@ -269,8 +269,8 @@ describe("a user's module", () => {
   });
 
   const broken: readonly (readonly [string, string, RegExp])[] = [
-    ['throws', 'throw new Error("no such luck");', /own\.mjs: cannot load the module: no such luck\. Give the path of a JavaScript module/],
-    ['has a syntax error', 'export const declaration = {', /own\.mjs: cannot load the module/],
+    ['throws', 'throw new Error("no such luck");', /own\.mjs: cannot load the module: no such luck\. The module is run/],
+    ['has a syntax error', 'export const declaration = {', /own\.mjs: cannot load the module: .*\. Mend its JavaScript: node --check/],
     ['exports nothing', '', /own\.mjs: the module exports nothing, but no object 'declaration'\. Write: export const declaration/],
     ['exports no sum', 'export const declaration = {}; export const loss = 1;', /exports declaration, loss, but no function 'sum'/],
     ['declares a number', `export const declaration = 3;\n${SUM}`, /no object 'declaration'/],
