@@ -57,7 +57,14 @@ export const COORDINATOR_MESSAGES: readonly CoordinatorMessage[] = [
     ...life,
     round,
     base,
-    work: { kind: 'train', column: 1, replicas: 3, ranges, roundSamples: 1024 },
+    work: {
+      kind: 'train',
+      column: 1,
+      replicas: 3,
+      ranges,
+      others: [{ peer: 'small', incarnation: asIncarnation(4), endpoint: 'tcp://10.0.0.4:4000' }],
+      roundSamples: 1024,
+    },
   },
   {
     type: 'coordinator.assign',
@@ -122,7 +129,7 @@ export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTe
 
 export const DATA_ANSWERS: readonly (readonly [DataAnswerBody, readonly WireTensor[]])[] = [
   [
-    { type: 'knowledge.answer', stage: 'distil' },
+    { type: 'knowledge.answer', stage: 'distil', isLast: false },
     [
       { name: 'knowledge.0', dtype: 'float32', shape: [2, 3], data: Float32Array.of(0.1, -0.2, 0.3, 4, 5, 6) },
       { name: 'knowledge.1', dtype: 'float16', shape: [3], data: Uint16Array.of(0, 0x3c00, 0xfbff) },

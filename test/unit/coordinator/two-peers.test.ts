@@ -253,20 +253,20 @@ describe('two peers in two columns', () => {
 });
 
 describe('an evaluation in a stage of two peers', () => {
-  test('is of one peer at a time; the stage is over when both are evaluated after the last epoch', () => {
+  test('is of one peer at a time, by those who hold it; the stage is over when both are evaluated after the last epoch', () => {
     commitRound(8);
     commitRound(16);
     const assigned = () => run.sent('coordinator.assign').map(([student, { base, work }]) => [student, base.state.peer, work.kind]);
     expect(assigned()).toEqual([
       [1, 'big', 'evaluate'],
-      [2, 'big', 'evaluate'],
+      [3, 'big', 'evaluate'],
     ]);
-    for (const student of [1, 2]) run.evaluated(student, 1);
+    for (const student of [1, 3]) run.evaluated(student, 1);
     expect(assigned()).toEqual([
-      [1, 'small', 'evaluate'],
       [2, 'small', 'evaluate'],
+      [4, 'small', 'evaluate'],
     ]);
-    for (const student of [1, 2]) run.evaluated(student, 0);
+    for (const student of [2, 4]) run.evaluated(student, 0);
     const evaluations = run.records.flatMap((record) => (record.type === 'evaluation' ? [record.evaluation] : []));
     expect(evaluations).toMatchObject([
       { peer: 'big', epoch: 1, accuracy: 1 },

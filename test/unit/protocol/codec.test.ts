@@ -117,7 +117,9 @@ describe('data', () => {
 
   test("tensor frames are views on the sender's memory, and decoded tensors on the frames", () => {
     const data = Float32Array.of(1, 2, 3, 4).subarray(1, 3);
-    const frames = encodeData({ type: 'knowledge.answer', stage: 's' }, 1, [{ name: 'knowledge.0', dtype: 'float32', shape: [2], data }]);
+    const frames = encodeData({ type: 'knowledge.answer', stage: 's', isLast: false }, 1, [
+      { name: 'knowledge.0', dtype: 'float32', shape: [2], data },
+    ]);
     expect(frames[1]!.buffer).toBe(data.buffer);
     expect([frames[1]!.byteOffset, frames[1]!.byteLength]).toEqual([4, 8]);
     const decoded = decodeDataAnswer(frames);
@@ -135,7 +137,7 @@ describe('data', () => {
   });
 
   test('a tensor that is not what it says is a bug and throws', () => {
-    const header = { type: 'knowledge.answer', stage: 's' } as const;
+    const header = { type: 'knowledge.answer', stage: 's', isLast: false } as const;
     const data = new Float32Array(3);
     expect(() => encodeData(header, 1, [{ name: 'x', dtype: 'float32', shape: [2], data }])).toThrow('tensor x is not float32 [2]');
     expect(() => encodeData(header, 1, [{ name: 'x', dtype: 'uint8', shape: [3], data }])).toThrow('tensor x is not uint8 [3]');
