@@ -52,7 +52,7 @@ export function planGrid(ranges: readonly Range[], peers: readonly string[], stu
 
 export interface Seating {
   readonly peers: readonly string[];
-  /** The students that are ready, in the order in which they are seated. */
+  /** The ready students, in the order in which they are seated. */
   readonly students: readonly Incarnation[];
   readonly columnsMax: number;
   /** The students that hold the committed parameters of a peer. */

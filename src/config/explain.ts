@@ -1,7 +1,6 @@
 /** A recipe as YAML with every default filled in: config.resolved.yaml of a run. It loads again to the same recipe. */
 
 import { stringify } from 'yaml';
-import { studentsOf } from './peer.js';
 import type { Recipe } from './schema.js';
 import { stageOrder } from './stage-graph.js';
 
@@ -9,6 +8,5 @@ import { stageOrder } from './stage-graph.js';
 export function explainRecipe(recipe: Recipe): string {
   const order = `# The recipe ${recipe.name} with all its defaults. Stages run in this order: ${stageOrder(recipe).join(', ')}.\n`;
   // Without aliases, so that every value stands where it is used.
-  const filled = { ...recipe, workers: { ...recipe.workers, students: studentsOf(recipe) } };
-  return order + stringify(filled, { aliasDuplicateObjects: false, lineWidth: 120 });
+  return order + stringify(recipe, { aliasDuplicateObjects: false, lineWidth: 120 });
 }

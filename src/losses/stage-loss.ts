@@ -21,7 +21,7 @@ import { userMethod } from './user-method.js';
 export interface StageLossInputs {
   readonly labels: Labels;
   readonly student: readonly tf.Tensor[];
-  /** Of each model of the other side in turn, the tensors of the list. Constants: no gradient flows to them. */
+  /** The tensors of the list, of each model of the other side in turn. They are constants: no gradient flows to them. */
   readonly other: readonly tf.Tensor[];
   readonly adapters: readonly tf.Tensor[];
 }

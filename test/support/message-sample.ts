@@ -120,6 +120,7 @@ export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTe
     },
     [{ name: 'samples', dtype: 'int32', shape: [3], data: Int32Array.of(5, -1, 2 ** 31 - 1) }],
   ],
+  [{ type: 'knowledge.get', term: life.term, stage: 'pair', about: { of: 'step', round, step: 7 }, specs: [LOGITS_SPEC], half: false }, []],
   [{ type: 'arena.get', term: life.term, ...piece }, []],
   [{ type: 'state.get', term: life.term, state, hash: null }, []],
   [{ type: 'checkpoint.put', ...life, ...content }, [float32('parameters', 1, 2, 3), float32('slots')]],

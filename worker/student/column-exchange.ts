@@ -24,7 +24,7 @@ import { refusedKnowledge } from './ask-teacher.js';
 /** The tensors that a cell gives to every other cell of its column. */
 export const GIVEN_SPECS = [LOGITS_SPEC] as const;
 
-/** What a cell gives in one step. */
+/** The knowledge that a cell gives in one step. */
 export interface Given {
   /** One tensor for each of GIVEN_SPECS. The arrays must not change any more. */
   readonly knowledge: Knowledge;
@@ -95,7 +95,7 @@ export class ColumnExchange {
   }
 }
 
-/** What one cell gives in one round: the last steps, and those that are asked for and not given yet. */
+/** The knowledge that one cell gives in one round: the last steps, and the requests for steps that are still to come. */
 class GivenSteps {
   readonly #given = new Map<number, Given>();
   readonly #waiting = new Map<number, ((given: Given | null) => void)[]>();
@@ -110,7 +110,7 @@ class GivenSteps {
     this.#waiting.delete(step);
   }
 
-  /** What is given at this step, once it is; null when the step or the round is over. */
+  /** The knowledge of this step, once it is given; null when the step or the round is over. */
   given(step: number): Promise<Given | null> {
     const given = this.#given.get(step) ?? null;
     if (given !== null || this.#isOver || step <= this.#last) return Promise.resolve(given);

@@ -24,7 +24,7 @@ export interface WorkJob {
   readonly conclude: AbortSignal;
 }
 
-/** Who the other side of a loss may be. */
+/** The ways to the other side of a loss: teachers, and the other cells of the column. */
 export interface OtherSides {
   readonly links: TeacherLinks;
   readonly column: ColumnExchange;
