@@ -90,7 +90,14 @@ export const dataRequestSchema = z.discriminatedUnion('type', [
   /** To the coordinator. */
   z.strictObject({ type: z.literal('checkpoint.get'), ...head, state: stateNameSchema }),
   /** Each tensor holds the bytes of a file (uint8 [bytes]) and has its name. To the coordinator. */
-  z.strictObject({ type: z.literal('artifact.put'), ...head, term: field.term, incarnation: field.incarnation, stage: field.name }),
+  z.strictObject({
+    type: z.literal('artifact.put'),
+    ...head,
+    term: field.term,
+    incarnation: field.incarnation,
+    stage: field.stage,
+    peer: field.peer,
+  }),
 ]);
 export type DataRequest = z.infer<typeof dataRequestSchema>;
 

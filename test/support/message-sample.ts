@@ -125,7 +125,10 @@ export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTe
   [{ type: 'state.get', term: life.term, state, hash: null }, []],
   [{ type: 'checkpoint.put', ...life, ...content }, [float32('parameters', 1, 2, 3), float32('slots')]],
   [{ type: 'checkpoint.get', state }, []],
-  [{ type: 'artifact.put', ...life, stage: 'distil' }, [{ name: 'model.json', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }]],
+  [
+    { type: 'artifact.put', ...life, stage: 'distil', peer: 'model' },
+    [{ name: 'model.json', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }],
+  ],
 ];
 
 export const DATA_ANSWERS: readonly (readonly [DataAnswerBody, readonly WireTensor[]])[] = [

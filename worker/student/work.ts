@@ -90,6 +90,6 @@ export async function evaluateWork({ context, model, assign, signal }: WorkJob, 
 }
 
 /** Sends the model to the coordinator, which reports its arrival itself. */
-export async function exportWork({ context, model, signal }: WorkJob): Promise<void> {
-  await abortable(exportModel(context, model), signal);
+export async function exportWork({ context, model, assign, signal }: WorkJob): Promise<void> {
+  await abortable(exportModel(context, model, assign.base.state), signal);
 }
