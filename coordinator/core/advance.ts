@@ -4,6 +4,7 @@
  */
 
 import { assert } from '../../src/base/assert.js';
+import { studentsOf } from '../../src/config/peer.js';
 import { countWorkers } from '../../src/config/schema.js';
 import { finish } from './ending.js';
 import { kindOf } from './kinds/catalogue.js';
@@ -121,7 +122,7 @@ function begin(turn: Turn, next: Extract<Next, { type: 'round' }>): Verdict {
 function isGathering(turn: Turn, students: number): boolean {
   const { plan, gatherUntilMs } = turn.state;
   const untilMs = gatherUntilMs ?? turn.nowMs + plan.timing.gatherMs;
-  const areAll = students >= countWorkers(plan.recipe.workers.students);
+  const areAll = students >= countWorkers(studentsOf(plan.recipe));
   turn.state = { ...turn.state, gatherUntilMs: areAll ? turn.nowMs : untilMs };
   return !areAll && turn.nowMs < untilMs;
 }

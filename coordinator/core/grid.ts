@@ -50,6 +50,29 @@ export function planGrid(ranges: readonly Range[], peers: readonly string[], stu
   });
 }
 
+export interface Seating {
+  readonly peers: readonly string[];
+  /** The ready students, in the order in which they are seated. */
+  readonly students: readonly Incarnation[];
+  readonly columnsMax: number;
+  /** The students that hold the committed parameters of a peer. */
+  holdersOf(peer: string): readonly Incarnation[];
+}
+
+/**
+ * The students that take part, column by column, as `planGrid` takes them: as many full columns as there are students for, at most
+ * `columnsMax`. A student stays with the peer that it holds, where that peer has a place for it. The others are spare.
+ */
+export function seatStudents({ peers, students, columnsMax, holdersOf }: Seating): readonly Incarnation[] {
+  const count = Math.min(columnsMax, Math.floor(students.length / peers.length));
+  const rows = new Map(peers.map((peer) => [peer, students.filter((student) => holdersOf(peer).includes(student)).slice(0, count)]));
+  const seated = new Set([...rows.values()].flat());
+  const free = students.filter((student) => !seated.has(student));
+  return Array.from({ length: count }, () =>
+    peers.map((peer) => present(rows.get(peer)?.shift() ?? free.shift(), 'a student for each cell')),
+  ).flat();
+}
+
 /** Whole numbers that add up to `total` and differ by at most one. */
 export function evenly(total: number, parts: number): number[] {
   return Array.from({ length: parts }, (_, index) => Math.floor((total * (index + 1)) / parts) - Math.floor((total * index) / parts));

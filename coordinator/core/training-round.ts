@@ -9,7 +9,7 @@
 import { assertNever } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
 import { totalOf } from '../../src/data/shard-plan.js';
-import type { Contributor, WorkerMessageOf } from '../../src/protocol/control.js';
+import type { Contributor, EngineAddress, WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
 import { assign } from './assignment.js';
 import { commit } from './commit.js';
@@ -28,6 +28,7 @@ import {
   planGrid,
   rangesOf,
   rowOf,
+  seatStudents,
   voidAverages,
   withAveraged,
   withoutColumns,
@@ -44,16 +45,18 @@ import { log, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.j
 export function startTraining(
   turn: Turn,
   students: readonly ReadyMember[],
-  { batch, every }: { readonly batch: number; readonly every: number },
+  { batch, every, columnsMax }: { readonly batch: number; readonly every: number; readonly columnsMax: number },
 ): void {
   const stage = stageOf(turn);
   const { peers } = stage.needs;
-  const { ledger, ranges } = lend(stage.ledger, Math.floor(students.length / peers.length) * batch * every);
-  const grid = planGrid(
-    ranges,
+  const seated = seatStudents({
     peers,
-    students.map(({ incarnation }) => incarnation),
-  );
+    students: students.map(({ incarnation }) => incarnation),
+    columnsMax,
+    holdersOf: (peer) => stage.base.peers.get(peer)?.holders ?? [],
+  });
+  const { ledger, ranges } = lend(stage.ledger, (seated.length / peers.length) * batch * every);
+  const grid = planGrid(ranges, peers, seated);
   const roundSamples = totalOf(ranges);
   const deadlineMs = turn.nowMs + roundBudgetMs(turn, stage, Math.ceil(roundSamples / grid.length));
   const id = takeRoundId(turn);
@@ -64,7 +67,8 @@ export function startTraining(
   });
   for (const [column, { ranges: own, cells }] of grid.entries()) {
     for (const { incarnation, peer } of cells) {
-      const work = { kind: 'train' as const, column, replicas: grid.length, ranges: [...own], roundSamples };
+      const others = cells.filter((cell) => cell.peer !== peer).map((cell) => ({ peer: cell.peer, ...addressOf(turn, cell.incarnation) }));
+      const work = { kind: 'train' as const, column, replicas: grid.length, ranges: [...own], roundSamples, others };
       assign(turn, incarnation, { round: id, subject: { stage: stage.name, peer }, work });
     }
   }
@@ -253,8 +257,11 @@ function average(turn: Turn, round: GridRound): void {
 
 function contributorsOf(turn: Turn, grid: Grid, peer: string): Contributor[] {
   return rowOf(grid, peer).map(({ incarnation }) => ({
-    incarnation,
-    endpoint: turn.state.roster.get(incarnation)?.engine?.endpoint ?? 'inproc://gone',
+    ...addressOf(turn, incarnation),
     samples: totalOf(columnOf(grid, incarnation)?.ranges ?? []),
   }));
+}
+
+function addressOf(turn: Turn, incarnation: Incarnation): EngineAddress {
+  return { incarnation, endpoint: turn.state.roster.get(incarnation)?.engine?.endpoint ?? 'inproc://gone' };
 }

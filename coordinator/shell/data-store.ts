@@ -9,6 +9,7 @@ import type { Incarnation } from '../../src/base/ids.js';
 import { writeFolder } from '../../src/checkpoint/atomic-folder.js';
 import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import type { CheckpointStore } from '../../src/checkpoint/store.js';
+import { spellPeer } from '../../src/config/peer.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { Logger } from '../../src/log/logger.js';
@@ -41,7 +42,7 @@ export class DataStore {
   readonly #commits = new Map<string, { readonly hash: string | null; readonly committed: number }>();
   /** The incarnation that was asked for each state, by describeState. */
   readonly #saves = new Map<string, Incarnation>();
-  /** The incarnation that was asked to export each stage. */
+  /** The incarnation that was asked to export each model, by spellPeer. */
   readonly #exports = new Map<string, Incarnation>();
 
   constructor(options: DataStoreOptions) {
@@ -56,7 +57,7 @@ export class DataStore {
     }
     if (message.type === 'coordinator.save') remember(this.#saves, describeState(message.state), message.incarnation);
     if (message.type === 'coordinator.assign' && message.work.kind === 'export')
-      remember(this.#exports, message.base.state.stage, message.incarnation);
+      remember(this.#exports, spellPeer(message.base.state), message.incarnation);
   }
 
   /** Answers a request. Never rejects: an error is logged and becomes a refusal. */
@@ -124,10 +125,11 @@ export class DataStore {
   async #putArtifact(header: DataRequestOf<'artifact.put'>, tensors: readonly WireTensor[]): Promise<DataReply> {
     const { term, exportsFolder, onStored, logger } = this.#options;
     const { stage, incarnation } = header;
+    const model = spellPeer(header);
     const old = this.#refuseOldTerm(header.term);
     if (old !== null) return old;
-    if (this.#exports.get(stage) !== incarnation) {
-      return refusal('wrong-stage', `incarnation ${incarnation} was not asked to export stage ${stage}`);
+    if (this.#exports.get(model) !== incarnation) {
+      return refusal('wrong-stage', `incarnation ${incarnation} was not asked to export ${model}`);
     }
     // A file's name is a tensor's name, which has no separators and does not start with a dot.
     if (
@@ -138,10 +140,10 @@ export class DataStore {
       return refusal('invalid-message', 'an artifact is one or more files of different names, each a tensor uint8 [bytes]');
     }
     term.requireNewest();
-    await writeFolder({ fs: nodeFileSystem, parent: exportsFolder, name: stage }, async (add) => {
+    await writeFolder({ fs: nodeFileSystem, parent: exportsFolder, name: model }, async (add) => {
       for (const { name, data } of tensors) await add(name, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     });
-    logger.info('artifact.stored', { stage, files: tensors.map(({ name }) => name) });
+    logger.info('artifact.stored', { model, files: tensors.map(({ name }) => name) });
     onStored({ type: 'artifact-stored', incarnation, stage });
     return STORED;
   }

@@ -12,7 +12,8 @@ export class BarView implements RunView {
   readonly #bars: MultiBar;
   readonly #clock: Clock;
   readonly #byStage = new Map<string, SingleBar>();
-  #evaluatedMs = Number.NEGATIVE_INFINITY;
+  /** The time of the last line about the accuracy of each peer. */
+  readonly #evaluatedMs = new Map<string, number>();
   /** The lines of `worker-prepared` that were shown: workers of one role usually send the same one. */
   readonly #prepared = new Set<string>();
 
@@ -48,11 +49,14 @@ export class BarView implements RunView {
         this.note(describeReport(report));
         this.#barOf(report.stage, report.samples).update(report.committed);
         return;
-      case 'evaluated':
-        if (this.#clock.nowMs() - this.#evaluatedMs < EVALUATED_LEAST_MS) return;
-        this.#evaluatedMs = this.#clock.nowMs();
+      case 'evaluated': {
+        const { peer } = report.evaluation;
+        const nowMs = this.#clock.nowMs();
+        if (nowMs - (this.#evaluatedMs.get(peer) ?? Number.NEGATIVE_INFINITY) < EVALUATED_LEAST_MS) return;
+        this.#evaluatedMs.set(peer, nowMs);
         this.note(describeReport(report));
         return;
+      }
       case 'worker-prepared': {
         const line = describeReport(report);
         if (!this.#prepared.has(line)) this.note(line);

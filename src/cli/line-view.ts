@@ -9,13 +9,14 @@ import type { RunView } from './run-view.js';
 /** The least time between two lines of evaluations. They are rare, except in very short runs. */
 export const EVALUATED_LEAST_MS = 2_000;
 
-/** The least time between two lines of the same type of report; zero for the other types. */
+/** The least time between two lines of the same type of report about the same model; zero for the other types. */
 const LEAST_MS: Readonly<Partial<Record<Report['type'], number>>> = { progress: 5_000, evaluated: EVALUATED_LEAST_MS };
 
 export class LineView implements RunView {
   readonly #output: Output;
   readonly #clock: Clock;
-  readonly #toldMs = new Map<Report['type'], number>();
+  /** By type of report, and by peer for those that are about one model. */
+  readonly #toldMs = new Map<string, number>();
   /** The lines of `worker-prepared` that were shown: workers of one role usually send the same one. */
   readonly #prepared = new Set<string>();
 
@@ -27,8 +28,9 @@ export class LineView implements RunView {
   report(report: Report): void {
     const { type } = report;
     const nowMs = this.#clock.nowMs();
-    if (nowMs - (this.#toldMs.get(type) ?? Number.NEGATIVE_INFINITY) < (LEAST_MS[type] ?? 0)) return;
-    this.#toldMs.set(type, nowMs);
+    const about = type === 'evaluated' ? `${type} ${report.evaluation.peer}` : type;
+    if (nowMs - (this.#toldMs.get(about) ?? Number.NEGATIVE_INFINITY) < (LEAST_MS[type] ?? 0)) return;
+    this.#toldMs.set(about, nowMs);
     const line = describeReport(report);
     if (type === 'worker-prepared') {
       if (this.#prepared.has(line)) return;

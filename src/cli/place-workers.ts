@@ -1,6 +1,7 @@
 /** Chooses the workers that `run` starts on this machine, and the number of threads of each. Pure. */
 
 import { present } from '../base/assert.js';
+import { studentsOf } from '../config/peer.js';
 import { countWorkers, type Placement, type Recipe, type WorkersOfRole } from '../config/schema.js';
 import { isTaughtStage } from '../config/stage-kinds.js';
 
@@ -48,7 +49,8 @@ export function shortageOf(workers: readonly PlacedWorker[], cores: number): str
   return `the workers have ${threads} threads together, and this machine has ${cores} cores: they will wait for each other`;
 }
 
-function wantedOf({ workers, stages }: Recipe): readonly WantedWorker[] {
+function wantedOf(recipe: Recipe): readonly WantedWorker[] {
+  const { workers, stages } = recipe;
   const hasTeaching = Object.values(stages).some(isTaughtStage);
   const wantedAs = (role: WantedWorker['role'], ofRole: WorkersOfRole): WantedWorker[] =>
     Array.from({ length: countWorkers(ofRole) }, (_, index) => {
@@ -56,5 +58,5 @@ function wantedOf({ workers, stages }: Recipe): readonly WantedWorker[] {
       const threads = own?.threads ?? workers.threads;
       return { role, name: `${role}-${index + 1}`, device: own?.device ?? 'cpu', threads: threads === 'auto' ? null : threads };
     });
-  return [...wantedAs('student', workers.students), ...wantedAs('teacher', hasTeaching ? workers.teachers : 0)];
+  return [...wantedAs('student', studentsOf(recipe)), ...wantedAs('teacher', hasTeaching ? workers.teachers : 0)];
 }

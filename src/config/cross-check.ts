@@ -5,9 +5,9 @@
  */
 
 import { suggest } from '../base/nearest.js';
-import { namesOfPeers, pathsOfKey, peerNamed, type TrainedPeer, trainedPeers } from './peer.js';
+import { MODEL_PEER, namesOfPeers, pathsOfKey, peerNamed, type TrainedPeer, trainedPeers } from './peer.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from './problem.js';
-import { countWorkers, type Recipe } from './schema.js';
+import { countWorkers, type Recipe, type StageRecipe } from './schema.js';
 import { findCycle } from './stage-graph.js';
 import { isTaughtStage, TRAINING_KINDS } from './stage-kinds.js';
 import { endsOf } from './variable.js';
@@ -98,12 +98,54 @@ function checkStages(recipe: Recipe): readonly Problem[] {
       problems.push({ path: ['workers', 'teachers'], at: 'value', text: `workers.teachers has no teacher, but stages.${name} needs one` });
     }
   }
+  for (const [name, stage] of stages) {
+    if (stage.kind === 'mutual') problems.push(...checkCohort(recipe, { name, stage }));
+  }
   for (const peer of trainedPeers(recipe)) problems.push(...checkPeer(peer));
+  return problems;
+}
+
+/** The peers of a mutual stage together: their number, their names, what each must have, and the students for them. */
+function checkCohort(
+  { workers }: Recipe,
+  { name, stage }: { readonly name: string; readonly stage: Extract<StageRecipe, { kind: 'mutual' }> },
+): readonly Problem[] {
+  const place = `stages.${name}`;
+  const peers = Object.entries(stage.peers);
+  const problems: Problem[] = [];
+  const add = (path: Path, at: Problem['at'], text: string): void => void problems.push({ path, at, text });
+  const path = ['stages', name, 'peers'];
+  if (peers.length < 2) {
+    add(
+      path,
+      'value',
+      `${place}.peers has ${peers.length === 1 ? 'one peer' : 'no peer'}: peers learn from each other, so give two or more`,
+    );
+  }
+  for (const [peer, own] of peers) {
+    if (peer === MODEL_PEER)
+      add(
+        [...path, peer],
+        'key',
+        `${place}.peers: "${MODEL_PEER}" cannot be the name of a peer: it is the model of a stage that trains one`,
+      );
+    for (const key of ['model', 'optimizer'] as const) {
+      if (own[key] === undefined && stage[key] === undefined)
+        add([...path, peer], 'key', `${place}.peers.${peer} has no ${key}, and neither has its stage`);
+    }
+  }
+  const students = workers.students === undefined ? null : countWorkers(workers.students);
+  if (students !== null && students < peers.length) {
+    const what = `workers.students is ${students}, and ${place} needs a student for each of its ${peers.length} peers`;
+    add(['workers', 'students'], 'value', `${what}; leave it out for ${peers.length * stage.replicas}`);
+  }
   return problems;
 }
 
 /** The keys by which one peer trains. */
 function checkPeer({ recipe: { optimizer, schedule, epochs, loss }, place }: TrainedPeer): readonly Problem[] {
+  // checkCohort has said what is missing.
+  if (optimizer === undefined) return [];
   const problems: Problem[] = [];
   const check = (isRight: boolean, path: Path, what: string): void => {
     if (!isRight) problems.push({ path, at: 'value', text: `${formatPath(path)} ${what}` });

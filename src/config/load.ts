@@ -9,7 +9,7 @@ import { LIMITS } from '../base/limits.js';
 import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { checkReferences, checkValues } from './cross-check.js';
 import { applyOverride, type Override } from './override.js';
-import { mapTerms } from './peer.js';
+import { mapTerms, studentsOf } from './peer.js';
 import type { Path, Problem } from './problem.js';
 import type { Recipe, StageRecipe } from './schema.js';
 import { type Checked, checkShape } from './schema-problem.js';
@@ -78,7 +78,7 @@ export function parseRecipe(json: string): Recipe {
   }
   const shape = isEmpty(value) ? EMPTY : checkShape(value);
   const problems = 'problems' in shape ? shape.problems : [...checkReferences(value), ...checkValues(shape.value)];
-  if (!('problems' in shape) && problems.length === 0) return shape.value;
+  if (!('problems' in shape) && problems.length === 0) return withStudents(shape.value);
   throw new StillhouseError('recipe.invalid', problems.map((problem) => problem.text).join('\n'));
 }
 
@@ -104,7 +104,7 @@ async function check(value: unknown, folder: string, checks: RecipeChecks): Prom
   const shape = checkShape(value);
   const written = [...checkReferences(value), ...(await checks.written(value, folder))];
   if ('problems' in shape) return { problems: [...shape.problems, ...written] };
-  const { recipe, problems } = await checks.complete(withAbsolutePaths(shape.value, folder));
+  const { recipe, problems } = await checks.complete(withStudents(withAbsolutePaths(shape.value, folder)));
   const all = [...written, ...problems, ...checkValues(recipe)];
   return all.length > 0 ? { problems: all } : { value: recipe };
 }
@@ -152,6 +152,11 @@ function invalid(file: string, findings: readonly Finding[]): StillhouseError {
 
 function lineOf({ place }: Finding): number {
   return 'line' in place ? place.line : Number.POSITIVE_INFINITY;
+}
+
+/** The default that the schema alone does not know. */
+function withStudents(recipe: Recipe): Recipe {
+  return { ...recipe, workers: { ...recipe.workers, students: studentsOf(recipe) } };
 }
 
 function withAbsolutePaths(recipe: Recipe, folder: string): Recipe {

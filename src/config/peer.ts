@@ -5,7 +5,7 @@
  */
 
 import { entryOf, keysOf, type Path, replaceAt, valueAt } from './problem.js';
-import type { PeerRecipe, Recipe, StageRecipe, TermRecipe } from './schema.js';
+import type { PeerRecipe, Recipe, StageRecipe, TermRecipe, WorkersOfRole } from './schema.js';
 import { isTrainingStage } from './stage-kinds.js';
 
 /** The one peer of a stage that trains one model: every stage of kind train or distil. */
@@ -31,8 +31,23 @@ export function spellPeer({ stage, peer }: PeerName): string {
 /** The recipe by which each peer of the stage trains, in the order of the recipe; empty for a stage that trains nothing. */
 export function peersOf(stage: StageRecipe): ReadonlyMap<string, PeerRecipe> {
   if (!isTrainingStage(stage)) return new Map();
-  const peers = entryOf(stage, 'peers');
-  return new Map(peerKeys(stage).map((peer) => [peer, { ...stage, ...(entryOf(peers, peer) as Partial<PeerRecipe> | undefined) }]));
+  const names = peerKeys(stage);
+  const recipes = names.map((peer): [string, PeerRecipe] => {
+    const own = valueAt(stage, ['peers', peer]) as Partial<PeerRecipe> | undefined;
+    // cross-check.ts sees that each peer has what its stage may leave out.
+    return [peer, { ...(stage as PeerRecipe), ...own, others: names.filter((other) => other !== peer) }];
+  });
+  return new Map(recipes);
+}
+
+/** The number of students that a stage trains at the same time, if there are as many. Null: any number from one. */
+export function cellCount(stage: StageRecipe): number | null {
+  return 'replicas' in stage ? stage.replicas * peersOf(stage).size : null;
+}
+
+/** The students of a run: those of the recipe, or as many as the stage with the most cells has. */
+export function studentsOf({ workers, stages }: Pick<Recipe, 'workers' | 'stages'>): WorkersOfRole {
+  return workers.students ?? Math.max(1, ...Object.values(stages).map((stage) => cellCount(stage) ?? 1));
 }
 
 /** The recipe by which a model trains; null when no stage trains such a model. */

@@ -17,7 +17,7 @@ const name = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, ".", "_" and "-", starting with a letter or digit')
   .max(64);
-/** The name of a stage. A dot would name a peer of it. */
+/** The name of a stage or of a peer. A dot would name a peer of a stage. */
 const stageName = name.refine(
   (text) => !text.includes('.'),
   'letters, digits, "_" and "-"; a dot names a peer of a stage, as in together.big',
@@ -155,6 +155,28 @@ function lossForms<Short extends z.ZodObject>(short: Short) {
   return z.xor([short, termedLoss]);
 }
 
+/** The loss of a peer of a mutual stage: cross-entropy + weight T^2 mean over the other peers j of KL(p_j || p) (arXiv 1706.00384). */
+const mutualLoss = lossForms(
+  z.strictObject({
+    /** `mean`: the mean over the other peers. */
+    target: z.literal('mean').default('mean'),
+    temperature: variableIn({ above: 0 }).default(1),
+    weight: variableIn({ min: 0 }).default(1),
+    labelSmoothing: share.default(0),
+  }),
+);
+
+/** The keys of one peer of a stage; a key that is left out is the stage's own. */
+const peer = z.strictObject({
+  model: name.optional(),
+  optimizer: optimizer.optional(),
+  schedule: schedule.optional(),
+  loss: mutualLoss.optional(),
+});
+
+/** The form in which the numbers of others travel. `full`: as they are. `half`: in float16, half the bytes. */
+const wire = z.enum(['full', 'half']).default('full');
+
 const stage = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('train'),
@@ -166,8 +188,7 @@ const stage = z.discriminatedUnion('kind', [
     ...training,
     /** The stage whose model teaches. */
     teacher: name,
-    /** `full`: the teacher's numbers travel as they are. `half`: they travel in float16, half the bytes. */
-    wire: z.enum(['full', 'half']).default('full'),
+    wire,
     loss: lossForms(
       z.strictObject({
         temperature: variableIn({}).default(4),
@@ -176,6 +197,18 @@ const stage = z.discriminatedUnion('kind', [
         labelSmoothing: share.default(0),
       }),
     ),
+  }),
+  z.strictObject({
+    kind: z.literal('mutual'),
+    ...training,
+    model: name.optional(),
+    optimizer: optimizer.optional(),
+    /** The models that train together, by name; two or more. */
+    peers: z.record(stageName, peer),
+    /** The number of students of each peer. */
+    replicas: wholeFromOne.max(64).default(1),
+    wire,
+    loss: mutualLoss.default({ target: 'mean', temperature: 1, weight: 1, labelSmoothing: 0 }),
   }),
   z.strictObject({ kind: z.literal('evaluate'), needs: z.array(name).default([]), of: name, test: name }),
   z.strictObject({ kind: z.literal('export'), needs: z.array(name).default([]), of: name }),
@@ -220,8 +253,11 @@ export const recipeSchema = z.strictObject({
   engine: engine.default({ trace: 'auto', precision: 'fp32' }),
   workers: z
     .strictObject({
-      /** The students that `run` starts on this machine. A stage waits until there is one worker of each role that it needs. */
-      students: workersOfRole(1).default(1),
+      /**
+       * The students that `run` starts on this machine; when left out, as many as the stage with the most cells has. A stage waits until
+       * there is a student for each of its peers, and a teacher where it needs one.
+       */
+      students: workersOfRole(1).optional(),
       teachers: workersOfRole(0).default(1),
       /** The threads of each worker that `run` starts. `auto`: the cores of the machine are divided among them. */
       threads: z.union([z.literal('auto'), threads]).default('auto'),
@@ -229,7 +265,7 @@ export const recipeSchema = z.strictObject({
       /** The number of times that `run` starts a dead worker again. */
       restarts: z.int().min(0).max(100).default(3),
     })
-    .default({ students: 1, teachers: 1, threads: 'auto', engine: 'auto', restarts: 3 }),
+    .default({ teachers: 1, threads: 'auto', engine: 'auto', restarts: 3 }),
 });
 
 export type Recipe = z.infer<typeof recipeSchema>;
@@ -248,6 +284,8 @@ export type PeerRecipe = Omit<z.infer<typeof trainingShape>, 'needs'> & {
   /** The model that teaches it, if one does, and the form in which its knowledge travels. */
   readonly teacher?: string | undefined;
   readonly wire?: TaughtStage['wire'] | undefined;
+  /** The other peers of its stage, in the order of the recipe. */
+  readonly others?: readonly string[] | undefined;
 };
 /** The loss of a stage, in its short form or in the long one. */
 export type LossRecipe = TrainingStage['loss'];

@@ -18,6 +18,7 @@ interface StageKindTraits {
 export const STAGE_KINDS: Readonly<Record<StageRecipe['kind'], StageKindTraits>> = {
   train: { trains: true, isTaught: false },
   distil: { trains: true, isTaught: true },
+  mutual: { trains: true, isTaught: false },
   evaluate: { trains: false, isTaught: false },
   export: { trains: false, isTaught: false },
 };

@@ -27,9 +27,16 @@ export interface LongForm {
   readonly terms: readonly TermRecipe[];
 }
 
-/** The short form with an `alpha` becomes (1 - alpha) labels + alpha hinton; one with smoothing alone, the labels alone. */
+/**
+ * The short form with an `alpha` becomes (1 - alpha) labels + alpha hinton; that of a mutual stage, labels + weight hinton; one with
+ * smoothing alone, the labels alone.
+ */
 export function longForm({ loss }: Pick<PeerRecipe, 'loss'>): LongForm {
   if ('terms' in loss) return { labels: loss.labels, terms: loss.terms };
+  if ('target' in loss) {
+    const { temperature, weight, labelSmoothing } = loss;
+    return { labels: { weight: 1, smoothing: labelSmoothing }, terms: [{ loss: 'hinton', weight, temperature }] };
+  }
   if (!('alpha' in loss)) return { labels: { weight: 1, smoothing: loss.labelSmoothing }, terms: [] };
   const { temperature, alpha, labelSmoothing } = loss;
   return {

@@ -21,7 +21,7 @@ import { userMethod } from './user-method.js';
 export interface StageLossInputs {
   readonly labels: Labels;
   readonly student: readonly tf.Tensor[];
-  /** Constants: no gradient flows to them. */
+  /** The tensors of the list, of each model of the other side in turn. They are constants: no gradient flows to them. */
   readonly other: readonly tf.Tensor[];
   readonly adapters: readonly tf.Tensor[];
 }
@@ -37,8 +37,10 @@ export interface StageLoss {
   readonly plan: LossPlan;
   /** The knowledge that a forward pass must give; the logits are first. No spec is in the list twice. */
   readonly student: readonly KnowledgeSpec[];
-  /** The knowledge that is asked of the other side; empty when the other side is not asked. */
+  /** The knowledge that is asked of each model of the other side; empty when the other side is not asked. */
   readonly other: readonly KnowledgeSpec[];
+  /** The number of models of the other side: one teacher, or the other peers of the stage. A term is the mean over them. */
+  readonly others: number;
   /** The adapters of all terms, named `<term>.<name>`. */
   readonly adapters: readonly AdapterSpec[];
   /** The loss of a batch. Called inside tf.tidy. The knobs have the names that `lossKnobsAt` gives. */
@@ -56,15 +58,15 @@ export interface LoadedTerm {
  * Loads the methods of a stage's terms. Throws `loss.invalid` for a term that does not fit its loss's declaration and for faults of a
  * user's module, and `model.invalid` for taps that are not there.
  */
-export async function loadStageLoss(stage: Pick<PeerRecipe, 'loss'>, shapes: TapShapes): Promise<StageLoss> {
+export async function loadStageLoss(stage: Pick<PeerRecipe, 'loss' | 'others'>, shapes: TapShapes): Promise<StageLoss> {
   const { labels, terms } = longForm(stage);
   const keys = keysOfTerms(terms);
   const loaded = await Promise.all(terms.map((term, i) => loadTerm(term, present(keys[i], 'key'), shapes)));
-  return joinTerms(labels, loaded);
+  return joinTerms(labels, loaded, Math.max(1, stage.others?.length ?? 0));
 }
 
 /** Joins these terms and the labels into one loss. */
-export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm[]): StageLoss {
+export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm[], others = 1): StageLoss {
   const student = distinct([LOGITS_SPEC, ...terms.flatMap(({ needs }) => needs.student)]);
   const other = distinct(terms.flatMap(({ needs }) => needs.other));
   const adapters = terms.flatMap(({ plan, needs }) =>
@@ -75,6 +77,7 @@ export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm
     plan,
     student,
     other,
+    others,
     adapters,
     sum(inputs, knobs) {
       const logits_BK = present(inputs.student[0], 'the logits') as tf.Tensor2D;
@@ -82,7 +85,8 @@ export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm
       if (labels.weight !== 0) {
         parts.push([LABELS_KEY, labelLoss({ logits_BK, labels: inputs.labels, epsilon: labels.smoothing })]);
       }
-      for (const term of terms) parts.push([term.plan.key, sumOfTerm(term, { inputs, knobs, lists: { student, other, adapters } })]);
+      for (const term of terms)
+        parts.push([term.plan.key, meanOfTerm(term, { inputs, knobs, lists: { student, other, others, adapters } })]);
       return weigh(parts, knobs);
     },
   };
@@ -91,7 +95,21 @@ export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm
 interface TermCall {
   readonly inputs: StageLossInputs;
   readonly knobs: Readonly<Record<string, tf.Scalar>>;
-  readonly lists: Pick<StageLoss, 'student' | 'other' | 'adapters'>;
+  readonly lists: Pick<StageLoss, 'student' | 'other' | 'others' | 'adapters'>;
+}
+
+/** The term's sum; where it takes knowledge of several others, the mean of its sums for each of them. */
+function meanOfTerm(term: LoadedTerm, call: TermCall): LossSum {
+  const { other, others } = call.lists;
+  if (others === 1 || term.needs.other.length === 0) return sumOfTerm(term, call);
+  const sums = Array.from({ length: others }, (_, i) => {
+    const own = call.inputs.other.slice(i * other.length, (i + 1) * other.length);
+    return sumOfTerm(term, { ...call, inputs: { ...call.inputs, other: own } });
+  });
+  const [first, ...rest] = sums;
+  assert(first !== undefined, 'a term without another side');
+  const total = rest.reduce<tf.Tensor>((sum, next) => tf.add(sum, next.sum), first.sum);
+  return { sum: tf.mul(total, 1 / others) as tf.Scalar, count: first.count };
 }
 
 function sumOfTerm({ plan, needs, method }: LoadedTerm, { inputs, knobs, lists }: TermCall): LossSum {

@@ -19,7 +19,11 @@ export type Contributor = z.infer<typeof contributorSchema>;
 
 /** The address of an engine's data server. */
 const engineAddressSchema = z.strictObject({ incarnation: field.incarnation, endpoint: field.endpoint });
-export type TeacherAddress = z.infer<typeof engineAddressSchema>;
+export type EngineAddress = z.infer<typeof engineAddressSchema>;
+
+/** A cell of the receiver's column, as the receiver sees it. */
+const cellSchema = z.strictObject({ peer: field.peer, ...engineAddressSchema.shape });
+export type ColumnCell = z.infer<typeof cellSchema>;
 
 /**
  * The parameters that a round starts from: those of the last commit of the stage, or the stage's initial ones
@@ -49,6 +53,8 @@ const workSchema = z.discriminatedUnion('kind', [
     ranges: rangesSchema,
     /** Samples of all columns of the round together, for schedules. */
     roundSamples: field.count,
+    /** The other cells of the column, in the order of the stage's peers: they exchange their knowledge at each step. */
+    others: z.array(cellSchema).max(LIMITS.members),
   }),
   /** Rows [start, end) of this split. */
   z.strictObject({ kind: z.literal('evaluate'), split: field.name, start: field.count, end: field.count }),

@@ -63,10 +63,15 @@ export const knowledgeSpecSchema = z.discriminatedUnion('of', [
 const aboutSchema = z.discriminatedUnion('of', [
   /** The samples as the stage augments them in this epoch; the server makes the same pixels as the client. */
   z.strictObject({ of: z.literal('view'), epoch: field.count }),
+  /** The images of this step of the round, as the asked cell of the same column sees them; it answers when its forward pass is done. */
+  z.strictObject({ of: z.literal('step'), round: field.round, step: field.attempt }),
 ]);
 
 export const dataRequestSchema = z.discriminatedUnion('type', [
-  /** Tensor `samples` int32 [B]: the sender asks for knowledge of these samples, one tensor for each spec; in float16 if `half`. */
+  /**
+   * The sender asks for knowledge, one tensor for each spec; in float16 if `half`. About a view: tensor `samples` int32 [B]. About a
+   * step: no tensor.
+   */
   z.strictObject({
     type: z.literal('knowledge.get'),
     ...head,
@@ -85,13 +90,23 @@ export const dataRequestSchema = z.discriminatedUnion('type', [
   /** To the coordinator. */
   z.strictObject({ type: z.literal('checkpoint.get'), ...head, state: stateNameSchema }),
   /** Each tensor holds the bytes of a file (uint8 [bytes]) and has its name. To the coordinator. */
-  z.strictObject({ type: z.literal('artifact.put'), ...head, term: field.term, incarnation: field.incarnation, stage: field.name }),
+  z.strictObject({
+    type: z.literal('artifact.put'),
+    ...head,
+    term: field.term,
+    incarnation: field.incarnation,
+    stage: field.stage,
+    peer: field.peer,
+  }),
 ]);
 export type DataRequest = z.infer<typeof dataRequestSchema>;
 
 export const dataAnswerSchema = z.discriminatedUnion('type', [
-  /** Tensors `knowledge.0`, `knowledge.1`, ... [B, ...], one for each spec, rows in the order of the request. */
-  z.strictObject({ type: z.literal('knowledge.answer'), ...head, stage: field.name }),
+  /**
+   * Tensors `knowledge.0`, `knowledge.1`, ... [B, ...], one for each spec, rows in the order of the request or of the step. `isLast`: the
+   * cell ends its round with this step, and so must its column; false in answers about a view.
+   */
+  z.strictObject({ type: z.literal('knowledge.answer'), ...head, stage: field.name, isLast: z.boolean() }),
   /**
    * Tensor `parameters` float32 [end - start]. `ranges`: all samples in what the answering replica has trained, of which
    * `samples` are of this round; the same for both parts.

@@ -41,7 +41,8 @@ export interface TrainingShapes {
 export async function joinTraining(stage: PeerRecipe, { student, other, seed }: TrainingShapes): Promise<StepTraining> {
   const loss = await loadStageLoss(stage, { student: (layer) => student.layer(layer), other: (layer) => other.layer(layer) });
   shapesOf(loss.student, student);
-  return { stage, loss, otherShapes: shapesOf(loss.other, other), seed };
+  const ofEach = shapesOf(loss.other, other);
+  return { stage, loss, otherShapes: Array.from({ length: loss.others }, () => ofEach).flat(), seed };
 }
 
 /** Whether a loss may take layers of the models. If not, the other side's model need not be built to know its shapes. */

@@ -9,6 +9,7 @@ import type { RunState } from '../../coordinator/core/turn.js';
 import type { CheckpointPart, CoreEvent, Effect, JournalRecord, RunPlan } from '../../coordinator/core/types.js';
 import { asTerm, type Incarnation, type Term } from '../../src/base/ids.js';
 import { placeOf } from '../../src/checkpoint/place.js';
+import { type PeerName, spellPeer } from '../../src/config/peer.js';
 import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
 import type { Outcome } from '../../src/protocol/report.js';
 import type { StateName } from '../../src/protocol/state-name.js';
@@ -72,9 +73,9 @@ export class SimCoordinator {
     this.#deliver({ type: 'checkpoint-stored', checkpoint });
   }
 
-  storeArtifact(incarnation: Incarnation, stage: string): void {
-    this.#disk.exported.add(stage);
-    this.#deliver({ type: 'artifact-stored', incarnation, stage });
+  storeArtifact(incarnation: Incarnation, model: PeerName): void {
+    this.#disk.exported.add(spellPeer(model));
+    this.#deliver({ type: 'artifact-stored', incarnation, stage: model.stage });
   }
 
   #deliver(event: CoreEvent): void {

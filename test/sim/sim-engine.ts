@@ -33,10 +33,20 @@ type Assign = CoordinatorMessageOf<'coordinator.assign'>;
 /** Engines by their data endpoint: the data plane. One that is dead or cut off does not answer. */
 export type DataPlane = Map<string, SimEngine>;
 
-export function hashOf(stage: string, ranges: readonly Range[]): string {
+/** The samples of one step of a column of several cells. */
+const STEP_SAMPLES = 2;
+
+export function hashOf({ stage, peer }: Pick<StateName, 'stage' | 'peer'>, ranges: readonly Range[]): string {
   return createHash('sha256')
-    .update(`${stage}:${JSON.stringify(ranges)}`)
+    .update(`${stage}.${peer}:${JSON.stringify(ranges)}`)
     .digest('hex');
+}
+
+/** The last step that a cell has given to its column, and the step that it gave as its last one. */
+interface GivenStep {
+  readonly round: number;
+  readonly step: number;
+  readonly last: number | null;
 }
 
 export class SimEngine {
@@ -63,6 +73,8 @@ export class SimEngine {
     readonly tookMs: number;
   } | null = null;
   #linked = false;
+  #given: GivenStep | null = null;
+  #isConcluding = false;
   #progress = 0;
 
   constructor(world: World, plane: DataPlane, coordinator: () => SimCoordinator | null, say: (message: FromEngine) => void) {
@@ -132,6 +144,8 @@ export class SimEngine {
     this.#trained = null;
     this.#report = null;
     this.#candidate = null;
+    this.#given = null;
+    this.#isConcluding = false;
   }
 
   #assign(order: Assign): void {
@@ -147,6 +161,7 @@ export class SimEngine {
     }
     const isAlone = order.work.kind === 'train' && order.work.replicas === 1;
     this.#committed = isAlone ? null : base;
+    if (order.work.kind === 'train' && order.work.others.length > 0) return this.#trainInStep({ order, base, work, step: 1 });
     const tookMs = this.#world.between(5, 60);
     this.#training = { order, base, work, startMs: this.#world.nowMs, tookMs };
     this.#later(tookMs, () => {
@@ -154,26 +169,58 @@ export class SimEngine {
     });
   }
 
+  /** Trains in lockstep with the other cells of the column: a step ends when all of them have given it. */
+  #trainInStep(at: { readonly order: Assign; readonly base: SimState; readonly work: number; readonly step: number }): void {
+    const { order, base, work, step } = at;
+    if (order.work.kind !== 'train') return;
+    const { round } = order;
+    const { ranges, others } = order.work;
+    const total = totalOf(ranges);
+    const take = (): void => {
+      if (work !== this.#work) return;
+      const given = others.map(({ endpoint }) => this.#givenAt(endpoint));
+      if (!given.every((other) => other !== null && other.round === round && other.step >= step)) {
+        this.#later(this.#world.between(2, 20), take);
+        return;
+      }
+      if ([this.#given, ...given].some((cell) => cell?.last === step)) this.#finishWork(order, base, Math.min(total, step * STEP_SAMPLES));
+      else this.#trainInStep({ ...at, step: step + 1 });
+    };
+    this.#later(this.#world.between(1, 15), () => {
+      if (work !== this.#work) return;
+      const isLast = this.#isConcluding || step * STEP_SAMPLES >= total;
+      this.#given = { round, step, last: isLast ? step : null };
+      take();
+    });
+  }
+
+  #givenAt(endpoint: string): GivenStep | null {
+    const cell = this.#reach(endpoint);
+    return cell === null ? null : cell.#given;
+  }
+
   /** Ends training after the step under way: a share of the samples, from the front. */
   #conclude(round: number): void {
     if (round !== this.#round) return;
+    this.#isConcluding = true;
     if (this.#report !== null) return this.#say(this.#report);
     if (this.#training === null) return;
     const { order, base, work, startMs, tookMs } = this.#training;
     const share = Math.min(1, (this.#world.nowMs - startMs) / tookMs);
+    const samples = order.work.kind === 'train' ? Math.floor(share * totalOf(order.work.ranges)) : 0;
     this.#work++;
     const concluded = this.#work;
     this.#training = { ...this.#training, work: concluded };
     this.#later(this.#world.between(1, 5), () => {
-      if (concluded === this.#work && work + 1 === concluded) this.#finishWork(order, base, share);
+      if (concluded === this.#work && work + 1 === concluded) this.#finishWork(order, base, samples);
     });
   }
 
-  /** `share`: of the samples, when it was concluded; null: all of them. */
-  #finishWork(order: Assign, base: SimState, share: number | null): void {
+  /** `done`: the samples that are trained, when the work ended early; null: all of them. */
+  #finishWork(order: Assign, base: SimState, done: number | null): void {
     const { round } = order;
     this.#progress++;
-    if (order.work.kind === 'export') return this.#coordinator()?.storeArtifact(this.#identity().incarnation, order.base.state.stage);
+    if (order.work.kind === 'export') return this.#coordinator()?.storeArtifact(this.#identity().incarnation, order.base.state);
     if (order.work.kind === 'evaluate') {
       const count = order.work.end - order.work.start;
       const figures = { correct: Math.min(count, totalOf(base.ranges)), count, lossSum: 1, evaluateMs: count, parameters: 1 };
@@ -183,14 +230,14 @@ export class SimEngine {
     const { state } = order.base;
     const work = this.#work;
     const isLinked = state.stage !== 'taught' || this.#linked;
-    if (!isLinked && share === null) {
-      this.#later(20, () => work === this.#work && this.#finishWork(order, base, share));
+    if (!isLinked && done === null) {
+      this.#later(20, () => work === this.#work && this.#finishWork(order, base, done));
       return;
     }
-    const own = takeRanges(order.work.ranges, isLinked ? Math.floor((share ?? 1) * totalOf(order.work.ranges)) : 0).taken;
+    const own = takeRanges(order.work.ranges, isLinked ? (done ?? totalOf(order.work.ranges)) : 0).taken;
     const samples = totalOf(own);
     const ranges = mergeRanges([...base.ranges, ...own]);
-    if (samples > 0) this.#trained = { state: { ...state, round }, ranges, hash: hashOf(state.stage, ranges), own, base };
+    if (samples > 0) this.#trained = { state: { ...state, round }, ranges, hash: hashOf(state, ranges), own, base };
     else this.#committed = base;
     this.#report = { ...this.#identity(), type: 'worker.trained', round, samples, lossSum: samples, correct: 0, trainMs: samples };
     this.#say(this.#report);
@@ -199,7 +246,7 @@ export class SimEngine {
   #base({ base }: Assign): SimState | null {
     const { state, hash } = base;
     const isRight = (held: SimState | null) => held !== null && isSameState(held.state, state) && (hash === null || held.hash === hash);
-    if (state.round === 0) return { state, hash: hashOf(state.stage, []), ranges: [] };
+    if (state.round === 0) return { state, hash: hashOf(state, []), ranges: [] };
     if (isRight(this.#committed)) return this.#committed;
     if (hash !== null && isRight(this.#candidate)) return this.#candidate;
     const isMine = base.sources.some(({ incarnation }) => incarnation === this.#identity().incarnation);
@@ -228,7 +275,7 @@ export class SimEngine {
       ranges.push(...other.own);
     }
     const contained = mergeRanges(ranges);
-    const hash = hashOf(state.stage, contained);
+    const hash = hashOf(state, contained);
     this.#candidate = { state, hash, ranges: contained };
     this.#later(this.#world.between(1, 10), () => {
       const report = { round: asRoundId(round), attempt, hash, contained: totalOf(contained) };

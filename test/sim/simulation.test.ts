@@ -1,28 +1,38 @@
 import { describe, expect, test } from 'vitest';
 import { present } from '../../src/base/assert.js';
 import { placeOf } from '../../src/checkpoint/place.js';
-import { MODEL_PEER } from '../../src/config/peer.js';
+import { trainedPeers } from '../../src/config/peer.js';
 import { SAMPLES, type SimulationResult, simulate } from './simulation.js';
 
 const SEEDS = Number(process.env.STILLHOUSE_SIM_SEEDS ?? 200);
+const COHORT_SEEDS = Math.ceil(SEEDS / 2);
 const FIRST = Number(process.env.STILLHOUSE_SIM_FIRST ?? 1);
 const CALM = { lose: 0, repeat: 0, delay: 0, reorder: 0 };
 const ROUGH = { lose: 0.01, repeat: 0.02, delay: 0.01, reorder: 0.02 };
 
-/** Every sample of every epoch is in the final parameters of both stages, once, by what the checkpoints carry. */
-function audit(result: SimulationResult, seed: number): void {
+/** Every sample of every epoch is in the final parameters of each model, once, by what the checkpoints carry. */
+function audit(result: SimulationResult, seed: number, exported = 'taught'): void {
   const story = `seed ${seed} after ${result.seconds} s\n${result.faults.join('\n')}`;
   expect(result.end, story).toEqual({ outcome: 'done', message: 'all stages are done' });
-  for (const stage of ['base', 'taught']) {
+  const trained = trainedPeers(result.plan.recipe).map(({ name }) => name);
+  for (const { stage, peer } of trained) {
     const done = result.disk.records.filter((record) => record.type === 'stage-done' && record.result.stage === stage);
     expect(done, story).toHaveLength(1);
     const record = present(done[0], 'the stage');
     const round = record.type === 'stage-done' ? (record.result.checkpoint?.round ?? 0) : 0;
-    const place = placeOf({ stage, round, peer: MODEL_PEER });
+    const place = placeOf({ stage, round, peer });
     const checkpoint = present(result.disk.checkpoints.get(place), `the checkpoint ${place} (${story})`);
     expect(checkpoint.ranges, story).toEqual([{ start: 0, end: SAMPLES }]);
   }
-  expect([...result.disk.exported], story).toEqual(['taught']);
+  expect([...result.disk.exported], story).toEqual([exported]);
+}
+
+/** The checkpoints that the run went back to, and the final ones, are of all peers: no peer is committed without the others. */
+function auditPeers({ disk, plan }: SimulationResult, story: string): void {
+  const peers = trainedPeers(plan.recipe).map(({ name }) => name.peer);
+  for (const record of disk.records) {
+    if (record.type === 'commit' || record.type === 'checkpoint') expect(Object.keys(record.hashes), story).toEqual(peers);
+  }
 }
 
 /** No term commits after a later one has begun. */
@@ -63,6 +73,35 @@ describe('simulated runs', () => {
     for (let seed = 1; seed <= 40; seed++) {
       const result = simulate({ seed, students: 1, teachers: 1, faultEveryMs: 400, calmAfterMs: 60_000, wire: CALM, among });
       audit(result, seed);
+      faults += result.faults.length;
+      expect(
+        result.disk.records.filter(({ type }) => type === 'rollback'),
+        `seed ${seed}`,
+      ).toEqual([]);
+    }
+    expect(faults).toBeGreaterThan(40);
+  });
+
+  test(`${COHORT_SEEDS} seeds of faults with 2 to 8 peers and 1 to 4 replicas, from ${FIRST}`, { timeout: 300_000 }, () => {
+    for (let seed = FIRST; seed < FIRST + COHORT_SEEDS; seed++) {
+      const cohort = { peers: 2 + (seed % 7), replicas: 1 + (seed % 4) };
+      const students = cohort.peers * cohort.replicas + (seed % 2);
+      const faultEveryMs = [200, 1000, 5000][seed % 3] ?? 200;
+      const wire = seed % 5 === 0 ? CALM : ROUGH;
+      const result = simulate({ seed, cohort, students, teachers: 0, faultEveryMs, calmAfterMs: 60_000, wire });
+      audit(result, seed, 'base.p0');
+      auditTerms(result);
+      auditPeers(result, `seed ${seed}`);
+    }
+  });
+
+  test('a column that is alone loses nothing by stops: it ends with the same step in every cell', () => {
+    let faults = 0;
+    for (let seed = 1; seed <= 40; seed++) {
+      const cohort = { peers: 2 + (seed % 3), replicas: 1 };
+      const shape = { students: cohort.peers, teachers: 0, faultEveryMs: 400, calmAfterMs: 60_000, wire: CALM };
+      const result = simulate({ seed, cohort, ...shape, among: ['stop'] });
+      audit(result, seed, 'base.p0');
       faults += result.faults.length;
       expect(
         result.disk.records.filter(({ type }) => type === 'rollback'),

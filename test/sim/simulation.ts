@@ -4,7 +4,7 @@ import { DEFAULT_TIMING } from '../../coordinator/core/timing.js';
 import type { RunPlan } from '../../coordinator/core/types.js';
 import { placeOf } from '../../src/checkpoint/place.js';
 import { totalOf } from '../../src/data/shard-plan.js';
-import { corePlan } from '../support/core-plan.js';
+import { type CorePlanOptions, corePlan } from '../support/core-plan.js';
 import { SimCoordinator, type SimDisk, type SimEnd } from './sim-coordinator.js';
 import type { DataPlane } from './sim-engine.js';
 import { SimWorker } from './sim-worker.js';
@@ -19,6 +19,8 @@ export interface SimulationOptions {
   /** Faults end then, so that the run can be seen to end. */
   readonly calmAfterMs: number;
   readonly wire: WireFaults;
+  /** A run of one mutual stage with so many peers and replicas; by default one of a trained and a taught stage. */
+  readonly cohort?: { readonly peers: number; readonly replicas: number };
   /** The faults to choose from; all by default. */
   readonly among?: readonly Fault[];
 }
@@ -65,7 +67,7 @@ class Simulation {
     this.#options = options;
     this.#world = new World(options.seed);
     // With more than one, the second is waited for a while, and the others join later.
-    this.#plan = simulatedPlan(Math.min(2, options.students));
+    this.#plan = options.cohort === undefined ? trainedAndTaught(Math.min(2, options.students)) : cohortPlan(options.cohort);
   }
 
   play(): SimulationResult {
@@ -171,15 +173,22 @@ const SIZE = 57;
 export const SAMPLES = 3 * SIZE;
 
 /** Three epochs of a trained and of a taught stage, then an export; begun by this many students. */
-function simulatedPlan(students: number): RunPlan {
+function trainedAndTaught(students: number): RunPlan {
+  return simulatedPlan({ students, isTaught: true, exported: 'taught' });
+}
+
+/** Three epochs of a mutual stage, then an export of its first peer. */
+function cohortPlan(cohort: { readonly peers: number; readonly replicas: number }): RunPlan {
+  return simulatedPlan({ students: cohort.peers * cohort.replicas, isTaught: false, cohort, exported: 'base.p0' });
+}
+
+function simulatedPlan(options: Pick<CorePlanOptions, 'students' | 'isTaught' | 'cohort' | 'exported'>): RunPlan {
   return corePlan({
     run: 'simulation',
     size: SIZE,
     rows: 5,
     training: { epochs: 3, batch: 2, every: 2, evaluateEvery: 1, checkpointEvery: 3 },
-    students,
-    isTaught: true,
-    exported: 'taught',
+    ...options,
     timing: {
       ...DEFAULT_TIMING,
       firstRoundMs: 20_000,

@@ -7,40 +7,40 @@ import { runFolderAt } from '../../coordinator/shell/run-folder.js';
 import { present } from '../../src/base/assert.js';
 import type { StoredCheckpoint } from '../../src/checkpoint/read-checkpoint.js';
 import { openCheckpointStore } from '../../src/checkpoint/store.js';
+import { spellPeer, trainedPeers } from '../../src/config/peer.js';
 import type { Recipe } from '../../src/config/schema.js';
-import { isTrainingStage } from '../../src/config/stage-kinds.js';
 import { inspectData } from '../../src/data/dataset.js';
 import { sampleAt } from '../../src/data/order.js';
 import type { Range } from '../../src/protocol/field.js';
 import { loadRecipe } from '../../src/recipe/load-recipe.js';
 
-/** Of each training stage, what is wrong with it: samples of an epoch that are in it not once. */
+/** Of each model that a stage trains, by its name: samples of an epoch that are in it not once. */
 export async function auditRun(run: string): Promise<Readonly<Record<string, readonly string[]>>> {
   const recipe = await loadRecipe(runFolderAt(run).config);
   const { splitSizes } = await inspectData(recipe.data);
   const checkpoints = await finalCheckpoints(run);
   return Object.fromEntries(
-    Object.entries(recipe.stages).flatMap(([name, stage]) => {
-      if (!isTrainingStage(stage)) return [];
-      const size = present(splitSizes[stage.on], `split ${stage.on}`);
-      const { epochs } = stage;
-      return [[name, findWrong(checkpoints.get(name)?.ranges ?? [], { recipe, size, epochs })]];
+    trainedPeers(recipe).map(({ name: model, recipe: { on, epochs } }) => {
+      const name = spellPeer(model);
+      const size = present(splitSizes[on], `split ${on}`);
+      return [name, findWrong(checkpoints.get(name)?.ranges ?? [], { recipe, size, epochs })];
     }),
   );
 }
 
-/** Of each stage, the hash of its final parameters. */
+/** Of each model that a stage trains, by its name, the hash of its final parameters. */
 export async function finalHashes(run: string): Promise<Readonly<Record<string, string>>> {
   const checkpoints = await finalCheckpoints(run);
-  return Object.fromEntries([...checkpoints].sort().map(([stage, { hash }]) => [stage, hash]));
+  return Object.fromEntries([...checkpoints].sort().map(([model, { hash }]) => [model, hash]));
 }
 
-/** The newest whole checkpoint of each stage. Each of its files was compared with its hash. */
+/** The newest whole checkpoint of each model, by its name. Each of its files was compared with its hash. */
 export async function finalCheckpoints(run: string): Promise<ReadonlyMap<string, StoredCheckpoint>> {
   const store = await openCheckpointStore(runFolderAt(run).checkpoints);
   const newest = new Map<string, StoredCheckpoint>();
   for (const checkpoint of store.list().whole) {
-    if (!newest.has(checkpoint.state.stage)) newest.set(checkpoint.state.stage, checkpoint);
+    const name = spellPeer(checkpoint.state);
+    if (!newest.has(name)) newest.set(name, checkpoint);
   }
   return newest;
 }

@@ -19,14 +19,16 @@ export interface CorePlanOptions {
   readonly students: number;
   /** With a stage `taught` after the stage `base`, which teaches it. */
   readonly isTaught: boolean;
-  /** With a stage `out` that exports this one. */
+  /** `base` is a mutual stage of so many peers, `p0`, `p1` and so on, each with so many students. */
+  readonly cohort?: { readonly peers: number; readonly replicas: number };
+  /** With a stage `out` that exports this model. */
   readonly exported: string | null;
   readonly timing: Timing;
 }
 
 /** A plan of term 1. */
 export function corePlan(options: CorePlanOptions): RunPlan {
-  const { run, size, rows, students, isTaught, exported, timing } = options;
+  const { run, size, rows, students, isTaught, cohort, exported, timing } = options;
   const training = { model: 'net', on: 'all', test: 'test', optimizer: { name: 'sgd', rate: 0.1 }, ...options.training };
   const recipe = recipeSchema.parse({
     name: run,
@@ -38,7 +40,7 @@ export function corePlan(options: CorePlanOptions): RunPlan {
     },
     models: { net: { name: 'net' } },
     stages: {
-      base: { kind: 'train', ...training },
+      base: cohort === undefined ? { kind: 'train', ...training } : { kind: 'mutual', ...training, ...cohortOf(cohort) },
       ...(isTaught ? { taught: { kind: 'distil', teacher: 'base', loss: {}, ...training } } : {}),
       ...(exported === null ? {} : { out: { kind: 'export', of: exported } }),
     },
@@ -46,4 +48,8 @@ export function corePlan(options: CorePlanOptions): RunPlan {
   });
   const splitSizes = { all: size, test: rows };
   return { run, term: asTerm(1), recipe, recipeJson: '{}', dataEndpoint: 'inproc://data', splitSizes, timing };
+}
+
+function cohortOf({ peers, replicas }: { readonly peers: number; readonly replicas: number }): object {
+  return { peers: Object.fromEntries(Array.from({ length: peers }, (_, i) => [`p${i}`, {}])), replicas };
 }

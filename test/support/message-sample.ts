@@ -57,7 +57,14 @@ export const COORDINATOR_MESSAGES: readonly CoordinatorMessage[] = [
     ...life,
     round,
     base,
-    work: { kind: 'train', column: 1, replicas: 3, ranges, roundSamples: 1024 },
+    work: {
+      kind: 'train',
+      column: 1,
+      replicas: 3,
+      ranges,
+      others: [{ peer: 'small', incarnation: asIncarnation(4), endpoint: 'tcp://10.0.0.4:4000' }],
+      roundSamples: 1024,
+    },
   },
   {
     type: 'coordinator.assign',
@@ -113,16 +120,20 @@ export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTe
     },
     [{ name: 'samples', dtype: 'int32', shape: [3], data: Int32Array.of(5, -1, 2 ** 31 - 1) }],
   ],
+  [{ type: 'knowledge.get', term: life.term, stage: 'pair', about: { of: 'step', round, step: 7 }, specs: [LOGITS_SPEC], half: false }, []],
   [{ type: 'arena.get', term: life.term, ...piece }, []],
   [{ type: 'state.get', term: life.term, state, hash: null }, []],
   [{ type: 'checkpoint.put', ...life, ...content }, [float32('parameters', 1, 2, 3), float32('slots')]],
   [{ type: 'checkpoint.get', state }, []],
-  [{ type: 'artifact.put', ...life, stage: 'distil' }, [{ name: 'model.json', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }]],
+  [
+    { type: 'artifact.put', ...life, stage: 'distil', peer: 'model' },
+    [{ name: 'model.json', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }],
+  ],
 ];
 
 export const DATA_ANSWERS: readonly (readonly [DataAnswerBody, readonly WireTensor[]])[] = [
   [
-    { type: 'knowledge.answer', stage: 'distil' },
+    { type: 'knowledge.answer', stage: 'distil', isLast: false },
     [
       { name: 'knowledge.0', dtype: 'float32', shape: [2, 3], data: Float32Array.of(0.1, -0.2, 0.3, 4, 5, 6) },
       { name: 'knowledge.1', dtype: 'float16', shape: [3], data: Uint16Array.of(0, 0x3c00, 0xfbff) },

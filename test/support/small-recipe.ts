@@ -62,3 +62,39 @@ export function smallRecipe({
     workers: { students, teachers: 1, engine },
   };
 }
+
+export interface MutualRecipeOptions {
+  readonly engine?: Recipe['workers']['engine'];
+  readonly replicas?: number;
+  readonly images?: number;
+  readonly epochs?: number;
+}
+
+/** A stage `pair` whose peers `big` and `small` learn from each other, a test of `small`, and the export of `big`. */
+export function mutualRecipe({ engine = 'wasm', replicas = 1, images = 640, epochs = 20 }: MutualRecipeOptions = {}): object {
+  const { data, workers, stages: _stages, ...rest } = smallRecipe({ engine, images }) as Recipe;
+  return {
+    ...rest,
+    data,
+    models: { small: { name: 'cnn-student' }, big: { name: 'cnn', options: { channels: '6,8', hidden: 16 } } },
+    stages: {
+      pair: {
+        kind: 'mutual',
+        peers: { big: { model: 'big', optimizer: { name: 'sgd', rate: 0.05, momentum: 0.9 } }, small: { model: 'small' } },
+        replicas,
+        on: 'few',
+        test: 'test',
+        epochs,
+        batch: 16,
+        every: 2,
+        checkpointEvery: 10,
+        evaluateEvery: 1000,
+        optimizer: ADAM,
+        augment: { cropPadding: 2, flip: true },
+      },
+      tested: { kind: 'evaluate', of: 'pair.small', test: 'test' },
+      out: { kind: 'export', of: 'pair.big' },
+    },
+    workers: { teachers: 0, engine: workers.engine },
+  };
+}

@@ -4,6 +4,8 @@ export const DATA_TIMING = {
   /** After this time without the knowledge of a batch, another teacher is asked as well; after the longer one, this request has failed. */
   knowledgeLateMs: 3_000,
   knowledgeMs: 15_000,
+  /** The knowledge of one step from another cell of the column; after this time it is asked for again. */
+  stepMs: 15_000,
   /** A teacher that failed is not asked for this long; the time doubles with each failure in a row. */
   teacherRestMs: 50,
   teacherRestMaxMs: 2_000,

@@ -2,7 +2,7 @@
 
 import { LIMITS } from '../../src/base/limits.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
-import type { TeacherAddress } from '../../src/protocol/control.js';
+import type { EngineAddress } from '../../src/protocol/control.js';
 import { RequestRefusal } from '../../src/rpc/request-refusal.js';
 import type { Knowledge, KnowledgeSpec } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
@@ -34,7 +34,7 @@ export interface KnowledgeUse {
  * that every teacher of this model would give again is an error that cannot be retried: numbers that are not finite or do not
  * fit float16, and a layer or a reduction that the teacher does not have.
  */
-export async function askTeacher(use: KnowledgeUse, teacher: TeacherAddress, view: SampleView): Promise<Knowledge> {
+export async function askTeacher(use: KnowledgeUse, teacher: EngineAddress, view: SampleView): Promise<Knowledge> {
   const { specs, shapes, half } = use.wanted;
   const starts = Array.from({ length: Math.ceil(specs.length / LIMITS.specs) }, (_, i) => i * LIMITS.specs);
   const parts = starts.map((start) => {
@@ -47,13 +47,13 @@ export async function askTeacher(use: KnowledgeUse, teacher: TeacherAddress, vie
     const { context, stage, round, step } = use;
     const where = { stage, round, step, epoch: view.epoch, teacher: teacher.incarnation };
     context.logger.warn('knowledge.failed', { ...where, error });
-    throw error instanceof RequestRefusal ? meaningOf(error, use, view) : error;
+    throw error instanceof RequestRefusal ? refusedKnowledge(error, stage, `epoch ${view.epoch}`) : error;
   }
 }
 
 async function askPart(
   { context, stage, wanted }: KnowledgeUse,
-  teacher: TeacherAddress,
+  teacher: EngineAddress,
   { epoch, samples }: SampleView,
 ): Promise<Knowledge> {
   const { specs, shapes, half } = wanted;
@@ -71,9 +71,12 @@ async function askPart(
   );
 }
 
-/** The error of a refusal. A refusal that every teacher would give is an error of the run; any other is an error of this request alone. */
-function meaningOf(refusal: RequestRefusal, { stage }: KnowledgeUse, { epoch }: SampleView): StillhouseError {
-  const message = `stage ${stage}, epoch ${epoch}: ${refusal.message}`;
+/**
+ * The error of a refusal to give knowledge. A refusal that would always come again is an error of the run; any other is the
+ * error of this request alone, and returned as it is.
+ */
+export function refusedKnowledge(refusal: RequestRefusal, stage: string, where: string): StillhouseError {
+  const message = `stage ${stage}, ${where}: ${refusal.message}`;
   switch (refusal.reason) {
     case 'not-finite':
       return new StillhouseError('training.notFinite', message, { cause: refusal });

@@ -13,7 +13,7 @@ import type { Clock, TimerHandle } from '../../src/base/clock.js';
 import type { Incarnation } from '../../src/base/ids.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { ErrorCode } from '../../src/errors/table.js';
-import type { TeacherAddress } from '../../src/protocol/control.js';
+import type { EngineAddress } from '../../src/protocol/control.js';
 import type { Knowledge } from '../../src/tensor/knowledge.js';
 import type { SampleView } from '../kit/view.js';
 
@@ -27,14 +27,14 @@ export interface KnowledgeTiming {
 
 export interface KnowledgeStreamOptions {
   readonly views: readonly SampleView[];
-  readonly teachers: readonly TeacherAddress[];
+  readonly teachers: readonly EngineAddress[];
   readonly clock: Clock;
   readonly timing: KnowledgeTiming;
   /**
    * Requests the knowledge of the view from this teacher. A rejection is a failure of this request, and comes at its own deadline
    * at the latest. A rejection that no other request would mend (FINAL) ends the stream.
    */
-  ask(teacher: TeacherAddress, view: SampleView): Promise<Knowledge>;
+  ask(teacher: EngineAddress, view: SampleView): Promise<Knowledge>;
 }
 
 /** Failures that another teacher of the same model would repeat. */
@@ -49,7 +49,7 @@ interface Item {
 }
 
 interface Teacher {
-  readonly address: TeacherAddress;
+  readonly address: EngineAddress;
   unanswered: number;
   failures: number;
   restsUntilMs: number;
@@ -77,7 +77,7 @@ export class KnowledgeStream {
   }
 
   /** Replaces the list of teachers. Requests to teachers that are no longer listed are made again at once. */
-  link(addresses: readonly TeacherAddress[]): void {
+  link(addresses: readonly EngineAddress[]): void {
     const linked = new Map(addresses.map((address) => [address.incarnation, address]));
     for (const incarnation of [...this.#teachers.keys()]) if (!linked.has(incarnation)) this.#unlink(incarnation);
     for (const [incarnation, address] of linked) {

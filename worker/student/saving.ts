@@ -1,5 +1,6 @@
 /** A student sends checkpoints and exports to the coordinator, which alone writes to the run's folder. */
 
+import { type PeerName, spellPeer } from '../../src/config/peer.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { ErrorCode } from '../../src/errors/table.js';
 import { serialiseModel } from '../../src/nn/export.js';
@@ -24,14 +25,14 @@ export async function saveState(context: EngineContext, saved: CheckedState, sch
 }
 
 /** Puts the model with the parameters that its program holds, as files that stock tfjs opens. Throws run.unwritable when they are not on disk. */
-export async function exportModel(context: EngineContext, { name, model, program }: StageModel): Promise<void> {
+export async function exportModel(context: EngineContext, { model, program }: StageModel, { stage, peer }: PeerName): Promise<void> {
   const { term, incarnation } = context;
   // The model's own variables are old while the session of a graph has the parameters. Adapters are not the model's.
   writeArena(model, arenaSchemaOf(model), program.readParameters().subarray(0, program.schema.model.size));
   const files = await serialiseModel(model);
   const tensors = files.map(({ name, bytes }): WireTensor => ({ name, dtype: 'uint8', shape: [bytes.length], data: bytes }));
-  const body: PutBody = { type: 'artifact.put', term, incarnation, stage: name };
-  await put(context, { what: `the export of stage ${name}`, code: 'run.unwritable', body, tensors });
+  const body: PutBody = { type: 'artifact.put', term, incarnation, stage, peer };
+  await put(context, { what: `the export of the model ${spellPeer({ stage, peer })}`, code: 'run.unwritable', body, tensors });
 }
 
 type PutBody = Extract<DataRequestBody, { type: 'checkpoint.put' | 'artifact.put' }>;

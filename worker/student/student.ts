@@ -35,6 +35,7 @@ import { openStageModel, type StageModel } from '../kit/stage-model.js';
 import { DATA_TIMING } from '../kit/timing.js';
 import { averageRound } from './averaging.js';
 import { baseState } from './base-state.js';
+import { ColumnExchange } from './column-exchange.js';
 import { notFinite } from './not-finite.js';
 import { ProgramState } from './program-state.js';
 import { saveState } from './saving.js';
@@ -67,6 +68,7 @@ export class Student implements Role {
   readonly #context: EngineContext;
   readonly #jobs: JobSlot;
   readonly #links = new TeacherLinks();
+  readonly #column = new ColumnExchange();
   readonly #averaging: Averaging;
   #open: OpenModel | null = null;
   #committed: CommittedState | null = null;
@@ -122,12 +124,21 @@ export class Student implements Role {
   }
 
   async answer({ header }: DataMessage<DataRequest>): Promise<DataReply> {
-    if (header.type !== 'arena.get' && header.type !== 'state.get') {
+    if (header.type !== 'arena.get' && header.type !== 'state.get' && header.type !== 'knowledge.get') {
       return refusal('invalid-message', `a student does not answer ${header.type}`);
     }
     const { term } = this.#context;
     if (header.term !== term) return refusal('old-term', `the request is of term ${header.term}, this student of term ${term}`);
-    return header.type === 'arena.get' ? this.#averaging.answer(header) : this.#handOver(header);
+    switch (header.type) {
+      case 'arena.get':
+        return this.#averaging.answer(header);
+      case 'knowledge.get':
+        return this.#column.answer(header);
+      case 'state.get':
+        return this.#handOver(header);
+      default:
+        return assertNever(header, 'request');
+    }
   }
 
   async close(): Promise<void> {
@@ -168,6 +179,7 @@ export class Student implements Role {
 
   #abandon(): void {
     this.#jobs.cancel();
+    if (this.#round !== null) this.#column.abandon(this.#round);
     this.#dropTrained();
   }
 
@@ -207,7 +219,7 @@ export class Student implements Role {
     program.load(base);
     this.#committed = isAlone ? null : program.backUp(base);
     program.leave();
-    const report = await trainWork(job, work, this.#links);
+    const report = await trainWork(job, work, { links: this.#links, column: this.#column });
     const state = { ...base.state, round: job.assign.round };
     if (report.samples > 0)
       this.#trained = this.#trainedOf(job, { state, base, own: takeRanges(work.ranges, report.samples).taken, isAlone });

@@ -1,6 +1,6 @@
 /** The teachers that this student may ask, by the coordinator's last message, and the stream that asks them. */
 
-import type { CoordinatorMessageOf, TeacherAddress } from '../../src/protocol/control.js';
+import type { CoordinatorMessageOf, EngineAddress } from '../../src/protocol/control.js';
 import type { KnowledgeStream } from './knowledge-stream.js';
 
 export class TeacherLinks {
@@ -14,7 +14,7 @@ export class TeacherLinks {
     this.#stream?.link(teachers);
   }
 
-  of(stage: string): readonly TeacherAddress[] {
+  of(stage: string): readonly EngineAddress[] {
     return this.#link?.stage === stage ? this.#link.teachers : [];
   }
 

@@ -1,7 +1,7 @@
 /** The linked teachers as the other side of a stage's loss. It follows their links for as long as it is open. */
 
 import { present } from '../../src/base/assert.js';
-import type { CoordinatorMessageOf, TeacherAddress } from '../../src/protocol/control.js';
+import type { CoordinatorMessageOf, EngineAddress } from '../../src/protocol/control.js';
 import type { EngineContext } from '../kit/context.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { DATA_TIMING } from '../kit/timing.js';
@@ -25,7 +25,7 @@ export function openTeachers({ context, model, assign }: TeacherUse, views: read
   const { loss, otherShapes } = present(model.training, 'the training of the stage');
   const half = model.stage.wire === 'half';
   const wanted: WantedKnowledge = { specs: loss.other, shapes: otherShapes, half };
-  const ask = (teacher: TeacherAddress, view: SampleView) => {
+  const ask = (teacher: EngineAddress, view: SampleView) => {
     return askTeacher({ context, stage, round, step: views.indexOf(view) + 1, wanted }, teacher, view);
   };
   const stream = new KnowledgeStream({ views, teachers: links.of(stage), clock: context.clock, timing: DATA_TIMING, ask });

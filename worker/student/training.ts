@@ -12,10 +12,11 @@ import { totalOf } from '../../src/data/shard-plan.js';
 import { lossKnobsAt } from '../../src/losses/loss-plan.js';
 import { rateAt } from '../../src/optim/schedule.js';
 import type { Range } from '../../src/protocol/field.js';
-import type { StepKnobs } from '../../src/step/step-program.js';
+import type { StepBatch, StepKnobs, StepResult } from '../../src/step/step-program.js';
 import type { EngineContext } from '../kit/context.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { type SampleView, trainingView } from '../kit/view.js';
+import type { StepExchange } from './column-exchange.js';
 import type { KnowledgeSource } from './knowledge-source.js';
 import { notFinite } from './not-finite.js';
 
@@ -29,6 +30,8 @@ export interface TrainOptions {
   readonly batches: readonly SampleView[];
   /** The other side's knowledge of the batches, in order; null in a stage without another side. */
   readonly knowledge: KnowledgeSource | null;
+  /** The other cells of the column, where their knowledge is exchanged at each step; then `knowledge` is null. */
+  readonly exchange: StepExchange | null;
   /** Samples of the stage committed before the round, and of all members in it. */
   readonly committed: number;
   readonly roundSamples: number;
@@ -64,7 +67,7 @@ export async function trainRanges(options: TrainOptions): Promise<TrainResult> {
 }
 
 async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<Omit<TrainResult, 'waits'>> {
-  const { context, model, round, batches, signal } = options;
+  const { model, round, batches, signal } = options;
   let lossSum = 0;
   let correct = 0;
   let done = 0;
@@ -73,21 +76,49 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
     const inputs = await nextInputs(options, stream);
     if (inputs === null) break;
     const { images, labels, other } = inputs;
-    const knobs = knobsAt(options, done);
     const batch = { size, images, labels: { classes: labels, mixed: null }, other };
-    const { result } = context.meter.measure(size, () => model.program.step(batch, knobs));
+    const { result, isLast } = await makeStep(options, { batch, index, knobs: knobsAt(options, done) });
     if (!result.finite)
       throw notFinite(`stage ${model.name}, round ${round}`, `the loss of step ${index + 1} of ${batches.length} is ${result.lossSum}`);
     lossSum += result.lossSum;
     correct += result.correct;
     done += size;
     await nextTurn(signal);
+    if (isLast) break;
   }
   return { samples: done, lossSum, correct };
 }
 
+interface StepOrder {
+  readonly batch: StepBatch;
+  readonly index: number;
+  readonly knobs: StepKnobs;
+}
+
+/** Makes one update. In a column of several cells the knowledge is exchanged between its two halves; `isLast`: the column ends here. */
+async function makeStep(
+  { context, model, exchange, batches, signal, conclude }: TrainOptions,
+  { batch, index, knobs }: StepOrder,
+): Promise<{ readonly result: StepResult; readonly isLast: boolean }> {
+  const { program } = model;
+  const { size, images, labels } = batch;
+  if (exchange === null) return { result: context.meter.measure(size, () => program.step(batch, knobs)).result, isLast: false };
+  const { result: own } = context.meter.measure(size, () => program.forward(images, size));
+  const isLast = conclude.aborted || index + 1 === batches.length;
+  const taken = exchange.exchange({ knowledge: own.slice(0, 1), isLast });
+  // The answers to the others leave before this cell computes on.
+  await nextTurn(signal);
+  const others = await taken;
+  const takes = present(model.training, 'the training of the stage').loss.other.length > 0;
+  const answers = { labels, other: takes ? others.knowledge : [] };
+  const { result } = context.meter.measure(0, () => program.backward(answers, knobs));
+  return { result, isLast: others.isLast };
+}
+
 /** The inputs of the next step; null when the round is concluded before it. */
-async function nextInputs({ knowledge, signal, conclude }: TrainOptions, stream: BatchStream) {
+async function nextInputs({ knowledge, exchange, signal, conclude }: TrainOptions, stream: BatchStream) {
+  // The cells of a column agree on the step that is their last.
+  if (exchange !== null) return { other: [], ...(await abortable(stream.next(), signal)) };
   if (conclude.aborted) return null;
   try {
     const other = knowledge === null ? [] : await abortable(abortable(knowledge.next(), signal), conclude);

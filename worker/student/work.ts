@@ -7,6 +7,7 @@ import type { CoordinatorMessageOf, Work } from '../../src/protocol/control.js';
 import type { EngineContext, ReportBody } from '../kit/context.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { planBatches } from './batch-plan.js';
+import type { ColumnExchange } from './column-exchange.js';
 import { evaluateRows } from './evaluate.js';
 import { exportModel } from './saving.js';
 import type { TeacherLinks } from './teacher-links.js';
@@ -23,21 +24,40 @@ export interface WorkJob {
   readonly conclude: AbortSignal;
 }
 
+/** The ways to the other side of a loss: teachers, and the other cells of the column. */
+export interface OtherSides {
+  readonly links: TeacherLinks;
+  readonly column: ColumnExchange;
+}
+
 type WorkOf<K extends Work['kind']> = Extract<Work, { kind: K }>;
 export type TrainedReport = Extract<ReportBody, { type: 'worker.trained' }>;
 
 /** Trains the ranges, or fewer samples when it is concluded. The caller sends the report, once it holds the trained state. */
-export async function trainWork(job: WorkJob, { ranges, roundSamples }: WorkOf<'train'>, links: TeacherLinks): Promise<TrainedReport> {
+export async function trainWork(
+  job: WorkJob,
+  { ranges, roundSamples, others }: WorkOf<'train'>,
+  { links, column }: OtherSides,
+): Promise<TrainedReport> {
   const { context, model, assign, signal, conclude } = job;
   const { round } = assign;
   const startMs = context.clock.nowMs();
   const split = await abortable(context.splits.get(model.stage.on), signal);
   const batches = planBatches({ ranges, size: split.count, batch: model.stage.batch, seed: context.recipe.seed });
-  const asks = present(model.training, 'the training of the stage').loss.other.length > 0;
-  const knowledge = asks ? openTeachers(job, batches, links) : null;
+  const { loss } = present(model.training, 'the training of the stage');
+  const exchange =
+    others.length === 0
+      ? null
+      : column.open({
+          ...{ context, stage: model.name, round, others, signal },
+          sizes: batches.map(({ samples }) => samples.length),
+          shapes: [[model.classes]],
+          half: model.stage.wire === 'half',
+        });
+  const knowledge = exchange === null && loss.other.length > 0 ? openTeachers(job, batches, links) : null;
   try {
     const committed = assign.base.committed;
-    const rest = { split, batches, knowledge, committed, roundSamples };
+    const rest = { split, batches, knowledge, exchange, committed, roundSamples };
     const { samples, lossSum, correct, waits } = await trainRanges({ context, model, round, ranges, signal, conclude, ...rest });
     const trainMs = context.clock.nowMs() - startMs;
     context.logger.info('round.trained', {
@@ -48,6 +68,7 @@ export async function trainWork(job: WorkJob, { ranges, roundSamples }: WorkOf<'
       loss: lossSum / samples,
       trainMs,
       waits,
+      ...(exchange === null ? {} : { exchangeMs: exchange.waitedMs }),
     });
     return { type: 'worker.trained', round, samples, lossSum, correct, trainMs };
   } finally {
@@ -69,6 +90,6 @@ export async function evaluateWork({ context, model, assign, signal }: WorkJob, 
 }
 
 /** Sends the model to the coordinator, which reports its arrival itself. */
-export async function exportWork({ context, model, signal }: WorkJob): Promise<void> {
-  await abortable(exportModel(context, model), signal);
+export async function exportWork({ context, model, assign, signal }: WorkJob): Promise<void> {
+  await abortable(exportModel(context, model, assign.base.state), signal);
 }

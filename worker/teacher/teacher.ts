@@ -44,6 +44,8 @@ export class Teacher implements Role {
     const served = this.#served;
     if (served === null) return refusal('not-ready', 'no model is loaded yet');
     if (header.stage !== served.stage) return refusal('wrong-stage', `stage ${served.stage} is served, not ${header.stage}`);
+    if (header.about.of !== 'view') return refusal('invalid-message', 'a teacher answers about views, and not about steps');
+    const { epoch } = header.about;
     const [samples] = tensors;
     if (
       tensors.length !== 1 ||
@@ -54,7 +56,7 @@ export class Teacher implements Role {
     ) {
       return refusal('invalid-message', 'knowledge.get has one tensor: samples, int32 [B], B from 1');
     }
-    return this.#teach(served, header, { epoch: header.about.epoch, samples: samples.data });
+    return this.#teach(served, header, { epoch, samples: samples.data });
   }
 
   async close(): Promise<void> {
@@ -82,7 +84,7 @@ export class Teacher implements Role {
     if (knowledge === null) return refusal('failed', 'the engine ends');
     const wire = knowledgeToWire(knowledge, specs, half);
     if ('reason' in wire) return refusal(wire.reason, `of the model of stage ${served.from.stage}, ${wire.message}`);
-    return { header: { type: 'knowledge.answer', stage }, tensors: wire.tensors };
+    return { header: { type: 'knowledge.answer', stage, isLast: false }, tensors: wire.tensors };
   }
 
   async #load(order: CoordinatorMessageOf<'coordinator.serve'>, signal: AbortSignal): Promise<void> {

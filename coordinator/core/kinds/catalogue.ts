@@ -4,12 +4,14 @@ import type { StageRecipe } from '../../../src/config/schema.js';
 import { distilKind } from './distil.js';
 import { evaluateKind } from './evaluate.js';
 import { exportKind } from './export.js';
+import { mutualKind } from './mutual.js';
 import type { StageKind } from './stage-kind.js';
 import { trainKind } from './train.js';
 
 const KINDS: { readonly [K in StageRecipe['kind']]: (recipe: Extract<StageRecipe, { kind: K }>) => StageKind } = {
   train: trainKind,
   distil: distilKind,
+  mutual: mutualKind,
   evaluate: evaluateKind,
   export: exportKind,
 };

@@ -8,12 +8,17 @@ import type { TrainingStage } from '../../../src/config/schema.js';
 import { startEvaluation } from '../evaluation-round.js';
 import { committedOf } from '../ledger.js';
 import { rollBack } from '../rollback.js';
-import { lastEvaluation, type StageNeeds, type StageState } from '../stage.js';
+import { holdsOther, lastEvaluation, type StageNeeds, type StageState } from '../stage.js';
 import { startTraining } from '../training-round.js';
 import type { Next, StageKind, StartRound } from './stage-kind.js';
 
+export interface TrainingKindOptions extends Pick<StageNeeds, 'teacher'> {
+  /** The most students of each peer; when it is left out, as many as there are. */
+  readonly columnsMax?: number;
+}
+
 /** The kind of a stage that trains its peers. `teacher`: the model that teaches it, null where nothing does. */
-export function trainingKind(recipe: TrainingStage, { teacher }: Pick<StageNeeds, 'teacher'>): StageKind {
+export function trainingKind(recipe: TrainingStage, { teacher, columnsMax = Number.POSITIVE_INFINITY }: TrainingKindOptions): StageKind {
   const peers = [...peersOf(recipe).keys()];
   const { on: split, epochs, checkpointEvery, batch, every } = recipe;
   const needs: StageNeeds = { peers, of: null, teacher, training: { split, epochs }, checkpointEvery };
@@ -23,11 +28,14 @@ export function trainingKind(recipe: TrainingStage, { teacher }: Pick<StageNeeds
       const due = evaluationDue(stage, recipe.evaluateEvery);
       if (due !== null) {
         const subject = { stage: stage.name, peer: due.peer };
-        const start: StartRound = (turn, students) => startEvaluation(turn, students, { subject, epoch: due.epoch, split: recipe.test });
+        const start: StartRound = (turn, students) => {
+          const free = students.filter(({ incarnation }) => !holdsOther(stage.base, due.peer, incarnation));
+          startEvaluation(turn, free.length > 0 ? free : students, { subject, epoch: due.epoch, split: recipe.test });
+        };
         return { type: 'round', studentsMin: 1, isTaught: false, isTraining: false, start };
       }
       if (stage.ledger.pending.length === 0) return { type: 'done' };
-      const start: StartRound = (turn, students) => startTraining(turn, students, { batch, every });
+      const start: StartRound = (turn, students) => startTraining(turn, students, { batch, every, columnsMax });
       return { type: 'round', studentsMin: peers.length, isTaught: teacher !== null, isTraining: true, start };
     },
     onBaseLost: rollBack,

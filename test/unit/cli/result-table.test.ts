@@ -3,7 +3,6 @@ import { formatBytes, formatCount, formatDuration, formatShare } from '../../../
 import { resultTable } from '../../../src/cli/result-table.js';
 import { parseRecipe } from '../../../src/config/load.js';
 import type { RunSummary } from '../../../src/protocol/parent.js';
-import { withPeers } from '../../support/with-peers.js';
 
 const training = { on: 'few', test: 'test', epochs: 1, batch: 8, optimizer: { name: 'adam', rate: 0.01 } };
 const recipe = parseRecipe(
@@ -76,7 +75,10 @@ describe('the table of results', () => {
   });
 
   test('a stage that trains several models has a line for each', () => {
-    const stages = { pair: withPeers(recipe.stages.teacher!, { big: {}, little: { model: 'small' } }) };
+    const peers = { big: {}, little: { model: 'small' } };
+    const { stages } = parseRecipe(
+      JSON.stringify({ ...recipe, workers: {}, stages: { pair: { ...training, kind: 'mutual', model: 'large', peers } } }),
+    );
     const accuracy = { 'pair.big': { last: 0.9, best: 0.9, epoch: 1 }, 'pair.little': { last: 0.8, best: 0.8, epoch: 1 } };
     const text = resultTable({ ...recipe, stages }, { ...summary, accuracy });
     expect(text).toMatch(/pair\.big +large +90\.0 %[\s\S]*pair\.little +small +80\.0 %/);

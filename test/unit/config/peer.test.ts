@@ -4,7 +4,6 @@ import { mapTerms, peerNamed, peerRecipe, peersOf, spellPeer, trainedPeers } fro
 import { formatPath } from '../../../src/config/problem.js';
 import { type PeerRecipe, recipeSchema } from '../../../src/config/schema.js';
 import { needsOf } from '../../../src/config/stage-graph.js';
-import { withPeers } from '../../support/with-peers.js';
 
 const training = { on: 'all', test: 'test', epochs: 2, batch: 8, optimizer: { name: 'sgd', rate: 0.1 } };
 const one = recipeSchema.parse({
@@ -18,16 +17,18 @@ const one = recipeSchema.parse({
   models: { net: { name: 'net' }, tiny: { name: 'tiny' } },
   stages: {
     alone: { kind: 'train', model: 'net', ...training },
-    together: { kind: 'train', model: 'net', ...training, loss: { terms: [{ module: 'shared.mjs' }] } },
+    together: { kind: 'mutual', model: 'net', ...training, peers: { big: {}, small: {} }, loss: { terms: [{ module: 'shared.mjs' }] } },
     final: { kind: 'evaluate', of: 'together.small', test: 'test' },
   },
 });
 const OWN_LOSS = { labels: { weight: 1, smoothing: 0 }, terms: [{ module: 'own.mjs' }, { loss: 'dkd' }] };
 const OPTIMIZER: PeerRecipe['optimizer'] = { name: 'sgd', rate: 1, momentum: 0, nesterov: true, weightDecay: 0, decayAll: false };
 
-/** The recipe above, with two peers in the stage `together`. */
+/** The recipe above, with these keys of the peer small. */
 function pairWith(small: Partial<PeerRecipe>): typeof one {
-  return { ...one, stages: { ...one.stages, together: withPeers(one.stages.together!, { big: {}, small }) } };
+  const { together } = one.stages;
+  if (together?.kind !== 'mutual') throw new Error('the recipe has changed');
+  return { ...one, stages: { ...one.stages, together: { ...together, peers: { big: {}, small: small as object } } } };
 }
 
 test.each([

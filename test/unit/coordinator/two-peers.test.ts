@@ -1,6 +1,6 @@
 /**
  * A stage of two peers through the whole core: rows average apart, columns are withdrawn whole, peers are committed, saved
- * and recovered together. No kind of stage has two peers yet, so the test gives them to a stage of kind train.
+ * and recovered together.
  */
 
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -9,11 +9,11 @@ import { startRun, stepRun } from '../../../coordinator/core/run.js';
 import { DEFAULT_TIMING } from '../../../coordinator/core/timing.js';
 import type { RunState } from '../../../coordinator/core/turn.js';
 import type { CheckpointPart, CoreEvent, Effect, JournalRecord } from '../../../coordinator/core/types.js';
-import { present } from '../../../src/base/assert.js';
+import { assert, present } from '../../../src/base/assert.js';
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
+import type { StageRecipe } from '../../../src/config/schema.js';
 import type { CoordinatorMessage, CoordinatorMessageOf, WorkerMessage } from '../../../src/protocol/control.js';
 import { corePlan } from '../../support/core-plan.js';
-import { withPeers } from '../../support/with-peers.js';
 
 const term = asTerm(1);
 const hashOf = (peer: string, round: number) => Buffer.from(`${peer} ${round}`).toString('hex').padEnd(64, '0');
@@ -24,7 +24,7 @@ class Run {
   #effects: Effect[] = [];
   readonly records: JournalRecord[] = [];
 
-  constructor(students: number, { samples = 16, every = 1, rows = 2 } = {}) {
+  constructor(students: number, { samples = 16, every = 1, rows = 2, replicas = 2 } = {}) {
     const training = { epochs: 1, batch: 4, every, evaluateEvery: 1, checkpointEvery: 100 };
     const plan = corePlan({
       run: 'pair',
@@ -36,8 +36,12 @@ class Run {
       exported: null,
       timing: DEFAULT_TIMING,
     });
-    const base = withPeers(present(plan.recipe.stages.base, 'the stage'), { big: {}, small: { model: 'tiny' } });
-    const recipe = { ...plan.recipe, stages: { base } };
+    const { base } = plan.recipe.stages;
+    assert(base?.kind === 'train', 'the stage of the plan');
+    const peers = { big: {}, small: { model: 'tiny' } };
+    const loss = { target: 'mean' as const, temperature: 1, weight: 1, labelSmoothing: 0 };
+    const together: StageRecipe = { ...base, kind: 'mutual', peers, replicas, wire: 'full', loss };
+    const recipe = { ...plan.recipe, stages: { base: together } };
     this.#state = startRun({ ...plan, recipe }, recover([], []), 0).state;
     for (let i = 1; i <= students; i++) this.#join(i);
   }
@@ -144,18 +148,19 @@ function commitRound(contained: number): void {
 describe('two peers in two columns', () => {
   test('the cells of a column are assigned the same ranges of different peers', () => {
     const assigned = run.sent('coordinator.assign').map(([student, { base, work }]) => [student, base.state.peer, work]);
-    const work = (column: number, start: number) => ({
+    const work = (column: number, start: number, other: { readonly peer: string; readonly incarnation: number }) => ({
       kind: 'train',
       column,
       replicas: 2,
       ranges: [{ start, end: start + 4 }],
       roundSamples: 8,
+      others: [{ ...other, endpoint: `inproc://${other.incarnation}` }],
     });
     expect(assigned).toEqual([
-      [1, 'big', work(0, 0)],
-      [2, 'small', work(0, 0)],
-      [3, 'big', work(1, 4)],
-      [4, 'small', work(1, 4)],
+      [1, 'big', work(0, 0, { peer: 'small', incarnation: 2 })],
+      [2, 'small', work(0, 0, { peer: 'big', incarnation: 1 })],
+      [3, 'big', work(1, 4, { peer: 'small', incarnation: 4 })],
+      [4, 'small', work(1, 4, { peer: 'big', incarnation: 3 })],
     ]);
   });
 
@@ -253,20 +258,20 @@ describe('two peers in two columns', () => {
 });
 
 describe('an evaluation in a stage of two peers', () => {
-  test('is of one peer at a time; the stage is over when both are evaluated after the last epoch', () => {
+  test('is of one peer at a time, by those who hold it; the stage is over when both are evaluated after the last epoch', () => {
     commitRound(8);
     commitRound(16);
     const assigned = () => run.sent('coordinator.assign').map(([student, { base, work }]) => [student, base.state.peer, work.kind]);
     expect(assigned()).toEqual([
       [1, 'big', 'evaluate'],
-      [2, 'big', 'evaluate'],
+      [3, 'big', 'evaluate'],
     ]);
-    for (const student of [1, 2]) run.evaluated(student, 1);
+    for (const student of [1, 3]) run.evaluated(student, 1);
     expect(assigned()).toEqual([
-      [1, 'small', 'evaluate'],
       [2, 'small', 'evaluate'],
+      [4, 'small', 'evaluate'],
     ]);
-    for (const student of [1, 2]) run.evaluated(student, 0);
+    for (const student of [2, 4]) run.evaluated(student, 0);
     const evaluations = run.records.flatMap((record) => (record.type === 'evaluation' ? [record.evaluation] : []));
     expect(evaluations).toMatchObject([
       { peer: 'big', epoch: 1, accuracy: 1 },

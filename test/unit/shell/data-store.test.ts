@@ -183,7 +183,7 @@ describe('artifacts', () => {
     base: { state: stateOf(3, 'model'), hash: 'ab'.repeat(32), committed: 9, sources: [], isStored: false },
     work: { kind: 'export' },
   } as const;
-  const body = { type: 'artifact.put', term, incarnation, stage: 'model' } as const;
+  const body = { type: 'artifact.put', term, incarnation, stage: 'model', peer: 'model' } as const;
 
   test('are files in a folder of their stage; a second put replaces all of them', async () => {
     const { data, ask, events, exportsFolder } = await opened();

@@ -15,7 +15,7 @@ import { recipeJson } from '../../../src/config/load.js';
 import { MODEL_PEER } from '../../../src/config/peer.js';
 import { type Recipe, recipeSchema } from '../../../src/config/schema.js';
 import type { LogFields, Logger } from '../../../src/log/logger.js';
-import type { Base, Contributor, Work } from '../../../src/protocol/control.js';
+import type { Base, ColumnCell, Contributor, Work } from '../../../src/protocol/control.js';
 import type { DataMessage, DataRequest } from '../../../src/protocol/data.js';
 import { isSameState, type StateName } from '../../../src/protocol/state-name.js';
 import { type DataClient, openDataClient } from '../../../src/rpc/data-client.js';
@@ -119,10 +119,19 @@ export class TestEngine {
     round: number,
     start: number,
     end: number,
-    options: { readonly stage?: string; readonly base?: Base; readonly total?: number; readonly replicas?: number } = {},
+    options: {
+      readonly stage?: string;
+      readonly base?: Base;
+      readonly total?: number;
+      readonly replicas?: number;
+      readonly others?: readonly ColumnCell[];
+    } = {},
   ): void {
-    const { total = end - start, replicas = 1, ...rest } = options;
-    this.assign(round, { ...rest, work: { kind: 'train', column: 0, replicas, ranges: [{ start, end }], roundSamples: total } });
+    const { total = end - start, replicas = 1, others = [], ...rest } = options;
+    this.assign(round, {
+      ...rest,
+      work: { kind: 'train', column: 0, replicas, ranges: [{ start, end }], roundSamples: total, others: [...others] },
+    });
   }
 
   average(round: number, contributors: readonly Contributor[], attempt = 1): void {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { asIncarnation } from '../../../src/base/ids.js';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
-import type { TeacherAddress } from '../../../src/protocol/control.js';
+import type { EngineAddress } from '../../../src/protocol/control.js';
 import type { Knowledge } from '../../../src/tensor/knowledge.js';
 import type { SampleView } from '../../../worker/kit/view.js';
 import { KnowledgeStream } from '../../../worker/student/knowledge-stream.js';
@@ -10,7 +10,7 @@ import { VirtualClock } from '../shell/virtual-clock.js';
 
 const timing = { knowledgeLateMs: 300, teacherRestMs: 50, teacherRestMaxMs: 400 };
 
-const teacher = (incarnation: number): TeacherAddress => ({
+const teacher = (incarnation: number): EngineAddress => ({
   incarnation: asIncarnation(incarnation),
   endpoint: `inproc://t${incarnation}`,
 });
@@ -26,10 +26,10 @@ interface Ask {
 }
 
 /** A stream whose requests the test answers by hand. */
-function open(count: number, teachers: readonly TeacherAddress[]) {
+function open(count: number, teachers: readonly EngineAddress[]) {
   const clock = new VirtualClock();
   const asks: Ask[] = [];
-  const ask = (address: TeacherAddress, view: SampleView) =>
+  const ask = (address: EngineAddress, view: SampleView) =>
     new Promise<Knowledge>((resolve, reject) => {
       const index = view.samples[0] ?? -1;
       asks.push({

@@ -230,7 +230,7 @@ describe('a student alone', () => {
     student.assign(1, { work: { kind: 'export' } });
     const failed = await student.next('worker.failed');
     expect(failed.code).toBe('run.unwritable');
-    expect(failed.message).toMatch(/the export of stage plain was not stored: .*no space left on device/);
+    expect(failed.message).toMatch(/the export of the model plain was not stored: .*no space left on device/);
   });
 
   test('with another model, nothing is known of how long a batch takes', async () => {

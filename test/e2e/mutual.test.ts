@@ -1,0 +1,73 @@
+/** Mutual learning by real processes: a whole run, a stop and a resume to the same bits, and kills in mid-stage. */
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { auditRun, finalHashes } from '../support/audit.js';
+import type { RunProcess } from '../support/run-process.js';
+import { logged, summaryOf } from '../support/run-record.js';
+import { useRunRoom } from '../support/run-room.js';
+import { mutualRecipe } from '../support/small-recipe.js';
+
+const room = useRunRoom();
+/** Bit for bit the same on every machine: one replica of each peer, on the engine that is plain JavaScript. */
+const EXACT = mutualRecipe({ engine: 'cpu', images: 128, epochs: 4 });
+
+async function startRun(recipe: object): Promise<{ cli: RunProcess; run: string }> {
+  const cli = room.start('run', room.recipe(recipe), '--out', room.runs, '--json');
+  const { run } = await cli.said('run-started');
+  return { cli, run: join(room.runs, run) };
+}
+
+function reached(cli: RunProcess, share: number): Promise<unknown> {
+  return cli.said('progress', ({ stage, committed, samples }) => stage === 'pair' && committed > share * samples);
+}
+
+test('after Ctrl-C: the same weights of both peers, bit for bit, as without; stages that name a peer use that one', async () => {
+  const undisturbed = await startRun(EXACT);
+  expect(await undisturbed.cli.exit()).toBe(0);
+  const stopped = await startRun(EXACT);
+  await reached(stopped.cli, 0.3);
+  stopped.cli.interrupt();
+  expect(await stopped.cli.exit()).toBe(130);
+  expect((await auditRun(stopped.run))['pair.big'], 'the audit sees what is missing').not.toEqual([]);
+
+  const resumed = room.start('resume', stopped.run, '--json');
+  expect(await resumed.exit()).toBe(0);
+  expect(await auditRun(stopped.run)).toEqual({ 'pair.big': [], 'pair.small': [] });
+  const hashes = await finalHashes(stopped.run);
+  expect(hashes).toEqual(await finalHashes(undisturbed.run));
+  expect(Object.keys(hashes)).toEqual(['pair.big', 'pair.small']);
+  const { accuracy, models } = summaryOf(stopped.run);
+  expect(Object.keys(accuracy)).toEqual(['pair.big', 'pair.small', 'tested']);
+  expect(accuracy.tested?.last).toBe(accuracy['pair.small']?.last);
+  expect(Object.keys(models)).toEqual(['big', 'small']);
+
+  const out = join(room.folder, 'big');
+  const exported = room.start('export', stopped.run, '--stage', 'pair.big', '--out', out);
+  expect(await exported.exit()).toBe(0);
+  expect(existsSync(join(out, 'model.json'))).toBe(true);
+});
+
+describe('kill -9 in mid-stage', () => {
+  test.each([
+    ['engine', 'student-1', 1],
+    ['agent', 'student-2', 1],
+    ['engine', 'student-3', 2],
+    ['agent', 'student-4', 2],
+  ] as const)(
+    'of the %s of %s, with %i students of each peer: no sample is lost or counted twice, in either peer',
+    async (part, worker, replicas) => {
+      const { cli, run } = await startRun(mutualRecipe({ replicas }));
+      await reached(cli, 0.1);
+      process.kill(room[part](worker), 'SIGKILL');
+      expect(await cli.exit()).toBe(0);
+      expect(await auditRun(run)).toEqual({ 'pair.big': [], 'pair.small': [] });
+      const types = cli.lines().map((line) => (line.type === 'stage-done' ? `${line.result.stage} done` : line.type));
+      expect(types.indexOf('worker-gone'), 'it was killed in mid-stage').toBeLessThan(types.indexOf('pair done'));
+      const lives = logged(run, 'worker.welcomed').map((line) => line.worker);
+      const others = Array.from({ length: 2 * replicas }, (_, i) => `student-${i + 1}`).filter((name) => name !== worker);
+      expect(lives.filter((name) => name !== worker).sort(), 'the others kept their processes').toEqual(others);
+    },
+  );
+});

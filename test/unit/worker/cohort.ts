@@ -1,0 +1,119 @@
+/**
+ * The reference of mutual learning: all peers of a stage in one process, without a wire. Each step is forward of every peer, then
+ * backward of every peer with the logits of the others.
+ */
+
+import { weightedAverage } from '../../../src/averaging/weighted-average.js';
+import { present } from '../../../src/base/assert.js';
+import { peersOf } from '../../../src/config/peer.js';
+import type { PeerRecipe, Recipe } from '../../../src/config/schema.js';
+import { assembleBatch } from '../../../src/data/batch.js';
+import { loadSplit } from '../../../src/data/dataset.js';
+import type { SampleSource } from '../../../src/data/sample-source.js';
+import { totalOf } from '../../../src/data/shard-plan.js';
+import { lossKnobsAt } from '../../../src/losses/loss-plan.js';
+import { buildModel } from '../../../src/nn/build.js';
+import { rateAt } from '../../../src/optim/schedule.js';
+import type { Range } from '../../../src/protocol/field.js';
+import { buildEagerStep } from '../../../src/step/eager-step.js';
+import { loadTraining } from '../../../src/step/load-training.js';
+import type { StepProgram } from '../../../src/step/step-program.js';
+import type { StepTraining } from '../../../src/step/trainer.js';
+import { initialSeed, type SampleView, trainingView } from '../../../worker/kit/view.js';
+import { planBatches } from '../../../worker/student/batch-plan.js';
+
+interface Peer {
+  readonly name: string;
+  readonly recipe: PeerRecipe;
+  readonly program: StepProgram;
+  readonly training: StepTraining;
+  dispose(): void;
+}
+
+/** The cells of one column: a model of each peer. */
+export class Cohort {
+  readonly #recipe: Recipe;
+  readonly #split: SampleSource;
+  readonly #peers: readonly Peer[];
+
+  private constructor(recipe: Recipe, split: SampleSource, peers: readonly Peer[]) {
+    this.#recipe = recipe;
+    this.#split = split;
+    this.#peers = peers;
+  }
+
+  static async open(recipe: Recipe, stage: string): Promise<Cohort> {
+    const peers = [...peersOf(present(recipe.stages[stage], stage))];
+    const split = await loadSplit(recipe.data, present(peers[0], 'a peer')[1].on);
+    const opened: Peer[] = [];
+    for (const [name, own] of peers) {
+      const seed = initialSeed(recipe, { model: own.model, peer: name });
+      const inputShape = [split.height, split.width, split.channels] as const;
+      const model = await buildModel(present(recipe.models[own.model], own.model), { inputShape, classes: split.classes, seed });
+      const training = await loadTraining(own, { model, seed, buildTeacher: () => Promise.reject(new Error('nobody teaches')) });
+      const program = buildEagerStep({ model, training, inputShape });
+      const dispose = () => {
+        program.dispose();
+        model.dispose();
+      };
+      opened.push({ name, recipe: own, program, training, dispose });
+    }
+    return new Cohort(recipe, split, opened);
+  }
+
+  /** Trains these ranges of a round that begins after `committed` samples and has `roundSamples` over all columns. */
+  train(ranges: readonly Range[], { committed, roundSamples = totalOf(ranges) }: { committed: number; roundSamples?: number }): void {
+    const { batch } = present(this.#peers[0], 'a peer').recipe;
+    let done = 0;
+    for (const view of planBatches({ ranges, size: this.#split.count, batch, seed: this.#recipe.seed })) {
+      this.#step(view, committed + (done * roundSamples) / totalOf(ranges));
+      done += view.samples.length;
+    }
+  }
+
+  parametersOf(peer: string): Float32Array {
+    return this.#programOf(peer).readParameters();
+  }
+
+  writeParameters(peer: string, arena: Float32Array): void {
+    this.#programOf(peer).writeParameters(arena);
+  }
+
+  dispose(): void {
+    for (const peer of this.#peers) peer.dispose();
+  }
+
+  #programOf(name: string): StepProgram {
+    return present(
+      this.#peers.find((peer) => peer.name === name),
+      name,
+    ).program;
+  }
+
+  #step({ epoch, samples }: SampleView, done: number): void {
+    const size = samples.length;
+    const { height, width, channels, count } = this.#split;
+    const images = new Float32Array(size * height * width * channels);
+    const classes = new Int32Array(size);
+    const { recipe } = present(this.#peers[0], 'a peer');
+    const view = trainingView(this.#recipe, recipe, epoch);
+    assembleBatch({ store: this.#split.store, view, samples, out: { images, labels: classes } });
+    const logits = this.#peers.map(({ program }) => present(program.forward(images, size)[0], 'logits'));
+    for (const [i, { program, training, recipe: own }] of this.#peers.entries()) {
+      const other = logits.filter((_, j) => j !== i);
+      const knobs = {
+        rate: rateAt(own, { samples: done, samplesPerEpoch: count }),
+        loss: lossKnobsAt(training.loss.plan, { epoch: done / count, epochs: own.epochs }),
+      };
+      program.backward({ labels: { classes, mixed: null }, other }, knobs);
+    }
+  }
+}
+
+/** Averages a peer among the columns, weighted by samples, as replicas do. */
+export function averageCohorts(columns: readonly Cohort[], peer: string, samples: readonly number[]): void {
+  const arena = weightedAverage(
+    columns.map((column, i) => ({ samples: present(samples[i], 'samples'), arena: column.parametersOf(peer) })),
+  );
+  for (const column of columns) column.writeParameters(peer, arena);
+}

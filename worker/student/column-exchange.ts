@@ -1,0 +1,208 @@
+/**
+ * The exchange of knowledge within a step: each cell of a column gives its knowledge of the step's images to the other cells,
+ * and takes theirs. Owns both sides: the answers to the other cells, and the requests to them.
+ *
+ * Invariants: an answer is this cell's knowledge of the round and the step that were asked for, or a refusal; knowledge that was
+ * given never changes; a column ends with the first step that one of its cells has given as its last, so all of its cells
+ * end with the same step. A cell waits for the others until its work is cancelled: the coordinator has the deadline.
+ */
+
+import { abortable } from '../../src/base/abortable.js';
+import { assert, present } from '../../src/base/assert.js';
+import type { RoundId } from '../../src/base/ids.js';
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { ColumnCell } from '../../src/protocol/control.js';
+import type { DataRequestOf } from '../../src/protocol/data.js';
+import { type DataReply, refusal } from '../../src/rpc/data-server.js';
+import { RequestRefusal } from '../../src/rpc/request-refusal.js';
+import { type Knowledge, LOGITS_SPEC, specKey } from '../../src/tensor/knowledge.js';
+import type { EngineContext } from '../kit/context.js';
+import { knowledgeFromWire, knowledgeToWire } from '../kit/knowledge-wire.js';
+import { DATA_TIMING } from '../kit/timing.js';
+import { refusedKnowledge } from './ask-teacher.js';
+
+/** The tensors that a cell gives to every other cell of its column. */
+export const GIVEN_SPECS = [LOGITS_SPEC] as const;
+
+/** The knowledge that a cell gives in one step. */
+export interface Given {
+  /** One tensor for each of GIVEN_SPECS. The arrays must not change any more. */
+  readonly knowledge: Knowledge;
+  /** Whether the cell ends its round with this step. */
+  readonly isLast: boolean;
+}
+
+export interface ExchangeOptions {
+  readonly context: EngineContext;
+  readonly stage: string;
+  readonly round: RoundId;
+  /** The other cells of the column, in the order in which their knowledge is taken. */
+  readonly others: readonly ColumnCell[];
+  /** The number of samples of each step. */
+  readonly sizes: readonly number[];
+  /** The shapes of GIVEN_SPECS, without the batch. */
+  readonly shapes: readonly (readonly number[])[];
+  /** Whether the knowledge travels in float16. */
+  readonly half: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** The steps that a cell keeps: another cell may be one step behind, and ask again for the step before. */
+const STEPS_KEPT = 3;
+/** The rounds that other cells may ask about before this cell has begun them. */
+const ROUNDS_AHEAD = 2;
+
+/** One cell's side of the exchange, for all of its rounds. */
+export class ColumnExchange {
+  readonly #rounds = new Map<RoundId, GivenSteps>();
+  #newest = 0;
+
+  /** Begins a round; the rounds before are over. */
+  open(options: ExchangeOptions): StepExchange {
+    this.#newest = options.round;
+    for (const [round, steps] of this.#rounds) {
+      if (round >= options.round) continue;
+      steps.end();
+      this.#rounds.delete(round);
+    }
+    return new StepExchange(options, this.#stepsOf(options.round));
+  }
+
+  /** The round is over without its end: nobody gets an answer about it any more. */
+  abandon(round: RoundId): void {
+    this.#rounds.get(round)?.end();
+  }
+
+  /** Answers another cell, as soon as the step that it asks about has been given. Never rejects. */
+  async answer({ stage, about, specs, half }: DataRequestOf<'knowledge.get'>): Promise<DataReply> {
+    if (about.of !== 'step') return refusal('invalid-message', 'a student answers about steps, and not about views');
+    const { round, step } = about;
+    if (round < this.#newest) return refusal('wrong-round', `round ${this.#newest} is under way`);
+    if (!this.#rounds.has(round) && this.#rounds.size > ROUNDS_AHEAD) return refusal('not-ready', `round ${round} has not begun here`);
+    const unknown = specs.find((spec) => !GIVEN_SPECS.some((own) => specKey(own) === specKey(spec)));
+    if (unknown !== undefined) return refusal('unknown-tap', `a cell gives its logits, and not ${specKey(unknown)}`);
+    const given = await this.#stepsOf(round).given(step);
+    if (given === null) return refusal('wrong-round', `step ${step} of round ${round} is over`);
+    const wire = knowledgeToWire(given.knowledge, GIVEN_SPECS, half);
+    if ('reason' in wire) return refusal(wire.reason, `at step ${step} of round ${round}, ${wire.message}`);
+    return { header: { type: 'knowledge.answer', stage, isLast: given.isLast }, tensors: wire.tensors };
+  }
+
+  #stepsOf(round: RoundId): GivenSteps {
+    const steps = this.#rounds.get(round) ?? new GivenSteps();
+    this.#rounds.set(round, steps);
+    return steps;
+  }
+}
+
+/** The knowledge that one cell gives in one round: the last steps, and the requests for steps that are still to come. */
+class GivenSteps {
+  readonly #given = new Map<number, Given>();
+  readonly #waiting = new Map<number, ((given: Given | null) => void)[]>();
+  #last = 0;
+  #isOver = false;
+
+  give(step: number, given: Given): void {
+    this.#last = step;
+    this.#given.set(step, given);
+    this.#given.delete(step - STEPS_KEPT);
+    for (const resolve of this.#waiting.get(step) ?? []) resolve(given);
+    this.#waiting.delete(step);
+  }
+
+  /** The knowledge of this step, once it is given; null when the step or the round is over. */
+  given(step: number): Promise<Given | null> {
+    const given = this.#given.get(step) ?? null;
+    if (given !== null || this.#isOver || step <= this.#last) return Promise.resolve(given);
+    return new Promise((resolve) => this.#waiting.set(step, [...(this.#waiting.get(step) ?? []), resolve]));
+  }
+
+  end(): void {
+    this.#isOver = true;
+    for (const resolve of [...this.#waiting.values()].flat()) resolve(null);
+    this.#waiting.clear();
+    this.#given.clear();
+  }
+}
+
+/** The exchange of one round, step by step. */
+export class StepExchange {
+  readonly #options: ExchangeOptions;
+  readonly #own: GivenSteps;
+  #step = 0;
+  /** The answers of the others about the next step, which are asked for in advance. */
+  #next: Promise<readonly Given[]>;
+  #waitedMs = 0;
+
+  constructor(options: ExchangeOptions, own: GivenSteps) {
+    this.#options = options;
+    this.#own = own;
+    this.#next = this.#askAll(1);
+  }
+
+  /** The time that this cell has waited for the others, in milliseconds. */
+  get waitedMs(): number {
+    return this.#waitedMs;
+  }
+
+  /**
+   * Gives this cell's knowledge of the next step, and takes that of the others: their tensors, cell by cell, and whether the column
+   * ends with this step. Throws the signal's reason when the work is cancelled, and what no other request would mend.
+   */
+  async exchange(own: Given): Promise<Given> {
+    const { context, sizes, signal } = this.#options;
+    this.#step += 1;
+    this.#own.give(this.#step, own);
+    const startMs = context.clock.nowMs();
+    const others = await abortable(this.#next, signal);
+    this.#waitedMs += context.clock.nowMs() - startMs;
+    const isLast = own.isLast || others.some((other) => other.isLast);
+    assert(isLast || this.#step < sizes.length, `step ${this.#step} of ${sizes.length} is not the last`);
+    if (!isLast) this.#next = this.#askAll(this.#step + 1);
+    return { knowledge: others.flatMap(({ knowledge }) => knowledge), isLast };
+  }
+
+  #askAll(step: number): Promise<readonly Given[]> {
+    const asked = Promise.all(this.#options.others.map((cell) => this.#askUntilAnswered(cell, step)));
+    // The work may be cancelled before anybody waits for the answers.
+    asked.catch(() => {});
+    return asked;
+  }
+
+  async #askUntilAnswered(cell: ColumnCell, step: number): Promise<Given> {
+    const { context, stage, round, signal } = this.#options;
+    for (let failures = 0; ; failures++) {
+      try {
+        return await this.#ask(cell, step);
+      } catch (error) {
+        if (!(error instanceof StillhouseError)) throw error;
+        signal.throwIfAborted();
+        const failure = error instanceof RequestRefusal ? refusedKnowledge(error, stage, `round ${round}, step ${step}`) : error;
+        if (failure !== error) throw failure;
+        if (failures === 0) context.logger.warn('exchange.failed', { stage, round, step, peer: cell.peer, cell: cell.incarnation, error });
+        await this.#rest(failures);
+      }
+    }
+  }
+
+  async #ask(cell: ColumnCell, step: number): Promise<Given> {
+    const { context, stage, round, sizes, shapes, half } = this.#options;
+    const about = { of: 'step', round, step } as const;
+    const specs = [...GIVEN_SPECS];
+    const body = { type: 'knowledge.get' as const, term: context.term, stage, about, specs, half };
+    const { header, tensors } = await context.connections.request(cell.endpoint, { body, deadlineMs: DATA_TIMING.stepMs });
+    if (header.stage !== stage) {
+      throw new StillhouseError('protocol.invalid', `the answer is about stage ${header.stage}, not ${stage}`, { address: cell.endpoint });
+    }
+    const size = present(sizes[step - 1], 'the size of the step');
+    const wanted = shapes.map((shape) => [size, ...shape]);
+    return { knowledge: knowledgeFromWire(tensors, wanted), isLast: header.isLast };
+  }
+
+  /** Waits before the next request; longer each time. */
+  #rest(failures: number): Promise<void> {
+    const { clock } = this.#options.context;
+    const restMs = Math.min(DATA_TIMING.teacherRestMaxMs, DATA_TIMING.teacherRestMs * 2 ** failures);
+    return abortable(new Promise((resolve) => void clock.after(restMs, resolve)), this.#options.signal);
+  }
+}
