@@ -108,9 +108,9 @@ function closeStage(turn: Turn): Verdict {
 /** Begins a round, after asking for a checkpoint where one is due; waits while a worker is missing. */
 function begin(turn: Turn, next: Extract<Next, { type: 'round' }>): Verdict {
   if (next.isTraining && isSaveDue(turn)) askToSave(turn);
-  if (next.isTaught && servingTeachers(turn).length === 0) return waitFor(turn, 'teacher');
+  if (next.isTaught && servingTeachers(turn).length === 0) return waitFor(turn, 'teacher', 1);
   const students = readyMembers(turn.state.roster, 'student');
-  if (students.length < next.studentsMin) return waitFor(turn, 'student');
+  if (students.length < next.studentsMin) return waitFor(turn, 'student', next.studentsMin - students.length);
   if (isGathering(turn, students.length)) return 'wait';
   setStage(turn, { waitingSinceMs: null });
   relink(turn);
@@ -127,12 +127,12 @@ function isGathering(turn: Turn, students: number): boolean {
   return !areAll && turn.nowMs < untilMs;
 }
 
-function waitFor(turn: Turn, role: 'student' | 'teacher'): Verdict {
+function waitFor(turn: Turn, role: 'student' | 'teacher', missing: number): Verdict {
   const { waitingSinceMs, name } = stageOf(turn);
   if (waitingSinceMs === null) {
     setStage(turn, { waitingSinceMs: turn.nowMs });
-    log(turn, ['info', 'stage.waiting'], { stage: name, for: role });
-    report(turn, { type: 'waiting', stage: name, for: role });
+    log(turn, ['info', 'stage.waiting'], { stage: name, for: role, missing });
+    report(turn, { type: 'waiting', stage: name, for: role, missing });
   } else if (turn.nowMs >= waitingSinceMs + turn.state.plan.timing.waitMs) {
     const message = `stage ${name} waited for a ${role} for too long. Start one, and resume the run`;
     finish(turn, { outcome: 'failed', code: 'run.interrupted', message });

@@ -4,7 +4,7 @@
  */
 
 import type { RoundId } from '../../src/base/ids.js';
-import { cellsOf, type Grid, type GridTotals, peersOf, rowOf, totalsOf } from './grid.js';
+import { addLockstep, cellsOf, type Grid, type GridTotals, peersOf, rowOf, sharesWaited, totalsOf } from './grid.js';
 import { commitLent, committedOf, samplesOf } from './ledger.js';
 import type { PeerBase, StageState } from './stage.js';
 import { journal, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
@@ -52,6 +52,7 @@ export function commit(turn: Turn, { round, grid, hashes }: Commit): void {
     commits: stage.commits + 1,
     commitsSinceCheckpoint: stage.commitsSinceCheckpoint + 1,
     msPerSample: totals.msPerSample,
+    lockstep: addLockstep(stage.lockstep, totals.lockstep),
     failures: 0,
   });
   const reached = [...turn.state.roster].map(
@@ -77,6 +78,7 @@ function reportProgress(turn: Turn, round: number, totals: GridTotals): void {
     samples: samplesOf(ledger),
     loss: totals.lossSum / totals.samples,
     trainAccuracy: totals.correct / totals.samples,
+    waited: sharesWaited(totals.lockstep),
     imagesPerSecond,
     secondsLeft: (samplesOf(ledger) - committed) / imagesPerSecond,
   });

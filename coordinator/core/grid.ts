@@ -50,10 +50,16 @@ export function planGrid(ranges: readonly Range[], peers: readonly string[], stu
   });
 }
 
+/** A student that may take a cell, and the host that it runs on. */
+export interface FreeStudent {
+  readonly incarnation: Incarnation;
+  readonly host: string;
+}
+
 export interface Seating {
   readonly peers: readonly string[];
   /** The ready students, in the order in which they are seated. */
-  readonly students: readonly Incarnation[];
+  readonly students: readonly FreeStudent[];
   readonly columnsMax: number;
   /** The students that hold the committed parameters of a peer. */
   holdersOf(peer: string): readonly Incarnation[];
@@ -61,16 +67,29 @@ export interface Seating {
 
 /**
  * The students that take part, column by column, as `planGrid` takes them: as many full columns as there are students for, at most
- * `columnsMax`. A student stays with the peer that it holds, where that peer has a place for it. The others are spare.
+ * `columnsMax`. A student stays with the peer that it holds, where that peer has a place for it; the cells of a column share a host
+ * where they can. The other students are spare.
  */
 export function seatStudents({ peers, students, columnsMax, holdersOf }: Seating): readonly Incarnation[] {
   const count = Math.min(columnsMax, Math.floor(students.length / peers.length));
-  const rows = new Map(peers.map((peer) => [peer, students.filter((student) => holdersOf(peer).includes(student)).slice(0, count)]));
-  const seated = new Set([...rows.values()].flat());
+  const holders = peers.map((peer) => students.filter(({ incarnation }) => holdersOf(peer).includes(incarnation)).slice(0, count));
+  const seated = new Set(holders.flat());
   const free = students.filter((student) => !seated.has(student));
-  return Array.from({ length: count }, () =>
-    peers.map((peer) => present(rows.get(peer)?.shift() ?? free.shift(), 'a student for each cell')),
-  ).flat();
+  return Array.from({ length: count }, () => {
+    let host: string | null = null;
+    return peers.map((_, row) => {
+      const held = holders[row] ?? [];
+      const student = takeNear(held.length > 0 ? held : free, host);
+      host ??= student.host;
+      return student.incarnation;
+    });
+  }).flat();
+}
+
+/** Takes the first student on this host out of the list, or else the first one. */
+function takeNear(list: FreeStudent[], host: string | null): FreeStudent {
+  const near = list.findIndex((student) => student.host === host);
+  return present(list.splice(Math.max(0, near), 1)[0], 'a student for each cell');
 }
 
 /** Whole numbers that add up to `total` and differ by at most one. */
@@ -184,19 +203,49 @@ export interface GridTotals {
   readonly trainMs: number;
   /** The slowest cell's milliseconds per sample. */
   readonly msPerSample: number;
+  /** By peer; empty for one peer. */
+  readonly lockstep: Readonly<Record<string, Lockstep>>;
+}
+
+/** The cost of lockstep to the cells of one peer, summed over them. */
+export interface Lockstep {
+  readonly trainMs: number;
+  /** The part of `trainMs` in which they waited for the other cells of their columns. */
+  readonly waitedMs: number;
+}
+
+/** The times of two rounds together. */
+export function addLockstep(a: Readonly<Record<string, Lockstep>>, b: Readonly<Record<string, Lockstep>>): Record<string, Lockstep> {
+  const sums = Object.entries(b).map(([peer, { trainMs, waitedMs }]): [string, Lockstep] => {
+    const before = a[peer] ?? { trainMs: 0, waitedMs: 0 };
+    return [peer, { trainMs: before.trainMs + trainMs, waitedMs: before.waitedMs + waitedMs }];
+  });
+  return { ...a, ...Object.fromEntries(sums) };
+}
+
+/** By peer, the share of the training time in which it waited. */
+export function sharesWaited(lockstep: Readonly<Record<string, Lockstep>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(lockstep).map(([peer, { trainMs, waitedMs }]) => [peer, waitedMs / Math.max(1, trainMs)]));
 }
 
 /** The totals of a grid whose cells have all trained. Asserts that they have. */
 export function totalsOf(grid: Grid): GridTotals {
   const reports = cellsOf(grid).map(({ trained }) => present(trained, 'a contributor that has not trained'));
-  const peers = peersOf(grid).length;
+  const names = peersOf(grid);
+  const peers = names.length;
   return {
     samples: totalOf(rangesOf(grid)),
     lossSum: reports.reduce((sum, { lossSum }) => sum + lossSum, 0) / peers,
     correct: reports.reduce((sum, { correct }) => sum + correct, 0) / peers,
     trainMs: Math.max(...reports.map(({ trainMs }) => trainMs)),
     msPerSample: Math.max(...reports.map(({ trainMs, samples }) => trainMs / samples)),
+    lockstep: peers < 2 ? {} : Object.fromEntries(names.map((peer) => [peer, lockstepOf(rowOf(grid, peer))])),
   };
+}
+
+function lockstepOf(row: readonly Cell[]): Lockstep {
+  const sum = (of: (trained: Trained) => number) => row.reduce((total, { trained }) => total + (trained === null ? 0 : of(trained)), 0);
+  return { trainMs: sum(({ trainMs }) => trainMs), waitedMs: sum(({ waitedMs }) => waitedMs) };
 }
 
 /**

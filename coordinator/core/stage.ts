@@ -11,6 +11,7 @@ import type { PeerName } from '../../src/config/peer.js';
 import type { StageRecipe } from '../../src/config/schema.js';
 import type { Evaluation, StageResult } from '../../src/protocol/report.js';
 import type { StateName } from '../../src/protocol/state-name.js';
+import { type Lockstep, sharesWaited } from './grid.js';
 import { committedOf, type Ledger, openLedger } from './ledger.js';
 import type { Round } from './round.js';
 import type { CheckpointInfo } from './types.js';
@@ -84,6 +85,8 @@ export interface StageState {
   /** The time at which the last checkpoint was asked for, or the stage was opened. */
   readonly savedMs: number;
   readonly startedMs: number;
+  /** The cost of lockstep to each peer, over the commits of this term; empty for one peer. */
+  readonly lockstep: Readonly<Record<string, Lockstep>>;
   /** The commits of the last seconds, oldest first, for the present rate. */
   readonly recent: readonly { readonly atMs: number; readonly committed: number }[];
   /** The time since which a worker is missing; null when none is missing. */
@@ -133,6 +136,7 @@ export function openStage(options: {
     savedMs: options.nowMs,
     startedMs: options.nowMs,
     recent: [],
+    lockstep: {},
     waitingSinceMs: null,
     msPerSample: null,
     failures: 0,
@@ -196,6 +200,7 @@ export function resultOf(stage: StageState, nowMs: number): StageResult {
     checkpoint: stage.needs.of === null ? checkpointOf(stage.base) : null,
     commits: stage.commits,
     samples: committedOf(stage.ledger),
+    waited: sharesWaited(stage.lockstep),
     seconds: (nowMs - stage.startedMs) / 1000,
   };
 }

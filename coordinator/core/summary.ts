@@ -29,6 +29,7 @@ export function summarise(state: RunState): Summary {
   return {
     engine: [...new Set([...state.totals.engines, ...engines])].sort().join(', '),
     accuracy: accuracyOf(state.done),
+    waited: waitedOf(state.done),
     models: modelsOf(state),
     imagesPerSecond: { teacher: rateOf(perRole.teacher), student: rateOf(perRole.student) },
     wireBytes: {
@@ -53,6 +54,12 @@ function accuracyOf(done: readonly StageResult[]): Summary['accuracy'] {
     }),
   );
   return Object.fromEntries(entries);
+}
+
+function waitedOf(done: readonly StageResult[]): Summary['waited'] {
+  return Object.fromEntries(
+    done.flatMap(({ stage, waited }) => Object.entries(waited).map(([peer, share]) => [spellPeer({ stage, peer }), share] as const)),
+  );
 }
 
 /** Each model by its name in the recipe, as its latest evaluation measured it. */

@@ -51,7 +51,7 @@ export function startTraining(
   const { peers } = stage.needs;
   const seated = seatStudents({
     peers,
-    students: students.map(({ incarnation }) => incarnation),
+    students,
     columnsMax,
     holdersOf: (peer) => stage.base.peers.get(peer)?.holders ?? [],
   });

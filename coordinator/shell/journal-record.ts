@@ -25,6 +25,7 @@ const stageResult = z.strictObject({
   checkpoint: z.strictObject({ round: field.count, hashes }).nullable(),
   commits: field.count,
   samples: field.count,
+  waited: z.record(field.peer, field.finite),
   seconds: field.milliseconds,
 });
 

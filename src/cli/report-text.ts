@@ -13,7 +13,7 @@ export function describeReport(report: Report): string {
     case 'run-started':
       return `run ${report.run}${report.term > 1 ? `, start ${report.term}` : ''}: ${report.stages.join(', ')}`;
     case 'waiting':
-      return `${report.stage}: waiting for a ${report.for}`;
+      return `${report.stage}: waiting for ${report.missing > 1 ? `${report.missing} ${report.for}s` : `a ${report.for}`}`;
     case 'stage-started':
       return `${report.stage}: ${report.kind}${report.epochs > 0 ? `, ${report.epochs} epochs of ${formatCount(report.samples / report.epochs)} images` : ''}`;
     case 'progress':
@@ -68,7 +68,9 @@ export function shareDone({ committed, samples }: Pick<Progress, 'committed' | '
 }
 
 /** The figures of an unfinished stage: epoch, round, rate, loss, time left. */
-export function describeProgress({ epoch, epochs, round, imagesPerSecond, loss, secondsLeft }: Progress): string {
+export function describeProgress({ epoch, epochs, round, imagesPerSecond, loss, waited, secondsLeft }: Progress): string {
   const rate = `${formatCount(imagesPerSecond)} images/s`;
-  return `epoch ${epoch}/${epochs}, round ${round}, ${rate}, training loss ${loss.toFixed(3)}, ${formatDuration(secondsLeft)} left`;
+  const waits = Object.entries(waited).map(([peer, share]) => `${peer} ${formatShare(share)}`);
+  const lockstep = waits.length === 0 ? '' : `, waited for each other: ${waits.join(', ')}`;
+  return `epoch ${epoch}/${epochs}, round ${round}, ${rate}, training loss ${loss.toFixed(3)}${lockstep}, ${formatDuration(secondsLeft)} left`;
 }

@@ -15,6 +15,7 @@ export function resultTable(recipe: Recipe, summary: RunSummary): string {
   return [
     formatTable([['stage', 'model', 'accuracy', 'best', 'parameters', 'size', 'per image'], ...rowsOf(recipe, summary)]),
     ...marginsOf(recipe, summary),
+    ...waitsOf(summary),
     `time: ${seconds} on the engine ${summary.engine || '(none)'}${rates === '' ? '' : `; while busy, per worker: ${rates}`}`,
   ].join('\n');
 }
@@ -61,6 +62,11 @@ function marginsOf(recipe: Recipe, summary: RunSummary): string[] {
     lines.push(`size: ${name} has 1/${(teacher.parameters / student.parameters).toFixed(1)} of the parameters of its teacher`);
   }
   return lines;
+}
+
+/** The cost of lockstep to each peer of the stages that train several. */
+function waitsOf({ waited }: RunSummary): string[] {
+  return Object.entries(waited).map(([name, share]) => `lockstep: ${name} waited for the others in ${formatShare(share)} of its time`);
 }
 
 function isComparable(a: PeerRecipe, b: PeerRecipe): boolean {

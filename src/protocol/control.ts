@@ -104,6 +104,8 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     lossSum: field.finite,
     correct: field.count,
     trainMs: field.milliseconds,
+    /** The part of `trainMs` in which it waited for the other cells of its column. */
+    waitedMs: field.milliseconds,
   }),
   /** By a contributor, when it holds the average of its row: the coordinator commits when all of a row hold the same. */
   z.strictObject({

@@ -27,6 +27,8 @@ export interface StageResult {
   readonly checkpoint: { readonly round: number; readonly hashes: Readonly<Record<string, string>> } | null;
   readonly commits: number;
   readonly samples: number;
+  /** By peer, the share of its training time in which it waited for the other peers, in the term that finished the stage; empty for one peer. */
+  readonly waited: Readonly<Record<string, number>>;
   /** The seconds that the stage took in the term that finished it. */
   readonly seconds: number;
 }
@@ -34,7 +36,8 @@ export interface StageResult {
 /** The reports of a run for a person or a script; also the lines of metrics.jsonl. */
 export type Report =
   | { readonly type: 'run-started'; readonly run: string; readonly term: number; readonly stages: readonly string[] }
-  | { readonly type: 'waiting'; readonly stage: string; readonly for: 'student' | 'teacher' }
+  /** `missing`: of the workers that the stage cannot begin without. */
+  | { readonly type: 'waiting'; readonly stage: string; readonly for: 'student' | 'teacher'; readonly missing: number }
   | { readonly type: 'stage-started'; readonly stage: string; readonly kind: string; readonly epochs: number; readonly samples: number }
   | {
       readonly type: 'progress';
@@ -48,6 +51,8 @@ export type Report =
       readonly loss: number;
       /** Share of the round's samples classified right while training, 0 to 1. */
       readonly trainAccuracy: number;
+      /** By peer, the share of the round's training time in which it waited for the other peers; empty for one peer. */
+      readonly waited: Readonly<Record<string, number>>;
       readonly imagesPerSecond: number;
       readonly secondsLeft: number;
     }
@@ -96,6 +101,8 @@ export interface Summary {
    * epoch, and in the best epoch.
    */
   readonly accuracy: Readonly<Record<string, { readonly last: number; readonly best: number; readonly epoch: number }>>;
+  /** By `stage.peer` of stages with several models: the share of its training time in which it waited for the others. */
+  readonly waited: Readonly<Record<string, number>>;
   /** By the recipe's name of the model. `bytes` is the size of its float32 parameters. */
   readonly models: Readonly<Record<string, { readonly parameters: number; readonly bytes: number; readonly millisecondsPerImage: number }>>;
   /** By role: images through the model of one worker per second of its busy time, in the last term. */

@@ -239,7 +239,16 @@ export class SimEngine {
     const ranges = mergeRanges([...base.ranges, ...own]);
     if (samples > 0) this.#trained = { state: { ...state, round }, ranges, hash: hashOf(state, ranges), own, base };
     else this.#committed = base;
-    this.#report = { ...this.#identity(), type: 'worker.trained', round, samples, lossSum: samples, correct: 0, trainMs: samples };
+    this.#report = {
+      ...this.#identity(),
+      type: 'worker.trained',
+      round,
+      samples,
+      lossSum: samples,
+      correct: 0,
+      trainMs: samples,
+      waitedMs: 0,
+    };
     this.#say(this.#report);
   }
 

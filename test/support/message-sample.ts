@@ -21,7 +21,7 @@ export const WORKER_MESSAGES: readonly WorkerMessage[] = [
   { type: 'worker.hello', protocol: PROTOCOL_VERSION, schema: SCHEMA_HASH, worker: 'student-1', role: 'student', host: 'höst', pid: 4242 },
   { type: 'worker.ready', ...life, endpoint, engine: 'wasm' },
   { type: 'worker.renew', ...life, progress: 9, images: 640, busyMs: 12.5, controlBytes: 1000, dataBytes: 2 ** 40 },
-  { type: 'worker.trained', ...life, round, samples: 512, lossSum: -1.25, correct: 100, trainMs: 33.3 },
+  { type: 'worker.trained', ...life, round, samples: 512, lossSum: -1.25, correct: 100, trainMs: 33.3, waitedMs: 3.5 },
   { type: 'worker.averaged', ...life, round, attempt: 2, hash, contained: 2048 },
   { type: 'worker.unreachable', ...life, round, attempt: 1, replica: asIncarnation(8), message: 'no answer within 2000 ms' },
   { type: 'worker.evaluated', ...life, round, correct: 1700, count: 2000, lossSum: 901.5, evaluateMs: 120, parameters: 4266 },

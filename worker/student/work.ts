@@ -68,9 +68,9 @@ export async function trainWork(
       loss: lossSum / samples,
       trainMs,
       waits,
-      ...(exchange === null ? {} : { exchangeMs: exchange.waitedMs }),
+      ...(exchange === null ? {} : { waitedMs: exchange.waitedMs }),
     });
-    return { type: 'worker.trained', round, samples, lossSum, correct, trainMs };
+    return { type: 'worker.trained', round, samples, lossSum, correct, trainMs, waitedMs: exchange?.waitedMs ?? 0 };
   } finally {
     knowledge?.close();
   }

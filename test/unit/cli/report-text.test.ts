@@ -23,7 +23,7 @@ test('the bar goes back with the stage, evaluations are lines above it, and a st
   const terminal = Object.assign(new PassThrough(), { isTTY: true, columns: 120, cursorTo() {}, clearLine() {}, moveCursor() {} });
   const view = new BarView(terminal, systemClock);
   view.report({ type: 'stage-started', stage: 'teacher', kind: 'train', epochs: 1, samples: 6_400 });
-  const figures = { round: 40, epoch: 1, epochs: 1, loss: 0.5, trainAccuracy: 0.5, imagesPerSecond: 100, secondsLeft: 13 };
+  const figures = { round: 40, epoch: 1, epochs: 1, loss: 0.5, trainAccuracy: 0.5, waited: {}, imagesPerSecond: 100, secondsLeft: 13 };
   view.report({ type: 'progress', stage: 'teacher', committed: 5_120, samples: 6_400, ...figures });
   const evaluation = { round: 40, peer: 'model', epoch: 1, accuracy: 0.5, loss: 1.5, millisecondsPerImage: 1, parameters: 10 };
   view.report({ type: 'evaluated', stage: 'teacher', evaluation });

@@ -36,6 +36,7 @@ const summary: RunSummary = {
     student: { last: 0.804, best: 0.805, epoch: 74 },
     again: { last: 0.81, best: 0.81, epoch: 1 },
   },
+  waited: {},
   models: {
     large: { parameters: 52138, bytes: 208552, millisecondsPerImage: 0.2 },
     small: { parameters: 4266, bytes: 17064, millisecondsPerImage: 0.05 },
@@ -80,7 +81,8 @@ describe('the table of results', () => {
       JSON.stringify({ ...recipe, workers: {}, stages: { pair: { ...training, kind: 'mutual', model: 'large', peers } } }),
     );
     const accuracy = { 'pair.big': { last: 0.9, best: 0.9, epoch: 1 }, 'pair.little': { last: 0.8, best: 0.8, epoch: 1 } };
-    const text = resultTable({ ...recipe, stages }, { ...summary, accuracy });
+    const text = resultTable({ ...recipe, stages }, { ...summary, accuracy, waited: { 'pair.big': 0.001, 'pair.little': 0.4 } });
+    expect(text).toContain('lockstep: pair.little waited for the others in 40.0 % of its time');
     expect(text).toMatch(/pair\.big +large +90\.0 %[\s\S]*pair\.little +small +80\.0 %/);
   });
 

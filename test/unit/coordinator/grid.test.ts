@@ -16,6 +16,7 @@ import {
   planGrid,
   rangesOf,
   rowOf,
+  seatStudents,
   totalsOf,
   voidAverages,
   withAveraged,
@@ -31,12 +32,81 @@ const PAIR = planGrid([range(0, 8)], ['big', 'small'], ids(1, 2, 3, 4));
 
 const report = (incarnation: number) => ({ term: asTerm(1), incarnation: asIncarnation(incarnation), round: asRoundId(7) });
 const trained = (incarnation: number, samples: number, lossSum = samples) =>
-  ({ ...report(incarnation), type: 'worker.trained', samples, lossSum, correct: 1, trainMs: 10 * samples }) as const;
+  ({ ...report(incarnation), type: 'worker.trained', samples, lossSum, correct: 1, trainMs: 10 * samples, waitedMs: samples }) as const;
 const averaged = (incarnation: number, hash: string, contained = 8) =>
   ({ ...report(incarnation), type: 'worker.averaged', attempt: 1, hash, contained }) as const;
 const allTrained = (grid: Grid, samples = 4): Grid =>
   cellsOf(grid).reduce((next, { incarnation }) => withTrained(next, trained(incarnation, samples)), grid);
 const shown = (grid: Grid) => grid.map(({ ranges, cells }) => [ranges, cells.map(({ peer, incarnation }) => `${peer} ${incarnation}`)]);
+
+describe('seatStudents', () => {
+  const seat = (students: readonly (readonly [number, string])[], holders: Readonly<Record<string, readonly number[]>>, columnsMax = 9) =>
+    seatStudents({
+      peers: ['big', 'small'],
+      students: students.map(([incarnation, host]) => ({ incarnation: asIncarnation(incarnation), host })),
+      columnsMax,
+      holdersOf: (peer) => ids(...(holders[peer] ?? [])),
+    });
+  const ONE_HOST = [1, 2, 3, 4].map((incarnation) => [incarnation, 'h'] as const);
+  test.each([
+    ['the first round: column by column, in order', seat(ONE_HOST, {}), [1, 2, 3, 4]],
+    ['one too few for another column: the last is spare', seat(ONE_HOST.slice(0, 3), {}), [1, 2]],
+    ['no more columns than replicas', seat(ONE_HOST, {}, 1), [1, 2]],
+    ['everybody stays with the peer that it holds', seat(ONE_HOST, { big: [2, 4], small: [1, 3] }), [2, 1, 4, 3]],
+    [
+      'a spare one takes the place of a lost one',
+      seat(
+        [
+          [2, 'h'],
+          [3, 'h'],
+          [5, 'h'],
+        ],
+        { big: [1], small: [2] },
+        1,
+      ),
+      [3, 2],
+    ],
+    [
+      'a holder without a place for its peer takes another',
+      seat(
+        [
+          [2, 'h'],
+          [4, 'h'],
+        ],
+        { big: [], small: [2, 4] },
+      ),
+      [4, 2],
+    ],
+    [
+      'the cells of a column share a host where they can',
+      seat(
+        [
+          [1, 'a'],
+          [2, 'b'],
+          [3, 'a'],
+          [4, 'b'],
+        ],
+        { big: [1, 2], small: [4, 3] },
+      ),
+      [1, 3, 2, 4],
+    ],
+    [
+      'free students too',
+      seat(
+        [
+          [1, 'a'],
+          [2, 'b'],
+          [3, 'b'],
+          [4, 'a'],
+        ],
+        {},
+      ),
+      [1, 4, 2, 3],
+    ],
+  ])('%s', (_, seated, expected) => {
+    expect(seated).toEqual(ids(...expected));
+  });
+});
 
 describe('planGrid', () => {
   test.each([
@@ -147,7 +217,14 @@ describe('two peers in two columns', () => {
 
   test('a sample that both peers trained counts once, and the loss is their mean', () => {
     const grid = [trained(1, 4, 8), trained(2, 4, 4), trained(3, 4, 8), trained(4, 4, 4)].reduce(withTrained, PAIR);
-    expect(totalsOf(grid)).toEqual({ samples: 8, lossSum: 12, correct: 2, trainMs: 40, msPerSample: 10 });
+    expect(totalsOf(grid)).toEqual({
+      samples: 8,
+      lossSum: 12,
+      correct: 2,
+      trainMs: 40,
+      msPerSample: 10,
+      lockstep: { big: { trainMs: 80, waitedMs: 8 }, small: { trainMs: 80, waitedMs: 8 } },
+    });
   });
 
   test.each([

@@ -87,6 +87,7 @@ class Run {
       lossSum: 1,
       correct: 0,
       trainMs: 1,
+      waitedMs: 0,
       ...this.#life(student),
     });
   }

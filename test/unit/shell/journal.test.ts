@@ -38,6 +38,7 @@ const RECORDS: readonly JournalRecord[] = [
       checkpoint: { round: 1, hashes: { model: HASH } },
       commits: 1,
       samples: 64,
+      waited: { model: 0.25 },
       seconds: 2.5,
     },
   },

@@ -119,6 +119,7 @@ describe('a whole run', () => {
       'models',
       'restarts',
       'samplesCommitted',
+      'waited',
       'wireBytes',
     ]);
     expect(summary).toMatchObject({

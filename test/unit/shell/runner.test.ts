@@ -17,6 +17,7 @@ const finish: Effect = {
   summary: {
     engine: 'cpu',
     accuracy: {},
+    waited: {},
     models: {},
     imagesPerSecond: {},
     wireBytes: { control: 0, data: 0 },

@@ -116,7 +116,7 @@ export class ScriptedStudent {
         return;
       case 'coordinator.conclude':
         // A round that it was asked to train it has reported already, and of one that it left alone it has nothing.
-        this.#reply({ type: 'worker.trained', round: message.round, samples: 0, lossSum: 0, correct: 0, trainMs: 0 });
+        this.#reply({ type: 'worker.trained', round: message.round, samples: 0, lossSum: 0, correct: 0, trainMs: 0, waitedMs: 0 });
         return;
       case 'coordinator.save':
         return this.#saves ? this.#save(message).catch(allowDeadline) : undefined;
@@ -131,7 +131,15 @@ export class ScriptedStudent {
     if (work.kind === 'train' && this.roundsLeft > 0) {
       this.roundsLeft -= 1;
       this.#contained = base.committed + work.roundSamples;
-      this.#reply({ type: 'worker.trained', round, samples: work.roundSamples, lossSum: work.roundSamples * 2, correct: 1, trainMs: 5 });
+      this.#reply({
+        type: 'worker.trained',
+        round,
+        samples: work.roundSamples,
+        lossSum: work.roundSamples * 2,
+        correct: 1,
+        trainMs: 5,
+        waitedMs: 0,
+      });
     }
     if (work.kind === 'evaluate') {
       const count = work.end - work.start;
