@@ -36,6 +36,7 @@ const argumentsSchema = z.strictObject({
   placement: z
     .strictObject({ device: z.enum(DEVICES), threads: z.int().min(1) })
     .default(() => ({ device: 'cpu' as const, threads: availableParallelism() })),
+  peer: field.peer.nullable().default(null),
   listenHost: z.string().min(1).default('127.0.0.1'),
   insecure: z.boolean(),
   logFile: z.string().nullable().default(null),
@@ -53,7 +54,7 @@ function readArguments(): z.infer<typeof argumentsSchema> {
 }
 
 async function work(): Promise<number> {
-  const { role, coordinator, name, engine, placement, listenHost, insecure, logFile } = readArguments();
+  const { role, coordinator, name, peer, engine, placement, listenHost, insecure, logFile } = readArguments();
   const listen = `tcp://${listenHost}:*`;
   for (const endpoint of [coordinator, listen]) {
     requireEndpoint(endpoint);
@@ -66,7 +67,7 @@ async function work(): Promise<number> {
   const { threads } = placement;
   const environment = engineEnvironment({ threads, processor: describeProcessor(), inherited: process.env });
   const agent = await startAgent({
-    plan: { worker: name, role, host: hostname().slice(0, 256), pid: process.pid, timing: DEFAULT_SESSION_TIMING },
+    plan: { worker: name, role, peer, host: hostname().slice(0, 256), pid: process.pid, timing: DEFAULT_SESSION_TIMING },
     coordinator,
     engine,
     placement,

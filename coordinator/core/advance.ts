@@ -4,7 +4,7 @@
  */
 
 import { assert } from '../../src/base/assert.js';
-import { studentsOf } from '../../src/config/peer.js';
+import { spellPeer, studentsOf } from '../../src/config/peer.js';
 import { countWorkers } from '../../src/config/schema.js';
 import { finish } from './ending.js';
 import { kindOf } from './kinds/catalogue.js';
@@ -108,9 +108,10 @@ function closeStage(turn: Turn): Verdict {
 /** Begins a round, after asking for a checkpoint where one is due; waits while a worker is missing. */
 function begin(turn: Turn, next: Extract<Next, { type: 'round' }>): Verdict {
   if (next.isTraining && isSaveDue(turn)) askToSave(turn);
-  if (next.isTaught && servingTeachers(turn).length === 0) return waitFor(turn, 'teacher', 1);
+  if (next.isTaught && servingTeachers(turn).length === 0) return waitFor(turn, 'teacher', []);
   const students = readyMembers(turn.state.roster, 'student');
-  if (students.length < next.studentsMin) return waitFor(turn, 'student', next.studentsMin - students.length);
+  const missing = next.missing(students).map(spellPeer);
+  if (missing.length > 0) return waitFor(turn, 'student', missing);
   if (isGathering(turn, students.length)) return 'wait';
   setStage(turn, { waitingSinceMs: null });
   relink(turn);
@@ -127,7 +128,7 @@ function isGathering(turn: Turn, students: number): boolean {
   return !areAll && turn.nowMs < untilMs;
 }
 
-function waitFor(turn: Turn, role: 'student' | 'teacher', missing: number): Verdict {
+function waitFor(turn: Turn, role: 'student' | 'teacher', missing: readonly string[]): Verdict {
   const { waitingSinceMs, name } = stageOf(turn);
   if (waitingSinceMs === null) {
     setStage(turn, { waitingSinceMs: turn.nowMs });

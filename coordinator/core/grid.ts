@@ -50,10 +50,12 @@ export function planGrid(ranges: readonly Range[], peers: readonly string[], stu
   });
 }
 
-/** A student that may take a cell, and the host that it runs on. */
+/** A student that may take a cell. */
 export interface FreeStudent {
   readonly incarnation: Incarnation;
   readonly host: string;
+  /** The peer that it was started for; null, or a name that no peer of the stage has, for any. */
+  readonly peer: string | null;
 }
 
 export interface Seating {
@@ -65,25 +67,52 @@ export interface Seating {
   holdersOf(peer: string): readonly Incarnation[];
 }
 
+export interface Seats {
+  /** The students that take part, column by column, as `planGrid` takes them. */
+  readonly seated: readonly Incarnation[];
+  /** The peers that nobody can train now, so that there is no column; otherwise empty. */
+  readonly empty: readonly string[];
+}
+
 /**
- * The students that take part, column by column, as `planGrid` takes them: as many full columns as there are students for, at most
- * `columnsMax`. A student stays with the peer that it holds, where that peer has a place for it; the cells of a column share a host
- * where they can. The other students are spare.
+ * Seats the students in as many full columns as there are students for, at most `columnsMax`. A student that was started for a peer
+ * trains that one; the others stay with the peer that they hold, where it has a place for them; the cells of a column share a
+ * host where they can. The students that are left are spare.
  */
-export function seatStudents({ peers, students, columnsMax, holdersOf }: Seating): readonly Incarnation[] {
-  const count = Math.min(columnsMax, Math.floor(students.length / peers.length));
-  const holders = peers.map((peer) => students.filter(({ incarnation }) => holdersOf(peer).includes(incarnation)).slice(0, count));
-  const seated = new Set(holders.flat());
-  const free = students.filter((student) => !seated.has(student));
-  return Array.from({ length: count }, () => {
-    let host: string | null = null;
-    return peers.map((_, row) => {
-      const held = holders[row] ?? [];
-      const student = takeNear(held.length > 0 ? held : free, host);
-      host ??= student.host;
-      return student.incarnation;
-    });
-  }).flat();
+export function seatStudents(seating: Seating): Seats {
+  const { peers, students, columnsMax } = seating;
+  for (let columns = Math.min(columnsMax, Math.floor(students.length / peers.length)); columns > 0; columns--) {
+    const { own, free } = rowsOf(seating, columns);
+    const lacking = own.reduce((sum, row) => sum + columns - row.length, 0);
+    if (lacking <= free.length) return { seated: Array.from({ length: columns }, () => takeColumn(own, free)).flat(), empty: [] };
+  }
+  const { own, free } = rowsOf(seating, 1);
+  return { seated: [], empty: peers.filter((_, row) => own[row]?.length === 0).slice(free.length) };
+}
+
+/** For each peer, up to so many students that can train no other or hold this one; and the students that can train any. */
+function rowsOf(
+  { peers, students, holdersOf }: Seating,
+  columns: number,
+): { readonly own: readonly FreeStudent[][]; readonly free: FreeStudent[] } {
+  const bound = (student: FreeStudent): boolean => student.peer !== null && peers.includes(student.peer);
+  const own = peers.map((peer) => {
+    const holds = ({ incarnation }: FreeStudent): boolean => holdersOf(peer).includes(incarnation);
+    const startedForIt = students.filter((student) => student.peer === peer);
+    const holders = students.filter((student) => !bound(student) && holds(student));
+    return [...startedForIt.filter(holds), ...startedForIt.filter((student) => !holds(student)), ...holders].slice(0, columns);
+  });
+  const taken = new Set(own.flat());
+  return { own, free: students.filter((student) => !bound(student) && !taken.has(student)) };
+}
+
+function takeColumn(own: readonly FreeStudent[][], free: FreeStudent[]): Incarnation[] {
+  let host: string | null = null;
+  return own.map((row) => {
+    const student = takeNear(row.length > 0 ? row : free, host);
+    host ??= student.host;
+    return student.incarnation;
+  });
 }
 
 /** Takes the first student on this host out of the list, or else the first one. */

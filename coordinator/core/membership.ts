@@ -57,12 +57,13 @@ export function onHello(turn: Turn, connection: string, hello: WorkerMessageOf<'
 }
 
 function admit(turn: Turn, connection: string, hello: WorkerMessageOf<'worker.hello'>): void {
-  const { worker, role, host, pid } = hello;
+  const { worker, role, peer, host, pid } = hello;
   const incarnation = asIncarnation(turn.state.nextIncarnation);
   const member: Member = {
     incarnation,
     worker,
     role,
+    peer,
     host,
     pid,
     connection,

@@ -23,6 +23,8 @@ export interface Member {
   readonly incarnation: Incarnation;
   readonly worker: string;
   readonly role: 'teacher' | 'student';
+  /** The peer that it was started for, in stages that have one of this name; null for any. */
+  readonly peer: string | null;
   readonly host: string;
   readonly pid: number;
   /** The connection of its last message, which gets the answers. */

@@ -28,6 +28,7 @@ import {
   planGrid,
   rangesOf,
   rowOf,
+  type Seats,
   seatStudents,
   voidAverages,
   withAveraged,
@@ -41,6 +42,11 @@ import type { Charge, RoundSort } from './round-sort.js';
 import { isLost, type StageState, withoutHolders } from './stage.js';
 import { log, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
 
+/** The students of a stage in the cells of a grid. */
+export function seatsOf({ needs, base }: Pick<StageState, 'needs' | 'base'>, students: readonly ReadyMember[], columnsMax: number): Seats {
+  return seatStudents({ peers: needs.peers, students, columnsMax, holdersOf: (peer) => base.peers.get(peer)?.holders ?? [] });
+}
+
 /** Lends the next positions to these students and sends each its column's ranges. A round has `every` steps of `batch` samples per column. */
 export function startTraining(
   turn: Turn,
@@ -49,12 +55,7 @@ export function startTraining(
 ): void {
   const stage = stageOf(turn);
   const { peers } = stage.needs;
-  const seated = seatStudents({
-    peers,
-    students,
-    columnsMax,
-    holdersOf: (peer) => stage.base.peers.get(peer)?.holders ?? [],
-  });
+  const { seated } = seatsOf(stage, students, columnsMax);
   const { ledger, ranges } = lend(stage.ledger, (seated.length / peers.length) * batch * every);
   const grid = planGrid(ranges, peers, seated);
   const roundSamples = totalOf(ranges);
@@ -164,10 +165,11 @@ function onAveraged(turn: Turn, round: GridRound, message: WorkerMessageOf<'work
   commit(turn, { round: round.id, grid: next.grid, hashes: agreed.hashes });
 }
 
-/** The charge against a replica that did not hand over its contribution; null for a report of an older attempt. */
+/** The charge against a replica that did not hand over its contribution, or a cell that its column waits for; null for a report of an older attempt. */
 function chargeOf(turn: Turn, round: GridRound, message: WorkerMessageOf<'worker.unreachable'>): Charge | null {
   const { incarnation: reporter, replica, attempt } = message;
-  if (round.phase !== 'averaging' || round.attempt !== attempt || columnOf(round.grid, replica) === null) return null;
+  // While a round is training, its attempt is 0.
+  if (round.attempt !== attempt || columnOf(round.grid, replica) === null) return null;
   log(turn, ['warn', 'round.replicaUnreachable'], { round: round.id, reporter, replica, message: message.message });
   return { type: 'unreachable', incarnation: replica, reason: 'a replica could not reach it' };
 }

@@ -13,7 +13,7 @@ export function describeReport(report: Report): string {
     case 'run-started':
       return `run ${report.run}${report.term > 1 ? `, start ${report.term}` : ''}: ${report.stages.join(', ')}`;
     case 'waiting':
-      return `${report.stage}: waiting for ${report.missing > 1 ? `${report.missing} ${report.for}s` : `a ${report.for}`}`;
+      return `${report.stage}: waiting for a ${report.for}${describeMissing(report)}`;
     case 'stage-started':
       return `${report.stage}: ${report.kind}${report.epochs > 0 ? `, ${report.epochs} epochs of ${formatCount(report.samples / report.epochs)} images` : ''}`;
     case 'progress':
@@ -47,6 +47,11 @@ export function describeReport(report: Report): string {
     default:
       return assertNever(report, 'report');
   }
+}
+
+/** The models that lack a student, where the stage has several. */
+function describeMissing({ stage, missing }: Extract<Report, { type: 'waiting' }>): string {
+  return missing.length === 0 || missing[0] === stage ? '' : ` for each of ${missing.join(', ')}`;
 }
 
 /** The accuracy of each model of a finished stage, with a comma before it; empty when the stage tested none. */

@@ -52,7 +52,8 @@ function marginsOf(recipe: Recipe, summary: RunSummary): string[] {
     if (own.teacher === undefined || accuracy === undefined) continue;
     for (const { name: other, own: alone } of trained) {
       const reference = summary.accuracy[other]?.last;
-      if (alone.teacher !== undefined || reference === undefined || !isComparable(own, alone)) continue;
+      const isAlone = alone.teacher === undefined && (alone.others ?? []).length === 0;
+      if (!isAlone || reference === undefined || !isComparable(own, alone)) continue;
       const points = (shownPercent(accuracy) - shownPercent(reference)).toFixed(1);
       lines.push(`margin: ${name} against ${other}, the same model on the same images without a teacher: ${sign(points)} points`);
     }

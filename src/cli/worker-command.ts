@@ -8,6 +8,7 @@ import { EXIT } from '../errors/table.js';
 import { describeEnd, startChild } from '../process/child.js';
 import type { StopSignal } from '../process/signal.js';
 import { onStopSignal } from '../process/stop-request.js';
+import { field } from '../protocol/field.js';
 import type { ParentToWorker, WorkerArguments } from '../protocol/parent.js';
 import { isLoopback, requireEndpoint } from '../transport/endpoint.js';
 import { action, type CliContext, EXIT_CODES, examples } from './cli-context.js';
@@ -24,6 +25,7 @@ interface WorkerOptions {
   readonly name?: string;
   readonly engine?: NonNullable<WorkerArguments['engine']>;
   readonly threads?: number;
+  readonly peer?: string;
   readonly listenHost?: string;
   readonly insecure?: boolean;
 }
@@ -38,6 +40,7 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
     .option('--name <name>', 'the name of this worker in the run (default: role, host and process id)')
     .addOption(new Option('--engine <engine>', 'the engine to compute with (default: as the recipe says)').choices(ENGINE_CHOICES))
     .option('--threads <number>', 'the number of threads that may compute (default: one for each core of this machine)', parseThreads)
+    .option('--peer <peer>', 'the peer that this student trains, in stages that have one of this name (default: any)', parsePeer)
     .option('--listen-host <host>', 'the address of this machine that other workers can reach (default: 127.0.0.1)')
     .option('--insecure', 'allow addresses that other machines can reach, without any protection')
     .addHelpText(
@@ -50,8 +53,11 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
     )
     .action(
       action<WorkerOptions>(context, async ({ options, output }) => {
-        const { role, coordinator, name = defaultName(role), engine, threads, listenHost, insecure = false } = options;
+        const { role, coordinator, name = defaultName(role), peer, engine, threads, listenHost, insecure = false } = options;
         requireEndpoint(coordinator);
+        if (peer !== undefined && role === 'teacher') {
+          throw new StillhouseError('usage.invalid', '--peer is for students: a teacher answers for any model', { hint: 'Leave it out' });
+        }
         if (listenHost === undefined && insecure && !isLoopback(coordinator)) {
           throw new StillhouseError('usage.invalid', `${coordinator} is another machine, and its workers cannot reach 127.0.0.1 here`, {
             hint: 'Give --listen-host with the address of this machine on that network',
@@ -61,6 +67,7 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
         if (listenHost !== undefined) checkEndpoint(`tcp://${listenHost}:*`, insecure, output);
         const plan: WorkerArguments = {
           ...{ role, coordinator, name, insecure },
+          ...(peer === undefined ? {} : { peer }),
           ...(engine === undefined ? {} : { engine }),
           ...(threads === undefined ? {} : { placement: { device: 'cpu', threads } }),
           ...(listenHost === undefined ? {} : { listenHost }),
@@ -96,6 +103,11 @@ function parseThreads(text: string): number {
   const threads = Number(text);
   if (Number.isInteger(threads) && threads >= 1) return threads;
   throw new InvalidArgumentError('It must be a whole number from 1.');
+}
+
+function parsePeer(text: string): string {
+  if (field.peer.safeParse(text).success) return text;
+  throw new InvalidArgumentError('It must be the name of a peer, such as big.');
 }
 
 function defaultName(role: string): string {

@@ -72,6 +72,8 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     schema: z.string().max(64),
     worker: field.name,
     role: field.role,
+    /** The peer that a student was started for, in stages that have one of this name; null for any. */
+    peer: field.peer.nullable(),
     host: z.string().max(256),
     pid: field.count,
   }),
@@ -118,12 +120,15 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     /** Samples that the averaged parameters contain, counted from the ranges that the contributions carried. */
     contained: field.count,
   }),
-  /** By a contributor, when another replica did not hand over its contribution: the attempt cannot end. */
+  /**
+   * By a contributor, when another replica did not hand over its contribution: the attempt cannot end. By a cell, with attempt 0, when
+   * another cell of its column has not answered for long: the column cannot go on.
+   */
   z.strictObject({
     type: z.literal('worker.unreachable'),
     ...fromWorker,
     round: field.round,
-    attempt: field.attempt,
+    attempt: field.count,
     replica: field.incarnation,
     message: field.text,
   }),

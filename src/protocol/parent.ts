@@ -48,6 +48,8 @@ export interface WorkerArguments {
   readonly coordinator: string;
   /** The worker's name, unique in the run. */
   readonly name: string;
+  /** The peer that a student is to train, in stages that have one of this name; any when left out. */
+  readonly peer?: string;
   /** The engine; the recipe's when left out. */
   readonly engine?: EngineName | 'auto';
   /** The processor cores; all cores of the machine when left out. */

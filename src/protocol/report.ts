@@ -36,8 +36,8 @@ export interface StageResult {
 /** The reports of a run for a person or a script; also the lines of metrics.jsonl. */
 export type Report =
   | { readonly type: 'run-started'; readonly run: string; readonly term: number; readonly stages: readonly string[] }
-  /** `missing`: of the workers that the stage cannot begin without. */
-  | { readonly type: 'waiting'; readonly stage: string; readonly for: 'student' | 'teacher'; readonly missing: number }
+  /** `missing`: the models that lack a student. */
+  | { readonly type: 'waiting'; readonly stage: string; readonly for: 'student' | 'teacher'; readonly missing: readonly string[] }
   | { readonly type: 'stage-started'; readonly stage: string; readonly kind: string; readonly epochs: number; readonly samples: number }
   | {
       readonly type: 'progress';

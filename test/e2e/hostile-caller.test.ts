@@ -88,7 +88,7 @@ async function dial(
 /** The refusal of a worker of the next version, in the words of the coordinator. */
 async function sayHello(endpoint: string): Promise<string> {
   const { dialer, answer } = await dial({ endpoint, ...CONTROL_CHANNEL });
-  const who = { worker: 'student-9', role: 'student', host: 'elsewhere', pid: 1, schema: SCHEMA_HASH } as const;
+  const who = { worker: 'student-9', role: 'student', peer: null, host: 'elsewhere', pid: 1, schema: SCHEMA_HASH } as const;
   dialer.send([encodeControl({ type: 'worker.hello', protocol: PROTOCOL_VERSION + 1, ...who } satisfies WorkerMessage)]);
   return answer((frames) => {
     const decoded = decodeCoordinatorMessage(frames);

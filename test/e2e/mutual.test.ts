@@ -49,6 +49,18 @@ test('after Ctrl-C: the same weights of both peers, bit for bit, as without; sta
   expect(existsSync(join(out, 'model.json'))).toBe(true);
 });
 
+test('after Ctrl-C with two students of each peer: no engine ends with the step, and the run goes on later', async () => {
+  const { cli, run } = await startRun(mutualRecipe({ replicas: 2 }));
+  await reached(cli, 0.2);
+  cli.interrupt();
+  expect(await cli.exit()).toBe(130);
+  expect(cli.lines().filter(({ type }) => type === 'worker-gone')).toEqual([]);
+  const resumed = room.start('resume', run, '--json');
+  await resumed.said('progress', ({ committed, samples }) => committed > 0.2 * samples);
+  expect(await resumed.exit()).toBe(0);
+  expect(await auditRun(run)).toEqual({ 'pair.big': [], 'pair.small': [] });
+});
+
 describe('kill -9 in mid-stage', () => {
   test.each([
     ['engine', 'student-1', 1],

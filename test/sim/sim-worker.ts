@@ -43,7 +43,7 @@ export class SimWorker {
     this.connection = `${name}#${pid}`;
     this.#out = new Wire(world, faults, (message) => options.coordinator()?.receive(this.connection, message));
     this.#in = new Wire(world, faults, (message) => this.#deliver({ type: 'control', message }));
-    const plan = { worker: name, role, host: 'sim', pid, schema: 'sim', timing: DEFAULT_SESSION_TIMING };
+    const plan = { worker: name, role, peer: null, host: 'sim', pid, schema: 'sim', timing: DEFAULT_SESSION_TIMING };
     const { state, effects } = startSession(plan, world.nowMs);
     this.#session = state;
     this.#perform(effects);

@@ -18,7 +18,16 @@ const ranges = [
 ];
 
 export const WORKER_MESSAGES: readonly WorkerMessage[] = [
-  { type: 'worker.hello', protocol: PROTOCOL_VERSION, schema: SCHEMA_HASH, worker: 'student-1', role: 'student', host: 'höst', pid: 4242 },
+  {
+    type: 'worker.hello',
+    protocol: PROTOCOL_VERSION,
+    schema: SCHEMA_HASH,
+    worker: 'student-1',
+    role: 'student',
+    peer: null,
+    host: 'höst',
+    pid: 4242,
+  },
   { type: 'worker.ready', ...life, endpoint, engine: 'wasm' },
   { type: 'worker.renew', ...life, progress: 9, images: 640, busyMs: 12.5, controlBytes: 1000, dataBytes: 2 ** 40 },
   { type: 'worker.trained', ...life, round, samples: 512, lossSum: -1.25, correct: 100, trainMs: 33.3, waitedMs: 3.5 },
@@ -120,7 +129,17 @@ export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTe
     },
     [{ name: 'samples', dtype: 'int32', shape: [3], data: Int32Array.of(5, -1, 2 ** 31 - 1) }],
   ],
-  [{ type: 'knowledge.get', term: life.term, stage: 'pair', about: { of: 'step', round, step: 7 }, specs: [LOGITS_SPEC], half: false }, []],
+  [
+    {
+      type: 'knowledge.get',
+      term: life.term,
+      stage: 'pair',
+      about: { of: 'step', peer: 'small', round, step: 7 },
+      specs: [LOGITS_SPEC],
+      half: false,
+    },
+    [],
+  ],
   [{ type: 'arena.get', term: life.term, ...piece }, []],
   [{ type: 'state.get', term: life.term, state, hash: null }, []],
   [{ type: 'checkpoint.put', ...life, ...content }, [float32('parameters', 1, 2, 3), float32('slots')]],

@@ -11,6 +11,8 @@ import type { EngineOrder } from '../kit/orders.js';
 export interface SessionPlan {
   readonly worker: string;
   readonly role: 'teacher' | 'student';
+  /** The peer that a student is started for; null for any. */
+  readonly peer: string | null;
   readonly host: string;
   readonly pid: number;
   /** Digest of the message schemas of this build. */

@@ -298,8 +298,8 @@ function killed(state: Session): SessionEffect[] {
   return link === null ? [] : [{ type: 'kill-engine', engine: link.engine }];
 }
 
-function hello({ worker, role, host, pid, schema }: SessionPlan): SessionEffect {
-  return { type: 'send', message: { type: 'worker.hello', protocol: PROTOCOL_VERSION, schema, worker, role, host, pid } };
+function hello({ worker, role, peer, host, pid, schema }: SessionPlan): SessionEffect {
+  return { type: 'send', message: { type: 'worker.hello', protocol: PROTOCOL_VERSION, schema, worker, role, peer, host, pid } };
 }
 
 function logged(level: 'info' | 'warn' | 'error', event: string, fields: Record<string, unknown>): SessionEffect {

@@ -7,12 +7,15 @@
  * end with the same step. A cell waits for the others until its work is cancelled: the coordinator has the deadline.
  */
 
-import { abortable } from '../../src/base/abortable.js';
+import { abortable, nextTurn } from '../../src/base/abortable.js';
 import { assert, present } from '../../src/base/assert.js';
 import type { RoundId } from '../../src/base/ids.js';
+import { type PeerName, spellPeer } from '../../src/config/peer.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { ErrorCode } from '../../src/errors/table.js';
 import type { ColumnCell } from '../../src/protocol/control.js';
 import type { DataRequestOf } from '../../src/protocol/data.js';
+import { cutText } from '../../src/protocol/field.js';
 import { type DataReply, refusal } from '../../src/rpc/data-server.js';
 import { RequestRefusal } from '../../src/rpc/request-refusal.js';
 import { type Knowledge, LOGITS_SPEC, specKey } from '../../src/tensor/knowledge.js';
@@ -35,6 +38,8 @@ export interface Given {
 export interface ExchangeOptions {
   readonly context: EngineContext;
   readonly stage: string;
+  /** The peer of this cell. */
+  readonly peer: string;
   readonly round: RoundId;
   /** The other cells of the column, in the order in which their knowledge is taken. */
   readonly others: readonly ColumnCell[];
@@ -49,6 +54,10 @@ export interface ExchangeOptions {
 
 /** The steps that a cell keeps: another cell may be one step behind, and ask again for the step before. */
 const STEPS_KEPT = 3;
+/** After so many requests without an answer the other cell counts as one that cannot be reached. */
+const TRIES_SILENT = 4;
+/** Failures that another request would repeat. */
+const FINAL: readonly ErrorCode[] = ['training.notFinite', 'protocol.invalid'];
 /** The rounds that other cells may ask about before this cell has begun them. */
 const ROUNDS_AHEAD = 2;
 
@@ -56,10 +65,14 @@ const ROUNDS_AHEAD = 2;
 export class ColumnExchange {
   readonly #rounds = new Map<RoundId, GivenSteps>();
   #newest = 0;
+  /** The model of the newest round. */
+  #model: PeerName | null = null;
 
   /** Begins a round; the rounds before are over. */
   open(options: ExchangeOptions): StepExchange {
+    const { stage, peer } = options;
     this.#newest = options.round;
+    this.#model = { stage, peer };
     for (const [round, steps] of this.#rounds) {
       if (round >= options.round) continue;
       steps.end();
@@ -73,6 +86,12 @@ export class ColumnExchange {
     this.#rounds.get(round)?.end();
   }
 
+  /** Ends all rounds. */
+  close(): void {
+    for (const steps of this.#rounds.values()) steps.end();
+    this.#rounds.clear();
+  }
+
   /** Answers another cell, as soon as the step that it asks about has been given. Never rejects. */
   async answer({ stage, about, specs, half }: DataRequestOf<'knowledge.get'>): Promise<DataReply> {
     if (about.of !== 'step') return refusal('invalid-message', 'a student answers about steps, and not about views');
@@ -82,6 +101,10 @@ export class ColumnExchange {
     const unknown = specs.find((spec) => !GIVEN_SPECS.some((own) => specKey(own) === specKey(spec)));
     if (unknown !== undefined) return refusal('unknown-tap', `a cell gives its logits, and not ${specKey(unknown)}`);
     const given = await this.#stepsOf(round).given(step);
+    const model = this.#model;
+    if (model?.stage !== stage || model.peer !== about.peer) {
+      return refusal('wrong-stage', `this cell trains ${model === null ? 'nothing' : spellPeer(model)}`);
+    }
     if (given === null) return refusal('wrong-round', `step ${step} of round ${round} is over`);
     const wire = knowledgeToWire(given.knowledge, GIVEN_SPECS, half);
     if ('reason' in wire) return refusal(wire.reason, `at step ${step} of round ${round}, ${wire.message}`);
@@ -154,7 +177,11 @@ export class StepExchange {
     this.#step += 1;
     this.#own.give(this.#step, own);
     const startMs = context.clock.nowMs();
-    const others = await abortable(this.#next, signal);
+    const next = abortable(this.#next, signal);
+    next.catch(() => {});
+    // The answers to the others leave before this cell computes on.
+    await nextTurn(signal);
+    const others = await next;
     this.#waitedMs += context.clock.nowMs() - startMs;
     const isLast = own.isLast || others.some((other) => other.isLast);
     assert(isLast || this.#step < sizes.length, `step ${this.#step} of ${sizes.length} is not the last`);
@@ -177,9 +204,11 @@ export class StepExchange {
       } catch (error) {
         if (!(error instanceof StillhouseError)) throw error;
         signal.throwIfAborted();
-        const failure = error instanceof RequestRefusal ? refusedKnowledge(error, stage, `round ${round}, step ${step}`) : error;
-        if (failure !== error) throw failure;
+        const where = `round ${round}, step ${step}, peer ${cell.peer}`;
+        const failure = error instanceof RequestRefusal ? refusedKnowledge(error, stage, where) : error;
+        if (failure !== error || FINAL.includes(failure.code)) throw failure;
         if (failures === 0) context.logger.warn('exchange.failed', { stage, round, step, peer: cell.peer, cell: cell.incarnation, error });
+        if (failures + 1 === TRIES_SILENT) this.#report(cell, `${where}: ${error.message}`);
         await this.#rest(failures);
       }
     }
@@ -187,7 +216,7 @@ export class StepExchange {
 
   async #ask(cell: ColumnCell, step: number): Promise<Given> {
     const { context, stage, round, sizes, shapes, half } = this.#options;
-    const about = { of: 'step', round, step } as const;
+    const about = { of: 'step', peer: cell.peer, round, step } as const;
     const specs = [...GIVEN_SPECS];
     const body = { type: 'knowledge.get' as const, term: context.term, stage, about, specs, half };
     const { header, tensors } = await context.connections.request(cell.endpoint, { body, deadlineMs: DATA_TIMING.stepMs });
@@ -197,6 +226,12 @@ export class StepExchange {
     const size = present(sizes[step - 1], 'the size of the step');
     const wanted = shapes.map((shape) => [size, ...shape]);
     return { knowledge: knowledgeFromWire(tensors, wanted), isLast: header.isLast };
+  }
+
+  /** Tells the coordinator that this cell gets no answer from the other one; it decides what becomes of the column. */
+  #report(cell: ColumnCell, message: string): void {
+    const { context, round } = this.#options;
+    context.report({ type: 'worker.unreachable', round, attempt: 0, replica: cell.incarnation, message: cutText(message) });
   }
 
   /** Waits before the next request; longer each time. */

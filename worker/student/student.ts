@@ -143,6 +143,7 @@ export class Student implements Role {
 
   async close(): Promise<void> {
     this.#jobs.cancel();
+    this.#column.close();
     await this.#jobs.idle();
     this.#closeModel();
   }

@@ -105,10 +105,11 @@ async function makeStep(
   if (exchange === null) return { result: context.meter.measure(size, () => program.step(batch, knobs)).result, isLast: false };
   const { result: own } = context.meter.measure(size, () => program.forward(images, size));
   const isLast = conclude.aborted || index + 1 === batches.length;
-  const taken = exchange.exchange({ knowledge: own.slice(0, 1), isLast });
-  // The answers to the others leave before this cell computes on.
-  await nextTurn(signal);
-  const others = await taken;
+  const others = await exchange.exchange({ knowledge: own.slice(0, 1), isLast }).catch((error: unknown) => {
+    program.abandon();
+    throw error;
+  });
+  signal.throwIfAborted();
   const takes = present(model.training, 'the training of the stage').loss.other.length > 0;
   const answers = { labels, other: takes ? others.knowledge : [] };
   const { result } = context.meter.measure(0, () => program.backward(answers, knobs));

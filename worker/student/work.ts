@@ -49,7 +49,7 @@ export async function trainWork(
     others.length === 0
       ? null
       : column.open({
-          ...{ context, stage: model.name, round, others, signal },
+          ...{ context, ...assign.base.state, round, others, signal },
           sizes: batches.map(({ samples }) => samples.length),
           shapes: [[model.classes]],
           half: model.stage.wire === 'half',

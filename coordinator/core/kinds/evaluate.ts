@@ -2,7 +2,7 @@
 
 import type { StageRecipe } from '../../../src/config/schema.js';
 import { startEvaluation } from '../evaluation-round.js';
-import { failWithoutBase, needsOfFinished } from './finished.js';
+import { failWithoutBase, needsOfFinished, unlessOne } from './finished.js';
 import type { StageKind, StartRound } from './stage-kind.js';
 
 /** The kind `evaluate`: one evaluation, which is reported as epoch 0. */
@@ -13,7 +13,7 @@ export function evaluateKind({ of, test: split }: Extract<StageRecipe, { kind: '
     next: ({ evaluations }) => {
       if (evaluations.length > 0) return { type: 'done' };
       const start: StartRound = (turn, students) => startEvaluation(turn, students, { subject: needs.of, epoch: 0, split });
-      return { type: 'round', studentsMin: 1, isTaught: false, isTraining: false, start };
+      return { type: 'round', missing: (students) => unlessOne(students, needs.of), isTaught: false, isTraining: false, start };
     },
     onBaseLost: failWithoutBase,
   };

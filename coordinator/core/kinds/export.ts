@@ -2,7 +2,7 @@
 
 import type { StageRecipe } from '../../../src/config/schema.js';
 import { startExport } from '../export-round.js';
-import { failWithoutBase, needsOfFinished } from './finished.js';
+import { failWithoutBase, needsOfFinished, unlessOne } from './finished.js';
 import type { StageKind, StartRound } from './stage-kind.js';
 
 /** The kind `export`: one student writes the model once. */
@@ -12,7 +12,9 @@ export function exportKind({ of }: Extract<StageRecipe, { kind: 'export' }>): St
   return {
     needs,
     next: ({ isExported }) =>
-      isExported ? { type: 'done' } : { type: 'round', studentsMin: 1, isTaught: false, isTraining: false, start },
+      isExported
+        ? { type: 'done' }
+        : { type: 'round', missing: (students) => unlessOne(students, needs.of), isTaught: false, isTraining: false, start },
     onBaseLost: failWithoutBase,
   };
 }

@@ -10,6 +10,11 @@ export function needsOfFinished(of: string): StageNeeds & { readonly of: PeerNam
   return { peers: [], of: peerNamed(of), teacher: null, training: null, checkpointEvery: Number.POSITIVE_INFINITY };
 }
 
+/** The model that lacks a student: one is enough. */
+export function unlessOne(students: readonly unknown[], model: PeerName): readonly PeerName[] {
+  return students.length > 0 ? [] : [model];
+}
+
 /** The checkpoint of the other stage does not load: there is no older one, so the run fails. */
 export function failWithoutBase(turn: Turn): void {
   const { name, needs } = stageOf(turn);

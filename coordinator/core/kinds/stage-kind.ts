@@ -3,6 +3,7 @@
  * plans decides how the loss of a member is handled (../round-sort.ts).
  */
 
+import type { PeerName } from '../../../src/config/peer.js';
 import type { ReadyMember } from '../roster.js';
 import type { StageNeeds, StageState } from '../stage.js';
 import type { Turn } from '../turn.js';
@@ -13,8 +14,8 @@ export type Next =
   | { readonly type: 'done' }
   | {
       readonly type: 'round';
-      /** The least number of students; with fewer the stage waits. */
-      readonly studentsMin: number;
+      /** The models that none of these students can take; while there is one, the stage waits. */
+      missing(students: readonly ReadyMember[]): readonly PeerName[];
       /** Whether a teacher must be serving. */
       readonly isTaught: boolean;
       /** Whether the round trains; a checkpoint may then be due before it. */
@@ -22,7 +23,7 @@ export type Next =
       readonly start: StartRound;
     };
 
-/** Begins a round with the ready students, at least `studentsMin`. */
+/** Begins a round with the ready students, of which none is missing. */
 export type StartRound = (turn: Turn, students: readonly ReadyMember[]) => void;
 
 /** The kind of a stage, made for the recipe of that stage. */

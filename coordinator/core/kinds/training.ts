@@ -8,8 +8,11 @@ import type { TrainingStage } from '../../../src/config/schema.js';
 import { startEvaluation } from '../evaluation-round.js';
 import { committedOf } from '../ledger.js';
 import { rollBack } from '../rollback.js';
-import { holdsOther, lastEvaluation, type StageNeeds, type StageState } from '../stage.js';
-import { startTraining } from '../training-round.js';
+import type { ReadyMember } from '../roster.js';
+import { holdsOther, lastEvaluation, type StageNeeds, type StageState, withoutHolders } from '../stage.js';
+import { seatsOf, startTraining } from '../training-round.js';
+import { setStage } from '../turn.js';
+import { unlessOne } from './finished.js';
 import type { Next, StageKind, StartRound } from './stage-kind.js';
 
 export interface TrainingKindOptions extends Pick<StageNeeds, 'teacher'> {
@@ -30,13 +33,19 @@ export function trainingKind(recipe: TrainingStage, { teacher, columnsMax = Numb
         const subject = { stage: stage.name, peer: due.peer };
         const start: StartRound = (turn, students) => {
           const free = students.filter(({ incarnation }) => !holdsOther(stage.base, due.peer, incarnation));
-          startEvaluation(turn, free.length > 0 ? free : students, { subject, epoch: due.epoch, split: recipe.test });
+          const members = free.length > 0 ? free : students;
+          // Where only holders of other peers are left, they drop what they hold.
+          const dropped = members.flatMap(({ incarnation }) => (holdsOther(stage.base, due.peer, incarnation) ? [incarnation] : []));
+          if (dropped.length > 0) setStage(turn, { base: withoutHolders(stage.base, dropped) });
+          startEvaluation(turn, members, { subject, epoch: due.epoch, split: recipe.test });
         };
-        return { type: 'round', studentsMin: 1, isTaught: false, isTraining: false, start };
+        return { type: 'round', missing: (students) => unlessOne(students, subject), isTaught: false, isTraining: false, start };
       }
       if (stage.ledger.pending.length === 0) return { type: 'done' };
       const start: StartRound = (turn, students) => startTraining(turn, students, { batch, every, columnsMax });
-      return { type: 'round', studentsMin: peers.length, isTaught: teacher !== null, isTraining: true, start };
+      const missing = (students: readonly ReadyMember[]) =>
+        seatsOf(stage, students, columnsMax).empty.map((peer) => ({ stage: stage.name, peer }));
+      return { type: 'round', missing, isTaught: teacher !== null, isTraining: true, start };
     },
     onBaseLost: rollBack,
   };

@@ -40,10 +40,14 @@ const allTrained = (grid: Grid, samples = 4): Grid =>
 const shown = (grid: Grid) => grid.map(({ ranges, cells }) => [ranges, cells.map(({ peer, incarnation }) => `${peer} ${incarnation}`)]);
 
 describe('seatStudents', () => {
-  const seat = (students: readonly (readonly [number, string])[], holders: Readonly<Record<string, readonly number[]>>, columnsMax = 9) =>
+  const seat = (
+    students: readonly (readonly [number, string, string?])[],
+    holders: Readonly<Record<string, readonly number[]>>,
+    columnsMax = 9,
+  ) =>
     seatStudents({
       peers: ['big', 'small'],
-      students: students.map(([incarnation, host]) => ({ incarnation: asIncarnation(incarnation), host })),
+      students: students.map(([incarnation, host, peer = null]) => ({ incarnation: asIncarnation(incarnation), host, peer })),
       columnsMax,
       holdersOf: (peer) => ids(...(holders[peer] ?? [])),
     });
@@ -104,7 +108,26 @@ describe('seatStudents', () => {
       [1, 4, 2, 3],
     ],
   ])('%s', (_, seated, expected) => {
-    expect(seated).toEqual(ids(...expected));
+    expect(seated).toEqual({ seated: ids(...expected), empty: [] });
+  });
+
+  test.each([
+    ['nobody', seat([], {}), ['big', 'small']],
+    ['one student for two peers', seat([[1, 'h']], {}), ['small']],
+    [
+      'two that were started for the same peer',
+      seat(
+        [
+          [1, 'h', 'big'],
+          [2, 'h', 'big'],
+        ],
+        {},
+      ),
+      ['small'],
+    ],
+    ['one that holds the other peer, and nobody else', seat([[1, 'h']], { small: [1] }), ['big']],
+  ])('%s: says which peers lack a student', (_, seats, empty) => {
+    expect(seats).toEqual({ seated: [], empty });
   });
 });
 

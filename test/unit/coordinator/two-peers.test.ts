@@ -98,6 +98,12 @@ class Run {
     this.#say(student, { type: 'worker.averaged', round, attempt, hash: hashOf(peer, round), contained, ...this.#life(student) });
   }
 
+  /** While the round trains: `student` gets no answer from `other`. */
+  unreachable(student: number, other: number): void {
+    const about = { round: asRoundId(this.round), attempt: 0, replica: asIncarnation(other), message: 'no answer' };
+    this.#say(student, { type: 'worker.unreachable', ...about, ...this.#life(student) });
+  }
+
   evaluated(student: number, correct: number): void {
     const figures = { count: 1, correct, lossSum: 1, evaluateMs: 1, parameters: 40 };
     this.#say(student, { type: 'worker.evaluated', round: asRoundId(this.round), ...figures, ...this.#life(student) });
@@ -121,6 +127,7 @@ class Run {
       schema: '',
       worker: `s${student}`,
       role: 'student',
+      peer: null,
       host: 'h',
       pid: student,
     } as const;
@@ -246,6 +253,17 @@ describe('two peers in two columns', () => {
       [1, 'big'],
       [2, 'small'],
     ]);
+  });
+
+  test('a cell that the other cell of its column cannot reach takes its column along', () => {
+    run.unreachable(1, 2);
+    expect(run.sent('coordinator.abandon').map(([student]) => student)).toEqual([1, 2]);
+    expect(run.ledger.pending).toEqual([
+      { start: 0, end: 4 },
+      { start: 8, end: 16 },
+    ]);
+    run.unreachable(1, 2);
+    expect(run.sent('coordinator.abandon')).toEqual([]);
   });
 
   test('peers that are lost with their only holder take the stage back', () => {

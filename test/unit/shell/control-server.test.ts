@@ -16,6 +16,7 @@ const hello: WorkerMessage = {
   schema: SCHEMA_HASH,
   worker: 'student-1',
   role: 'student',
+  peer: null,
   host: 'here',
   pid: 1,
 };

@@ -72,6 +72,7 @@ export class ScriptedStudent {
       schema: SCHEMA_HASH,
       worker: 'student-1',
       role: 'student',
+      peer: null,
       host: 'test',
       pid: process.pid,
     });

@@ -43,7 +43,7 @@ beforeEach(async () => {
     },
   });
   agent = await startAgent({
-    plan: { worker: 'w', role: 'student', host: 'here', pid: 1, timing: DEFAULT_SESSION_TIMING },
+    plan: { worker: 'w', role: 'student', peer: null, host: 'here', pid: 1, timing: DEFAULT_SESSION_TIMING },
     coordinator: 'inproc://coordinator',
     engine: null,
     placement: { device: 'cpu', threads: 1 },

@@ -155,13 +155,13 @@ describe('a column', () => {
       client.request({ type: 'knowledge.get', term: TERM, stage: 'pair', about, specs, half: false } as never, [], PATIENT_MS);
     const refused = (reason: string) => expect.objectContaining({ reason });
     await expect(ask({ of: 'view', epoch: 0 })).rejects.toEqual(refused('invalid-message'));
-    await expect(ask({ of: 'step', round: 2, step: 1 }, [{ of: 'tap', layer: 'conv1', reduce: null }])).rejects.toEqual(
+    await expect(ask({ of: 'step', peer: 'big', round: 2, step: 1 }, [{ of: 'tap', layer: 'conv1', reduce: null }])).rejects.toEqual(
       refused('unknown-tap'),
     );
 
     // Before the round has begun, and before the other cell of the column has said anything.
-    const first = ask({ of: 'step', round: 2, step: 1 });
-    const second = ask({ of: 'step', round: 2, step: 2 });
+    const first = ask({ of: 'step', peer: 'big', round: 2, step: 1 });
+    const second = ask({ of: 'step', peer: 'big', round: 2, step: 2 });
     const nobody = { peer: 'small', incarnation: asIncarnation(9), endpoint: 'tcp://127.0.0.1:9' };
     engine.train(2, 0, 16, { base: baseAt(stateAt('pair', 'big', 0), 0), others: [nobody] });
     const { header, tensors } = await first;
@@ -170,9 +170,9 @@ describe('a column', () => {
 
     engine.order({ type: 'coordinator.abandon', round: asRoundId(2), reason: 'a test' });
     await expect(second).rejects.toEqual(refused('wrong-round'));
-    await expect(ask({ of: 'step', round: 2, step: 1 })).rejects.toEqual(refused('wrong-round'));
+    await expect(ask({ of: 'step', peer: 'big', round: 2, step: 1 })).rejects.toEqual(refused('wrong-round'));
     engine.train(3, 0, 16, { base: baseAt(stateAt('pair', 'big', 0), 0), others: [nobody] });
-    await ask({ of: 'step', round: 3, step: 1 });
-    await expect(ask({ of: 'step', round: 1, step: 1 })).rejects.toEqual(refused('wrong-round'));
+    await ask({ of: 'step', peer: 'big', round: 3, step: 1 });
+    await expect(ask({ of: 'step', peer: 'big', round: 1, step: 1 })).rejects.toEqual(refused('wrong-round'));
   });
 });

@@ -16,7 +16,7 @@ const timing = {
   drainMs: 3_000,
   lossesMax: 2,
 };
-const plan: SessionPlan = { worker: 'w1', role: 'student', host: 'here', pid: 7, schema: 'abc', timing };
+const plan: SessionPlan = { worker: 'w1', role: 'student', peer: null, host: 'here', pid: 7, schema: 'abc', timing };
 const ids = (term = 1, incarnation = 5) => ({ term: asTerm(term), incarnation: asIncarnation(incarnation) });
 
 function welcome(term = 1, incarnation = 5): CoordinatorMessageOf<'coordinator.welcome'> {
@@ -252,7 +252,16 @@ describe('the session', () => {
     expect(joining.effects).toEqual([
       {
         type: 'send',
-        message: { type: 'worker.hello', protocol: PROTOCOL_VERSION, schema: 'abc', worker: 'w1', role: 'student', host: 'here', pid: 7 },
+        message: {
+          type: 'worker.hello',
+          protocol: PROTOCOL_VERSION,
+          schema: 'abc',
+          worker: 'w1',
+          role: 'student',
+          peer: null,
+          host: 'here',
+          pid: 7,
+        },
       },
       { type: 'wake', atMs: 100 },
     ]);
