@@ -113,7 +113,7 @@ function begin(turn: Turn, next: Extract<Next, { type: 'round' }>): Verdict {
   const missing = next.missing(students).map(spellPeer);
   if (missing.length > 0) return waitFor(turn, 'student', missing);
   if (isGathering(turn, students.length)) return 'wait';
-  setStage(turn, { waitingSinceMs: null });
+  setStage(turn, { waiting: null });
   relink(turn);
   next.start(turn, students);
   return 'wait';
@@ -129,12 +129,13 @@ function isGathering(turn: Turn, students: number): boolean {
 }
 
 function waitFor(turn: Turn, role: 'student' | 'teacher', missing: readonly string[]): Verdict {
-  const { waitingSinceMs, name } = stageOf(turn);
-  if (waitingSinceMs === null) {
-    setStage(turn, { waitingSinceMs: turn.nowMs });
+  const { waiting, name } = stageOf(turn);
+  const sinceMs = waiting?.sinceMs ?? turn.nowMs;
+  if (waiting === null || waiting.missing.join() !== missing.join()) {
+    setStage(turn, { waiting: { sinceMs, missing } });
     log(turn, ['info', 'stage.waiting'], { stage: name, for: role, missing });
     report(turn, { type: 'waiting', stage: name, for: role, missing });
-  } else if (turn.nowMs >= waitingSinceMs + turn.state.plan.timing.waitMs) {
+  } else if (turn.nowMs >= sinceMs + turn.state.plan.timing.waitMs) {
     const message = `stage ${name} waited for a ${role} for too long. Start one, and resume the run`;
     finish(turn, { outcome: 'failed', code: 'run.interrupted', message });
   }

@@ -1,13 +1,15 @@
 /** A stage goes back to its newest whole checkpoint, or to its beginning: the samples committed after it are trained again. */
 
+import { spellPeer } from '../../src/config/peer.js';
 import { countFailure } from './ending.js';
 import { committedOf, openLedger, samplesOf } from './ledger.js';
-import { baseOf, isSafe } from './stage.js';
+import { baseOf, isSafe, lostPeers } from './stage.js';
 import { journal, log, report, setStage, stageOf, type Turn } from './turn.js';
 
 /** Goes back because nobody holds the committed parameters. Counts as a failure. */
 export function rollBack(turn: Turn): void {
-  const { checkpoints, ledger: before, needs, evaluations } = stageOf(turn);
+  const { name, base, checkpoints, ledger: before, needs, evaluations } = stageOf(turn);
+  const lost = lostPeers(base).map((peer) => spellPeer({ stage: name, peer }));
   const checkpoint = checkpoints.at(-1) ?? null;
   const ledger = openLedger(before.size, before.epochs, checkpoint?.ranges ?? []);
   setStage(turn, {
@@ -19,7 +21,7 @@ export function rollBack(turn: Turn): void {
     recent: [],
   });
   tellRollback(turn);
-  countFailure(turn, 'engine.crashed', 'every student that held the parameters is gone');
+  countFailure(turn, 'engine.crashed', `every student that held the parameters of ${lost.join(' and of ')} is gone`);
 }
 
 /** Records, in the journal and in a report, that the commits that the present parameters do not contain are undone. */

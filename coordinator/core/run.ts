@@ -147,7 +147,7 @@ function close(turn: Turn): Transition<RunState> {
   if (phase.type === 'stopping') deadlines.push(phase.deadlineMs);
   if (stage?.round) deadlines.push(stage.round.deadlineMs);
   if (stage?.saving) deadlines.push(stage.saving.deadlineMs);
-  if (stage?.waitingSinceMs != null) deadlines.push(stage.waitingSinceMs + waitMs);
+  if (stage !== null && stage.waiting !== null) deadlines.push(stage.waiting.sinceMs + waitMs);
   if (stage && stage.pauseUntilMs > turn.nowMs) deadlines.push(stage.pauseUntilMs);
   if (gatherUntilMs !== null && gatherUntilMs > turn.nowMs) deadlines.push(gatherUntilMs);
   if (phase.type !== 'ended' && deadlines.length > 0) turn.effects.push({ type: 'wake', atMs: Math.min(...deadlines) });

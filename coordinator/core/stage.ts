@@ -89,8 +89,8 @@ export interface StageState {
   readonly lockstep: Readonly<Record<string, Lockstep>>;
   /** The commits of the last seconds, oldest first, for the present rate. */
   readonly recent: readonly { readonly atMs: number; readonly committed: number }[];
-  /** The time since which a worker is missing; null when none is missing. */
-  readonly waitingSinceMs: number | null;
+  /** The time since which workers are missing, and the models that lack a student; null when none are missing. */
+  readonly waiting: { readonly sinceMs: number; readonly missing: readonly string[] } | null;
   /** Milliseconds per sample of the slowest cell of the last round; null before the first. */
   readonly msPerSample: number | null;
   /** The number of rounds, saves and loads that failed since the last one that succeeded. */
@@ -137,7 +137,7 @@ export function openStage(options: {
     startedMs: options.nowMs,
     recent: [],
     lockstep: {},
-    waitingSinceMs: null,
+    waiting: null,
     msPerSample: null,
     failures: 0,
     pauseUntilMs: 0,
@@ -163,9 +163,14 @@ export function isSafe({ round, peers }: StageBase): boolean {
   return round === 0 || [...peers.values()].every(({ isStored }) => isStored);
 }
 
-/** Whether a peer's parameters are lost: no live member and no disk holds them. */
-export function isLost({ round, peers }: StageBase): boolean {
-  return round !== 0 && [...peers.values()].some(({ isStored, holders }) => !isStored && holders.length === 0);
+/** The peers whose parameters are lost: no live member and no disk holds them. */
+export function lostPeers({ round, peers }: StageBase): readonly string[] {
+  return round === 0 ? [] : [...peers].flatMap(([peer, { isStored, holders }]) => (!isStored && holders.length === 0 ? [peer] : []));
+}
+
+/** Whether the parameters of a peer are lost. */
+export function isLost(base: StageBase): boolean {
+  return lostPeers(base).length > 0;
 }
 
 /** Whether a member holds the parameters of another peer: it would drop them to take up this one's. */

@@ -159,7 +159,7 @@ function lossForms<Short extends z.ZodObject>(short: Short) {
 const mutualLoss = lossForms(
   z.strictObject({
     /** `mean`: the mean over the other peers. */
-    target: z.literal('mean').default('mean'),
+    target: z.enum(['mean']).default('mean'),
     temperature: variableIn({ above: 0 }).default(1),
     weight: variableIn({ min: 0 }).default(1),
     labelSmoothing: share.default(0),

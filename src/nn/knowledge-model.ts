@@ -72,7 +72,7 @@ export function withoutLayers(classes: number): ShapeSource {
     classes,
     layer(name) {
       throw new StillhouseError('model.invalid', `the loss takes the layer "${name}" of a model that it must not take layers of`, {
-        hint: 'A loss that takes layers of the other side needs a stage with a teacher, and pairs of taps in the recipe',
+        hint: 'A loss that takes layers of the other side needs a stage with a teacher, and pairs of taps in the recipe; the peers of a mutual stage give each other their logits only',
       });
     },
   };

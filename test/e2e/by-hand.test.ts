@@ -5,7 +5,7 @@ import { auditRun } from '../support/audit.js';
 import type { RunProcess } from '../support/run-process.js';
 import { journalOf, logged, loggedOnce, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
-import { smallRecipe } from '../support/small-recipe.js';
+import { mutualRecipe, smallRecipe } from '../support/small-recipe.js';
 
 const room = useRunRoom();
 
@@ -15,8 +15,9 @@ async function startCoordinator(recipe: object): Promise<{ coordinator: RunProce
   return { coordinator, endpoint, run };
 }
 
-function startWorker(endpoint: string, name: string): RunProcess {
-  return room.start('worker', '--role', name.startsWith('teacher') ? 'teacher' : 'student', '--coordinator', endpoint, '--name', name);
+function startWorker(endpoint: string, name: string, ...more: readonly string[]): RunProcess {
+  const role = name.startsWith('teacher') ? 'teacher' : 'student';
+  return room.start('worker', '--role', role, '--coordinator', endpoint, '--name', name, ...more);
 }
 
 describe('workers started by hand', () => {
@@ -30,6 +31,20 @@ describe('workers started by hand', () => {
     expect(summaryOf(run)).toMatchObject({ engine: 'wasm', restarts: 0, samplesCommitted: 640 + 3 * 640 });
     const contributors = (await journalOf(run, 'commit')).flatMap((commit) => commit.contributors);
     expect(new Set(contributors)).toEqual(new Set(['student-a', 'student-b'].map((name) => incarnationOf(run, name))));
+  });
+
+  test('the peers of a mutual stage, each on the worker that was started for it; the missing one is named, and a spare one waits', async () => {
+    const { coordinator, endpoint, run } = await startCoordinator(mutualRecipe({ epochs: 3 }));
+    const big = startWorker(endpoint, 'student-a', '--peer', 'big');
+    const spare = startWorker(endpoint, 'student-b', '--peer', 'big');
+    await coordinator.said('waiting', ({ missing }) => missing.join() === 'pair.small');
+    const small = startWorker(endpoint, 'student-c', '--peer', 'small');
+    for (const process of [coordinator, big, spare, small]) expect(await process.exit(), process.command).toBe(0);
+
+    expect(await auditRun(run)).toEqual({ 'pair.big': [], 'pair.small': [] });
+    const trained = ['student-a', 'student-c'].map((name) => incarnationOf(run, name));
+    const commits = (await journalOf(run, 'commit')).filter(({ stage }) => stage === 'pair');
+    for (const { contributors } of commits) expect(contributors).toEqual(trained);
   });
 
   test('a student that joins late takes part, and one that is told to leave in mid-stage goes without a trace', async () => {
