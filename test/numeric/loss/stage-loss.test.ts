@@ -46,12 +46,12 @@ const TEACHER = [
 ];
 
 /** The mean of a loss over logits alone, its parts, and the gradient by the logits. */
-function meanOf(loss: StageLoss, epoch = 0): { mean: number; parts: Record<string, number>; gradient: number[] } {
+function meanOf(loss: StageLoss, epoch = 0, others = [TEACHER]): { mean: number; parts: Record<string, number>; gradient: number[] } {
   return tf.tidy(() => {
     const values = lossKnobsAt(loss.plan, { epoch, epochs: 10 });
     const knobs = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, tf.scalar(value)]));
     const labels = { class_B: tf.tensor1d(LABELS, 'int32'), mixed: null };
-    const other = loss.other.map(() => tf.tensor2d(TEACHER));
+    const other = others.flatMap((logits) => loss.other.map(() => tf.tensor2d(logits)));
     const call = (logits: tf.Tensor) => loss.sum({ labels, student: [logits], other, adapters: [] }, knobs);
     const { mean, terms: parts } = call(tf.tensor2d(LOGITS));
     const gradient = tf.grad((logits) => call(logits).mean)(tf.tensor2d(LOGITS));
@@ -62,6 +62,18 @@ function meanOf(loss: StageLoss, epoch = 0): { mean: number; parts: Record<strin
     };
   });
 }
+
+const SECOND = [
+  [-1, 0.5, 2, 0.25],
+  [3, -0.75, 1, 0],
+  [0, 0, 1.5, -2],
+];
+
+const softmax = (z: readonly number[]) => {
+  const powers = z.map(Math.exp);
+  const total = powers.reduce((sum, power) => sum + power, 0);
+  return powers.map((power) => power / total);
+};
 
 let folder = '';
 beforeAll(async () => {
@@ -102,6 +114,41 @@ describeEachEngine(() => {
       const [distilled, trained] = [await loadStageLoss(PLAIN, SHAPES), await loadStageLoss(train({ labelSmoothing: 0 }), SHAPES)];
       expect([distilled.student, distilled.other]).toEqual([[{ of: 'logits' }], [{ of: 'logits' }]]);
       expect([trained.student, trained.other]).toEqual([[{ of: 'logits' }], []]);
+    });
+  });
+
+  describe('several others', () => {
+    const mutual = { loss: { target: 'mean', temperature: 1, weight: 0.5, labelSmoothing: 0 }, others: ['a', 'b'] } as const;
+
+    test('deep mutual learning: CE + w mean of KL(p_j, p) over the other peers, its gradient p - mean p_j', async () => {
+      const loss = await loadStageLoss(mutual, SHAPES);
+      expect([loss.other, loss.others]).toEqual([[{ of: 'logits' }], 2]);
+      const own = LOGITS.map(softmax);
+      const others = [TEACHER, SECOND].map((logits) => logits.map(softmax));
+      const divergence = (p: readonly number[], q: readonly number[]) =>
+        p.reduce((sum, value, k) => sum + value * Math.log(value / q[k]!), 0);
+      let sum = 0;
+      const gradient: number[] = [];
+      for (const [b, q] of own.entries()) {
+        sum -= Math.log(q[LABELS[b]!]!);
+        for (const p of others) sum += (0.5 / 2) * divergence(p[b]!, q);
+        for (const [k, value] of q.entries()) {
+          const mean = (others[0]![b]![k]! + others[1]![b]![k]!) / 2;
+          gradient.push((value - (k === LABELS[b] ? 1 : 0) + 0.5 * (value - mean)) / 3);
+        }
+      }
+      const found = meanOf(loss, 0, [TEACHER, SECOND]);
+      expect(found.mean).toBeCloseTo(sum / 3, 5);
+      for (const [i, value] of found.gradient.entries()) expect(value).toBeCloseTo(gradient[i]!, 6);
+    });
+
+    test('with a temperature T the term has T squared; two others that say the same are one', async () => {
+      const hot = { ...mutual, loss: { ...mutual.loss, temperature: 4 } };
+      const one = meanOf(await loadStageLoss({ ...hot, others: ['a'] }, SHAPES));
+      const two = meanOf(await loadStageLoss(hot, SHAPES), 0, [TEACHER, TEACHER]);
+      expect(two.mean).toBeCloseTo(one.mean, 5);
+      // The soft term at T = 4 of the short form above, times 3 samples.
+      expect(one.parts.hinton).toBeCloseTo(2.405356301 / 3, 5);
     });
   });
 
