@@ -1,7 +1,7 @@
 /**
  * The models that a stage trains, which are its peers: their names in a recipe, and the recipe by which each of them trains.
- * Pure. The one file that knows in which keys of a stage the recipe of a peer stands: a stage with several peers has a map
- * `peers`, and a key that a peer does not give is the stage's own.
+ * Pure. No other file knows which keys of a stage are a peer's: a stage with several peers has a map `peers`, and a key that a
+ * peer does not give is the stage's own.
  */
 
 import { entryOf, keysOf, type Path, replaceAt, valueAt } from './problem.js';

@@ -174,7 +174,7 @@ const peer = z.strictObject({
   loss: mutualLoss.optional(),
 });
 
-/** The form in which the numbers of others travel. `full`: as they are. `half`: in float16, half the bytes. */
+/** How knowledge travels. `full`: in float32, as it is. `half`: in float16, in half the bytes. */
 const wire = z.enum(['full', 'half']).default('full');
 
 const stage = z.discriminatedUnion('kind', [

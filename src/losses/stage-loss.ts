@@ -40,7 +40,7 @@ export interface StageLoss {
   /** The knowledge that is asked of each model of the other side; empty when the other side is not asked. */
   readonly other: readonly KnowledgeSpec[];
   /** The number of models of the other side: one teacher, or the other peers of the stage. A term is the mean over them. */
-  readonly others: number;
+  readonly otherCount: number;
   /** The adapters of all terms, named `<term>.<name>`. */
   readonly adapters: readonly AdapterSpec[];
   /** The loss of a batch. Called inside tf.tidy. The knobs have the names that `lossKnobsAt` gives. */
@@ -66,7 +66,7 @@ export async function loadStageLoss(stage: Pick<PeerRecipe, 'loss' | 'others'>, 
 }
 
 /** Joins these terms and the labels into one loss. */
-export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm[], others = 1): StageLoss {
+export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm[], otherCount = 1): StageLoss {
   const student = distinct([LOGITS_SPEC, ...terms.flatMap(({ needs }) => needs.student)]);
   const other = distinct(terms.flatMap(({ needs }) => needs.other));
   const adapters = terms.flatMap(({ plan, needs }) =>
@@ -77,7 +77,7 @@ export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm
     plan,
     student,
     other,
-    others,
+    otherCount,
     adapters,
     sum(inputs, knobs) {
       const logits_BK = present(inputs.student[0], 'the logits') as tf.Tensor2D;
@@ -86,7 +86,7 @@ export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm
         parts.push([LABELS_KEY, labelLoss({ logits_BK, labels: inputs.labels, epsilon: labels.smoothing })]);
       }
       for (const term of terms)
-        parts.push([term.plan.key, meanOfTerm(term, { inputs, knobs, lists: { student, other, others, adapters } })]);
+        parts.push([term.plan.key, meanOfTerm(term, { inputs, knobs, lists: { student, other, otherCount, adapters } })]);
       return weigh(parts, knobs);
     },
   };
@@ -95,21 +95,21 @@ export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm
 interface TermCall {
   readonly inputs: StageLossInputs;
   readonly knobs: Readonly<Record<string, tf.Scalar>>;
-  readonly lists: Pick<StageLoss, 'student' | 'other' | 'others' | 'adapters'>;
+  readonly lists: Pick<StageLoss, 'student' | 'other' | 'otherCount' | 'adapters'>;
 }
 
 /** The term's sum; where it takes knowledge of several others, the mean of its sums for each of them. */
 function meanOfTerm(term: LoadedTerm, call: TermCall): LossSum {
-  const { other, others } = call.lists;
-  if (others === 1 || term.needs.other.length === 0) return sumOfTerm(term, call);
-  const sums = Array.from({ length: others }, (_, i) => {
+  const { other, otherCount } = call.lists;
+  if (otherCount === 1 || term.needs.other.length === 0) return sumOfTerm(term, call);
+  const sums = Array.from({ length: otherCount }, (_, i) => {
     const own = call.inputs.other.slice(i * other.length, (i + 1) * other.length);
     return sumOfTerm(term, { ...call, inputs: { ...call.inputs, other: own } });
   });
   const [first, ...rest] = sums;
   assert(first !== undefined, 'a term without another side');
   const total = rest.reduce<tf.Tensor>((sum, next) => tf.add(sum, next.sum), first.sum);
-  return { sum: tf.mul(total, 1 / others) as tf.Scalar, count: first.count };
+  return { sum: tf.mul(total, 1 / otherCount) as tf.Scalar, count: first.count };
 }
 
 function sumOfTerm({ plan, needs, method }: LoadedTerm, { inputs, knobs, lists }: TermCall): LossSum {

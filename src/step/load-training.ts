@@ -42,7 +42,7 @@ export async function joinTraining(stage: PeerRecipe, { student, other, seed }: 
   const loss = await loadStageLoss(stage, { student: (layer) => student.layer(layer), other: (layer) => other.layer(layer) });
   shapesOf(loss.student, student);
   const ofEach = shapesOf(loss.other, other);
-  return { stage, loss, otherShapes: Array.from({ length: loss.others }, () => ofEach).flat(), seed };
+  return { stage, loss, otherShapes: Array.from({ length: loss.otherCount }, () => ofEach).flat(), seed };
 }
 
 /** Whether a loss may take layers of the models. If not, the other side's model need not be built to know its shapes. */

@@ -1,4 +1,4 @@
-/** The times that an engine waits for others. A late request is made again, made elsewhere, or reported; no wait is endless. */
+/** The times that an engine waits for others. A late request is made again, made elsewhere, or reported. A cell waits for its column until the coordinator ends the round. */
 
 export const DATA_TIMING = {
   /** After this time without the knowledge of a batch, another teacher is asked as well; after the longer one, this request has failed. */

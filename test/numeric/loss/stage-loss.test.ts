@@ -122,7 +122,7 @@ describeEachEngine(() => {
 
     test('deep mutual learning: CE + w mean of KL(p_j, p) over the other peers, its gradient p - mean p_j', async () => {
       const loss = await loadStageLoss(mutual, SHAPES);
-      expect([loss.other, loss.others]).toEqual([[{ of: 'logits' }], 2]);
+      expect([loss.other, loss.otherCount]).toEqual([[{ of: 'logits' }], 2]);
       const own = LOGITS.map(softmax);
       const others = [TEACHER, SECOND].map((logits) => logits.map(softmax));
       const divergence = (p: readonly number[], q: readonly number[]) =>
