@@ -3,7 +3,7 @@
 import { present } from '../../src/base/assert.js';
 import type { Incarnation, RoundId } from '../../src/base/ids.js';
 import type { PeerName } from '../../src/config/peer.js';
-import type { Base, Work } from '../../src/protocol/control.js';
+import type { Base, ColumnCell, EngineAddress, Work } from '../../src/protocol/control.js';
 import { committedOf } from './ledger.js';
 import { isReady } from './roster.js';
 import { sendTo, stageOf, type Turn } from './turn.js';
@@ -28,4 +28,18 @@ function baseFor(turn: Turn, { stage, peer }: PeerName): Base {
     return member !== undefined && isReady(member) ? [{ incarnation, endpoint: member.engine.endpoint }] : [];
   });
   return { state: { stage, peer, round: base.round }, hash, committed: committedOf(ledger), sources, isStored };
+}
+
+/** The data address of a member's engine; one that nobody answers at when the member is gone. */
+export function addressOf(turn: Turn, incarnation: Incarnation): EngineAddress {
+  return { incarnation, endpoint: turn.state.roster.get(incarnation)?.engine?.endpoint ?? 'inproc://gone' };
+}
+
+/** The cells of a column, as the cell of this peer sees the others. */
+export function otherCells(
+  turn: Turn,
+  cells: readonly { readonly peer: string; readonly incarnation: Incarnation }[],
+  peer: string,
+): ColumnCell[] {
+  return cells.flatMap((cell) => (cell.peer === peer ? [] : [{ peer: cell.peer, ...addressOf(turn, cell.incarnation) }]));
 }

@@ -1,42 +1,53 @@
 /** Rounds that test the committed parameters: the rows of a split are shared out, and the results are added up. */
 
 import { assert } from '../../src/base/assert.js';
-import type { PeerName } from '../../src/config/peer.js';
+import type { Incarnation } from '../../src/base/ids.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Evaluation } from '../../src/protocol/report.js';
-import { assign } from './assignment.js';
+import { assign, otherCells } from './assignment.js';
 import { countFailure } from './ending.js';
 import { evenly } from './grid.js';
-import type { ReadyMember } from './roster.js';
-import type { EvaluateRound } from './round.js';
+import type { EvaluateMember, EvaluateRound } from './round.js';
 import type { Charge, RoundSort } from './round-sort.js';
 import { lastEvaluation } from './stage.js';
 import { journal, report, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
 
+/** A student, and the peer that it tests. */
+export interface TestCell {
+  readonly peer: string;
+  readonly incarnation: Incarnation;
+}
+
 export interface EvaluationOptions {
-  /** The model whose committed parameters are tested. */
-  readonly subject: PeerName;
+  /** The stage whose committed parameters are tested. */
+  readonly stage: string;
+  /** The columns among which the rows are shared out. Each has a cell for each of the peers that are tested. */
+  readonly columns: readonly (readonly TestCell[])[];
   /** The evaluation is after this epoch. */
   readonly epoch: number;
   readonly split: string;
 }
 
-/** Shares the rows of a split out to these students. */
-export function startEvaluation(turn: Turn, students: readonly ReadyMember[], { subject, epoch, split }: EvaluationOptions): void {
+/** Shares the rows of a split out to these columns. */
+export function startEvaluation(turn: Turn, { stage, columns, epoch, split }: EvaluationOptions): void {
   const rows = turn.state.plan.splitSizes[split] ?? 0;
   // Such a round would have no member, and nobody would end it.
   assert(rows > 0, `stage ${stageOf(turn).name}: the split ${split} has no row to evaluate on`);
-  const members = students.slice(0, rows);
+  const used = columns.slice(0, rows);
+  const shares = evenly(rows, used.length);
   const id = takeRoundId(turn);
-  const deadlineMs = turn.nowMs + evaluationBudgetMs(turn, subject.peer, Math.ceil(rows / members.length));
-  const shares = evenly(rows, members.length);
-  const entries = members.map(({ incarnation }, index) => ({ incarnation, rows: shares[index] ?? 0, evaluated: null }));
-  setStage(turn, { round: { sort: 'evaluate', id, peer: subject.peer, epoch, members: entries, deadlineMs } });
+  const peers = used[0]?.map(({ peer }) => peer) ?? [];
+  const budgets = peers.map((peer) => evaluationBudgetMs(turn, peer, Math.ceil(rows / used.length)));
+  const members = used.flatMap((cells, column) => cells.map((cell) => ({ ...cell, rows: shares[column] ?? 0, evaluated: null })));
+  setStage(turn, { round: { sort: 'evaluate', id, epoch, members, deadlineMs: turn.nowMs + Math.max(...budgets) } });
   let start = 0;
-  for (const { incarnation, rows: count } of entries) {
-    const work = { kind: 'evaluate' as const, split, start, end: start + count };
-    assign(turn, incarnation, { round: id, subject, work });
-    start += count;
+  for (const [column, cells] of used.entries()) {
+    const end = start + (shares[column] ?? 0);
+    for (const { peer, incarnation } of cells) {
+      const work = { kind: 'evaluate' as const, split, start, end, others: otherCells(turn, cells, peer) };
+      assign(turn, incarnation, { round: id, subject: { stage, peer }, work });
+    }
+    start = end;
   }
   assert(start === rows, `${start} of ${rows} rows are shared out`);
 }
@@ -76,10 +87,10 @@ export const EVALUATION_ROUND: RoundSort<EvaluateRound> = {
 
 /** Enters one member's result; the last one closes the evaluation. */
 function onEvaluated(turn: Turn, round: EvaluateRound, message: WorkerMessageOf<'worker.evaluated'>): Charge | null {
-  const { incarnation, count, correct } = message;
+  const { incarnation, count, correct, agreed } = message;
   const rows = round.members.find((member) => member.incarnation === incarnation)?.rows;
   if (rows === undefined) return null;
-  if (count !== rows || correct > rows) {
+  if (count !== rows || correct > rows || Object.values(agreed).some((same) => same > rows)) {
     return { type: 'untrue', incarnation, reason: `it says it evaluated ${count} images, ${correct} of them right, of ${rows}` };
   }
   const members = round.members.map((member) => (member.incarnation === incarnation ? { ...member, evaluated: message } : member));
@@ -89,20 +100,30 @@ function onEvaluated(turn: Turn, round: EvaluateRound, message: WorkerMessageOf<
   return null;
 }
 
-function closeEvaluation(turn: Turn, round: EvaluateRound): void {
+/** Adds the parts of each peer up. */
+function closeEvaluation(turn: Turn, { members, epoch }: EvaluateRound): void {
   const stage = stageOf(turn);
-  const reports = round.members.flatMap(({ evaluated }) => (evaluated === null ? [] : [evaluated]));
+  const peers = [...new Set(members.map(({ peer }) => peer))];
+  const evaluations = peers.map((peer) => evaluationOf(members, peer, epoch));
+  for (const evaluation of evaluations) {
+    journal(turn, { type: 'evaluation', stage: stage.name, evaluation });
+    report(turn, { type: 'evaluated', stage: stage.name, evaluation });
+  }
+  setStage(turn, { round: null, evaluations: [...stage.evaluations, ...evaluations], failures: 0 });
+}
+
+function evaluationOf(members: readonly EvaluateMember[], peer: string, epoch: number): Evaluation {
+  const reports = members.flatMap((member) => (member.peer === peer && member.evaluated !== null ? [member.evaluated] : []));
   const sum = (of: (message: WorkerMessageOf<'worker.evaluated'>) => number) => reports.reduce((total, message) => total + of(message), 0);
   const count = sum((message) => message.count);
-  const evaluation: Evaluation = {
-    peer: round.peer,
-    epoch: round.epoch,
+  const others = Object.keys(reports[0]?.agreed ?? {});
+  return {
+    peer,
+    epoch,
     accuracy: sum(({ correct }) => correct) / count,
     loss: sum(({ lossSum }) => lossSum) / count,
     millisecondsPerImage: sum(({ evaluateMs }) => evaluateMs) / count,
     parameters: reports[0]?.parameters ?? 0,
+    agreement: Object.fromEntries(others.map((other) => [other, sum(({ agreed }) => agreed[other] ?? 0) / count])),
   };
-  journal(turn, { type: 'evaluation', stage: stage.name, evaluation });
-  report(turn, { type: 'evaluated', stage: stage.name, evaluation });
-  setStage(turn, { round: null, evaluations: [...stage.evaluations, evaluation], failures: 0 });
 }

@@ -36,6 +36,8 @@ export interface GridRound {
 
 export interface EvaluateMember {
   readonly incarnation: Incarnation;
+  /** The peer whose parameters it tests. */
+  readonly peer: string;
   readonly rows: number;
   readonly evaluated: WorkerMessageOf<'worker.evaluated'> | null;
 }
@@ -43,8 +45,7 @@ export interface EvaluateMember {
 export interface EvaluateRound {
   readonly sort: 'evaluate';
   readonly id: RoundId;
-  /** The peer whose parameters are tested, and the epoch after which. */
-  readonly peer: string;
+  /** The parameters are those after this epoch. */
   readonly epoch: number;
   readonly members: readonly EvaluateMember[];
   readonly deadlineMs: number;

@@ -173,11 +173,6 @@ export function isLost(base: StageBase): boolean {
   return lostPeers(base).length > 0;
 }
 
-/** Whether a member holds the parameters of another peer: it would drop them to take up this one's. */
-export function holdsOther({ peers }: StageBase, peer: string, incarnation: Incarnation): boolean {
-  return [...peers].some(([name, { holders }]) => name !== peer && holders.includes(incarnation));
-}
-
 /** The base with one peer's part changed. */
 export function withPeer(base: StageBase, peer: string, change: Partial<PeerBase>): StageBase {
   const part = present(base.peers.get(peer), `the peer ${peer}`);

@@ -29,6 +29,7 @@ export function summarise(state: RunState): Summary {
   return {
     engine: [...new Set([...state.totals.engines, ...engines])].sort().join(', '),
     accuracy: accuracyOf(state.done),
+    agreement: agreementOf(state.done),
     waited: waitedOf(state.done),
     models: modelsOf(state),
     imagesPerSecond: { teacher: rateOf(perRole.teacher), student: rateOf(perRole.student) },
@@ -54,6 +55,13 @@ function accuracyOf(done: readonly StageResult[]): Summary['accuracy'] {
     }),
   );
   return Object.fromEntries(entries);
+}
+
+function agreementOf(done: readonly StageResult[]): Summary['agreement'] {
+  const entries = done.flatMap(({ stage, tests }) =>
+    tests.map(({ last }) => [spellPeer({ stage, peer: last.peer }), last.agreement] as const),
+  );
+  return Object.fromEntries(entries.filter(([, agreement]) => Object.keys(agreement).length > 0));
 }
 
 function waitedOf(done: readonly StageResult[]): Summary['waited'] {

@@ -9,9 +9,9 @@
 import { assertNever } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
 import { totalOf } from '../../src/data/shard-plan.js';
-import type { Contributor, EngineAddress, WorkerMessageOf } from '../../src/protocol/control.js';
+import type { Contributor, WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
-import { assign } from './assignment.js';
+import { addressOf, assign, otherCells } from './assignment.js';
 import { commit } from './commit.js';
 import { countFailure, finish } from './ending.js';
 import {
@@ -68,7 +68,7 @@ export function startTraining(
   });
   for (const [column, { ranges: own, cells }] of grid.entries()) {
     for (const { incarnation, peer } of cells) {
-      const others = cells.filter((cell) => cell.peer !== peer).map((cell) => ({ peer: cell.peer, ...addressOf(turn, cell.incarnation) }));
+      const others = otherCells(turn, cells, peer);
       const work = { kind: 'train' as const, column, replicas: grid.length, ranges: [...own], roundSamples, others };
       assign(turn, incarnation, { round: id, subject: { stage: stage.name, peer }, work });
     }
@@ -262,8 +262,4 @@ function contributorsOf(turn: Turn, grid: Grid, peer: string): Contributor[] {
     ...addressOf(turn, incarnation),
     samples: totalOf(columnOf(grid, incarnation)?.ranges ?? []),
   }));
-}
-
-function addressOf(turn: Turn, incarnation: Incarnation): EngineAddress {
-  return { incarnation, endpoint: turn.state.roster.get(incarnation)?.engine?.endpoint ?? 'inproc://gone' };
 }

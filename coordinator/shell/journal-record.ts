@@ -14,6 +14,7 @@ const evaluation = z.strictObject({
   loss: field.finite,
   millisecondsPerImage: field.finite,
   parameters: field.count,
+  agreement: z.record(field.peer, field.finite),
 });
 
 /** The hash of each peer, by its name. */

@@ -2,7 +2,7 @@
 
 import { assertNever } from '../base/assert.js';
 import { spellPeer } from '../config/peer.js';
-import type { Report, StageResult } from '../protocol/report.js';
+import type { Evaluation, Report, StageResult } from '../protocol/report.js';
 import { formatCount, formatDuration, formatShare } from './format-figure.js';
 
 export type Progress = Extract<Report, { type: 'progress' }>;
@@ -19,9 +19,9 @@ export function describeReport(report: Report): string {
     case 'progress':
       return `${report.stage}: ${formatShare(shareDone(report))}, ${describeProgress(report)}`;
     case 'evaluated': {
-      const { peer, epoch, accuracy, loss } = report.evaluation;
+      const { peer, epoch, accuracy, loss, agreement } = report.evaluation;
       const name = spellPeer({ stage: report.stage, peer });
-      return `${name}: accuracy ${formatShare(accuracy)}, test loss ${loss.toFixed(3)} after epoch ${epoch}`;
+      return `${name}: accuracy ${formatShare(accuracy)}, test loss ${loss.toFixed(3)} after epoch ${epoch}${describeAgreement(agreement)}`;
     }
     case 'trouble': {
       const { stage, code, message, failures } = report;
@@ -47,6 +47,11 @@ export function describeReport(report: Report): string {
     default:
       return assertNever(report, 'report');
   }
+}
+
+function describeAgreement(agreement: Evaluation['agreement']): string {
+  const shares = Object.entries(agreement).map(([other, share]) => `${other} on ${formatShare(share)}`);
+  return shares.length === 0 ? '' : `; says the same as ${shares.join(', ')} of the images`;
 }
 
 /** The models that lack a student, where the stage has several. */

@@ -15,6 +15,7 @@ export function resultTable(recipe: Recipe, summary: RunSummary): string {
   return [
     formatTable([['stage', 'model', 'accuracy', 'best', 'parameters', 'size', 'per image'], ...rowsOf(recipe, summary)]),
     ...marginsOf(recipe, summary),
+    ...agreementsOf(summary),
     ...waitsOf(summary),
     `time: ${seconds} on the engine ${summary.engine || '(none)'}${rates === '' ? '' : `; while busy, per worker: ${rates}`}`,
   ].join('\n');
@@ -63,6 +64,18 @@ function marginsOf(recipe: Recipe, summary: RunSummary): string[] {
     lines.push(`size: ${name} has 1/${(teacher.parameters / student.parameters).toFixed(1)} of the parameters of its teacher`);
   }
   return lines;
+}
+
+/** How often the peers of a stage say the same, each pair once. */
+function agreementsOf({ agreement }: RunSummary): string[] {
+  return Object.entries(agreement).flatMap(([name, others]) => {
+    const { stage, peer } = peerNamed(name);
+    const later = Object.entries(others).filter(([other]) => peer < other);
+    return later.map(
+      ([other, share]) =>
+        `agreement: ${name} and ${spellPeer({ stage, peer: other })} say the same of ${formatShare(share)} of the test images`,
+    );
+  });
 }
 
 /** The cost of lockstep to each peer of the stages that train several. */

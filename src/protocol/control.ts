@@ -56,8 +56,14 @@ const workSchema = z.discriminatedUnion('kind', [
     /** The other cells of the column, in the order of the stage's peers: they exchange their knowledge at each step. */
     others: z.array(cellSchema).max(LIMITS.members),
   }),
-  /** Rows [start, end) of this split. */
-  z.strictObject({ kind: z.literal('evaluate'), split: field.name, start: field.count, end: field.count }),
+  /** Rows [start, end) of this split. The cells of a column test the same rows, and exchange what they say of them. */
+  z.strictObject({
+    kind: z.literal('evaluate'),
+    split: field.name,
+    start: field.count,
+    end: field.count,
+    others: z.array(cellSchema).max(LIMITS.members),
+  }),
   /** Write the model of the base parameters as a tf.LayersModel and put it to the coordinator. */
   z.strictObject({ kind: z.literal('export') }),
 ]);
@@ -141,6 +147,8 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     count: field.count,
     lossSum: field.finite,
     evaluateMs: field.milliseconds,
+    /** By the other peers of its column: the rows of which it says the same class. */
+    agreed: z.record(field.peer, field.count),
     /** Trainable and other parameters of the model. */
     parameters: field.count,
   }),

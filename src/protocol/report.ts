@@ -16,6 +16,8 @@ export interface Evaluation {
   readonly millisecondsPerImage: number;
   /** The number of parameters of the model, trainable and others. */
   readonly parameters: number;
+  /** By the other peers of the stage: the share of the test images of which both say the same class, 0 to 1. */
+  readonly agreement: Readonly<Record<string, number>>;
 }
 
 /** The result of a stage. It is enough for the summary, and is not computed again on resume. */
@@ -101,6 +103,8 @@ export interface Summary {
    * epoch, and in the best epoch.
    */
   readonly accuracy: Readonly<Record<string, { readonly last: number; readonly best: number; readonly epoch: number }>>;
+  /** By `stage.peer` of stages with several models, and by the other peer: the share of the test images of which both say the same class. */
+  readonly agreement: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** By `stage.peer` of stages with several models: the share of its training time in which it waited for the others. */
   readonly waited: Readonly<Record<string, number>>;
   /** By the recipe's name of the model. `bytes` is the size of its float32 parameters. */

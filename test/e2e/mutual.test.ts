@@ -38,7 +38,8 @@ test('after Ctrl-C: the same weights of both peers, bit for bit, as without; sta
   const hashes = await finalHashes(stopped.run);
   expect(hashes).toEqual(await finalHashes(undisturbed.run));
   expect(Object.keys(hashes)).toEqual(['pair.big', 'pair.small']);
-  const { accuracy, models } = summaryOf(stopped.run);
+  const { accuracy, models, agreement } = summaryOf(stopped.run);
+  expect(agreement['pair.big']?.small).toBe(agreement['pair.small']?.big);
   expect(Object.keys(accuracy)).toEqual(['pair.big', 'pair.small', 'tested']);
   expect(accuracy.tested?.last).toBe(accuracy['pair.small']?.last);
   expect(Object.keys(models)).toEqual(['big', 'small']);

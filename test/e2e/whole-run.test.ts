@@ -74,6 +74,8 @@ function expectSummary(run: string): void {
   const model = (parameters: number) => ({ parameters, bytes: 4 * parameters, millisecondsPerImage: expect.any(Number) });
   expect(summary).toEqual({
     engine: 'wasm',
+    agreement: {},
+    waited: {},
     durationSeconds: expect.any(Number),
     accuracy: { teacher: accuracy, baseline: accuracy, student: accuracy },
     models: { teacher: model(52_138), student: model(4266) },

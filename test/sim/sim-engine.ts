@@ -223,7 +223,7 @@ export class SimEngine {
     if (order.work.kind === 'export') return this.#coordinator()?.storeArtifact(this.#identity().incarnation, order.base.state);
     if (order.work.kind === 'evaluate') {
       const count = order.work.end - order.work.start;
-      const figures = { correct: Math.min(count, totalOf(base.ranges)), count, lossSum: 1, evaluateMs: count, parameters: 1 };
+      const figures = { correct: Math.min(count, totalOf(base.ranges)), count, lossSum: 1, evaluateMs: count, agreed: {}, parameters: 1 };
       this.#say({ ...this.#identity(), type: 'worker.evaluated', round, ...figures });
       return;
     }

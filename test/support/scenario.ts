@@ -165,6 +165,7 @@ class Stagehand {
           count: Number(options.count ?? 2),
           lossSum: 1,
           evaluateMs: 2,
+          agreed: {},
           parameters: 10,
         };
       case 'failed':

@@ -3,10 +3,12 @@
 import { nextTurn } from '../../src/base/abortable.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
+import type { KnowledgeTensor } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
 import { TEST_ROWS } from '../kit/shared-loader.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { testView } from '../kit/view.js';
+import type { StepExchange } from './column-exchange.js';
 
 export interface EvaluateOptions {
   readonly context: EngineContext;
@@ -16,6 +18,8 @@ export interface EvaluateOptions {
   /** Rows [start, end) of the split. */
   readonly start: number;
   readonly end: number;
+  /** The exchange with the other cells of the column, which test the same rows; null without any. */
+  readonly exchange: ((sizes: readonly number[]) => StepExchange) | null;
   readonly signal: AbortSignal;
 }
 
@@ -25,19 +29,22 @@ export interface TestResult {
   readonly lossSum: number;
   /** The time in the model alone. */
   readonly evaluateMs: number;
+  /** For each other cell of the column, in order: the number of rows of which both models say the same class. */
+  readonly agreed: readonly number[];
 }
 
 /** Tests the rows and sums over them. Throws the signal's reason when it is cancelled. */
-export async function evaluateRows({ context, model, split, start, end, signal }: EvaluateOptions): Promise<TestResult> {
+export async function evaluateRows({ context, model, split, start, end, exchange, signal }: EvaluateOptions): Promise<TestResult> {
   const view = testView(context.recipe);
   const requests = Array.from({ length: Math.ceil((end - start) / TEST_ROWS) }, (_, batch) => {
     const row = start + batch * TEST_ROWS;
     return { split, view, samples: Int32Array.from({ length: Math.min(TEST_ROWS, end - row) }, (_, i) => row + i) };
   });
   const batches = new BatchStream(context.loaders.for(split), requests);
-  let total: TestResult = { correct: 0, count: 0, lossSum: 0, evaluateMs: 0 };
+  const column = exchange?.(requests.map(({ samples }) => samples.length)) ?? null;
+  let total: TestResult = { correct: 0, count: 0, lossSum: 0, evaluateMs: 0, agreed: [] };
   try {
-    for (const { samples } of requests) {
+    for (const [index, { samples }] of requests.entries()) {
       const { images, labels } = await batches.next();
       const evaluate = () => model.program.evaluate(images, labels, samples.length);
       const { result, elapsedMs } = context.meter.measure(samples.length, evaluate);
@@ -46,11 +53,32 @@ export async function evaluateRows({ context, model, split, start, end, signal }
         count: total.count + result.count,
         lossSum: total.lossSum + result.lossSum,
         evaluateMs: total.evaluateMs + elapsedMs,
+        agreed: total.agreed,
       };
+      if (column !== null) {
+        const own = { shape: [samples.length, model.classes], data: model.program.predict(images, samples.length) };
+        const { knowledge } = await column.exchange({ knowledge: [own], isLast: index + 1 === requests.length });
+        const same = knowledge.map((other) => sameClasses(own, other));
+        total = { ...total, agreed: same.map((count, i) => count + (total.agreed[i] ?? 0)) };
+      }
       await nextTurn(signal);
     }
   } finally {
     batches.close();
   }
   return total;
+}
+
+/** The number of rows whose largest logit is at the same place in both, [B, K] each. */
+function sameClasses(a: KnowledgeTensor, b: KnowledgeTensor): number {
+  const [rows = 0, classes = 0] = a.shape;
+  let same = 0;
+  for (let row = 0; row < rows; row++) if (largestOf(a.data, row, classes) === largestOf(b.data, row, classes)) same++;
+  return same;
+}
+
+function largestOf(logits: Float32Array, row: number, classes: number): number {
+  let best = 0;
+  for (let k = 1; k < classes; k++) if (logits[row * classes + k]! > logits[row * classes + best]!) best = k;
+  return best;
 }

@@ -202,7 +202,7 @@ export class Student implements Role {
         return this.#train(job, work, { base, program });
       case 'evaluate':
         program.loadParameters(base);
-        return evaluateWork(job, work);
+        return evaluateWork(job, work, { column: this.#column });
       case 'export':
         program.loadParameters(base);
         return exportWork(job);

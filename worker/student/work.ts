@@ -3,7 +3,7 @@
 import { abortable } from '../../src/base/abortable.js';
 import { present } from '../../src/base/assert.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
-import type { CoordinatorMessageOf, Work } from '../../src/protocol/control.js';
+import type { ColumnCell, CoordinatorMessageOf, Work } from '../../src/protocol/control.js';
 import type { EngineContext, ReportBody } from '../kit/context.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { planBatches } from './batch-plan.js';
@@ -45,15 +45,8 @@ export async function trainWork(
   const split = await abortable(context.splits.get(model.stage.on), signal);
   const batches = planBatches({ ranges, size: split.count, batch: model.stage.batch, seed: context.recipe.seed });
   const { loss } = present(model.training, 'the training of the stage');
-  const exchange =
-    others.length === 0
-      ? null
-      : column.open({
-          ...{ context, ...assign.base.state, round, others, signal },
-          sizes: batches.map(({ samples }) => samples.length),
-          shapes: [[model.classes]],
-          half: model.stage.wire === 'half',
-        });
+  const open = exchangeWith(job, others, column);
+  const exchange = open?.(batches.map(({ samples }) => samples.length)) ?? null;
   const knowledge = exchange === null && loss.other.length > 0 ? openTeachers(job, batches, links) : null;
   try {
     const committed = assign.base.committed;
@@ -76,17 +69,29 @@ export async function trainWork(
   }
 }
 
+/** Opens the exchange with the other cells of the column, given the sizes of its steps; null without other cells. */
+function exchangeWith({ context, model, assign, signal }: WorkJob, others: readonly ColumnCell[], column: ColumnExchange) {
+  if (others.length === 0) return null;
+  const { base, round } = assign;
+  const fixed = { context, stage: base.state.stage, peer: base.state.peer, round, others, signal };
+  return (sizes: readonly number[]) => column.open({ ...fixed, sizes, shapes: [[model.classes]], half: model.stage.wire === 'half' });
+}
+
 /** Tests the rows and reports worker.evaluated. Throws training.notFinite when the loss is not finite. */
-export async function evaluateWork({ context, model, assign, signal }: WorkJob, work: WorkOf<'evaluate'>): Promise<void> {
-  const { start, end } = work;
+export async function evaluateWork(job: WorkJob, work: WorkOf<'evaluate'>, { column }: Pick<OtherSides, 'column'>): Promise<void> {
+  const { context, model, assign, signal } = job;
+  const { start, end, others } = work;
   const split = await abortable(context.splits.get(work.split), signal);
-  const result = await evaluateRows({ context, model, split, start, end, signal });
+  const exchange = exchangeWith(job, others, column);
+  const { agreed, ...result } = await evaluateRows({ context, model, split, start, end, exchange, signal });
   if (!Number.isFinite(result.lossSum)) {
     const { count } = await context.splits.get(model.stage.on);
     const where = `stage ${model.name}, round ${assign.round}, epoch ${Math.ceil(assign.base.committed / count)}`;
     throw new StillhouseError('training.notFinite', `${where}: the loss on rows ${start} to ${end} of ${work.split} is ${result.lossSum}`);
   }
-  context.report({ type: 'worker.evaluated', round: assign.round, ...result, parameters: model.program.schema.model.size });
+  const agreedWith = Object.fromEntries(others.map(({ peer }, i) => [peer, agreed[i] ?? 0]));
+  const parameters = model.program.schema.model.size;
+  context.report({ type: 'worker.evaluated', round: assign.round, ...result, agreed: agreedWith, parameters });
 }
 
 /** Sends the model to the coordinator, which reports its arrival itself. */

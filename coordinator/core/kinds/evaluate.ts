@@ -12,7 +12,10 @@ export function evaluateKind({ of, test: split }: Extract<StageRecipe, { kind: '
     needs,
     next: ({ evaluations }) => {
       if (evaluations.length > 0) return { type: 'done' };
-      const start: StartRound = (turn, students) => startEvaluation(turn, students, { subject: needs.of, epoch: 0, split });
+      const { stage, peer } = needs.of;
+      const start: StartRound = (turn, students) => {
+        startEvaluation(turn, { stage, columns: students.map(({ incarnation }) => [{ peer, incarnation }]), epoch: 0, split });
+      };
       return { type: 'round', missing: (students) => unlessOne(students, needs.of), isTaught: false, isTraining: false, start };
     },
     onBaseLost: failWithoutBase,

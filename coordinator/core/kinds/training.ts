@@ -1,18 +1,18 @@
 /**
- * The common part of the kinds of stage that train: rounds of training until all samples are committed, an evaluation of each
- * peer after every `evaluateEvery` epochs and at the end. Such a stage goes back to its newest checkpoint when its parameters are lost.
+ * The common part of the kinds of stage that train: rounds of training until all samples are committed, an evaluation of all
+ * peers after every `evaluateEvery` epochs and at the end. Such a stage goes back to its newest checkpoint when its parameters are lost.
  */
 
+import { present } from '../../../src/base/assert.js';
+import type { Incarnation } from '../../../src/base/ids.js';
 import { peersOf } from '../../../src/config/peer.js';
 import type { TrainingStage } from '../../../src/config/schema.js';
-import { startEvaluation } from '../evaluation-round.js';
+import { startEvaluation, type TestCell } from '../evaluation-round.js';
 import { committedOf } from '../ledger.js';
 import { rollBack } from '../rollback.js';
 import type { ReadyMember } from '../roster.js';
-import { holdsOther, lastEvaluation, type StageNeeds, type StageState, withoutHolders } from '../stage.js';
+import type { StageNeeds, StageState } from '../stage.js';
 import { seatsOf, startTraining } from '../training-round.js';
-import { setStage } from '../turn.js';
-import { unlessOne } from './finished.js';
 import type { Next, StageKind, StartRound } from './stage-kind.js';
 
 export interface TrainingKindOptions extends Pick<StageNeeds, 'teacher'> {
@@ -28,38 +28,36 @@ export function trainingKind(recipe: TrainingStage, { teacher, columnsMax = Numb
   return {
     needs,
     next(stage): Next {
-      const due = evaluationDue(stage, recipe.evaluateEvery);
-      if (due !== null) {
-        const subject = { stage: stage.name, peer: due.peer };
+      const missing = (students: readonly ReadyMember[]) =>
+        seatsOf(stage, students, columnsMax).empty.map((peer) => ({ stage: stage.name, peer }));
+      const epoch = evaluationDue(stage, recipe.evaluateEvery);
+      if (epoch !== null) {
         const start: StartRound = (turn, students) => {
-          const free = students.filter(({ incarnation }) => !holdsOther(stage.base, due.peer, incarnation));
-          const members = free.length > 0 ? free : students;
-          // Where only holders of other peers are left, they drop what they hold.
-          const dropped = members.flatMap(({ incarnation }) => (holdsOther(stage.base, due.peer, incarnation) ? [incarnation] : []));
-          if (dropped.length > 0) setStage(turn, { base: withoutHolders(stage.base, dropped) });
-          startEvaluation(turn, members, { subject, epoch: due.epoch, split: recipe.test });
+          const columns = columnsOf(seatsOf(stage, students, columnsMax).seated, peers);
+          startEvaluation(turn, { stage: stage.name, columns, epoch, split: recipe.test });
         };
-        return { type: 'round', missing: (students) => unlessOne(students, subject), isTaught: false, isTraining: false, start };
+        return { type: 'round', missing, isTaught: false, isTraining: false, start };
       }
       if (stage.ledger.pending.length === 0) return { type: 'done' };
       const start: StartRound = (turn, students) => startTraining(turn, students, { batch, every, columnsMax });
-      const missing = (students: readonly ReadyMember[]) =>
-        seatsOf(stage, students, columnsMax).empty.map((peer) => ({ stage: stage.name, peer }));
       return { type: 'round', missing, isTaught: teacher !== null, isTraining: true, start };
     },
     onBaseLost: rollBack,
   };
 }
 
-/** The peer that is to be evaluated now, and the epoch after which that is; or null. */
-function evaluationDue(stage: StageState, evaluateEvery: number): { readonly peer: string; readonly epoch: number } | null {
+/** The epoch after which the peers are to be evaluated now; null when they are not. All of them are evaluated together. */
+function evaluationDue(stage: StageState, evaluateEvery: number): number | null {
   const { size, pending, lent } = stage.ledger;
   const epoch = size === 0 ? 0 : Math.floor(committedOf(stage.ledger) / size);
   const isEnd = pending.length === 0 && lent.length === 0;
-  const isDue = (peer: string): boolean => {
-    const last = lastEvaluation(stage, peer)?.epoch ?? 0;
-    return epoch > last && (isEnd || epoch >= last + evaluateEvery);
-  };
-  const peer = stage.needs.peers.find(isDue);
-  return peer === undefined ? null : { peer, epoch };
+  const last = stage.evaluations.at(-1)?.epoch ?? 0;
+  return epoch > last && (isEnd || epoch >= last + evaluateEvery) ? epoch : null;
+}
+
+/** Seated students as columns: one cell for each peer. */
+function columnsOf(seated: readonly Incarnation[], peers: readonly string[]): readonly (readonly TestCell[])[] {
+  return Array.from({ length: seated.length / peers.length }, (_, column) =>
+    peers.map((peer, row) => ({ peer, incarnation: present(seated[column * peers.length + row], 'a student for each cell') })),
+  );
 }

@@ -25,7 +25,16 @@ test('the bar goes back with the stage, evaluations are lines above it, and a st
   view.report({ type: 'stage-started', stage: 'teacher', kind: 'train', epochs: 1, samples: 6_400 });
   const figures = { round: 40, epoch: 1, epochs: 1, loss: 0.5, trainAccuracy: 0.5, waited: {}, imagesPerSecond: 100, secondsLeft: 13 };
   view.report({ type: 'progress', stage: 'teacher', committed: 5_120, samples: 6_400, ...figures });
-  const evaluation = { round: 40, peer: 'model', epoch: 1, accuracy: 0.5, loss: 1.5, millisecondsPerImage: 1, parameters: 10 };
+  const evaluation = {
+    round: 40,
+    peer: 'model',
+    epoch: 1,
+    accuracy: 0.5,
+    loss: 1.5,
+    millisecondsPerImage: 1,
+    parameters: 10,
+    agreement: {},
+  };
   view.report({ type: 'evaluated', stage: 'teacher', evaluation });
   view.report(ROLLBACK);
   view.close();

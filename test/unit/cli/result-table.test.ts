@@ -36,6 +36,7 @@ const summary: RunSummary = {
     student: { last: 0.804, best: 0.805, epoch: 74 },
     again: { last: 0.81, best: 0.81, epoch: 1 },
   },
+  agreement: {},
   waited: {},
   models: {
     large: { parameters: 52138, bytes: 208552, millisecondsPerImage: 0.2 },
@@ -81,7 +82,10 @@ describe('the table of results', () => {
       JSON.stringify({ ...recipe, workers: {}, stages: { pair: { ...training, kind: 'mutual', model: 'large', peers } } }),
     );
     const accuracy = { 'pair.big': { last: 0.9, best: 0.9, epoch: 1 }, 'pair.little': { last: 0.8, best: 0.8, epoch: 1 } };
-    const text = resultTable({ ...recipe, stages }, { ...summary, accuracy, waited: { 'pair.big': 0.001, 'pair.little': 0.4 } });
+    const agreement = { 'pair.big': { little: 0.85 }, 'pair.little': { big: 0.85 } };
+    const text = resultTable({ ...recipe, stages }, { ...summary, accuracy, agreement, waited: { 'pair.big': 0.001, 'pair.little': 0.4 } });
+    expect(text).toContain('agreement: pair.big and pair.little say the same of 85.0 % of the test images');
+    expect(text.match(/agreement:/g)).toHaveLength(1);
     expect(text).toContain('lockstep: pair.little waited for the others in 40.0 % of its time');
     expect(text).toMatch(/pair\.big +large +90\.0 %[\s\S]*pair\.little +small +80\.0 %/);
   });

@@ -104,8 +104,8 @@ class Run {
     this.#say(student, { type: 'worker.unreachable', ...about, ...this.#life(student) });
   }
 
-  evaluated(student: number, correct: number): void {
-    const figures = { count: 1, correct, lossSum: 1, evaluateMs: 1, parameters: 40 };
+  evaluated(student: number, correct: number, agreed: Readonly<Record<string, number>>): void {
+    const figures = { count: 1, correct, lossSum: 1, evaluateMs: 1, agreed, parameters: 40 };
     this.#say(student, { type: 'worker.evaluated', round: asRoundId(this.round), ...figures, ...this.#life(student) });
   }
 
@@ -277,24 +277,28 @@ describe('two peers in two columns', () => {
 });
 
 describe('an evaluation in a stage of two peers', () => {
-  test('is of one peer at a time, by those who hold it; the stage is over when both are evaluated after the last epoch', () => {
+  test('is by columns, of both peers together, each by those who hold it; then the stage is over', () => {
     commitRound(8);
     commitRound(16);
-    const assigned = () => run.sent('coordinator.assign').map(([student, { base, work }]) => [student, base.state.peer, work.kind]);
+    const assigned = () => run.sent('coordinator.assign').map(([student, { base, work }]) => [student, base.state.peer, work]);
+    const rows = (start: number, peer: string, incarnation: number) => ({
+      ...{ kind: 'evaluate', split: 'test', start, end: start + 1 },
+      others: [{ peer, incarnation, endpoint: `inproc://${incarnation}` }],
+    });
     expect(assigned()).toEqual([
-      [1, 'big', 'evaluate'],
-      [3, 'big', 'evaluate'],
+      [1, 'big', rows(0, 'small', 2)],
+      [2, 'small', rows(0, 'big', 1)],
+      [3, 'big', rows(1, 'small', 4)],
+      [4, 'small', rows(1, 'big', 3)],
     ]);
-    for (const student of [1, 3]) run.evaluated(student, 1);
-    expect(assigned()).toEqual([
-      [2, 'small', 'evaluate'],
-      [4, 'small', 'evaluate'],
-    ]);
-    for (const student of [2, 4]) run.evaluated(student, 0);
+    run.evaluated(1, 1, { small: 1 });
+    run.evaluated(2, 0, { big: 1 });
+    run.evaluated(3, 1, { small: 0 });
+    run.evaluated(4, 0, { big: 0 });
     const evaluations = run.records.flatMap((record) => (record.type === 'evaluation' ? [record.evaluation] : []));
     expect(evaluations).toMatchObject([
-      { peer: 'big', epoch: 1, accuracy: 1 },
-      { peer: 'small', epoch: 1, accuracy: 0 },
+      { peer: 'big', epoch: 1, accuracy: 1, agreement: { small: 0.5 } },
+      { peer: 'small', epoch: 1, accuracy: 0, agreement: { big: 0.5 } },
     ]);
     expect(assigned()).toEqual([]);
     run.stored('big', 2, 16);
@@ -303,6 +307,7 @@ describe('an evaluation in a stage of two peers', () => {
     expect(results).toMatchObject([[{ last: { peer: 'big', accuracy: 1 } }, { last: { peer: 'small', accuracy: 0 } }]]);
     expect(run.summary).toMatchObject({
       accuracy: { 'base.big': { last: 1 }, 'base.small': { last: 0 } },
+      agreement: { 'base.big': { small: 0.5 }, 'base.small': { big: 0.5 } },
       models: { net: { parameters: 40 }, tiny: { parameters: 40 } },
     });
   });

@@ -9,7 +9,7 @@ import { encodeLine, openJournal, readJournal } from '../../../coordinator/shell
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
 import { scratchFolder } from './scratch-folder.js';
 
-const evaluation = { peer: 'model', epoch: 1, accuracy: 0.5, loss: 1.25, millisecondsPerImage: 0.1, parameters: 40 };
+const evaluation = { peer: 'model', epoch: 1, accuracy: 0.5, loss: 1.25, millisecondsPerImage: 0.1, parameters: 40, agreement: {} };
 const HASH = 'ab'.repeat(32);
 const term = asTerm(1);
 

@@ -112,6 +112,7 @@ describe('a whole run', () => {
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(summary);
     expect(Object.keys(summary).sort()).toEqual([
       'accuracy',
+      'agreement',
       'commits',
       'durationSeconds',
       'engine',

@@ -17,6 +17,7 @@ const finish: Effect = {
   summary: {
     engine: 'cpu',
     accuracy: {},
+    agreement: {},
     waited: {},
     models: {},
     imagesPerSecond: {},

@@ -151,6 +151,7 @@ export class ScriptedStudent {
         count,
         lossSum: count,
         evaluateMs: 3,
+        agreed: {},
         parameters: 40,
       });
     }

@@ -19,7 +19,7 @@ import { buildEagerStep } from '../../../src/step/eager-step.js';
 import { loadTraining } from '../../../src/step/load-training.js';
 import type { StepProgram } from '../../../src/step/step-program.js';
 import type { StepTraining } from '../../../src/step/trainer.js';
-import { initialSeed, type SampleView, trainingView } from '../../../worker/kit/view.js';
+import { initialSeed, type SampleView, testView, trainingView } from '../../../worker/kit/view.js';
 import { planBatches } from '../../../worker/student/batch-plan.js';
 
 interface Peer {
@@ -77,6 +77,25 @@ export class Cohort {
 
   writeParameters(peer: string, arena: Float32Array): void {
     this.#programOf(peer).writeParameters(arena);
+  }
+
+  /** The number of images of a split of which the two peers say the same class. */
+  async sameClasses(name: string, peers: readonly [string, string]): Promise<number> {
+    const split = await loadSplit(this.#recipe.data, name);
+    const samples = Int32Array.from({ length: split.count }, (_, i) => i);
+    const out = {
+      images: new Float32Array(split.count * split.height * split.width * split.channels),
+      labels: new Int32Array(split.count),
+    };
+    assembleBatch({ store: split.store, view: testView(this.#recipe), samples, out });
+    const classes = peers.map((peer) => {
+      const logits = this.#programOf(peer).predict(out.images, split.count);
+      return Array.from({ length: split.count }, (_, row) => {
+        const own = [...logits.subarray(row * split.classes, (row + 1) * split.classes)];
+        return own.indexOf(Math.max(...own));
+      });
+    });
+    return classes[0]!.filter((value, row) => value === classes[1]![row]).length;
   }
 
   dispose(): void {

@@ -93,7 +93,7 @@ describe('a round of one student', () => {
   test('copies, scans and hashes nothing, from its base to its commit; nor does an evaluation between two', async () => {
     let base = await begin();
     for (let round = 2; round <= 4; round++) base = await train(round, 16 * (round - 1), 16 * round, base);
-    student.assign(5, { base, work: { kind: 'evaluate', split: 'test', start: 0, end: 20 } });
+    student.assign(5, { base, work: { kind: 'evaluate', split: 'test', start: 0, end: 20, others: [] } });
     await student.next('worker.evaluated');
     await train(6, 64, 80, base);
     expect(watched.calls.filter((name) => name === 'step')).not.toEqual([]);

@@ -137,6 +137,30 @@ test('two replicas of each peer: rows average, columns exchange, as in one proce
 });
 
 describe('a column', () => {
+  test('tests the same rows together: each cell counts the rows of which both say the same class', async () => {
+    const column = await columnOf(['big', 'small'], 1);
+    const cohort = await Cohort.open(room.recipe, 'pair');
+    assignColumn(column, { stage: 'pair', round: 1, start: 0, end: 32, committed: 0 });
+    cohort.train([{ start: 0, end: 32 }], { committed: 0 });
+    for (const { peer, engine } of column) {
+      await engine.next('worker.trained');
+      engine.commit(stateAt('pair', peer, 1), 32);
+    }
+    for (const cell of column) {
+      const base = {
+        ...baseAt(stateAt('pair', cell.peer, 1), 32),
+        sources: [{ incarnation: cell.engine.incarnation, endpoint: 'inproc://own' }],
+      };
+      const work = { kind: 'evaluate' as const, split: 'test', start: 0, end: 20, others: [...othersOf(column, cell)] };
+      cell.engine.assign(2, { base, work });
+    }
+    const [big, small] = [await column[0]!.engine.next('worker.evaluated'), await column[1]!.engine.next('worker.evaluated')];
+    const same = await cohort.sameClasses('test', ['big', 'small']);
+    expect([big.agreed, small.agreed]).toEqual([{ small: same }, { big: same }]);
+    expect([big.count, small.count]).toEqual([20, 20]);
+    cohort.dispose();
+  });
+
   test('that is asked to conclude ends with the same step in every cell, whenever each of them hears of it', async () => {
     const column = await columnOf(['big', 'small'], 1);
     assignColumn(column, { stage: 'pair', round: 1, start: 0, end: 56, committed: 0 });

@@ -87,7 +87,7 @@ describe('a student alone', () => {
   test('evaluates the rows it is given: two halves are the whole', async () => {
     const student = await room.engine('student', 1);
     const rows = async (round: number, start: number, end: number) => {
-      student.assign(round, { work: { kind: 'evaluate', split: 'test', start, end } });
+      student.assign(round, { work: { kind: 'evaluate', split: 'test', start, end, others: [] } });
       return student.next('worker.evaluated');
     };
     const whole = await rows(1, 0, 20);
@@ -159,7 +159,7 @@ describe('a student alone', () => {
     const counts: number[] = [];
     for (let round = 1; round <= 3; round++) {
       await trainAlone(student, round, { start: 0, end: 20 }, INITIAL);
-      student.assign(10 + round, { stage: 'large', work: { kind: 'evaluate', split: 'test', start: 0, end: 20 } });
+      student.assign(10 + round, { stage: 'large', work: { kind: 'evaluate', split: 'test', start: 0, end: 20, others: [] } });
       await student.next('worker.evaluated');
       counts.push(memory().numTensors);
     }
@@ -217,7 +217,7 @@ describe('a student alone', () => {
     const huge = new Map(tensors).set('parameters', new Float32Array(SIZE).fill(1e30));
     const hash = hashState(huge);
     await room.store.put({ info: { ...info, state: stateOf(2), hash }, tensors: huge });
-    const work = { kind: 'evaluate', split: 'test', start: 0, end: 20 } as const;
+    const work = { kind: 'evaluate' as const, split: 'test', start: 0, end: 20, others: [] };
     student.assign(2, { base: { ...base, state: stateOf(2), hash, isStored: true }, work });
     const failed = await student.next('worker.failed');
     expect(failed.code).toBe('training.notFinite');
