@@ -54,8 +54,6 @@ export interface ExchangeOptions {
 
 /** The steps that a cell keeps: another cell may be one step behind, and ask again for the step before. */
 const STEPS_KEPT = 3;
-/** After so many requests without an answer the other cell counts as one that cannot be reached. */
-const TRIES_SILENT = 4;
 /** Failures that another request would repeat. */
 const FINAL: readonly ErrorCode[] = ['training.notFinite', 'protocol.invalid'];
 /** The rounds that other cells may ask about before this cell has begun them. */
@@ -198,6 +196,8 @@ export class StepExchange {
 
   async #askUntilAnswered(cell: ColumnCell, step: number): Promise<Given> {
     const { context, stage, round, signal } = this.#options;
+    const sinceMs = context.clock.nowMs();
+    let isReported = false;
     for (let failures = 0; ; failures++) {
       try {
         return await this.#ask(cell, step);
@@ -208,7 +208,10 @@ export class StepExchange {
         const failure = error instanceof RequestRefusal ? refusedKnowledge(error, stage, where) : error;
         if (failure !== error || FINAL.includes(failure.code)) throw failure;
         if (failures === 0) context.logger.warn('exchange.failed', { stage, round, step, peer: cell.peer, cell: cell.incarnation, error });
-        if (failures + 1 === TRIES_SILENT) this.#report(cell, `${where}: ${error.message}`);
+        // A refusal is an answer: the other cell is not at this step yet, or not any more.
+        const isSilent = !(error instanceof RequestRefusal) && context.clock.nowMs() - sinceMs >= DATA_TIMING.cellSilentMs;
+        if (isSilent && !isReported) this.#report(cell, `${where}: ${error.message}`);
+        isReported ||= isSilent;
         await this.#rest(failures);
       }
     }

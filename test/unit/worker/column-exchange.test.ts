@@ -1,0 +1,71 @@
+/** A cell whose column does not answer: when it says so, and what it goes on waiting for. */
+
+import { expect, test } from 'vitest';
+import type { Clock } from '../../../src/base/clock.js';
+import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
+import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
+import { RequestRefusal } from '../../../src/rpc/request-refusal.js';
+import type { EngineContext, ReportBody } from '../../../worker/kit/context.js';
+import { ColumnExchange, type Given } from '../../../worker/student/column-exchange.js';
+
+const OTHER = { peer: 'small', incarnation: asIncarnation(2), endpoint: 'inproc://2' };
+const OWN: Given = { knowledge: [{ shape: [1, 2], data: Float32Array.of(1, 2) }], isLast: true };
+const ANSWER = { name: 'knowledge.0', dtype: 'float32', shape: [1, 2], data: Float32Array.of(3, 4) };
+
+/** The other cell fails in these ways, one request after the other, and then answers. A late request takes its whole deadline. */
+async function exchangeAfter(failures: readonly Error[]): Promise<{ readonly reports: readonly ReportBody[]; readonly taken: Given }> {
+  let nowMs = 0;
+  const left = [...failures];
+  const reports: ReportBody[] = [];
+  const clock: Clock = {
+    nowMs: () => nowMs,
+    wallMs: () => nowMs,
+    after(delayMs, callback) {
+      nowMs += delayMs;
+      queueMicrotask(callback);
+      return { cancel() {} };
+    },
+  };
+  const request = async (_: string, { deadlineMs }: { readonly deadlineMs: number }) => {
+    const failure = left.shift();
+    if (failure === undefined) return { header: { type: 'knowledge.answer', stage: 'pair', isLast: false }, tensors: [ANSWER] };
+    if (!(failure instanceof RequestRefusal)) nowMs += deadlineMs;
+    throw failure;
+  };
+  const logger = { info() {}, warn() {}, error() {} };
+  const context = { term: asTerm(1), clock, connections: { request }, logger, report: (body: ReportBody) => void reports.push(body) };
+  const exchange = new ColumnExchange().open({
+    context: context as unknown as EngineContext,
+    ...{ stage: 'pair', peer: 'big', round: asRoundId(3), others: [OTHER], sizes: [1], shapes: [[2]], half: false },
+    signal: new AbortController().signal,
+  });
+  return { reports, taken: await exchange.exchange(OWN) };
+}
+
+const late = () => new StillhouseError('transport.deadline', 'no answer in time');
+const refused = () => new RequestRefusal('knowledge.get', { reason: 'not-ready', message: 'not yet', address: OTHER.endpoint });
+
+test('a cell that is silent for long is reported, once, and is asked until it answers', async () => {
+  const { reports, taken } = await exchangeAfter([late(), late(), late(), late(), late()]);
+  expect(reports).toEqual([
+    expect.objectContaining({
+      type: 'worker.unreachable',
+      round: 3,
+      attempt: 0,
+      replica: 2,
+      message: expect.stringContaining('step 1, peer small'),
+    }),
+  ]);
+  expect([...taken.knowledge[0]!.data]).toEqual([3, 4]);
+});
+
+test.each([
+  ['is late twice', [late(), late()]],
+  ['says that it is not there yet, however often', Array.from({ length: 100 }, refused)],
+])('a cell that %s is not reported', async (_, failures) => {
+  expect((await exchangeAfter(failures)).reports).toEqual([]);
+});
+
+test('an answer that cannot be right is not asked for again', async () => {
+  await expect(exchangeAfter([new StillhouseError('protocol.invalid', 'of another shape')])).rejects.toThrow('of another shape');
+});
