@@ -36,6 +36,7 @@ describe('workers started by hand', () => {
   test('the peers of a mutual stage, each on the worker that was started for it; the missing one is named, and a spare one waits', async () => {
     const { coordinator, endpoint, run } = await startCoordinator(mutualRecipe({ epochs: 3 }));
     const big = startWorker(endpoint, 'student-a', '--peer', 'big');
+    await coordinator.said('worker-joined', ({ worker }) => worker === 'student-a');
     const spare = startWorker(endpoint, 'student-b', '--peer', 'big');
     await coordinator.said('waiting', ({ missing }) => missing.join() === 'pair.small');
     const small = startWorker(endpoint, 'student-c', '--peer', 'small');
