@@ -4,6 +4,7 @@ import { present } from '../../src/base/assert.js';
 import type { Incarnation, RoundId } from '../../src/base/ids.js';
 import type { PeerName } from '../../src/config/peer.js';
 import type { Base, ColumnCell, EngineAddress, Work } from '../../src/protocol/control.js';
+import type { Seat } from './grid.js';
 import { committedOf } from './ledger.js';
 import { isReady } from './roster.js';
 import { sendTo, stageOf, type Turn } from './turn.js';
@@ -36,10 +37,6 @@ export function addressOf(turn: Turn, incarnation: Incarnation): EngineAddress {
 }
 
 /** The cells of a column, as the cell of this peer sees the others. */
-export function otherCells(
-  turn: Turn,
-  cells: readonly { readonly peer: string; readonly incarnation: Incarnation }[],
-  peer: string,
-): ColumnCell[] {
+export function otherCells(turn: Turn, cells: readonly Seat[], peer: string): ColumnCell[] {
   return cells.flatMap((cell) => (cell.peer === peer ? [] : [{ peer: cell.peer, ...addressOf(turn, cell.incarnation) }]));
 }

@@ -1,28 +1,21 @@
 /** Rounds that test the committed parameters: the rows of a split are shared out, and the results are added up. */
 
 import { assert } from '../../src/base/assert.js';
-import type { Incarnation } from '../../src/base/ids.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Evaluation } from '../../src/protocol/report.js';
 import { assign, otherCells } from './assignment.js';
 import { countFailure } from './ending.js';
-import { evenly } from './grid.js';
+import { evenly, type Seat } from './grid.js';
 import type { EvaluateMember, EvaluateRound } from './round.js';
 import type { Charge, RoundSort } from './round-sort.js';
 import { lastEvaluation } from './stage.js';
 import { journal, report, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
 
-/** A student, and the peer that it tests. */
-export interface TestCell {
-  readonly peer: string;
-  readonly incarnation: Incarnation;
-}
-
 export interface EvaluationOptions {
   /** The stage whose committed parameters are tested. */
   readonly stage: string;
   /** The columns among which the rows are shared out. Each has a cell for each of the peers that are tested. */
-  readonly columns: readonly (readonly TestCell[])[];
+  readonly columns: readonly (readonly Seat[])[];
   /** The evaluation is after this epoch. */
   readonly epoch: number;
   readonly split: string;

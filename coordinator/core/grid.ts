@@ -16,10 +16,14 @@ import type { Range } from '../../src/protocol/field.js';
 type Trained = WorkerMessageOf<'worker.trained'>;
 type Averaged = WorkerMessageOf<'worker.averaged'>;
 
-/** One student's part in the round. */
-export interface Cell {
+/** A student, and the peer whose parameters it works on. */
+export interface Seat {
   readonly peer: string;
   readonly incarnation: Incarnation;
+}
+
+/** One student's part in the round. */
+export interface Cell extends Seat {
   readonly trained: Trained | null;
   /** The report of averaging in the attempt under way. */
   readonly averaged: Averaged | null;
@@ -38,16 +42,19 @@ export type Grid = readonly Column[];
  * out, and so are students that do not fill a column. Students of one column follow each other in the list.
  */
 export function planGrid(ranges: readonly Range[], peers: readonly string[], students: readonly Incarnation[]): Grid {
-  const count = Math.floor(students.length / peers.length);
-  const shares = splitRanges(ranges, evenly(totalOf(ranges), count));
-  return shares.flatMap((share, column) => {
-    if (share.length === 0) return [];
-    const cells = peers.map((peer, row): Cell => {
-      const incarnation = present(students[column * peers.length + row], 'a student for each cell');
-      return { peer, incarnation, trained: null, averaged: null };
-    });
-    return [{ ranges: share, cells }];
+  const columns = columnsOf(peers, students);
+  const shares = splitRanges(ranges, evenly(totalOf(ranges), columns.length));
+  return columns.flatMap((seats, column) => {
+    const share = shares[column] ?? [];
+    return share.length === 0 ? [] : [{ ranges: share, cells: seats.map((seat): Cell => ({ ...seat, trained: null, averaged: null })) }];
   });
+}
+
+/** The students as full columns, one seat for each peer. Students of one column follow each other in the list; those that fill none are left out. */
+export function columnsOf(peers: readonly string[], students: readonly Incarnation[]): readonly (readonly Seat[])[] {
+  return Array.from({ length: Math.floor(students.length / peers.length) }, (_, column) =>
+    peers.map((peer, row) => ({ peer, incarnation: present(students[column * peers.length + row], 'a student for each cell') })),
+  );
 }
 
 /** A student that may take a cell. */

@@ -190,7 +190,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     await before.inbox.until(1);
     await before.listener.close();
     const after = await listen(kind, { at: endpoint });
-    // What the dialer sends before it knows that the connection is gone is lost.
+    // The dialer loses a message that it sends before it knows that the connection is gone.
     await eventually(() => {
       dialer.send(text('after'));
       return after.inbox.items.length > 0;

@@ -14,7 +14,7 @@ import { sampleAt } from '../../src/data/order.js';
 import type { Range } from '../../src/protocol/field.js';
 import { loadRecipe } from '../../src/recipe/load-recipe.js';
 
-/** Of each model that a stage trains, by its name: samples of an epoch that are in it not once. */
+/** The samples of an epoch that a trained model does not contain exactly once, by the name of the model. */
 export async function auditRun(run: string): Promise<Readonly<Record<string, readonly string[]>>> {
   const recipe = await loadRecipe(runFolderAt(run).config);
   const { splitSizes } = await inspectData(recipe.data);
@@ -28,7 +28,7 @@ export async function auditRun(run: string): Promise<Readonly<Record<string, rea
   );
 }
 
-/** Of each model that a stage trains, by its name, the hash of its final parameters. */
+/** The hash of the final parameters of every trained model, by its name. */
 export async function finalHashes(run: string): Promise<Readonly<Record<string, string>>> {
   const checkpoints = await finalCheckpoints(run);
   return Object.fromEntries([...checkpoints].sort().map(([model, { hash }]) => [model, hash]));

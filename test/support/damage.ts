@@ -4,8 +4,8 @@
 export type Change = (bytes: Buffer) => Buffer;
 
 /**
- * What was done, to which file, the byte of the error (a function gets the length the file had), what it says,
- * whether inspecting sees it too, and the file that is named when it is another.
+ * A row names the damage, the file, the change, the byte of the error (a function gets the length that the file had), the message,
+ * the first step that sees it, and the file that the error names when it is another.
  */
 export type Damage = readonly [
   what: string,

@@ -32,8 +32,8 @@ const PARTS = 10;
 const MEASURES = 10;
 const MIB = 2 ** 20;
 /**
- * Of all parts, if each grew as the median one: what leaks grows in every part; what an allocator or a compiler takes for good
- * comes now and then, by megabytes.
+ * The most growth over all parts, if each grew as the median one. A leak grows in every part; an allocator or a compiler takes
+ * megabytes for good now and then.
  */
 const RESIDENT_MAX = 6 * MIB;
 /** On the engine cpu all tensors are V8's, and what it keeps of what was freed is its own affair: SCRIPT_MAX is what holds there. */

@@ -1,5 +1,5 @@
 /**
- * What every data format must do, as tests of one format by its cases: small valid sets, files that are wrong, files that
+ * The tests that every data format must pass, by the cases of one format: small valid sets, files that are wrong, files that
  * are missing. A format's test file names its cases and nothing else that is the same for all.
  */
 
@@ -30,7 +30,7 @@ export interface FormatCases {
   /** In the catalogue. */
   readonly name: string;
   readonly sets: readonly ValidSet[];
-  /** What is done to a file of the first part of a set that `write` wrote, and the error that says so. */
+  /** Changes to a file of the first part of a set that `write` wrote, each with the error that names it. */
   readonly damages: readonly { readonly what: string; readonly write: Write; readonly rows: readonly Damage[] }[];
   /** Files of the first part of the first set, and what is said when there is none. */
   readonly missing: readonly (readonly [file: string, message: RegExp])[];

@@ -77,7 +77,7 @@ export function describeLoss(suite: LossSuite): void {
   });
 }
 
-/** What the loss asks for in its cases, each once. */
+/** The reductions that the loss asks for in its cases, each once. */
 function reductionsOf({ loss: { declaration }, cases }: LossSuite): readonly ReductionCase[] {
   const found = Object.values(cases).flatMap((make) => {
     const call = make(new Prng(1), 1);

@@ -3,11 +3,10 @@
  * peers after every `evaluateEvery` epochs and at the end. Such a stage goes back to its newest checkpoint when its parameters are lost.
  */
 
-import { present } from '../../../src/base/assert.js';
-import type { Incarnation } from '../../../src/base/ids.js';
 import { peersOf } from '../../../src/config/peer.js';
 import type { TrainingStage } from '../../../src/config/schema.js';
-import { startEvaluation, type TestCell } from '../evaluation-round.js';
+import { startEvaluation } from '../evaluation-round.js';
+import { columnsOf } from '../grid.js';
 import { committedOf } from '../ledger.js';
 import { rollBack } from '../rollback.js';
 import type { ReadyMember } from '../roster.js';
@@ -33,7 +32,7 @@ export function trainingKind(recipe: TrainingStage, { teacher, columnsMax = Numb
       const epoch = evaluationDue(stage, recipe.evaluateEvery);
       if (epoch !== null) {
         const start: StartRound = (turn, students) => {
-          const columns = columnsOf(seatsOf(stage, students, columnsMax).seated, peers);
+          const columns = columnsOf(peers, seatsOf(stage, students, columnsMax).seated);
           startEvaluation(turn, { stage: stage.name, columns, epoch, split: recipe.test });
         };
         return { type: 'round', missing, isTaught: false, isTraining: false, start };
@@ -53,11 +52,4 @@ function evaluationDue(stage: StageState, evaluateEvery: number): number | null 
   const isEnd = pending.length === 0 && lent.length === 0;
   const last = stage.evaluations.at(-1)?.epoch ?? 0;
   return epoch > last && (isEnd || epoch >= last + evaluateEvery) ? epoch : null;
-}
-
-/** Seated students as columns: one cell for each peer. */
-function columnsOf(seated: readonly Incarnation[], peers: readonly string[]): readonly (readonly TestCell[])[] {
-  return Array.from({ length: seated.length / peers.length }, (_, column) =>
-    peers.map((peer, row) => ({ peer, incarnation: present(seated[column * peers.length + row], 'a student for each cell') })),
-  );
 }
