@@ -116,6 +116,10 @@ const training = {
 
 const trainingShape = z.strictObject(training);
 
+/** The two sides that a term of a loss may learn from. */
+export const OTHER_SIDES = ['teacher', 'peers'] as const;
+export type OtherSide = (typeof OTHER_SIDES)[number];
+
 /**
  * One term of a loss: a loss of the package by name, or a user's module. The loss declares the other keys of its term;
  * src/losses/term-check.ts checks a term against the declaration, and fills in the defaults.
@@ -140,6 +144,8 @@ export interface TermRecipe {
   readonly taps?: readonly (readonly [string, string])[] | undefined;
   /** One weight for each pair, in their order. */
   readonly weights?: readonly number[] | undefined;
+  /** The side that the term learns from; when left out, the peers in a stage that has several, otherwise the teacher. */
+  readonly from?: OtherSide | undefined;
   /** A knob (a Variable) or a constant (a number) of the loss. */
   readonly [name: string]: unknown;
 }
@@ -166,12 +172,19 @@ const mutualLoss = lossForms(
   }),
 );
 
+/** Adds weight T^2 KL(teacher || p) to the loss of a peer of a mutual stage. */
+const fromTeacher = z.strictObject({
+  temperature: variableIn({ above: 0 }).default(4),
+  weight: variableIn({ min: 0 }).default(1),
+});
+
 /** The keys of one peer of a stage; a key that is left out is the stage's own. */
 const peer = z.strictObject({
   model: name.optional(),
   optimizer: optimizer.optional(),
   schedule: schedule.optional(),
   loss: mutualLoss.optional(),
+  fromTeacher: fromTeacher.optional(),
 });
 
 /** How knowledge travels. `full`: in float32, as it is. `half`: in float16, in half the bytes. */
@@ -207,6 +220,9 @@ const stage = z.discriminatedUnion('kind', [
     peers: z.record(stageName, peer),
     /** The number of students of each peer. */
     replicas: wholeFromOne.max(64).default(1),
+    /** The stage whose model teaches the peers as well. */
+    teacher: name.optional(),
+    fromTeacher: fromTeacher.optional(),
     wire,
     loss: mutualLoss.default({ target: 'mean', temperature: 1, weight: 1, labelSmoothing: 0 }),
   }),
@@ -277,13 +293,15 @@ export type StageRecipe = z.infer<typeof stage>;
 /** A stage that changes parameters. */
 export type TrainingStage = Extract<StageRecipe, { epochs: number }>;
 /** A stage that learns from the model of another stage. */
-export type TaughtStage = Extract<TrainingStage, { teacher: string }>;
+export type TaughtStage = TrainingStage & { readonly teacher: string };
 /** The recipe by which one model trains: see peer.ts. */
 export type PeerRecipe = Omit<z.infer<typeof trainingShape>, 'needs'> & {
   readonly loss: LossRecipe;
   /** The model that teaches it, if one does, and the form in which its knowledge travels. */
   readonly teacher?: string | undefined;
-  readonly wire?: TaughtStage['wire'] | undefined;
+  readonly wire?: z.infer<typeof wire> | undefined;
+  /** The short form of a term that learns from the teacher, in a stage of several peers. */
+  readonly fromTeacher?: z.infer<typeof fromTeacher> | undefined;
   /** The other peers of its stage, in the order of the recipe. */
   readonly others?: readonly string[] | undefined;
 };

@@ -6,10 +6,11 @@
 import { assert, present } from '../base/assert.js';
 import { peerNamed } from './peer.js';
 import type { Recipe, StageRecipe } from './schema.js';
+import { isTaughtStage } from './stage-kinds.js';
 
 /** The stages that must be done before this one, without duplicates. */
 export function needsOf(stage: StageRecipe): readonly string[] {
-  const models = 'teacher' in stage ? [stage.teacher] : 'of' in stage ? [stage.of] : [];
+  const models = isTaughtStage(stage) ? [stage.teacher] : 'of' in stage ? [stage.of] : [];
   return [...new Set([...stage.needs, ...models.map((model) => peerNamed(model).stage)])];
 }
 

@@ -10,17 +10,15 @@ import type { StageRecipe, TaughtStage, TrainingStage } from './schema.js';
 interface StageKindTraits {
   /** Whether it changes parameters: it then has epochs, checkpoints and models of its own. The others work on a stage that does. */
   readonly trains: boolean;
-  /** Whether it learns from the model of another stage, its `teacher`, and so needs teacher workers. */
-  readonly isTaught: boolean;
 }
 
 /** Every kind of stage that a recipe may have. */
 export const STAGE_KINDS: Readonly<Record<StageRecipe['kind'], StageKindTraits>> = {
-  train: { trains: true, isTaught: false },
-  distil: { trains: true, isTaught: true },
-  mutual: { trains: true, isTaught: false },
-  evaluate: { trains: false, isTaught: false },
-  export: { trains: false, isTaught: false },
+  train: { trains: true },
+  distil: { trains: true },
+  mutual: { trains: true },
+  evaluate: { trains: false },
+  export: { trains: false },
 };
 
 /** The names of the kinds that train, for a recipe whose shape is not checked yet. */
@@ -31,7 +29,7 @@ export function isTrainingStage(stage: StageRecipe): stage is TrainingStage {
   return STAGE_KINDS[stage.kind].trains;
 }
 
-/** Whether the stage learns from the model of another stage. */
+/** Whether the stage learns from the model of another stage, its `teacher`, and so needs teacher workers. */
 export function isTaughtStage(stage: StageRecipe): stage is TaughtStage {
-  return STAGE_KINDS[stage.kind].isTaught;
+  return 'teacher' in stage && stage.teacher !== undefined;
 }

@@ -4,7 +4,7 @@
  */
 
 import { parse } from 'node:path';
-import type { PeerRecipe, TermRecipe } from '../config/schema.js';
+import type { OtherSide, PeerRecipe, TermRecipe } from '../config/schema.js';
 import { type StageMoment, type Variable, variableAt } from '../config/variable.js';
 import type { LossDeclaration, TermSettings } from './loss-declaration.js';
 
@@ -29,9 +29,19 @@ export interface LongForm {
 
 /**
  * The short form with an `alpha` becomes (1 - alpha) labels + alpha hinton; that of a mutual stage, labels + weight hinton; one with
- * smoothing alone, the labels alone.
+ * smoothing alone, the labels alone. `fromTeacher` adds a term of hinton from the teacher.
  */
-export function longForm({ loss }: Pick<PeerRecipe, 'loss'>): LongForm {
+export function longForm({ loss, fromTeacher }: Pick<PeerRecipe, 'loss' | 'fromTeacher'>): LongForm {
+  const { labels, terms } = spelt(loss);
+  return { labels, terms: fromTeacher === undefined ? terms : [...terms, { loss: 'hinton', from: 'teacher', ...fromTeacher }] };
+}
+
+/** The side that a term of this peer learns from. */
+export function sideOf({ from }: TermRecipe, { others = [] }: Pick<PeerRecipe, 'others'>): OtherSide {
+  return from ?? (others.length > 0 ? 'peers' : 'teacher');
+}
+
+function spelt(loss: PeerRecipe['loss']): LongForm {
   if ('terms' in loss) return { labels: loss.labels, terms: loss.terms };
   if ('target' in loss) {
     const { temperature, weight, labelSmoothing } = loss;

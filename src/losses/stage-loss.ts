@@ -5,23 +5,23 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { assert, present } from '../base/assert.js';
-import type { PeerRecipe, TermRecipe } from '../config/schema.js';
+import { OTHER_SIDES, type OtherSide, type PeerRecipe, type TermRecipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { type KnowledgeSpec, LOGITS_SPEC, specKey } from '../tensor/knowledge.js';
 import { catalogueEntry } from './catalogue.js';
 import { labelLoss } from './label-loss.js';
 import type { AdapterSpec, LossDeclaration, TapShapes, TermNeeds } from './loss-declaration.js';
 import type { Labels, LossMethod, LossSum } from './loss-method.js';
-import { keysOfTerms, knobName, LABELS_KEY, type LossPlan, longForm, planTerm, type TermPlan } from './loss-plan.js';
+import { keysOfTerms, knobName, LABELS_KEY, type LossPlan, longForm, planTerm, sideOf, type TermPlan } from './loss-plan.js';
 import { checkTerm, nameOfTerm } from './term-check.js';
 import { importUserLoss } from './user-declaration.js';
 import { userMethod } from './user-method.js';
 
-/** The tensors of a batch, in the orders of the lists `student`, `other` and `adapters` of the stage's loss. */
+/** The tensors of a batch, in the orders of the lists `student`, `sides` and `adapters` of the stage's loss. */
 export interface StageLossInputs {
   readonly labels: Labels;
   readonly student: readonly tf.Tensor[];
-  /** The tensors of the list, of each model of the other side in turn. They are constants: no gradient flows to them. */
+  /** Side by side, the tensors of each of its models in turn. They are constants: no gradient flows to them. */
   readonly other: readonly tf.Tensor[];
   readonly adapters: readonly tf.Tensor[];
 }
@@ -33,23 +33,36 @@ export interface StageLossValue {
   readonly terms: Readonly<Record<string, tf.Scalar>>;
 }
 
+/** A side that a loss learns from. */
+export interface LossSide {
+  readonly from: OtherSide;
+  /** The knowledge that is asked of each of its models; no spec is in the list twice. */
+  readonly specs: readonly KnowledgeSpec[];
+  /** The number of its models: one teacher, or the other peers of the stage. A term is the mean over them. */
+  readonly count: number;
+}
+
 export interface StageLoss {
   readonly plan: LossPlan;
   /** The knowledge that a forward pass must give; the logits are first. No spec is in the list twice. */
   readonly student: readonly KnowledgeSpec[];
-  /** The knowledge that is asked of each model of the other side; empty when the other side is not asked. */
-  readonly other: readonly KnowledgeSpec[];
-  /** The number of models of the other side: one teacher, or the other peers of the stage. A term is the mean over them. */
-  readonly otherCount: number;
+  /** The sides that its terms learn from; a side that no term asks is not in the list. */
+  readonly sides: readonly LossSide[];
   /** The adapters of all terms, named `<term>.<name>`. */
   readonly adapters: readonly AdapterSpec[];
   /** The loss of a batch. Called inside tf.tidy. The knobs have the names that `lossKnobsAt` gives. */
   sum(inputs: StageLossInputs, knobs: Readonly<Record<string, tf.Scalar>>): StageLossValue;
 }
 
+/** The side of a loss, if its terms ask it; otherwise null. */
+export function sideFrom({ sides }: Pick<StageLoss, 'sides'>, from: OtherSide): LossSide | null {
+  return sides.find((side) => side.from === from) ?? null;
+}
+
 /** A term with its plan, its needs and its arithmetic. */
 export interface LoadedTerm {
   readonly plan: TermPlan;
+  readonly from: OtherSide;
   readonly needs: TermNeeds;
   readonly method: LossMethod;
 }
@@ -58,17 +71,26 @@ export interface LoadedTerm {
  * Loads the methods of a stage's terms. Throws `loss.invalid` for a term that does not fit its loss's declaration and for faults of a
  * user's module, and `model.invalid` for taps that are not there.
  */
-export async function loadStageLoss(stage: Pick<PeerRecipe, 'loss' | 'others'>, shapes: TapShapes): Promise<StageLoss> {
+export async function loadStageLoss(
+  stage: Pick<PeerRecipe, 'loss' | 'fromTeacher' | 'others'>,
+  shapesOf: (from: OtherSide) => TapShapes,
+): Promise<StageLoss> {
   const { labels, terms } = longForm(stage);
   const keys = keysOfTerms(terms);
-  const loaded = await Promise.all(terms.map((term, i) => loadTerm(term, present(keys[i], 'key'), shapes)));
-  return joinTerms(labels, loaded, Math.max(1, stage.others?.length ?? 0));
+  const loaded = terms.map(async (term, i): Promise<LoadedTerm> => {
+    const from = sideOf(term, stage);
+    return { ...(await loadTerm(term, present(keys[i], 'key'), shapesOf(from))), from };
+  });
+  return joinTerms(labels, await Promise.all(loaded), stage.others?.length ?? 0);
 }
 
-/** Joins these terms and the labels into one loss. */
-export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm[], otherCount = 1): StageLoss {
+/** Joins these terms and the labels into one loss; `peers`: the number of the other peers of the stage. */
+export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm[], peers = 0): StageLoss {
   const student = distinct([LOGITS_SPEC, ...terms.flatMap(({ needs }) => needs.student)]);
-  const other = distinct(terms.flatMap(({ needs }) => needs.other));
+  const sides = OTHER_SIDES.flatMap((from): readonly LossSide[] => {
+    const specs = distinct(terms.flatMap((term) => (term.from === from ? term.needs.other : [])));
+    return specs.length === 0 ? [] : [{ from, specs, count: from === 'peers' ? peers : 1 }];
+  });
   const adapters = terms.flatMap(({ plan, needs }) =>
     needs.adapters.map((adapter) => ({ ...adapter, name: `${plan.key}.${adapter.name}` })),
   );
@@ -76,8 +98,7 @@ export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm
   return {
     plan,
     student,
-    other,
-    otherCount,
+    sides,
     adapters,
     sum(inputs, knobs) {
       const logits_BK = present(inputs.student[0], 'the logits') as tf.Tensor2D;
@@ -85,8 +106,7 @@ export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm
       if (labels.weight !== 0) {
         parts.push([LABELS_KEY, labelLoss({ logits_BK, labels: inputs.labels, epsilon: labels.smoothing })]);
       }
-      for (const term of terms)
-        parts.push([term.plan.key, meanOfTerm(term, { inputs, knobs, lists: { student, other, otherCount, adapters } })]);
+      for (const term of terms) parts.push([term.plan.key, meanOfTerm(term, { inputs, knobs, lists: { student, sides, adapters } })]);
       return weigh(parts, knobs);
     },
   };
@@ -95,24 +115,41 @@ export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm
 interface TermCall {
   readonly inputs: StageLossInputs;
   readonly knobs: Readonly<Record<string, tf.Scalar>>;
-  readonly lists: Pick<StageLoss, 'student' | 'other' | 'otherCount' | 'adapters'>;
+  readonly lists: Pick<StageLoss, 'student' | 'sides' | 'adapters'>;
+}
+
+/** The knowledge of one model of a side. */
+interface OtherModel {
+  readonly specs: readonly KnowledgeSpec[];
+  readonly tensors: readonly tf.Tensor[];
 }
 
 /** The term's sum; where it takes knowledge of several others, the mean of its sums for each of them. */
 function meanOfTerm(term: LoadedTerm, call: TermCall): LossSum {
-  const { other, otherCount } = call.lists;
-  if (otherCount === 1 || term.needs.other.length === 0) return sumOfTerm(term, call);
-  const sums = Array.from({ length: otherCount }, (_, i) => {
-    const own = call.inputs.other.slice(i * other.length, (i + 1) * other.length);
-    return sumOfTerm(term, { ...call, inputs: { ...call.inputs, other: own } });
-  });
+  if (term.needs.other.length === 0) return sumOfTerm(term, { specs: [], tensors: [] }, call);
+  const sums = modelsOf(term.from, call).map((other) => sumOfTerm(term, other, call));
   const [first, ...rest] = sums;
   assert(first !== undefined, 'a term without another side');
+  if (rest.length === 0) return first;
   const total = rest.reduce<tf.Tensor>((sum, next) => tf.add(sum, next.sum), first.sum);
-  return { sum: tf.mul(total, 1 / otherCount) as tf.Scalar, count: first.count };
+  return { sum: tf.mul(total, 1 / sums.length) as tf.Scalar, count: first.count };
 }
 
-function sumOfTerm({ plan, needs, method }: LoadedTerm, { inputs, knobs, lists }: TermCall): LossSum {
+/** The models of a side, each with its part of the tensors of all sides. */
+function modelsOf(from: OtherSide, { inputs, lists: { sides } }: TermCall): readonly OtherModel[] {
+  let start = 0;
+  for (const { from: side, specs, count } of sides) {
+    const end = start + specs.length * count;
+    if (side === from) {
+      const own = inputs.other.slice(start, end);
+      return Array.from({ length: count }, (_, i) => ({ specs, tensors: own.slice(i * specs.length, (i + 1) * specs.length) }));
+    }
+    start = end;
+  }
+  return [];
+}
+
+function sumOfTerm({ plan, needs, method }: LoadedTerm, other: OtherModel, { inputs, knobs, lists }: TermCall): LossSum {
   const pick = (wanted: readonly KnowledgeSpec[], specs: readonly KnowledgeSpec[], tensors: readonly tf.Tensor[]) =>
     wanted.map((spec) => present(tensors[indexOf(specs, spec)], specKey(spec)));
   const own = needs.adapters.map(({ name }) => {
@@ -126,7 +163,7 @@ function sumOfTerm({ plan, needs, method }: LoadedTerm, { inputs, knobs, lists }
       labels: inputs.labels,
       classes: present(logits?.shape[1], 'the number of classes'),
       student: pick(needs.student, lists.student, inputs.student),
-      other: pick(needs.other, lists.other, inputs.other),
+      other: pick(needs.other, other.specs, other.tensors),
       adapters: Object.fromEntries(own),
       settings: plan.settings,
     },
@@ -159,7 +196,7 @@ function indexOf(specs: readonly KnowledgeSpec[], wanted: KnowledgeSpec): number
   return specs.findIndex((spec) => specKey(spec) === specKey(wanted));
 }
 
-async function loadTerm(term: TermRecipe, key: string, shapes: TapShapes): Promise<LoadedTerm> {
+async function loadTerm(term: TermRecipe, key: string, shapes: TapShapes): Promise<Omit<LoadedTerm, 'from'>> {
   const { declaration, method } = await loadMethod(term);
   // A recipe is checked before a run starts, but a module may be another file on this machine.
   const [problem] = checkTerm(term, declaration, []);

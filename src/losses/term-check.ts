@@ -5,13 +5,13 @@
 
 import { z } from 'zod';
 import { entryOf, formatPath, type Path, type Problem } from '../config/problem.js';
-import type { TermRecipe } from '../config/schema.js';
+import { OTHER_SIDES, type TermRecipe } from '../config/schema.js';
 import { checkAs } from '../config/schema-problem.js';
 import { numberIn, variableIn } from '../config/variable.js';
 import type { LossTraits } from './loss-declaration.js';
 
 /** The keys that every term has besides its knobs and constants. */
-export const TERM_KEYS = ['loss', 'module', 'weight', 'taps', 'weights'] as const;
+export const TERM_KEYS = ['loss', 'module', 'from', 'weight', 'taps', 'weights'] as const;
 
 /** All faults of a term as it was written, whatever its shape. `path` is its place in the recipe. */
 export function checkTerm(term: unknown, traits: LossTraits, path: Path): readonly Problem[] {
@@ -50,6 +50,7 @@ function termSchema({ weight, knobs, constants, takesTaps }: LossTraits): z.ZodT
   const schema = z.strictObject({
     loss: z.string().optional(),
     module: z.string().optional(),
+    from: z.enum(OTHER_SIDES).optional(),
     weight: variableIn({ min: 0 }).default(weight),
     ...(takesTaps ? tapFields : {}),
     ...Object.fromEntries(numbers),

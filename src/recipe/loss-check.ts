@@ -6,10 +6,11 @@
 import { resolve } from 'node:path';
 import { mapTerms, pathsOfTerms, trainedPeers } from '../config/peer.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from '../config/problem.js';
-import type { Recipe, StageRecipe } from '../config/schema.js';
+import type { PeerRecipe, Recipe, StageRecipe } from '../config/schema.js';
 import { endsOf } from '../config/variable.js';
 import { catalogueEntry, LOSSES } from '../losses/catalogue.js';
 import type { LossTraits } from '../losses/loss-declaration.js';
+import { longForm, sideOf } from '../losses/loss-plan.js';
 import { checkTerm, completeTerm, nameOfTerm } from '../losses/term-check.js';
 import { type DeclarationAnswer, readDeclaration } from './declaration/read-declaration.js';
 
@@ -25,8 +26,9 @@ export class LossCheck {
     const stages = valueAt(root, ['stages']);
     const found = keysOf(stages).flatMap((name) => {
       const stage = entryOf(stages, name);
-      const kind = entryOf(stage, 'kind');
-      return pathsOfTerms(stage).map((place) => this.#checkTerm(valueAt(stage, place), { path: ['stages', name, ...place], kind, folder }));
+      return pathsOfTerms(stage).map((place) =>
+        this.#checkTerm(valueAt(stage, place), { path: ['stages', name, ...place], stage, folder }),
+      );
     });
     return (await Promise.all(found)).flat();
   }
@@ -41,24 +43,29 @@ export class LossCheck {
   async checkStages(recipe: Recipe): Promise<readonly Problem[]> {
     const problems: Problem[] = [];
     for (const { recipe: peer, place } of trainedPeers(recipe)) {
-      const { loss } = peer;
-      if (!('terms' in loss)) continue;
       const path = place('loss');
-      const add = (text: string) => problems.push({ path, at: 'value', text: `${formatPath(path)}: ${text}` });
-      const weights = [loss.labels.weight, ...loss.terms.map(({ weight }) => weight ?? 1)];
+      const add = (what: string): void => {
+        const text = `${formatPath(path)}: ${what}`;
+        // Peers that share their stage's loss share its problems.
+        if (!problems.some((problem) => problem.text === text)) problems.push({ path, at: 'value', text });
+      };
+      const { labels, terms } = longForm(peer);
+      const weights = [labels.weight, ...terms.map(({ weight }) => weight ?? 1)];
       if (weights.every((weight) => endsOf(weight).every((end) => end === 0))) add('every weight is 0, so there is nothing to learn');
-      if (peer.teacher === undefined) continue;
-      const named = await Promise.all(loss.terms.map((term) => this.#named(term, '')));
-      if (named.every((one) => one !== null && 'traits' in one && !one.traits.takesOther)) {
-        add(`no term learns from the teacher; add one (${Object.keys(LOSSES).join(', ')}), or make the stage a train stage`);
-      }
+      if (peer.teacher !== undefined && !(await this.#learnsFromTeacher(peer))) add(howToLearnFromTeacher(peer));
     }
     return problems;
   }
 
+  async #learnsFromTeacher(peer: PeerRecipe): Promise<boolean> {
+    const terms = longForm(peer).terms.filter((term) => sideOf(term, peer) === 'teacher');
+    const named = await Promise.all(terms.map((term) => this.#named(term, '')));
+    return named.some((one) => one === null || !('traits' in one) || one.traits.takesOther);
+  }
+
   async #checkTerm(
     term: unknown,
-    { path, kind, folder }: { readonly path: Path; readonly kind: unknown; readonly folder: string },
+    { path, stage, folder }: { readonly path: Path; readonly stage: unknown; readonly folder: string },
   ): Promise<readonly Problem[]> {
     const named = await this.#named(term, folder);
     if (named === null) return [];
@@ -66,12 +73,9 @@ export class LossCheck {
       const place = [...path, named.key];
       return [{ path: place, at: 'value', text: `${formatPath(place)}: ${named.text}` }];
     }
-    const problems = [...checkTerm(term, named.traits, path)];
-    if (kind === 'train' && named.traits.takesOther) {
-      const what = `the loss ${nameOfTerm(term)} learns from a teacher, and a train stage has none; make it a distil stage`;
-      problems.push({ path, at: 'value', text: `${formatPath(path)}: ${what}` });
-    }
-    return problems;
+    const problem = sideProblem(term, named.traits, stage);
+    const problems = problem === null ? [] : [{ path, at: 'value' as const, text: `${formatPath(path)}: ${problem}` }];
+    return [...checkTerm(term, named.traits, path), ...problems];
   }
 
   async #completeStage(stage: StageRecipe): Promise<StageRecipe> {
@@ -97,6 +101,23 @@ export class LossCheck {
     const read = await answer;
     return read.type === 'declared' ? { traits: read.traits } : { key: 'module', text: read.message };
   }
+}
+
+/** Says why the stage has no other side that the term could learn from; null when it has. */
+function sideProblem(term: unknown, { takesOther }: LossTraits, stage: unknown): string | null {
+  const [kind, from] = [entryOf(stage, 'kind'), entryOf(term, 'from')];
+  const loss = `the loss ${nameOfTerm(term)}`;
+  if (!takesOther) return from === undefined ? null : `${loss} learns from the labels alone; leave out from`;
+  if (kind === 'train') return `${loss} learns from a teacher, and a train stage has none; make it a distil stage`;
+  if (from === 'peers' && kind !== 'mutual') return `${loss} learns from peers, and only a mutual stage has them; leave out from`;
+  if (from === 'teacher' && entryOf(stage, 'teacher') === undefined) return `${loss} learns from a teacher, and the stage names none`;
+  return null;
+}
+
+function howToLearnFromTeacher({ others = [] }: PeerRecipe): string {
+  if (others.length === 0)
+    return `no term learns from the teacher; add one (${Object.keys(LOSSES).join(', ')}), or make the stage a train stage`;
+  return 'no term learns from the teacher; add fromTeacher: { temperature: 4, weight: 1 } to the stage, or a term with from: teacher';
 }
 
 function ofPackage(name: string): Named {

@@ -2,8 +2,9 @@
 
 import { peerNamed, peerRecipe, type TrainedPeer } from '../config/peer.js';
 import type { Path } from '../config/problem.js';
-import type { PeerRecipe, Recipe } from '../config/schema.js';
+import type { OtherSide, PeerRecipe, Recipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
+import { sideOf } from '../losses/loss-plan.js';
 import type { ShapeSource } from '../nn/knowledge-model.js';
 import { knowledgeSpecSchema } from '../protocol/data.js';
 import type { KnowledgeSpec } from '../tensor/knowledge.js';
@@ -30,30 +31,32 @@ export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, m
     const path = [...place('loss'), 'terms', index];
     const taps = (term.taps ?? []).flatMap(([own, other], pair) => [
       { path: [...path, 'taps', pair, 0], run: async () => void (await sidesOf(peer, recipe, models)).student.layer(own) },
-      { path: [...path, 'taps', pair, 1], run: async () => void (await sidesOf(peer, recipe, models)).other.layer(other) },
+      { path: [...path, 'taps', pair, 1], run: async () => void (await sidesOf(peer, recipe, models))[sideOf(term, peer)].layer(other) },
     ]);
     const whole = async () => {
       // Loaded only here: tfjs takes half a second to load, and most mistakes are found before.
       const { tryLoss } = await import('../step/try-loss.js');
-      const alone = { ...peer, loss: { labels: { weight: 0, smoothing: 0 }, terms: [term] } };
+      const alone = { ...peer, fromTeacher: undefined, loss: { labels: { weight: 0, smoothing: 0 }, terms: [term] } };
       const sides = await sidesOf(peer, recipe, models);
-      for (const spec of (await tryLoss(alone, { ...sides, seed: recipe.seed })).other) checkMessage(spec);
+      const tried = await tryLoss(alone, { ...sides, seed: recipe.seed });
+      for (const spec of tried.sides.flatMap(({ specs }) => specs)) checkMessage(spec);
     };
     return [...taps, { path, run: whole }];
   });
 }
 
-/** The shapes of the peer's model, and of the model that teaches it; without a teacher, of an other side that has no layers. */
+/** The shapes of the peer's model, of the model that teaches it, and of the other peers. A side that is not there, and peers, have no layers. */
 async function sidesOf(
   { model, teacher }: PeerRecipe,
   recipe: Recipe,
   models: ModelShapes,
-): Promise<Record<'student' | 'other', ShapeSource>> {
+): Promise<Record<'student' | OtherSide, ShapeSource>> {
   const { withoutLayers } = await import('../nn/knowledge-model.js');
   const shapesOf = (name: string) => models.get(name) ?? withoutLayers(0);
   const student = shapesOf(model);
-  const other = teacher === undefined ? null : peerRecipe(recipe, peerNamed(teacher));
-  return { student, other: other === null ? withoutLayers(student.classes) : shapesOf(other.model) };
+  const peers = withoutLayers(student.classes);
+  const taughtBy = teacher === undefined ? null : peerRecipe(recipe, peerNamed(teacher));
+  return { student, peers, teacher: taughtBy === null ? peers : shapesOf(taughtBy.model) };
 }
 
 /** Throws `model.invalid` when a module asks for knowledge that a message cannot carry. */

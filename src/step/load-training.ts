@@ -2,8 +2,8 @@
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { type PeerName, peerNamed } from '../config/peer.js';
-import type { PeerRecipe } from '../config/schema.js';
-import { longForm } from '../losses/loss-plan.js';
+import type { OtherSide, PeerRecipe } from '../config/schema.js';
+import { longForm, sideOf } from '../losses/loss-plan.js';
 import { loadStageLoss } from '../losses/stage-loss.js';
 import { classesOf, type ShapeSource, shapeSourceOf, shapesOf, withoutLayers } from '../nn/knowledge-model.js';
 import { disposeModel } from '../nn/weights.js';
@@ -22,30 +22,40 @@ export interface TrainingModels {
 export async function loadTraining(stage: PeerRecipe, { model, seed, buildTeacher }: TrainingModels): Promise<StepTraining> {
   const student = shapeSourceOf(model);
   if (stage.teacher === undefined || !takesLayers(stage)) {
-    return joinTraining(stage, { student, other: withoutLayers(classesOf(model)), seed });
+    return joinTraining(stage, { student, teacher: withoutLayers(classesOf(model)), seed });
   }
   const teacher = await buildTeacher(peerNamed(stage.teacher));
   disposeModel(teacher);
-  return joinTraining(stage, { student, other: shapeSourceOf(teacher), seed });
+  return joinTraining(stage, { student, teacher: shapeSourceOf(teacher), seed });
 }
 
 export interface TrainingShapes {
-  /** The shapes of the model that trains, and of the model that it learns from. */
+  /** The shapes of the model that trains. */
   readonly student: ShapeSource;
-  /** The model that it learns from. */
-  readonly other: ShapeSource;
+  /** Those of the model that teaches it; without layers where none does, or where none of its layers is taken. */
+  readonly teacher: ShapeSource;
   readonly seed: number;
 }
 
 /** Throws the errors of a user's module, and `model.invalid` where a model lacks a layer that the loss takes, or a reduction does not fit. */
-export async function joinTraining(stage: PeerRecipe, { student, other, seed }: TrainingShapes): Promise<StepTraining> {
-  const loss = await loadStageLoss(stage, { student: (layer) => student.layer(layer), other: (layer) => other.layer(layer) });
+export async function joinTraining(stage: PeerRecipe, { student, teacher, seed }: TrainingShapes): Promise<StepTraining> {
+  // Peers give each other their logits, and no layers.
+  const others: Readonly<Record<OtherSide, ShapeSource>> = { teacher, peers: withoutLayers(student.classes) };
+  const layersOf = (from: OtherSide) => ({
+    student: (layer: string) => student.layer(layer),
+    other: (layer: string) => others[from].layer(layer),
+  });
+  const loss = await loadStageLoss(stage, layersOf);
   shapesOf(loss.student, student);
-  const ofEach = shapesOf(loss.other, other);
-  return { stage, loss, otherShapes: Array.from({ length: loss.otherCount }, () => ofEach).flat(), seed };
+  const otherShapes = loss.sides.flatMap(({ from, specs, count }) => {
+    const ofEach = shapesOf(specs, others[from]);
+    return Array.from({ length: count }, () => ofEach).flat();
+  });
+  return { stage, loss, otherShapes, seed };
 }
 
-/** Whether a loss may take layers of the models. If not, the other side's model need not be built to know its shapes. */
+/** Whether a loss may take layers of the teacher. If not, the teacher's model need not be built to know its shapes. */
 function takesLayers(stage: PeerRecipe): boolean {
-  return longForm(stage).terms.some(({ taps = [], module }) => taps.length > 0 || module !== undefined);
+  const fromTeacher = longForm(stage).terms.filter((term) => sideOf(term, stage) === 'teacher');
+  return fromTeacher.some(({ taps = [], module }) => taps.length > 0 || module !== undefined);
 }

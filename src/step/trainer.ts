@@ -24,7 +24,7 @@ import type { StepKnobs } from './step-program.js';
 export interface StepTraining {
   readonly stage: PeerRecipe;
   readonly loss: StageLoss;
-  /** The shapes, without the batch, of the knowledge that the loss asks of the other side: of each of its models in turn, those of `other`. */
+  /** The shapes, without the batch, of the knowledge that the loss asks: side by side, of each of its models in turn, that of its specs. */
   readonly otherShapes: readonly (readonly number[])[];
   /** The seed of the adapters' initial values. */
   readonly seed: number;

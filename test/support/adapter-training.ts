@@ -27,6 +27,8 @@ export function adapterTraining(optimizer: OptimizerRecipe, shape: readonly [num
     { name: 'kernel', shape: [1, 1, 4, channels], initial: 'kaiming', decays: true },
     { name: 'bias', shape: [channels], initial: 0.25, decays: false },
   ] as const;
-  const loss = joinTerms({ weight: 1, smoothing: 0 }, [{ plan, needs: { student: [RELU], other: [RELU], adapters }, method: hint }]);
+  const loss = joinTerms({ weight: 1, smoothing: 0 }, [
+    { plan, from: 'teacher', needs: { student: [RELU], other: [RELU], adapters }, method: hint },
+  ]);
   return { stage: distilStage({ optimizer }), loss, otherShapes: [[height, width, channels]], seed };
 }

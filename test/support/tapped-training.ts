@@ -1,8 +1,10 @@
 /** A small student and teacher, and a stage whose loss takes labels, logits and the attention maps of a layer of each. */
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { present } from '../../src/base/assert.js';
 import type { OptimizerRecipe } from '../../src/config/schema.js';
 import { lossKnobsAt } from '../../src/losses/loss-plan.js';
+import { sideFrom } from '../../src/losses/stage-loss.js';
 import { shapeSourceOf } from '../../src/nn/knowledge-model.js';
 import { buildEagerStep } from '../../src/step/eager-step.js';
 import { joinTraining } from '../../src/step/load-training.js';
@@ -30,7 +32,7 @@ export function tappedTraining(optimizer: OptimizerRecipe): Promise<StepTraining
   const model = tappedModel();
   const shapes = shapeSourceOf(model);
   model.dispose();
-  return joinTraining(distilStage({ optimizer, loss, epochs: 10 }), { student: shapes, other: shapes, seed: 5 });
+  return joinTraining(distilStage({ optimizer, loss, epochs: 10 }), { student: shapes, teacher: shapes, seed: 5 });
 }
 
 export interface TappedCall {
@@ -44,7 +46,7 @@ export function tappedCalls({ loss }: StepTraining, sizes: readonly number[], ra
   const teacher = buildEagerStep({ model, training: null, inputShape: TAPPED.inputShape });
   const calls = sizes.map((size, t) => {
     const batch = noiseBatch(t, { ...TAPPED, size });
-    const other = teacher.answer(batch.images, size, loss.other);
+    const other = teacher.answer(batch.images, size, present(sideFrom(loss, 'teacher'), 'a teacher').specs);
     return { batch: { ...batch, other }, knobs: { rate, loss: lossKnobsAt(loss.plan, { epoch: t, epochs: 10 }) } };
   });
   teacher.dispose();

@@ -44,7 +44,12 @@ export function trainingOf(stage: PeerRecipe, classes: number, method: LossMetho
   const { labels, terms } = longForm(stage);
   const loaded = terms.map((term) => {
     const plan = planTerm(term, hintonDeclaration, 'hinton');
-    return { plan, needs: hintonDeclaration.needs(plan.settings, { student: () => [], other: () => [] }), method };
+    return {
+      plan,
+      from: 'teacher' as const,
+      needs: hintonDeclaration.needs(plan.settings, { student: () => [], other: () => [] }),
+      method,
+    };
   });
   return { stage, loss: joinTerms(labels, loaded), otherShapes: terms.map(() => [classes]), seed: 1 };
 }

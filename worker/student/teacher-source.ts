@@ -2,6 +2,7 @@
 
 import { present } from '../../src/base/assert.js';
 import type { CoordinatorMessageOf, EngineAddress } from '../../src/protocol/control.js';
+import type { KnowledgeSpec } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { DATA_TIMING } from '../kit/timing.js';
@@ -18,13 +19,24 @@ export interface TeacherUse {
   readonly assign: CoordinatorMessageOf<'coordinator.assign'>;
 }
 
+/** The knowledge that is wanted of the teachers. */
+export interface WantedOfTeachers {
+  readonly views: readonly SampleView[];
+  readonly specs: readonly KnowledgeSpec[];
+}
+
 /** The knowledge of these views, in order, from the teachers of the stage. One source at a time may be open: it takes the links. */
-export function openTeachers({ context, model, assign }: TeacherUse, views: readonly SampleView[], links: TeacherLinks): KnowledgeSource {
+export function openTeachers(
+  { context, model, assign }: TeacherUse,
+  { views, specs }: WantedOfTeachers,
+  links: TeacherLinks,
+): KnowledgeSource {
   const { round } = assign;
   const { stage } = assign.base.state;
-  const { loss, otherShapes } = present(model.training, 'the training of the stage');
+  const { otherShapes } = present(model.training, 'the training of the stage');
   const half = model.stage.wire === 'half';
-  const wanted: WantedKnowledge = { specs: loss.other, shapes: otherShapes, half };
+  // The teacher's shapes come first: it is the first of the sides.
+  const wanted: WantedKnowledge = { specs, shapes: otherShapes.slice(0, specs.length), half };
   const ask = (teacher: EngineAddress, view: SampleView) => {
     return askTeacher({ context, stage, round, step: views.indexOf(view) + 1, wanted }, teacher, view);
   };

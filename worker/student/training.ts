@@ -10,6 +10,7 @@ import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import { lossKnobsAt } from '../../src/losses/loss-plan.js';
+import { sideFrom } from '../../src/losses/stage-loss.js';
 import { rateAt } from '../../src/optim/schedule.js';
 import type { Range } from '../../src/protocol/field.js';
 import type { StepBatch, StepKnobs, StepResult } from '../../src/step/step-program.js';
@@ -28,9 +29,9 @@ export interface TrainOptions {
   readonly ranges: readonly Range[];
   /** The steps of the ranges (planBatches). */
   readonly batches: readonly SampleView[];
-  /** The other side's knowledge of the batches, in order; null in a stage without another side. */
+  /** The teacher's knowledge of the batches, in order; null in a stage without a teacher. */
   readonly knowledge: KnowledgeSource | null;
-  /** The other cells of the column, where their knowledge is exchanged at each step; then `knowledge` is null. */
+  /** The other cells of the column, where their knowledge is exchanged at each step. */
   readonly exchange: StepExchange | null;
   /** Samples of the stage committed before the round, and of all members in it. */
   readonly committed: number;
@@ -101,7 +102,7 @@ async function makeStep(
   { batch, index, knobs }: StepOrder,
 ): Promise<{ readonly result: StepResult; readonly isLast: boolean }> {
   const { program } = model;
-  const { size, images, labels } = batch;
+  const { size, images, labels, other: fromTeacher } = batch;
   if (exchange === null) return { result: context.meter.measure(size, () => program.step(batch, knobs)).result, isLast: false };
   const { result: own } = context.meter.measure(size, () => program.forward(images, size));
   const isLast = conclude.aborted || index + 1 === batches.length;
@@ -110,16 +111,19 @@ async function makeStep(
     throw error;
   });
   signal.throwIfAborted();
-  const takes = present(model.training, 'the training of the stage').loss.other.length > 0;
-  const answers = { labels, other: takes ? others.knowledge : [] };
+  const takes = sideFrom(present(model.training, 'the training of the stage').loss, 'peers') !== null;
+  const answers = { labels, other: takes ? [...fromTeacher, ...others.knowledge] : fromTeacher };
   const { result } = context.meter.measure(0, () => program.backward(answers, knobs));
   return { result, isLast: others.isLast };
 }
 
 /** The inputs of the next step; null when the round is concluded before it. */
 async function nextInputs({ knowledge, exchange, signal, conclude }: TrainOptions, stream: BatchStream) {
-  // The cells of a column agree on the step that is their last.
-  if (exchange !== null) return { other: [], ...(await abortable(stream.next(), signal)) };
+  if (exchange !== null) {
+    // The cells of a column agree on the step that is their last: none of them ends alone.
+    const other = knowledge === null ? [] : await abortable(knowledge.next(), signal);
+    return { other, ...(await abortable(stream.next(), signal)) };
+  }
   if (conclude.aborted) return null;
   try {
     const other = knowledge === null ? [] : await abortable(abortable(knowledge.next(), signal), conclude);

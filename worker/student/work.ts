@@ -3,6 +3,7 @@
 import { abortable } from '../../src/base/abortable.js';
 import { present } from '../../src/base/assert.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { sideFrom } from '../../src/losses/stage-loss.js';
 import type { ColumnCell, CoordinatorMessageOf, Work } from '../../src/protocol/control.js';
 import type { EngineContext, ReportBody } from '../kit/context.js';
 import type { StageModel } from '../kit/stage-model.js';
@@ -47,7 +48,8 @@ export async function trainWork(
   const { loss } = present(model.training, 'the training of the stage');
   const open = exchangeWith(job, others, column);
   const exchange = open?.(batches.map(({ samples }) => samples.length)) ?? null;
-  const knowledge = exchange === null && loss.other.length > 0 ? openTeachers(job, batches, links) : null;
+  const fromTeacher = sideFrom(loss, 'teacher');
+  const knowledge = fromTeacher === null ? null : openTeachers(job, { views: batches, specs: fromTeacher.specs }, links);
   try {
     const committed = assign.base.committed;
     const rest = { split, batches, knowledge, exchange, committed, roundSamples };

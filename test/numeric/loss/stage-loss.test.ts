@@ -17,17 +17,17 @@ import { packageFolder } from '../../../src/process/package-folder.js';
 import { describeEachEngine } from '../../support/each-engine.js';
 
 type LossStage = Pick<PeerRecipe, 'loss'>;
+const LOGITS_ONLY = [{ of: 'logits' }];
 
 const distil = (loss: object): LossStage => ({ loss: loss as PeerRecipe['loss'] });
 const train = (loss: object): LossStage => ({ loss: loss as PeerRecipe['loss'] });
 const terms = (...list: readonly object[]) => distil({ labels: { weight: 1, smoothing: 0 }, terms: list });
+const HOT = { loss: 'hinton', weight: 0.7, temperature: 4 };
 const PLAIN = distil({ temperature: 4, alpha: 0.7, labelSmoothing: 0 });
 
 const MAPS: Readonly<Record<string, readonly number[]>> = { own: [4, 4, 2], teacher: [2, 2, 3] };
-const SHAPES: TapShapes = {
-  student: (layer) => MAPS[layer] ?? fail(layer),
-  other: (layer) => MAPS[layer] ?? fail(layer),
-};
+const shapeOf = (layer: string) => MAPS[layer] ?? fail(layer);
+const SHAPES = (): TapShapes => ({ student: shapeOf, other: shapeOf });
 function fail(layer: string): never {
   throw new Error(`no layer ${layer}`);
 }
@@ -51,7 +51,12 @@ function meanOf(loss: StageLoss, epoch = 0, others = [TEACHER]): { mean: number;
     const values = lossKnobsAt(loss.plan, { epoch, epochs: 10 });
     const knobs = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, tf.scalar(value)]));
     const labels = { class_B: tf.tensor1d(LABELS, 'int32'), mixed: null };
-    const other = others.flatMap((logits) => loss.other.map(() => tf.tensor2d(logits)));
+    const other = others
+      .slice(
+        0,
+        loss.sides.reduce((sum, { count }) => sum + count, 0),
+      )
+      .map((logits) => tf.tensor2d(logits));
     const call = (logits: tf.Tensor) => loss.sum({ labels, student: [logits], other, adapters: [] }, knobs);
     const { mean, terms: parts } = call(tf.tensor2d(LOGITS));
     const gradient = tf.grad((logits) => call(logits).mean)(tf.tensor2d(LOGITS));
@@ -112,8 +117,8 @@ describeEachEngine(() => {
 
     test('asks for the logits of both sides; a train stage asks nobody', async () => {
       const [distilled, trained] = [await loadStageLoss(PLAIN, SHAPES), await loadStageLoss(train({ labelSmoothing: 0 }), SHAPES)];
-      expect([distilled.student, distilled.other]).toEqual([[{ of: 'logits' }], [{ of: 'logits' }]]);
-      expect([trained.student, trained.other]).toEqual([[{ of: 'logits' }], []]);
+      expect([distilled.student, distilled.sides]).toEqual([LOGITS_ONLY, [{ from: 'teacher', specs: LOGITS_ONLY, count: 1 }]]);
+      expect([trained.student, trained.sides]).toEqual([LOGITS_ONLY, []]);
     });
   });
 
@@ -122,7 +127,7 @@ describeEachEngine(() => {
 
     test('deep mutual learning: CE + w mean of KL(p_j, p) over the other peers, its gradient p - mean p_j', async () => {
       const loss = await loadStageLoss(mutual, SHAPES);
-      expect([loss.other, loss.otherCount]).toEqual([[{ of: 'logits' }], 2]);
+      expect(loss.sides).toEqual([{ from: 'peers', specs: LOGITS_ONLY, count: 2 }]);
       const own = LOGITS.map(softmax);
       const others = [TEACHER, SECOND].map((logits) => logits.map(softmax));
       const divergence = (p: readonly number[], q: readonly number[]) =>
@@ -140,6 +145,25 @@ describeEachEngine(() => {
       const found = meanOf(loss, 0, [TEACHER, SECOND]);
       expect(found.mean).toBeCloseTo(sum / 3, 5);
       for (const [i, value] of found.gradient.entries()) expect(value).toBeCloseTo(gradient[i]!, 6);
+    });
+
+    test('with a teacher too: the terms of both sides, each from its own models', async () => {
+      const taught = { ...mutual, fromTeacher: { temperature: 4, weight: 0.7 } } as const;
+      const loss = await loadStageLoss(taught, SHAPES);
+      expect(loss.sides).toEqual([
+        { from: 'teacher', specs: LOGITS_ONLY, count: 1 },
+        { from: 'peers', specs: LOGITS_ONLY, count: 2 },
+      ]);
+      const both = meanOf(loss, 0, [TEACHER, SECOND, LOGITS]);
+      const peers = meanOf(await loadStageLoss(mutual, SHAPES), 0, [SECOND, LOGITS]);
+      const teacher = meanOf(await loadStageLoss(distil({ labels: { weight: 0, smoothing: 0 }, terms: [HOT] }), SHAPES));
+      expect(Object.keys(both.parts)).toEqual(['labels', 'hinton', 'hinton-2']);
+      expect(both.mean).toBeCloseTo(peers.mean + teacher.mean, 5);
+      both.gradient.forEach((value, i) => {
+        expect(value).toBeCloseTo(peers.gradient[i]! + teacher.gradient[i]!, 6);
+      });
+      const spelt = { ...mutual, loss: { labels: { weight: 1, smoothing: 0 }, terms: [{ ...HOT, from: 'teacher' as const }] } };
+      expect(meanOf(await loadStageLoss(spelt, SHAPES)).parts.hinton).toBeCloseTo(both.parts['hinton-2']!, 6);
     });
 
     test('with a temperature T the term has T squared; two others that say the same are one', async () => {
@@ -177,7 +201,7 @@ describeEachEngine(() => {
       const loss = await loadStageLoss(terms({ loss: 'dkd' }, { loss: 'hinton' }, tap, { ...tap, weight: 5 }), SHAPES);
       const reduce = { name: 'attention', options: { p: 2, height: 2, width: 2 } };
       expect(loss.student).toEqual([{ of: 'logits' }, { of: 'tap', layer: 'own', reduce }]);
-      expect(loss.other).toEqual([{ of: 'logits' }, { of: 'tap', layer: 'teacher', reduce }]);
+      expect(loss.sides.map(({ specs }) => specs)).toEqual([[{ of: 'logits' }, { of: 'tap', layer: 'teacher', reduce }]]);
     });
 
     test.each([
@@ -208,7 +232,7 @@ describeEachEngine(() => {
       const plain = await moduleWith('export const declaration = { takesTaps: true }; export function sum() {}');
       const tapped = await loadStageLoss(terms({ module: plain, taps: [['own', 'teacher']] }), SHAPES);
       expect(tapped.student).toEqual([{ of: 'logits' }, { of: 'tap', layer: 'own', reduce: null }]);
-      expect(tapped.other).toEqual([{ of: 'tap', layer: 'teacher', reduce: null }]);
+      expect(tapped.sides.map(({ specs }) => specs)).toEqual([[{ of: 'tap', layer: 'teacher', reduce: null }]]);
       const asking = await moduleWith(`
         export const declaration = {
           takesTaps: true,
@@ -220,7 +244,7 @@ describeEachEngine(() => {
         export function sum() {}`);
       const adapted = await loadStageLoss(terms({ module: asking, taps: [['own', 'teacher']] }), SHAPES);
       expect(adapted.adapters).toEqual([{ name: `${parse(asking).name}.scale`, shape: [4, 4, 2], initial: 1, decays: true }]);
-      expect(adapted.other).toEqual([]);
+      expect(adapted.sides).toEqual([]);
     });
 
     const wrong: readonly (readonly [string, string, RegExp])[] = [

@@ -31,7 +31,7 @@ async function trainingWith(name: string): Promise<StepTraining> {
   disposeModel(model);
   const other = { classes: CLASSES, layer: (layer: string) => (layer === 'pool1' ? [8, 8, 8] : [7, 3, 5]) };
   const stage = distilStage({ loss: { labels: { weight: 1, smoothing: 0.1 }, terms: [term] } });
-  return joinTraining(stage, { student, other, seed: 1 });
+  return joinTraining(stage, { student, teacher: other, seed: 1 });
 }
 
 function batchAt(t: number, { otherShapes }: StepTraining): StepBatch {

@@ -122,7 +122,7 @@ describe('a term that cannot be', () => {
     ['a word', 'hinton', `${where} must be a map, not "hinton"`],
     ['unknown key', '{ loss: hinton, temprature: 4 }', `unknown key "temprature" in ${where}; did you mean "temperature"\\?`],
     ['unknown key of the wrong kind', `{ loss: attention-transfer, tapps: [], ${taps} }`, 'unknown key "tapps" .* did you mean "taps"\\?'],
-    ['key that another loss has', '{ loss: hinton, beta: 4 }', 'unknown key "beta" .*; there is: loss, module, weight, temperature'],
+    ['key that another loss has', '{ loss: hinton, beta: 4 }', 'unknown key "beta" .*; there is: loss, module, from, weight, temperature'],
     ['knob out of range', '{ loss: hinton, temperature: 0 }', `${where}\\.temperature must be more than 0, not 0`],
     [
       'start of a schedule',
@@ -298,7 +298,7 @@ describe("a user's module", () => {
     [
       'declares a knob that every term has',
       `export const declaration = { knobs: { weight: { default: 1 } } };\n${SUM}`,
-      /"weight" cannot be a name \(every term has loss, module, weight, taps, weights already\)/,
+      /"weight" cannot be a name \(every term has loss, module, from, weight, taps, weights already\)/,
     ],
     [
       'declares one name twice',
