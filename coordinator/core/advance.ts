@@ -84,6 +84,7 @@ function openNext(turn: Turn): Verdict {
     commits: left?.stageCommits ?? 0,
     done,
     evaluations: left?.evaluations ?? [],
+    skipped: left?.skipped ?? [],
     nowMs: turn.nowMs,
   });
   turn.state = { ...turn.state, stage, left: null };

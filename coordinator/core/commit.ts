@@ -5,7 +5,7 @@
 
 import type { RoundId } from '../../src/base/ids.js';
 import { addLockstep, cellsOf, type Grid, type GridTotals, peersOf, rowOf, sharesWaited, totalsOf } from './grid.js';
-import { commitLent, committedOf, samplesOf } from './ledger.js';
+import { commitLent, committedOf, epochsDone, samplesOf } from './ledger.js';
 import type { PeerBase, StageState } from './stage.js';
 import { journal, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
 
@@ -72,7 +72,7 @@ function reportProgress(turn: Turn, round: number, totals: GridTotals): void {
     type: 'progress',
     stage: name,
     round,
-    epoch: Math.min(Math.floor(committed / ledger.size) + 1, ledger.epochs),
+    epoch: Math.min(epochsDone(ledger) + 1, ledger.epochs),
     epochs: ledger.epochs,
     committed,
     samples: samplesOf(ledger),

@@ -248,13 +248,15 @@ export interface Lockstep {
   readonly trainMs: number;
   /** The part of `trainMs` in which they waited for the other cells of their columns. */
   readonly waitedMs: number;
+  /** The number of their predictions that came too late for another cell of the column. */
+  readonly late: number;
 }
 
 /** The times of two rounds together. */
 export function addLockstep(a: Readonly<Record<string, Lockstep>>, b: Readonly<Record<string, Lockstep>>): Record<string, Lockstep> {
-  const sums = Object.entries(b).map(([peer, { trainMs, waitedMs }]): [string, Lockstep] => {
-    const before = a[peer] ?? { trainMs: 0, waitedMs: 0 };
-    return [peer, { trainMs: before.trainMs + trainMs, waitedMs: before.waitedMs + waitedMs }];
+  const sums = Object.entries(b).map(([peer, { trainMs, waitedMs, late }]): [string, Lockstep] => {
+    const before = a[peer] ?? { trainMs: 0, waitedMs: 0, late: 0 };
+    return [peer, { trainMs: before.trainMs + trainMs, waitedMs: before.waitedMs + waitedMs, late: before.late + late }];
   });
   return { ...a, ...Object.fromEntries(sums) };
 }
@@ -262,6 +264,11 @@ export function addLockstep(a: Readonly<Record<string, Lockstep>>, b: Readonly<R
 /** By peer, the share of the training time in which it waited. */
 export function sharesWaited(lockstep: Readonly<Record<string, Lockstep>>): Record<string, number> {
   return Object.fromEntries(Object.entries(lockstep).map(([peer, { trainMs, waitedMs }]) => [peer, waitedMs / Math.max(1, trainMs)]));
+}
+
+/** By peer, the number of its predictions that came too late; only peers with such predictions. */
+export function timesLate(lockstep: Readonly<Record<string, Lockstep>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(lockstep).flatMap(([peer, { late }]) => (late === 0 ? [] : [[peer, late]])));
 }
 
 /** The totals of a grid whose cells have all trained. Asserts that they have. */
@@ -275,13 +282,19 @@ export function totalsOf(grid: Grid): GridTotals {
     correct: reports.reduce((sum, { correct }) => sum + correct, 0) / peers,
     trainMs: Math.max(...reports.map(({ trainMs }) => trainMs)),
     msPerSample: Math.max(...reports.map(({ trainMs, samples }) => trainMs / samples)),
-    lockstep: peers < 2 ? {} : Object.fromEntries(names.map((peer) => [peer, lockstepOf(rowOf(grid, peer))])),
+    lockstep: peers < 2 ? {} : Object.fromEntries(names.map((peer) => [peer, lockstepOf(grid, peer)])),
   };
 }
 
-function lockstepOf(row: readonly Cell[]): Lockstep {
-  const sum = (of: (trained: Trained) => number) => row.reduce((total, { trained }) => total + (trained === null ? 0 : of(trained)), 0);
-  return { trainMs: sum(({ trainMs }) => trainMs), waitedMs: sum(({ waitedMs }) => waitedMs) };
+function lockstepOf(grid: Grid, peer: string): Lockstep {
+  const sum = (cells: readonly Cell[], of: (trained: Trained) => number) =>
+    cells.reduce((total, { trained }) => total + (trained === null ? 0 : of(trained)), 0);
+  const row = rowOf(grid, peer);
+  return {
+    trainMs: sum(row, ({ trainMs }) => trainMs),
+    waitedMs: sum(row, ({ waitedMs }) => waitedMs),
+    late: sum(cellsOf(grid), ({ late }) => late[peer] ?? 0),
+  };
 }
 
 /**

@@ -1,8 +1,8 @@
 /**
- * The samples of a training stage: those that the committed parameters contain, those that wait to be trained, and those that
- * are lent to a round. Positions run over all epochs: [0, epochs * size).
+ * The samples of a training stage: those that the committed parameters contain, those that wait to be trained, those that
+ * are lent to a round, and those that no step can train. Positions run over all epochs: [0, epochs * size).
  *
- * Invariant: contained, pending and lent are disjoint, and together they are all positions of the stage.
+ * Invariant: contained, pending, lent and skipped are disjoint, and together they are all positions of the stage.
  */
 
 import { assert } from '../../src/base/assert.js';
@@ -17,17 +17,26 @@ export interface Ledger {
   readonly pending: readonly Range[];
   /** Lent to the round under way. */
   readonly lent: readonly Range[];
+  /** Taken out of the stage, because a step with them was not finite. They stay out when the stage goes back. */
+  readonly skipped: readonly Range[];
 }
 
 /** The ledger of a stage whose parameters contain `contained`; an empty one for a stage that trains nothing. */
-export function openLedger(size: number, epochs: number, contained: readonly Range[]): Ledger {
+export function openLedger(size: number, epochs: number, contained: readonly Range[], skipped: readonly Range[] = []): Ledger {
   const whole = size * epochs > 0 ? [{ start: 0, end: size * epochs }] : [];
-  return check({ size, epochs, contained: mergeRanges(contained), pending: subtractRanges(whole, contained), lent: [] });
+  const pending = subtractRanges(whole, [...contained, ...skipped]);
+  return check({ size, epochs, contained: mergeRanges(contained), pending, lent: [], skipped: mergeRanges(skipped) });
 }
 
-/** The number of samples of the stage over all its epochs. */
-export function samplesOf(ledger: Ledger): number {
-  return ledger.size * ledger.epochs;
+/** The number of samples that the stage is to train, over all its epochs: all but the skipped ones. */
+export function samplesOf({ size, epochs, skipped }: Ledger): number {
+  return size * epochs - totalOf(skipped);
+}
+
+/** The number of epochs of which no sample is left to train. */
+export function epochsDone({ size, epochs, pending, lent }: Ledger): number {
+  const first = Math.min(...[...pending, ...lent].map(({ start }) => start));
+  return Number.isFinite(first) ? Math.floor(first / size) : epochs;
 }
 
 /** The number of samples that the committed parameters contain. */
@@ -49,6 +58,12 @@ export function lend(ledger: Ledger, count: number): { readonly ledger: Ledger; 
 /** Gives ranges of the round that will not be committed back to the queue. */
 export function giveBack(ledger: Ledger, ranges: readonly Range[]): Ledger {
   return check({ ...ledger, lent: subtractRanges(ledger.lent, ranges), pending: mergeRanges([...ledger.pending, ...ranges]) });
+}
+
+/** Takes pending ranges out of the stage for good. */
+export function skip(ledger: Ledger, ranges: readonly Range[]): Ledger {
+  const skipped = mergeRanges([...ledger.skipped, ...ranges]);
+  return check({ ...ledger, pending: subtractRanges(ledger.pending, ranges), skipped });
 }
 
 /** Makes all lent ranges part of the committed parameters. */

@@ -6,6 +6,7 @@
  */
 
 import { totalOf } from '../../src/data/shard-plan.js';
+import type { Range } from '../../src/protocol/field.js';
 import type { Evaluation, StageResult } from '../../src/protocol/report.js';
 import type { CheckpointInfo, CheckpointPart, JournalRecord, Recovered } from './types.js';
 
@@ -15,10 +16,11 @@ type CommitRecord = Extract<JournalRecord, { type: 'commit' }>;
 interface Trail {
   readonly stage: string | null;
   readonly commits: readonly CommitRecord[];
+  readonly skipped: readonly Range[];
   readonly evaluations: readonly { readonly evaluation: Evaluation; readonly afterRound: number }[];
 }
 
-const NO_TRAIL: Trail = { stage: null, commits: [], evaluations: [] };
+const NO_TRAIL: Trail = { stage: null, commits: [], skipped: [], evaluations: [] };
 
 /** The place where a run goes on. `parts` are the whole ones on disk, of all stages and peers, in any order. A finished stage is never run again. */
 export function recover(records: readonly JournalRecord[], parts: readonly CheckpointPart[]): Recovered {
@@ -37,6 +39,7 @@ export function recover(records: readonly JournalRecord[], parts: readonly Check
   return {
     done,
     checkpoints,
+    skipped: trail.skipped,
     evaluations: trail.evaluations.filter(({ afterRound }) => afterRound <= upTo).map(({ evaluation }) => evaluation),
     round: rounds.reduce((highest, round) => Math.max(highest, round), 0),
     commits: commits.length,
@@ -78,6 +81,8 @@ function follow(trail: Trail, record: JournalRecord): Trail {
       const known = commits.map((commit) => (commit.round === record.round ? { ...commit, hashes: record.hashes } : commit));
       return { ...ofStage(trail, record.stage), commits: known };
     }
+    case 'skip':
+      return { ...ofStage(trail, record.stage), skipped: [...ofStage(trail, record.stage).skipped, ...record.ranges] };
     case 'rollback':
       return cutTo(ofStage(trail, record.stage), record.committed);
     case 'evaluation': {

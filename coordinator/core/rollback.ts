@@ -2,26 +2,32 @@
 
 import { spellPeer } from '../../src/config/peer.js';
 import { countFailure } from './ending.js';
-import { committedOf, openLedger, samplesOf } from './ledger.js';
+import { committedOf, epochsDone, openLedger, samplesOf } from './ledger.js';
 import { baseOf, isSafe, lostPeers } from './stage.js';
 import { journal, log, report, setStage, stageOf, type Turn } from './turn.js';
 
 /** Goes back because nobody holds the committed parameters. Counts as a failure. */
 export function rollBack(turn: Turn): void {
-  const { name, base, checkpoints, ledger: before, needs, evaluations } = stageOf(turn);
+  const { name, base } = stageOf(turn);
   const lost = lostPeers(base).map((peer) => spellPeer({ stage: name, peer }));
+  goBack(turn);
+  countFailure(turn, 'engine.crashed', `every student that held the parameters of ${lost.join(' and of ')} is gone`);
+}
+
+/** Goes back to the newest whole checkpoint, or to the beginning. No round may be under way. */
+export function goBack(turn: Turn): void {
+  const { checkpoints, ledger: before, needs, evaluations } = stageOf(turn);
   const checkpoint = checkpoints.at(-1) ?? null;
-  const ledger = openLedger(before.size, before.epochs, checkpoint?.ranges ?? []);
+  const ledger = openLedger(before.size, before.epochs, checkpoint?.ranges ?? [], before.skipped);
   setStage(turn, {
     ledger,
     base: baseOf(checkpoint, needs.peers),
     saving: null,
-    evaluations: evaluations.filter(({ epoch }) => epoch * ledger.size <= committedOf(ledger)),
+    evaluations: evaluations.filter(({ epoch }) => epoch <= epochsDone(ledger)),
     commitsSinceCheckpoint: 0,
     recent: [],
   });
   tellRollback(turn);
-  countFailure(turn, 'engine.crashed', `every student that held the parameters of ${lost.join(' and of ')} is gone`);
 }
 
 /** Records, in the journal and in a report, that the commits that the present parameters do not contain are undone. */

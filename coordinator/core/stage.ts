@@ -9,9 +9,11 @@ import { present } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
 import type { PeerName } from '../../src/config/peer.js';
 import type { StageRecipe } from '../../src/config/schema.js';
+import { totalOf } from '../../src/data/shard-plan.js';
+import type { Range } from '../../src/protocol/field.js';
 import type { Evaluation, StageResult } from '../../src/protocol/report.js';
 import type { StateName } from '../../src/protocol/state-name.js';
-import { type Lockstep, sharesWaited } from './grid.js';
+import { type Lockstep, sharesWaited, timesLate } from './grid.js';
 import { committedOf, type Ledger, openLedger } from './ledger.js';
 import type { Round } from './round.js';
 import type { CheckpointInfo } from './types.js';
@@ -28,6 +30,16 @@ export interface StageNeeds {
   readonly training: { readonly split: string; readonly epochs: number } | null;
   /** The number of commits between two checkpoints. */
   readonly checkpointEvery: number;
+}
+
+/** Where steps were not finite, and how often in a row. */
+export interface Divergence {
+  /** The first position of the last such step. */
+  readonly position: number;
+  /** The number of such steps near each other, since the stage was opened or went back because of them. */
+  readonly inRow: number;
+  /** Whether the stage has gone back because of them. */
+  readonly hasGoneBack: boolean;
 }
 
 /** The committed parameters of one peer. */
@@ -85,6 +97,8 @@ export interface StageState {
   /** The time at which the last checkpoint was asked for, or the stage was opened. */
   readonly savedMs: number;
   readonly startedMs: number;
+  /** The last step that was not finite. */
+  readonly divergence: Divergence | null;
   /** The cost of lockstep to each peer, over the commits of this term; empty for one peer. */
   readonly lockstep: Readonly<Record<string, Lockstep>>;
   /** The commits of the last seconds, oldest first, for the present rate. */
@@ -111,6 +125,8 @@ export function openStage(options: {
   readonly commits: number;
   readonly done: readonly StageResult[];
   readonly evaluations: readonly Evaluation[];
+  /** The samples that were taken out of the stage in earlier terms. */
+  readonly skipped: readonly Range[];
   readonly nowMs: number;
 }): StageState {
   const { name, recipe, needs, checkpoints, done } = options;
@@ -121,7 +137,7 @@ export function openStage(options: {
     name,
     recipe,
     needs,
-    ledger: openLedger(size, needs.training?.epochs ?? 0, checkpoint?.ranges ?? []),
+    ledger: openLedger(size, needs.training?.epochs ?? 0, checkpoint?.ranges ?? [], options.skipped),
     base: baseOf(from, needs.of === null ? needs.peers : [needs.of.peer]),
     round: null,
     saving: null,
@@ -136,6 +152,7 @@ export function openStage(options: {
     savedMs: options.nowMs,
     startedMs: options.nowMs,
     recent: [],
+    divergence: null,
     lockstep: {},
     waiting: null,
     msPerSample: null,
@@ -201,6 +218,8 @@ export function resultOf(stage: StageState, nowMs: number): StageResult {
     commits: stage.commits,
     samples: committedOf(stage.ledger),
     waited: sharesWaited(stage.lockstep),
+    late: timesLate(stage.lockstep),
+    skipped: totalOf(stage.ledger.skipped),
     seconds: (nowMs - stage.startedMs) / 1000,
   };
 }

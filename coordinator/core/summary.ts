@@ -30,7 +30,9 @@ export function summarise(state: RunState): Summary {
     engine: [...new Set([...state.totals.engines, ...engines])].sort().join(', '),
     accuracy: accuracyOf(state.done),
     agreement: agreementOf(state.done),
-    waited: waitedOf(state.done),
+    waited: ofEachPeer(state.done, ({ waited }) => waited),
+    late: ofEachPeer(state.done, ({ late }) => late),
+    skipped: Object.fromEntries(state.done.flatMap(({ stage, skipped }) => (skipped === 0 ? [] : [[stage, skipped]]))),
     models: modelsOf(state),
     imagesPerSecond: { teacher: rateOf(perRole.teacher), student: rateOf(perRole.student) },
     wireBytes: {
@@ -64,9 +66,15 @@ function agreementOf(done: readonly StageResult[]): Summary['agreement'] {
   return Object.fromEntries(entries.filter(([, agreement]) => Object.keys(agreement).length > 0));
 }
 
-function waitedOf(done: readonly StageResult[]): Summary['waited'] {
+/** A number of each peer of the stages that have several, by the peer's name. */
+function ofEachPeer(
+  done: readonly StageResult[],
+  numbersOf: (result: StageResult) => Readonly<Record<string, number>>,
+): Readonly<Record<string, number>> {
   return Object.fromEntries(
-    done.flatMap(({ stage, waited }) => Object.entries(waited).map(([peer, share]) => [spellPeer({ stage, peer }), share] as const)),
+    done.flatMap((result) =>
+      Object.entries(numbersOf(result)).map(([peer, value]) => [spellPeer({ stage: result.stage, peer }), value] as const),
+    ),
   );
 }
 

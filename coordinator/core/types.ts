@@ -109,6 +109,8 @@ export type JournalRecord =
       readonly round: number | null;
       readonly committed: number;
     }
+  /** These samples are taken out of the stage: a step of this peer with them was not finite. */
+  | { readonly type: 'skip'; readonly term: Term; readonly stage: string; readonly peer: string; readonly ranges: readonly Range[] }
   | { readonly type: 'evaluation'; readonly term: Term; readonly stage: string; readonly evaluation: Evaluation }
   | { readonly type: 'stage-done'; readonly term: Term; readonly result: StageResult }
   | { readonly type: 'run-done'; readonly term: Term };
@@ -148,6 +150,8 @@ export interface Recovered {
   readonly done: readonly StageResult[];
   /** The whole checkpoints of the stage that is not done, oldest first. It goes on from the last. */
   readonly checkpoints: readonly CheckpointInfo[];
+  /** The samples that were taken out of that stage. */
+  readonly skipped: readonly Range[];
   /** The evaluations of that stage up to the checkpoint. */
   readonly evaluations: readonly Evaluation[];
   /** The highest round of any earlier term. The next round gets the number after it. */

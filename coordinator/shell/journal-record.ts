@@ -27,6 +27,8 @@ const stageResult = z.strictObject({
   commits: field.count,
   samples: field.count,
   waited: z.record(field.peer, field.finite),
+  late: z.record(field.peer, field.count).default({}),
+  skipped: field.count.default(0),
   seconds: field.milliseconds,
 });
 
@@ -56,6 +58,7 @@ export const journalRecordSchema: z.ZodType<JournalRecord> = z.discriminatedUnio
     round: field.count.nullable(),
     committed: field.count,
   }),
+  z.strictObject({ type: z.literal('skip'), term: field.term, stage: field.stage, peer: field.peer, ranges: rangesSchema }),
   z.strictObject({ type: z.literal('evaluation'), term: field.term, stage: field.stage, evaluation }),
   z.strictObject({ type: z.literal('stage-done'), term: field.term, result: stageResult }),
   z.strictObject({ type: z.literal('run-done'), term: field.term }),

@@ -11,6 +11,8 @@ const summarySchema: z.ZodType<RunSummary> = z.object({
   accuracy: z.record(z.string(), z.object({ last: z.number(), best: z.number(), epoch: z.number() })),
   agreement: z.record(z.string(), z.record(z.string(), z.number())),
   waited: z.record(z.string(), z.number()),
+  late: z.record(z.string(), z.number()),
+  skipped: z.record(z.string(), z.number()),
   models: z.record(z.string(), z.object({ parameters: z.number(), bytes: z.number(), millisecondsPerImage: z.number() })),
   imagesPerSecond: z.record(z.string(), z.number()),
   wireBytes: z.object({ control: z.number(), data: z.number() }),

@@ -23,6 +23,11 @@ export function describeReport(report: Report): string {
       const name = spellPeer({ stage: report.stage, peer });
       return `${name}: accuracy ${formatShare(accuracy)}, test loss ${loss.toFixed(3)} after epoch ${epoch}${describeAgreement(agreement)}`;
     }
+    case 'skipped': {
+      const { stage, peer, worker, samples, message } = report;
+      const name = spellPeer({ stage, peer });
+      return `${name}: ${formatCount(samples)} images are left out, because the step with them is not finite (${worker}: ${message})`;
+    }
     case 'trouble': {
       const { stage, code, message, failures } = report;
       return `${stage}: trouble (${code}${failures > 1 ? `, ${failures} times in a row` : ''}): ${message}`;

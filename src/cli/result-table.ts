@@ -17,6 +17,7 @@ export function resultTable(recipe: Recipe, summary: RunSummary): string {
     ...marginsOf(recipe, summary),
     ...agreementsOf(summary),
     ...waitsOf(summary),
+    ...skippedOf(summary),
     `time: ${seconds} on the engine ${summary.engine || '(none)'}${rates === '' ? '' : `; while busy, per worker: ${rates}`}`,
   ].join('\n');
 }
@@ -79,8 +80,19 @@ function agreementsOf({ agreement }: RunSummary): string[] {
 }
 
 /** The cost of lockstep to each peer of the stages that train several. */
-function waitsOf({ waited }: RunSummary): string[] {
-  return Object.entries(waited).map(([name, share]) => `lockstep: ${name} waited for the others in ${formatShare(share)} of its time`);
+function waitsOf({ waited, late }: RunSummary): string[] {
+  return Object.entries(waited).map(([name, share]) => {
+    const times = late[name] ?? 0;
+    const own = times === 0 ? '' : `; its own predictions were late ${formatCount(times)} ${times === 1 ? 'time' : 'times'}`;
+    return `lockstep: ${name} waited for the others in ${formatShare(share)} of its time${own}`;
+  });
+}
+
+/** The images that stages left out. */
+function skippedOf({ skipped }: RunSummary): string[] {
+  return Object.entries(skipped).map(
+    ([stage, samples]) => `left out: ${formatCount(samples)} images of ${stage}, because the steps with them were not finite`,
+  );
 }
 
 function isComparable(a: PeerRecipe, b: PeerRecipe): boolean {

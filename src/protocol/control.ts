@@ -114,6 +114,19 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     trainMs: field.milliseconds,
     /** The part of `trainMs` in which it waited for the other cells of its column. */
     waitedMs: field.milliseconds,
+    /** By the other peers of its column: the number of steps at which their predictions came too late. */
+    late: z.record(field.peer, field.count),
+  }),
+  /**
+   * By a student, when the loss or the parameters of a step are not finite: it drops its work of the round. The coordinator takes the
+   * samples of that step, `ranges`, out of the stage.
+   */
+  z.strictObject({
+    type: z.literal('worker.notFinite'),
+    ...fromWorker,
+    round: field.round,
+    ranges: rangesSchema.min(1),
+    message: field.text,
   }),
   /** By a contributor, when it holds the average of its row: the coordinator commits when all of a row hold the same. */
   z.strictObject({

@@ -31,6 +31,10 @@ export interface StageResult {
   readonly samples: number;
   /** By peer, the share of its training time in which it waited for the other peers, in the term that finished the stage; empty for one peer. */
   readonly waited: Readonly<Record<string, number>>;
+  /** By peer, the number of its predictions that came too late, in that term; empty for one peer. */
+  readonly late: Readonly<Record<string, number>>;
+  /** The number of samples that were taken out of the stage, because a step with them was not finite. */
+  readonly skipped: number;
   /** The seconds that the stage took in the term that finished it. */
   readonly seconds: number;
 }
@@ -57,6 +61,15 @@ export type Report =
       readonly waited: Readonly<Record<string, number>>;
       readonly imagesPerSecond: number;
       readonly secondsLeft: number;
+    }
+  /** A step of this peer was not finite: its samples are taken out of the stage. */
+  | {
+      readonly type: 'skipped';
+      readonly stage: string;
+      readonly peer: string;
+      readonly worker: string;
+      readonly samples: number;
+      readonly message: string;
     }
   | { readonly type: 'evaluated'; readonly stage: string; readonly evaluation: Evaluation }
   /** A round, a save or a load failed, `failures` times in a row. */
@@ -107,6 +120,10 @@ export interface Summary {
   readonly agreement: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** By `stage.peer` of stages with several models: the share of its training time in which it waited for the others. */
   readonly waited: Readonly<Record<string, number>>;
+  /** By `stage.peer` of stages with several models: the number of its predictions that came too late. */
+  readonly late: Readonly<Record<string, number>>;
+  /** By stage, the number of samples that were taken out of it, because a step with them was not finite; only stages with such samples. */
+  readonly skipped: Readonly<Record<string, number>>;
   /** By the recipe's name of the model. `bytes` is the size of its float32 parameters. */
   readonly models: Readonly<Record<string, { readonly parameters: number; readonly bytes: number; readonly millisecondsPerImage: number }>>;
   /** By role: images through the model of one worker per second of its busy time, in the last term. */

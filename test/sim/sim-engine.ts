@@ -30,10 +30,13 @@ interface SimTrained extends SimState {
 
 type Assign = CoordinatorMessageOf<'coordinator.assign'>;
 
+/** Whether a step of a peer with this position of a stage is not finite. */
+export type IsBad = (model: Pick<StateName, 'stage' | 'peer'>, position: number) => boolean;
+
 /** Engines by their data endpoint: the data plane. One that is dead or cut off does not answer. */
 export type DataPlane = Map<string, SimEngine>;
 
-/** The samples of one step of a column of several cells. */
+/** The samples of one step. */
 const STEP_SAMPLES = 2;
 
 export function hashOf({ stage, peer }: Pick<StateName, 'stage' | 'peer'>, ranges: readonly Range[]): string {
@@ -55,6 +58,7 @@ export class SimEngine {
   readonly #world: World;
   readonly #plane: DataPlane;
   readonly #coordinator: () => SimCoordinator | null;
+  readonly #isBad: IsBad;
   readonly #say: (message: FromEngine) => void;
   #me: EngineConfigure | null = null;
   #endpoint = '';
@@ -77,8 +81,13 @@ export class SimEngine {
   #isConcluding = false;
   #progress = 0;
 
-  constructor(world: World, plane: DataPlane, coordinator: () => SimCoordinator | null, say: (message: FromEngine) => void) {
+  constructor(
+    world: World,
+    plane: DataPlane,
+    { coordinator, isBad, say }: { coordinator: () => SimCoordinator | null; isBad: IsBad; say: (message: FromEngine) => void },
+  ) {
     this.#world = world;
+    this.#isBad = isBad;
     this.#plane = plane;
     this.#coordinator = coordinator;
     this.#say = (message) => {
@@ -183,6 +192,7 @@ export class SimEngine {
         this.#later(this.#world.between(2, 20), take);
         return;
       }
+      if (this.#fails(order, (step - 1) * STEP_SAMPLES, step * STEP_SAMPLES)) return;
       if ([this.#given, ...given].some((cell) => cell?.last === step)) this.#finishWork(order, base, Math.min(total, step * STEP_SAMPLES));
       else this.#trainInStep({ ...at, step: step + 1 });
     };
@@ -234,6 +244,7 @@ export class SimEngine {
       this.#later(20, () => work === this.#work && this.#finishWork(order, base, done));
       return;
     }
+    if (order.work.others.length === 0 && isLinked && this.#fails(order, 0, done ?? totalOf(order.work.ranges))) return;
     const own = takeRanges(order.work.ranges, isLinked ? (done ?? totalOf(order.work.ranges)) : 0).taken;
     const samples = totalOf(own);
     const ranges = mergeRanges([...base.ranges, ...own]);
@@ -248,8 +259,23 @@ export class SimEngine {
       correct: 0,
       trainMs: samples,
       waitedMs: 0,
+      late: {},
     };
     this.#say(this.#report);
+  }
+
+  /** Says that a step among these samples of the order, from `from` to `to`, is not finite, if one is; the work of the round is then lost. */
+  #fails({ base, round, work }: Assign, from: number, to: number): boolean {
+    if (work.kind !== 'train') return false;
+    for (let start = from; start < to; start += STEP_SAMPLES) {
+      const ranges = takeRanges(takeRanges(work.ranges, start).rest, Math.min(STEP_SAMPLES, to - start)).taken;
+      const positions = ranges.flatMap(({ start: first, end }) => Array.from({ length: end - first }, (_, i) => first + i));
+      if (!positions.some((position) => this.#isBad(base.state, position))) continue;
+      this.#drop();
+      this.#say({ ...this.#identity(), type: 'worker.notFinite', round, ranges, message: 'a simulated NaN' });
+      return true;
+    }
+    return false;
   }
 
   #base({ base }: Assign): SimState | null {

@@ -9,8 +9,9 @@ import {
   type SessionEvent,
   type SessionTransition,
 } from '../../worker/agent/session-types.js';
+import type { FromEngine } from '../../worker/engine/engine-message.js';
 import type { SimCoordinator } from './sim-coordinator.js';
-import { type DataPlane, SimEngine } from './sim-engine.js';
+import { type DataPlane, type IsBad, SimEngine } from './sim-engine.js';
 import { Wire, type WireFaults, type World } from './world.js';
 
 export interface SimWorkerOptions {
@@ -21,6 +22,7 @@ export interface SimWorkerOptions {
   readonly faults: WireFaults;
   readonly plane: DataPlane;
   readonly coordinator: () => SimCoordinator | null;
+  readonly isBad: IsBad;
 }
 
 export class SimWorker {
@@ -118,8 +120,9 @@ export class SimWorker {
   }
 
   #startEngine({ engine: number, welcome }: Extract<SessionEffect, { type: 'start-engine' }>): void {
-    const { world, plane, coordinator, name, role } = this.#options;
-    const engine = new SimEngine(world, plane, coordinator, (message) => this.#deliver({ type: 'engine', engine: number, message }));
+    const { world, plane, coordinator, isBad, name, role } = this.#options;
+    const say = (message: FromEngine) => this.#deliver({ type: 'engine', engine: number, message });
+    const engine = new SimEngine(world, plane, { coordinator, isBad, say });
     engine.isCut = this.#out.isCut;
     this.#engine = { number, engine };
     const { run, term, incarnation, recipe, dataEndpoint } = welcome;

@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { present } from '../../src/base/assert.js';
 import { placeOf } from '../../src/checkpoint/place.js';
 import { trainedPeers } from '../../src/config/peer.js';
+import { subtractRanges, totalOf } from '../../src/data/shard-plan.js';
+import type { Range } from '../../src/protocol/field.js';
 import { SAMPLES, type SimulationOptions, type SimulationResult, simulate } from './simulation.js';
 
 const SEEDS = Number(process.env.STILLHOUSE_SIM_SEEDS ?? 200);
@@ -10,7 +12,15 @@ const FIRST = Number(process.env.STILLHOUSE_SIM_FIRST ?? 1);
 const CALM = { lose: 0, repeat: 0, delay: 0, reorder: 0 };
 const ROUGH = { lose: 0.01, repeat: 0.02, delay: 0.01, reorder: 0.02 };
 
-/** Every sample of every epoch is in the final parameters of each model, once, by what the checkpoints carry. */
+/** The samples that a stage has skipped, by the journal. */
+function skippedIn({ disk }: SimulationResult, stage: string): Range[] {
+  return disk.records.flatMap((record) => (record.type === 'skip' && record.stage === stage ? record.ranges : []));
+}
+
+/**
+ * Every sample of every epoch is in the final parameters of each model, once, by what the checkpoints carry; but for those that were
+ * skipped, which are in none.
+ */
 function audit(result: SimulationResult, seed: number, exported = 'taught'): void {
   const story = `seed ${seed} after ${result.seconds} s\n${result.faults.join('\n')}`;
   expect(result.end, story).toEqual({ outcome: 'done', message: 'all stages are done' });
@@ -22,7 +32,7 @@ function audit(result: SimulationResult, seed: number, exported = 'taught'): voi
     const round = record.type === 'stage-done' ? (record.result.checkpoint?.round ?? 0) : 0;
     const place = placeOf({ stage, round, peer });
     const checkpoint = present(result.disk.checkpoints.get(place), `the checkpoint ${place} (${story})`);
-    expect(checkpoint.ranges, story).toEqual([{ start: 0, end: SAMPLES }]);
+    expect(checkpoint.ranges, story).toEqual(subtractRanges([{ start: 0, end: SAMPLES }], skippedIn(result, stage)));
   }
   expect([...result.disk.exported], story).toEqual([exported]);
 }
@@ -108,5 +118,53 @@ describe('simulated runs', () => {
       return { cohort, students: cohort.peers, teachers: 0, among: ['stop'] } as const;
     };
     expectNothingLost(shapeOf, 'base.p0');
+  });
+
+  describe('steps that are not finite', () => {
+    /** Single positions of one peer of each stage, too far apart to be in a row. */
+    const rare = (seed: number) => [20, 75, 130].map((position) => position + (seed % 7));
+
+    test('one at a time: its samples are skipped, for all peers, and all others are trained once', () => {
+      for (let seed = FIRST; seed < FIRST + COHORT_SEEDS; seed++) {
+        const cohort = seed % 2 === 0 ? { peers: 2 + (seed % 3), replicas: 1 + (seed % 4) } : null;
+        const shape =
+          cohort === null ? { students: 1 + (seed % 4), teachers: 1 } : { cohort, students: cohort.peers * cohort.replicas, teachers: 0 };
+        const isBad: SimulationOptions['isBad'] = ({ peer }, position) => peer !== 'p0' && rare(seed).includes(position);
+        const faultEveryMs = [1000, 5000, Number.POSITIVE_INFINITY][seed % 3] ?? 1000;
+        const result = simulate({ seed, ...shape, faultEveryMs, calmAfterMs: 60_000, wire: seed % 5 === 0 ? CALM : ROUGH, isBad });
+        audit(result, seed, cohort === null ? 'taught' : 'base.p0');
+        const skipped = skippedIn(result, 'base');
+        for (const position of rare(seed)) {
+          expect(
+            skipped.some(({ start, end }) => start <= position && position < end),
+            `seed ${seed}, position ${position}`,
+          ).toBe(true);
+        }
+        expect(totalOf(skipped), `seed ${seed}`).toBeLessThanOrEqual(6);
+      }
+    });
+
+    test.each([1, 2])(
+      'all of them, from some sample on, with %i replicas: the stage goes back once, and the run ends with the culprit',
+      (replicas) => {
+        const cohort = { peers: 2, replicas };
+        const isBad: SimulationOptions['isBad'] = ({ peer }, position) => peer === 'p1' && position >= 100;
+        const options = {
+          cohort,
+          students: 2 * replicas,
+          teachers: 0,
+          faultEveryMs: Number.POSITIVE_INFINITY,
+          calmAfterMs: 0,
+          wire: CALM,
+          isBad,
+        };
+        const { end, disk } = simulate({ seed: 3, ...options });
+        expect(end?.outcome).toBe('failed');
+        expect(end?.message).toMatch(/^worker student-\d, base\.p1: a simulated NaN\. 3 steps in a row were not finite, also after/);
+        const skips = disk.records.filter(({ type }) => type === 'skip');
+        expect(skips).toHaveLength(6);
+        expect(disk.records.filter(({ type }) => type === 'rollback').length).toBeGreaterThan(0);
+      },
+    );
   });
 });

@@ -4,9 +4,10 @@ import { DEFAULT_TIMING } from '../../coordinator/core/timing.js';
 import type { RunPlan } from '../../coordinator/core/types.js';
 import { placeOf } from '../../src/checkpoint/place.js';
 import { totalOf } from '../../src/data/shard-plan.js';
+import type { StateName } from '../../src/protocol/state-name.js';
 import { type CorePlanOptions, corePlan } from '../support/core-plan.js';
 import { SimCoordinator, type SimDisk, type SimEnd } from './sim-coordinator.js';
-import type { DataPlane } from './sim-engine.js';
+import type { DataPlane, IsBad } from './sim-engine.js';
 import { SimWorker } from './sim-worker.js';
 import { type WireFaults, World } from './world.js';
 
@@ -21,6 +22,8 @@ export interface SimulationOptions {
   readonly wire: WireFaults;
   /** A run of one mutual stage with so many peers and replicas; by default one of a trained and a taught stage. */
   readonly cohort?: { readonly peers: number; readonly replicas: number };
+  /** Whether a step of this peer with this position of the stage is not finite; by default none is. */
+  readonly isBad?: IsBad;
   /** The faults to choose from; all by default. */
   readonly among?: readonly Fault[];
 }
@@ -92,7 +95,9 @@ class Simulation {
 
   /** A checkpoint in mid-stage is no longer whole. The last one of a stage stays: without it the run must fail. */
   #damage(): void {
-    const partial = [...this.#disk.checkpoints.values()].filter(({ ranges }) => totalOf(ranges) < SAMPLES);
+    const skipped = ({ stage }: StateName) =>
+      this.#disk.records.reduce((sum, record) => sum + (record.type === 'skip' && record.stage === stage ? totalOf(record.ranges) : 0), 0);
+    const partial = [...this.#disk.checkpoints.values()].filter(({ state, ranges }) => totalOf(ranges) + skipped(state) < SAMPLES);
     const victim = partial[this.#world.random.below(Math.max(1, partial.length))];
     if (victim !== undefined) this.#disk.checkpoints.delete(placeOf(victim.state));
   }
@@ -112,6 +117,7 @@ class Simulation {
       faults: this.#options.wire,
       plane: this.#plane,
       coordinator: () => this.#coordinator,
+      isBad: this.#options.isBad ?? (() => false),
     });
     this.#workers.set(name, worker);
     this.#watch(worker, role);

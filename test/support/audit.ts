@@ -1,6 +1,7 @@
 /**
  * The audit of a run: which samples its final parameters contain, from the ranges that its checkpoints carry and the
- * order of samples alone. What the coordinator wrote down about itself plays no part.
+ * order of samples alone. What the coordinator wrote down about itself plays no part, except for the samples that it skipped:
+ * no parameters may contain those.
  */
 
 import { runFolderAt } from '../../coordinator/shell/run-folder.js';
@@ -13,19 +14,28 @@ import { inspectData } from '../../src/data/dataset.js';
 import { sampleAt } from '../../src/data/order.js';
 import type { Range } from '../../src/protocol/field.js';
 import { loadRecipe } from '../../src/recipe/load-recipe.js';
+import { journalOf } from './run-record.js';
 
-/** The samples of an epoch that a trained model does not contain exactly once, by the name of the model. */
+/** The samples of an epoch that a trained model does not contain exactly once, or of the skipped ones at all, by the name of the model. */
 export async function auditRun(run: string): Promise<Readonly<Record<string, readonly string[]>>> {
   const recipe = await loadRecipe(runFolderAt(run).config);
   const { splitSizes } = await inspectData(recipe.data);
   const checkpoints = await finalCheckpoints(run);
+  const skipped = await skippedRanges(run);
   return Object.fromEntries(
     trainedPeers(recipe).map(({ name: model, recipe: { on, epochs } }) => {
       const name = spellPeer(model);
       const size = present(splitSizes[on], `split ${on}`);
-      return [name, findWrong(checkpoints.get(name)?.ranges ?? [], { recipe, size, epochs })];
+      return [name, findWrong([...(checkpoints.get(name)?.ranges ?? []), ...(skipped[model.stage] ?? [])], { recipe, size, epochs })];
     }),
   );
+}
+
+/** The samples that each stage skipped. */
+export async function skippedRanges(run: string): Promise<Readonly<Record<string, readonly Range[]>>> {
+  const skipped: Record<string, Range[]> = {};
+  for (const { stage, ranges } of await journalOf(run, 'skip')) skipped[stage] = [...(skipped[stage] ?? []), ...ranges];
+  return skipped;
 }
 
 /** The hash of the final parameters of every trained model, by its name. */

@@ -30,7 +30,8 @@ export const WORKER_MESSAGES: readonly WorkerMessage[] = [
   },
   { type: 'worker.ready', ...life, endpoint, engine: 'wasm' },
   { type: 'worker.renew', ...life, progress: 9, images: 640, busyMs: 12.5, controlBytes: 1000, dataBytes: 2 ** 40 },
-  { type: 'worker.trained', ...life, round, samples: 512, lossSum: -1.25, correct: 100, trainMs: 33.3, waitedMs: 3.5 },
+  { type: 'worker.trained', ...life, round, samples: 512, lossSum: -1.25, correct: 100, trainMs: 33.3, waitedMs: 3.5, late: { small: 2 } },
+  { type: 'worker.notFinite', ...life, round, ranges, message: 'the loss of step 3 of 8 is NaN' },
   { type: 'worker.averaged', ...life, round, attempt: 2, hash, contained: 2048 },
   { type: 'worker.unreachable', ...life, round, attempt: 1, replica: asIncarnation(8), message: 'no answer within 2000 ms' },
   {

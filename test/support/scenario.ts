@@ -139,7 +139,7 @@ class Stagehand {
         };
       case 'trained': {
         const samples = Number(options.samples ?? totalOf(this.#rangesOf(from.incarnation)));
-        return { ...from, type: 'worker.trained', round, samples, lossSum: samples, correct: 0, trainMs: samples, waitedMs: 0 };
+        return { ...from, type: 'worker.trained', round, samples, lossSum: samples, correct: 0, trainMs: samples, waitedMs: 0, late: {} };
       }
       case 'averaged': {
         const hash = createHash('sha256')

@@ -22,6 +22,7 @@ export type EngineReport = WorkerMessageOf<
   | 'worker.ready'
   | 'worker.prepared'
   | 'worker.trained'
+  | 'worker.notFinite'
   | 'worker.averaged'
   | 'worker.unreachable'
   | 'worker.evaluated'

@@ -55,7 +55,7 @@ export interface ExchangeOptions {
 /** The steps that a cell keeps: another cell may be one step behind, and ask again for the step before. */
 const STEPS_KEPT = 3;
 /** Failures that another request would repeat. */
-const FINAL: readonly ErrorCode[] = ['training.notFinite', 'protocol.invalid'];
+const FINAL: readonly ErrorCode[] = ['knowledge.beyondHalf', 'recipe.invalid', 'protocol.invalid'];
 /** The rounds that other cells may ask about before this cell has begun them. */
 const ROUNDS_AHEAD = 2;
 
@@ -206,7 +206,8 @@ export class StepExchange {
         signal.throwIfAborted();
         const where = `round ${round}, step ${step}, peer ${cell.peer}`;
         const failure = error instanceof RequestRefusal ? refusedKnowledge(error, stage, where) : error;
-        if (failure !== error || FINAL.includes(failure.code)) throw failure;
+        // A cell whose own step is not finite says so to the coordinator, which takes the column out of the round.
+        if (FINAL.includes(failure.code)) throw failure;
         if (failures === 0) context.logger.warn('exchange.failed', { stage, round, step, peer: cell.peer, cell: cell.incarnation, error });
         // A refusal is an answer: the other cell is not at this step yet, or not any more.
         const isSilent = !(error instanceof RequestRefusal) && context.clock.nowMs() - sinceMs >= DATA_TIMING.cellSilentMs;

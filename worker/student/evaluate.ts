@@ -33,7 +33,7 @@ export interface TestResult {
   readonly agreed: readonly number[];
 }
 
-/** Tests the rows and sums over them. Throws the signal's reason when it is cancelled. */
+/** Tests the rows and sums over them, up to the first batch whose loss is not finite. Throws the signal's reason when it is cancelled. */
 export async function evaluateRows({ context, model, split, start, end, exchange, signal }: EvaluateOptions): Promise<TestResult> {
   const view = testView(context.recipe);
   const requests = Array.from({ length: Math.ceil((end - start) / TEST_ROWS) }, (_, batch) => {
@@ -55,6 +55,8 @@ export async function evaluateRows({ context, model, split, start, end, exchange
         evaluateMs: total.evaluateMs + elapsedMs,
         agreed: total.agreed,
       };
+      // A sum that is not finite stays so. The other cells wait in vain; the caller's error ends the round for them.
+      if (!Number.isFinite(total.lossSum)) break;
       if (column !== null) {
         const own = { shape: [samples.length, model.classes], data: model.program.predict(images, samples.length) };
         const { knowledge } = await column.exchange({ knowledge: [own], isLast: index + 1 === requests.length });

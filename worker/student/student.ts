@@ -23,6 +23,7 @@ import { takeRanges } from '../../src/data/shard-plan.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { CoordinatorMessageOf, Work } from '../../src/protocol/control.js';
 import type { DataAnswerBody, DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
+import { cutText } from '../../src/protocol/field.js';
 import { describeState, isSameState, type StateName } from '../../src/protocol/state-name.js';
 import { type DataReply, refusal } from '../../src/rpc/data-server.js';
 import { isFiniteArena } from '../../src/tensor/finite.js';
@@ -36,7 +37,7 @@ import { DATA_TIMING } from '../kit/timing.js';
 import { averageRound } from './averaging.js';
 import { baseState } from './base-state.js';
 import { ColumnExchange } from './column-exchange.js';
-import { notFinite } from './not-finite.js';
+import { StepNotFinite } from './not-finite.js';
 import { ProgramState } from './program-state.js';
 import { saveState } from './saving.js';
 import {
@@ -82,7 +83,7 @@ export class Student implements Role {
 
   constructor(context: EngineContext) {
     this.#context = context;
-    this.#jobs = new JobSlot((error) => reportFailure(context, error, { stage: this.#open?.stage, round: this.#round }));
+    this.#jobs = new JobSlot((error) => this.#onJobFailed(error));
     this.#averaging = DEFAULT_AVERAGING({
       term: context.term,
       self: context.incarnation,
@@ -220,11 +221,12 @@ export class Student implements Role {
     program.load(base);
     this.#committed = isAlone ? null : program.backUp(base);
     program.leave();
-    const report = await trainWork(job, work, { links: this.#links, column: this.#column });
+    const { report, last } = await trainWork(job, work, { links: this.#links, column: this.#column });
     const state = { ...base.state, round: job.assign.round };
-    if (report.samples > 0)
-      this.#trained = this.#trainedOf(job, { state, base, own: takeRanges(work.ranges, report.samples).taken, isAlone });
-    else {
+    if (report.samples > 0) {
+      const own = takeRanges(work.ranges, report.samples).taken;
+      this.#trained = this.#trainedOf(job, { state, base, own, last, isAlone });
+    } else {
       program.hold(base.state);
       this.#committed = base;
     }
@@ -239,16 +241,29 @@ export class Student implements Role {
       readonly state: StateName;
       readonly base: CommittedState;
       readonly own: TrainWork['ranges'];
+      /** The samples of the last step. */
+      readonly last: TrainWork['ranges'];
       readonly isAlone: boolean;
     },
   ): TrainedState {
-    const { state, base, own, isAlone } = options;
+    const { state, base, own, last, isAlone } = options;
     if (isAlone) return trainedState({ state, base: base.ranges, own, parameters: null });
     const parameters = model.program.readParameters();
-    if (!isFiniteArena(parameters)) throw notFinite(describeState(state), 'after the last step a parameter is');
+    if (!isFiniteArena(parameters)) throw new StepNotFinite(describeState(state), 'after the last step a parameter is', last);
     const trained = trainedState({ state, base: base.ranges, own, parameters });
     this.#averaging.offer({ state, parameters, ranges: trained.ranges, samples: trained.samples });
     return trained;
+  }
+
+  #onJobFailed(error: unknown): void {
+    const where = { stage: this.#open?.stage, peer: this.#open?.peer, round: this.#round };
+    if (!(error instanceof StepNotFinite) || this.#round === null) {
+      reportFailure(this.#context, error, where);
+      return;
+    }
+    this.#context.logger.warn('step.notFinite', { ...where, error });
+    const { ranges, message } = error;
+    this.#context.report({ type: 'worker.notFinite', round: this.#round, ranges: [...ranges], message: cutText(message) });
   }
 
   async #modelOf({ stage, peer }: StateName): Promise<OpenModel> {

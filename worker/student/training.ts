@@ -8,7 +8,7 @@ import { present } from '../../src/base/assert.js';
 import type { RoundId } from '../../src/base/ids.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
-import { totalOf } from '../../src/data/shard-plan.js';
+import { takeRanges, totalOf } from '../../src/data/shard-plan.js';
 import { lossKnobsAt } from '../../src/losses/loss-plan.js';
 import { sideFrom } from '../../src/losses/stage-loss.js';
 import { rateAt } from '../../src/optim/schedule.js';
@@ -19,7 +19,7 @@ import type { StageModel } from '../kit/stage-model.js';
 import { type SampleView, trainingView } from '../kit/view.js';
 import type { StepExchange } from './column-exchange.js';
 import type { KnowledgeSource } from './knowledge-source.js';
-import { notFinite } from './not-finite.js';
+import { StepNotFinite } from './not-finite.js';
 
 export interface TrainOptions {
   readonly context: EngineContext;
@@ -46,12 +46,14 @@ export interface TrainResult {
   readonly samples: number;
   readonly lossSum: number;
   readonly correct: number;
+  /** The samples of the last step. */
+  readonly last: readonly Range[];
   /** The number of steps whose pixels were not ready. */
   readonly waits: number;
 }
 
 /**
- * Trains on from the state that the program holds. Throws training.notFinite, and the signal's reason when it is cancelled; the
+ * Trains on from the state that the program holds. Throws StepNotFinite, and the signal's reason when it is cancelled; the
  * program then holds the result of half a round.
  */
 export async function trainRanges(options: TrainOptions): Promise<TrainResult> {
@@ -68,10 +70,11 @@ export async function trainRanges(options: TrainOptions): Promise<TrainResult> {
 }
 
 async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<Omit<TrainResult, 'waits'>> {
-  const { model, round, batches, signal } = options;
+  const { model, round, ranges, batches, signal } = options;
   let lossSum = 0;
   let correct = 0;
   let done = 0;
+  let last: readonly Range[] = [];
   for (const [index, { samples }] of batches.entries()) {
     const size = samples.length;
     const inputs = await nextInputs(options, stream);
@@ -79,15 +82,18 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
     const { images, labels, other } = inputs;
     const batch = { size, images, labels: { classes: labels, mixed: null }, other };
     const { result, isLast } = await makeStep(options, { batch, index, knobs: knobsAt(options, done) });
-    if (!result.finite)
-      throw notFinite(`stage ${model.name}, round ${round}`, `the loss of step ${index + 1} of ${batches.length} is ${result.lossSum}`);
+    if (!result.finite) {
+      const what = `the loss of step ${index + 1} of ${batches.length} is ${result.lossSum},`;
+      throw new StepNotFinite(`stage ${model.name}, round ${round}`, what, positionsAt(ranges, done, size));
+    }
+    last = positionsAt(ranges, done, size);
     lossSum += result.lossSum;
     correct += result.correct;
     done += size;
     await nextTurn(signal);
     if (isLast) break;
   }
-  return { samples: done, lossSum, correct };
+  return { samples: done, lossSum, correct, last };
 }
 
 interface StepOrder {
@@ -115,6 +121,11 @@ async function makeStep(
   const answers = { labels, other: takes ? [...fromTeacher, ...others.knowledge] : fromTeacher };
   const { result } = context.meter.measure(0, () => program.backward(answers, knobs));
   return { result, isLast: others.isLast };
+}
+
+/** The positions of `count` samples of the ranges, after the first `done`. */
+function positionsAt(ranges: readonly Range[], done: number, count: number): readonly Range[] {
+  return takeRanges(takeRanges(ranges, done).rest, count).taken;
 }
 
 /** The inputs of the next step; null when the round is concluded before it. */

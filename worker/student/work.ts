@@ -34,12 +34,18 @@ export interface OtherSides {
 type WorkOf<K extends Work['kind']> = Extract<Work, { kind: K }>;
 export type TrainedReport = Extract<ReportBody, { type: 'worker.trained' }>;
 
-/** Trains the ranges, or fewer samples when it is concluded. The caller sends the report, once it holds the trained state. */
+/** The result of training: the report of it, and the samples of the last step. */
+export interface Trained {
+  readonly report: TrainedReport;
+  readonly last: WorkOf<'train'>['ranges'];
+}
+
+/** Trains the ranges, or fewer samples when it is concluded. The caller sends the report, once it holds the trained state. Throws StepNotFinite. */
 export async function trainWork(
   job: WorkJob,
   { ranges, roundSamples, others }: WorkOf<'train'>,
   { links, column }: OtherSides,
-): Promise<TrainedReport> {
+): Promise<Trained> {
   const { context, model, assign, signal, conclude } = job;
   const { round } = assign;
   const startMs = context.clock.nowMs();
@@ -53,7 +59,13 @@ export async function trainWork(
   try {
     const committed = assign.base.committed;
     const rest = { split, batches, knowledge, exchange, committed, roundSamples };
-    const { samples, lossSum, correct, waits } = await trainRanges({ context, model, round, ranges, signal, conclude, ...rest });
+    const {
+      samples,
+      lossSum,
+      correct,
+      waits: loads,
+      last,
+    } = await trainRanges({ context, model, round, ranges, signal, conclude, ...rest });
     const trainMs = context.clock.nowMs() - startMs;
     context.logger.info('round.trained', {
       stage: model.name,
@@ -62,10 +74,11 @@ export async function trainWork(
       samples,
       loss: lossSum / samples,
       trainMs,
-      waits,
+      waits: loads,
       ...(exchange === null ? {} : { waitedMs: exchange.waitedMs }),
     });
-    return { type: 'worker.trained', round, samples, lossSum, correct, trainMs, waitedMs: exchange?.waitedMs ?? 0 };
+    const waits = { waitedMs: exchange?.waitedMs ?? 0, late: {} };
+    return { report: { type: 'worker.trained', round, samples, lossSum, correct, trainMs, ...waits }, last: [...last] };
   } finally {
     knowledge?.close();
   }

@@ -7,7 +7,7 @@ import { peersOf } from '../../../src/config/peer.js';
 import type { TrainingStage } from '../../../src/config/schema.js';
 import { startEvaluation } from '../evaluation-round.js';
 import { columnsOf } from '../grid.js';
-import { committedOf } from '../ledger.js';
+import { epochsDone } from '../ledger.js';
 import { rollBack } from '../rollback.js';
 import type { ReadyMember } from '../roster.js';
 import type { StageNeeds, StageState } from '../stage.js';
@@ -47,8 +47,8 @@ export function trainingKind(recipe: TrainingStage, { teacher, columnsMax = Numb
 
 /** The epoch after which the peers are to be evaluated now; null when they are not. All of them are evaluated together. */
 function evaluationDue(stage: StageState, evaluateEvery: number): number | null {
-  const { size, pending, lent } = stage.ledger;
-  const epoch = size === 0 ? 0 : Math.floor(committedOf(stage.ledger) / size);
+  const { pending, lent } = stage.ledger;
+  const epoch = epochsDone(stage.ledger);
   const isEnd = pending.length === 0 && lent.length === 0;
   const last = stage.evaluations.at(-1)?.epoch ?? 0;
   return epoch > last && (isEnd || epoch >= last + evaluateEvery) ? epoch : null;

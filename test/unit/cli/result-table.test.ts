@@ -38,6 +38,8 @@ const summary: RunSummary = {
   },
   agreement: {},
   waited: {},
+  late: {},
+  skipped: {},
   models: {
     large: { parameters: 52138, bytes: 208552, millisecondsPerImage: 0.2 },
     small: { parameters: 4266, bytes: 17064, millisecondsPerImage: 0.05 },
@@ -83,10 +85,22 @@ describe('the table of results', () => {
     );
     const accuracy = { 'pair.big': { last: 0.9, best: 0.9, epoch: 1 }, 'pair.little': { last: 0.8, best: 0.8, epoch: 1 } };
     const agreement = { 'pair.big': { little: 0.85 }, 'pair.little': { big: 0.85 } };
-    const text = resultTable({ ...recipe, stages }, { ...summary, accuracy, agreement, waited: { 'pair.big': 0.001, 'pair.little': 0.4 } });
+    const text = resultTable(
+      { ...recipe, stages },
+      {
+        ...summary,
+        accuracy,
+        agreement,
+        waited: { 'pair.big': 0.001, 'pair.little': 0.4 },
+        late: { 'pair.big': 1 },
+        skipped: { pair: 48 },
+      },
+    );
     expect(text).toContain('agreement: pair.big and pair.little say the same of 85.0 % of the test images');
     expect(text.match(/agreement:/g)).toHaveLength(1);
-    expect(text).toContain('lockstep: pair.little waited for the others in 40.0 % of its time');
+    expect(text).toContain('lockstep: pair.big waited for the others in 0.1 % of its time; its own predictions were late 1 time');
+    expect(text).toContain('lockstep: pair.little waited for the others in 40.0 % of its time\n');
+    expect(text).toContain('left out: 48 images of pair, because the steps with them were not finite');
     expect(text).toMatch(/pair\.big +large +90\.0 %[\s\S]*pair\.little +small +80\.0 %/);
   });
 

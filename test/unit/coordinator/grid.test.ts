@@ -32,7 +32,16 @@ const PAIR = planGrid([range(0, 8)], ['big', 'small'], ids(1, 2, 3, 4));
 
 const report = (incarnation: number) => ({ term: asTerm(1), incarnation: asIncarnation(incarnation), round: asRoundId(7) });
 const trained = (incarnation: number, samples: number, lossSum = samples) =>
-  ({ ...report(incarnation), type: 'worker.trained', samples, lossSum, correct: 1, trainMs: 10 * samples, waitedMs: samples }) as const;
+  ({
+    ...report(incarnation),
+    type: 'worker.trained',
+    samples,
+    lossSum,
+    correct: 1,
+    trainMs: 10 * samples,
+    waitedMs: samples,
+    late: {},
+  }) as const;
 const averaged = (incarnation: number, hash: string, contained = 8) =>
   ({ ...report(incarnation), type: 'worker.averaged', attempt: 1, hash, contained }) as const;
 const allTrained = (grid: Grid, samples = 4): Grid =>
@@ -246,7 +255,7 @@ describe('two peers in two columns', () => {
       correct: 2,
       trainMs: 40,
       msPerSample: 10,
-      lockstep: { big: { trainMs: 80, waitedMs: 8 }, small: { trainMs: 80, waitedMs: 8 } },
+      lockstep: { big: { trainMs: 80, waitedMs: 8, late: 0 }, small: { trainMs: 80, waitedMs: 8, late: 0 } },
     });
   });
 

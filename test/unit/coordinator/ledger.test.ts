@@ -1,6 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { commitLent, committedOf, giveBack, type Ledger, lend, openLedger } from '../../../coordinator/core/ledger.js';
+import {
+  commitLent,
+  committedOf,
+  epochsDone,
+  giveBack,
+  type Ledger,
+  lend,
+  openLedger,
+  samplesOf,
+  skip,
+} from '../../../coordinator/core/ledger.js';
 
 describe('ledger', () => {
   test('a round never spans two epochs', () => {
@@ -21,6 +31,22 @@ describe('ledger', () => {
 
   test('a checkpoint’s samples are not trained again', () => {
     expect(lend(openLedger(10, 1, [{ start: 0, end: 3 }]), 100).ranges).toEqual([{ start: 3, end: 10 }]);
+  });
+
+  test('what is skipped is never lent again, is not counted, and does not hold up an epoch', () => {
+    const { ledger, ranges } = lend(openLedger(10, 2, []), 6);
+    const skipped = skip(giveBack(ledger, ranges), [{ start: 2, end: 4 }]);
+    expect([samplesOf(skipped), epochsDone(skipped)]).toEqual([18, 0]);
+    const next = lend(skipped, 10);
+    expect(next.ranges).toEqual([
+      { start: 0, end: 2 },
+      { start: 4, end: 10 },
+    ]);
+    const committed = commitLent(next.ledger);
+    expect([committedOf(committed), epochsDone(committed)]).toEqual([8, 1]);
+    const again = openLedger(10, 2, committed.contained, committed.skipped);
+    expect(again).toEqual(committed);
+    expect(() => skip(committed, [{ start: 0, end: 1 }])).toThrow(/the ledger holds/);
   });
 
   test('ranges that overlap are refused', () => {

@@ -88,6 +88,7 @@ class Run {
       correct: 0,
       trainMs: 1,
       waitedMs: 0,
+      late: {},
       ...this.#life(student),
     });
   }

@@ -147,7 +147,7 @@ describe('data', () => {
 });
 
 /** The golden values below belong to this version of the protocol. */
-const GOLDEN_VERSION = 3;
+const GOLDEN_VERSION = 4;
 const CHANGED =
   'the messages on the wire are not those of this protocol version: raise PROTOCOL_VERSION in src/protocol/version.ts (processes of the old version are then refused by name), or, before anything of this version was released, update the golden values here';
 
@@ -159,7 +159,7 @@ test('the schemas and the bytes of every sample are those of the protocol versio
   const digest = createHash('sha256');
   for (const frame of frames.flat()) digest.update(frame);
   const actual = { version: PROTOCOL_VERSION, schemas: SCHEMA_HASH.slice(0, 16), frames: digest.digest('hex').slice(0, 16) };
-  expect(actual, CHANGED).toEqual({ version: GOLDEN_VERSION, schemas: '8e966b9d80e327a9', frames: '82aefd711aa65c52' });
+  expect(actual, CHANGED).toEqual({ version: GOLDEN_VERSION, schemas: '9207399655bfb2af', frames: '39b2d0dfd0c08b01' });
 });
 
 test('one frame, byte for byte', () => {

@@ -39,6 +39,8 @@ const RECORDS: readonly JournalRecord[] = [
       commits: 1,
       samples: 64,
       waited: { model: 0.25 },
+      late: { model: 3 },
+      skipped: 16,
       seconds: 2.5,
     },
   },

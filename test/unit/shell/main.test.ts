@@ -117,9 +117,11 @@ describe('a whole run', () => {
       'durationSeconds',
       'engine',
       'imagesPerSecond',
+      'late',
       'models',
       'restarts',
       'samplesCommitted',
+      'skipped',
       'waited',
       'wireBytes',
     ]);

@@ -19,6 +19,8 @@ const finish: Effect = {
     accuracy: {},
     agreement: {},
     waited: {},
+    late: {},
+    skipped: {},
     models: {},
     imagesPerSecond: {},
     wireBytes: { control: 0, data: 0 },

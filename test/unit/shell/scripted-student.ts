@@ -117,7 +117,16 @@ export class ScriptedStudent {
         return;
       case 'coordinator.conclude':
         // A round that it was asked to train it has reported already, and of one that it left alone it has nothing.
-        this.#reply({ type: 'worker.trained', round: message.round, samples: 0, lossSum: 0, correct: 0, trainMs: 0, waitedMs: 0 });
+        this.#reply({
+          type: 'worker.trained',
+          round: message.round,
+          samples: 0,
+          lossSum: 0,
+          correct: 0,
+          trainMs: 0,
+          waitedMs: 0,
+          late: {},
+        });
         return;
       case 'coordinator.save':
         return this.#saves ? this.#save(message).catch(allowDeadline) : undefined;
@@ -140,6 +149,7 @@ export class ScriptedStudent {
         correct: 1,
         trainMs: 5,
         waitedMs: 0,
+        late: {},
       });
     }
     if (work.kind === 'evaluate') {

@@ -107,9 +107,9 @@ describe('a student alone', () => {
   test('parameters that are not finite are named with stage, round and step, and never handed out', async () => {
     const student = await room.engine('student', 1);
     student.train(1, 0, 40, { stage: 'hot' });
-    const failed = await student.next('worker.failed');
-    expect(failed.code).toBe('training.notFinite');
-    expect(failed.message).toMatch(/stage hot, round 1: .*step \d of 5/);
+    const { message, ranges } = await student.next('worker.notFinite');
+    expect(message).toMatch(/stage hot, round 1: .*step 2 of 5/);
+    expect(ranges, 'the samples of that step').toEqual([{ start: 8, end: 16 }]);
     const client = await room.client(student);
     const body = { type: 'state.get', term: TERM, state: stateOf(1, 'hot'), hash: null } as const;
     await expect(client.request(body, [], PATIENT_MS)).rejects.toMatchObject({ reason: 'wrong-round' });
@@ -261,8 +261,11 @@ describe('a student alone', () => {
       expect.objectContaining({ event: 'round.trained', stage: 'plain', round: 7, step: 3, samples: 20 }),
     );
     student.train(8, 0, 20, { stage: 'hot' });
+    await student.next('worker.notFinite');
+    expect(student.lines).toContainEqual(expect.objectContaining({ event: 'step.notFinite', stage: 'hot', round: 8 }));
+    student.order({ type: 'coordinator.save', state: stateOf(9) });
     await student.next('worker.failed');
-    expect(student.lines).toContainEqual(expect.objectContaining({ event: 'work.failed', stage: 'hot', round: 8 }));
+    expect(student.lines).toContainEqual(expect.objectContaining({ event: 'work.failed', stage: 'plain', round: 9 }));
   });
 
   test('saving a round that it does not hold fails and names it', async () => {
