@@ -224,6 +224,11 @@ const stage = z.discriminatedUnion('kind', [
     teacher: name.optional(),
     fromTeacher: fromTeacher.optional(),
     wire,
+    /**
+     * What a peer does when the predictions of another one do not come in time, by the pace of the steps before. `wait`: it waits for
+     * them. `renormalise`: it learns from the mean of those that came.
+     */
+    onLate: z.enum(['wait', 'renormalise']).default('wait'),
     loss: mutualLoss.default({ target: 'mean', temperature: 1, weight: 1, labelSmoothing: 0 }),
   }),
   z.strictObject({ kind: z.literal('evaluate'), needs: z.array(name).default([]), of: name, test: name }),
@@ -302,6 +307,7 @@ export type PeerRecipe = Omit<z.infer<typeof trainingShape>, 'needs'> & {
   readonly wire?: z.infer<typeof wire> | undefined;
   /** The short form of a term that learns from the teacher, in a stage of several peers. */
   readonly fromTeacher?: z.infer<typeof fromTeacher> | undefined;
+  readonly onLate?: 'wait' | 'renormalise' | undefined;
   /** The other peers of its stage, in the order of the recipe. */
   readonly others?: readonly string[] | undefined;
 };

@@ -81,7 +81,7 @@ export function planTerm(term: TermRecipe, declaration: LossDeclaration, key: st
  * with a number where the name is used again (`hinton`, `hinton-2`).
  */
 export function keysOfTerms(terms: readonly TermRecipe[]): readonly string[] {
-  const taken = new Set([LABELS_KEY]);
+  const taken = new Set([LABELS_KEY, PEERS_KEY]);
   return terms.map(({ loss, module = '' }) => {
     const name = loss ?? parse(module).name.replaceAll(/[^A-Za-z0-9_-]/g, '-');
     let key = name;
@@ -93,6 +93,21 @@ export function keysOfTerms(terms: readonly TermRecipe[]): readonly string[] {
 
 /** The key of the part of a loss that compares with the labels. */
 export const LABELS_KEY = 'labels';
+
+/** The key of the numbers that say which peers have answered. */
+const PEERS_KEY = 'peers';
+
+/** The names of the numbers that say whether each of so many peers has answered, and of the share of each in their mean. */
+export function answeredNames(count: number): { readonly each: readonly string[]; readonly share: string } {
+  return { each: Array.from({ length: count }, (_, i) => knobName(PEERS_KEY, `answered${i}`)), share: knobName(PEERS_KEY, 'share') };
+}
+
+/** Those numbers, for a loss that learns from the peers that have answered. */
+export function answeredKnobs(answered: readonly boolean[]): Readonly<Record<string, number>> {
+  const { each, share } = answeredNames(answered.length);
+  const count = answered.filter(Boolean).length;
+  return { ...Object.fromEntries(each.map((name, i) => [name, answered[i] === true ? 1 : 0])), [share]: count === 0 ? 0 : 1 / count };
+}
 
 /** The name under which a number of the loss reaches the arithmetic. */
 export function knobName(key: string, knob: string): string {

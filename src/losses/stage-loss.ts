@@ -6,13 +6,26 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { assert, present } from '../base/assert.js';
 import { OTHER_SIDES, type OtherSide, type PeerRecipe, type TermRecipe } from '../config/schema.js';
+import type { StageMoment } from '../config/variable.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { type KnowledgeSpec, LOGITS_SPEC, specKey } from '../tensor/knowledge.js';
 import { catalogueEntry } from './catalogue.js';
 import { labelLoss } from './label-loss.js';
 import type { AdapterSpec, LossDeclaration, TapShapes, TermNeeds } from './loss-declaration.js';
 import type { Labels, LossMethod, LossSum } from './loss-method.js';
-import { keysOfTerms, knobName, LABELS_KEY, type LossPlan, longForm, planTerm, sideOf, type TermPlan } from './loss-plan.js';
+import {
+  answeredKnobs,
+  answeredNames,
+  keysOfTerms,
+  knobName,
+  LABELS_KEY,
+  type LossPlan,
+  longForm,
+  lossKnobsAt,
+  planTerm,
+  sideOf,
+  type TermPlan,
+} from './loss-plan.js';
 import { checkTerm, nameOfTerm } from './term-check.js';
 import { importUserLoss } from './user-declaration.js';
 import { userMethod } from './user-method.js';
@@ -50,13 +63,27 @@ export interface StageLoss {
   readonly sides: readonly LossSide[];
   /** The adapters of all terms, named `<term>.<name>`. */
   readonly adapters: readonly AdapterSpec[];
-  /** The loss of a batch. Called inside tf.tidy. The knobs have the names that `lossKnobsAt` gives. */
+  /** Whether its terms are means over the peers that have answered in time: the knobs of `answeredKnobs` say which. */
+  readonly isOverAnswered: boolean;
+  /** The loss of a batch. Called inside tf.tidy. The knobs have the names that `knobsOfLoss` gives. */
   sum(inputs: StageLossInputs, knobs: Readonly<Record<string, tf.Scalar>>): StageLossValue;
 }
 
 /** The side of a loss, if its terms ask it; otherwise null. */
 export function sideFrom({ sides }: Pick<StageLoss, 'sides'>, from: OtherSide): LossSide | null {
   return sides.find((side) => side.from === from) ?? null;
+}
+
+/** Every number of the loss that may change, at this moment of the stage, where these peers have answered: by default all. */
+export function knobsOfLoss(
+  loss: Pick<StageLoss, 'plan' | 'sides' | 'isOverAnswered'>,
+  moment: StageMoment,
+  answered?: readonly boolean[],
+): Readonly<Record<string, number>> {
+  const knobs = lossKnobsAt(loss.plan, moment);
+  if (!loss.isOverAnswered) return knobs;
+  const peers = present(sideFrom(loss, 'peers'), 'the peers').count;
+  return { ...knobs, ...answeredKnobs(answered ?? Array.from({ length: peers }, () => true)) };
 }
 
 /** A term with its plan, its needs and its arithmetic. */
@@ -72,7 +99,7 @@ export interface LoadedTerm {
  * user's module, and `model.invalid` for taps that are not there.
  */
 export async function loadStageLoss(
-  stage: Pick<PeerRecipe, 'loss' | 'fromTeacher' | 'others'>,
+  stage: Pick<PeerRecipe, 'loss' | 'fromTeacher' | 'others' | 'onLate'>,
   shapesOf: (from: OtherSide) => TapShapes,
 ): Promise<StageLoss> {
   const { labels, terms } = longForm(stage);
@@ -81,11 +108,21 @@ export async function loadStageLoss(
     const from = sideOf(term, stage);
     return { ...(await loadTerm(term, present(keys[i], 'key'), shapesOf(from))), from };
   });
-  return joinTerms(labels, await Promise.all(loaded), stage.others?.length ?? 0);
+  return joinTerms(labels, await Promise.all(loaded), { peers: stage.others?.length ?? 0, mayLack: stage.onLate === 'renormalise' });
 }
 
-/** Joins these terms and the labels into one loss; `peers`: the number of the other peers of the stage. */
-export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm[], peers = 0): StageLoss {
+/** The other peers of the stage: their number, and whether a step may lack the knowledge of some. */
+interface OtherPeers {
+  readonly peers: number;
+  readonly mayLack: boolean;
+}
+
+/** Joins these terms and the labels into one loss. */
+export function joinTerms(
+  labels: LossPlan['labels'],
+  terms: readonly LoadedTerm[],
+  { peers, mayLack }: OtherPeers = { peers: 0, mayLack: false },
+): StageLoss {
   const student = distinct([LOGITS_SPEC, ...terms.flatMap(({ needs }) => needs.student)]);
   const sides = OTHER_SIDES.flatMap((from): readonly LossSide[] => {
     const specs = distinct(terms.flatMap((term) => (term.from === from ? term.needs.other : [])));
@@ -95,18 +132,21 @@ export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm
     needs.adapters.map((adapter) => ({ ...adapter, name: `${plan.key}.${adapter.name}` })),
   );
   const plan: LossPlan = { labels, terms: terms.map((term) => term.plan) };
+  const isOverAnswered = mayLack && sides.some(({ from }) => from === 'peers');
   return {
     plan,
     student,
     sides,
     adapters,
+    isOverAnswered,
     sum(inputs, knobs) {
       const logits_BK = present(inputs.student[0], 'the logits') as tf.Tensor2D;
       const parts: [string, LossSum][] = [];
       if (labels.weight !== 0) {
         parts.push([LABELS_KEY, labelLoss({ logits_BK, labels: inputs.labels, epsilon: labels.smoothing })]);
       }
-      for (const term of terms) parts.push([term.plan.key, meanOfTerm(term, { inputs, knobs, lists: { student, sides, adapters } })]);
+      for (const term of terms)
+        parts.push([term.plan.key, meanOfTerm(term, { inputs, knobs, lists: { student, sides, adapters, isOverAnswered } })]);
       return weigh(parts, knobs);
     },
   };
@@ -115,7 +155,7 @@ export function joinTerms(labels: LossPlan['labels'], terms: readonly LoadedTerm
 interface TermCall {
   readonly inputs: StageLossInputs;
   readonly knobs: Readonly<Record<string, tf.Scalar>>;
-  readonly lists: Pick<StageLoss, 'student' | 'sides' | 'adapters'>;
+  readonly lists: Pick<StageLoss, 'student' | 'sides' | 'adapters' | 'isOverAnswered'>;
 }
 
 /** The knowledge of one model of a side. */
@@ -130,9 +170,18 @@ function meanOfTerm(term: LoadedTerm, call: TermCall): LossSum {
   const sums = modelsOf(term.from, call).map((other) => sumOfTerm(term, other, call));
   const [first, ...rest] = sums;
   assert(first !== undefined, 'a term without another side');
+  if (term.from === 'peers' && call.lists.isOverAnswered) return meanOfAnswered(sums, call.knobs);
   if (rest.length === 0) return first;
   const total = rest.reduce<tf.Tensor>((sum, next) => tf.add(sum, next.sum), first.sum);
   return { sum: tf.mul(total, 1 / sums.length) as tf.Scalar, count: first.count };
+}
+
+/** The mean over the peers that have answered; 0 where none has. The knowledge of the others may be anything finite. */
+function meanOfAnswered(sums: readonly LossSum[], knobs: TermCall['knobs']): LossSum {
+  const { each, share } = answeredNames(sums.length);
+  const counted = sums.map(({ sum }, i) => tf.mul(sum, present(knobs[each[i] ?? ''], `whether peer ${i} has answered`)));
+  const total = counted.reduce((all, next) => tf.add(all, next));
+  return { sum: tf.mul(total, present(knobs[share], 'the share of a peer')) as tf.Scalar, count: present(sums[0], 'a peer').count };
 }
 
 /** The models of a side, each with its part of the tensors of all sides. */

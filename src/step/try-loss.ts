@@ -9,8 +9,7 @@ import '@tensorflow/tfjs-layers';
 import { Prng } from '../base/prng.js';
 import type { PeerRecipe } from '../config/schema.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
-import { lossKnobsAt } from '../losses/loss-plan.js';
-import type { StageLoss } from '../losses/stage-loss.js';
+import { knobsOfLoss, type StageLoss } from '../losses/stage-loss.js';
 import { createAdapters } from '../nn/adapter.js';
 import { shapesOf } from '../nn/knowledge-model.js';
 import { sizeOf } from '../tensor/tensor.js';
@@ -40,7 +39,7 @@ interface TrialTensors {
 }
 
 function tryGradient(loss: StageLoss, { student, adapters, other }: TrialTensors): void {
-  const numbers = Object.entries(lossKnobsAt(loss.plan, { epoch: 1, epochs: 2 }));
+  const numbers = Object.entries(knobsOfLoss(loss, { epoch: 1, epochs: 2 }));
   const knobs = Object.fromEntries(numbers.map(([name, value]) => [name, tf.scalar(value)]));
   const labels = { class_B: tf.zeros([SIZE], 'int32') as tf.Tensor1D, mixed: null };
   // The loss is computed as a step computes it, in two halves.

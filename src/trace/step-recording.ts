@@ -6,7 +6,7 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 import { present } from '../base/assert.js';
-import { lossKnobsAt } from '../losses/loss-plan.js';
+import { knobsOfLoss } from '../losses/stage-loss.js';
 import type { LabelArrays, StepAnswerBatch, StepBatch, StepKnobs } from '../step/step-program.js';
 import type { TensorStep } from '../step/tensor-step.js';
 import type { StepTraining } from '../step/trainer.js';
@@ -164,7 +164,7 @@ export function assertSameProgram(first: Recording, second: Recording): void {
 
 /** Knobs for a recording that is made before any are known: those of the stage's first step. A graph takes knobs anew at each step. */
 export function sampleKnobs({ stage, loss }: StepTraining): StepKnobs {
-  return { rate: 0.01, loss: lossKnobsAt(loss.plan, { epoch: 0, epochs: stage.epochs }) };
+  return { rate: 0.01, loss: knobsOfLoss(loss, { epoch: 0, epochs: stage.epochs }) };
 }
 
 /** Images [B, H, W, C] with made-up labels and knowledge of the other side, to record a step before the real ones are known. */

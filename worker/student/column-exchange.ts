@@ -4,13 +4,16 @@
  *
  * Invariants: an answer is this cell's knowledge of the round and the step that were asked for, or a refusal; knowledge that was
  * given never changes; a column ends with the first step that one of its cells has given as its last, so all of its cells
- * end with the same step. A cell waits for the others until its work is cancelled: the coordinator has the deadline.
+ * end with the same step. A cell waits for the others until its work is cancelled, for which the coordinator has a deadline; or
+ * only for as long as the pace of the steps allows (`onLate: renormalise`), and then all steps of the round are made.
  */
 
 import { abortable, nextTurn } from '../../src/base/abortable.js';
 import { assert, present } from '../../src/base/assert.js';
+import type { Clock } from '../../src/base/clock.js';
 import type { RoundId } from '../../src/base/ids.js';
 import { type PeerName, spellPeer } from '../../src/config/peer.js';
+import type { PeerRecipe } from '../../src/config/schema.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { ErrorCode } from '../../src/errors/table.js';
 import type { ColumnCell } from '../../src/protocol/control.js';
@@ -23,6 +26,7 @@ import type { EngineContext } from '../kit/context.js';
 import { knowledgeFromWire, knowledgeToWire } from '../kit/knowledge-wire.js';
 import { DATA_TIMING } from '../kit/timing.js';
 import { refusedKnowledge } from './ask-teacher.js';
+import { StepPace } from './step-pace.js';
 
 /** The tensors that a cell gives to every other cell of its column. */
 export const GIVEN_SPECS = [LOGITS_SPEC] as const;
@@ -49,10 +53,20 @@ export interface ExchangeOptions {
   readonly shapes: readonly (readonly number[])[];
   /** Whether the knowledge travels in float16. */
   readonly half: boolean;
+  /** What a cell does when another one is late: it waits on, or it goes on without that one. Null: nobody is late, and no step is timed. */
+  readonly onLate: PeerRecipe['onLate'] | null;
   readonly signal: AbortSignal;
 }
 
-/** The steps that a cell keeps: another cell may be one step behind, and ask again for the step before. */
+/** What a cell takes from the others in one step. */
+export interface Taken {
+  /** The knowledge of each other cell, in their order; null of one that was not waited for. */
+  readonly answers: readonly (Knowledge | null)[];
+  /** Whether the column ends with this step. */
+  readonly isLast: boolean;
+}
+
+/** The steps that a cell keeps in lockstep: another cell may be one step behind, and ask again for the step before. */
 const STEPS_KEPT = 3;
 /** Failures that another request would repeat. */
 const FINAL: readonly ErrorCode[] = ['knowledge.beyondHalf', 'recipe.invalid', 'protocol.invalid'];
@@ -63,20 +77,25 @@ const ROUNDS_AHEAD = 2;
 export class ColumnExchange {
   readonly #rounds = new Map<RoundId, GivenSteps>();
   #newest = 0;
-  /** The model of the newest round. */
+  /** The model of the newest round, and the pace of its steps. */
   #model: PeerName | null = null;
+  #pace = new StepPace();
 
   /** Begins a round; the rounds before are over. */
   open(options: ExchangeOptions): StepExchange {
     const { stage, peer } = options;
     this.#newest = options.round;
+    if (this.#model?.stage !== stage || this.#model.peer !== peer) this.#pace = new StepPace();
     this.#model = { stage, peer };
     for (const [round, steps] of this.#rounds) {
       if (round >= options.round) continue;
       steps.end();
       this.#rounds.delete(round);
     }
-    return new StepExchange(options, this.#stepsOf(options.round));
+    const own = this.#stepsOf(options.round);
+    // Cells that do not wait for each other may be any number of steps apart.
+    if (options.onLate === 'renormalise') own.keepAll();
+    return new StepExchange(options, own, this.#pace);
   }
 
   /** The round is over without its end: nobody gets an answer about it any more. */
@@ -121,12 +140,18 @@ class GivenSteps {
   readonly #given = new Map<number, Given>();
   readonly #waiting = new Map<number, ((given: Given | null) => void)[]>();
   #last = 0;
+  #kept = STEPS_KEPT;
   #isOver = false;
+
+  /** Keeps every step of the round. */
+  keepAll(): void {
+    this.#kept = Number.POSITIVE_INFINITY;
+  }
 
   give(step: number, given: Given): void {
     this.#last = step;
     this.#given.set(step, given);
-    this.#given.delete(step - STEPS_KEPT);
+    this.#given.delete(step - this.#kept);
     for (const resolve of this.#waiting.get(step) ?? []) resolve(given);
     this.#waiting.delete(step);
   }
@@ -150,15 +175,33 @@ class GivenSteps {
 export class StepExchange {
   readonly #options: ExchangeOptions;
   readonly #own: GivenSteps;
+  readonly #pace: StepPace;
+  readonly #closed = new AbortController();
+  readonly #signal: AbortSignal;
   #step = 0;
-  /** The answers of the others about the next step, which are asked for in advance. */
-  #next: Promise<readonly Given[]>;
+  /** The answers of the others about the next step, which are asked for in advance; null of one that is a step behind by then. */
+  #next: readonly Promise<Given | null>[] = [];
   #waitedMs = 0;
+  readonly #late: Record<PeerName['peer'], number> = {};
+  /** The end of the step before; null before the first step of the round. */
+  #endedMs: number | null = null;
 
-  constructor(options: ExchangeOptions, own: GivenSteps) {
+  constructor(options: ExchangeOptions, own: GivenSteps, pace: StepPace) {
     this.#options = options;
     this.#own = own;
-    this.#next = this.#askAll(1);
+    this.#pace = pace;
+    this.#signal = AbortSignal.any([options.signal, this.#closed.signal]);
+    this.#ask(1);
+  }
+
+  /** Stops all requests; a cell that was not waited for may still be asked. */
+  close(): void {
+    this.#closed.abort();
+  }
+
+  /** By peer, the number of steps at which its cell was late. */
+  get late(): Readonly<Record<string, number>> {
+    return this.#late;
   }
 
   /** The time that this cell has waited for the others, in milliseconds. */
@@ -167,43 +210,87 @@ export class StepExchange {
   }
 
   /**
-   * Gives this cell's knowledge of the next step, and takes that of the others: their tensors, cell by cell, and whether the column
-   * ends with this step. Throws the signal's reason when the work is cancelled, and what no other request would mend.
+   * Gives this cell's knowledge of the next step, and takes that of the others. Throws the signal's reason when the work is cancelled,
+   * and what no other request would mend.
    */
-  async exchange(own: Given): Promise<Given> {
-    const { context, sizes, signal } = this.#options;
+  async exchange(own: Given): Promise<Taken> {
+    const { context, sizes } = this.#options;
     this.#step += 1;
     this.#own.give(this.#step, own);
     const startMs = context.clock.nowMs();
-    const next = abortable(this.#next, signal);
+    const next = this.#collect(startMs);
     next.catch(() => {});
     // The answers to the others leave before this cell computes on.
-    await nextTurn(signal);
+    await nextTurn(this.#signal);
     const others = await next;
-    this.#waitedMs += context.clock.nowMs() - startMs;
-    const isLast = own.isLast || others.some((other) => other.isLast);
+    const endMs = context.clock.nowMs();
+    this.#waitedMs += endMs - startMs;
+    this.#time(endMs, others);
+    // A cell that was not waited for may be steps behind: then the column ends with the round.
+    const isLast = own.isLast || others.some((other) => other?.isLast === true);
     assert(isLast || this.#step < sizes.length, `step ${this.#step} of ${sizes.length} is not the last`);
-    if (!isLast) this.#next = this.#askAll(this.#step + 1);
-    return { knowledge: others.flatMap(({ knowledge }) => knowledge), isLast };
+    if (!isLast) this.#ask(this.#step + 1);
+    return { answers: others.map((other) => other?.knowledge ?? null), isLast };
   }
 
-  #askAll(step: number): Promise<readonly Given[]> {
-    const asked = Promise.all(this.#options.others.map((cell) => this.#askUntilAnswered(cell, step)));
+  /** The answers about this step: those of all others, or of those who answer before the rest is late. */
+  async #collect(startMs: number): Promise<readonly (Given | null)[]> {
+    const { context, onLate } = this.#options;
+    const found: (Given | null)[] = this.#next.map(() => null);
+    const answers = this.#next.map(async (answer, i) => {
+      found[i] = await answer;
+    });
+    const all = abortable(Promise.all(answers), this.#signal);
+    const lateMs = onLate === null || this.#endedMs === null ? null : this.#pace.lateAfterMs(startMs - this.#endedMs);
+    if (lateMs === null) await all;
+    else {
+      await beforeLate(all, lateMs, context.clock);
+      this.#noteLate(found, lateMs);
+      if (onLate !== 'renormalise') await all;
+    }
+    return [...found];
+  }
+
+  #noteLate(found: readonly (Given | null)[], lateMs: number): void {
+    const { context, others, stage, round, onLate } = this.#options;
+    for (const [i, { peer, incarnation }] of others.entries()) {
+      if (found[i] !== null) continue;
+      if (this.#late[peer] === undefined) {
+        context.logger.warn('exchange.late', { stage, round, step: this.#step, peer, cell: incarnation, lateMs, onLate });
+      }
+      this.#late[peer] = (this.#late[peer] ?? 0) + 1;
+    }
+  }
+
+  /** Enters the duration of a step; where the cell does not wait, only that of a step with all answers. */
+  #time(endMs: number, others: readonly (Given | null)[]): void {
+    const { onLate } = this.#options;
+    if (onLate !== null && this.#endedMs !== null && !others.includes(null)) this.#pace.add(endMs - this.#endedMs);
+    this.#endedMs = endMs;
+  }
+
+  /** Asks every other cell for its knowledge of this step; one that has not answered about the step before is asked once it has. */
+  #ask(step: number): void {
+    const before = this.#next;
+    this.#next = this.#options.others.map(async (cell, i) => {
+      await before[i];
+      // The step is over: nobody waits for this answer any more.
+      return this.#step > step ? null : this.#askUntilAnswered(cell, step);
+    });
     // The work may be cancelled before anybody waits for the answers.
-    asked.catch(() => {});
-    return asked;
+    for (const answer of this.#next) answer.catch(() => {});
   }
 
   async #askUntilAnswered(cell: ColumnCell, step: number): Promise<Given> {
-    const { context, stage, round, signal } = this.#options;
+    const { context, stage, round } = this.#options;
     const sinceMs = context.clock.nowMs();
     let isReported = false;
     for (let failures = 0; ; failures++) {
       try {
-        return await this.#ask(cell, step);
+        return await this.#request(cell, step);
       } catch (error) {
         if (!(error instanceof StillhouseError)) throw error;
-        signal.throwIfAborted();
+        this.#signal.throwIfAborted();
         const where = `round ${round}, step ${step}, peer ${cell.peer}`;
         const failure = error instanceof RequestRefusal ? refusedKnowledge(error, stage, where) : error;
         // A cell whose own step is not finite says so to the coordinator, which takes the column out of the round.
@@ -218,7 +305,7 @@ export class StepExchange {
     }
   }
 
-  async #ask(cell: ColumnCell, step: number): Promise<Given> {
+  async #request(cell: ColumnCell, step: number): Promise<Given> {
     const { context, stage, round, sizes, shapes, half } = this.#options;
     const about = { of: 'step', peer: cell.peer, round, step } as const;
     const specs = [...GIVEN_SPECS];
@@ -242,6 +329,14 @@ export class StepExchange {
   #rest(failures: number): Promise<void> {
     const { clock } = this.#options.context;
     const restMs = Math.min(DATA_TIMING.teacherRestMaxMs, DATA_TIMING.teacherRestMs * 2 ** failures);
-    return abortable(new Promise((resolve) => void clock.after(restMs, resolve)), this.#options.signal);
+    return abortable(new Promise((resolve) => void clock.after(restMs, resolve)), this.#signal);
   }
+}
+
+/** Resolves when the promise does, or after this time; rejects as the promise does. */
+async function beforeLate(promise: Promise<unknown>, lateMs: number, clock: Clock): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const timer = clock.after(lateMs, resolve);
+    promise.then(() => resolve(), reject).finally(() => timer.cancel());
+  });
 }

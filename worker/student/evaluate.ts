@@ -1,6 +1,7 @@
 /** Evaluation: runs rows of a test split through the model, without augmentation. */
 
 import { nextTurn } from '../../src/base/abortable.js';
+import { present } from '../../src/base/assert.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
 import type { KnowledgeTensor } from '../../src/tensor/knowledge.js';
@@ -59,8 +60,8 @@ export async function evaluateRows({ context, model, split, start, end, exchange
       if (!Number.isFinite(total.lossSum)) break;
       if (column !== null) {
         const own = { shape: [samples.length, model.classes], data: model.program.predict(images, samples.length) };
-        const { knowledge } = await column.exchange({ knowledge: [own], isLast: index + 1 === requests.length });
-        const same = knowledge.map((other) => sameClasses(own, other));
+        const { answers } = await column.exchange({ knowledge: [own], isLast: index + 1 === requests.length });
+        const same = answers.map((other) => sameClasses(own, present(other?.[0], 'the logits of a cell that was waited for')));
         total = { ...total, agreed: same.map((count, i) => count + (total.agreed[i] ?? 0)) };
       }
       await nextTurn(signal);

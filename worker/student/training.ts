@@ -9,8 +9,7 @@ import type { RoundId } from '../../src/base/ids.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
 import { takeRanges, totalOf } from '../../src/data/shard-plan.js';
-import { lossKnobsAt } from '../../src/losses/loss-plan.js';
-import { sideFrom } from '../../src/losses/stage-loss.js';
+import { knobsOfLoss, sideFrom } from '../../src/losses/stage-loss.js';
 import { rateAt } from '../../src/optim/schedule.js';
 import type { Range } from '../../src/protocol/field.js';
 import type { StepBatch, StepKnobs, StepResult } from '../../src/step/step-program.js';
@@ -81,7 +80,7 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
     if (inputs === null) break;
     const { images, labels, other } = inputs;
     const batch = { size, images, labels: { classes: labels, mixed: null }, other };
-    const { result, isLast } = await makeStep(options, { batch, index, knobs: knobsAt(options, done) });
+    const { result, isLast } = await makeStep(options, { batch, index, knobsAt: (answered) => knobsAt(options, done, answered) });
     if (!result.finite) {
       const what = `the loss of step ${index + 1} of ${batches.length} is ${result.lossSum},`;
       throw new StepNotFinite(`stage ${model.name}, round ${round}`, what, positionsAt(ranges, done, size));
@@ -99,26 +98,32 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
 interface StepOrder {
   readonly batch: StepBatch;
   readonly index: number;
-  readonly knobs: StepKnobs;
+  /** The knobs of the step when these other cells of the column have answered; all of them when it is left out. */
+  knobsAt(answered?: readonly boolean[]): StepKnobs;
 }
 
 /** Makes one update. In a column of several cells the knowledge is exchanged between its two halves; `isLast`: the column ends here. */
 async function makeStep(
   { context, model, exchange, batches, signal, conclude }: TrainOptions,
-  { batch, index, knobs }: StepOrder,
+  { batch, index, knobsAt }: StepOrder,
 ): Promise<{ readonly result: StepResult; readonly isLast: boolean }> {
   const { program } = model;
+  const { loss } = present(model.training, 'the training of the stage');
   const { size, images, labels, other: fromTeacher } = batch;
-  if (exchange === null) return { result: context.meter.measure(size, () => program.step(batch, knobs)).result, isLast: false };
+  if (exchange === null) return { result: context.meter.measure(size, () => program.step(batch, knobsAt())).result, isLast: false };
   const { result: own } = context.meter.measure(size, () => program.forward(images, size));
-  const isLast = conclude.aborted || index + 1 === batches.length;
+  // Cells that may be steps apart end with the round.
+  const endsEarly = conclude.aborted && model.stage.onLate !== 'renormalise';
+  const isLast = endsEarly || index + 1 === batches.length;
   const others = await exchange.exchange({ knowledge: own.slice(0, 1), isLast }).catch((error: unknown) => {
     program.abandon();
     throw error;
   });
   signal.throwIfAborted();
-  const takes = sideFrom(present(model.training, 'the training of the stage').loss, 'peers') !== null;
-  const answers = { labels, other: takes ? [...fromTeacher, ...others.knowledge] : fromTeacher };
+  const takes = sideFrom(loss, 'peers') !== null;
+  const fromPeers = others.answers.flatMap((answer) => answer ?? own.slice(0, 1));
+  const answers = { labels, other: takes ? [...fromTeacher, ...fromPeers] : fromTeacher };
+  const knobs = knobsAt(others.answers.map((answer) => answer !== null));
   const { result } = context.meter.measure(0, () => program.backward(answers, knobs));
   return { result, isLast: others.isLast };
 }
@@ -146,10 +151,10 @@ async function nextInputs({ knowledge, exchange, signal, conclude }: TrainOption
 }
 
 /** The knobs when this student has trained `done` of its samples, and the others an equal share of theirs. */
-function knobsAt({ model, split, ranges, committed, roundSamples }: TrainOptions, done: number): StepKnobs {
+function knobsAt({ model, split, ranges, committed, roundSamples }: TrainOptions, done: number, answered?: readonly boolean[]): StepKnobs {
   const { stage } = model;
   const samples = committed + (done * roundSamples) / totalOf(ranges);
   const moment = { epoch: samples / split.count, epochs: stage.epochs };
-  const { plan } = present(model.training, 'the training of the stage').loss;
-  return { rate: rateAt(stage, { samples, samplesPerEpoch: split.count }), loss: lossKnobsAt(plan, moment) };
+  const { loss } = present(model.training, 'the training of the stage');
+  return { rate: rateAt(stage, { samples, samplesPerEpoch: split.count }), loss: knobsOfLoss(loss, moment, answered) };
 }

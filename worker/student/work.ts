@@ -8,7 +8,7 @@ import type { ColumnCell, CoordinatorMessageOf, Work } from '../../src/protocol/
 import type { EngineContext, ReportBody } from '../kit/context.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { planBatches } from './batch-plan.js';
-import type { ColumnExchange } from './column-exchange.js';
+import type { ColumnExchange, ExchangeOptions } from './column-exchange.js';
 import { evaluateRows } from './evaluate.js';
 import { exportModel } from './saving.js';
 import type { TeacherLinks } from './teacher-links.js';
@@ -52,7 +52,7 @@ export async function trainWork(
   const split = await abortable(context.splits.get(model.stage.on), signal);
   const batches = planBatches({ ranges, size: split.count, batch: model.stage.batch, seed: context.recipe.seed });
   const { loss } = present(model.training, 'the training of the stage');
-  const open = exchangeWith(job, others, column);
+  const open = exchangeWith(job, others, { column, onLate: model.stage.onLate ?? 'wait' });
   const exchange = open?.(batches.map(({ samples }) => samples.length)) ?? null;
   const fromTeacher = sideFrom(loss, 'teacher');
   const knowledge = fromTeacher === null ? null : openTeachers(job, { views: batches, specs: fromTeacher.specs }, links);
@@ -75,20 +75,25 @@ export async function trainWork(
       loss: lossSum / samples,
       trainMs,
       waits: loads,
-      ...(exchange === null ? {} : { waitedMs: exchange.waitedMs }),
+      ...(exchange === null ? {} : { waitedMs: exchange.waitedMs, late: exchange.late }),
     });
-    const waits = { waitedMs: exchange?.waitedMs ?? 0, late: {} };
+    const waits = { waitedMs: exchange?.waitedMs ?? 0, late: { ...exchange?.late } };
     return { report: { type: 'worker.trained', round, samples, lossSum, correct, trainMs, ...waits }, last: [...last] };
   } finally {
     knowledge?.close();
+    exchange?.close();
   }
 }
 
 /** Opens the exchange with the other cells of the column, given the sizes of its steps; null without other cells. */
-function exchangeWith({ context, model, assign, signal }: WorkJob, others: readonly ColumnCell[], column: ColumnExchange) {
+function exchangeWith(
+  { context, model, assign, signal }: WorkJob,
+  others: readonly ColumnCell[],
+  { column, onLate }: Pick<OtherSides, 'column'> & Pick<ExchangeOptions, 'onLate'>,
+) {
   if (others.length === 0) return null;
   const { base, round } = assign;
-  const fixed = { context, stage: base.state.stage, peer: base.state.peer, round, others, signal };
+  const fixed = { context, stage: base.state.stage, peer: base.state.peer, round, others, onLate, signal };
   return (sizes: readonly number[]) => column.open({ ...fixed, sizes, shapes: [[model.classes]], half: model.stage.wire === 'half' });
 }
 
@@ -97,7 +102,7 @@ export async function evaluateWork(job: WorkJob, work: WorkOf<'evaluate'>, { col
   const { context, model, assign, signal } = job;
   const { start, end, others } = work;
   const split = await abortable(context.splits.get(work.split), signal);
-  const exchange = exchangeWith(job, others, column);
+  const exchange = exchangeWith(job, others, { column, onLate: null });
   const { agreed, ...result } = await evaluateRows({ context, model, split, start, end, exchange, signal });
   if (!Number.isFinite(result.lossSum)) {
     const { count } = await context.splits.get(model.stage.on);

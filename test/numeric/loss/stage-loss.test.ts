@@ -11,8 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { present } from '../../../src/base/assert.js';
 import type { PeerRecipe } from '../../../src/config/schema.js';
 import type { TapShapes } from '../../../src/losses/loss-declaration.js';
-import { lossKnobsAt } from '../../../src/losses/loss-plan.js';
-import { loadStageLoss, type StageLoss } from '../../../src/losses/stage-loss.js';
+import { knobsOfLoss, loadStageLoss, type StageLoss } from '../../../src/losses/stage-loss.js';
 import { packageFolder } from '../../../src/process/package-folder.js';
 import { describeEachEngine } from '../../support/each-engine.js';
 
@@ -46,9 +45,14 @@ const TEACHER = [
 ];
 
 /** The mean of a loss over logits alone, its parts, and the gradient by the logits. */
-function meanOf(loss: StageLoss, epoch = 0, others = [TEACHER]): { mean: number; parts: Record<string, number>; gradient: number[] } {
+function meanOf(
+  loss: StageLoss,
+  epoch = 0,
+  others: readonly number[][][] = [TEACHER],
+  answered?: readonly boolean[],
+): { mean: number; parts: Record<string, number>; gradient: number[] } {
   return tf.tidy(() => {
-    const values = lossKnobsAt(loss.plan, { epoch, epochs: 10 });
+    const values = knobsOfLoss(loss, { epoch, epochs: 10 }, answered);
     const knobs = Object.fromEntries(Object.entries(values).map(([name, value]) => [name, tf.scalar(value)]));
     const labels = { class_B: tf.tensor1d(LABELS, 'int32'), mixed: null };
     const other = others
@@ -164,6 +168,25 @@ describeEachEngine(() => {
       });
       const spelt = { ...mutual, loss: { labels: { weight: 1, smoothing: 0 }, terms: [{ ...HOT, from: 'teacher' as const }] } };
       expect(meanOf(await loadStageLoss(spelt, SHAPES)).parts.hinton).toBeCloseTo(both.parts['hinton-2']!, 6);
+    });
+
+    test('that are late: the mean is over those that have answered, and 0 where none has', async () => {
+      const loss = await loadStageLoss({ ...mutual, onLate: 'renormalise' }, SHAPES);
+      const alone = await loadStageLoss({ ...mutual, others: ['a'] }, SHAPES);
+      const anything = LOGITS.map((row) => row.map(() => 7));
+      const cases = [
+        [[true, true], [TEACHER, SECOND], meanOf(await loadStageLoss(mutual, SHAPES), 0, [TEACHER, SECOND])],
+        [[true, false], [TEACHER, anything], meanOf(alone, 0, [TEACHER])],
+        [[false, true], [anything, SECOND], meanOf(alone, 0, [SECOND])],
+        [[false, false], [anything, anything], meanOf(await loadStageLoss(train({ labelSmoothing: 0 }), SHAPES))],
+      ] as const;
+      for (const [answered, others, expected] of cases) {
+        const found = meanOf(loss, 0, others, answered);
+        expect(found.mean).toBeCloseTo(expected.mean, 6);
+        found.gradient.forEach((value, i) => {
+          expect(value).toBeCloseTo(expected.gradient[i]!, 6);
+        });
+      }
     });
 
     test('with a temperature T the term has T squared; two others that say the same are one', async () => {

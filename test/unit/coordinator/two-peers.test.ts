@@ -40,7 +40,7 @@ class Run {
     assert(base?.kind === 'train', 'the stage of the plan');
     const peers = { big: {}, small: { model: 'tiny' } };
     const loss = { target: 'mean' as const, temperature: 1, weight: 1, labelSmoothing: 0 };
-    const together: StageRecipe = { ...base, kind: 'mutual', peers, replicas, wire: 'full', loss };
+    const together: StageRecipe = { ...base, kind: 'mutual', peers, replicas, wire: 'full', onLate: 'wait', loss };
     const recipe = { ...plan.recipe, stages: { base: together } };
     this.#state = startRun({ ...plan, recipe }, recover([], []), 0).state;
     for (let i = 1; i <= students; i++) this.#join(i);

@@ -6,14 +6,14 @@ import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import { RequestRefusal } from '../../../src/rpc/request-refusal.js';
 import type { EngineContext, ReportBody } from '../../../worker/kit/context.js';
-import { ColumnExchange, type Given } from '../../../worker/student/column-exchange.js';
+import { ColumnExchange, type Given, type Taken } from '../../../worker/student/column-exchange.js';
 
 const OTHER = { peer: 'small', incarnation: asIncarnation(2), endpoint: 'inproc://2' };
 const OWN: Given = { knowledge: [{ shape: [1, 2], data: Float32Array.of(1, 2) }], isLast: true };
 const ANSWER = { name: 'knowledge.0', dtype: 'float32', shape: [1, 2], data: Float32Array.of(3, 4) };
 
 /** The other cell fails in these ways, one request after the other, and then answers. A late request takes its whole deadline. */
-async function exchangeAfter(failures: readonly Error[]): Promise<{ readonly reports: readonly ReportBody[]; readonly taken: Given }> {
+async function exchangeAfter(failures: readonly Error[]): Promise<{ readonly reports: readonly ReportBody[]; readonly taken: Taken }> {
   let nowMs = 0;
   const left = [...failures];
   const reports: ReportBody[] = [];
@@ -36,7 +36,7 @@ async function exchangeAfter(failures: readonly Error[]): Promise<{ readonly rep
   const context = { term: asTerm(1), clock, connections: { request }, logger, report: (body: ReportBody) => void reports.push(body) };
   const exchange = new ColumnExchange().open({
     context: context as unknown as EngineContext,
-    ...{ stage: 'pair', peer: 'big', round: asRoundId(3), others: [OTHER], sizes: [1], shapes: [[2]], half: false },
+    ...{ stage: 'pair', peer: 'big', round: asRoundId(3), others: [OTHER], sizes: [1], shapes: [[2]], half: false, onLate: 'wait' },
     signal: new AbortController().signal,
   });
   return { reports, taken: await exchange.exchange(OWN) };
@@ -56,7 +56,7 @@ test('a cell that is silent for long is reported, once, and is asked until it an
       message: expect.stringContaining('step 1, peer small'),
     }),
   ]);
-  expect([...taken.knowledge[0]!.data]).toEqual([3, 4]);
+  expect([...taken.answers[0]![0]!.data]).toEqual([3, 4]);
 });
 
 test.each([
