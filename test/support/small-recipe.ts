@@ -68,16 +68,23 @@ export interface MutualRecipeOptions {
   readonly replicas?: number;
   readonly images?: number;
   readonly epochs?: number;
+  /** With a stage `base`, whose model teaches the peers as well. */
+  readonly isTaught?: boolean;
+  /** More keys of the stage `pair`. */
+  readonly pair?: object;
 }
 
 /** A stage `pair` whose peers `big` and `small` learn from each other, a test of `small`, and the export of `big`. */
-export function mutualRecipe({ engine = 'wasm', replicas = 1, images = 640, epochs = 20 }: MutualRecipeOptions = {}): object {
-  const { data, workers, stages: _stages, ...rest } = smallRecipe({ engine, images }) as Recipe;
+export function mutualRecipe(options: MutualRecipeOptions = {}): object {
+  const { engine = 'wasm', replicas = 1, images = 640, epochs = 20, isTaught = false, pair = {} } = options;
+  const { data, workers, stages, ...rest } = smallRecipe({ engine, images }) as Recipe;
+  const taught = { teacher: 'base', fromTeacher: { temperature: 2, weight: 0.5 } };
   return {
     ...rest,
     data,
     models: { small: { name: 'cnn-student' }, big: { name: 'cnn', options: { channels: '6,8', hidden: 16 } } },
     stages: {
+      ...(isTaught ? { base: stages.teacher } : {}),
       pair: {
         kind: 'mutual',
         peers: { big: { model: 'big', optimizer: { name: 'sgd', rate: 0.05, momentum: 0.9 } }, small: { model: 'small' } },
@@ -91,10 +98,12 @@ export function mutualRecipe({ engine = 'wasm', replicas = 1, images = 640, epoc
         evaluateEvery: 1000,
         optimizer: ADAM,
         augment: { cropPadding: 2, flip: true },
+        ...(isTaught ? taught : {}),
+        ...pair,
       },
       tested: { kind: 'evaluate', of: 'pair.small', test: 'test' },
       out: { kind: 'export', of: 'pair.big' },
     },
-    workers: { teachers: 0, engine: workers.engine },
+    workers: { teachers: isTaught ? 1 : 0, engine: workers.engine },
   };
 }
