@@ -196,7 +196,8 @@ export class StepExchange {
 
   async #askUntilAnswered(cell: ColumnCell, step: number): Promise<Given> {
     const { context, stage, round, signal } = this.#options;
-    const sinceMs = context.clock.nowMs();
+    let lastMs = context.clock.nowMs();
+    let silentMs = 0;
     let isReported = false;
     for (let failures = 0; ; failures++) {
       try {
@@ -208,8 +209,12 @@ export class StepExchange {
         const failure = error instanceof RequestRefusal ? refusedKnowledge(error, stage, where) : error;
         if (failure !== error || FINAL.includes(failure.code)) throw failure;
         if (failures === 0) context.logger.warn('exchange.failed', { stage, round, step, peer: cell.peer, cell: cell.incarnation, error });
+        // One request is no longer silence than its deadline: while this process builds graphs in one call, it hears nobody.
+        const nowMs = context.clock.nowMs();
+        silentMs += Math.min(nowMs - lastMs, DATA_TIMING.stepMs);
+        lastMs = nowMs;
         // A refusal is an answer: the other cell is not at this step yet, or not any more.
-        const isSilent = !(error instanceof RequestRefusal) && context.clock.nowMs() - sinceMs >= DATA_TIMING.cellSilentMs;
+        const isSilent = !(error instanceof RequestRefusal) && silentMs >= DATA_TIMING.cellSilentMs;
         if (isSilent && !isReported) this.#report(cell, `${where}: ${error.message}`);
         isReported ||= isSilent;
         await this.#rest(failures);
