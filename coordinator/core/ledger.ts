@@ -22,7 +22,7 @@ export interface Ledger {
 }
 
 /** The ledger of a stage whose parameters contain `contained`; an empty one for a stage that trains nothing. */
-export function openLedger(size: number, epochs: number, contained: readonly Range[], skipped: readonly Range[] = []): Ledger {
+export function openLedger({ size, epochs, contained, skipped }: Pick<Ledger, 'size' | 'epochs' | 'contained' | 'skipped'>): Ledger {
   const whole = size * epochs > 0 ? [{ start: 0, end: size * epochs }] : [];
   const pending = subtractRanges(whole, [...contained, ...skipped]);
   return check({ size, epochs, contained: mergeRanges(contained), pending, lent: [], skipped: mergeRanges(skipped) });

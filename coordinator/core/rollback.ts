@@ -18,7 +18,7 @@ export function rollBack(turn: Turn): void {
 export function goBack(turn: Turn): void {
   const { checkpoints, ledger: before, needs, evaluations } = stageOf(turn);
   const checkpoint = checkpoints.at(-1) ?? null;
-  const ledger = openLedger(before.size, before.epochs, checkpoint?.ranges ?? [], before.skipped);
+  const ledger = openLedger({ ...before, contained: checkpoint?.ranges ?? [] });
   setStage(turn, {
     ledger,
     base: baseOf(checkpoint, needs.peers),

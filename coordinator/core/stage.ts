@@ -137,7 +137,12 @@ export function openStage(options: {
     name,
     recipe,
     needs,
-    ledger: openLedger(size, needs.training?.epochs ?? 0, checkpoint?.ranges ?? [], options.skipped),
+    ledger: openLedger({
+      size,
+      epochs: needs.training?.epochs ?? 0,
+      contained: checkpoint?.ranges ?? [],
+      skipped: options.skipped,
+    }),
     base: baseOf(from, needs.of === null ? needs.peers : [needs.of.peer]),
     round: null,
     saving: null,

@@ -67,11 +67,13 @@ function marginsOf(recipe: Recipe, summary: RunSummary): string[] {
   return lines;
 }
 
-/** How often the peers of a stage say the same, each pair once. */
+/** How often the peers of a stage say the same, each pair once, in the order of the stage. */
 function agreementsOf({ agreement }: RunSummary): string[] {
-  return Object.entries(agreement).flatMap(([name, others]) => {
-    const { stage, peer } = peerNamed(name);
-    const later = Object.entries(others).filter(([other]) => peer < other);
+  const names = Object.keys(agreement);
+  return names.flatMap((name, i) => {
+    const { stage } = peerNamed(name);
+    const others = Object.entries(agreement[name] ?? {});
+    const later = others.filter(([other]) => names.indexOf(spellPeer({ stage, peer: other })) > i);
     return later.map(
       ([other, share]) =>
         `agreement: ${name} and ${spellPeer({ stage, peer: other })} say the same of ${formatShare(share)} of the test images`,

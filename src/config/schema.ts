@@ -225,7 +225,7 @@ const stage = z.discriminatedUnion('kind', [
     fromTeacher: fromTeacher.optional(),
     wire,
     /**
-     * What a peer does when the predictions of another one do not come in time, by the pace of the steps before. `wait`: it waits for
+     * The answer to predictions of another peer that do not come in time, by the pace of the steps before. `wait`: the peer waits for
      * them. `renormalise`: it learns from the mean of those that came.
      */
     onLate: z.enum(['wait', 'renormalise']).default('wait'),

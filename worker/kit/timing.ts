@@ -8,6 +8,8 @@ export const DATA_TIMING = {
   stepMs: 15_000,
   /** A cell that has answered nothing for this long counts as one that cannot be reached. It may build graphs for seconds in one call. */
   cellSilentMs: 45_000,
+  /** The same in the first steps of a model, in which both build graphs. */
+  firstStepsSilentMs: 180_000,
   /** A teacher that failed is not asked for this long; the time doubles with each failure in a row. */
   teacherRestMs: 50,
   teacherRestMaxMs: 2_000,

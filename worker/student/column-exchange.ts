@@ -53,12 +53,12 @@ export interface ExchangeOptions {
   readonly shapes: readonly (readonly number[])[];
   /** Whether the knowledge travels in float16. */
   readonly half: boolean;
-  /** What a cell does when another one is late: it waits on, or it goes on without that one. Null: nobody is late, and no step is timed. */
+  /** Whether a cell waits for another one that is late, or goes on without it. Null: nobody is late, and no step is timed. */
   readonly onLate: PeerRecipe['onLate'] | null;
   readonly signal: AbortSignal;
 }
 
-/** What a cell takes from the others in one step. */
+/** The knowledge that a cell takes from the others in one step. */
 export interface Taken {
   /** The knowledge of each other cell, in their order; null of one that was not waited for. */
   readonly answers: readonly (Knowledge | null)[];
@@ -283,7 +283,8 @@ export class StepExchange {
 
   async #askUntilAnswered(cell: ColumnCell, step: number): Promise<Given> {
     const { context, stage, round } = this.#options;
-    const sinceMs = context.clock.nowMs();
+    let lastMs = context.clock.nowMs();
+    let silentMs = 0;
     let isReported = false;
     for (let failures = 0; ; failures++) {
       try {
@@ -296,13 +297,22 @@ export class StepExchange {
         // A cell whose own step is not finite says so to the coordinator, which takes the column out of the round.
         if (FINAL.includes(failure.code)) throw failure;
         if (failures === 0) context.logger.warn('exchange.failed', { stage, round, step, peer: cell.peer, cell: cell.incarnation, error });
+        // One request is no longer silence than its deadline: while this process builds graphs in one call, it hears nobody.
+        const nowMs = context.clock.nowMs();
+        silentMs += Math.min(nowMs - lastMs, DATA_TIMING.stepMs);
+        lastMs = nowMs;
         // A refusal is an answer: the other cell is not at this step yet, or not any more.
-        const isSilent = !(error instanceof RequestRefusal) && context.clock.nowMs() - sinceMs >= DATA_TIMING.cellSilentMs;
+        const isSilent = !(error instanceof RequestRefusal) && silentMs >= this.#silentMaxMs();
         if (isSilent && !isReported) this.#report(cell, `${where}: ${error.message}`);
         isReported ||= isSilent;
         await this.#rest(failures);
       }
     }
+  }
+
+  /** The first steps of a model build graphs, for a minute or more on a busy machine. */
+  #silentMaxMs(): number {
+    return this.#pace.isKnown ? DATA_TIMING.cellSilentMs : DATA_TIMING.firstStepsSilentMs;
   }
 
   async #request(cell: ColumnCell, step: number): Promise<Given> {

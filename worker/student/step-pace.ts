@@ -21,12 +21,17 @@ export class StepPace {
     if (this.#durations.length > STEPS) this.#durations.shift();
   }
 
+  /** Whether enough steps are known to tell what is usual. */
+  get isKnown(): boolean {
+    return this.#durations.length >= STEPS_LEAST;
+  }
+
   /**
    * The time that a cell waits for the others before they count as late, in milliseconds; null while too few steps are known. `ownMs`:
    * what this cell's own part of the step took: where that is slow, the machine is.
    */
   lateAfterMs(ownMs: number): number | null {
-    if (this.#durations.length < STEPS_LEAST) return null;
+    if (!this.isKnown) return null;
     const sorted = [...this.#durations].sort((a, b) => a - b);
     const median = sorted[Math.floor(sorted.length / 2)] ?? 0;
     return Math.max(LATE_LEAST_MS, LATE_FACTOR * Math.max(median, ownMs));

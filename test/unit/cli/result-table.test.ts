@@ -104,6 +104,12 @@ describe('the table of results', () => {
     expect(text).toMatch(/pair\.big +large +90\.0 %[\s\S]*pair\.little +small +80\.0 %/);
   });
 
+  test('the pairs of peers are in the order of the stage', () => {
+    const agreement = { 'pair.z': { m: 0.1, a: 0.2 }, 'pair.m': { z: 0.1, a: 0.3 }, 'pair.a': { z: 0.2, m: 0.3 } };
+    const lines = resultTable(recipe, { ...summary, agreement }).match(/agreement: .* say/g);
+    expect(lines).toEqual(['pair.z and pair.m', 'pair.z and pair.a', 'pair.m and pair.a'].map((pair) => `agreement: ${pair} say`));
+  });
+
   test('of a run that was stopped early has what there is', () => {
     const text = resultTable(recipe, { ...summary, engine: '', accuracy: {}, models: {}, imagesPerSecond: {} });
     expect(text.split('\n').at(-1)).toBe('time: 2:05 on the engine (none)');

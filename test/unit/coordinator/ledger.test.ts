@@ -11,17 +11,20 @@ import {
   samplesOf,
   skip,
 } from '../../../coordinator/core/ledger.js';
+import type { Range } from '../../../src/protocol/field.js';
+
+const opened = (size: number, epochs: number, contained: readonly Range[]) => openLedger({ size, epochs, contained, skipped: [] });
 
 describe('ledger', () => {
   test('a round never spans two epochs', () => {
-    const ledger = openLedger(10, 2, []);
+    const ledger = opened(10, 2, []);
     const first = lend(ledger, 7);
     expect(first.ranges).toEqual([{ start: 0, end: 7 }]);
     expect(lend(commitLent(first.ledger), 7).ranges).toEqual([{ start: 7, end: 10 }]);
   });
 
   test('what comes back is lent first', () => {
-    const lent = lend(openLedger(10, 1, []), 6);
+    const lent = lend(opened(10, 1, []), 6);
     const back = commitLent(giveBack(lent.ledger, [{ start: 2, end: 4 }]));
     expect(lend(back, 4).ranges).toEqual([
       { start: 2, end: 4 },
@@ -30,11 +33,11 @@ describe('ledger', () => {
   });
 
   test('a checkpoint’s samples are not trained again', () => {
-    expect(lend(openLedger(10, 1, [{ start: 0, end: 3 }]), 100).ranges).toEqual([{ start: 3, end: 10 }]);
+    expect(lend(opened(10, 1, [{ start: 0, end: 3 }]), 100).ranges).toEqual([{ start: 3, end: 10 }]);
   });
 
   test('what is skipped is never lent again, is not counted, and does not hold up an epoch', () => {
-    const { ledger, ranges } = lend(openLedger(10, 2, []), 6);
+    const { ledger, ranges } = lend(opened(10, 2, []), 6);
     const skipped = skip(giveBack(ledger, ranges), [{ start: 2, end: 4 }]);
     expect([samplesOf(skipped), epochsDone(skipped)]).toEqual([18, 0]);
     const next = lend(skipped, 10);
@@ -44,7 +47,7 @@ describe('ledger', () => {
     ]);
     const committed = commitLent(next.ledger);
     expect([committedOf(committed), epochsDone(committed)]).toEqual([8, 1]);
-    const again = openLedger(10, 2, committed.contained, committed.skipped);
+    const again = openLedger(committed);
     expect(again).toEqual(committed);
     expect(() => skip(committed, [{ start: 0, end: 1 }])).toThrow(/the ledger holds/);
   });
@@ -54,7 +57,7 @@ describe('ledger', () => {
       { start: 0, end: 5 },
       { start: 4, end: 8 },
     ];
-    expect(() => openLedger(10, 1, ranges)).toThrow(/overlap/);
+    expect(() => opened(10, 1, ranges)).toThrow(/overlap/);
   });
 
   test('any history of lending, losing and committing trains each position once', () => {
@@ -65,7 +68,7 @@ describe('ledger', () => {
         fc.integer({ min: 1, max: 3 }),
         fc.array(step, { minLength: 100, maxLength: 100 }),
         (size, epochs, steps) => {
-          let ledger: Ledger = openLedger(size, epochs, []);
+          let ledger: Ledger = opened(size, epochs, []);
           for (const { count, lost } of steps) {
             const round = lend(ledger, count);
             const first = round.ranges[0];

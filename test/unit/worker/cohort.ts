@@ -6,7 +6,7 @@
 import { weightedAverage } from '../../../src/averaging/weighted-average.js';
 import { present } from '../../../src/base/assert.js';
 import { peersOf } from '../../../src/config/peer.js';
-import type { PeerRecipe, Recipe } from '../../../src/config/schema.js';
+import type { EngineName, EngineRecipe, PeerRecipe, Recipe } from '../../../src/config/schema.js';
 import { assembleBatch } from '../../../src/data/batch.js';
 import { loadSplit } from '../../../src/data/dataset.js';
 import type { SampleSource } from '../../../src/data/sample-source.js';
@@ -14,8 +14,8 @@ import { totalOf } from '../../../src/data/shard-plan.js';
 import { lossKnobsAt } from '../../../src/losses/loss-plan.js';
 import { buildModel } from '../../../src/nn/build.js';
 import { rateAt } from '../../../src/optim/schedule.js';
+import { buildStep } from '../../../src/programs/choose-step.js';
 import type { Range } from '../../../src/protocol/field.js';
-import { buildEagerStep } from '../../../src/step/eager-step.js';
 import { loadTraining } from '../../../src/step/load-training.js';
 import type { StepProgram } from '../../../src/step/step-program.js';
 import type { StepTraining } from '../../../src/step/trainer.js';
@@ -30,6 +30,13 @@ interface Peer {
   dispose(): void;
 }
 
+export interface CohortOptions {
+  /** The engine that is open; if not given, cpu. */
+  readonly engine?: EngineName;
+  /** Whether steps run as graphs where the engine takes them; if not given, they do. */
+  readonly trace?: EngineRecipe['trace'];
+}
+
 /** The cells of one column: a model of each peer. */
 export class Cohort {
   readonly #recipe: Recipe;
@@ -42,7 +49,7 @@ export class Cohort {
     this.#peers = peers;
   }
 
-  static async open(recipe: Recipe, stage: string): Promise<Cohort> {
+  static async open(recipe: Recipe, stage: string, { engine = 'cpu', trace = 'auto' }: CohortOptions = {}): Promise<Cohort> {
     const peers = [...peersOf(present(recipe.stages[stage], stage))];
     const split = await loadSplit(recipe.data, present(peers[0], 'a peer')[1].on);
     const opened: Peer[] = [];
@@ -51,7 +58,8 @@ export class Cohort {
       const inputShape = [split.height, split.width, split.channels] as const;
       const model = await buildModel(present(recipe.models[own.model], own.model), { inputShape, classes: split.classes, seed });
       const training = await loadTraining(own, { model, seed, buildTeacher: () => Promise.reject(new Error('nobody teaches')) });
-      const program = buildEagerStep({ model, training, inputShape });
+      const wanted = { trace, precision: 'fp32' } as const;
+      const program = buildStep({ engine, wanted, model, training, inputShape, onNotice() {} });
       const dispose = () => {
         program.dispose();
         model.dispose();
@@ -73,6 +81,11 @@ export class Cohort {
 
   parametersOf(peer: string): Float32Array {
     return this.#programOf(peer).readParameters();
+  }
+
+  /** The optimiser's state. */
+  slotsOf(peer: string): Float32Array {
+    return this.#programOf(peer).readSlots();
   }
 
   writeParameters(peer: string, arena: Float32Array): void {

@@ -12,8 +12,14 @@ const OTHER = { peer: 'small', incarnation: asIncarnation(2), endpoint: 'inproc:
 const OWN: Given = { knowledge: [{ shape: [1, 2], data: Float32Array.of(1, 2) }], isLast: true };
 const ANSWER = { name: 'knowledge.0', dtype: 'float32', shape: [1, 2], data: Float32Array.of(3, 4) };
 
-/** The other cell fails in these ways, one request after the other, and then answers. A late request takes its whole deadline. */
-async function exchangeAfter(failures: readonly Error[]): Promise<{ readonly reports: readonly ReportBody[]; readonly taken: Taken }> {
+/**
+ * The other cell fails in these ways, one request after the other, and then answers. A late request takes its whole deadline, and
+ * `busyMs` longer: this process is in a call, and hears nothing.
+ */
+async function exchangeAfter(
+  failures: readonly Error[],
+  busyMs = 0,
+): Promise<{ readonly reports: readonly ReportBody[]; readonly taken: Taken }> {
   let nowMs = 0;
   const left = [...failures];
   const reports: ReportBody[] = [];
@@ -29,7 +35,7 @@ async function exchangeAfter(failures: readonly Error[]): Promise<{ readonly rep
   const request = async (_: string, { deadlineMs }: { readonly deadlineMs: number }) => {
     const failure = left.shift();
     if (failure === undefined) return { header: { type: 'knowledge.answer', stage: 'pair', isLast: false }, tensors: [ANSWER] };
-    if (!(failure instanceof RequestRefusal)) nowMs += deadlineMs;
+    if (!(failure instanceof RequestRefusal)) nowMs += deadlineMs + busyMs;
     throw failure;
   };
   const logger = { info() {}, warn() {}, error() {} };
@@ -46,7 +52,7 @@ const late = () => new StillhouseError('transport.deadline', 'no answer in time'
 const refused = () => new RequestRefusal('knowledge.get', { reason: 'not-ready', message: 'not yet', address: OTHER.endpoint });
 
 test('a cell that is silent for long is reported, once, and is asked until it answers', async () => {
-  const { reports, taken } = await exchangeAfter([late(), late(), late(), late(), late()]);
+  const { reports, taken } = await exchangeAfter(Array.from({ length: 20 }, late));
   expect(reports).toEqual([
     expect.objectContaining({
       type: 'worker.unreachable',
@@ -68,4 +74,8 @@ test.each([
 
 test('an answer that cannot be right is not asked for again', async () => {
   await expect(exchangeAfter([new StillhouseError('protocol.invalid', 'of another shape')])).rejects.toThrow('of another shape');
+});
+
+test('the time in which this process hears nothing itself is not the silence of the other cell', async () => {
+  expect((await exchangeAfter([late(), late()], 100_000)).reports).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /**
- * Engines in this process, with real models on the cpu engine, over the memory transport, and a store of checkpoints
- * in a temporary folder where the coordinator's would be. The test is the coordinator: it sends orders and awaits reports.
+ * Engines in this process, with real models, on the cpu engine if not said otherwise, over the memory transport, and a store of
+ * checkpoints in a temporary folder where the coordinator's would be. The test is the coordinator: it sends orders and awaits reports.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -13,7 +13,7 @@ import type { CheckpointContent } from '../../../src/checkpoint/read-checkpoint.
 import { type CheckpointStore, openCheckpointStore } from '../../../src/checkpoint/store.js';
 import { recipeJson } from '../../../src/config/load.js';
 import { MODEL_PEER } from '../../../src/config/peer.js';
-import { type Recipe, recipeSchema } from '../../../src/config/schema.js';
+import { type EngineName, type Recipe, recipeSchema } from '../../../src/config/schema.js';
 import type { LogFields, Logger } from '../../../src/log/logger.js';
 import type { Base, ColumnCell, Contributor, Work } from '../../../src/protocol/control.js';
 import type { DataMessage, DataRequest } from '../../../src/protocol/data.js';
@@ -40,8 +40,8 @@ export const INITIAL: Base = { state: stateOf(0), hash: null, committed: 0, sour
 type Order = EngineOrder extends infer M ? (M extends unknown ? Omit<M, 'term' | 'incarnation'> : never) : never;
 type ReportOf<T extends EngineReport['type']> = Extract<EngineReport, { type: T }>;
 
-/** A small training recipe on 60 + 20 noise images; `stages` come on top of a stage `plain`. */
-export function smallRecipe(folder: string, stages: Record<string, unknown> = {}): Recipe {
+/** A small training recipe on 60 + 20 noise images; `stages` come on top of a stage `plain`, `models` on top of two. */
+export function smallRecipe(folder: string, stages: Record<string, unknown> = {}, models: Record<string, unknown> = {}): Recipe {
   const training = { model: 'small', on: 'train', test: 'test', epochs: 2, batch: 8, every: 2 };
   const optimizer = { name: 'adam', rate: 0.01 };
   return recipeSchema.parse({
@@ -53,7 +53,7 @@ export function smallRecipe(folder: string, stages: Record<string, unknown> = {}
       normalise: { mean: [0.5], std: [0.25] },
       splits: { train: { part: 'train' }, test: { part: 'test' } },
     },
-    models: { small: { name: 'cnn-student' }, large: { name: 'cnn', options: { channels: '4,8', hidden: 16 } } },
+    models: { small: { name: 'cnn-student' }, large: { name: 'cnn', options: { channels: '4,8', hidden: 16 } }, ...models },
     stages: {
       plain: { kind: 'train', ...training, optimizer, augment: { cropPadding: 1, flip: true } },
       large: { kind: 'train', ...training, model: 'large', optimizer },
@@ -166,23 +166,31 @@ export class TestEngine {
   }
 }
 
+export interface RoomOptions {
+  readonly models?: Record<string, unknown>;
+  /** The engine that all of the room's processes compute on. */
+  readonly engine?: EngineName;
+}
+
 export class EngineRoom {
   readonly transport = createMemoryTransport();
   readonly artifacts = new Map<string, ReadonlyMap<string, Uint8Array>>();
-  readonly #engines: TestEngine[] = [];
+  readonly engines: TestEngine[] = [];
   readonly #clients: DataClient[] = [];
   #notify: () => void = () => {};
   folder = '';
   /** Whether the disk is full. */
   isFull = false;
   recipe!: Recipe;
+  engineName: EngineName = 'cpu';
   store!: CheckpointStore;
   #server!: DataServer;
 
-  async open(stages: Record<string, unknown> = {}): Promise<this> {
+  async open(stages: Record<string, unknown> = {}, { models = {}, engine = 'cpu' }: RoomOptions = {}): Promise<this> {
+    this.engineName = engine;
     this.folder = await mkdtemp(join(tmpdir(), 'stillhouse-worker-'));
     await writeIdx(join(this.folder, 'data'));
-    this.recipe = smallRecipe(join(this.folder, 'data'), stages);
+    this.recipe = smallRecipe(join(this.folder, 'data'), stages, models);
     this.store = await openCheckpointStore(join(this.folder, 'checkpoints'));
     const answer = (request: DataMessage<DataRequest>) => this.#answer(request);
     this.#server = await serveData({ transport: this.transport, endpoint: 'tcp://127.0.0.1:*', answer });
@@ -191,7 +199,7 @@ export class EngineRoom {
 
   async engine(role: 'student' | 'teacher', incarnation: number): Promise<TestEngine> {
     const engine = new TestEngine(incarnation);
-    this.#engines.push(engine);
+    this.engines.push(engine);
     const running = await startEngine({
       configure: {
         type: 'engine.configure',
@@ -202,7 +210,7 @@ export class EngineRoom {
         incarnation: engine.incarnation,
         recipe: recipeJson(this.recipe),
         dataEndpoint: this.#server.endpoint,
-        engine: 'cpu',
+        engine: this.engineName,
         placement: { device: 'cpu', threads: 1 },
         listen: 'tcp://127.0.0.1:*',
         logFile: null,
@@ -238,7 +246,7 @@ export class EngineRoom {
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#engines, ...this.#clients].map((part) => part.close()));
+    await Promise.all([...this.engines, ...this.#clients].map((part) => part.close()));
     await this.#server.close();
     await rm(this.folder, { recursive: true });
   }

@@ -262,18 +262,15 @@ describe('a student alone', () => {
     );
     student.train(8, 0, 20, { stage: 'hot' });
     await student.next('worker.notFinite');
-    expect(student.lines).toContainEqual(expect.objectContaining({ event: 'step.notFinite', stage: 'hot', round: 8 }));
-    student.order({ type: 'coordinator.save', state: stateOf(9) });
-    await student.next('worker.failed');
-    expect(student.lines).toContainEqual(expect.objectContaining({ event: 'work.failed', stage: 'plain', round: 9 }));
+    expect(student.lines).toContainEqual(expect.objectContaining({ event: 'step.notFinite', stage: 'hot' }));
   });
 
   test('saving a round that it does not hold fails and names it', async () => {
     const student = await room.engine('student', 1);
     student.order({ type: 'coordinator.save', state: stateOf(7) });
-    const failed = await student.next('worker.failed');
-    expect(failed).toMatchObject({ code: 'checkpoint.unwritable' });
-    expect(failed.message).toContain('stage plain, round 7');
+    const message = expect.stringContaining('stage plain, round 7');
+    expect(await student.next('worker.failed')).toMatchObject({ code: 'checkpoint.unwritable', message });
+    expect(student.lines).toContainEqual(expect.objectContaining({ event: 'work.failed', stage: 'plain', round: 7 }));
   });
 });
 
