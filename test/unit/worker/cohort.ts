@@ -1,11 +1,12 @@
 /**
  * The reference of mutual learning: all peers of a stage in one process, without a wire. Each step is forward of every peer, then
- * backward of every peer with the logits of the others.
+ * backward of every peer with the logits of the others, and of the teacher, where the stage has one.
  */
 
+import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { weightedAverage } from '../../../src/averaging/weighted-average.js';
 import { present } from '../../../src/base/assert.js';
-import { peersOf } from '../../../src/config/peer.js';
+import { peerNamed, peerRecipe, peersOf } from '../../../src/config/peer.js';
 import type { EngineName, EngineRecipe, PeerRecipe, Recipe } from '../../../src/config/schema.js';
 import { assembleBatch } from '../../../src/data/batch.js';
 import { loadSplit } from '../../../src/data/dataset.js';
@@ -19,6 +20,7 @@ import type { Range } from '../../../src/protocol/field.js';
 import { loadTraining } from '../../../src/step/load-training.js';
 import type { StepProgram } from '../../../src/step/step-program.js';
 import type { StepTraining } from '../../../src/step/trainer.js';
+import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import { initialSeed, type SampleView, testView, trainingView } from '../../../worker/kit/view.js';
 import { planBatches } from '../../../worker/student/batch-plan.js';
 
@@ -30,11 +32,19 @@ interface Peer {
   dispose(): void;
 }
 
+/** A model that teaches. */
+interface Served {
+  readonly model: LayersModel;
+  readonly program: StepProgram;
+}
+
 export interface CohortOptions {
   /** The engine that is open; if not given, cpu. */
   readonly engine?: EngineName;
   /** Whether steps run as graphs where the engine takes them; if not given, they do. */
   readonly trace?: EngineRecipe['trace'];
+  /** The parameters of the model that teaches the peers too. */
+  readonly taughtBy?: Float32Array | undefined;
 }
 
 /** The cells of one column: a model of each peer. */
@@ -42,31 +52,40 @@ export class Cohort {
   readonly #recipe: Recipe;
   readonly #split: SampleSource;
   readonly #peers: readonly Peer[];
+  readonly #teacher: Served | null;
 
-  private constructor(recipe: Recipe, split: SampleSource, peers: readonly Peer[]) {
+  private constructor(recipe: Recipe, split: SampleSource, models: { readonly peers: readonly Peer[]; readonly teacher: Served | null }) {
     this.#recipe = recipe;
     this.#split = split;
-    this.#peers = peers;
+    this.#peers = models.peers;
+    this.#teacher = models.teacher;
   }
 
-  static async open(recipe: Recipe, stage: string, { engine = 'cpu', trace = 'auto' }: CohortOptions = {}): Promise<Cohort> {
+  static async open(recipe: Recipe, stage: string, { engine = 'cpu', trace = 'auto', taughtBy }: CohortOptions = {}): Promise<Cohort> {
     const peers = [...peersOf(present(recipe.stages[stage], stage))];
     const split = await loadSplit(recipe.data, present(peers[0], 'a peer')[1].on);
+    const inputShape = [split.height, split.width, split.channels] as const;
+    const build = { engine, wanted: { trace, precision: 'fp32' }, inputShape, onNotice() {} } as const;
+    const modelOf = (name: string, seed: number) =>
+      buildModel(present(recipe.models[name], name), { inputShape, classes: split.classes, seed });
     const opened: Peer[] = [];
     for (const [name, own] of peers) {
       const seed = initialSeed(recipe, { model: own.model, peer: name });
-      const inputShape = [split.height, split.width, split.channels] as const;
-      const model = await buildModel(present(recipe.models[own.model], own.model), { inputShape, classes: split.classes, seed });
+      const model = await modelOf(own.model, seed);
       const training = await loadTraining(own, { model, seed, buildTeacher: () => Promise.reject(new Error('nobody teaches')) });
-      const wanted = { trace, precision: 'fp32' } as const;
-      const program = buildStep({ engine, wanted, model, training, inputShape, onNotice() {} });
+      const program = buildStep({ ...build, model, training });
       const dispose = () => {
         program.dispose();
         model.dispose();
       };
       opened.push({ name, recipe: own, program, training, dispose });
     }
-    return new Cohort(recipe, split, opened);
+    const { teacher } = present(peers[0], 'a peer')[1];
+    const taught = teacher === undefined ? null : present(peerRecipe(recipe, peerNamed(teacher)), teacher);
+    const model = taught === null ? null : await modelOf(taught.model, 1);
+    const program = model === null ? null : buildStep({ ...build, model, training: null });
+    if (program !== null) program.writeParameters(present(taughtBy, 'the parameters of the teacher'));
+    return new Cohort(recipe, split, { peers: opened, teacher: model === null || program === null ? null : { model, program } });
   }
 
   /** Trains these ranges of a round that begins after `committed` samples and has `roundSamples` over all columns. */
@@ -113,6 +132,8 @@ export class Cohort {
 
   dispose(): void {
     for (const peer of this.#peers) peer.dispose();
+    this.#teacher?.program.dispose();
+    this.#teacher?.model.dispose();
   }
 
   #programOf(name: string): StepProgram {
@@ -130,9 +151,10 @@ export class Cohort {
     const { recipe } = present(this.#peers[0], 'a peer');
     const view = trainingView(this.#recipe, recipe, epoch);
     assembleBatch({ store: this.#split.store, view, samples, out: { images, labels: classes } });
+    const fromTeacher = this.#teacher?.program.answer(images, size, [LOGITS_SPEC]) ?? [];
     const logits = this.#peers.map(({ program }) => present(program.forward(images, size)[0], 'logits'));
     for (const [i, { program, training, recipe: own }] of this.#peers.entries()) {
-      const other = logits.filter((_, j) => j !== i);
+      const other = [...fromTeacher, ...logits.filter((_, j) => j !== i)];
       const knobs = {
         rate: rateAt(own, { samples: done, samplesPerEpoch: count }),
         loss: lossKnobsAt(training.loss.plan, { epoch: done / count, epochs: own.epochs }),

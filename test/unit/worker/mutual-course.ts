@@ -94,13 +94,19 @@ export interface Course {
   readonly ends: readonly number[];
   /** How the steps of the references run: each of them is compared. By default one, as the engine runs them. */
   readonly traces?: readonly EngineRecipe['trace'][];
+  /** The model that teaches the peers too: its parameters, and the engine that serves it for this stage. */
+  readonly teacher?: { readonly parameters: Float32Array; readonly engine: TestEngine };
 }
 
 /** One replica of each peer: after each round, in every cell, the state is that of each reference. */
-export async function expectSameCourse(room: EngineRoom, { stage, peers, ends, traces = ['auto'] }: Course): Promise<void> {
+export async function expectSameCourse(room: EngineRoom, { stage, peers, ends, traces = ['auto'], teacher }: Course): Promise<void> {
   const column = await columnOf(room, peers, 1);
+  if (teacher !== undefined) {
+    const { incarnation, endpoint } = teacher.engine;
+    for (const { engine } of column) engine.order({ type: 'coordinator.link', stage, version: 1, teachers: [{ incarnation, endpoint }] });
+  }
   const { recipe, engineName: engine } = room;
-  const cohorts = await Promise.all(traces.map((trace) => Cohort.open(recipe, stage, { engine, trace })));
+  const cohorts = await Promise.all(traces.map((trace) => Cohort.open(recipe, stage, { engine, trace, taughtBy: teacher?.parameters })));
   const rounds = ends.map((end, i) => ({ stage, round: i + 1, start: ends[i - 1] ?? 0, end, committed: ends[i - 1] ?? 0 }));
   for (const order of rounds) {
     const { round, start, end, committed } = order;
