@@ -84,7 +84,7 @@ export function mutualRecipe(options: MutualRecipeOptions = {}): object {
     data,
     models: { small: { name: 'cnn-student' }, big: { name: 'cnn', options: { channels: '6,8', hidden: 16 } } },
     stages: {
-      ...(isTaught ? { base: stages.teacher } : {}),
+      ...(isTaught ? { base: { ...stages.teacher, model: 'small' } } : {}),
       pair: {
         kind: 'mutual',
         peers: { big: { model: 'big', optimizer: { name: 'sgd', rate: 0.05, momentum: 0.9 } }, small: { model: 'small' } },

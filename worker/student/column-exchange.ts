@@ -241,7 +241,8 @@ export class StepExchange {
       found[i] = await answer;
     });
     const all = abortable(Promise.all(answers), this.#signal);
-    const lateMs = onLate === null || this.#endedMs === null ? null : this.#pace.lateAfterMs(startMs - this.#endedMs);
+    const ownMs = this.#endedMs === null ? 0 : startMs - this.#endedMs;
+    const lateMs = onLate === null ? null : this.#pace.lateAfterMs(ownMs);
     if (lateMs === null) await all;
     else {
       await beforeLate(all, lateMs, context.clock);

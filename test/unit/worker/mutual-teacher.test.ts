@@ -1,6 +1,6 @@
 /** Peers that a teacher teaches as well: over the wire they are what they are in one process, to the bit. */
 
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, test } from 'vitest';
 import { present } from '../../../src/base/assert.js';
 import { EngineRoom, INITIAL, stateOf } from './engine-room.js';
 import { COURSE_STAGES, expectSameCourse, STEP_BY_STEP } from './mutual-course.js';
