@@ -15,7 +15,7 @@ export function describeReport(report: Report): string {
     case 'waiting':
       return `${report.stage}: waiting for a ${report.for}${describeMissing(report)}`;
     case 'stage-started':
-      return `${report.stage}: ${report.kind}${report.epochs > 0 ? `, ${report.epochs} epochs of ${formatCount(report.samples / report.epochs)} images` : ''}`;
+      return `${report.stage}: ${report.kind}${report.epochs > 0 ? `, ${report.epochs} ${report.epochs === 1 ? 'epoch' : 'epochs'} of ${formatCount(report.samples / report.epochs)} images` : ''}`;
     case 'progress':
       return `${report.stage}: ${formatShare(shareDone(report))}, ${describeProgress(report)}`;
     case 'evaluated': {

@@ -33,7 +33,7 @@ export function checkReferences(root: unknown): readonly Problem[] {
     const add = (what: string) => problems.push({ path, at: 'value', text: `${formatPath(path)}: ${what}` });
     if (peers.length > 0) add(`stage "${found}" trains several models; name one: ${peers.join(', ')}`);
     else if (stageNames.includes(found)) add(`stage "${found}" trains no model${suggest(found, trained)}`);
-    else add(`there is no training stage "${found}"${suggest(found, trained)}`);
+    else add(`there is no training stage "${found}"${suggestPeer(found, trained)}`);
   };
   for (const name of stageNames) {
     const path = ['stages', name];
@@ -53,6 +53,12 @@ export function checkReferences(root: unknown): readonly Problem[] {
     problems.push({ path: ['stages', first], at: 'key', text: `stages wait for each other: ${[...cycle, first].join(' needs ')}` });
   }
   return problems;
+}
+
+/** Suggests the full name of a peer whose short name was given; otherwise the nearest name. */
+function suggestPeer(found: string, trained: readonly string[]): string {
+  const full = trained.find((name) => name.endsWith(`.${found}`));
+  return full === undefined ? suggest(found, trained) : `; did you mean "${full}"?`;
 }
 
 function namedBy(stage: unknown): string[] {

@@ -297,7 +297,10 @@ export class StepExchange {
         const failure = error instanceof RequestRefusal ? refusedKnowledge(error, stage, where) : error;
         // A cell whose own step is not finite says so to the coordinator, which takes the column out of the round.
         if (FINAL.includes(failure.code)) throw failure;
-        if (failures === 0) context.logger.warn('exchange.failed', { stage, round, step, peer: cell.peer, cell: cell.incarnation, error });
+        // Often the other cell is only at a long step, such as its first one: a person need not hear of it yet.
+        if (failures === 0) {
+          context.logger.info('exchange.repeated', { stage, round, step, peer: cell.peer, cell: cell.incarnation, message: error.message });
+        }
         // One request is no longer silence than its deadline: while this process builds graphs in one call, it hears nobody.
         const nowMs = context.clock.nowMs();
         silentMs += Math.min(nowMs - lastMs, DATA_TIMING.stepMs);
@@ -332,7 +335,8 @@ export class StepExchange {
 
   /** Tells the coordinator that this cell gets no answer from the other one; it decides what becomes of the column. */
   #report(cell: ColumnCell, message: string): void {
-    const { context, round } = this.#options;
+    const { context, stage, round } = this.#options;
+    context.logger.warn('exchange.silent', { stage, round, step: this.#step, peer: cell.peer, cell: cell.incarnation, message });
     context.report({ type: 'worker.unreachable', round, attempt: 0, replica: cell.incarnation, message: cutText(message) });
   }
 

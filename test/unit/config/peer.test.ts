@@ -78,6 +78,10 @@ test('names of models are checked peer by peer, and a stage of several peers is 
   expect(references({ ...recipe, stages: { ...recipe.stages, final } })).toEqual([
     'stages.final.of: stage "together" trains several models; name one: together.big, together.small',
   ]);
+  const short = { ...recipe.stages.final!, of: 'big' };
+  expect(references({ ...recipe, stages: { ...recipe.stages, final: short } })).toEqual([
+    'stages.final.of: there is no training stage "big"; did you mean "together.big"?',
+  ]);
 });
 
 test('the terms of every loss of a stage are found and changed', () => {
