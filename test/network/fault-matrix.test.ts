@@ -13,7 +13,7 @@ import { type FaultOutcome, readOutcome, tabulate } from './fault-outcome.js';
 import { whyNoNetwork } from './namespace-network.js';
 import { NetworkRun } from './network-run.js';
 
-/** The coordinator's exit codes before the last: another command goes on. */
+/** The exit code where another try goes on. */
 const TRY_AGAIN = 75;
 
 const room = useRunRoom();
@@ -32,24 +32,26 @@ afterAll(() => {
 
 const wanted = process.env.STILLHOUSE_FAULTS === 'all' ? FAULT_CASES : FAULT_CASES.filter(({ isShort }) => isShort);
 
-test.each(wanted.map((one) => ({ ...one, name: spellCase(one) })))('$name', async ({ name, ...one }) => {
+test.each(wanted.map((one) => [spellCase(one), one] as const))('%s', async (name, one) => {
   const row = { name, verdict: 'failed', outcome: null as FaultOutcome | null };
   rows.push(row);
   run = new NetworkRun(room, one);
-  await run.start(mutualRecipe({ replicas: one.replicas, epochs: 30 }));
+  await run.start(mutualRecipe({ replicas: one.replicas, epochs: one.replicas === 1 ? 20 : 30 }));
   await run.committed(0.1);
   const faultMs = Date.now();
   const healMs = await inflict(one.fault, run);
   const last = await run.end();
   row.verdict = `exits ${JSON.stringify(Object.fromEntries(run.exits))}`;
   row.outcome = await readOutcome(name, run.run, { faultMs, healMs });
-  expect(new Set(Object.values(last)), 'all ended well').toEqual(new Set([0]));
-  expect(new Set(run.exits.get('coordinator')?.slice(0, -1))).toEqual(
-    new Set(one.fault.type === 'kill' && one.fault.part === 'coordinator' ? [TRY_AGAIN] : []),
-  );
+  const { coordinator, ...workers } = last;
+  expect(coordinator).toBe(0);
+  // A worker that is still cut off when the run ends finds no coordinator any more.
+  for (const [worker, code] of Object.entries(workers)) expect([0, TRY_AGAIN], worker).toContain(code);
+  const isKilled = one.fault.type === 'kill' && one.fault.part === 'coordinator';
+  expect(run.exits.get('coordinator')?.slice(0, -1)).toEqual(isKilled ? [TRY_AGAIN] : []);
   expect(await auditRun(run.run)).toEqual({ 'pair.big': [], 'pair.small': [] });
   const [big, small] = [...(await finalCheckpoints(run.run)).values()].map(({ state: { round }, ranges }) => ({ round, ranges }));
   expect(big, 'both peers have the same commits').toEqual(small);
-  expect(row.outcome.healToCommit, 'the fault came in mid-stage').not.toBeNull();
+  expect(row.outcome.longestPause, 'the fault came in mid-stage').toBeGreaterThan(0);
   row.verdict = 'ok';
 });

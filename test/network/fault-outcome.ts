@@ -7,7 +7,7 @@ export interface FaultOutcome {
   readonly name: string;
   /** The seconds from the fault to the first warning of the coordinator, and its event. */
   readonly noticed: string;
-  /** The seconds from the heal to the next commit; null when there was none. */
+  /** The seconds from the heal to the next commit; null when the stage was over before the heal. */
   readonly healToCommit: number | null;
   /** The longest time without a commit from the fault on, in seconds. */
   readonly longestPause: number;
@@ -37,7 +37,7 @@ export async function readOutcome(
     name,
     noticed: warning === undefined ? '-' : `${((timeOf(warning) - at.faultMs) / 1000).toFixed(1)} ${String(warning.event)}`,
     healToCommit: after === undefined ? null : (after - at.healMs) / 1000,
-    longestPause: Math.max(...gaps.filter(({ time }) => time >= at.faultMs).map(({ gap }) => gap / 1000)),
+    longestPause: Math.max(0, ...gaps.filter(({ time }) => time >= at.faultMs).map(({ gap }) => gap / 1000)),
     ...(await lostRounds(run)),
     lives: countBy(logged(run, 'worker.welcomed').map(({ worker }) => String(worker))),
   };
@@ -82,5 +82,5 @@ export function tabulate(
 
 function cellsOf({ healToCommit, longestPause, withdrawn, undone, lives, noticed }: FaultOutcome): string[] {
   const living = Object.entries(lives).map(([worker, count]) => `${worker} ${count}`);
-  return [healToCommit?.toFixed(1) ?? 'none', longestPause.toFixed(1), `${withdrawn}`, `${undone}`, living.join(', '), noticed];
+  return [healToCommit?.toFixed(1) ?? 'over before', longestPause.toFixed(1), `${withdrawn}`, `${undone}`, living.join(', '), noticed];
 }

@@ -65,7 +65,8 @@ export class NetworkRun {
 
   /** Resolves to the last exit code of each process when all have ended. */
   async end(): Promise<Readonly<Record<string, number | NodeJS.Signals>>> {
-    for (let ended = 0; ended < this.#ends.length; ended = this.#ends.length) await Promise.all(this.#ends);
+    // The end of one may start another.
+    for (let ended = 0; ended < this.#ends.length; ended++) await this.#ends[ended];
     return Object.fromEntries([...this.exits].map(([name, codes]) => [name, present(codes.at(-1), name)]));
   }
 
