@@ -13,9 +13,21 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     projects: [
-      { test: { ...limits, setupFiles, name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**', 'test/long/**'] } },
+      {
+        test: {
+          ...limits,
+          setupFiles,
+          name: 'fast',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/e2e/**', 'test/long/**', 'test/network/**'],
+        },
+      },
       // Minutes each: `npm run test:long`.
       { test: { ...limits, setupFiles, name: 'long', include: ['test/long/**/*.test.ts'], testTimeout: 300_000 } },
+      // Hosts that are cut off from each other, and a whole run against PyTorch: `npm run test:network`, minutes.
+      {
+        test: { ...limits, name: 'network', include: ['test/network/**/*.test.ts'], fileParallelism: false, testTimeout: 600_000 },
+      },
       // Whole runs of processes: after the others, and one at a time.
       {
         test: {

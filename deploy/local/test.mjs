@@ -1,5 +1,5 @@
 /**
- * `npm test` and `npm run test:long`: runs the set-up, then vitest with the given arguments. At the end it prints the
+ * `npm test`, `npm run test:long` and `npm run test:network`: runs the set-up, then vitest with the given arguments. At the end it prints the
  * reason of each skipped test, and one line with the numbers of tests.
  */
 

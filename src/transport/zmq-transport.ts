@@ -35,6 +35,11 @@ const TIMING = {
   /** The operating system probes a connection that was silent for `keepaliveIdleS` seconds, every `keepaliveIntervalS`. */
   keepaliveIdleS: 10,
   keepaliveIntervalS: 5,
+  /**
+   * A connection whose bytes the other side has not taken for this long is closed, and made again. The operating system alone would
+   * go on, and repeat them after pauses that double: after a cut of a minute, the next bytes would pass up to a minute after its end.
+   */
+  untakenMs: 4000,
   /** A caller that has not finished zmq's handshake after this time is disconnected. */
   handshakeMs: 5000,
   connectMs: 5000,
@@ -206,6 +211,7 @@ function socketOptions({ endpoint, frameBytesMax }: ChannelOptions) {
     tcpKeepaliveIdle: TIMING.keepaliveIdleS,
     tcpKeepaliveInterval: TIMING.keepaliveIntervalS,
     tcpKeepaliveCount: 3,
+    tcpMaxRetransmitTimeout: TIMING.untakenMs,
     handshakeInterval: TIMING.handshakeMs,
     connectTimeout: TIMING.connectMs,
     ipv6: endpoint.includes('['),

@@ -27,6 +27,10 @@ const SHOWN_LINES = 25;
 export interface RunProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** The command that starts it in its place, such as one that puts it into another network. */
+  readonly launcher?: readonly string[];
+  /** The longest wait, where a test injects faults that last long. */
+  readonly waitMs?: number;
 }
 
 export class RunProcess {
@@ -37,11 +41,14 @@ export class RunProcess {
   readonly #lines: OutputLine[] = [];
   #parsedTo = 0;
   readonly #watchers = new Set<() => void>();
+  readonly #waitMs: number;
   #end: number | NodeJS.Signals | null = null;
 
-  constructor(args: readonly string[], { env = {}, cwd }: RunProcessOptions = {}) {
+  constructor(args: readonly string[], { env = {}, cwd, launcher = [], waitMs = WAIT_MS }: RunProcessOptions = {}) {
     this.command = `stillhouse ${args.join(' ')}`;
-    this.#child = spawn(process.execPath, [join(distFolder, 'src/cli/main.js'), ...args], {
+    this.#waitMs = waitMs;
+    const [program = process.execPath, ...rest] = [...launcher, process.execPath, join(distFolder, 'src/cli/main.js'), ...args];
+    this.#child = spawn(program, rest, {
       cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -128,7 +135,7 @@ export class RunProcess {
           settle(() => reject(error));
         }
       };
-      const timer = setTimeout(() => settle(() => reject(this.#error(`did not ${what} within ${WAIT_MS} ms`))), WAIT_MS);
+      const timer = setTimeout(() => settle(() => reject(this.#error(`did not ${what} within ${this.#waitMs} ms`))), this.#waitMs);
       this.#watchers.add(look);
       look();
     });

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
 import { present } from '../../src/base/assert.js';
 import { canFindProcesses, findMarked, killMarked, type MarkedProcess, markedEnvironment } from './marked-process.js';
-import { RunProcess } from './run-process.js';
+import { RunProcess, type RunProcessOptions } from './run-process.js';
 
 /** An engine whose agent was killed ends by itself within a second, as does the rest; on a loaded machine it takes longer. */
 const LAST_BREATH_MS = 10_000;
@@ -23,6 +23,7 @@ export interface RunRoom {
   readonly runs: string;
   /** Starts the command line in the folder. */
   start(...args: readonly string[]): RunProcess;
+  startWith(options: Pick<RunProcessOptions, 'launcher' | 'waitMs'>, ...args: readonly string[]): RunProcess;
   /** Writes a recipe (JSON is YAML) and answers its path. */
   recipe(content: object): string;
   processes(): readonly MarkedProcess[];
@@ -60,6 +61,8 @@ export function useRunRoom(): RunRoom {
       `the agent of ${worker}`,
       ({ command }) => command.includes('/worker/main.js') && command.includes(`"name":${JSON.stringify(worker)}`),
     );
+  const startWith: RunRoom['startWith'] = (options, ...args) =>
+    new RunProcess(args, { ...options, env: markedEnvironment(mark), cwd: folder });
   return {
     get folder() {
       return folder;
@@ -67,9 +70,8 @@ export function useRunRoom(): RunRoom {
     get runs() {
       return join(folder, 'runs');
     },
-    start(...args) {
-      return new RunProcess(args, { env: markedEnvironment(mark), cwd: folder });
-    },
+    start: (...args) => startWith({}, ...args),
+    startWith,
     recipe(content) {
       const file = join(folder, 'recipe.yaml');
       writeFileSync(file, JSON.stringify(content));
