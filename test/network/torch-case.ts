@@ -21,7 +21,7 @@ import { initialSeed, testView, trainingView } from '../../worker/kit/view.js';
 import { planBatches } from '../../worker/student/batch-plan.js';
 
 const STAGE = 'pair';
-/** PyTorch draws and shuffles by itself with this seed; null: it gets our parameters and our order. */
+/** PyTorch shuffles by itself with this seed; null: it gets our order. The initial parameters are ours. */
 type Seed = number | null;
 
 /** The reason in words why there is no PyTorch to compare with; null when there is. */
@@ -92,7 +92,7 @@ async function writeCase(recipe: Recipe, folder: string, seed: Seed): Promise<vo
     weight: present(loss.weight, 'a weight'),
     train: writePixels(folder, 'train', train),
     test: writePixels(folder, 'test', test),
-    peers: await Promise.all(peers.map(([name, own]) => peerCase({ recipe, folder, name, own, shape, seed }))),
+    peers: await Promise.all(peers.map(([name, own]) => peerCase({ recipe, folder, name, own, shape }))),
   };
   writeFileSync(join(folder, 'cohort.json'), JSON.stringify(content));
 }
@@ -103,15 +103,13 @@ interface PeerPlan {
   readonly name: string;
   readonly own: PeerRecipe;
   readonly shape: { readonly inputShape: readonly [number, number, number]; readonly classes: number };
-  readonly seed: Seed;
 }
 
-async function peerCase({ recipe, folder, name, own, shape, seed }: PeerPlan): Promise<object> {
+async function peerCase({ recipe, folder, name, own, shape }: PeerPlan): Promise<object> {
   const { optimizer } = own;
   if (optimizer.name !== 'sgd' || optimizer.nesterov || optimizer.weightDecay > 0) throw new Error('only plain SGD is compared');
   const model = present(recipe.models[own.model], own.model);
   const plan = { name, model, rate: optimizer.rate, momentum: optimizer.momentum };
-  if (seed !== null) return plan;
   const built = await buildModel(model, { ...shape, seed: initialSeed(recipe, { model: own.model, peer: name }) });
   const schema = arenaSchemaOf(built);
   const arena = join(folder, `${name}.start.f32`);

@@ -1,8 +1,8 @@
 """
 Mutual learning in PyTorch, all peers in one process: `torch-cohort.py FOLDER`, FOLDER with a cohort.json by torch-case.ts.
-With given parameters it trains the given batches in their order, once in float32 and once in float64, and writes the
-parameters of each peer (to PEER.float32 and PEER.float64); and once without the other's predictions (to PEER.alone). With a seed it draws the parameters and shuffles each epoch by itself, and prints the share of the test images that
-each peer says right.
+Every peer starts from given parameters. Without a seed it trains the given batches in their order, once in float32 and once in
+float64, and writes the parameters of each peer (to PEER.float32 and PEER.float64); and once without the other's predictions (to
+PEER.alone). With a seed it shuffles each epoch by itself, and prints the share of the test images that each peer says right.
 """
 
 import json
@@ -49,9 +49,6 @@ def build(model, input_shape, classes):
         return Cnn(channels, options.get("down", "pool"), options["hidden"], input_shape, classes)
     network = ResNet(int(model["name"].removeprefix("resnet")), classes)
     network.stem.conv = nn.Conv2d(input_shape[2], 16, 3, padding=1, bias=False)
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out")
     return network
 
 
@@ -59,8 +56,7 @@ class Peer:
     def __init__(self, plan, case):
         self.plan = plan
         self.model = build(plan["model"], case["inputShape"], case["classes"])
-        if "arena" in plan:
-            write_arena(self.model, plan["schema"]["entries"], read_file(plan["arena"], torch.float32))
+        write_arena(self.model, plan["schema"]["entries"], read_file(plan["arena"], torch.float32))
         self.model.train()
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=plan["rate"], momentum=plan["momentum"])
 
