@@ -6,6 +6,7 @@ import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import { countFailure, finish } from './ending.js';
 import { onReport, withdraw } from './lead-round.js';
 import { expel, forgetHolder } from './membership.js';
+import { onNotFinite } from './not-finite.js';
 import { type Member, withMember } from './roster.js';
 import type { Charge, RoundReport } from './round-sort.js';
 import { isSaving, onSaveFailed } from './saving.js';
@@ -70,7 +71,7 @@ function onCheckpointDamaged(turn: Turn): void {
 
 /** Takes a report about a round. A charge in it costs the charged member its share, or its place. */
 export function acceptReport(turn: Turn, sender: Member, message: RoundReport): void {
-  const charge = onReport(turn, sender, message);
+  const charge = message.type === 'worker.notFinite' ? onNotFinite(turn, sender, message) : onReport(turn, sender, message);
   const member = charge === null ? undefined : turn.state.roster.get(charge.incarnation);
   if (charge !== null && member !== undefined) answerCharge(turn, member, charge);
 }

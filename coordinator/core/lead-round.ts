@@ -6,6 +6,7 @@
 import type { Incarnation } from '../../src/base/ids.js';
 import { EVALUATION_ROUND } from './evaluation-round.js';
 import { EXPORT_ROUND } from './export-round.js';
+import { cellsOf } from './grid.js';
 import type { Member } from './roster.js';
 import type { Round } from './round.js';
 import type { Charge, RoundReport, RoundSort } from './round-sort.js';
@@ -43,6 +44,19 @@ export function onReport(turn: Turn, member: Member, message: RoundReport): Char
 export function withdraw(turn: Turn, incarnation: Incarnation, reason: string): void {
   const round = roundOf(turn);
   if (round !== null && isInRound(turn, incarnation)) sortOf(round).withdraw(turn, round, { incarnation, reason });
+}
+
+/** Takes all members out of the round under way: it is over without a result. */
+export function abandonRound(turn: Turn, reason: string): void {
+  const round = roundOf(turn);
+  if (round !== null) sortOf(round).withdrawAll(turn, round, reason);
+}
+
+/** The peer that the member trains in the round under way; null when it trains none. */
+export function peerInRound(turn: Turn, incarnation: Incarnation): string | null {
+  const round = roundOf(turn);
+  if (round?.sort !== 'grid') return null;
+  return cellsOf(round.grid).find((cell) => cell.incarnation === incarnation)?.peer ?? null;
 }
 
 /**

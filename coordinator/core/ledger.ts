@@ -21,11 +21,12 @@ export interface Ledger {
   readonly skipped: readonly Range[];
 }
 
-/** The ledger of a stage whose parameters contain `contained`; an empty one for a stage that trains nothing. */
+/** The ledger of a stage whose parameters contain `contained`, whatever was skipped; an empty one for a stage that trains nothing. */
 export function openLedger({ size, epochs, contained, skipped }: Pick<Ledger, 'size' | 'epochs' | 'contained' | 'skipped'>): Ledger {
   const whole = size * epochs > 0 ? [{ start: 0, end: size * epochs }] : [];
-  const pending = subtractRanges(whole, [...contained, ...skipped]);
-  return check({ size, epochs, contained: mergeRanges(contained), pending, lent: [], skipped: mergeRanges(skipped) });
+  const left = subtractRanges(skipped, contained);
+  const pending = subtractRanges(whole, [...contained, ...left]);
+  return check({ size, epochs, contained: mergeRanges(contained), pending, lent: [], skipped: left });
 }
 
 /** The number of samples that the stage is to train, over all its epochs: all but the skipped ones. */

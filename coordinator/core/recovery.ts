@@ -5,7 +5,7 @@
  * Invariant: a checkpoint is used only if it holds every peer of its commit, as that commit left it.
  */
 
-import { totalOf } from '../../src/data/shard-plan.js';
+import { mergeRanges, subtractRanges, totalOf } from '../../src/data/shard-plan.js';
 import type { Range } from '../../src/protocol/field.js';
 import type { Evaluation, StageResult } from '../../src/protocol/report.js';
 import type { CheckpointInfo, CheckpointPart, JournalRecord, Recovered } from './types.js';
@@ -82,7 +82,7 @@ function follow(trail: Trail, record: JournalRecord): Trail {
       return { ...ofStage(trail, record.stage), commits: known };
     }
     case 'skip':
-      return { ...ofStage(trail, record.stage), skipped: [...ofStage(trail, record.stage).skipped, ...record.ranges] };
+      return withSkipped(ofStage(trail, record.stage), record.ranges);
     case 'rollback':
       return cutTo(ofStage(trail, record.stage), record.committed);
     case 'evaluation': {
@@ -93,6 +93,11 @@ function follow(trail: Trail, record: JournalRecord): Trail {
     default:
       return trail;
   }
+}
+
+/** An older coordinator may have written a line that the next one had not read: a sample is skipped once. */
+function withSkipped(trail: Trail, ranges: readonly Range[]): Trail {
+  return { ...trail, skipped: mergeRanges([...trail.skipped, ...subtractRanges(ranges, trail.skipped)]) };
 }
 
 function ofStage(trail: Trail, stage: string): Trail {

@@ -1,6 +1,7 @@
 /** The numbers of summary.json, from the stages' results and the members' counters. */
 
 import { peerRecipe, spellPeer } from '../../src/config/peer.js';
+import { totalOf } from '../../src/data/shard-plan.js';
 import type { StageResult, Summary } from '../../src/protocol/report.js';
 import { committedOf } from './ledger.js';
 import { type Counters, measuredRate, NO_COUNTERS } from './roster.js';
@@ -32,7 +33,7 @@ export function summarise(state: RunState): Summary {
     agreement: agreementOf(state.done),
     waited: ofEachPeer(state.done, ({ waited }) => waited),
     late: ofEachPeer(state.done, ({ late }) => late),
-    skipped: Object.fromEntries(state.done.flatMap(({ stage, skipped }) => (skipped === 0 ? [] : [[stage, skipped]]))),
+    skipped: skippedOf(state),
     models: modelsOf(state),
     imagesPerSecond: { teacher: rateOf(perRole.teacher), student: rateOf(perRole.student) },
     wireBytes: {
@@ -64,6 +65,13 @@ function agreementOf(done: readonly StageResult[]): Summary['agreement'] {
     tests.map(({ last }) => [spellPeer({ stage, peer: last.peer }), last.agreement] as const),
   );
   return Object.fromEntries(entries.filter(([, agreement]) => Object.keys(agreement).length > 0));
+}
+
+/** The samples that each stage has skipped, also the one under way; without stages that have skipped none. */
+function skippedOf({ done, stage }: Pick<RunState, 'done' | 'stage'>): Summary['skipped'] {
+  const all = done.map(({ stage: name, skipped }) => [name, skipped] as const);
+  if (stage !== null) all.push([stage.name, totalOf(stage.ledger.skipped)]);
+  return Object.fromEntries(all.filter(([, skipped]) => skipped > 0));
 }
 
 /** A number of each peer of the stages that have several, by the peer's name. */

@@ -6,9 +6,9 @@
  * longer count as its holders once they are withdrawn. A range leaves the round only by a commit or back to the queue.
  */
 
-import { assertNever, present } from '../../src/base/assert.js';
+import { assertNever } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
-import { subtractRanges, totalOf } from '../../src/data/shard-plan.js';
+import { totalOf } from '../../src/data/shard-plan.js';
 import type { Contributor, WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
 import { addressOf, assign, otherCells } from './assignment.js';
@@ -36,11 +36,9 @@ import {
   withTrained,
 } from './grid.js';
 import { committedOf, giveBack, lend } from './ledger.js';
-import { goBack } from './rollback.js';
 import type { ReadyMember } from './roster.js';
 import type { GridRound } from './round.js';
 import type { Charge, RoundSort } from './round-sort.js';
-import { skipStep } from './skipped-step.js';
 import { isLost, type StageState, withoutHolders } from './stage.js';
 import { log, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
 
@@ -93,11 +91,10 @@ export const GRID_ROUND: RoundSort<GridRound> = {
       case 'worker.averaged':
         onAveraged(turn, round, message);
         return null;
-      case 'worker.notFinite':
-        return onNotFinite(turn, round, message);
       case 'worker.unreachable':
         return chargeOf(turn, round, message);
       case 'worker.evaluated':
+      case 'worker.notFinite':
         return null;
       default:
         return assertNever(message, 'report');
@@ -153,32 +150,6 @@ function untruthOf({ concluding }: GridRound, { ranges }: Column, { samples, cor
   const lent = totalOf(ranges);
   const isPossible = concluding === null ? samples === lent : samples <= lent;
   return isPossible && correct <= samples ? null : `it says it trained ${samples} samples, ${correct} of them right, of ${lent}`;
-}
-
-/**
- * A step of a cell was not finite: its column leaves the round, as one with a lost cell does, and the samples of the step leave the
- * stage. Where such steps keep coming, the stage goes back, or the run ends.
- */
-function onNotFinite(turn: Turn, round: GridRound, message: WorkerMessageOf<'worker.notFinite'>): Charge | null {
-  const { incarnation, ranges } = message;
-  const column = columnOf(round.grid, incarnation);
-  if (column === null || round.phase !== 'training') return null;
-  if (subtractRanges(ranges, column.ranges).length > 0 || totalOf(ranges) > round.batch) {
-    return { type: 'untrue', incarnation, reason: 'it says that a step was not finite, and names samples that are not of one step of it' };
-  }
-  const { peer } = present(
-    column.cells.find((cell) => cell.incarnation === incarnation),
-    'the cell',
-  );
-  const nearby = totalOf(stageOf(turn).ledger.lent);
-  withdrawColumns(turn, round, { keep: (other) => other !== column, reason: 'a step of its column is not finite' });
-  const verdict = skipStep(turn, { incarnation, peer, ranges, nearby, message: message.message });
-  if (verdict === 'go-back') {
-    const rest = stageOf(turn).round;
-    if (rest?.sort === 'grid') GRID_ROUND.withdrawAll(turn, rest, 'the stage goes back to its last checkpoint');
-    goBack(turn);
-  }
-  return null;
 }
 
 /** Enters a contributor's report of averaging; the last one commits the round, when all replicas of a row have the same bits. */

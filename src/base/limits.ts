@@ -31,8 +31,8 @@ export const LIMITS = {
   reductionOptions: 8,
   /** Samples in one request for knowledge. */
   rowsPerRequest: 4096,
-  /** Ranges in one message. */
-  ranges: 256,
+  /** Ranges in one message. A state lacks some samples in places: each place is one more range. */
+  ranges: 1024,
   /** Members of a round, teachers of a student. */
   members: 256,
   /** Axes of a tensor. */

@@ -42,7 +42,8 @@ export class LossCheck {
   /** Finds stages of a complete recipe whose terms are right by themselves but make no loss together. */
   async checkStages(recipe: Recipe): Promise<readonly Problem[]> {
     const problems: Problem[] = [];
-    for (const { recipe: peer, place } of trainedPeers(recipe)) {
+    const peers = trainedPeers(recipe);
+    for (const { name, recipe: peer, place } of peers) {
       const path = place('loss');
       const add = (what: string): void => {
         const text = `${formatPath(path)}: ${what}`;
@@ -52,7 +53,10 @@ export class LossCheck {
       const { labels, terms } = longForm(peer);
       const weights = [labels.weight, ...terms.map(({ weight }) => weight ?? 1)];
       if (weights.every((weight) => endsOf(weight).every((end) => end === 0))) add('every weight is 0, so there is nothing to learn');
-      if (peer.teacher !== undefined && !(await this.#learnsFromTeacher(peer))) add(howToLearnFromTeacher(peer));
+      // A peer of a mutual stage may be taught by the others alone.
+      const cohort = peers.filter(({ name: other }) => other.stage === name.stage).map(({ recipe: other }) => other);
+      const learns = await Promise.all(cohort.map((other) => this.#learnsFromTeacher(other)));
+      if (peer.teacher !== undefined && !learns.includes(true)) add(howToLearnFromTeacher(peer));
     }
     return problems;
   }
@@ -104,13 +108,17 @@ export class LossCheck {
 }
 
 /** Says why the stage has no other side that the term could learn from; null when it has. */
-function sideProblem(term: unknown, { takesOther }: LossTraits, stage: unknown): string | null {
+function sideProblem(term: unknown, { takesOther, takesTaps }: LossTraits, stage: unknown): string | null {
   const [kind, from] = [entryOf(stage, 'kind'), entryOf(term, 'from')];
   const loss = `the loss ${nameOfTerm(term)}`;
   if (!takesOther) return from === undefined ? null : `${loss} learns from the labels alone; leave out from`;
   if (kind === 'train') return `${loss} learns from a teacher, and a train stage has none; make it a distil stage`;
   if (from === 'peers' && kind !== 'mutual') return `${loss} learns from peers, and only a mutual stage has them; leave out from`;
-  if (from === 'teacher' && entryOf(stage, 'teacher') === undefined) return `${loss} learns from a teacher, and the stage names none`;
+  const isTaught = entryOf(stage, 'teacher') !== undefined;
+  if (kind === 'mutual' && from === 'teacher' && !isTaught) return `${loss} learns from a teacher, and the stage names none`;
+  if (kind === 'mutual' && from !== 'teacher' && takesTaps) {
+    return `${loss} takes layers, and peers give each other their logits only; ${isTaught ? 'add from: teacher' : 'leave it out'}`;
+  }
   return null;
 }
 

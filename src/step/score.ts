@@ -1,5 +1,6 @@
 /** Loss and hits of a batch, on plain typed arrays. Logits are [B, K], labels [B]. */
 
+import { isFiniteArena } from '../tensor/finite.js';
 import type { EvaluateResult, StepResult } from './step-program.js';
 
 /** The results of a training step that are read back. */
@@ -20,6 +21,7 @@ export function stepResult({ mean, terms, logits }: StepReading, labels: Int32Ar
     count,
     correct: countHits(logits, labels, classes),
     finite: Number.isFinite(mean),
+    finiteLogits: Number.isFinite(mean) || isFiniteArena(logits),
   };
 }
 

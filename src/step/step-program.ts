@@ -50,6 +50,8 @@ export interface StepResult {
   readonly correct: number;
   /** False when the loss is NaN or infinite; the parameters have then been updated with that loss. */
   readonly finite: boolean;
+  /** False when the loss is not finite, and the logits are not either: the parameters were at fault before this step. */
+  readonly finiteLogits: boolean;
 }
 
 export interface EvaluateResult {

@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import { present } from '../../src/base/assert.js';
-import { asRoundId } from '../../src/base/ids.js';
+import { asRoundId, type RoundId } from '../../src/base/ids.js';
 import { mergeRanges, takeRanges, totalOf } from '../../src/data/shard-plan.js';
 import type { CoordinatorMessageOf } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
@@ -20,6 +20,8 @@ export interface SimState {
   readonly state: StateName;
   readonly hash: string;
   readonly ranges: readonly Range[];
+  /** The last step of a row of one, which has left parameters that are not finite; nobody has noticed yet. */
+  readonly ruinedBy?: readonly Range[] | undefined;
 }
 
 /** A state after a round: `own` are the ranges of the round, `base` is the state that the round started from. */
@@ -30,8 +32,8 @@ interface SimTrained extends SimState {
 
 type Assign = CoordinatorMessageOf<'coordinator.assign'>;
 
-/** Whether a step of a peer with this position of a stage is not finite. */
-export type IsBad = (model: Pick<StateName, 'stage' | 'peer'>, position: number) => boolean;
+/** Whether a step of a peer with this position of a stage is not finite: its loss, or only the parameters that it leaves. */
+export type IsBad = (model: Pick<StateName, 'stage' | 'peer'>, position: number) => 'loss' | 'parameters' | null;
 
 /** Engines by their data endpoint: the data plane. One that is dead or cut off does not answer. */
 export type DataPlane = Map<string, SimEngine>;
@@ -168,6 +170,7 @@ export class SimEngine {
       this.#say({ ...this.#identity(), type: 'worker.failed', code, message: 'nobody has the base' });
       return;
     }
+    if (this.#tellRuined(base)) return;
     const isAlone = order.work.kind === 'train' && order.work.replicas === 1;
     this.#committed = isAlone ? null : base;
     if (order.work.kind === 'train' && order.work.others.length > 0) return this.#trainInStep({ order, base, work, step: 1 });
@@ -248,7 +251,14 @@ export class SimEngine {
     const own = takeRanges(order.work.ranges, isLinked ? (done ?? totalOf(order.work.ranges)) : 0).taken;
     const samples = totalOf(own);
     const ranges = mergeRanges([...base.ranges, ...own]);
-    if (samples > 0) this.#trained = { state: { ...state, round }, ranges, hash: hashOf(state, ranges), own, base };
+    const lastStep = takeRanges(own, Math.max(0, samples - STEP_SAMPLES)).rest;
+    const isRuined = this.#isBadStep(order, lastStep, 'parameters');
+    if (isRuined && order.work.replicas > 1) {
+      this.#tellNotFinite(round, lastStep);
+      return;
+    }
+    const ruinedBy = isRuined ? lastStep : undefined;
+    if (samples > 0) this.#trained = { state: { ...state, round }, ranges, hash: hashOf(state, ranges), own, base, ruinedBy };
     else this.#committed = base;
     this.#report = {
       ...this.#identity(),
@@ -265,17 +275,33 @@ export class SimEngine {
   }
 
   /** Says that a step among these samples of the order, from `from` to `to`, is not finite, if one is; the work of the round is then lost. */
-  #fails({ base, round, work }: Assign, from: number, to: number): boolean {
+  #fails(order: Assign, from: number, to: number): boolean {
+    const { round, work } = order;
     if (work.kind !== 'train') return false;
     for (let start = from; start < to; start += STEP_SAMPLES) {
       const ranges = takeRanges(takeRanges(work.ranges, start).rest, Math.min(STEP_SAMPLES, to - start)).taken;
-      const positions = ranges.flatMap(({ start: first, end }) => Array.from({ length: end - first }, (_, i) => first + i));
-      if (!positions.some((position) => this.#isBad(base.state, position))) continue;
-      this.#drop();
-      this.#say({ ...this.#identity(), type: 'worker.notFinite', round, ranges, message: 'a simulated NaN' });
+      if (!this.#isBadStep(order, ranges, 'loss')) continue;
+      this.#tellNotFinite(round, ranges);
       return true;
     }
     return false;
+  }
+
+  #isBadStep({ base }: Assign, ranges: readonly Range[], how: 'loss' | 'parameters'): boolean {
+    const positions = ranges.flatMap(({ start, end }) => Array.from({ length: end - start }, (_, i) => start + i));
+    return positions.some((position) => this.#isBad(base.state, position) === how);
+  }
+
+  #tellNotFinite(round: RoundId, ranges: readonly Range[]): void {
+    this.#drop();
+    this.#say({ ...this.#identity(), type: 'worker.notFinite', round, ranges: [...ranges], message: 'a simulated NaN' });
+  }
+
+  /** The next use of parameters that are not finite finds that. */
+  #tellRuined({ state, ruinedBy }: SimState): boolean {
+    if (ruinedBy === undefined) return false;
+    this.#tellNotFinite(asRoundId(state.round), ruinedBy);
+    return true;
   }
 
   #base({ base }: Assign): SimState | null {
@@ -329,6 +355,7 @@ export class SimEngine {
       this.#say({ ...this.#identity(), type: 'worker.failed', code: 'checkpoint.unwritable', message: 'it is not here' });
       return;
     }
+    if (this.#tellRuined(saved)) return;
     const { term } = this.#identity();
     this.#later(this.#world.between(2, 200), () => {
       if (!this.isCut) this.#coordinator()?.store(term, saved);

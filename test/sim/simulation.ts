@@ -117,7 +117,7 @@ class Simulation {
       faults: this.#options.wire,
       plane: this.#plane,
       coordinator: () => this.#coordinator,
-      isBad: this.#options.isBad ?? (() => false),
+      isBad: this.#options.isBad ?? (() => null),
     });
     this.#workers.set(name, worker);
     this.#watch(worker, role);

@@ -75,11 +75,16 @@ const ROUNDS_AHEAD = 2;
 
 /** One cell's side of the exchange, for all of its rounds. */
 export class ColumnExchange {
+  readonly #clock: Clock;
   readonly #rounds = new Map<RoundId, GivenSteps>();
   #newest = 0;
   /** The model of the newest round, and the pace of its steps. */
   #model: PeerName | null = null;
   #pace = new StepPace();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Begins a round; the rounds before are over. */
   open(options: ExchangeOptions): StepExchange {
@@ -117,7 +122,8 @@ export class ColumnExchange {
     if (!this.#rounds.has(round) && this.#rounds.size > ROUNDS_AHEAD) return refusal('not-ready', `round ${round} has not begun here`);
     const unknown = specs.find((spec) => !GIVEN_SPECS.some((own) => specKey(own) === specKey(spec)));
     if (unknown !== undefined) return refusal('unknown-tap', `a cell gives its logits, and not ${specKey(unknown)}`);
-    const given = await this.#stepsOf(round).given(step);
+    const given = await this.#givenSoon(round, step);
+    if (given === 'not yet') return refusal('not-ready', `step ${step} of round ${round} is not given yet`);
     const model = this.#model;
     if (model?.stage !== stage || model.peer !== about.peer) {
       return refusal('wrong-stage', `this cell trains ${model === null ? 'nothing' : spellPeer(model)}`);
@@ -126,6 +132,15 @@ export class ColumnExchange {
     const wire = knowledgeToWire(given.knowledge, GIVEN_SPECS, half);
     if ('reason' in wire) return refusal(wire.reason, `at step ${step} of round ${round}, ${wire.message}`);
     return { header: { type: 'knowledge.answer', stage, isLast: given.isLast }, tensors: wire.tensors };
+  }
+
+  /** Says after a while that the step is still to come: a cell that waits for its teacher is not silent. */
+  #givenSoon(round: RoundId, step: number): Promise<Given | null | 'not yet'> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.after(DATA_TIMING.stepHoldMs, () => resolve('not yet'));
+      const given = this.#stepsOf(round).given(step);
+      void given.then(resolve).finally(() => timer.cancel());
+    });
   }
 
   #stepsOf(round: RoundId): GivenSteps {
@@ -182,14 +197,15 @@ export class StepExchange {
   /** The answers of the others about the next step, which are asked for in advance; null of one that is a step behind by then. */
   #next: readonly Promise<Given | null>[] = [];
   #waitedMs = 0;
-  readonly #late: Record<PeerName['peer'], number> = {};
-  /** The end of the step before; null before the first step of the round. */
-  #endedMs: number | null = null;
+  readonly #late = new Map<string, number>();
+  /** The end of the step before; at the first step, the beginning of the round. */
+  #endedMs: number;
 
   constructor(options: ExchangeOptions, own: GivenSteps, pace: StepPace) {
     this.#options = options;
     this.#own = own;
     this.#pace = pace;
+    this.#endedMs = options.context.clock.nowMs();
     this.#signal = AbortSignal.any([options.signal, this.#closed.signal]);
     this.#ask(1);
   }
@@ -201,7 +217,7 @@ export class StepExchange {
 
   /** By peer, the number of steps at which its cell was late. */
   get late(): Readonly<Record<string, number>> {
-    return this.#late;
+    return Object.fromEntries(this.#late);
   }
 
   /** The time that this cell has waited for the others, in milliseconds. */
@@ -241,8 +257,7 @@ export class StepExchange {
       found[i] = await answer;
     });
     const all = abortable(Promise.all(answers), this.#signal);
-    const ownMs = this.#endedMs === null ? 0 : startMs - this.#endedMs;
-    const lateMs = onLate === null ? null : this.#pace.lateAfterMs(ownMs);
+    const lateMs = onLate === null ? null : this.#pace.lateAfterMs(startMs - this.#endedMs);
     if (lateMs === null) await all;
     else {
       await beforeLate(all, lateMs, context.clock);
@@ -256,30 +271,32 @@ export class StepExchange {
     const { context, others, stage, round, onLate } = this.#options;
     for (const [i, { peer, incarnation }] of others.entries()) {
       if (found[i] !== null) continue;
-      if (this.#late[peer] === undefined) {
-        context.logger.warn('exchange.late', { stage, round, step: this.#step, peer, cell: incarnation, lateMs, onLate });
-      }
-      this.#late[peer] = (this.#late[peer] ?? 0) + 1;
+      const times = this.#late.get(peer) ?? 0;
+      const fields = { stage, round, step: this.#step, peer, cell: incarnation, lateMs, onLate };
+      if (times === 0) context.logger.info('exchange.late', fields);
+      this.#late.set(peer, times + 1);
     }
   }
 
   /** Enters the duration of a step; where the cell does not wait, only that of a step with all answers. */
   #time(endMs: number, others: readonly (Given | null)[]): void {
     const { onLate } = this.#options;
-    if (onLate !== null && this.#endedMs !== null && !others.includes(null)) this.#pace.add(endMs - this.#endedMs);
+    if (onLate !== null && !others.includes(null)) this.#pace.add(endMs - this.#endedMs);
     this.#endedMs = endMs;
   }
 
   /** Asks every other cell for its knowledge of this step; one that has not answered about the step before is asked once it has. */
   #ask(step: number): void {
     const before = this.#next;
-    this.#next = this.#options.others.map(async (cell, i) => {
-      await before[i];
-      // The step is over: nobody waits for this answer any more.
-      return this.#step > step ? null : this.#askUntilAnswered(cell, step);
-    });
+    this.#next = this.#options.others.map((cell, i) => this.#askAfter(before[i], cell, step));
     // The work may be cancelled before anybody waits for the answers.
     for (const answer of this.#next) answer.catch(() => {});
+  }
+
+  async #askAfter(before: Promise<unknown> | undefined, cell: ColumnCell, step: number): Promise<Given | null> {
+    await before;
+    // The step is over: nobody waits for this answer any more.
+    return this.#step > step ? null : this.#askUntilAnswered(cell, step);
   }
 
   async #askUntilAnswered(cell: ColumnCell, step: number): Promise<Given> {
@@ -303,10 +320,10 @@ export class StepExchange {
         }
         // One request is no longer silence than its deadline: while this process builds graphs in one call, it hears nobody.
         const nowMs = context.clock.nowMs();
-        silentMs += Math.min(nowMs - lastMs, DATA_TIMING.stepMs);
-        lastMs = nowMs;
         // A refusal is an answer: the other cell is not at this step yet, or not any more.
-        const isSilent = !(error instanceof RequestRefusal) && silentMs >= this.#silentMaxMs();
+        silentMs = error instanceof RequestRefusal ? 0 : silentMs + Math.min(nowMs - lastMs, DATA_TIMING.stepMs);
+        lastMs = nowMs;
+        const isSilent = silentMs >= this.#silentMaxMs();
         if (isSilent && !isReported) this.#report(cell, `${where}: ${error.message}`);
         isReported ||= isSilent;
         await this.#rest(failures);

@@ -68,6 +68,7 @@ export async function evaluateRows({ context, model, split, start, end, exchange
     }
   } finally {
     batches.close();
+    column?.close();
   }
   return total;
 }

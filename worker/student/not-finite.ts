@@ -10,12 +10,14 @@ export function notFinite(where: string, what: string): StillhouseError {
   return new StillhouseError('training.notFinite', `${where}: ${what} not finite`, { hint: HINT });
 }
 
-/** A step of training whose loss or parameters are not finite. The program then holds no state. */
+/**
+ * A step of training whose loss is not finite, or that has left parameters that are not. `ranges`: the samples of that step, as positions
+ * of the stage; null when it was the last step of the round before. The program then holds no state.
+ */
 export class StepNotFinite extends StillhouseError {
-  /** The samples of the step, as positions of the stage. */
-  readonly ranges: readonly Range[];
+  readonly ranges: readonly Range[] | null;
 
-  constructor(where: string, what: string, ranges: readonly Range[]) {
+  constructor(where: string, what: string, ranges: readonly Range[] | null) {
     super('training.notFinite', `${where}: ${what} not finite`, { hint: HINT });
     this.ranges = ranges;
   }

@@ -18,7 +18,7 @@
 import type { Averaging } from '../../src/averaging/averaging.js';
 import { DEFAULT_AVERAGING } from '../../src/averaging/catalogue.js';
 import { assertNever } from '../../src/base/assert.js';
-import type { RoundId } from '../../src/base/ids.js';
+import { asRoundId, type RoundId } from '../../src/base/ids.js';
 import { takeRanges } from '../../src/data/shard-plan.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { CoordinatorMessageOf, Work } from '../../src/protocol/control.js';
@@ -69,7 +69,7 @@ export class Student implements Role {
   readonly #context: EngineContext;
   readonly #jobs: JobSlot;
   readonly #links = new TeacherLinks();
-  readonly #column = new ColumnExchange();
+  readonly #column: ColumnExchange;
   readonly #averaging: Averaging;
   #open: OpenModel | null = null;
   #committed: CommittedState | null = null;
@@ -80,10 +80,13 @@ export class Student implements Role {
   /** The report of training of the round, once it was sent; a conclusion asks for it again. */
   #report: TrainedReport | null = null;
   #candidate: Candidate | null = null;
+  /** The samples of the last step of the state that was trained last: the culprit, should that state not be finite. */
+  #lastStep: { readonly state: StateName; readonly ranges: TrainWork['ranges'] } | null = null;
 
   constructor(context: EngineContext) {
     this.#context = context;
-    this.#jobs = new JobSlot((error) => this.#onJobFailed(error));
+    this.#column = new ColumnExchange(context.clock);
+    this.#jobs = new JobSlot((error) => reportFailure(context, error, { stage: this.#open?.stage, round: this.#round }));
     this.#averaging = DEFAULT_AVERAGING({
       term: context.term,
       self: context.incarnation,
@@ -196,8 +199,17 @@ export class Student implements Role {
     signal.throwIfAborted();
     const base = await baseState({ context, model, base: assign.base, committed: this.#committed, signal });
     this.#committed = base;
-    const job: WorkJob = { context, model, assign, signal, conclude: this.#conclude.signal };
-    const { work } = assign;
+    try {
+      await this.#carryOut({ context, model, assign, signal, conclude: this.#conclude.signal }, { base, program });
+    } catch (error) {
+      // The result of half a round may be anything once the work is cancelled.
+      if (signal.aborted) throw signal.reason;
+      this.#reportNotFinite(error, base.state, assign.round);
+    }
+  }
+
+  async #carryOut(job: WorkJob, { base, program }: { readonly base: CommittedState; readonly program: ProgramState }): Promise<void> {
+    const { work } = job.assign;
     switch (work.kind) {
       case 'train':
         return this.#train(job, work, { base, program });
@@ -221,11 +233,12 @@ export class Student implements Role {
     program.load(base);
     this.#committed = isAlone ? null : program.backUp(base);
     program.leave();
-    const { report, last } = await trainWork(job, work, { links: this.#links, column: this.#column });
+    const { report, lastStep } = await trainWork(job, work, { links: this.#links, column: this.#column });
     const state = { ...base.state, round: job.assign.round };
     if (report.samples > 0) {
       const own = takeRanges(work.ranges, report.samples).taken;
-      this.#trained = this.#trainedOf(job, { state, base, own, last, isAlone });
+      this.#trained = this.#trainedOf(job, { state, base, own, lastStep, isAlone });
+      this.#lastStep = { state, ranges: lastStep };
     } else {
       program.hold(base.state);
       this.#committed = base;
@@ -241,29 +254,32 @@ export class Student implements Role {
       readonly state: StateName;
       readonly base: CommittedState;
       readonly own: TrainWork['ranges'];
-      /** The samples of the last step. */
-      readonly last: TrainWork['ranges'];
+      readonly lastStep: TrainWork['ranges'];
       readonly isAlone: boolean;
     },
   ): TrainedState {
-    const { state, base, own, last, isAlone } = options;
+    const { state, base, own, lastStep, isAlone } = options;
     if (isAlone) return trainedState({ state, base: base.ranges, own, parameters: null });
     const parameters = model.program.readParameters();
-    if (!isFiniteArena(parameters)) throw new StepNotFinite(describeState(state), 'after the last step a parameter is', last);
+    if (!isFiniteArena(parameters)) throw new StepNotFinite(describeState(state), 'after the last step a parameter is', lastStep);
     const trained = trainedState({ state, base: base.ranges, own, parameters });
     this.#averaging.offer({ state, parameters, ranges: trained.ranges, samples: trained.samples });
     return trained;
   }
 
-  #onJobFailed(error: unknown): void {
-    const where = { stage: this.#open?.stage, peer: this.#open?.peer, round: this.#round };
-    if (!(error instanceof StepNotFinite) || this.#round === null) {
-      reportFailure(this.#context, error, where);
-      return;
-    }
-    this.#context.logger.warn('step.notFinite', { ...where, error });
-    const { ranges, message } = error;
-    this.#context.report({ type: 'worker.notFinite', round: this.#round, ranges: [...ranges], message: cutText(message) });
+  /**
+   * Reports the step that was not finite, or that has left the state `base`, which this student has trained itself, not finite. Throws
+   * any other error, and such a one when the culprit is not known.
+   */
+  #reportNotFinite(error: unknown, base: StateName, round: RoundId): void {
+    if (!(error instanceof StillhouseError) || error.code !== 'training.notFinite') throw error;
+    const own = error instanceof StepNotFinite ? error.ranges : null;
+    const before = this.#lastStep !== null && isSameState(this.#lastStep.state, base) ? this.#lastStep.ranges : null;
+    const ranges = own ?? before;
+    if (ranges === null) throw error;
+    this.#context.logger.warn('step.notFinite', { ...base, round, error });
+    const about = own === null ? asRoundId(base.round) : round;
+    this.#context.report({ type: 'worker.notFinite', round: about, ranges: [...ranges], message: cutText(error.message) });
   }
 
   async #modelOf({ stage, peer }: StateName): Promise<OpenModel> {
@@ -306,7 +322,13 @@ export class Student implements Role {
 
   /** The state is read out before anything else can happen, because the next order may train on. */
   async #save({ state }: CoordinatorMessageOf<'coordinator.save'>): Promise<void> {
-    const checked = this.#readOut({ state, hash: null });
+    let checked: CheckedState | null;
+    try {
+      checked = this.#readOut({ state, hash: null });
+    } catch (error) {
+      this.#reportNotFinite(error, state, asRoundId(state.round));
+      return;
+    }
     const schema = this.#open?.model.program.schema;
     if (checked === null || schema === undefined) {
       throw new StillhouseError('checkpoint.unwritable', `${describeState(state)} is not the committed one here`);

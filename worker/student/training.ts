@@ -13,6 +13,7 @@ import { knobsOfLoss, sideFrom } from '../../src/losses/stage-loss.js';
 import { rateAt } from '../../src/optim/schedule.js';
 import type { Range } from '../../src/protocol/field.js';
 import type { StepBatch, StepKnobs, StepResult } from '../../src/step/step-program.js';
+import type { KnowledgeTensor } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { type SampleView, trainingView } from '../kit/view.js';
@@ -46,7 +47,7 @@ export interface TrainResult {
   readonly lossSum: number;
   readonly correct: number;
   /** The samples of the last step. */
-  readonly last: readonly Range[];
+  readonly lastStep: readonly Range[];
   /** The number of steps whose pixels were not ready. */
   readonly waits: number;
 }
@@ -73,7 +74,7 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
   let lossSum = 0;
   let correct = 0;
   let done = 0;
-  let last: readonly Range[] = [];
+  let lastStep: readonly Range[] | null = null;
   for (const [index, { samples }] of batches.entries()) {
     const size = samples.length;
     const inputs = await nextInputs(options, stream);
@@ -81,18 +82,20 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
     const { images, labels, other } = inputs;
     const batch = { size, images, labels: { classes: labels, mixed: null }, other };
     const { result, isLast } = await makeStep(options, { batch, index, knobsAt: (answered) => knobsAt(options, done, answered) });
+    const own = positionsAt(ranges, done, size);
     if (!result.finite) {
       const what = `the loss of step ${index + 1} of ${batches.length} is ${result.lossSum},`;
-      throw new StepNotFinite(`stage ${model.name}, round ${round}`, what, positionsAt(ranges, done, size));
+      // Where the logits are not finite either, the step before has ruined the parameters.
+      throw new StepNotFinite(`stage ${model.name}, round ${round}`, what, result.finiteLogits ? own : lastStep);
     }
-    last = positionsAt(ranges, done, size);
+    lastStep = own;
     lossSum += result.lossSum;
     correct += result.correct;
     done += size;
     await nextTurn(signal);
     if (isLast) break;
   }
-  return { samples: done, lossSum, correct, last };
+  return { samples: done, lossSum, correct, lastStep: lastStep ?? [] };
 }
 
 interface StepOrder {
@@ -121,11 +124,16 @@ async function makeStep(
   });
   signal.throwIfAborted();
   const takes = sideFrom(loss, 'peers') !== null;
-  const fromPeers = others.answers.flatMap((answer) => answer ?? own.slice(0, 1));
+  const fromPeers = others.answers.flatMap((answer) => answer ?? own.slice(0, 1).map(standIn));
   const answers = { labels, other: takes ? [...fromTeacher, ...fromPeers] : fromTeacher };
   const knobs = knobsAt(others.answers.map((answer) => answer !== null));
   const { result } = context.meter.measure(0, () => program.backward(answers, knobs));
   return { result, isLast: others.isLast };
+}
+
+/** The knowledge of a cell that was not waited for: its weight is 0, so that it may be anything finite. */
+function standIn({ shape, data }: KnowledgeTensor): KnowledgeTensor {
+  return { shape, data: new Float32Array(data.length) };
 }
 
 /** The positions of `count` samples of the ranges, after the first `done`. */

@@ -34,10 +34,11 @@ export interface OtherSides {
 type WorkOf<K extends Work['kind']> = Extract<Work, { kind: K }>;
 export type TrainedReport = Extract<ReportBody, { type: 'worker.trained' }>;
 
-/** The result of training: the report of it, and the samples of the last step. */
-export interface Trained {
+/** The result of the work of a round. */
+export interface TrainedWork {
   readonly report: TrainedReport;
-  readonly last: WorkOf<'train'>['ranges'];
+  /** The samples of the last step. */
+  readonly lastStep: WorkOf<'train'>['ranges'];
 }
 
 /** Trains the ranges, or fewer samples when it is concluded. The caller sends the report, once it holds the trained state. Throws StepNotFinite. */
@@ -45,17 +46,17 @@ export async function trainWork(
   job: WorkJob,
   { ranges, roundSamples, others }: WorkOf<'train'>,
   { links, column }: OtherSides,
-): Promise<Trained> {
+): Promise<TrainedWork> {
   const { context, model, assign, signal, conclude } = job;
   const { round } = assign;
   const startMs = context.clock.nowMs();
   const split = await abortable(context.splits.get(model.stage.on), signal);
   const batches = planBatches({ ranges, size: split.count, batch: model.stage.batch, seed: context.recipe.seed });
   const { loss } = present(model.training, 'the training of the stage');
-  const open = exchangeWith(job, others, { column, onLate: model.stage.onLate ?? 'wait' });
-  const exchange = open?.(batches.map(({ samples }) => samples.length)) ?? null;
   const fromTeacher = sideFrom(loss, 'teacher');
   const knowledge = fromTeacher === null ? null : openTeachers(job, { views: batches, specs: fromTeacher.specs }, links);
+  const open = exchangeWith(job, others, { column, onLate: model.stage.onLate ?? 'wait' });
+  const exchange = open?.(batches.map(({ samples }) => samples.length)) ?? null;
   try {
     const committed = assign.base.committed;
     const rest = { split, batches, knowledge, exchange, committed, roundSamples };
@@ -63,8 +64,8 @@ export async function trainWork(
       samples,
       lossSum,
       correct,
-      waits: loads,
-      last,
+      waits: loadWaits,
+      lastStep,
     } = await trainRanges({ context, model, round, ranges, signal, conclude, ...rest });
     const trainMs = context.clock.nowMs() - startMs;
     context.logger.info('round.trained', {
@@ -74,11 +75,11 @@ export async function trainWork(
       samples,
       loss: lossSum / samples,
       trainMs,
-      waits: loads,
+      waits: loadWaits,
       ...(exchange === null ? {} : { waitedMs: exchange.waitedMs, late: exchange.late }),
     });
     const waits = { waitedMs: exchange?.waitedMs ?? 0, late: { ...exchange?.late } };
-    return { report: { type: 'worker.trained', round, samples, lossSum, correct, trainMs, ...waits }, last: [...last] };
+    return { report: { type: 'worker.trained', round, samples, lossSum, correct, trainMs, ...waits }, lastStep: [...lastStep] };
   } finally {
     knowledge?.close();
     exchange?.close();

@@ -57,6 +57,11 @@ describe('a right recipe', () => {
     expect(await sidesOf(', teacher: base, fromTeacher: { weight: 0.5 }')).toEqual({ big: both, small: both });
   });
 
+  test('one peer alone may be taught', async () => {
+    const peers = '{ big: { model: large, fromTeacher: {} }, small: { model: small } }';
+    expect(await sidesOf(', teacher: base', peers)).toEqual({ big: ['hinton peers', 'hinton teacher'], small: ['hinton peers'] });
+  });
+
   test('one peer may have its own weight of the teacher, and terms of its own', async () => {
     const taps = 'taps: [[conv1, conv1]]';
     const peers = `{ big: { model: large, loss: { terms: [{ loss: hinton }, { loss: attention-transfer, from: teacher, ${taps} }] } },
@@ -94,6 +99,12 @@ test.each([
     ', teacher: together, fromTeacher: {}',
     PEERS,
     /stage "together" trains several models; name one/,
+  ],
+  [
+    'a layer of a peer',
+    ', teacher: base, fromTeacher: {}, loss: { terms: [{ loss: attention-transfer, taps: [[conv1, conv1]] }] }',
+    PEERS,
+    /takes layers, and peers give each other their logits only; add from: teacher/,
   ],
   ['a temperature of 0', ', teacher: base, fromTeacher: { temperature: 0 }', PEERS, /temperature must be more than 0, not 0/],
 ])('%s is refused', async (_, keys, peers, message) => {

@@ -40,7 +40,7 @@ async function exchangeAfter(
   };
   const logger = { info() {}, warn() {}, error() {} };
   const context = { term: asTerm(1), clock, connections: { request }, logger, report: (body: ReportBody) => void reports.push(body) };
-  const exchange = new ColumnExchange().open({
+  const exchange = new ColumnExchange(clock).open({
     context: context as unknown as EngineContext,
     ...{ stage: 'pair', peer: 'big', round: asRoundId(3), others: [OTHER], sizes: [1], shapes: [[2]], half: false, onLate: 'wait' },
     signal: new AbortController().signal,

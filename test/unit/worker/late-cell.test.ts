@@ -33,9 +33,9 @@ function openColumn(onLate: ExchangeOptions['onLate'], givenAtMs: GivenAtMs): Co
     const data = Float32Array.of(step);
     return { header: { type: 'knowledge.answer', stage: 'trio', isLast: step === STEPS }, tensors: [tensorOf(data)] };
   };
-  const logger = { info() {}, warn: (event: string) => void events.push(event), error() {} };
+  const logger = { info: (event: string) => void events.push(event), warn() {}, error() {} };
   const context = { term: asTerm(1), clock, connections: { request }, logger, report() {} } as unknown as EngineContext;
-  const exchange = new ColumnExchange().open({
+  const exchange = new ColumnExchange(clock).open({
     ...{ context, stage: 'trio', peer: 'own', round: asRoundId(1), others, onLate, half: false },
     ...{ sizes: Array.from({ length: STEPS }, () => 1), shapes: [[1]], signal: new AbortController().signal },
   });

@@ -109,7 +109,7 @@ describe('a student alone', () => {
     student.train(1, 0, 40, { stage: 'hot' });
     const { message, ranges } = await student.next('worker.notFinite');
     expect(message).toMatch(/stage hot, round 1: .*step 2 of 5/);
-    expect(ranges, 'the samples of that step').toEqual([{ start: 8, end: 16 }]);
+    expect(ranges, 'step 1 has ruined the parameters').toEqual([{ start: 0, end: 8 }]);
     const client = await room.client(student);
     const body = { type: 'state.get', term: TERM, state: stateOf(1, 'hot'), hash: null } as const;
     await expect(client.request(body, [], PATIENT_MS)).rejects.toMatchObject({ reason: 'wrong-round' });
