@@ -35,7 +35,9 @@ test.each(['wait', 'renormalise'] as const)(
     const run = await runWithPause(onLate);
     expect(await auditRun(run)).toEqual(WHOLE);
     const { late } = summaryOf(run);
-    expect(late['pair.small'], JSON.stringify(late)).toBeGreaterThan(0);
+    // Whichever peer the stopped student trains.
+    expect(Object.keys(late)).toHaveLength(1);
+    expect(Object.values(late)[0]).toBeGreaterThan(0);
   },
 );
 
