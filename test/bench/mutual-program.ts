@@ -70,6 +70,6 @@ export async function openMutualProgram(options: MutualProgramOptions): Promise<
 /** A gate's numbers of one peer: the labels' loss of its first step, and the loss of each step. */
 export function gateNumbers(results: readonly StepResult[]): number[] {
   const [first] = results;
-  const labels = (first?.terms['labels'] ?? Number.NaN) / (first?.count ?? Number.NaN);
+  const labels = (first?.terms.labels ?? Number.NaN) / (first?.count ?? Number.NaN);
   return [labels, ...results.map(({ lossSum, count }) => lossSum / count)];
 }
