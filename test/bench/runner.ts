@@ -200,9 +200,10 @@ function exchangeNotes({ name, turns }: SideResult): string[] {
   const bytes = median(runs.map((run) => run.bytes / run.steps));
   const share = median(runs.map((run) => run.bytes / run.rawBytes));
   const waited = median(runs.map((run) => run.waitedSeconds / run.seconds));
+  const waitedMs = median(runs.map((run) => (1000 * run.waitedSeconds) / run.steps));
   return [
     `${name}: ${Math.round(bytes)} bytes a step between its processes, ${share.toFixed(3)} x the predictions; ` +
-      `each waits ${(100 * waited).toFixed(1)} % of the time`,
+      `each waits ${waitedMs.toFixed(1)} ms a step, ${(100 * waited).toFixed(1)} % of the time`,
   ];
 }
 

@@ -11,7 +11,7 @@ interface SideService {
   readonly endpoint?: string;
   /** From the row's initial state. */
   gate(): GateAnswer | Promise<GateAnswer>;
-  profile?(): readonly ProfileEntry[];
+  profile?(): readonly ProfileEntry[] | Promise<readonly ProfileEntry[]>;
   /** The other side listens at `endpoint`. */
   meet?(endpoint: string): void;
   /** Called when the input has ended. */
@@ -64,7 +64,7 @@ async function carryOut(program: SideProgram, order: Order): Promise<object> {
       program.meet?.(order.endpoint);
       return {};
     case 'profile':
-      return { profile: program.profile?.() ?? [] };
+      return { profile: (await program.profile?.()) ?? [] };
   }
 }
 

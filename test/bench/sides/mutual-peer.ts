@@ -12,12 +12,13 @@ import type { StepResult } from '../../../src/step/step-program.js';
 import { exchanges, type MutualCase, type MutualHow, type Peer, readMutualCase } from '../mutual-case.js';
 import { PeerColumn, type Round } from '../mutual-column.js';
 import { gateNumbers, type MutualProgram, openMutualProgram, openUsableEngine } from '../mutual-program.js';
-import type { Exchange } from '../protocol.js';
+import type { Exchange, ProfileEntry } from '../protocol.js';
 import type { GateAnswer } from '../row.js';
 import { type JointProgram, serveSide } from '../side-program.js';
 import { bytesOf, readBatches, type Samples } from '../training-case.js';
 
 const SIGNAL = new AbortController().signal;
+const PROFILED_STEPS = 20;
 
 interface PeerOptions {
   readonly folder: string;
@@ -35,6 +36,8 @@ class MutualPeer implements JointProgram {
   readonly #options: PeerOptions;
   readonly #batches: readonly Samples[];
   #next = 0;
+  /** Milliseconds of the parts of all steps so far, by name. */
+  readonly #partsMs = new Map<string, number>();
 
   /** Makes a first step, without an exchange, to see how it runs: the gate puts back what it changes. */
   constructor(options: PeerOptions) {
@@ -71,6 +74,13 @@ class MutualPeer implements JointProgram {
     return { bytes: column.bytes() - before, rawBytes, waitedSeconds: waitedMs / 1000 };
   }
 
+  /** The mean of some steps, by their parts. */
+  async profile(): Promise<ProfileEntry[]> {
+    this.#partsMs.clear();
+    await this.#steps(PROFILED_STEPS);
+    return [...this.#partsMs].map(([name, sumMs]) => ({ name, calls: 1, total: sumMs / PROFILED_STEPS, own: sumMs / PROFILED_STEPS }));
+  }
+
   async close(): Promise<void> {
     await this.#options.column?.close();
   }
@@ -82,16 +92,16 @@ class MutualPeer implements JointProgram {
       const batch = this.#nextBatch();
       const isLast = results.length + 1 === count;
       results.push(round === null ? this.#alone(batch) : await this.#together(batch, { round, isLast }));
-      await nextTurn(SIGNAL);
+      await this.#timed('a turn of the event loop', () => nextTurn(SIGNAL));
     }
     return { results, waitedMs: round?.waitedMs ?? 0 };
   }
 
   async #together({ images, labels, size }: Samples, { round, isLast }: { round: Round; isLast: boolean }): Promise<StepResult> {
     const { program, knobs } = this.#options.ours;
-    const own = program.forward(images, size);
-    const others = await round.exchange({ knowledge: own.slice(0, 1), isLast });
-    return program.backward({ labels, other: others.knowledge }, knobs);
+    const own = await this.#timed('forward', () => program.forward(images, size));
+    const others = await this.#timed('exchange', () => round.exchange({ knowledge: own.slice(0, 1), isLast }));
+    return this.#timed('backward', () => program.backward({ labels, other: others.knowledge }, knobs));
   }
 
   /** The same work with this peer's own predictions in place of the other's; or a whole step with the labels. */
@@ -101,6 +111,13 @@ class MutualPeer implements JointProgram {
     if (how === 'labels') return program.step({ ...samples, other: [] }, knobs);
     const own = program.forward(samples.images, samples.size);
     return program.backward({ labels: samples.labels, other: own.slice(0, 1) }, knobs);
+  }
+
+  async #timed<Result>(part: string, work: () => Result | Promise<Result>): Promise<Result> {
+    const startMs = performance.now();
+    const result = await work();
+    this.#partsMs.set(part, (this.#partsMs.get(part) ?? 0) + performance.now() - startMs);
+    return result;
   }
 
   #nextBatch(): Samples {

@@ -10,7 +10,7 @@ import type { EngineName } from '../../../src/config/schema.js';
 import { type DelayProxy, openDelayProxy } from '../delay-proxy.js';
 import { exchanges, type MutualHow, PEERS } from '../mutual-case.js';
 import { cohortGate } from '../mutual-cohort.js';
-import type { AnswerTo, Exchange, Order } from '../protocol.js';
+import type { AnswerTo, Exchange, Order, ProfileEntry } from '../protocol.js';
 import type { GateAnswer } from '../row.js';
 import { Side } from '../side.js';
 import { type JointProgram, serveSide } from '../side-program.js';
@@ -63,6 +63,11 @@ class MutualSide implements JointProgram {
     if (traffic.length === 0) return null;
     const sumOf = (key: keyof Exchange) => traffic.reduce((sum, exchange) => sum + exchange[key], 0);
     return { bytes: sumOf('bytes'), rawBytes: sumOf('rawBytes'), waitedSeconds: sumOf('waitedSeconds') / traffic.length };
+  }
+
+  async profile(): Promise<ProfileEntry[]> {
+    const answers = await this.#ask({ do: 'profile' });
+    return answers.flatMap(({ profile }, i) => profile.map((entry) => ({ ...entry, name: `peer ${PEERS[i]}: ${entry.name}` })));
   }
 
   async close(): Promise<void> {

@@ -104,7 +104,9 @@ test('the traffic of a side of several processes is kept turn by turn, and told'
     Array.from({ length: 3 }, () => ({ bytes: 204, rawBytes: 200, waitedSeconds: 1 })),
   );
   expect(result.anchor.turns[0]?.exchange).toBeNull();
-  expect(result.notes).toContain('ours: 102 bytes a step between its processes, 1.020 x the predictions; each waits 25.0 % of the time');
+  expect(result.notes).toContain(
+    'ours: 102 bytes a step between its processes, 1.020 x the predictions; each waits 500.0 ms a step, 25.0 % of the time',
+  );
 });
 
 test('a profile is of ours alone', async () => {
