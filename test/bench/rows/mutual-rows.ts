@@ -33,7 +33,7 @@ interface MutualRow {
   readonly name: string;
   readonly what: string;
   readonly ours: OurSide;
-  /** Of ours. */
+  /** Two peers of ours too, which make their steps in another way. */
   readonly anchors: readonly OurSide[];
   /** The ways in which PyTorch takes part. */
   readonly torch: readonly string[];
@@ -114,7 +114,7 @@ interface Comparison {
   readonly anchor: GateAnswer;
 }
 
-/** What differs more than it may, or null. */
+/** The first thing that differs more than it may, in words; null when there is none. */
 function compareAnswers({ description, ours, anchor }: Comparison): string | null {
   const numbers = compareNumbers(ours.numbers, anchor.numbers, TOLERANCE.value);
   if (numbers !== null) return numbers;

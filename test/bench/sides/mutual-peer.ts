@@ -58,10 +58,11 @@ class MutualPeer implements JointProgram {
     const { folder, peer, how, ours, description } = this.#options;
     ours.restart();
     this.#next = 0;
-    const { results } = await this.#steps(1);
     const parameters = join(folder, `gate-${how}-${process.pid}-${peer}.f32`);
-    writeFileSync(parameters, bytesOf(ours.program.readParameters()));
-    results.push(...(await this.#steps(description.gateSteps - 1)).results);
+    // In one round: a peer that begins the next one no longer answers about the one before, which the other may still ask about.
+    const { results } = await this.#steps(description.gateSteps, (done) => {
+      if (done === 1) writeFileSync(parameters, bytesOf(ours.program.readParameters()));
+    });
     return { numbers: gateNumbers(results), arrays: { [peer]: parameters } };
   }
 
@@ -85,13 +86,17 @@ class MutualPeer implements JointProgram {
     await this.#options.column?.close();
   }
 
-  async #steps(count: number): Promise<{ readonly results: StepResult[]; readonly waitedMs: number }> {
+  async #steps(
+    count: number,
+    afterStep: (done: number) => void = () => {},
+  ): Promise<{ readonly results: StepResult[]; readonly waitedMs: number }> {
     const round = this.#options.column?.begin(count) ?? null;
     const results: StepResult[] = [];
     while (results.length < count) {
       const batch = this.#nextBatch();
       const isLast = results.length + 1 === count;
       results.push(round === null ? this.#alone(batch) : await this.#together(batch, { round, isLast }));
+      afterStep(results.length);
       await this.#timed('a turn of the event loop', () => nextTurn(SIGNAL));
     }
     return { results, waitedMs: round?.waitedMs ?? 0 };

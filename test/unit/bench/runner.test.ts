@@ -15,7 +15,7 @@ interface Script {
   readonly numbers?: readonly number[];
   /** Of a step: the warm-up first, then turn by turn. */
   readonly seconds?: readonly number[];
-  /** Of a step. */
+  /** The traffic of a step. */
   readonly exchange?: Exchange;
   readonly failAt?: string;
   readonly exitAt?: string;
