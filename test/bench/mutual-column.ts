@@ -73,7 +73,10 @@ export class PeerColumn {
     this.#other = endpoint;
   }
 
-  /** Begins a round of so many steps. The other peer must begin one of as many. */
+  /**
+   * Begins a round of so many steps. The other peer must begin one of as many. Both must have ended the round before: nobody answers
+   * about a round that is over.
+   */
   begin(steps: number): Round {
     const { batch, classes } = this.#options.description;
     this.#round += 1;

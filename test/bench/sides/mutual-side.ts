@@ -75,6 +75,7 @@ class MutualSide implements JointProgram {
     await Promise.all(this.#proxies.map((proxy) => proxy.close()));
   }
 
+  /** Ends when both peers have: the next order, which is another round, must not reach one while the other is still in this one. */
   #ask<Name extends Order['do']>(order: Extract<Order, { do: Name }>): Promise<AnswerTo[Name][]> {
     return Promise.all(this.#peers.map((peer) => peer.ask(order)));
   }
