@@ -12,6 +12,8 @@ export type Order =
   /** From the row's initial state, whatever ran before. */
   | { readonly do: 'gate' }
   | { readonly do: 'run'; readonly steps: number }
+  /** Only to a side that has said its endpoint: the other side, with which it runs from now on, listens there. */
+  | { readonly do: 'meet'; readonly endpoint: string }
   /** One step, by what it spends its time on. */
   | { readonly do: 'profile' };
 
@@ -20,6 +22,18 @@ export interface RunAnswer {
   readonly seconds: number;
   /** Of all threads of the process. */
   readonly processorSeconds: number;
+  /** Absent from a side that is one process. */
+  readonly exchange?: Exchange;
+}
+
+/** The traffic between a side's own processes in a run. */
+export interface Exchange {
+  /** Sent and received; each byte counts once. The frames of the messages, without what ZeroMQ and TCP put around them. */
+  readonly bytes: number;
+  /** The predictions alone, in float32, once for each process that takes them. */
+  readonly rawBytes: number;
+  /** The time that the processes waited for each other: their mean. */
+  readonly waitedSeconds: number;
 }
 
 /** Milliseconds; `own` without the entries it calls. */
@@ -38,10 +52,18 @@ export interface ProfileAnswer {
 export interface AnswerTo {
   readonly gate: GateAnswer;
   readonly run: RunAnswer;
+  readonly meet: object;
   readonly profile: ProfileAnswer;
 }
 
-export type Hello = { readonly ready: string } | { readonly unusable: string };
+export type Hello = Ready | { readonly unusable: string };
+
+interface Ready {
+  /** The full name. */
+  readonly ready: string;
+  /** The address where it listens for another side, if it works with one. */
+  readonly endpoint?: string;
+}
 
 /** Thrown by a side that cannot work here, before it is ready: the message becomes the row's reason. */
 export class Unusable extends Error {}

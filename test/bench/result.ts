@@ -1,5 +1,6 @@
 /** What came of a row: the line of JSON, the table for people, and the raw figures. Pure. */
 
+import type { Exchange } from './protocol.js';
 import type { Spread } from './statistics.js';
 
 /** One turn of one side. */
@@ -11,6 +12,8 @@ export interface Turn {
   readonly idleProcessorSeconds: number | null;
   /** Processor seconds that all other processes of the machine have taken. */
   readonly foreignProcessorSeconds: number;
+  /** The traffic between the side's own processes; null for a side that is one process. */
+  readonly exchange: Exchange | null;
 }
 
 export interface SideResult {
@@ -35,7 +38,7 @@ export interface Measured {
   readonly anchor: SideResult;
   /** Anchors that were slower. */
   readonly others: readonly SideResult[];
-  /** Anchors that could not take part, and why; a side that was not idle when it should have been; a busy machine. */
+  /** Anchors that could not take part, and why; a side that was not idle when it should have been; a busy machine; the traffic of a side. */
   readonly notes: readonly string[];
 }
 

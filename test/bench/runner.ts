@@ -134,7 +134,10 @@ class Field {
     const [first, ...rest] = players.map(resultOf);
     const [anchor, ...others] = rest.sort((a, b) => b.rate - a.rate);
     if (first === undefined || anchor === undefined) throw new Error('a row has two sides');
-    for (const side of [first, ...rest]) this.#noteShares(side);
+    for (const side of [first, ...rest]) {
+      this.#noteShares(side);
+      this.#notes.push(...exchangeNotes(side));
+    }
     return {
       row: this.#row.name,
       ratio: spreadOf(ratios(first.rates, anchor.rates)),
@@ -155,12 +158,12 @@ class Field {
     for (const other of others) await other.settled();
     const [idleBefore, busyBefore] = [secondsOfAll(others), busySeconds()];
     const childBefore = side.childSeconds();
-    const { seconds, processorSeconds: own } = await side.ask({ do: 'run', steps });
+    const { seconds, processorSeconds: own, exchange = null } = await side.ask({ do: 'run', steps });
     const processorSeconds = own + side.childSeconds() - childBefore;
     const [idleAfter, busyAfter] = [secondsOfAll(others), busySeconds()];
     const idleProcessorSeconds = idleBefore === null || idleAfter === null ? null : idleAfter - idleBefore;
     const foreignProcessorSeconds = Math.max(0, busyAfter - busyBefore - processorSeconds - (idleProcessorSeconds ?? 0));
-    return { steps, seconds, processorSeconds, idleProcessorSeconds, foreignProcessorSeconds };
+    return { steps, seconds, processorSeconds, idleProcessorSeconds, foreignProcessorSeconds, exchange };
   }
 
   /** Of a turn's processor time that was not the side's own. */
@@ -188,6 +191,20 @@ function secondsOfAll(sides: readonly Side[]): number | null {
     sum += seconds;
   }
   return sum;
+}
+
+/** The bytes of a step between the processes of a side, and the share of the time that they waited for each other. */
+function exchangeNotes({ name, turns }: SideResult): string[] {
+  const runs = turns.flatMap(({ steps, seconds, exchange }) => (exchange === null ? [] : [{ ...exchange, steps, seconds }]));
+  if (runs.length === 0) return [];
+  const bytes = median(runs.map((run) => run.bytes / run.steps));
+  const share = median(runs.map((run) => run.bytes / run.rawBytes));
+  const waited = median(runs.map((run) => run.waitedSeconds / run.seconds));
+  const waitedMs = median(runs.map((run) => (1000 * run.waitedSeconds) / run.steps));
+  return [
+    `${name}: ${Math.round(bytes)} bytes a step between its processes, ${share.toFixed(3)} x the predictions; ` +
+      `each waits ${waitedMs.toFixed(1)} ms a step, ${(100 * waited).toFixed(1)} % of the time`,
+  ];
 }
 
 function resultOf({ side, warmUp, turns }: Player): SideResult {

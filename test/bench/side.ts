@@ -20,20 +20,23 @@ const END_MAX_MS = 5000;
 export class Side {
   /** With its version, as the side says it. */
   readonly name: string;
+  /** The address where it listens for another side; null for a side that works with none. */
+  readonly endpoint: string | null;
   readonly imagesPerStep: number;
   readonly #process: SideProcess;
 
-  private constructor(process: SideProcess, { imagesPerStep }: SideStart, name: string) {
+  private constructor(process: SideProcess, { imagesPerStep }: SideStart, { ready, endpoint }: Extract<Hello, { ready: string }>) {
     this.#process = process;
     this.imagesPerStep = imagesPerStep;
-    this.name = name;
+    this.name = ready;
+    this.endpoint = endpoint ?? null;
   }
 
   /** Starts a side and waits until it is ready. Throws Unusable when it cannot work here, with the reason. */
   static async start(start: SideStart): Promise<Side> {
     const process = new SideProcess(start);
     const hello = await process.answer<Hello>().catch((error: Error) => ({ unusable: error.message }));
-    if ('ready' in hello) return new Side(process, start, hello.ready);
+    if ('ready' in hello) return new Side(process, start, hello);
     await process.end();
     throw new Unusable(hello.unusable);
   }
@@ -44,9 +47,10 @@ export class Side {
     return this.#process.answer<AnswerTo[Name]>();
   }
 
-  /** Processor seconds that its process has taken; null where the system does not tell (elsewhere than on Linux). */
+  /** Processor seconds that its process and those below it have taken; null where the system does not tell (elsewhere than on Linux). */
   processorSeconds(): number | null {
-    return this.#process.processorSeconds();
+    const own = this.#process.processorSeconds();
+    return own === null ? null : own + this.childSeconds();
   }
 
   /** Those of the processes that it has started and that live, as the workers of PyTorch's loader. */
@@ -54,7 +58,7 @@ export class Side {
     return this.#process.childSeconds();
   }
 
-  /** Waits until the process takes no more processor time: the threads of some libraries spin for a while after work. */
+  /** Waits until its processes take no more processor time: the threads of some libraries spin for a while after work. */
   async settled(): Promise<void> {
     let before = this.processorSeconds();
     for (let waited = 0; waited < SETTLE_MAX_MS && before !== null; waited += LOOK_MS) {

@@ -13,6 +13,7 @@ import { hashString, Prng } from '../../src/base/prng.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import { buildModel } from '../../src/nn/build.js';
 import { arenaSchemaOf, readArena } from '../../src/nn/weights.js';
+import type { StepBatch } from '../../src/step/step-program.js';
 import type { ArenaEntry, ArenaSchema } from '../../src/tensor/arena.js';
 import { noiseBatch } from '../support/training.js';
 
@@ -60,16 +61,12 @@ export interface CaseOptions extends Pick<TrainingCase, 'kind' | 'precision' | '
 /** The name of a case's description in its folder. */
 export const CASE_FILE = 'training.json';
 
-const SHAPE = { inputShape: [32, 32, 3], classes: 10 } as const;
+const SHAPE: Shape = { inputShape: [32, 32, 3], classes: 10 };
 
 /** Writes a case into the folder. Makes `cpu` tfjs's backend in this process. */
 export async function writeTrainingCase(options: CaseOptions): Promise<TrainingCase> {
   const { folder, kind, precision, threads, batch, batches = 4, gateSteps = 10 } = options;
   await openEngine('cpu');
-  const [images, labels] = [join(folder, 'images.f32'), join(folder, 'labels.i32')];
-  const samples = Array.from({ length: batches }, (_, i) => noiseBatch(i, { ...SHAPE, size: batch }));
-  writeFileSync(images, Buffer.concat(samples.map((sample) => bytesOf(sample.images))));
-  writeFileSync(labels, Buffer.concat(samples.map((sample) => bytesOf(sample.labels.classes))));
   const description: TrainingCase = {
     ...SHAPE,
     ...{ kind, precision, threads, batch, batches },
@@ -77,10 +74,9 @@ export async function writeTrainingCase(options: CaseOptions): Promise<TrainingC
     momentum: 0.9,
     weightDecay: 1e-4,
     gateSteps,
-    teacher: await writeModel(folder, 'resnet56'),
-    student: await writeModel(folder, 'resnet20'),
-    images,
-    labels,
+    teacher: await writeModel(folder, { name: 'resnet56', shape: SHAPE, seed: 1 }),
+    student: await writeModel(folder, { name: 'resnet20', shape: SHAPE, seed: 1 }),
+    ...writeBatches(folder, { batch, batches, shape: SHAPE }),
   };
   writeFileSync(join(folder, CASE_FILE), JSON.stringify(description));
   return description;
@@ -91,13 +87,50 @@ export function readTrainingCase(folder: string): TrainingCase {
   return JSON.parse(readFileSync(join(folder, CASE_FILE), 'utf8')) as TrainingCase;
 }
 
-async function writeModel(folder: string, name: CaseModel['name']): Promise<CaseModel> {
-  const model = await buildModel({ name, options: {} }, { ...SHAPE, seed: 1 });
+export interface Shape {
+  readonly inputShape: readonly [number, number, number];
+  readonly classes: number;
+}
+
+/** Writes batches of noise, and answers their files. */
+export function writeBatches(
+  folder: string,
+  { batch, batches, shape }: Pick<TrainingCase, 'batch' | 'batches'> & { readonly shape: Shape },
+): Pick<TrainingCase, 'images' | 'labels'> {
+  const [images, labels] = [join(folder, 'images.f32'), join(folder, 'labels.i32')];
+  const samples = Array.from({ length: batches }, (_, i) => noiseBatch(i, { ...shape, size: batch }));
+  writeFileSync(images, Buffer.concat(samples.map((sample) => bytesOf(sample.images))));
+  writeFileSync(labels, Buffer.concat(samples.map((sample) => bytesOf(sample.labels.classes))));
+  return { images, labels };
+}
+
+/** The inputs of a step that the batch itself gives. */
+export type Samples = Pick<StepBatch, 'size' | 'images' | 'labels'>;
+
+/** The batches of a case. */
+export function readBatches({ batches, batch, images, labels }: Pick<TrainingCase, 'batches' | 'batch' | 'images' | 'labels'>): Samples[] {
+  const [pixels, classes] = [readFloats(images), readInts(labels)];
+  const imageBatch = pixels.length / batches;
+  return Array.from({ length: batches }, (_, i) => ({
+    size: batch,
+    images: pixels.slice(i * imageBatch, (i + 1) * imageBatch),
+    labels: { classes: classes.slice(i * batch, (i + 1) * batch), mixed: null },
+  }));
+}
+
+interface ModelOptions extends Pick<CaseModel, 'name'> {
+  readonly shape: Shape;
+  readonly seed: number;
+}
+
+/** Writes a model's first parameters. One file for each name and seed. Makes use of the engine that is open. */
+export async function writeModel(folder: string, { name, shape, seed }: ModelOptions): Promise<CaseModel> {
+  const model = await buildModel({ name, options: {} }, { ...shape, seed });
   const schema = arenaSchemaOf(model);
   const values = readArena(model, schema);
   model.dispose();
   if (name === 'resnet56') for (const entry of schema.entries) imitateTraining(entry, values);
-  const arena = join(folder, `${name}.f32`);
+  const arena = join(folder, `${name}-${seed}.f32`);
   writeFileSync(arena, bytesOf(values));
   return { name, arena, schema };
 }

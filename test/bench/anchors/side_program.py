@@ -13,6 +13,11 @@ class Unusable(Exception):
     """Raised by a side that cannot work here, before it is ready: the message becomes the row's reason."""
 
 
+def first_line(error):
+    """What an error says, in one line, for an Unusable."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def serve_side(open_program):
     """
     Opens the program, says so, and serves it. A program has `name`; `gate()`, which starts from the row's initial state

@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
+from batches import read_batches
 from resnet import ResNet, fold_batch_norms, read_arena, read_file, write_arena, write_file
-from side_program import Unusable, serve_side
+from side_program import Unusable, first_line, serve_side
 
 
 class Training:
@@ -22,7 +23,7 @@ class Training:
         self.folder = folder
         self.case = case
         self.name = f"PyTorch {torch.__version__} {variant}"
-        self.images, self.labels = _read_batches(case)
+        self.images, self.labels = read_batches(case)
         self.next = 0
 
         self.student_start = read_file(case["student"]["arena"], torch.float32)
@@ -41,7 +42,7 @@ class Training:
             try:
                 self.step()
             except Exception as error:
-                raise Unusable(f"torch.compile: {_first_line(error)}")
+                raise Unusable(f"torch.compile: {first_line(error)}")
 
     def step(self):
         i = self.next
@@ -109,18 +110,6 @@ STEPS = {"kd-step": Training._kd_step, "student-step": Training._student_step, "
 def _build(case, role):
     depth = int(case[role]["name"].removeprefix("resnet"))
     return ResNet(depth, case["classes"]).to(memory_format=torch.channels_last)
-
-
-def _read_batches(case):
-    count, batch = case["batches"], case["batch"]
-    images = read_file(case["images"], torch.float32).reshape(count, batch, *case["inputShape"])
-    labels = read_file(case["labels"], torch.int32).reshape(count, batch).long()
-    # [batch, height, width, channels] in memory is channels_last.
-    return list(images.permute(0, 1, 4, 2, 3)), list(labels)
-
-
-def _first_line(error):
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 
 import type { Row } from '../row.js';
 import { loaderRows } from './loader-rows.js';
+import { mutualRows } from './mutual-rows.js';
 import { trainingRows } from './training-rows.js';
 import { wasmRows } from './wasm-rows.js';
 
 /** In the order in which they are measured and shown. */
-export const ROWS: readonly Row[] = [...trainingRows, ...wasmRows, ...loaderRows];
+export const ROWS: readonly Row[] = [...trainingRows, ...mutualRows, ...wasmRows, ...loaderRows];
+
+/** Measured only when they are named. */
+const ON_REQUEST: readonly string[] = ['mutual-step-wasm', 'wasm-student-step', 'loader-cifar-batched'];
 
 /** Those measured when none are named. */
-export const DEFAULT_ROWS: readonly string[] = ROWS.map(({ name }) => name).filter(
-  (name) => name !== 'wasm-student-step' && name !== 'loader-cifar-batched',
-);
+export const DEFAULT_ROWS: readonly string[] = ROWS.map(({ name }) => name).filter((name) => !ON_REQUEST.includes(name));

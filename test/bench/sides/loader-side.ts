@@ -13,9 +13,9 @@ import type { SampleSource } from '../../../src/data/sample-source.js';
 import { planBatches } from '../../../worker/student/batch-plan.js';
 import { type LoaderCase, readLoaderCase } from '../loader-case.js';
 import type { GateAnswer } from '../row.js';
-import { type SideProgram, serveSide } from '../side-program.js';
+import { type StepwiseProgram, serveSide } from '../side-program.js';
 
-class Loading implements SideProgram {
+class Loading implements StepwiseProgram {
   readonly name: string;
   readonly #folder: string;
   readonly #description: LoaderCase;

@@ -6,7 +6,7 @@ import type { EngineName } from '../../../src/config/schema.js';
 import { openEngine } from '../../../src/engines/catalogue.js';
 import { messageOf } from '../../../src/errors/stillhouse-error.js';
 import { buildModel } from '../../../src/nn/build.js';
-import type { StepBatch, StepProgram } from '../../../src/step/step-program.js';
+import type { StepProgram } from '../../../src/step/step-program.js';
 import type { StepTraining } from '../../../src/step/trainer.js';
 import { type Knowledge, LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import { distilStage, knobsOf, trainingOf, trainStage } from '../../support/training.js';
@@ -14,8 +14,8 @@ import { type OurProgram, openOurProgram } from '../our-program.js';
 import { profileEngine } from '../profile.js';
 import { Unusable } from '../protocol.js';
 import type { GateAnswer } from '../row.js';
-import { type SideProgram, serveSide } from '../side-program.js';
-import { bytesOf, type CaseModel, readFloats, readInts, readTrainingCase, type TrainingCase } from '../training-case.js';
+import { type SideProgram, type StepwiseProgram, serveSide } from '../side-program.js';
+import { bytesOf, type CaseModel, readBatches, readFloats, readTrainingCase, type Samples, type TrainingCase } from '../training-case.js';
 
 interface Programs {
   readonly teacher: OurProgram;
@@ -23,9 +23,7 @@ interface Programs {
   readonly engine: string;
 }
 
-type Samples = Pick<StepBatch, 'size' | 'images' | 'labels'>;
-
-class TrainingSide implements SideProgram {
+class TrainingSide implements StepwiseProgram {
   readonly name: string;
   readonly #folder: string;
   readonly #case: TrainingCase;
@@ -106,16 +104,6 @@ class TrainingSide implements SideProgram {
     writeFileSync(file, bytesOf(values));
     return file;
   }
-}
-
-function readBatches({ batches, batch, images, labels }: TrainingCase): Samples[] {
-  const [pixels, classes] = [readFloats(images), readInts(labels)];
-  const imageBatch = pixels.length / batches;
-  return Array.from({ length: batches }, (_, i) => ({
-    size: batch,
-    images: pixels.slice(i * imageBatch, (i + 1) * imageBatch),
-    labels: { classes: classes.slice(i * batch, (i + 1) * batch), mixed: null },
-  }));
 }
 
 function trainingOfCase({ kind, knobs, momentum, weightDecay, classes }: TrainingCase): StepTraining {

@@ -1,9 +1,10 @@
 // A side of the bench whose times and answers are the JSON of its first argument:
-// {name, unusable, numbers, seconds, failAt, exitAt}. `seconds` are those of one step, turn by turn; the last one stays.
+// {name, unusable, numbers, seconds, exchange, failAt, exitAt}. `seconds` are those of one step, turn by turn; the last one stays.
+// `exchange` is the traffic of one step.
 
 import { createInterface } from 'node:readline';
 
-const { name = 'scripted', unusable, numbers = [1], seconds = [1], failAt, exitAt } = JSON.parse(process.argv[2]);
+const { name = 'scripted', unusable, numbers = [1], seconds = [1], exchange, failAt, exitAt } = JSON.parse(process.argv[2]);
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 if (unusable !== undefined) {
@@ -23,7 +24,8 @@ if (unusable !== undefined) {
     else if (order.do === 'profile') say({ profile: [{ name: 'all', calls: 1, total: 2, own: 2 }] });
     else {
       const each = seconds[Math.min(runs++, seconds.length - 1)];
-      say({ seconds: each * order.steps, processorSeconds: 0 });
+      const traffic = exchange && Object.fromEntries(Object.entries(exchange).map(([key, value]) => [key, value * order.steps]));
+      say({ seconds: each * order.steps, processorSeconds: 0, exchange: traffic });
     }
   }
 }

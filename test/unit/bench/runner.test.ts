@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { packageFolder } from '../../../src/process/package-folder.js';
 import { compareNumbers } from '../../bench/gate.js';
+import type { Exchange } from '../../bench/protocol.js';
 import type { Measured } from '../../bench/result.js';
 import type { Row, SideStart } from '../../bench/row.js';
 import { measureRow, profileRow } from '../../bench/runner.js';
@@ -14,6 +15,8 @@ interface Script {
   readonly numbers?: readonly number[];
   /** Of a step: the warm-up first, then turn by turn. */
   readonly seconds?: readonly number[];
+  /** The traffic of a step. */
+  readonly exchange?: Exchange;
   readonly failAt?: string;
   readonly exitAt?: string;
 }
@@ -92,6 +95,18 @@ test('an anchor that cannot work, or computes something else, does not stand in 
       "gate failed against two: value 1 is 1.00000, the anchor's 7.00000",
     ]),
   });
+});
+
+test('the traffic of a side of several processes is kept turn by turn, and told', async () => {
+  const exchange = { bytes: 102, rawBytes: 100, waitedSeconds: 0.5 };
+  const result = (await measure({ name: 'ours', exchange, seconds: [2] }, { name: 'theirs' })) as Measured;
+  expect(result.ours.turns.map((turn) => turn.exchange)).toEqual(
+    Array.from({ length: 3 }, () => ({ bytes: 204, rawBytes: 200, waitedSeconds: 1 })),
+  );
+  expect(result.anchor.turns[0]?.exchange).toBeNull();
+  expect(result.notes).toContain(
+    'ours: 102 bytes a step between its processes, 1.020 x the predictions; each waits 500.0 ms a step, 25.0 % of the time',
+  );
 });
 
 test('a profile is of ours alone', async () => {
