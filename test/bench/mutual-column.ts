@@ -3,11 +3,13 @@
  * product's own, over ZeroMQ, without a coordinator: every run of the bench is a round.
  */
 
+import { present } from '../../src/base/assert.js';
 import { systemClock } from '../../src/base/clock.js';
 import { asIncarnation, asRoundId, asTerm } from '../../src/base/ids.js';
 import type { LogFields } from '../../src/log/logger.js';
 import type { AnswerTo, DataMessage, DataRequestBody } from '../../src/protocol/data.js';
 import { type DataServer, refusal, serveData } from '../../src/rpc/data-server.js';
+import type { Knowledge } from '../../src/tensor/knowledge.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
 import { type ConnectionRequest, Connections } from '../../worker/kit/connections.js';
 import type { EngineContext } from '../../worker/kit/context.js';
@@ -23,7 +25,7 @@ export interface ColumnOptions {
 /** One round of the exchange. */
 export interface Round {
   /** The predictions of the other peer for the next step; `own` are those of this peer. */
-  exchange(own: Given): Promise<Given>;
+  exchange(own: Given): Promise<Knowledge>;
   /** The time that this peer has waited. */
   readonly waitedMs: number;
 }
@@ -50,7 +52,7 @@ export class PeerColumn {
   }
 
   static async open(options: ColumnOptions): Promise<PeerColumn> {
-    const exchange = new ColumnExchange();
+    const exchange = new ColumnExchange(systemClock);
     const server = await serveData({
       transport: zmqTransport,
       endpoint: 'tcp://127.0.0.1:*',
@@ -87,14 +89,16 @@ export class PeerColumn {
       sizes: Array.from({ length: steps }, () => batch),
       shapes: [[classes]],
       half: false,
+      onLate: 'wait',
     });
     let step = 0;
     const connections = this.#connections;
     return {
-      exchange(own) {
+      async exchange(own) {
         step += 1;
         connections.need(keyOf({ round, step }));
-        return exchange.exchange(own);
+        const { answers } = await exchange.exchange(own);
+        return present(answers[0], 'the answer of a peer that was waited for');
       },
       get waitedMs() {
         return exchange.waitedMs;

@@ -106,7 +106,7 @@ class MutualPeer implements JointProgram {
     const { program, knobs } = this.#options.ours;
     const own = await this.#timed('forward', () => program.forward(images, size));
     const others = await this.#timed('exchange', () => round.exchange({ knowledge: own.slice(0, 1), isLast }));
-    return this.#timed('backward', () => program.backward({ labels, other: others.knowledge }, knobs));
+    return this.#timed('backward', () => program.backward({ labels, other: others }, knobs));
   }
 
   /** The same work with this peer's own predictions in place of the other's; or a whole step with the labels. */

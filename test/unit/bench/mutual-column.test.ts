@@ -28,7 +28,7 @@ async function hear(column: PeerColumn, own: number, steps: number): Promise<num
   for (let step = 1; step <= steps; step++) {
     const data = new Float32Array(SIZE.batch * SIZE.classes).fill(10 * own + step);
     const taken = await round.exchange({ knowledge: [{ shape: [SIZE.batch, SIZE.classes], data }], isLast: step === steps });
-    heard.push(taken.knowledge[0]?.data[0] ?? Number.NaN);
+    heard.push(taken[0]?.data[0] ?? Number.NaN);
   }
   return heard;
 }
