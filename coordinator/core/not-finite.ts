@@ -102,6 +102,6 @@ function fail(turn: Turn, message: string, { peer, worker }: Culprit): void {
     ledger.skipped.length > SKIPPED_MAX
       ? `${totalOf(ledger.skipped)} samples in ${ledger.skipped.length} places were skipped`
       : `${IN_ROW_MAX} steps in a row were not finite, also after the stage had gone back`;
-  const text = `worker ${worker}, ${spellPeer({ stage, peer })}: ${message}. ${how}. A lower learning rate, or warm-up, usually helps`;
+  const text = `worker ${worker}, ${spellPeer({ stage, peer })}: ${message} (${how})`;
   finish(turn, { outcome: 'failed', code: 'training.notFinite', message: text });
 }

@@ -61,7 +61,8 @@ function describeAgreement(agreement: Evaluation['agreement']): string {
 
 /** The models that lack a student, where the stage has several. */
 function describeMissing({ stage, missing }: Extract<Report, { type: 'waiting' }>): string {
-  return missing.length === 0 || missing[0] === stage ? '' : ` for each of ${missing.join(', ')}`;
+  if (missing.length === 0 || missing[0] === stage) return '';
+  return missing.length === 1 ? ` for ${missing[0]}` : ` for each of ${missing.join(', ')}`;
 }
 
 /** The accuracy of each model of a finished stage, with a comma before it; empty when the stage tested none. */

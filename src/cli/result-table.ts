@@ -61,7 +61,7 @@ function marginsOf(recipe: Recipe, summary: RunSummary): string[] {
     }
     const teacher = summary.models[peerRecipe(recipe, peerNamed(own.teacher))?.model ?? ''];
     const student = summary.models[own.model];
-    if (teacher === undefined || student === undefined || student.parameters === 0) continue;
+    if (teacher === undefined || student === undefined || student.parameters === 0 || student.parameters === teacher.parameters) continue;
     lines.push(`size: ${name} has 1/${(teacher.parameters / student.parameters).toFixed(1)} of the parameters of its teacher`);
   }
   return lines;

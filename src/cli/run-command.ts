@@ -86,8 +86,16 @@ export async function runHere(options: {
   }
   if (end.run !== null) output.note(`run folder: ${end.run}`);
   const again = options.workers === undefined ? 'resume' : 'coordinator --resume';
-  if (end.run !== null && end.isResumable) output.alert(`to continue the run: npx stillhouse ${again} ${typeable(end.run)}`);
+  if (end.run !== null && end.isResumable) {
+    const where = options.workers === undefined ? '' : addressOptions(coordinator);
+    output.alert(`to continue the run: npx stillhouse ${again} ${typeable(end.run)}${where}`);
+  }
   return end.code;
+}
+
+/** The options of a coordinator whose workers look for it at its old address. */
+function addressOptions({ listen, dataListen, insecure }: CoordinatorArguments): string {
+  return ` --listen ${listen}${dataListen === undefined ? '' : ` --data-listen ${dataListen}`}${insecure ? ' --insecure' : ''}`;
 }
 
 /** The path as a user can type it in this folder. */

@@ -162,7 +162,7 @@ describe('simulated runs', () => {
         };
         const { end, disk } = simulate({ seed: 3, ...options });
         expect(end?.outcome).toBe('failed');
-        expect(end?.message).toMatch(/^worker student-\d, base\.p1: a simulated NaN\. 3 steps in a row were not finite, also after/);
+        expect(end?.message).toMatch(/^worker student-\d, base\.p1: a simulated NaN \(3 steps in a row were not finite, also after/);
         const skips = disk.records.filter(({ type }) => type === 'skip');
         expect(skips).toHaveLength(6);
         expect(disk.records.filter(({ type }) => type === 'rollback').length).toBeGreaterThan(0);

@@ -6,6 +6,8 @@ export const DATA_TIMING = {
   knowledgeMs: 15_000,
   /** The knowledge of one step from another cell of the column; after this time it is asked for again. */
   stepMs: 15_000,
+  /** The time in which answers that have arrived are read. */
+  unreadMs: 50,
   /** A cell that has not come to the step yet says so after this time. */
   stepHoldMs: 10_000,
   /** A cell that has answered nothing for this long counts as one that cannot be reached. It may build graphs for seconds in one call. */

@@ -365,10 +365,15 @@ export class StepExchange {
   }
 }
 
-/** Resolves when the promise does, or after this time; rejects as the promise does. */
+/**
+ * Resolves when the promise does, or after this time and a moment more: a process that was stopped itself finds the time over, and the
+ * answers in its sockets unread. Rejects as the promise does.
+ */
 async function beforeLate(promise: Promise<unknown>, lateMs: number, clock: Clock): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    const timer = clock.after(lateMs, resolve);
+    let timer = clock.after(lateMs, () => {
+      timer = clock.after(DATA_TIMING.unreadMs, resolve);
+    });
     promise.then(() => resolve(), reject).finally(() => timer.cancel());
   });
 }
