@@ -76,6 +76,8 @@ function expectSummary(run: string): void {
     engine: 'wasm',
     agreement: {},
     waited: {},
+    late: {},
+    skipped: {},
     durationSeconds: expect.any(Number),
     accuracy: { teacher: accuracy, baseline: accuracy, student: accuracy },
     models: { teacher: model(52_138), student: model(4266) },
