@@ -151,7 +151,7 @@ async function nextInputs({ knowledge, exchange, signal, conclude }: TrainOption
   if (conclude.aborted) return null;
   try {
     const other = knowledge === null ? [] : await abortable(abortable(knowledge.next(), signal), conclude);
-    return { other, ...(await stream.next()) };
+    return { other, ...(await abortable(stream.next(), signal)) };
   } catch (error) {
     if (conclude.aborted && error === conclude.reason) return null;
     throw error;
