@@ -139,11 +139,12 @@ function checkCohort(
       if (own[key] === undefined && stage[key] === undefined)
         add([...path, peer], 'key', `${place}.peers.${peer} has no ${key}, and neither has its stage`);
     }
-    if (own.fromTeacher !== undefined && stage.teacher === undefined)
-      add([...path, peer, 'fromTeacher'], 'key', `${place}.peers.${peer}.fromTeacher: the stage has no teacher; name one with teacher`);
   }
-  if (stage.fromTeacher !== undefined && stage.teacher === undefined)
-    add(['stages', name, 'fromTeacher'], 'key', `${place}.fromTeacher: the stage has no teacher; name one with teacher`);
+  for (const key of pathsOfKey(stage, 'fromTeacher')) {
+    const full = ['stages', name, ...key];
+    if (valueAt(stage, key) !== undefined && stage.teacher === undefined)
+      add(full, 'key', `${formatPath(full)}: the stage has no teacher; name one with teacher`);
+  }
   const students = workers.students === undefined ? null : countWorkers(workers.students);
   if (students !== null && students < peers.length) {
     const what = `workers.students is ${students}, and ${place} needs a student for each of its ${peers.length} peers`;

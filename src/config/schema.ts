@@ -190,6 +190,12 @@ const peer = z.strictObject({
 /** How knowledge travels. `full`: in float32, as it is. `half`: in float16, in half the bytes. */
 const wire = z.enum(['full', 'half']).default('full');
 
+/**
+ * The answer to predictions of another peer that do not come in time, by the pace of the steps before. `wait`: the peer waits for
+ * them. `renormalise`: it learns from the mean of those that came.
+ */
+const onLate = z.enum(['wait', 'renormalise']).default('wait');
+
 const stage = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('train'),
@@ -224,11 +230,7 @@ const stage = z.discriminatedUnion('kind', [
     teacher: name.optional(),
     fromTeacher: fromTeacher.optional(),
     wire,
-    /**
-     * The answer to predictions of another peer that do not come in time, by the pace of the steps before. `wait`: the peer waits for
-     * them. `renormalise`: it learns from the mean of those that came.
-     */
-    onLate: z.enum(['wait', 'renormalise']).default('wait'),
+    onLate,
     loss: mutualLoss.default({ target: 'mean', temperature: 1, weight: 1, labelSmoothing: 0 }),
   }),
   z.strictObject({ kind: z.literal('evaluate'), needs: z.array(name).default([]), of: name, test: name }),
@@ -307,7 +309,7 @@ export type PeerRecipe = Omit<z.infer<typeof trainingShape>, 'needs'> & {
   readonly wire?: z.infer<typeof wire> | undefined;
   /** The short form of a term that learns from the teacher, in a stage of several peers. */
   readonly fromTeacher?: z.infer<typeof fromTeacher> | undefined;
-  readonly onLate?: 'wait' | 'renormalise' | undefined;
+  readonly onLate?: z.infer<typeof onLate> | undefined;
   /** The other peers of its stage, in the order of the recipe. */
   readonly others?: readonly string[] | undefined;
 };

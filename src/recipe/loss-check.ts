@@ -53,10 +53,11 @@ export class LossCheck {
       const { labels, terms } = longForm(peer);
       const weights = [labels.weight, ...terms.map(({ weight }) => weight ?? 1)];
       if (weights.every((weight) => endsOf(weight).every((end) => end === 0))) add('every weight is 0, so there is nothing to learn');
+      if (peer.teacher === undefined) continue;
       // A peer of a mutual stage may be taught by the others alone.
       const cohort = peers.filter(({ name: other }) => other.stage === name.stage).map(({ recipe: other }) => other);
       const learns = await Promise.all(cohort.map((other) => this.#learnsFromTeacher(other)));
-      if (peer.teacher !== undefined && !learns.includes(true)) add(howToLearnFromTeacher(peer));
+      if (!learns.includes(true)) add(howToLearnFromTeacher(peer));
     }
     return problems;
   }

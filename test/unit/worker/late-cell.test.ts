@@ -97,7 +97,7 @@ describe('renormalise', () => {
     const missed = step - 12;
     expect(column.exchange.late).toEqual({ slow: missed });
     expect(missed).toBeGreaterThan(2);
-    // Of the steps that it missed, only the first was asked for: a request waited for each of the others, and was not needed any more.
+    // The cell asked the slow one for the first missed step; each later request waited for that answer, and its step was over by then.
     const askedSlow = column.asked.filter((text) => text.startsWith('slow')).length;
     expect(askedSlow).toBeLessThan(step);
     for (step++; step <= STEPS; step++) expect(stepsOf((await nextStep(column, step)).taken)).toEqual([step, step]);
