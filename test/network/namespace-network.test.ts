@@ -1,8 +1,7 @@
 /** The hosts of the other tests hear each other, unless the way is cut; also over a connection that was open before. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { NamespaceNetwork, whyNoNetwork } from './namespace-network.js';
+import { expect, test } from 'vitest';
+import { type HostScript, useScriptHosts } from './host-script.js';
 
 const SERVER = `require('node:net').createServer((socket) => {
   console.log('connected');
@@ -15,49 +14,27 @@ socket.on('data', (text) => console.log('heard ' + text));`;
 /** Packets are repeated after 0.2 s at first; nothing that is to come takes this long. */
 const LONG_ENOUGH_MS = 1_000;
 
-let network: NamespaceNetwork | null = null;
-const children: ChildProcess[] = [];
+const hosts = useScriptHosts();
 
-beforeEach((context) => {
-  const reason = whyNoNetwork();
-  context.skip(reason !== null, reason ?? '');
-});
-
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
-  network?.close();
-  network = null;
-});
-
-function start(host: string, script: string, ...args: readonly string[]): { say(text: string): void; said(text: string): Promise<void> } {
-  const [program = '', ...rest] = [...(network?.launcherOf(host) ?? []), process.execPath, '-e', script, ...args];
-  const child = spawn(program, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
-  children.push(child);
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
-  return {
-    say: (text) => void child.stdin.write(text),
-    said: (text) => expect.poll(() => output, { timeout: 30_000 }).toContain(text),
-  };
+function said({ output }: HostScript, text: string): Promise<void> {
+  return expect.poll(output, { timeout: 30_000 }).toContain(text);
 }
 
 test('a cut in one direction loses what is sent that way, and a healed one brings it', async () => {
-  network = new NamespaceNetwork(['a', 'b']);
-  const server = start('b', SERVER);
-  await server.said('listening');
-  const client = start('a', CLIENT, network.addressOf('b'));
-  await client.said('connected');
+  const network = hosts.open(['a', 'b']);
+  const server = hosts.start('b', '-e', SERVER);
+  await said(server, 'listening');
+  const client = hosts.start('a', '-e', CLIENT, network.addressOf('b'));
+  await said(client, 'connected');
   client.say('1');
-  await client.said('heard 1');
+  await said(client, 'heard 1');
 
   const heal = network.cut('a', 'b');
   client.say('2');
-  await server.said('heard 2');
+  await said(server, 'heard 2');
   await expect(
-    Promise.race([client.said('heard 2'), new Promise((resolve) => setTimeout(resolve, LONG_ENOUGH_MS, 'nothing'))]),
+    Promise.race([said(client, 'heard 2'), new Promise((resolve) => setTimeout(resolve, LONG_ENOUGH_MS, 'nothing'))]),
   ).resolves.toBe('nothing');
   heal();
-  await client.said('heard 2');
+  await said(client, 'heard 2');
 });

@@ -1,12 +1,11 @@
 /** A connection of the transport after a cut: messages pass again soon after its end, however long it was. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { distFolder } from '../../src/process/package-folder.js';
-import { NamespaceNetwork, whyNoNetwork } from './namespace-network.js';
+import { useScriptHosts } from './host-script.js';
 
 const IMPORTS = ['zmq-transport', 'channel'].map(
   (name) => `import * as ${name.split('-')[0]} from ${JSON.stringify(pathToFileURL(join(distFolder, `src/transport/${name}.js`)).href)};`,
@@ -29,34 +28,16 @@ const CUT_MS = 14_000;
 /** To connect again takes one or two seconds. */
 const SOON_MS = 5_000;
 
-let network: NamespaceNetwork | null = null;
-const children: ChildProcess[] = [];
-
-beforeEach((context) => {
-  const reason = whyNoNetwork();
-  context.skip(reason !== null, reason ?? '');
-});
-
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL');
-  network?.close();
-  network = null;
-});
+const hosts = useScriptHosts();
 
 /** Starts a script on a host. Answers the lines that it has printed so far. */
 function start(host: string, script: string, endpoint: string): () => readonly string[] {
-  const [program = '', ...rest] = [...(network?.launcherOf(host) ?? []), process.execPath, '--input-type=module', '-e', script, endpoint];
-  const child = spawn(program, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
-  children.push(child);
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
-  return () => output.split('\n').slice(0, -1);
+  const { output } = hosts.start(host, '--input-type=module', '-e', script, endpoint);
+  return () => output().split('\n').slice(0, -1);
 }
 
 test('after a cut of 14 s', async () => {
-  network = new NamespaceNetwork(['dialer', 'listener']);
+  const network = hosts.open(['dialer', 'listener']);
   const endpoint = `tcp://${network.addressOf('listener')}:7000`;
   const listener = start('listener', LISTENER, endpoint);
   await expect.poll(listener, { timeout: 30_000 }).toEqual(['ready']);
