@@ -1,8 +1,9 @@
 /**
  * The coordinator process. It takes one argument: CoordinatorArguments of src/protocol/parent.ts, as JSON. With a parent, it
  * sends its messages over the parent's channel, and ends when the parent ends. Started by hand, it writes the same messages
- * as JSON lines to the standard output. It never loads tfjs. SIGTERM or the parent's 'stop' stops the run with a checkpoint.
- * Without a parent, SIGINT does the same, and a second signal ends the process at once.
+ * as JSON lines to the standard output. It never loads tfjs. SIGTERM or the parent's 'stop' stops the run with a checkpoint; the parent's
+ * 'checkpoint' asks for one in between. Without a parent, SIGINT and SIGHUP stop it too, SIGUSR1 asks for a checkpoint, and a second signal
+ * ends the process at once.
  */
 
 import { hostname } from 'node:os';
@@ -13,6 +14,7 @@ import { EXIT } from '../src/errors/table.js';
 import { surviveClosedPipes } from '../src/process/closed-pipe.js';
 import { exitAfterFlush, exitNow } from '../src/process/exit.js';
 import { linkToParent } from '../src/process/parent-link.js';
+import { exitCodeOf } from '../src/process/signal.js';
 import { onStopRequest } from '../src/process/stop-request.js';
 import type { CoordinatorArguments, CoordinatorToParent, ParentToCoordinator } from '../src/protocol/parent.js';
 import { zmqTransport } from '../src/transport/zmq-transport.js';
@@ -41,6 +43,7 @@ function tell(message: CoordinatorToParent): void {
 }
 
 const stop = new AbortController();
+let askForCheckpoint = (): void => {};
 
 onStopRequest(link, {
   clock: systemClock,
@@ -48,7 +51,8 @@ onStopRequest(link, {
     stop.abort(reason);
     systemClock.after(STOP_MS, () => exitNow(EXIT.tryAgain), { unref: true });
   },
-  force: (signal) => exitNow(signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated),
+  force: (signal) => exitNow(exitCodeOf(signal)),
+  checkpoint: () => askForCheckpoint(),
 });
 
 function readArguments(): CoordinatorArguments {
@@ -69,6 +73,9 @@ async function main(): Promise<number> {
       host: hostname(),
       pid: process.pid,
       stop: stop.signal,
+      onCheckpointWanted(handler) {
+        askForCheckpoint = handler;
+      },
       tell,
     });
   } catch (error) {

@@ -1,7 +1,7 @@
 /**
  * The process of a worker: it runs the agent. It takes one argument: WorkerArguments of src/protocol/parent.ts, as JSON. It
- * ends when its parent ends. SIGTERM or the parent's 'stop' drains it. Without a parent, SIGINT does the same, and a second
- * signal ends it at once.
+ * ends when its parent ends. SIGTERM or the parent's 'stop' drains it; the parent's 'checkpoint' asks for one. Without a parent, SIGINT and
+ * SIGHUP drain it too, SIGUSR1 asks for a checkpoint, and a second signal ends it at once.
  *
  * Exit codes (src/errors): 0 the run is over or the worker has drained, 1 it failed, 2 it was refused or called wrongly,
  * 75 the coordinator is gone.
@@ -79,7 +79,7 @@ async function work(): Promise<number> {
     logger,
   });
   const stop = (reason: string): void => agent.stop(reason);
-  onStopRequest(link, { clock: systemClock, ask: stop, force: stop });
+  onStopRequest(link, { clock: systemClock, ask: stop, force: stop, checkpoint: () => agent.checkpoint() });
   const { code, reason } = await agent.ended;
   // With a log file, the worker is part of a whole run, and the coordinator reports the error.
   if (code !== EXIT.done && logFile === null) console.error(`error: ${reason}`);

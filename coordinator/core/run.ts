@@ -15,7 +15,7 @@ import { acceptReport, onFailed } from './failing.js';
 import { concludeRound, onArtifactStored, onRoundDeadline } from './lead-round.js';
 import { expel, expelExpired, onHello, onLeave, onPrepared, onReady, onRenew, refuse, releaseLeavers } from './membership.js';
 import { expiryMs, type Member, withMember } from './roster.js';
-import { onSaveFailed, onStored } from './saving.js';
+import { onSaveFailed, onStored, wantSave } from './saving.js';
 import { NO_TOTALS } from './summary.js';
 import { onServing } from './teaching.js';
 import { journal, log, type RunState, report, type Turn } from './turn.js';
@@ -68,6 +68,8 @@ function handle(turn: Turn, event: CoreEvent): void {
       return onStored(turn, event.checkpoint);
     case 'artifact-stored':
       return onArtifactStored(turn, event.incarnation);
+    case 'checkpoint':
+      return wantSave(turn, 'the user');
     case 'stop':
       return onStop(turn, event.reason);
     default:
@@ -105,6 +107,8 @@ function onMemberMessage(turn: Turn, member: Member, message: Exclude<WorkerMess
       return expel(turn, incarnation, `${message.code}: ${message.message}`);
     case 'worker.leave':
       return onLeave(turn, member, message);
+    case 'worker.checkpoint':
+      return wantSave(turn, member.worker);
     case 'worker.failed':
       return onFailed(turn, member, message);
     case 'worker.serving':

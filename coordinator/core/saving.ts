@@ -8,7 +8,7 @@ import { totalOf } from '../../src/data/shard-plan.js';
 import { countFailure } from './ending.js';
 import { committedOf } from './ledger.js';
 import { isSafe, type Saving, type SavingPart, type StageBase, type StageState, withPeer } from './stage.js';
-import { journal, log, sendTo, setStage, stageOf, type Turn } from './turn.js';
+import { journal, log, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
 import type { CheckpointInfo, CheckpointPart } from './types.js';
 
 /** The number of checkpoints of a stage that are kept, so that a damaged one leaves others to go back to. */
@@ -25,14 +25,22 @@ export function askToSave(turn: Turn): boolean {
   const { round } = stage.base;
   const deadlineMs = turn.nowMs + turn.state.plan.timing.saveMs;
   setStage(turn, {
-    saving: { round, committed: committedOf(stage.ledger), parts, deadlineMs },
+    saving: { round, committed: committedOf(stage.ledger), isWanted: stage.isSaveWanted, parts, deadlineMs },
     commitsSinceCheckpoint: 0,
+    isSaveWanted: false,
     savedMs: turn.nowMs,
   });
   for (const [peer, part] of parts) {
     if (!part.isStored) sendTo(turn, part.holder, { type: 'coordinator.save', state: { stage: stage.name, peer, round } });
   }
   return true;
+}
+
+/** Somebody wants a checkpoint: it is made after the next commit, or now where a commit is not stored and no round is under way. */
+export function wantSave(turn: Turn, by: string): void {
+  const { stage } = turn.state;
+  log(turn, ['info', 'checkpoint.wanted'], { by, stage: stage?.name ?? null });
+  if (stage !== null) setStage(turn, { isSaveWanted: true });
 }
 
 /** A part for each peer, with the first holder of each part that is not stored; null when a peer has no holder. */
@@ -79,6 +87,7 @@ function closeSaving(turn: Turn, { stage: name, round, ranges, hashes }: Checkpo
   journal(turn, { type: 'checkpoint', stage: name, round, hashes });
   log(turn, ['info', 'checkpoint.stored'], { stage: name, round });
   const checkpoints = [...stage.checkpoints, checkpoint].slice(-KEPT);
+  if (stage.saving?.isWanted) report(turn, { type: 'checkpoint', stage: name, round });
   setStage(turn, { saving: null, checkpoints, failures: 0 });
   turn.effects.push({ type: 'retain', stage: name, rounds: checkpoints.map((kept) => kept.round) });
 }
@@ -105,7 +114,7 @@ export function isSaving({ saving }: StageState, incarnation: Incarnation): bool
 
 /** Whether it is time for a checkpoint in the middle of a stage. */
 export function isSaveDue(turn: Turn): boolean {
-  const { needs, commitsSinceCheckpoint, savedMs } = stageOf(turn);
+  const { needs, commitsSinceCheckpoint, isSaveWanted, savedMs } = stageOf(turn);
   if (commitsSinceCheckpoint === 0) return false;
-  return commitsSinceCheckpoint >= needs.checkpointEvery || turn.nowMs - savedMs >= turn.state.plan.timing.checkpointMs;
+  return isSaveWanted || commitsSinceCheckpoint >= needs.checkpointEvery || turn.nowMs - savedMs >= turn.state.plan.timing.checkpointMs;
 }

@@ -69,6 +69,8 @@ export type SavingPart =
 export interface Saving {
   readonly round: number;
   readonly committed: number;
+  /** Whether somebody asked for it. */
+  readonly isWanted: boolean;
   /** By peer. */
   readonly parts: ReadonlyMap<string, SavingPart>;
   readonly deadlineMs: number;
@@ -94,6 +96,8 @@ export interface StageState {
   /** The number of commits, also those that a rollback has undone. */
   readonly commits: number;
   readonly commitsSinceCheckpoint: number;
+  /** Whether somebody wants a checkpoint of the next commit. */
+  readonly isSaveWanted: boolean;
   /** The time at which the last checkpoint was asked for, or the stage was opened. */
   readonly savedMs: number;
   readonly startedMs: number;
@@ -154,6 +158,7 @@ export function openStage(options: {
     isExported: false,
     commits: options.commits,
     commitsSinceCheckpoint: 0,
+    isSaveWanted: false,
     savedMs: options.nowMs,
     startedMs: options.nowMs,
     recent: [],

@@ -120,6 +120,8 @@ export type CoreEvent =
   | { readonly type: 'tick' }
   | { readonly type: 'checkpoint-stored'; readonly checkpoint: CheckpointPart }
   | { readonly type: 'artifact-stored'; readonly incarnation: Incarnation; readonly stage: string }
+  /** Somebody wants a checkpoint of what is committed. */
+  | { readonly type: 'checkpoint' }
   | { readonly type: 'stop'; readonly reason: string };
 
 export type Effect =

@@ -41,6 +41,8 @@ export interface CoordinateOptions {
   readonly pid: number;
   /** Aborted with a reason: the run then stops, with a checkpoint. */
   readonly stop: AbortSignal;
+  /** `handler` is to be called when somebody wants a checkpoint; the run goes on. */
+  onCheckpointWanted(handler: () => void): void;
   tell(message: CoordinatorToParent): void;
 }
 
@@ -145,6 +147,7 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
   logger.info('coordinator.listening', { control: control.endpoint, data: plan.dataEndpoint });
   tell({ type: 'listening', endpoint: control.endpoint, run: run.folder.path });
   stopOn(stop, inbox);
+  options.onCheckpointWanted(() => inbox.add({ type: 'checkpoint' }));
   const recovered = recover(journal.records, store.list().whole);
   const report = reporter(options, opened);
   return runToEnd({

@@ -1,8 +1,10 @@
-#!/usr/bin/env node
-/** The command `stillhouse`: sets this checkout up when that is needed, then runs the compiled command line. */
+/** The command `stillhouse`, as the launcher beside it starts it: sets this checkout up when that is needed, then runs the compiled command line. */
 
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterSetUp, packageFolder } from './setup.mjs';
+
+// Node opens a port for a debugger at this signal, until the program has its own handler.
+process.on('SIGUSR1', () => {});
 
 await afterSetUp(() => import(pathToFileURL(join(packageFolder, 'dist/src/cli/main.js')).href));

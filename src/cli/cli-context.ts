@@ -49,4 +49,4 @@ export function examples(...lines: readonly string[]): string {
 
 /** The exit codes, for the help of commands that run until a run ends. */
 export const EXIT_CODES = `
-Exit codes: ${EXIT.done} done, ${EXIT.failed} failed, ${EXIT.usage} usage or recipe, ${EXIT.tryAgain} try again (resume), ${EXIT.interrupted} or ${EXIT.terminated} stopped by a signal.`;
+Exit codes: ${EXIT.done} done, ${EXIT.failed} failed, ${EXIT.usage} usage or recipe, ${EXIT.tryAgain} try again (resume), ${EXIT.hungUp}, ${EXIT.interrupted} or ${EXIT.terminated} stopped by a signal.`;

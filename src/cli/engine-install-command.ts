@@ -6,7 +6,7 @@ import { type Installed, installTensorflow } from '../native/install-tensorflow.
 import { removeTensorflow } from '../native/remove-tensorflow.js';
 import { cacheFolder } from '../process/cache-folder.js';
 import { exitNow } from '../process/exit.js';
-import type { StopSignal } from '../process/signal.js';
+import { exitCodeOf, type StopSignal } from '../process/signal.js';
 import { onStopSignal } from '../process/stop-request.js';
 import { action, type CliContext, examples } from './cli-context.js';
 import { formatDuration } from './format-figure.js';
@@ -62,7 +62,7 @@ async function install(output: Output, { clock }: CliContext): Promise<number> {
       stoppedBy = signal;
       stop.abort();
     },
-    force: (signal) => exitNow(codeOf(signal)),
+    force: (signal) => exitNow(exitCodeOf(signal)),
   });
   try {
     const installed = await installTensorflow({ env: process.env, clock, signal: stop.signal, report: (report) => view.report(report) });
@@ -73,7 +73,7 @@ async function install(output: Output, { clock }: CliContext): Promise<number> {
     view.close();
     if (stoppedBy === null) throw error;
     output.alert('stopped. The downloaded part is kept: run the same command again to continue');
-    return codeOf(stoppedBy);
+    return exitCodeOf(stoppedBy);
   } finally {
     offSignal();
   }
@@ -90,10 +90,6 @@ function tellInstalled(output: Output, { done, folder, bytes }: Installed, secon
     all: 'the engine tensorflow is installed, and works',
   }[done];
   output.result(`${what}: ${megabytes(bytes)} MB in ${folder}; took ${formatDuration(seconds)}`);
-}
-
-function codeOf(signal: StopSignal): number {
-  return signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
 }
 
 function megabytes(bytes: number): string {

@@ -7,10 +7,12 @@ import { EXIT } from '../errors/table.js';
 import { surviveClosedPipes } from '../process/closed-pipe.js';
 import { exitAfterFlush } from '../process/exit.js';
 import { packageFolder } from '../process/package-folder.js';
+import { ignoreSignals } from '../process/signal.js';
 import { runProgram } from './program.js';
 
 const { version } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as { version: string };
 surviveClosedPipes();
+ignoreSignals('SIGUSR1');
 try {
   const code = await runProgram(process.argv.slice(2), { clock: systemClock, exitCode: EXIT.done }, version);
   await exitAfterFlush(code);

@@ -37,6 +37,8 @@ export function describeReport(report: Report): string {
       const from = checkpoint === null ? 'its beginning' : `checkpoint ${checkpoint}, ${formatShare(shareDone({ committed, samples }))}`;
       return `${stage}: back to ${from}`;
     }
+    case 'checkpoint':
+      return `${report.stage}: checkpoint ${report.stage}/${report.round} is on disk`;
     case 'stage-done': {
       const { stage, seconds } = report.result;
       return `${stage}: done in ${formatDuration(seconds)}${describeAccuracy(report.result)}`;

@@ -10,7 +10,7 @@ import { assertNever } from '../base/assert.js';
 import type { Clock, TimerHandle } from '../base/clock.js';
 import { ERROR_TABLE, type ErrorCode, EXIT } from '../errors/table.js';
 import { type Child, type ChildEnd, describeEnd, startChild } from '../process/child.js';
-import type { StopSignal } from '../process/signal.js';
+import { exitCodeOf, type StopSignal } from '../process/signal.js';
 import { onStopSignal } from '../process/stop-request.js';
 import type {
   CoordinatorArguments,
@@ -94,8 +94,11 @@ class Supervisor {
     const offSignal = onStopSignal({
       clock: this.#options.clock,
       ask: (signal) => this.#onSignal(signal),
-      offerForce: () => this.#options.view.alert('stopping the run; a second signal (Ctrl-C) stops it at once'),
+      offerForce: () => {
+        if (this.#outcome === null) this.#options.view.alert('stopping the run; a second signal (Ctrl-C) stops it at once');
+      },
       force: () => this.#killAll(),
+      checkpoint: () => this.#coordinator.send({ type: 'checkpoint' }),
     });
     try {
       const end = await this.#coordinator.ended;
@@ -236,7 +239,7 @@ class Supervisor {
       view.alert(`error (run.interrupted): the coordinator ended unexpectedly (${describeEnd(end)})`);
     // Without a run folder there is nothing to continue, and another try would end the same way.
     if (this.#signal === null) return this.#run === null ? EXIT.failed : EXIT.tryAgain;
-    return this.#signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
+    return exitCodeOf(this.#signal);
   }
 
   #isResumable(): boolean {

@@ -6,7 +6,7 @@ import { ENGINE_CHOICES } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
 import { describeEnd, startChild } from '../process/child.js';
-import type { StopSignal } from '../process/signal.js';
+import { exitCodeOf, type StopSignal } from '../process/signal.js';
 import { onStopSignal } from '../process/stop-request.js';
 import { field } from '../protocol/field.js';
 import type { ParentToWorker, WorkerArguments } from '../protocol/parent.js';
@@ -90,11 +90,15 @@ async function workHere(plan: WorkerArguments, { clock }: CliContext, output: Ou
     },
     offerForce: () => output.note('leaving the run; a second signal (Ctrl-C) stops the worker at once'),
     force: () => endWorkerNow(child, clock),
+    checkpoint() {
+      output.note('asking the coordinator for a checkpoint');
+      child.send({ type: 'checkpoint' });
+    },
   });
   output.note(`worker ${plan.name}: ${plan.role} of ${plan.coordinator}`);
   const end = await child.ended;
   offSignal();
-  if (stoppedBy !== null) return stoppedBy === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
+  if (stoppedBy !== null) return exitCodeOf(stoppedBy);
   if (end.code !== EXIT.done) output.alert(`worker ${plan.name} ended (${describeEnd(end)})`);
   return end.code ?? EXIT.failed;
 }

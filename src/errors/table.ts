@@ -3,7 +3,7 @@
  * ends because of it. deploy/README.md lists the exit codes; a test compares the two.
  */
 
-export const EXIT = { done: 0, failed: 1, usage: 2, tryAgain: 75, interrupted: 130, terminated: 143 } as const;
+export const EXIT = { done: 0, failed: 1, usage: 2, tryAgain: 75, hungUp: 129, interrupted: 130, terminated: 143 } as const;
 
 interface ErrorClass {
   readonly retryable: boolean;

@@ -1,11 +1,11 @@
 /**
- * The child's side of the channel to the process that started it. A child belongs to its parent: it ignores SIGINT
- * (Ctrl-C reaches the whole process group, and the parent decides what to do), and it ends when the parent has ended.
+ * The child's side of the channel to the process that started it. A child belongs to its parent: it ignores SIGINT, SIGHUP and SIGUSR1
+ * (they reach the whole process group, and the parent decides what to do), and it ends when the parent has ended.
  */
 
 import { EXIT } from '../errors/table.js';
 import { exitNow } from './exit.js';
-import { onSignal } from './signal.js';
+import { ignoreSignals } from './signal.js';
 
 export interface ParentLink<In, Out> {
   /** Queues a message to the parent. The message is dropped when the parent has ended: this process ends too. */
@@ -23,7 +23,7 @@ export interface ParentLink<In, Out> {
 export function linkToParent<In, Out>(options: { readonly onGone?: () => void } = {}): ParentLink<In, Out> | null {
   if (process.send === undefined) return null;
   const onGone = options.onGone ?? (() => exitNow(EXIT.tryAgain));
-  onSignal(['SIGINT'], () => {});
+  ignoreSignals('SIGINT', 'SIGHUP', 'SIGUSR1');
   process.once('disconnect', onGone);
   if (!process.connected) onGone();
 

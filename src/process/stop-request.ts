@@ -1,10 +1,11 @@
 /**
- * Requests to end this process, from a signal or from its parent. The first request asks for an orderly end. A second one
- * forces the end at once, when it comes from a source that may force it. The caller carries out both.
+ * Requests to this process, from a signal or from its parent. The first request to end asks for an orderly end. A second one
+ * forces the end at once, when it comes from a source that may force it. SIGUSR1 asks for a checkpoint. The caller carries out all.
  */
 
 import type { Clock, TimerHandle } from '../base/clock.js';
-import { onSignal, type StopSignal } from './signal.js';
+import { isHangUpIgnored } from './hang-up.js';
+import { ignoreSignals, onSignal, type StopSignal } from './signal.js';
 
 /**
  * A signal that comes within this time after the first is the same request: the terminal sends the signal to the whole
@@ -20,6 +21,8 @@ export interface SignalRequest {
   offerForce?(): void;
   /** Called with each signal that forces the end. */
   force(signal: StopSignal): void;
+  /** Called when a checkpoint is wanted, at each SIGUSR1; the process goes on. Left out: it has nothing to save. */
+  checkpoint?(): void;
 }
 
 export interface StopRequest extends SignalRequest {
@@ -29,11 +32,17 @@ export interface StopRequest extends SignalRequest {
   force(reason: string): void;
 }
 
-/** Takes SIGINT and SIGTERM as requests of a user; a second signal forces the end. Returns a function that removes the handlers. */
+/**
+ * Takes SIGINT, SIGTERM, and SIGHUP unless it was ignored when the process was started, as requests of a user to end; a second signal
+ * forces the end. Returns a function that removes the handlers.
+ */
 export function onStopSignal(request: SignalRequest): () => void {
   let sameRequest: TimerHandle | null = null;
   let isForceOffered = false;
-  const offSignal = onSignal(['SIGINT', 'SIGTERM'], (signal) => {
+  const isIgnored = isHangUpIgnored();
+  if (isIgnored) ignoreSignals('SIGHUP');
+  const offCheckpoint = onSignal(['SIGUSR1'], () => request.checkpoint?.());
+  const offSignal = onSignal<StopSignal>(isIgnored ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP'], (signal) => {
     if (isForceOffered) request.force(signal);
     if (sameRequest !== null) return;
     const offer = (): void => {
@@ -45,13 +54,17 @@ export function onStopSignal(request: SignalRequest): () => void {
   });
   return () => {
     sameRequest?.cancel();
+    offCheckpoint();
     offSignal();
   };
 }
 
-/** A parent (parent-link.ts) that sends only requests to end: 'stop' asks for an orderly end, 'end' forces it. */
+/** A parent's request: 'stop' asks for an orderly end, 'end' forces it. */
+type ParentRequest = { readonly type: 'stop' | 'end'; readonly reason: string } | { readonly type: 'checkpoint' };
+
+/** A parent (parent-link.ts) that sends only such requests. */
 interface StoppingParent {
-  onMessage(handler: (message: { readonly type: 'stop' | 'end'; readonly reason: string }) => void): void;
+  onMessage(handler: (message: ParentRequest) => void): void;
 }
 
 /**
@@ -69,9 +82,13 @@ export function onStopRequest(parent: StoppingParent | null, request: StopReques
     isAsked = true;
     request.ask(reason);
   };
-  parent.onMessage(({ type, reason }) => {
-    askOnce(reason);
-    if (type === 'end') request.force(reason);
+  parent.onMessage((message) => {
+    if (message.type === 'checkpoint') {
+      request.checkpoint?.();
+      return;
+    }
+    askOnce(message.reason);
+    if (message.type === 'end') request.force(message.reason);
   });
   onSignal(['SIGTERM'], askOnce);
 }

@@ -183,6 +183,8 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('worker.failed'), ...fromWorker, code: field.name, message: field.text }),
   /** By the agent, when its engine is gone: this incarnation is over. It starts another engine and sends a hello again. */
   z.strictObject({ type: z.literal('worker.lost'), ...fromWorker, code: field.name, message: field.text }),
+  /** By the agent, when its user wants a checkpoint of what is committed. */
+  z.strictObject({ type: z.literal('worker.checkpoint'), ...fromWorker }),
   /** By the agent, when the worker is to end (a drain): it asks for a stop once nothing depends on it. */
   z.strictObject({ type: z.literal('worker.leave'), ...fromWorker, message: field.text }),
 ]);

@@ -38,8 +38,11 @@ export type CoordinatorToParent =
   | { readonly type: 'summary'; readonly file: string; readonly summary: RunSummary }
   | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string };
 
-/** Asks for a stop with a checkpoint. A second one changes nothing: a parent that cannot wait kills the process. */
-export type ParentToCoordinator = { readonly type: 'stop'; readonly reason: string };
+export type ParentToCoordinator =
+  /** Asks for a stop with a checkpoint. A second one changes nothing: a parent that cannot wait kills the process. */
+  | { readonly type: 'stop'; readonly reason: string }
+  /** Asks for a checkpoint; the run goes on. */
+  | { readonly type: 'checkpoint' };
 
 /** The worker agent's only argument, as JSON. */
 export interface WorkerArguments {
@@ -66,4 +69,6 @@ export type ParentToWorker =
   /** Drain: finish the work that the round needs, then leave. A second one changes nothing. */
   | { readonly type: 'stop'; readonly reason: string }
   /** Kill the engine and leave. */
-  | { readonly type: 'end'; readonly reason: string };
+  | { readonly type: 'end'; readonly reason: string }
+  /** Ask the coordinator for a checkpoint, and go on. */
+  | { readonly type: 'checkpoint' };

@@ -82,6 +82,8 @@ export type Report =
       readonly committed: number;
       readonly samples: number;
     }
+  /** A checkpoint that somebody asked for is on disk. */
+  | { readonly type: 'checkpoint'; readonly stage: string; readonly round: number }
   | { readonly type: 'stage-done'; readonly result: StageResult }
   | {
       readonly type: 'worker-joined';

@@ -49,6 +49,7 @@ export const WORKER_MESSAGES: readonly WorkerMessage[] = [
   { type: 'worker.prepared', ...life, stage: 'distil', traced: true, precision: 'bf16', threads: 2, note: 'slow here' },
   { type: 'worker.failed', ...life, code: 'model.invalid', message: 'the model has no output' },
   { type: 'worker.lost', ...life, code: 'engine.crashed', message: 'the engine ended with signal SIGSEGV' },
+  { type: 'worker.checkpoint', ...life },
   { type: 'worker.leave', ...life, message: 'drained' },
 ];
 

@@ -9,7 +9,7 @@
  * expected output is written anew; read the difference before committing it.
  *
  * Commands: run, recover, join, hello, ready, serving, trained, averaged, unreachable, evaluated, failed, lost, leave,
- * renew, stored, exported, advance, stop, status.
+ * checkpoint, renew, stored, exported, advance, stop, status.
  */
 
 import { createHash } from 'node:crypto';
@@ -107,6 +107,7 @@ class Stagehand {
   #event(command: string, name: string, options: Options): CoreEvent {
     if (command === 'hello') return this.#hello(name, options);
     if (command === 'stop') return { type: 'stop', reason: 'a person asked' };
+    if (command === 'checkpoint' && name === '') return { type: 'checkpoint' };
     if (command === 'exported') return { type: 'artifact-stored', incarnation: this.#incarnation(name), stage: options.stage ?? '' };
     if (command === 'stored') return { type: 'checkpoint-stored', checkpoint: this.#store() };
     return this.#message(command, name, options);
@@ -174,6 +175,8 @@ class Stagehand {
         return { ...from, type: 'worker.lost', code: 'engine.crashed', message: 'signal SIGKILL' };
       case 'leave':
         return { ...from, type: 'worker.leave', message: 'drained' };
+      case 'checkpoint':
+        return { ...from, type: 'worker.checkpoint' };
       default:
         throw new Error(`unknown command ${command}`);
     }

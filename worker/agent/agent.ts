@@ -49,6 +49,8 @@ export interface AgentEnd {
 export interface Agent {
   /** Drains the worker. A second call ends it at once. */
   stop(reason: string): void;
+  /** Asks the coordinator for a checkpoint; the work goes on. */
+  checkpoint(): void;
   /** Resolves when the engine and the connection are closed. Never rejects. */
   readonly ended: Promise<AgentEnd>;
 }
@@ -90,6 +92,10 @@ class RunningAgent implements Agent {
       onMessage: (frames) => this.#onFrames(frames),
     });
     this.#perform(startSession({ ...plan, schema: SCHEMA_HASH }, this.#clock.nowMs()));
+  }
+
+  checkpoint(): void {
+    this.#deliver({ type: 'checkpoint' });
   }
 
   stop(reason: string): void {

@@ -62,6 +62,8 @@ export type SessionEvent =
   | { readonly type: 'engine-exit'; readonly engine: number; readonly end: ChildEnd }
   /** `controlBytes` were sent and received on the control plane since the agent started. */
   | { readonly type: 'tick'; readonly controlBytes: number }
+  /** The user of this worker wants a checkpoint. */
+  | { readonly type: 'checkpoint' }
   /** A request to drain. The second one ends the agent at once. */
   | { readonly type: 'stop'; readonly reason: string };
 

@@ -49,6 +49,8 @@ function onEvent(state: Session, event: SessionEvent, nowMs: number): SessionTra
       return onEngineExit(state, event, nowMs);
     case 'tick':
       return onTick({ ...state, controlBytes: event.controlBytes }, nowMs);
+    case 'checkpoint':
+      return onCheckpoint(state);
     case 'stop':
       return onStop(state, event.reason, nowMs);
     default:
@@ -257,6 +259,11 @@ function join(state: Session, nowMs: number, effects: readonly SessionEffect[]):
     refusal: null,
   };
   return { state: { ...state, link }, effects: [...effects, hello(state.plan)] };
+}
+
+function onCheckpoint(state: Session): SessionTransition {
+  const link = attached(state);
+  return { state, effects: link === null ? [] : [{ type: 'send', message: { ...identity(link), type: 'worker.checkpoint' } }] };
 }
 
 function onStop(state: Session, reason: string, nowMs: number): SessionTransition {

@@ -11,7 +11,7 @@ import { surviveClosedPipes } from '../../src/process/closed-pipe.js';
 import { exitNow } from '../../src/process/exit.js';
 import { linkToParent, type ParentLink } from '../../src/process/parent-link.js';
 import { watchParent } from '../../src/process/parent-watch.js';
-import { onSignal } from '../../src/process/signal.js';
+import { ignoreSignals } from '../../src/process/signal.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
 import type { EngineOrder } from '../kit/orders.js';
 import type { EngineConfigure, FromEngine, ToEngine } from './engine-message.js';
@@ -23,7 +23,7 @@ if (link === null) {
   console.error('This process is started by a worker: see stillhouse worker --help');
   exitNow(EXIT.usage);
 }
-onSignal(['SIGTERM'], () => {});
+ignoreSignals('SIGTERM');
 
 let engine: Promise<RunningEngine> | null = null;
 link.onMessage((message) => {

@@ -1,6 +1,6 @@
 /**
- * Stands for a process that can be asked to stop, through the compiled stop-wish. Its argument is a list of what happens
- * to it: a signal, 'stop' or 'end' (it has its parent send that), or milliseconds that pass. Writes what it was asked, as JSON.
+ * Stands for a process that can be asked to stop, through the compiled stop-request. Its argument is a list of what happens
+ * to it: a signal, 'stop', 'end' or 'checkpoint' (it has its parent send that), or milliseconds that pass. Writes what it was asked, as JSON.
  */
 
 import { once } from 'node:events';
@@ -23,6 +23,7 @@ onStopRequest(link, {
   ask: (reason) => heard.push(`ask ${reason}`),
   offerForce: () => heard.push('offer'),
   force: (signal) => heard.push(`force ${signal}`),
+  checkpoint: () => heard.push('checkpoint'),
 });
 // Keeps the process alive while it waits for a signal.
 const alive = setInterval(() => {}, 1000);

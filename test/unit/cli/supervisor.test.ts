@@ -80,6 +80,7 @@ describe('a signal', () => {
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
+    ['SIGHUP', 129],
   ] as const)('%s stops the run gracefully', async (signal, code) => {
     const { end, until } = start('hang', ['student-1'], 1);
     await until('listening');

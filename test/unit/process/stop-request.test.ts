@@ -6,8 +6,12 @@ import { describe, expect, test } from 'vitest';
 const CHILD = fileURLToPath(new URL('../../support/process/stop-child.mjs', import.meta.url));
 
 /** What a child was asked to which these things happen. */
-async function heardBy(events: readonly (string | number)[], { hasParent }: { readonly hasParent: boolean }): Promise<unknown> {
+async function heardBy(
+  events: readonly (string | number)[],
+  { hasParent, env = {} }: { readonly hasParent: boolean; readonly env?: Readonly<Record<string, string>> },
+): Promise<unknown> {
   const child = spawn(process.execPath, [CHILD, JSON.stringify(events)], {
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit', ...(hasParent ? (['ipc'] as const) : [])],
   });
   child.on('message', (type) => child.send({ type, reason: 'the user' }));
@@ -25,6 +29,11 @@ describe('with a parent', () => {
     ],
     [['end'], ['ask the user', 'force the user']],
     [['SIGINT', 1000, 'SIGINT'], []],
+    [['SIGHUP', 1000, 'SIGHUP', 'SIGUSR1'], []],
+    [
+      ['checkpoint', 'checkpoint', 'stop'],
+      ['checkpoint', 'checkpoint', 'ask the user'],
+    ],
   ])('%j: %j', async (events, heard) => {
     expect(await heardBy(events, { hasParent: true })).toEqual(heard);
   });
@@ -33,6 +42,14 @@ describe('with a parent', () => {
 describe('without a parent', () => {
   test.each([
     [['SIGTERM'], ['ask SIGTERM']],
+    [
+      ['SIGHUP', 1000, 'SIGTERM'],
+      ['ask SIGHUP', 'offer', 'force SIGTERM'],
+    ],
+    [
+      ['SIGUSR1', 1000, 'SIGUSR1', 'SIGTERM'],
+      ['checkpoint', 'checkpoint', 'ask SIGTERM'],
+    ],
     [
       ['SIGINT', 1000, 'SIGTERM'],
       ['ask SIGINT', 'offer', 'force SIGTERM'],
@@ -48,4 +65,9 @@ describe('without a parent', () => {
   ])('%j: %j', async (events, heard) => {
     expect(await heardBy(events, { hasParent: false })).toEqual(heard);
   });
+});
+
+test('a hang-up that was ignored at the start asks for nothing', async () => {
+  const env = { STILLHOUSE_HANG_UP: 'ignored' };
+  expect(await heardBy(['SIGHUP', 'SIGHUP', 'SIGTERM'], { hasParent: false, env })).toEqual(['ask SIGTERM']);
 });

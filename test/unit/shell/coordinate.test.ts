@@ -28,6 +28,7 @@ async function started(args: Partial<CoordinatorArguments>): Promise<{ code: num
     host: hostname(),
     pid: process.pid,
     stop: AbortSignal.abort('the test is over'),
+    onCheckpointWanted: () => {},
     tell: (message) => told.push(message),
   });
   return { code, told };

@@ -208,6 +208,7 @@ const rows: readonly Row[] = [
     phase: 'over',
     effects: ['kill-engine 1', 'exit 1'],
   },
+  { name: 'a checkpoint is wanted', from: working, event: { type: 'checkpoint' }, phase: 'working', effects: ['worker.checkpoint'] },
   { name: 'a stop drains', from: working, event: { type: 'stop', reason: 'x' }, phase: 'draining', effects: ['worker.leave'] },
   { name: 'renewals go on', from: working, at: 410, event: tick, phase: 'working', effects: ['worker.renew'] },
   { name: 'and not before they are due', from: working, at: 409, event: tick, phase: 'working', effects: [] },
