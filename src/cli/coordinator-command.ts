@@ -10,6 +10,7 @@ import { checkEndpoint } from './endpoint-option.js';
 import { requireEngine } from './require-engine.js';
 import { requireRunFolder } from './require-run-folder.js';
 import { runHere } from './run-command.js';
+import { tellWarnings } from './tell-warnings.js';
 
 interface CoordinatorOptions {
   readonly listen: string;
@@ -49,14 +50,17 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         checkEndpoint(listen, insecure, output);
         if (dataListen !== undefined) checkEndpoint(dataListen, insecure, output);
         const start = file === undefined ? { resume: resume ?? '' } : { recipe: file, set, runsFolder: out };
-        const recipe = file === undefined ? await loadRecipe(requireRunFolder(resume ?? '').config) : (await checkRecipe(file, set)).recipe;
+        const checked = file === undefined ? null : await checkRecipe(file, set);
+        const recipe = checked?.recipe ?? (await loadRecipe(requireRunFolder(resume ?? '').config));
         // Workers on other machines have their own engines.
         if (isLoopback(listen)) await requireEngine(recipe);
+        tellWarnings(checked?.warnings ?? [], output);
         const coordinator = { ...start, listen, insecure, ...(dataListen === undefined ? {} : { dataListen }) };
         const onListening = (endpoint: string, run: string): void => {
           output.result(output.json ? JSON.stringify({ type: 'listening', endpoint, run }) : `listening on ${endpoint}`);
         };
-        return runHere({ recipe, coordinator, context, output, workers: [], onListening });
+        const caveats = checked?.caveats ?? [];
+        return runHere({ recipe, coordinator, context, output, caveats, workers: [], onListening });
       }),
     );
 }

@@ -5,7 +5,10 @@ import { verifyData } from '../data/dataset.js';
 import { EXIT } from '../errors/table.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
 import { action, type CliContext, examples, gather } from './cli-context.js';
-import { formatCount } from './format-figure.js';
+import { formatClasses, formatCount } from './format-figure.js';
+
+/** As a recipe may have them. */
+const formatStatistic = (values: readonly number[]): string => values.map((value) => value.toFixed(4)).join(', ');
 
 /** Adds the command to the program. */
 export function addDataCommand(program: Command, context: CliContext): void {
@@ -23,13 +26,23 @@ export function addDataCommand(program: Command, context: CliContext): void {
     .action(
       action<{ readonly set?: readonly string[] }>(context, async ({ args: [file = ''], options, output }) => {
         const recipe = await loadRecipe(file, { set: options.set ?? [] });
-        const { files, splits } = await verifyData(recipe.data);
+        const { files, splits, shared } = await verifyData(recipe.data);
         for (const { file, samples } of files) {
           output.result(output.json ? JSON.stringify({ file, samples }) : `${file}: ${formatCount(samples)} samples, whole`);
         }
-        for (const { name, samples, fingerprint } of splits) {
-          if (output.json) output.result(JSON.stringify({ split: name, samples, fingerprint }));
-          else output.result(`split ${name}: ${formatCount(samples)} samples, fingerprint ${fingerprint}`);
+        for (const { name, samples, fingerprint, classCounts, mean, std } of splits) {
+          if (output.json) output.result(JSON.stringify({ split: name, samples, fingerprint, classCounts, mean, std }));
+          else {
+            output.result(`split ${name}: ${formatCount(samples)} samples (${formatClasses(classCounts)}), fingerprint ${fingerprint}`);
+            output.result(`  normalise: { mean: [${formatStatistic(mean)}], std: [${formatStatistic(std)}] }`);
+          }
+        }
+        const order = splits.map(({ name }) => name);
+        // Of every two splits once: the images of the later one.
+        for (const { splits: pair, count } of shared) {
+          if (order.indexOf(pair[0]) > order.indexOf(pair[1])) continue;
+          if (output.json) output.result(JSON.stringify({ shared: pair, count }));
+          else output.result(`${formatCount(count)} images of ${pair[1]} are in ${pair[0]} too`);
         }
         return EXIT.done;
       }),

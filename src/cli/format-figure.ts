@@ -15,6 +15,12 @@ export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US');
 }
 
+/** The numbers of samples of the classes: "20 of each class", "3 to 20 of each class". */
+export function formatClasses(counts: readonly number[]): string {
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  return `${least === most ? formatCount(least) : `${formatCount(least)} to ${formatCount(most)}`} of each of ${counts.length} classes`;
+}
+
 /** A number of bytes: 208552 as "203.7 KiB". */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];

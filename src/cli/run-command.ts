@@ -15,6 +15,7 @@ import { requireEngine } from './require-engine.js';
 import { requireRunFolder } from './require-run-folder.js';
 import { resultTable } from './result-table.js';
 import { type SupervisorOptions, supervise } from './supervisor.js';
+import { tellWarnings } from './tell-warnings.js';
 
 /** The coordinator's address: any free port, reachable from this machine only. */
 const LISTEN = 'tcp://127.0.0.1:*';
@@ -39,10 +40,11 @@ export function addRunCommand(program: Command, context: CliContext): void {
     )
     .action(
       action<RunOptions>(context, async ({ args: [file = ''], options, output }) => {
-        const { recipe } = await checkRecipe(file, options.set ?? []);
+        const { recipe, warnings, caveats } = await checkRecipe(file, options.set ?? []);
         await requireEngine(recipe);
+        tellWarnings(warnings, output);
         const coordinator = { recipe: file, set: options.set ?? [], runsFolder: options.out, listen: LISTEN, insecure: false };
-        return runHere({ recipe, coordinator, context, output });
+        return runHere({ recipe, coordinator, context, output, caveats });
       }),
     );
 }
@@ -70,19 +72,21 @@ export async function runHere(options: {
   readonly coordinator: CoordinatorArguments;
   readonly context: CliContext;
   readonly output: Output;
+  /** Facts that must be known beside the accuracy. */
+  readonly caveats?: readonly string[];
   /** The workers to start; an empty list when workers are started by hand; those of the recipe when left out. */
   readonly workers?: SupervisorOptions['workers'];
   readonly onListening?: NonNullable<SupervisorOptions['onListening']>;
 }): Promise<number> {
-  const { recipe, coordinator, context, output, onListening } = options;
+  const { recipe, coordinator, context, output, onListening, caveats = [] } = options;
   const workers = options.workers ?? placeHere(recipe, output);
   const view = openRunView(output, context.clock);
   const { restarts } = recipe.workers;
   const listening = onListening === undefined ? {} : { onListening };
   const end = await supervise({ coordinator, workers, restarts, view, clock: context.clock, ...listening }).finally(() => view.close());
   if (end.summary !== null) {
-    if (output.json) output.result(JSON.stringify({ type: 'summary', ...end.summary }));
-    else if (Object.keys(end.summary.accuracy).length > 0) output.result(resultTable(recipe, end.summary));
+    if (output.json) output.result(JSON.stringify({ type: 'summary', ...end.summary, warnings: caveats }));
+    else if (Object.keys(end.summary.accuracy).length > 0) output.result(resultTable(recipe, end.summary, caveats));
   }
   if (end.run !== null) output.note(`run folder: ${end.run}`);
   const again = options.workers === undefined ? 'resume' : 'coordinator --resume';

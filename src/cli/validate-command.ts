@@ -7,9 +7,10 @@ import { stageOrder } from '../config/stage-graph.js';
 import { EXIT } from '../errors/table.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { action, type CliContext, examples, gather } from './cli-context.js';
-import { formatCount } from './format-figure.js';
+import { formatClasses, formatCount } from './format-figure.js';
 import { placeWorkers, shortageOf } from './place-workers.js';
 import { requireEngine } from './require-engine.js';
+import { tellWarnings } from './tell-warnings.js';
 
 interface ValidateOptions {
   readonly set?: readonly string[];
@@ -27,16 +28,18 @@ export function addValidateCommand(program: Command, context: CliContext): void 
     .addHelpText('after', examples('stillhouse validate recipe.yaml', 'stillhouse validate recipe.yaml --explain'))
     .action(
       action<ValidateOptions>(context, async ({ args: [file = ''], options, output }) => {
-        const { recipe, data, parameters } = await checkRecipe(file, options.set ?? []);
+        const { recipe, data, content, parameters, warnings } = await checkRecipe(file, options.set ?? []);
         await requireEngine(recipe);
         const cores = availableParallelism();
         const workers = placeWorkers(recipe, cores);
         const shortage = shortageOf(workers, cores);
-        if (shortage !== null) output.alert(`warning: ${shortage}`);
-        if (output.json) output.result(JSON.stringify({ type: 'recipe', recipe, splits: data.splitSizes, parameters }));
+        const all = [...(shortage === null ? [] : [shortage]), ...warnings];
+        if (output.json) output.result(JSON.stringify({ type: 'recipe', recipe, splits: data.splitSizes, parameters, warnings: all }));
         else if (options.explain) output.result(explainRecipe(recipe).trimEnd());
         else {
-          const splits = Object.entries(data.splitSizes).map(([name, size]) => `${name} ${formatCount(size)}`);
+          const splits = content.splits.map(
+            ({ name, samples, classCounts }) => `${name} ${formatCount(samples)} (${formatClasses(classCounts)})`,
+          );
           const models = Object.entries(parameters).map(([name, count]) => `${name} ${formatCount(count)} parameters`);
           output.result(`${file} can be run`);
           output.result(`data: ${data.height}x${data.width}x${data.channels}, ${data.classes} classes; images: ${splits.join(', ')}`);
@@ -45,6 +48,7 @@ export function addValidateCommand(program: Command, context: CliContext): void 
           const threads = workers.map(({ name, placement }) => `${name} ${placement.threads}`);
           output.result(`threads on ${cores} cores: ${threads.join(', ')}`);
         }
+        if (!output.json) tellWarnings(all, output);
         return EXIT.done;
       }),
     );

@@ -12,6 +12,9 @@ import { findCycle } from './stage-graph.js';
 import { isTaughtStage, TRAINING_KINDS } from './stage-kinds.js';
 import { endsOf } from './variable.js';
 
+/** The largest value of a pixel in a file. */
+const PIXEL_MAX = 255;
+
 /** Finds names of models, splits and stages that nothing has, and stages that wait for each other. */
 export function checkReferences(root: unknown): readonly Problem[] {
   const stages = valueAt(root, ['stages']);
@@ -71,7 +74,7 @@ function namedBy(stage: unknown): string[] {
 
 /** Finds values that do not fit each other. */
 export function checkValues(recipe: Recipe): readonly Problem[] {
-  return [...checkSplits(recipe.data), ...checkEngine(recipe), ...checkStages(recipe)];
+  return [...checkSplits(recipe.data), ...checkUnits(recipe.data), ...checkEngine(recipe), ...checkStages(recipe)];
 }
 
 /** Checks the precision. Only traced steps compute in bf16, and only one engine has those. Whether `auto` takes that engine shows at run time. */
@@ -93,6 +96,20 @@ function checkSplits(data: Recipe['data']): readonly Problem[] {
     problems.push({ path: ['data', 'splits', name, 'to'], at: 'value', text });
   }
   return problems;
+}
+
+/** Pixels are numbers from 0 to 1: so is their mean, and their deviation is at most a half, or 1 where nothing is to be scaled. */
+function checkUnits({ normalise }: Recipe['data']): readonly Problem[] {
+  return (['mean', 'std'] as const).flatMap((key) => {
+    const values = normalise[key];
+    if (values.every((value) => value >= 0 && value <= 1)) return [];
+    const path = ['data', 'normalise', key];
+    const isOfBytes = values.every((value) => value >= 0 && value <= PIXEL_MAX);
+    const scaled = values.map((value) => Number((value / PIXEL_MAX).toFixed(4)));
+    const mend = isOfBytes ? `these look like values for pixels from 0 to ${PIXEL_MAX}: give [${scaled.join(', ')}], or what` : 'give what';
+    const text = `${formatPath(path)} must be from 0 to 1, because pixels are; ${mend} \`stillhouse data verify\` prints`;
+    return [{ path, at: 'value' as const, text }];
+  });
 }
 
 function checkStages(recipe: Recipe): readonly Problem[] {
@@ -165,6 +182,9 @@ function checkPeer({ recipe: { optimizer, schedule, epochs, loss }, place }: Tra
   check(momentum, [...place('optimizer'), 'nesterov'], 'needs a momentum above 0');
   const warmup = schedule.warmupEpochs <= epochs;
   check(warmup, [...place('schedule'), 'warmupEpochs'], `is longer than the stage, which has ${epochs} epochs`);
+  const milestones = schedule.name === 'step' ? schedule.epochs : [];
+  const isRising = milestones.every((milestone, i) => i === 0 || milestone > (milestones[i - 1] ?? 0));
+  check(isRising, [...place('schedule'), 'epochs'], `must rise: give [${[...new Set(milestones)].sort((a, b) => a - b).join(', ')}]`);
   if (!('alpha' in loss)) return problems;
   const { temperature, alpha } = loss;
   check(

@@ -12,6 +12,7 @@ import { FingerprintCache, fingerprintKey } from './fingerprint-cache.js';
 import type { DataFile, PartSummary } from './format.js';
 import { cutImages, residentSource, type SplitRange } from './resident-source.js';
 import type { ImageShape, SampleSource } from './sample-source.js';
+import { imageDigests, statisticsOf } from './statistics.js';
 
 export interface DataInfo extends ImageShape {
   /** The number of samples of each split. */
@@ -46,6 +47,18 @@ export interface VerifiedSplit {
   readonly samples: number;
   /** See fingerprint.ts. */
   readonly fingerprint: string;
+  /** The number of samples of each class. */
+  readonly classCounts: readonly number[];
+  /** The mean and the deviation of each channel, for pixels from 0 to 1, as `data.normalise` wants those of the split to train on. */
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** Two splits with images that are the same to the byte. */
+export interface SharedImages {
+  readonly splits: readonly [string, string];
+  /** The number of images of the second split that are in the first one too. */
+  readonly count: number;
 }
 
 export interface VerifiedData {
@@ -53,6 +66,8 @@ export interface VerifiedData {
   readonly files: readonly DataFile[];
   /** The splits in the order of the recipe. */
   readonly splits: readonly VerifiedSplit[];
+  /** Every two splits that share images, in both orders. */
+  readonly shared: readonly SharedImages[];
 }
 
 /**
@@ -63,6 +78,7 @@ export async function verifyData(recipe: DataRecipe, cache = new FingerprintCach
   await inspectData(recipe);
   const files: DataFile[] = [];
   const verified = new Map<string, VerifiedSplit>();
+  const digests = new Map<string, readonly string[]>();
   for (const wanted of partsOf(recipe)) {
     const splits = Object.entries(recipe.splits).filter(([, { part }]) => part === wanted);
     const keysBefore = await Promise.all(splits.map(([, split]) => keyOf(recipe, split)));
@@ -71,11 +87,22 @@ export async function verifyData(recipe: DataRecipe, cache = new FingerprintCach
     for (const [i, [name, split]] of splits.entries()) {
       const images = cutImages(part, rangeOf(name, split, part.count));
       const fingerprint = await fingerprintOf(images);
-      verified.set(name, { name, samples: images.count, fingerprint });
+      verified.set(name, { name, samples: images.count, fingerprint, ...statisticsOf(images) });
+      digests.set(name, imageDigests(images));
       await keepFingerprint({ recipe, split, keyBefore: keysBefore[i]!, fingerprint, cache });
     }
   }
-  return { files, splits: Object.keys(recipe.splits).map((name) => present(verified.get(name), name)) };
+  return { files, splits: Object.keys(recipe.splits).map((name) => present(verified.get(name), name)), shared: sharedImages(digests) };
+}
+
+function sharedImages(digests: ReadonlyMap<string, readonly string[]>): readonly SharedImages[] {
+  return [...digests].flatMap(([first, own]) => {
+    const known = new Set(own);
+    return [...digests].flatMap(([second, others]) => {
+      const count = first === second ? 0 : others.filter((digest) => known.has(digest)).length;
+      return count === 0 ? [] : [{ splits: [first, second] as const, count }];
+    });
+  });
 }
 
 /**

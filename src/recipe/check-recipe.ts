@@ -1,29 +1,38 @@
 /**
- * Finds all mistakes of a recipe that can be found before a process is started: in its text, its data files (sizes and
- * headers), its models (each is built once), and its losses with the layers that they tap (each term is computed once).
+ * Finds all mistakes of a recipe that can be found before a process is started: in its text, its data files (read to the last
+ * label), its models (each is built once), and its losses with the layers that they tap (each term is computed once).
  */
 
+import { findIdleSettings } from '../config/idle-setting.js';
 import { locateInRecipe } from '../config/load.js';
 import { trainedPeers } from '../config/peer.js';
 import { formatPath, type Path } from '../config/problem.js';
 import type { ModelRecipe, Recipe } from '../config/schema.js';
-import { type DataInfo, inspectData } from '../data/dataset.js';
+import { type DataInfo, inspectData, type VerifiedData, verifyData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import type { ShapeSource } from '../nn/knowledge-model.js';
+import { classWarnings, overlapWarnings } from './data-warning.js';
 import { loadRecipe } from './load-recipe.js';
 import { trialsOf } from './term-trial.js';
 
 export interface CheckedRecipe {
   readonly recipe: Recipe;
   readonly data: DataInfo;
+  /** The content of its files. */
+  readonly content: VerifiedData;
   /** The number of each model's parameters, by its name in the recipe. */
   readonly parameters: Readonly<Record<string, number>>;
+  /** Facts that a person should know; the recipe can be run. */
+  readonly warnings: readonly string[];
+  /** Those of them that must be known wherever the accuracy is read. */
+  readonly caveats: readonly string[];
 }
 
 /** Loads and checks a recipe. Throws the errors of loadRecipe, inspectData, buildModel and tryLoss; those of models and terms with their line. */
 export async function checkRecipe(file: string, set: readonly string[]): Promise<CheckedRecipe> {
   const recipe = await loadRecipe(file, { set });
   const data = await inspectData(recipe.data);
+  const content = await verifyData(recipe.data);
   const parameters: Record<string, number> = {};
   const shapes = new Map<string, ShapeSource>();
   for (const [name, model] of Object.entries(recipe.models)) {
@@ -34,7 +43,9 @@ export async function checkRecipe(file: string, set: readonly string[]): Promise
   for (const peer of trainedPeers(recipe)) {
     for (const { path, run } of trialsOf(peer, recipe, shapes)) await placed({ file, path }, run);
   }
-  return { recipe, data, parameters };
+  const caveats = overlapWarnings(recipe, content);
+  const warnings = [...findIdleSettings(recipe).map(({ text }) => text), ...classWarnings(recipe, content), ...caveats];
+  return { recipe, data, content, parameters, warnings, caveats };
 }
 
 interface InspectedModel {

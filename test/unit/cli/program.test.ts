@@ -164,18 +164,23 @@ describe('what was asked for is on the standard output', () => {
     expect(lines).toEqual([
       expect.stringMatching(/t10k-images-idx3-ubyte\.gz: 10,000 samples, whole$/),
       expect.stringMatching(/t10k-labels-idx1-ubyte\.gz: 10,000 samples, whole$/),
-      expect.stringMatching(/^split train: 8,000 samples, fingerprint [0-9a-f]{64}$/),
-      expect.stringMatching(/^split few: 500 samples, fingerprint [0-9a-f]{64}$/),
-      expect.stringMatching(/^split test: 2,000 samples, fingerprint [0-9a-f]{64}$/),
+      expect.stringMatching(/^split train: 8,000 samples \(776 to 827 of each of 10 classes\), fingerprint [0-9a-f]{64}$/),
+      '  normalise: { mean: [0.2864], std: [0.3524] }',
+      expect.stringMatching(/^split few: 500 samples \(39 to 65 of each of 10 classes\), fingerprint [0-9a-f]{64}$/),
+      '  normalise: { mean: [0.2951], std: [0.3569] }',
+      expect.stringMatching(/^split test: 2,000 samples \(173 to 224 of each of 10 classes\), fingerprint [0-9a-f]{64}$/),
+      '  normalise: { mean: [0.2886], std: [0.3526] }',
+      '500 images of few are in train too',
     ]);
     const told = (await verify('--json')).stdout.trimEnd().split('\n');
-    const [train, few, test] = lines.slice(2).map((line) => line.slice(-64));
-    expect(told.map((line) => JSON.parse(line) as unknown)).toEqual([
+    const [train, few, test] = [2, 4, 6].map((at) => lines[at]?.slice(-64));
+    expect(told.map((line) => JSON.parse(line) as unknown)).toMatchObject([
       { file: expect.stringMatching(/t10k-images/), samples: 10_000 },
       { file: expect.stringMatching(/t10k-labels/), samples: 10_000 },
       { split: 'train', samples: 8000, fingerprint: train },
       { split: 'few', samples: 500, fingerprint: few },
       { split: 'test', samples: 2000, fingerprint: test },
+      { shared: ['train', 'few'], count: 500 },
     ]);
     expect(existsSync(join(folder, 'cache', 'fingerprints.json'))).toBe(true);
   });

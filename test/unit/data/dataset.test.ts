@@ -68,8 +68,15 @@ describe('builtin:fashion-mnist', () => {
   });
 
   test('verify reads both files and says how many samples each has', async () => {
-    const { files } = await verifyData(recipeOf({}), cache);
+    const { files, splits, shared } = await verifyData(recipeOf({}), cache);
     expect(files.map(({ samples }) => samples)).toEqual([10_000, 10_000]);
+    // The published set has as many of each class.
+    const [train, , held] = splits.map(({ classCounts }) => classCounts);
+    expect(train?.map((count, label) => count + (held?.[label] ?? 0))).toEqual(new Array(10).fill(1000));
+    expect(shared).toEqual([
+      { splits: ['train', 'few'], count: 500 },
+      { splits: ['few', 'train'], count: 500 },
+    ]);
     expect(files.map(({ file }) => file.split('/').pop())).toEqual(['t10k-images-idx3-ubyte.gz', 't10k-labels-idx1-ubyte.gz']);
   });
 });

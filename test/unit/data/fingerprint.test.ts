@@ -268,7 +268,7 @@ describe('the cache', () => {
     const [all, held] = [await fingerprintSplit(recipe, 'all', cache()), await printOf(recipe, 'held')];
     plant();
     const { splits } = await verifyData(recipe, cache());
-    expect(splits).toEqual([
+    expect(splits).toMatchObject([
       { name: 'held', samples: 20, fingerprint: held },
       { name: 'all', samples: 60, fingerprint: all },
     ]);
