@@ -22,14 +22,20 @@ interface Trail {
 
 const NO_TRAIL: Trail = { stage: null, commits: [], skipped: [], evaluations: [] };
 
-/** The place where a run goes on. `parts` are the whole ones on disk, of all stages and peers, in any order. A finished stage is never run again. */
+/** The place where a run goes on. `parts` are the whole ones on disk, of all stages and peers, in any order. A finished stage is run again only when it was reopened. */
 export function recover(records: readonly JournalRecord[], parts: readonly CheckpointPart[]): Recovered {
-  const done: StageResult[] = [];
+  let done: readonly StageResult[] = [];
   let trail = NO_TRAIL;
+  /** The trails of finished stages, which may go on. */
+  const ended = new Map<string, Trail>();
   for (const record of records) {
     if (record.type === 'stage-done') {
-      done.push(record.result);
+      done = [...done, record.result];
+      ended.set(record.result.stage, ofStage(trail, record.result.stage));
       trail = NO_TRAIL;
+    } else if (record.type === 'reopen') {
+      done = done.filter(({ stage }) => stage !== record.stage);
+      if (trail.stage === null) trail = ended.get(record.stage) ?? NO_TRAIL;
     } else trail = follow(trail, record);
   }
   const checkpoints = trail.commits.flatMap((commit) => wholeCheckpoint(commit, parts) ?? []).sort((a, b) => a.round - b.round);

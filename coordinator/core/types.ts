@@ -113,6 +113,8 @@ export type JournalRecord =
   | { readonly type: 'skip'; readonly term: Term; readonly stage: string; readonly peer: string; readonly ranges: readonly Range[] }
   | { readonly type: 'evaluation'; readonly term: Term; readonly stage: string; readonly evaluation: Evaluation }
   | { readonly type: 'stage-done'; readonly term: Term; readonly result: StageResult }
+  /** The finished stage goes on with more epochs, or is done again because the stage that it needs goes on. */
+  | { readonly type: 'reopen'; readonly term: Term; readonly stage: string }
   | { readonly type: 'run-done'; readonly term: Term };
 
 export type CoreEvent =

@@ -10,8 +10,10 @@ import { EXIT } from '../../src/errors/table.js';
 import type { CoordinatorArguments } from '../../src/protocol/parent.js';
 import { loadRecipe } from '../../src/recipe/load-recipe.js';
 import { requireEndpoint, requireLoopback } from '../../src/transport/endpoint.js';
+import { recover } from '../core/recovery.js';
 import { secondsOfEarlierTerms } from './earlier-terms.js';
 import { readJournal } from './journal.js';
+import { compareBasis, keepBasis, renewBasis } from './run-basis.js';
 import { createRunFolder, openRunFolder } from './run-folder.js';
 import { readSummary } from './run-summary.js';
 import { type CoordinateOptions, runTerm, type TermRun } from './run-term.js';
@@ -31,12 +33,16 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
     const { splitSizes } = await inspectData(recipe.data);
     return serve(options, async () => {
       const folder = await createRunFolder({ runsFolder: args.runsFolder ?? 'runs', recipe, wallMs: clock.wallMs() });
-      return { folder, recipe, splitSizes, earlierSeconds: 0 };
+      await keepBasis(folder, recipe);
+      return { folder, recipe, splitSizes, earlierSeconds: 0, reopened: [] };
     });
   }
-  const { folder, recipe } = await openRunFolder(args.resume);
+  const { folder, recipe } = await openRunFolder(args.resume, args.set);
   const { records } = await readJournal(folder.journal);
-  if (records.some(({ type }) => type === 'run-done')) {
+  const { changes, reopened } = await compareBasis(folder, { recipe, records });
+  if (changes.length > 0) tell({ type: 'report', report: { type: 'basis-changed', changes } });
+  const { done } = recover(records, []);
+  if (reopened.length === 0 && Object.keys(recipe.stages).every((name) => done.some(({ stage }) => stage === name))) {
     tell({ type: 'report', report: { type: 'run-ended', outcome: 'done', message: 'the run was finished before' } });
     const summary = await readSummary(folder.summary);
     if (summary !== null) tell({ type: 'summary', file: folder.summary, summary });
@@ -44,7 +50,10 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
   }
   await requireNoHolder(folder.terms, options);
   const { splitSizes } = await inspectData(recipe.data);
-  return serve(options, async () => ({ folder, recipe, splitSizes, earlierSeconds: await secondsOfEarlierTerms(folder.metrics) }));
+  return serve(options, async () => {
+    if (changes.length > 0) await renewBasis(folder, recipe);
+    return { folder, recipe, splitSizes, earlierSeconds: await secondsOfEarlierTerms(folder.metrics), reopened };
+  });
 }
 
 /** Runs a term on bound sockets. `prepare` writes only once the addresses belong to this coordinator. */

@@ -61,5 +61,6 @@ export const journalRecordSchema: z.ZodType<JournalRecord> = z.discriminatedUnio
   z.strictObject({ type: z.literal('skip'), term: field.term, stage: field.stage, peer: field.peer, ranges: rangesSchema }),
   z.strictObject({ type: z.literal('evaluation'), term: field.term, stage: field.stage, evaluation }),
   z.strictObject({ type: z.literal('stage-done'), term: field.term, result: stageResult }),
+  z.strictObject({ type: z.literal('reopen'), term: field.term, stage: field.stage }),
   z.strictObject({ type: z.literal('run-done'), term: field.term }),
 ]);

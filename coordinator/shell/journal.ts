@@ -20,7 +20,7 @@ export interface Journal {
 }
 
 /** A resumed run builds on these records, so they reach the disk before anything else happens. Commits follow with the next of these. */
-const SYNCED: ReadonlySet<JournalRecord['type']> = new Set(['term', 'checkpoint', 'rollback', 'skip', 'stage-done', 'run-done']);
+const SYNCED: ReadonlySet<JournalRecord['type']> = new Set(['term', 'checkpoint', 'rollback', 'skip', 'stage-done', 'reopen', 'run-done']);
 
 /**
  * Opens a journal and cuts off a torn last line; makes the file when it is missing. The caller closes the journal. Throws

@@ -20,6 +20,8 @@ export interface RunFolder {
   readonly format: string;
   /** The recipe with its defaults, which resuming and exporting use. */
   readonly config: string;
+  /** The recipe, the content of the data and the modules with which the run began (run-basis.ts). */
+  readonly basis: string;
   readonly terms: string;
   readonly journal: string;
   readonly log: string;
@@ -39,6 +41,7 @@ export function runFolderAt(path: string): RunFolder {
     path: resolve(path),
     format: at(RUN_FORMAT_FILE),
     config: at('config.resolved.yaml'),
+    basis: at('basis.json'),
     terms: at('terms'),
     journal: at('journal'),
     log: at('log.jsonl'),
@@ -59,19 +62,24 @@ export async function createRunFolder(options: { runsFolder: string; recipe: Rec
   await mkdir(folder.exports);
   await writeFileAtomic(folder.format, RUN_FORMAT_TEXT);
   // Written last: a folder with this file in it is a run.
-  await writeFileAtomic(folder.config, explainRecipe(recipe));
+  await writeConfig(folder, recipe);
   await nodeFileSystem.syncFolder(resolve(runsFolder));
   return folder;
 }
 
-/** The folder of an older run and its recipe. Throws `run.invalid` when it is not a run, or has another format, and the errors of loadRecipe. */
-export async function openRunFolder(path: string): Promise<{ folder: RunFolder; recipe: Recipe }> {
+/** Writes the recipe with all its defaults. Throws `run.unwritable`. */
+export async function writeConfig(folder: RunFolder, recipe: Recipe): Promise<void> {
+  await writeFileAtomic(folder.config, explainRecipe(recipe));
+}
+
+/** The folder of an older run and its recipe, with these overrides. Throws `run.invalid` when it is not a run, or has another format, and the errors of loadRecipe. */
+export async function openRunFolder(path: string, set: readonly string[] = []): Promise<{ folder: RunFolder; recipe: Recipe }> {
   const folder = runFolderAt(path);
   if (!existsSync(folder.config)) {
     throw new StillhouseError('run.invalid', 'this folder is not a run', { file: folder.config, hint: 'Give a folder that "run" made' });
   }
   requireRunFormat(folder.path);
-  return { folder, recipe: await loadRecipe(folder.config) };
+  return { folder, recipe: await loadRecipe(folder.config, { set }) };
 }
 
 async function makeUnique(runsFolder: string, recipeName: string, time: string): Promise<string> {

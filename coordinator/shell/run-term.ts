@@ -52,6 +52,8 @@ export interface TermRun {
   readonly splitSizes: RunPlan['splitSizes'];
   /** The seconds that earlier terms took. */
   readonly earlierSeconds: number;
+  /** Finished stages that go on, or are done again. */
+  readonly reopened: readonly string[];
   /** Bound. The caller closes them. */
   readonly sockets: Sockets;
 }
@@ -148,7 +150,9 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
   tell({ type: 'listening', endpoint: control.endpoint, run: run.folder.path });
   stopOn(stop, inbox);
   options.onCheckpointWanted(() => inbox.add({ type: 'checkpoint' }));
-  const recovered = recover(journal.records, store.list().whole);
+  const reopening = run.reopened.map((stage) => ({ type: 'reopen' as const, term: term.term, stage }));
+  for (const record of reopening) await journal.append(record);
+  const recovered = recover([...journal.records, ...reopening], store.list().whole);
   const report = reporter(options, opened);
   return runToEnd({
     start: (nowMs) => startRun(plan, recovered, nowMs),

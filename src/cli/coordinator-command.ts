@@ -49,9 +49,9 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         }
         checkEndpoint(listen, insecure, output);
         if (dataListen !== undefined) checkEndpoint(dataListen, insecure, output);
-        const start = file === undefined ? { resume: resume ?? '' } : { recipe: file, set, runsFolder: out };
+        const start = file === undefined ? { resume: resume ?? '', set } : { recipe: file, set, runsFolder: out };
         const checked = file === undefined ? null : await checkRecipe(file, set);
-        const recipe = checked?.recipe ?? (await loadRecipe(requireRunFolder(resume ?? '').config));
+        const recipe = checked?.recipe ?? (await loadRecipe(requireRunFolder(resume ?? '').config, { set }));
         // Workers on other machines have their own engines.
         if (isLoopback(listen)) await requireEngine(recipe);
         tellWarnings(checked?.warnings ?? [], output);

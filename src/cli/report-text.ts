@@ -12,6 +12,8 @@ export function describeReport(report: Report): string {
   switch (report.type) {
     case 'run-started':
       return `run ${report.run}${report.term > 1 ? `, start ${report.term}` : ''}: ${report.stages.join(', ')}`;
+    case 'basis-changed':
+      return report.changes.join('\n');
     case 'waiting':
       return `${report.stage}: waiting for a ${report.for}${describeMissing(report)}`;
     case 'stage-started':

@@ -55,13 +55,20 @@ export function addResumeCommand(program: Command, context: CliContext): void {
     .command('resume')
     .description('continue a run that was stopped or died, from its newest checkpoint')
     .argument('<run>', 'the folder of the run')
-    .addHelpText('after', examples('stillhouse resume runs/demo-20260101-120000') + EXIT_CODES)
+    .option('--set <key=value>', 'override a value of the recipe that may change, such as epochs; may be given several times', gather)
+    .addHelpText(
+      'after',
+      examples(
+        'stillhouse resume runs/demo-20260101-120000',
+        'stillhouse resume runs/demo-20260101-120000 --set stages.student.epochs=90',
+      ) + EXIT_CODES,
+    )
     .action(
-      action<object>(context, async ({ args: [run = ''], output }) => {
+      action<Pick<RunOptions, 'set'>>(context, async ({ args: [run = ''], options: { set = [] }, output }) => {
         const { config } = requireRunFolder(run);
-        const recipe = await loadRecipe(config);
+        const recipe = await loadRecipe(config, { set });
         await requireEngine(recipe);
-        return runHere({ recipe, coordinator: { resume: run, listen: LISTEN, insecure: false }, context, output });
+        return runHere({ recipe, coordinator: { resume: run, set, listen: LISTEN, insecure: false }, context, output });
       }),
     );
 }

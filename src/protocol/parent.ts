@@ -9,7 +9,7 @@ import type { Report, Summary } from './report.js';
 
 /** The coordinator's only argument, as JSON. It has either `recipe` or `resume`. */
 export interface CoordinatorArguments {
-  /** A recipe file, with `set` of the command line ('a.b=c'). */
+  /** A recipe file; `set` of the command line ('a.b=c') overrides its values, or those of the run to go on with. */
   readonly recipe?: string | undefined;
   readonly set?: readonly string[] | undefined;
   /** The folder of a run to go on with. */

@@ -42,6 +42,8 @@ export interface StageResult {
 /** The reports of a run for a person or a script; also the lines of metrics.jsonl. */
 export type Report =
   | { readonly type: 'run-started'; readonly run: string; readonly term: number; readonly stages: readonly string[] }
+  /** A run goes on with other values than it began with; each change in words. */
+  | { readonly type: 'basis-changed'; readonly changes: readonly string[] }
   /** `missing`: the models that lack a student. */
   | { readonly type: 'waiting'; readonly stage: string; readonly for: 'student' | 'teacher'; readonly missing: readonly string[] }
   | { readonly type: 'stage-started'; readonly stage: string; readonly kind: string; readonly epochs: number; readonly samples: number }

@@ -7,7 +7,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { DEFAULT_TIMING } from '../../../coordinator/core/timing.js';
 import { coordinate } from '../../../coordinator/shell/coordinate.js';
 import { openJournal } from '../../../coordinator/shell/journal.js';
-import { createRunFolder } from '../../../coordinator/shell/run-folder.js';
+import { keepBasis } from '../../../coordinator/shell/run-basis.js';
+import { createRunFolder, type RunFolder } from '../../../coordinator/shell/run-folder.js';
 import { takeTerm } from '../../../coordinator/shell/term.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { asTerm } from '../../../src/base/ids.js';
@@ -56,7 +57,18 @@ async function release(endpoint: string): Promise<void> {
   holders.delete(endpoint);
 }
 
-const newRun = () => createRunFolder({ runsFolder: scratchFolder(), recipe: tinyRecipe(), wallMs: 0 });
+async function newRun(): Promise<RunFolder> {
+  const folder = await createRunFolder({ runsFolder: scratchFolder(), recipe: tinyRecipe(), wallMs: 0 });
+  await keepBasis(folder, tinyRecipe());
+  return folder;
+}
+
+const STAGE_DONE = {
+  stage: 'base',
+  tests: [],
+  checkpoint: { round: 1, hashes: { model: 'ab'.repeat(32) } },
+  ...{ commits: 1, samples: 64, skipped: 0, waited: {}, late: {}, seconds: 1 },
+};
 
 describe('a new run', () => {
   test.each<[string, () => Partial<CoordinatorArguments>, string]>([
@@ -136,6 +148,7 @@ describe('a run to resume', () => {
     const folder = await newRun();
     const journal = await openJournal(folder.journal);
     await journal.append({ type: 'term', term: asTerm(1) });
+    await journal.append({ type: 'stage-done', term: asTerm(1), result: STAGE_DONE });
     await journal.append({ type: 'run-done', term: asTerm(1) });
     await journal.close();
     expect((await started({ resume: folder.path })).told.map(({ type }) => type)).toEqual(['report']);

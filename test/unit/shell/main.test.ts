@@ -133,6 +133,7 @@ describe('a whole run', () => {
       accuracy: { base: { last: 0.5, epoch: 1 } },
     });
     expect(readdirSync(run).sort()).toEqual([
+      'basis.json',
       'checkpoints',
       'config.resolved.yaml',
       'export',

@@ -1,0 +1,85 @@
+/**
+ * The file of a run that keeps its basis (src/recipe/basis.ts): written when the run begins, compared when it goes on, and written again
+ * with the changes that are allowed.
+ */
+
+import { readFile } from 'node:fs/promises';
+import type { Recipe } from '../../src/config/schema.js';
+import { hasCode, StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { type Basis, type BasisChange, basisOf, compareBases, parseBasis, spellBasis, stagesToReopen } from '../../src/recipe/basis.js';
+import type { JournalRecord } from '../core/types.js';
+import { writeFileAtomic } from './atomic-file.js';
+import { type RunFolder, writeConfig } from './run-folder.js';
+
+/** A run that goes on, with what has changed. */
+export interface Continuation {
+  /** In words; empty when nothing has changed. */
+  readonly changes: readonly string[];
+  /** The finished stages that are to go on, or to be done again. */
+  readonly reopened: readonly string[];
+}
+
+/** Keeps the basis of a new run. Throws as basisOf does, and `run.unwritable`. */
+export async function keepBasis(folder: RunFolder, recipe: Recipe): Promise<void> {
+  await writeFileAtomic(folder.basis, spellBasis(await basisOf(recipe)));
+}
+
+/**
+ * Compares what the run in this folder rests on with what it would go on with. Writes nothing. Throws `run.invalid`, with the old and the new
+ * values, when it cannot go on with them, and the errors of basisOf.
+ */
+export async function compareBasis(
+  folder: RunFolder,
+  { recipe, records }: { readonly recipe: Recipe; readonly records: readonly JournalRecord[] },
+): Promise<Continuation> {
+  const before = await readBasis(folder);
+  const now = await basisOf(recipe);
+  if (before === null)
+    return { changes: ['the run kept nothing to compare with: its recipe and data are taken as they are'], reopened: [] };
+  const { refused, allowed, longer } = compareBases(before, now);
+  if (refused.length > 0) throw changed(folder, refused);
+  const done = new Set(records.flatMap((record) => (record.type === 'stage-done' ? [record.result.stage] : [])));
+  const reopened = reopen(folder, recipe, { longer: longer.filter((stage) => done.has(stage)), done });
+  return { changes: allowed.map(({ place, before: old, now: value }) => `${place} was ${old}, and is ${value}`), reopened };
+}
+
+/** Keeps the recipe with which the run goes on. */
+export async function renewBasis(folder: RunFolder, recipe: Recipe): Promise<void> {
+  await writeConfig(folder, recipe);
+  await keepBasis(folder, recipe);
+}
+
+async function readBasis(folder: RunFolder): Promise<Basis | null> {
+  try {
+    return parseBasis(await readFile(folder.basis, 'utf8'));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    throw error;
+  }
+}
+
+function changed(folder: RunFolder, changes: readonly BasisChange[]): StillhouseError {
+  const lines = changes.map(({ place, before, now }) => `\n  ${place} was ${before}, and is ${now}`);
+  return new StillhouseError('run.invalid', `the run cannot go on with other values than it began with:${lines.join('')}`, {
+    file: folder.config,
+    hint: '\nPut them back, or begin a new run. Workers, engine, evaluateEvery, checkpointEvery and places of files may change, epochs may rise, and stages be added',
+  });
+}
+
+/** The finished stages that are to go on. Throws `run.invalid` where that cannot be done. */
+function reopen(
+  folder: RunFolder,
+  recipe: Recipe,
+  { longer, done }: { readonly longer: readonly string[]; readonly done: ReadonlySet<string> },
+): readonly string[] {
+  const [stage, other] = longer;
+  if (stage === undefined) return [];
+  const refuse = (why: string): StillhouseError =>
+    new StillhouseError('run.invalid', `the stage ${stage} is finished, and cannot get more epochs: ${why}`, { file: folder.config });
+  if (other !== undefined) throw refuse(`nor can ${other} at the same time. Give them to one finished stage at a time`);
+  const unfinished = Object.keys(recipe.stages).filter((name) => !done.has(name));
+  const stages = stagesToReopen(recipe, [stage]);
+  if (stages === null) throw refuse('another model has learned from it. Begin a new run');
+  if (unfinished.some((name) => !stages.includes(name))) throw refuse('the run is not finished. Resume it to its end first');
+  return stages;
+}

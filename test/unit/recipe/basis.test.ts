@@ -1,0 +1,112 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { parseRecipe } from '../../../src/config/load.js';
+import { replaceAt } from '../../../src/config/problem.js';
+import type { Recipe } from '../../../src/config/schema.js';
+import { type Basis, basisOf, compareBases, parseBasis, spellBasis, stagesToReopen } from '../../../src/recipe/basis.js';
+
+const common = { on: 'all', test: 'all', epochs: 3, batch: 8, model: 'small', optimizer: { name: 'sgd', rate: 0.1 } };
+const CONTENT = {
+  name: 'rests',
+  seed: 1,
+  data: {
+    format: 'idx',
+    path: 'builtin:fashion-mnist',
+    normalise: { mean: [0], std: [1] },
+    splits: { all: { part: 'test', from: 9_990 } },
+  },
+  models: { small: { name: 'cnn-student' } },
+  stages: {
+    base: { kind: 'train', ...common },
+    s: { kind: 'distil', teacher: 'base', loss: { temperature: 4 }, ...common },
+    last: { kind: 'evaluate', of: 's', test: 'all' },
+  },
+};
+const recipe = parseRecipe(JSON.stringify(CONTENT));
+const basis: Basis = { recipe, splits: { all: 'aa' }, modules: { 'models.own': 'bb' } };
+
+function compared(path: readonly (string | number)[], value: unknown): ReturnType<typeof compareBases> {
+  return compareBases(basis, { ...basis, recipe: replaceAt(recipe, path, value) as Recipe });
+}
+
+describe('a run goes on', () => {
+  test('with the same', () => {
+    expect(compareBases(basis, basis)).toEqual({ refused: [], allowed: [], longer: [] });
+  });
+
+  test.each([
+    [['workers', 'students'], 4],
+    [['workers', 'threads'], 2],
+    [['engine', 'trace'], 'off'],
+    [['data', 'path'], '/elsewhere'],
+    [['data', 'splits', 'more'], { part: 'test', from: 0 }],
+    [['models', 'more'], { name: 'cnn-teacher' }],
+    [['stages', 'more'], { kind: 'export', of: 's' }],
+    [['stages', 's', 'evaluateEvery'], 2],
+    [['stages', 's', 'checkpointEvery'], 2],
+  ])('with another %j, and says so', (path, value) => {
+    const { refused, allowed, longer } = compared(path, value);
+    expect({ refused, longer }).toEqual({ refused: [], longer: [] });
+    expect(allowed.map(({ place }) => place)).toEqual([path.join('.')]);
+  });
+
+  test('with more epochs', () => {
+    const { refused, allowed, longer } = compared(['stages', 's', 'epochs'], 5);
+    expect(refused).toEqual([]);
+    expect(allowed).toEqual([{ place: 'stages.s.epochs', before: '3', now: '5' }]);
+    expect(longer).toEqual(['s']);
+  });
+});
+
+describe('a run does not go on', () => {
+  test.each([
+    [['seed'], 2, { place: 'seed', before: '1', now: '2' }],
+    [['stages', 's', 'epochs'], 2, { place: 'stages.s.epochs', before: '3', now: '2' }],
+    [['stages', 's', 'batch'], 16, { place: 'stages.s.batch', before: '8', now: '16' }],
+    [['stages', 's', 'optimizer', 'rate'], 0.2, { place: 'stages.s.optimizer.rate', before: '0.1', now: '0.2' }],
+    [['stages', 's'], undefined, { place: 'stages.s', before: 'there', now: 'left out' }],
+    [['models', 'small', 'name'], 'cnn-teacher', { place: 'models.small.name', before: '"cnn-student"', now: '"cnn-teacher"' }],
+    [['data', 'normalise', 'mean'], [0.5], { place: 'data.normalise.mean[0]', before: '0', now: '0.5' }],
+    [['data', 'splits', 'all', 'from'], 0, { place: 'data.splits.all.from', before: '9990', now: '0' }],
+    [['data', 'labels'], 'coarse', { place: 'data.labels', before: '"fine"', now: '"coarse"' }],
+  ])('with another %j', (path, value, change) => {
+    expect(compared(path, value).refused).toEqual([change]);
+  });
+
+  test('with other images or another module', () => {
+    const { refused } = compareBases(basis, { ...basis, splits: { all: 'cc' }, modules: { 'models.own': 'dd' } });
+    expect(refused).toEqual([
+      { place: 'the content of the split all', before: 'aa', now: 'cc' },
+      { place: 'the content of the module of models.own', before: 'bb', now: 'dd' },
+    ]);
+  });
+});
+
+test('the file of a basis is read again; anything else is none', () => {
+  const whole = { ...basis, splits: { all: 'a'.repeat(64) }, modules: {} };
+  expect(parseBasis(spellBasis(whole))).toEqual(whole);
+  for (const text of ['', '{}', '[]', spellBasis(basis), spellBasis(whole).slice(0, 40)]) expect(parseBasis(text), text).toBeNull();
+});
+
+test('it has the splits and the modules as their files are now', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'stillhouse basis '));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'own.mjs');
+  writeFileSync(file, 'export const a = 1;');
+  const term = { module: file };
+  const own = replaceAt(replaceAt(recipe, ['models', 'own'], { module: file, options: {} }), ['stages', 's', 'loss'], { terms: [term] });
+  const first = await basisOf(own as Recipe);
+  expect(Object.keys(first.modules)).toEqual(['models.own', 'stages.s.loss.terms[0]']);
+  expect(first.splits.all).toMatch(/^[0-9a-f]{64}$/);
+  writeFileSync(file, 'export const a = 2;');
+  expect((await basisOf(own as Recipe)).modules).not.toEqual(first.modules);
+  rmSync(file);
+  await expect(basisOf(own as Recipe)).rejects.toMatchObject({ code: 'model.invalid', message: expect.stringContaining('models.own') });
+});
+
+test('more epochs of a finished stage open again what measures or exports it, and never what has learned from it', () => {
+  expect(stagesToReopen(recipe, ['s'])).toEqual(['s', 'last']);
+  expect(stagesToReopen(recipe, ['base'])).toBeNull();
+});
