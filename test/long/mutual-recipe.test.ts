@@ -21,7 +21,7 @@ import { useRunRoom } from '../support/run-room.js';
 const FOLDER = join(packageFolder, 'deploy/recipes');
 const FILES = readdirSync(FOLDER).filter((name) => /^mutual.*\.yaml$/.test(name));
 const TEACHER = 'mutual-cifar100-teacher.yaml';
-/** Two rounds of an epoch: 8 steps and 4. */
+/** In a mutual stage an epoch is two rounds: of 8 steps, and of 4. */
 const SIZE = { images: 96, tests: 64, epochs: 2, batch: 8 };
 /** Some 10 s on two idle cores; many times that where others use them. */
 const WAIT_MS = 400_000;
