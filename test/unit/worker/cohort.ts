@@ -4,7 +4,6 @@
  */
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { weightedAverage } from '../../../src/averaging/weighted-average.js';
 import { present } from '../../../src/base/assert.js';
 import { peerNamed, peerRecipe, peersOf } from '../../../src/config/peer.js';
 import type { EngineName, EngineRecipe, PeerRecipe, Recipe } from '../../../src/config/schema.js';
@@ -164,10 +163,11 @@ export class Cohort {
   }
 }
 
-/** Averages a peer among the columns, weighted by samples, as replicas do. */
+/** Averages a peer among the columns, as replicas do: a sum in the order of the columns, weighted by samples. Slots stay as they are. */
 export function averageCohorts(columns: readonly Cohort[], peer: string, samples: readonly number[]): void {
-  const arena = weightedAverage(
-    columns.map((column, i) => ({ samples: present(samples[i], 'samples'), arena: column.parametersOf(peer) })),
-  );
-  for (const column of columns) column.writeParameters(peer, arena);
+  const arenas = columns.map((column) => column.parametersOf(peer));
+  const total = samples.reduce((sum, count) => sum + count, 0);
+  const sumAt = (i: number) => arenas.reduce((sum, arena, column) => sum + present(samples[column], 'samples') * arena[i]!, 0);
+  const average = present(arenas[0], 'a column').map((_, i) => sumAt(i) / total);
+  for (const column of columns) column.writeParameters(peer, average);
 }
