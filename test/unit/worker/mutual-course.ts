@@ -1,5 +1,5 @@
 /**
- * Courses of a mutual stage over the wire, beside the same stage in one process (cohort.ts): after each round every peer must have
+ * Courses of a mutual stage over the wire, beside the same stage in one process (test/support/cohort.ts): after each round every peer must have
  * the same parameters and the same optimiser slots, to the bit. The test is the coordinator.
  */
 
@@ -11,7 +11,7 @@ import type { Base, ColumnCell } from '../../../src/protocol/control.js';
 import type { Range } from '../../../src/protocol/field.js';
 import type { StateName } from '../../../src/protocol/state-name.js';
 import { hashState, type StateTensors } from '../../../src/tensor/state-tensors.js';
-import { averageCohorts, Cohort } from './cohort.js';
+import { averageCohorts, Cohort } from '../../support/cohort.js';
 import type { EngineRoom, TestEngine } from './engine-room.js';
 
 const MOMENTUM = { name: 'sgd', rate: 0.05, momentum: 0.9 };

@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { asIncarnation, asRoundId } from '../../../src/base/ids.js';
-import { Cohort } from './cohort.js';
+import { Cohort } from '../../support/cohort.js';
 import { EngineRoom, PATIENT_MS, TERM, type TestEngine } from './engine-room.js';
 import {
   assignColumn,

@@ -4,24 +4,24 @@
  */
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { present } from '../../../src/base/assert.js';
-import { peerNamed, peerRecipe, peersOf } from '../../../src/config/peer.js';
-import type { EngineName, EngineRecipe, PeerRecipe, Recipe } from '../../../src/config/schema.js';
-import { assembleBatch } from '../../../src/data/batch.js';
-import { loadSplit } from '../../../src/data/dataset.js';
-import type { SampleSource } from '../../../src/data/sample-source.js';
-import { totalOf } from '../../../src/data/shard-plan.js';
-import { lossKnobsAt } from '../../../src/losses/loss-plan.js';
-import { buildModel } from '../../../src/nn/build.js';
-import { rateAt } from '../../../src/optim/schedule.js';
-import { buildStep } from '../../../src/programs/choose-step.js';
-import type { Range } from '../../../src/protocol/field.js';
-import { loadTraining } from '../../../src/step/load-training.js';
-import type { StepProgram } from '../../../src/step/step-program.js';
-import type { StepTraining } from '../../../src/step/trainer.js';
-import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
-import { initialSeed, type SampleView, testView, trainingView } from '../../../worker/kit/view.js';
-import { planBatches } from '../../../worker/student/batch-plan.js';
+import { present } from '../../src/base/assert.js';
+import { peerNamed, peerRecipe, peersOf } from '../../src/config/peer.js';
+import type { EngineName, EngineRecipe, PeerRecipe, Recipe } from '../../src/config/schema.js';
+import { assembleBatch } from '../../src/data/batch.js';
+import { loadSplit } from '../../src/data/dataset.js';
+import type { SampleSource } from '../../src/data/sample-source.js';
+import { totalOf } from '../../src/data/shard-plan.js';
+import { lossKnobsAt } from '../../src/losses/loss-plan.js';
+import { buildModel } from '../../src/nn/build.js';
+import { rateAt } from '../../src/optim/schedule.js';
+import { buildStep } from '../../src/programs/choose-step.js';
+import type { Range } from '../../src/protocol/field.js';
+import { loadTraining } from '../../src/step/load-training.js';
+import type { StepProgram } from '../../src/step/step-program.js';
+import type { StepTraining } from '../../src/step/trainer.js';
+import { LOGITS_SPEC } from '../../src/tensor/knowledge.js';
+import { initialSeed, type SampleView, testView, trainingView } from '../../worker/kit/view.js';
+import { planBatches } from '../../worker/student/batch-plan.js';
 
 interface Peer {
   readonly name: string;
@@ -108,6 +108,10 @@ export class Cohort {
 
   writeParameters(peer: string, arena: Float32Array): void {
     this.#programOf(peer).writeParameters(arena);
+  }
+
+  writeSlots(peer: string, slots: Float32Array): void {
+    this.#programOf(peer).writeSlots(slots);
   }
 
   /** The number of images of a split of which the two peers say the same class. */
