@@ -75,9 +75,10 @@ describe('two students of each peer: every commit, and the last checkpoint, is w
 
   async function expectReplay(run: string): Promise<void> {
     const { commits, hashes } = await replayStage(run, 'pair');
-    // A commit of one column has no hash.
-    const known = commits.map((commit, i) => ({ ...hashes[i], ...(commit.contributors.length === 2 ? {} : commit.hashes) }));
-    expect(known).toEqual(hashes);
+    for (const [i, commit] of commits.entries()) {
+      // A commit of one column has no hash.
+      if (commit.contributors.length > 2) expect(commit.hashes, `round ${commit.round}`).toEqual(hashes[i]);
+    }
     const { big, small } = hashes.at(-1)!;
     expect(await finalHashes(run)).toEqual({ 'pair.big': big, 'pair.small': small });
     const shared = commits.filter(({ contributors }) => contributors.length === 4);
