@@ -1,7 +1,4 @@
-/**
- * The memory that a cut step keeps between its halves as a graph, on images of CIFAR's shape. Prints the figures of src/step/README.md.
- * Apart from held-forward.test.ts: a process that has opened another engine before has tfjs's own gradients here, which keep more.
- */
+/** The memory that a cut step keeps between its halves as a graph, on images of CIFAR's shape. Prints the figures of src/step/README.md. */
 
 import { expect, test } from 'vitest';
 import { openEngine } from '../../src/engines/catalogue.js';
