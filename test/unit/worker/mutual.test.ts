@@ -2,14 +2,15 @@
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { asIncarnation, asRoundId } from '../../../src/base/ids.js';
-import { Cohort } from './cohort.js';
+import { Cohort } from '../../support/cohort.js';
 import { EngineRoom, PATIENT_MS, TERM, type TestEngine } from './engine-room.js';
 import {
   assignColumn,
   baseAt,
+  COURSE_MODELS,
   COURSE_STAGES,
   columnOf,
-  expectSameAverage,
+  expectSameAverages,
   expectSameCourse,
   othersOf,
   STEP_BY_STEP,
@@ -25,7 +26,7 @@ const STAGES = {
 
 let room: EngineRoom;
 beforeEach(async () => {
-  room = await new EngineRoom().open(STAGES);
+  room = await new EngineRoom().open(STAGES, { models: COURSE_MODELS });
 });
 afterEach(() => room.close());
 
@@ -57,8 +58,13 @@ describe('one replica of each peer: the run over the wire is the one in one proc
   });
 });
 
-test('two replicas of each peer: rows average, columns exchange, as in one process', () =>
-  expectSameAverage(room, { stage: 'pair', peers: ['big', 'small'] }));
+describe('two replicas of each peer, over several rounds: rows average and columns exchange as in one process, to the bit', () => {
+  test.each([
+    ['two peers of two architectures', 'pair', ['big', 'small']],
+    ['three peers', 'three', ['a', 'b', 'c']],
+    ['a peer with BatchNorms', 'normed', ['norm', 'small']],
+  ] as const)('%s', (_, stage, peers) => expectSameAverages(room, { stage, peers }));
+});
 
 describe('a column', () => {
   test('tests the same rows together: each cell counts the rows of which both say the same class', async () => {
