@@ -5,11 +5,12 @@ import type { Clock } from '../../../src/base/clock.js';
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import { RequestRefusal } from '../../../src/rpc/request-refusal.js';
+import type { Knowledge } from '../../../src/tensor/knowledge.js';
 import type { EngineContext, ReportBody } from '../../../worker/kit/context.js';
-import { ColumnExchange, type Given, type Taken } from '../../../worker/student/column-exchange.js';
+import { ColumnExchange, type Taken } from '../../../worker/student/column-exchange.js';
 
 const OTHER = { peer: 'small', incarnation: asIncarnation(2), endpoint: 'inproc://2' };
-const OWN: Given = { knowledge: [{ shape: [1, 2], data: Float32Array.of(1, 2) }], isLast: true };
+const OWN: Knowledge = [{ shape: [1, 2], data: Float32Array.of(1, 2) }];
 const ANSWER = { name: 'knowledge.0', dtype: 'float32', shape: [1, 2], data: Float32Array.of(3, 4) };
 
 /**
@@ -19,7 +20,7 @@ const ANSWER = { name: 'knowledge.0', dtype: 'float32', shape: [1, 2], data: Flo
 async function exchangeAfter(
   failures: readonly Error[],
   busyMs = 0,
-): Promise<{ readonly reports: readonly ReportBody[]; readonly taken: Taken }> {
+): Promise<{ readonly reports: readonly ReportBody[]; readonly taken: Taken | null }> {
   let nowMs = 0;
   const left = [...failures];
   const reports: ReportBody[] = [];
@@ -34,7 +35,7 @@ async function exchangeAfter(
   };
   const request = async (_: string, { deadlineMs }: { readonly deadlineMs: number }) => {
     const failure = left.shift();
-    if (failure === undefined) return { header: { type: 'knowledge.answer', stage: 'pair', isLast: false }, tensors: [ANSWER] };
+    if (failure === undefined) return { header: { type: 'knowledge.answer', stage: 'pair' }, tensors: [ANSWER] };
     if (!(failure instanceof RequestRefusal)) nowMs += deadlineMs + busyMs;
     throw failure;
   };
@@ -62,7 +63,7 @@ test('a cell that is silent for long is reported, once, and is asked until it an
       message: expect.stringContaining('step 1, peer small'),
     }),
   ]);
-  expect([...taken.answers[0]![0]!.data]).toEqual([3, 4]);
+  expect([...taken![0]![0]!.data]).toEqual([3, 4]);
 });
 
 test.each([
