@@ -27,7 +27,7 @@ import { type DataReply, refusal } from '../../src/rpc/data-server.js';
 import { RequestRefusal } from '../../src/rpc/request-refusal.js';
 import { type Knowledge, LOGITS_SPEC, specKey } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
-import { knowledgeFromWire, knowledgeToWire } from '../kit/knowledge-wire.js';
+import { beyondHalf, knowledgeFromWire, knowledgeToWire } from '../kit/knowledge-wire.js';
 import { DATA_TIMING } from '../kit/timing.js';
 import { refusedKnowledge } from './ask-teacher.js';
 import { GivenSteps, type StepAnswer } from './given-steps.js';
@@ -209,6 +209,7 @@ export class StepExchange {
   async #exchange(own: Knowledge): Promise<Taken> {
     const { context, sizes } = this.#options;
     this.#step += 1;
+    this.#checkHalf(own);
     this.#own.give(this.#step, own);
     const startMs = context.clock.nowMs();
     const next = this.#collect(startMs);
@@ -221,6 +222,14 @@ export class StepExchange {
     this.#time(endMs, others);
     if (this.#step < sizes.length) this.#ask(this.#step + 1);
     return others;
+  }
+
+  /** Knowledge that float16 cannot hold is never given: the cell whose it is ends the run, and not the one that asks for it. */
+  #checkHalf(own: Knowledge): void {
+    const { stage, peer, round, half } = this.#options;
+    const wire = half ? knowledgeToWire(own, GIVEN_SPECS, half) : null;
+    if (wire === null || !('reason' in wire) || wire.reason !== 'beyond-half') return;
+    throw beyondHalf(stage, `${spellPeer({ stage, peer })}, round ${round}, step ${this.#step}: ${wire.message}`);
   }
 
   /** The answers about this step: those of all others, or of those who answer before the rest is late. */

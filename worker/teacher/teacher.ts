@@ -83,7 +83,8 @@ export class Teacher implements Role {
     });
     if (knowledge === null) return refusal('failed', 'the engine ends');
     const wire = knowledgeToWire(knowledge, specs, half);
-    if ('reason' in wire) return refusal(wire.reason, `of the model of stage ${served.from.stage}, ${wire.message}`);
+    if ('reason' in wire)
+      return refusal(wire.reason, `teacher ${this.#context.worker}, model of stage ${served.from.stage}: ${wire.message}`);
     return { header: { type: 'knowledge.answer', stage }, tensors: wire.tensors };
   }
 

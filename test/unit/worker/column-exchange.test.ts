@@ -19,7 +19,7 @@ const ANSWER = { name: 'knowledge.0', dtype: 'float32', shape: [1, 2], data: Flo
  */
 async function exchangeAfter(
   failures: readonly Error[],
-  busyMs = 0,
+  { busyMs = 0, own = OWN, half = false } = {},
 ): Promise<{ readonly reports: readonly ReportBody[]; readonly taken: Taken | null }> {
   let nowMs = 0;
   const left = [...failures];
@@ -43,10 +43,10 @@ async function exchangeAfter(
   const context = { term: asTerm(1), clock, connections: { request }, logger, report: (body: ReportBody) => void reports.push(body) };
   const exchange = new ColumnExchange(clock).open({
     context: context as unknown as EngineContext,
-    ...{ stage: 'pair', peer: 'big', round: asRoundId(3), others: [OTHER], sizes: [1], shapes: [[2]], half: false, onLate: 'wait' },
+    ...{ stage: 'pair', peer: 'big', round: asRoundId(3), others: [OTHER], sizes: [1], shapes: [[2]], half, onLate: 'wait' },
     signal: new AbortController().signal,
   });
-  return { reports, taken: await exchange.exchange(OWN) };
+  return { reports, taken: await exchange.exchange(own) };
 }
 
 const late = () => new StillhouseError('transport.deadline', 'no answer in time');
@@ -78,5 +78,16 @@ test('an answer that cannot be right is not asked for again', async () => {
 });
 
 test('the time in which this process hears nothing itself is not the silence of the other cell', async () => {
-  expect((await exchangeAfter([late(), late()], 100_000)).reports).toEqual([]);
+  expect((await exchangeAfter([late(), late()], { busyMs: 100_000 })).reports).toEqual([]);
+});
+
+test('a cell whose own numbers do not fit float16 says so itself, with its peer, the step and the way out', async () => {
+  const own: Knowledge = [{ shape: [1, 2], data: Float32Array.of(1, 70_000) }];
+  expect((await exchangeAfter([], { own })).taken).not.toBeNull();
+  const failure = await exchangeAfter([], { own, half: true }).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ code: 'knowledge.beyondHalf' });
+  expect(String(failure)).toMatch(
+    /pair\.big, round 3, step 1: number 1 of knowledge\.0 \(logits\) is 70000; float16 holds at most 65504\./,
+  );
+  expect(String(failure)).toMatch(/Leave wire: half out of stages\.pair\. .* diverges/);
 });
