@@ -294,6 +294,7 @@ export class StepExchange {
         if (!(error instanceof StillhouseError)) throw error;
         if (error instanceof RequestRefusal && error.reason === 'round-ended') this.#endBefore(step);
         this.#signal.throwIfAborted();
+        if (error instanceof RequestRefusal && error.reason === 'wrong-round') return this.#waitForEnd(cell, step);
         const where = `round ${round}, step ${step}, peer ${cell.peer}`;
         const failure = error instanceof RequestRefusal ? refusedKnowledge(error, stage, where) : error;
         // A cell whose own step is not finite says so to the coordinator, which takes the column out of the round.
@@ -313,6 +314,17 @@ export class StepExchange {
         await this.#rest(failures);
       }
     }
+  }
+
+  /**
+   * The other cell will never give this step: it is in a newer round, or has left this one. Rounds only go up, a step that is over does not
+   * come back, and another term is another refusal; so no request would change it. The round is over for the coordinator too, but its word to
+   * this cell may still be under way: the cell waits for that, and asks no more.
+   */
+  #waitForEnd({ peer, incarnation }: ColumnCell, step: number): Promise<never> {
+    const { context, stage, round } = this.#options;
+    context.logger.info('exchange.over', { stage, round, step, peer, cell: incarnation });
+    return abortable(new Promise<never>(() => {}), this.#signal);
   }
 
   /** The first steps of a model build graphs, for a minute or more on a busy machine. */

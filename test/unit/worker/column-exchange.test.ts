@@ -1,5 +1,6 @@
 /** A cell whose column does not answer: when it says so, and what it goes on waiting for. */
 
+import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Clock } from '../../../src/base/clock.js';
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
@@ -19,7 +20,7 @@ const ANSWER = { name: 'knowledge.0', dtype: 'float32', shape: [1, 2], data: Flo
  */
 async function exchangeAfter(
   failures: readonly Error[],
-  { busyMs = 0, own = OWN, half = false } = {},
+  { busyMs = 0, own = OWN, half = false, signal = new AbortController().signal } = {},
 ): Promise<{ readonly reports: readonly ReportBody[]; readonly taken: Taken | null }> {
   let nowMs = 0;
   const left = [...failures];
@@ -44,7 +45,7 @@ async function exchangeAfter(
   const exchange = new ColumnExchange(clock).open({
     context: context as unknown as EngineContext,
     ...{ stage: 'pair', peer: 'big', round: asRoundId(3), others: [OTHER], sizes: [1], shapes: [[2]], half, onLate: 'wait' },
-    signal: new AbortController().signal,
+    signal,
   });
   return { reports, taken: await exchange.exchange(own) };
 }
@@ -90,4 +91,14 @@ test('a cell whose own numbers do not fit float16 says so itself, with its peer,
     /pair\.big, round 3, step 1: number 1 of knowledge\.0 \(logits\) is 70000; float16 holds at most 65504\./,
   );
   expect(String(failure)).toMatch(/Leave wire: half out of stages\.pair\. .* diverges/);
+});
+
+test('a cell whose round is over at another one asks no more, and waits for the word of the coordinator', async () => {
+  const over = new RequestRefusal('knowledge.get', { reason: 'wrong-round', message: 'round 4 is under way', address: OTHER.endpoint });
+  const work = new AbortController();
+  const exchange = exchangeAfter([over], { signal: work.signal });
+  // An answer to another request would come within a turn of the event loop.
+  for (let turn = 0; turn < 5; turn++) await setImmediate();
+  work.abort(new Error('abandoned'));
+  await expect(exchange).rejects.toThrow('abandoned');
 });
