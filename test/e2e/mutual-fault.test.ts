@@ -3,8 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { auditRun, skippedRanges } from '../support/audit.js';
-import { logged, nextLogged, summaryOf } from '../support/run-record.js';
+import { auditRun, finalCheckpoints, skippedRanges } from '../support/audit.js';
+import { journalOf, logged, nextLogged, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 import { mutualRecipe } from '../support/small-recipe.js';
 
@@ -89,4 +89,22 @@ test('peers that a teacher teaches as well, and the teacher dies in mid-stage', 
   expect(await auditRun(join(room.runs, run))).toEqual({ base: [], ...WHOLE });
   const gone = cli.linesOf('worker-gone').map(({ role }) => role);
   expect(gone).toEqual(['teacher']);
+});
+
+test('Ctrl-C while the teacher does not answer: what the peers have trained is kept', async () => {
+  const every = 30;
+  const cli = start(mutualRecipe({ isTaught: true, pair: { every } }));
+  const { run: name } = await cli.said('run-started');
+  await cli.said('progress', ({ stage, committed, samples }) => stage === 'pair' && committed > 0.2 * samples);
+  process.kill(room.engine('teacher-1'), 'SIGSTOP');
+  cli.interrupt();
+  expect(await cli.exit(), cli.stderr).toBe(130);
+  expect(cli.stderr).not.toContain('not stopped within');
+  expect(cli.linesOf('rollback')).toEqual([]);
+  const run = join(room.runs, name);
+  const last = (await journalOf(run, 'commit')).filter(({ stage }) => stage === 'pair').at(-1);
+  for (const peer of ['pair.big', 'pair.small']) expect((await finalCheckpoints(run)).get(peer)?.state.round, peer).toBe(last?.round);
+  const resumed = room.start('resume', run, '--json');
+  expect(await resumed.exit(), resumed.stderr).toBe(0);
+  expect(await auditRun(run)).toEqual({ base: [], ...WHOLE });
 });
