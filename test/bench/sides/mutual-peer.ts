@@ -95,18 +95,17 @@ class MutualPeer implements JointProgram {
     const results: StepResult[] = [];
     while (results.length < count) {
       const batch = this.#nextBatch();
-      const isLast = results.length + 1 === count;
-      results.push(round === null ? this.#alone(batch) : await this.#together(batch, { round, isLast }));
+      results.push(round === null ? this.#alone(batch) : await this.#together(batch, round));
       afterStep(results.length);
       await this.#timed('a turn of the event loop', () => nextTurn(SIGNAL));
     }
     return { results, waitedMs: round?.waitedMs ?? 0 };
   }
 
-  async #together({ images, labels, size }: Samples, { round, isLast }: { round: Round; isLast: boolean }): Promise<StepResult> {
+  async #together({ images, labels, size }: Samples, round: Round): Promise<StepResult> {
     const { program, knobs } = this.#options.ours;
     const own = await this.#timed('forward', () => program.forward(images, size));
-    const others = await this.#timed('exchange', () => round.exchange({ knowledge: own.slice(0, 1), isLast }));
+    const others = await this.#timed('exchange', () => round.exchange(own.slice(0, 1)));
     return this.#timed('backward', () => program.backward({ labels, other: others }, knobs));
   }
 
