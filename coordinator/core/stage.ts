@@ -101,6 +101,8 @@ export interface StageState {
   readonly divergence: Divergence | null;
   /** The cost of lockstep to each peer, over the commits of this term; empty for one peer. */
   readonly lockstep: Readonly<Record<string, Lockstep>>;
+  /** By worker, the last cell that was reported; empty for one peer. */
+  readonly seats: ReadonlyMap<string, { readonly peer: string; readonly column: number }>;
   /** The commits of the last seconds, oldest first, for the present rate. */
   readonly recent: readonly { readonly atMs: number; readonly committed: number }[];
   /** The time since which workers are missing, and the models that lack a student; null when none are missing. */
@@ -159,6 +161,7 @@ export function openStage(options: {
     recent: [],
     divergence: null,
     lockstep: {},
+    seats: new Map(),
     waiting: null,
     msPerSample: null,
     failures: 0,

@@ -45,6 +45,8 @@ export function describeReport(report: Report): string {
       return `${report.role} ${report.worker} joined (engine ${report.engine})`;
     case 'worker-prepared':
       return describePrepared(report);
+    case 'worker-seated':
+      return `student ${report.worker} trains ${spellPeer(report)}, column ${report.column}`;
     case 'worker-gone':
       return `${report.role} ${report.worker} is gone: ${report.reason}`;
     case 'run-ended':

@@ -102,6 +102,16 @@ export type Report =
       readonly threads: number;
       readonly note: string | null;
     }
+  /** The cell that a student takes in a stage of several peers; reported again when it changes. */
+  | {
+      readonly type: 'worker-seated';
+      readonly worker: string;
+      readonly incarnation: number;
+      readonly stage: string;
+      readonly peer: string;
+      /** From 1. */
+      readonly column: number;
+    }
   | { readonly type: 'worker-gone'; readonly worker: string; readonly role: string; readonly incarnation: number; readonly reason: string }
   | { readonly type: 'run-ended'; readonly outcome: Outcome; readonly message: string };
 

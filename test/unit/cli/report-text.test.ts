@@ -19,6 +19,11 @@ describe('what went wrong is one line', () => {
   });
 });
 
+test('a student is told with its peer and its column', () => {
+  const seated: Report = { type: 'worker-seated', worker: 's-1', incarnation: 1, stage: 'together', peer: 'big', column: 2 };
+  expect(describeReport(seated)).toBe('student s-1 trains together.big, column 2');
+});
+
 test('the bar goes back with the stage, evaluations are lines above it, and a stop is said in it', () => {
   const terminal = Object.assign(new PassThrough(), { isTTY: true, columns: 120, cursorTo() {}, clearLine() {}, moveCursor() {} });
   const view = new BarView(terminal, systemClock);

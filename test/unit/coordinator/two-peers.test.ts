@@ -13,6 +13,7 @@ import { assert, present } from '../../../src/base/assert.js';
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
 import type { StageRecipe } from '../../../src/config/schema.js';
 import type { CoordinatorMessage, CoordinatorMessageOf, WorkerMessage } from '../../../src/protocol/control.js';
+import type { Report } from '../../../src/protocol/report.js';
 import { corePlan } from '../../support/core-plan.js';
 
 const term = asTerm(1);
@@ -23,6 +24,7 @@ class Run {
   #state: RunState;
   #effects: Effect[] = [];
   readonly records: JournalRecord[] = [];
+  readonly reports: Report[] = [];
 
   constructor(students: number, { samples = 16, every = 1, rows = 2, replicas = 2 } = {}) {
     const training = { epochs: 1, batch: 4, every, evaluateEvery: 1, checkpointEvery: 100 };
@@ -43,7 +45,7 @@ class Run {
     const together: StageRecipe = { ...base, kind: 'mutual', peers, replicas, wire: 'full', onLate: 'wait', loss };
     const recipe = { ...plan.recipe, stages: { base: together } };
     this.#state = startRun({ ...plan, recipe }, recover([], []), 0).state;
-    for (let i = 1; i <= students; i++) this.#join(i);
+    for (let i = 1; i <= students; i++) this.join(i);
   }
 
   get round(): number {
@@ -76,7 +78,10 @@ class Run {
     const { state, effects } = stepRun(this.#state, event, 0);
     this.#state = state;
     this.#effects = [...effects];
-    for (const effect of effects) if (effect.type === 'journal') this.records.push(effect.record);
+    for (const effect of effects) {
+      if (effect.type === 'journal') this.records.push(effect.record);
+      if (effect.type === 'report') this.reports.push(effect.report);
+    }
   }
 
   trained(student: number, samples: number): void {
@@ -121,7 +126,7 @@ class Run {
     return checkpoint;
   }
 
-  #join(student: number): void {
+  join(student: number): void {
     const hello = {
       type: 'worker.hello',
       protocol: 2,
@@ -171,6 +176,19 @@ describe('two peers in two columns', () => {
       [3, 'big', work(1, 4, { peer: 'small', incarnation: 4 })],
       [4, 'small', work(1, 4, { peer: 'big', incarnation: 3 })],
     ]);
+  });
+
+  test('the cell of each student is reported once, and again when it changes', () => {
+    const seats = () =>
+      run.reports.splice(0).flatMap((report) => (report.type === 'worker-seated' ? [[report.worker, report.peer, report.column]] : []));
+    expect(seats()).toEqual([['s1', 'big', 1], ['s2', 'small', 1], ['s3', 'big', 2], ['s4', 'small', 2]]); // biome-ignore format: a table
+    commitRound(8);
+    expect(seats()).toEqual([]);
+    run.lost(2);
+    run.join(5);
+    for (const student of [3, 4]) run.trained(student, 4);
+    // The column that still holds the parameters is the first now.
+    expect(seats()).toEqual([['s3', 'big', 1], ['s4', 'small', 1], ['s1', 'big', 2], ['s5', 'small', 2]]); // biome-ignore format: a table
   });
 
   test('each row averages for itself, and the peers are committed together in one line', () => {
