@@ -82,6 +82,7 @@ function openNext(turn: Turn): Verdict {
     splitSizes: plan.splitSizes,
     checkpoints: left?.checkpoints ?? [],
     commits: left?.stageCommits ?? 0,
+    lockstep: left?.lockstep ?? {},
     done,
     evaluations: left?.evaluations ?? [],
     skipped: left?.skipped ?? [],

@@ -36,6 +36,7 @@ export function commit(turn: Turn, { round, grid, hashes }: Commit): void {
     ranges: stage.ledger.lent,
     hashes: Object.fromEntries(hashes),
     committed,
+    lockstep: totals.lockstep,
   });
   for (const { incarnation, peer } of cellsOf(grid)) {
     const state = { stage: stage.name, peer, round };

@@ -99,7 +99,7 @@ export interface StageState {
   readonly startedMs: number;
   /** The last step that was not finite. */
   readonly divergence: Divergence | null;
-  /** The cost of lockstep to each peer, over the commits of this term; empty for one peer. */
+  /** The cost of lockstep to each peer, over all its commits, also those that a rollback has undone; empty for one peer. */
   readonly lockstep: Readonly<Record<string, Lockstep>>;
   /** By worker, the last cell that was reported; empty for one peer. */
   readonly seats: ReadonlyMap<string, { readonly peer: string; readonly column: number }>;
@@ -125,6 +125,8 @@ export function openStage(options: {
   readonly checkpoints: readonly CheckpointInfo[];
   /** The number of commits of earlier terms. */
   readonly commits: number;
+  /** The cost of lockstep to each peer, over those commits. */
+  readonly lockstep: StageState['lockstep'];
   readonly done: readonly StageResult[];
   readonly evaluations: readonly Evaluation[];
   /** The samples that were taken out of the stage in earlier terms. */
@@ -160,7 +162,7 @@ export function openStage(options: {
     startedMs: options.nowMs,
     recent: [],
     divergence: null,
-    lockstep: {},
+    lockstep: options.lockstep,
     seats: new Map(),
     waiting: null,
     msPerSample: null,

@@ -43,6 +43,10 @@ export const journalRecordSchema: z.ZodType<JournalRecord> = z.discriminatedUnio
     ranges: rangesSchema,
     hashes: z.record(field.peer, field.hash.nullable()),
     committed: field.count,
+    /** A line without it is of a stage of one peer, or of a program that did not write it. */
+    lockstep: z
+      .record(field.peer, z.strictObject({ trainMs: field.milliseconds, waitedMs: field.milliseconds, late: field.count }))
+      .default({}),
   }),
   z.strictObject({
     type: z.literal('checkpoint'),

@@ -29,9 +29,9 @@ export interface StageResult {
   readonly checkpoint: { readonly round: number; readonly hashes: Readonly<Record<string, string>> } | null;
   readonly commits: number;
   readonly samples: number;
-  /** By peer, the share of its training time in which it waited for the other peers, in the term that finished the stage; empty for one peer. */
+  /** By peer, the share of its training time in which it waited for the other peers; empty for one peer. */
   readonly waited: Readonly<Record<string, number>>;
-  /** By peer, the number of its predictions that came too late, in that term; empty for one peer. */
+  /** By peer, the number of its predictions that came too late; empty for one peer. */
   readonly late: Readonly<Record<string, number>>;
   /** The number of samples that were taken out of the stage, because a step with them was not finite. */
   readonly skipped: number;
