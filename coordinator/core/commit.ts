@@ -54,6 +54,7 @@ export function commit(turn: Turn, { round, grid, hashes }: Commit): void {
     commitsSinceCheckpoint: stage.commitsSinceCheckpoint + 1,
     msPerSample: totals.msPerSample,
     lockstep: addLockstep(stage.lockstep, totals.lockstep),
+    losses: totals.losses,
     failures: 0,
   });
   const reached = [...turn.state.roster].map(
@@ -78,6 +79,7 @@ function reportProgress(turn: Turn, round: number, totals: GridTotals): void {
     committed,
     samples: samplesOf(ledger),
     loss: totals.lossSum / totals.samples,
+    losses: totals.losses,
     trainAccuracy: totals.correct / totals.samples,
     waited: sharesWaited(totals.lockstep),
     imagesPerSecond,

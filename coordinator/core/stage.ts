@@ -101,6 +101,8 @@ export interface StageState {
   readonly divergence: Divergence | null;
   /** The cost of lockstep to each peer, over all its commits, also those that a rollback has undone; empty for one peer. */
   readonly lockstep: Readonly<Record<string, Lockstep>>;
+  /** By peer, the mean training loss of the last commit of this term; empty for one peer. */
+  readonly losses: Readonly<Record<string, number>>;
   /** By worker, the last cell that was reported; empty for one peer. */
   readonly seats: ReadonlyMap<string, { readonly peer: string; readonly column: number }>;
   /** The commits of the last seconds, oldest first, for the present rate. */
@@ -163,6 +165,7 @@ export function openStage(options: {
     recent: [],
     divergence: null,
     lockstep: options.lockstep,
+    losses: {},
     seats: new Map(),
     waiting: null,
     msPerSample: null,
@@ -229,6 +232,7 @@ export function resultOf(stage: StageState, nowMs: number): StageResult {
     samples: committedOf(stage.ledger),
     waited: sharesWaited(stage.lockstep),
     late: timesLate(stage.lockstep),
+    losses: stage.losses,
     skipped: totalOf(stage.ledger.skipped),
     seconds: (nowMs - stage.startedMs) / 1000,
   };

@@ -28,6 +28,7 @@ const stageResult = z.strictObject({
   samples: field.count,
   waited: z.record(field.peer, field.finite),
   late: z.record(field.peer, field.count).default({}),
+  losses: z.record(field.peer, field.finite).default({}),
   skipped: field.count.default(0),
   seconds: field.milliseconds,
 });

@@ -86,9 +86,11 @@ export function shareDone({ committed, samples }: Pick<Progress, 'committed' | '
 }
 
 /** The figures of an unfinished stage: epoch, round, rate, loss, time left. */
-export function describeProgress({ epoch, epochs, round, imagesPerSecond, loss, waited, secondsLeft }: Progress): string {
+export function describeProgress({ epoch, epochs, round, imagesPerSecond, loss, losses, waited, secondsLeft }: Progress): string {
   const rate = `${formatCount(imagesPerSecond)} images/s`;
+  const each = Object.entries(losses).map(([peer, own]) => `${peer} ${own.toFixed(3)}`);
+  const trained = each.length === 0 ? loss.toFixed(3) : each.join(', ');
   const waits = Object.entries(waited).map(([peer, share]) => `${peer} ${formatShare(share)}`);
   const lockstep = waits.length === 0 ? '' : `, waited for each other: ${waits.join(', ')}`;
-  return `epoch ${epoch}/${epochs}, round ${round}, ${rate}, training loss ${loss.toFixed(3)}${lockstep}, ${formatDuration(secondsLeft)} left`;
+  return `epoch ${epoch}/${epochs}, round ${round}, ${rate}, training loss ${trained}${lockstep}, ${formatDuration(secondsLeft)} left`;
 }

@@ -33,6 +33,8 @@ export interface StageResult {
   readonly waited: Readonly<Record<string, number>>;
   /** By peer, the number of its predictions that came too late; empty for one peer. */
   readonly late: Readonly<Record<string, number>>;
+  /** By peer, the mean training loss of the last round; empty for one peer. */
+  readonly losses: Readonly<Record<string, number>>;
   /** The number of samples that were taken out of the stage, because a step with them was not finite. */
   readonly skipped: number;
   /** The seconds that the stage took in the term that finished it. */
@@ -53,8 +55,10 @@ export type Report =
       readonly epochs: number;
       readonly committed: number;
       readonly samples: number;
-      /** Mean training loss of the round. */
+      /** Mean training loss of the round; of several peers, their mean. */
       readonly loss: number;
+      /** By peer, its mean training loss of the round; empty for one peer. */
+      readonly losses: Readonly<Record<string, number>>;
       /** Share of the round's samples classified right while training, 0 to 1. */
       readonly trainAccuracy: number;
       /** By peer, the share of the round's training time in which it waited for the other peers; empty for one peer. */
@@ -132,6 +136,8 @@ export interface Summary {
   readonly waited: Readonly<Record<string, number>>;
   /** By `stage.peer` of stages with several models: the number of its predictions that came too late. */
   readonly late: Readonly<Record<string, number>>;
+  /** By `stage.peer` of stages with several models: the mean training loss of the last round. */
+  readonly trainingLoss: Readonly<Record<string, number>>;
   /** By stage, the number of samples that were taken out of it, because a step with them was not finite; only stages with such samples. */
   readonly skipped: Readonly<Record<string, number>>;
   /** By the recipe's name of the model. `bytes` is the size of its float32 parameters. */

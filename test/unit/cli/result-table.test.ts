@@ -39,6 +39,7 @@ const summary: RunSummary = {
   agreement: {},
   waited: {},
   late: {},
+  trainingLoss: {},
   skipped: {},
   models: {
     large: { parameters: 52138, bytes: 208552, millisecondsPerImage: 0.2 },
@@ -93,10 +94,12 @@ describe('the table of results', () => {
         agreement,
         waited: { 'pair.big': 0.001, 'pair.little': 0.4 },
         late: { 'pair.big': 1 },
+        trainingLoss: { 'pair.little': 0.25, 'pair.big': 0.12345 },
         skipped: { pair: 48 },
       },
     );
     expect(text).toContain('agreement: pair.big and pair.little say the same of 85.0 % of the test images');
+    expect(text).toContain('\ntraining loss of the last round: pair.big 0.123, pair.little 0.250\n');
     expect(text.match(/agreement:/g)).toHaveLength(1);
     expect(text).toContain('lockstep: pair.big waited for the others in 0.1 % of its time; its own predictions were late 1 time');
     expect(text).toContain('lockstep: pair.little waited for the others in 40.0 % of its time\n');

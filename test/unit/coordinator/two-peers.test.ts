@@ -203,6 +203,18 @@ describe('an evaluation in a stage of two peers', () => {
   });
 });
 
+test('the training loss is reported for each peer, and is in the summary', () => {
+  const pair = new TwoPeerRun(2, { samples: 4, rows: 1 });
+  pair.trained(1, 4, { lossSum: 2 });
+  pair.trained(2, 4, { lossSum: 6 });
+  const progress = pair.reports.flatMap((report) => (report.type === 'progress' ? [report] : []));
+  expect(progress).toMatchObject([{ loss: 1, losses: { big: 0.5, small: 1.5 } }]);
+  pair.evaluated(1, 1, { small: 1 });
+  pair.evaluated(2, 1, { big: 1 });
+  for (const peer of ['big', 'small']) pair.stored(peer, 1, 4);
+  expect(pair.summary?.trainingLoss).toEqual({ 'base.big': 0.5, 'base.small': 1.5 });
+});
+
 describe('the cost of lockstep', () => {
   test('is of all terms: late predictions and waits from before a restart count', () => {
     const first = new TwoPeerRun(2, { samples: 8 });

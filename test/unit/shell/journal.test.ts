@@ -41,6 +41,7 @@ const RECORDS: readonly JournalRecord[] = [
       samples: 64,
       waited: { model: 0.25 },
       late: { model: 3 },
+      losses: { model: 0.5 },
       skipped: 16,
       seconds: 2.5,
     },
