@@ -21,7 +21,7 @@ export function describeReport(report: Report): string {
     case 'evaluated': {
       const { peer, epoch, accuracy, loss, agreement } = report.evaluation;
       const name = spellPeer({ stage: report.stage, peer });
-      return `${name}: accuracy ${formatShare(accuracy)}, test loss ${loss.toFixed(3)} after epoch ${epoch}${describeAgreement(agreement)}`;
+      return `${name}: accuracy ${formatShare(accuracy)}, test loss ${loss.toFixed(3)}${epoch === 0 ? '' : ` after epoch ${epoch}`}${describeAgreement(agreement)}`;
     }
     case 'skipped': {
       const { stage, peer, worker, samples, message } = report;
@@ -29,8 +29,8 @@ export function describeReport(report: Report): string {
       return `${name}: ${formatCount(samples)} images are left out, because the step with them is not finite (${worker}: ${message})`;
     }
     case 'trouble': {
-      const { stage, code, message, failures } = report;
-      return `${stage}: trouble (${code}${failures > 1 ? `, ${failures} times in a row` : ''}): ${message}`;
+      const { stage, message, failures } = report;
+      return `${stage}: trouble${failures > 1 ? `, ${failures} times in a row` : ''}: ${message}`;
     }
     case 'rollback': {
       const { stage, checkpoint, committed, samples } = report;

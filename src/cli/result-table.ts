@@ -29,7 +29,7 @@ function rowsOf(recipe: Recipe, summary: RunSummary): string[][] {
       const accuracy = summary.accuracy[name];
       if (accuracy === undefined) return [];
       const model = summary.models[modelName];
-      const best = `${formatShare(accuracy.best)} (epoch ${accuracy.epoch})`;
+      const best = `${formatShare(accuracy.best)}${accuracy.epoch === 0 ? '' : ` (epoch ${accuracy.epoch})`}`;
       const figures =
         model === undefined
           ? ['', '', '']

@@ -8,6 +8,7 @@ import type { ErrorCode } from '../errors/table.js';
 export interface Evaluation {
   /** Which of the models: a stage may train several. */
   readonly peer: string;
+  /** The epochs that the model has been trained; 0 in a stage of kind evaluate, which tests a finished model. */
   readonly epoch: number;
   /** The share of the test split that is classified right, 0 to 1. */
   readonly accuracy: number;
@@ -127,7 +128,7 @@ export interface Summary {
   readonly engine: string;
   /**
    * By stage, and by `stage.peer` where a stage has several models: the share of the test split classified right after the last
-   * epoch, and in the best epoch.
+   * epoch, and in the best epoch (`epoch` is 0 in a stage of kind evaluate).
    */
   readonly accuracy: Readonly<Record<string, { readonly last: number; readonly best: number; readonly epoch: number }>>;
   /** By `stage.peer` of stages with several models, and by the other peer: the share of the test images of which both say the same class. */

@@ -10,13 +10,20 @@ const ROLLBACK = { type: 'rollback', stage: 'teacher', checkpoint: 'teacher-25',
 
 describe('what went wrong is one line', () => {
   test.each<[Report, string]>([
-    [TROUBLE, 'teacher: trouble (checkpoint.unwritable): the disk is full'],
-    [{ ...TROUBLE, failures: 3 }, 'teacher: trouble (checkpoint.unwritable, 3 times in a row): the disk is full'],
+    [TROUBLE, 'teacher: trouble: the disk is full'],
+    [{ ...TROUBLE, failures: 3 }, 'teacher: trouble, 3 times in a row: the disk is full'],
     [ROLLBACK, 'teacher: back to checkpoint teacher-25, 50.0 %'],
     [{ ...ROLLBACK, checkpoint: null, committed: 0 }, 'teacher: back to its beginning'],
   ])('%o', (report, line) => {
     expect(describeReport(report)).toBe(line);
   });
+});
+
+test('the test of a finished model is after no epoch', () => {
+  const evaluation = { peer: 'small', epoch: 0, accuracy: 0.5, loss: 1.5, millisecondsPerImage: 1, parameters: 10, agreement: {} };
+  const line = (epoch: number) => describeReport({ type: 'evaluated', stage: 'final', evaluation: { ...evaluation, epoch } });
+  expect(line(0)).toBe('final.small: accuracy 50.0 %, test loss 1.500');
+  expect(line(3)).toBe('final.small: accuracy 50.0 %, test loss 1.500 after epoch 3');
 });
 
 test('the progress of several peers has the loss of each', () => {
