@@ -105,8 +105,8 @@ export interface StageState {
   readonly losses: Readonly<Record<string, number>>;
   /** By worker, the last cell that was reported; empty for one peer. */
   readonly seats: ReadonlyMap<string, { readonly peer: string; readonly column: number }>;
-  /** The commits of the last seconds, oldest first, for the present rate. */
-  readonly recent: readonly { readonly atMs: number; readonly committed: number }[];
+  /** The commits of the last seconds by the last contributors, oldest first, for the present rate. */
+  readonly recent: readonly { readonly atMs: number; readonly committed: number; readonly contributors: string }[];
   /** The time since which workers are missing, and the models that lack a student; null when none are missing. */
   readonly waiting: { readonly sinceMs: number; readonly missing: readonly string[] } | null;
   /** Milliseconds per sample of the slowest cell of the last round; null before the first. */

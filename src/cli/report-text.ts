@@ -92,5 +92,6 @@ export function describeProgress({ epoch, epochs, round, imagesPerSecond, loss, 
   const trained = each.length === 0 ? loss.toFixed(3) : each.join(', ');
   const waits = Object.entries(waited).map(([peer, share]) => `${peer} ${formatShare(share)}`);
   const lockstep = waits.length === 0 ? '' : `, waited for each other: ${waits.join(', ')}`;
-  return `epoch ${epoch}/${epochs}, round ${round}, ${rate}, training loss ${trained}${lockstep}, ${formatDuration(secondsLeft)} left`;
+  const left = secondsLeft === null ? '' : `, ${formatDuration(secondsLeft)} left`;
+  return `epoch ${epoch}/${epochs}, round ${round}, ${rate}, training loss ${trained}${lockstep}${left}`;
 }

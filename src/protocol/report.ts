@@ -65,7 +65,8 @@ export type Report =
       /** By peer, the share of the round's training time in which it waited for the other peers; empty for one peer. */
       readonly waited: Readonly<Record<string, number>>;
       readonly imagesPerSecond: number;
-      readonly secondsLeft: number;
+      /** Null until the rate of the present students is known. */
+      readonly secondsLeft: number | null;
     }
   /** A step of this peer was not finite: its samples are taken out of the stage. */
   | {

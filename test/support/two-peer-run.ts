@@ -23,6 +23,8 @@ export class TwoPeerRun {
   #effects: Effect[] = [];
   readonly records: JournalRecord[] = [];
   readonly reports: Report[] = [];
+  /** The time of the next event. */
+  nowMs = 0;
 
   constructor(students: number, { samples = 16, every = 1, rows = 2, replicas = 2, left = recover([], []) } = {}) {
     const training = { epochs: 1, batch: 4, every, evaluateEvery: 1, checkpointEvery: 100 };
@@ -78,7 +80,7 @@ export class TwoPeerRun {
   }
 
   event(event: CoreEvent): void {
-    const { state, effects } = stepRun(this.#state, event, 0);
+    const { state, effects } = stepRun(this.#state, event, this.nowMs);
     this.#state = state;
     this.#effects = [...effects];
     for (const effect of effects) {

@@ -43,6 +43,12 @@ test('the progress of several peers has the loss of each', () => {
   );
 });
 
+test('a time left that is not known is left out', () => {
+  const figures = { round: 1, epoch: 1, epochs: 2, loss: 0.5, losses: {}, trainAccuracy: 0.5, waited: {}, imagesPerSecond: 100 };
+  const progress: Report = { type: 'progress', stage: 'teacher', committed: 50, samples: 100, ...figures, secondsLeft: null };
+  expect(describeReport(progress)).toBe('teacher: 50.0 %, epoch 1/2, round 1, 100 images/s, training loss 0.500');
+});
+
 test('a student is told with its peer and its column', () => {
   const seated: Report = { type: 'worker-seated', worker: 's-1', incarnation: 1, stage: 'together', peer: 'big', column: 2 };
   expect(describeReport(seated)).toBe('student s-1 trains together.big, column 2');

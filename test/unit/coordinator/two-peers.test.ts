@@ -206,6 +206,23 @@ describe('an evaluation in a stage of two peers', () => {
   });
 });
 
+test('the time left is reported once the present students were measured for long enough', () => {
+  const pair = new TwoPeerRun(2, { samples: 800 });
+  const commitAt = (nowMs: number) => {
+    pair.nowMs = nowMs;
+    for (const student of [1, 2]) pair.trained(student, 4);
+    return pair.reports.flatMap((report) => (report.type === 'progress' ? [report.secondsLeft] : [])).at(-1);
+  };
+  expect([100, 300, 2_000, 2_100].map(commitAt)).toEqual([null, null, null, 784 / 6]);
+  // Two more students: their first rounds are slow, and say nothing of the rest.
+  for (const student of [3, 4]) pair.join(student);
+  for (const student of [1, 2]) pair.trained(student, 4);
+  pair.nowMs = 2_200;
+  for (const student of [1, 2, 3, 4]) pair.trained(student, 4);
+  for (const [student, peer] of [[1, 'big'], [2, 'small'], [3, 'big'], [4, 'small']] as const) pair.averaged(student, { peer, contained: 28 }); // biome-ignore format: a table
+  expect(pair.reports.findLast((report) => report.type === 'progress')).toMatchObject({ committed: 28, secondsLeft: null });
+});
+
 test('the training loss is reported for each peer, and is in the summary', () => {
   const pair = new TwoPeerRun(2, { samples: 4, rows: 1 });
   pair.trained(1, 4, { lossSum: 2 });
