@@ -122,8 +122,10 @@ export class WorkerLines {
         return [`it could not do its work: ${message.message}`];
       case 'worker.trained':
       case 'worker.averaged':
-      case 'worker.evaluated':
         return this.#begin({ type: 'reported', round: message.round }, nowMs);
+      case 'worker.evaluated':
+        // No commit follows.
+        return this.#begin({ type: 'nothing' }, nowMs);
       case 'worker.renew':
         return link.phase === 'working' ? this.#onRenew(message, link, nowMs) : [];
       default:

@@ -128,6 +128,17 @@ test('a report that waits for the others, and for a teacher', () => {
   expect(told).toEqual(['goes on after 15 s', 'waits for the other students: its part of round 1 is done']);
 });
 
+test('after an evaluation, which no commit follows, it waits for work', () => {
+  join();
+  const { work: _, ...order } = assign(1, { stage: 'baseline', peer: 'model' });
+  say(1_000, { ...order, work: { kind: 'evaluate', split: 'test', start: 0, end: 4, others: [] } });
+  const figures = { correct: 1, count: 4, lossSum: 1, evaluateMs: 1, agreed: {}, parameters: 4 };
+  report(2_000, { type: 'worker.evaluated', ...ids, round: asRoundId(1), ...figures });
+  beat(3_000, 15_000, 1);
+  const wait = 'waits for work: every cell has a student, or the run lacks a worker; the coordinator says which';
+  expect(told).toEqual(['tests the model of baseline', wait]);
+});
+
 test('a teacher tells which model it loads and that it answers, and does not wait while it serves', () => {
   begin('teacher');
   join();
