@@ -19,7 +19,7 @@ import { exitAfterFlush } from '../src/process/exit.js';
 import { linkToParent } from '../src/process/parent-link.js';
 import { onStopRequest } from '../src/process/stop-request.js';
 import { field } from '../src/protocol/field.js';
-import type { ParentToWorker } from '../src/protocol/parent.js';
+import type { ParentToWorker, WorkerToParent } from '../src/protocol/parent.js';
 import { engineEnvironment } from '../src/system/engine-environment.js';
 import { describeProcessor } from '../src/system/processor.js';
 import { requireEndpoint, requireLoopback } from '../src/transport/endpoint.js';
@@ -43,7 +43,7 @@ const argumentsSchema = z.strictObject({
 });
 
 surviveClosedPipes();
-const link = linkToParent<ParentToWorker, never>();
+const link = linkToParent<ParentToWorker, WorkerToParent>();
 
 function readArguments(): z.infer<typeof argumentsSchema> {
   try {
@@ -77,11 +77,15 @@ async function work(): Promise<number> {
     clock: systemClock,
     engineHost: childEngineHost(environment),
     logger,
+    // With a log file, the worker is part of a whole run, and the coordinator tells people about it.
+    tell: (text) => {
+      if (logFile === null) link?.send({ type: 'line', text });
+    },
   });
   const stop = (reason: string): void => agent.stop(reason);
   onStopRequest(link, { clock: systemClock, ask: stop, force: stop, checkpoint: () => agent.checkpoint() });
   const { code, reason } = await agent.ended;
-  // With a log file, the worker is part of a whole run, and the coordinator reports the error.
+  // The coordinator reports the errors of workers with a log file, too.
   if (code !== EXIT.done && logFile === null) console.error(`error: ${reason}`);
   return code;
 }
@@ -97,4 +101,6 @@ async function main(): Promise<number> {
 }
 
 process.exitCode = EXIT.failed;
-await exitAfterFlush(await main());
+const code = await main();
+await link?.sent();
+await exitAfterFlush(code);

@@ -82,6 +82,7 @@ function openNext(turn: Turn): Verdict {
     splitSizes: plan.splitSizes,
     checkpoints: left?.checkpoints ?? [],
     commits: left?.stageCommits ?? 0,
+    lockstep: left?.lockstep ?? {},
     done,
     evaluations: left?.evaluations ?? [],
     skipped: left?.skipped ?? [],
@@ -109,7 +110,7 @@ function closeStage(turn: Turn): Verdict {
 /** Begins a round, after asking for a checkpoint where one is due; waits while a worker is missing. */
 function begin(turn: Turn, next: Extract<Next, { type: 'round' }>): Verdict {
   if (next.isTraining && isSaveDue(turn)) askToSave(turn);
-  if (next.isTaught && servingTeachers(turn).length === 0) return waitFor(turn, 'teacher', []);
+  if (next.isTaught && servingTeachers(turn).length === 0) return waitForTeacher(turn);
   const students = readyMembers(turn.state.roster, 'student');
   const missing = next.missing(students).map(spellPeer);
   if (missing.length > 0) return waitFor(turn, 'student', missing);
@@ -127,6 +128,13 @@ function isGathering(turn: Turn, students: number): boolean {
   const areAll = students >= countWorkers(studentsOf(plan.recipe));
   turn.state = { ...turn.state, gatherUntilMs: areAll ? turn.nowMs : untilMs };
   return !areAll && turn.nowMs < untilMs;
+}
+
+/** A teacher that is there loads its model, and has a deadline for that: the stage lacks nobody. */
+function waitForTeacher(turn: Turn): Verdict {
+  if (readyMembers(turn.state.roster, 'teacher').length === 0) return waitFor(turn, 'teacher', []);
+  setStage(turn, { waiting: null });
+  return 'wait';
 }
 
 function waitFor(turn: Turn, role: 'student' | 'teacher', missing: readonly string[]): Verdict {

@@ -6,11 +6,13 @@
 import type { RoundId } from '../../src/base/ids.js';
 import { addLockstep, cellsOf, type Grid, type GridTotals, peersOf, rowOf, sharesWaited, totalsOf } from './grid.js';
 import { commitLent, committedOf, epochsDone, samplesOf } from './ledger.js';
-import type { PeerBase, StageState } from './stage.js';
+import type { PeerBase } from './stage.js';
 import { journal, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
 
 /** The reported rate is the rate of the last 10 seconds. */
 const RATE_WINDOW_MS = 10_000;
+/** The time left is known once the present contributors were measured for this long: the first round of a new one has its warm-up. */
+const STEADY_MS = 2_000;
 
 /** The contents of a commit. */
 export interface Commit {
@@ -36,6 +38,7 @@ export function commit(turn: Turn, { round, grid, hashes }: Commit): void {
     ranges: stage.ledger.lent,
     hashes: Object.fromEntries(hashes),
     committed,
+    lockstep: totals.lockstep,
   });
   for (const { incarnation, peer } of cellsOf(grid)) {
     const state = { stage: stage.name, peer, round };
@@ -53,21 +56,28 @@ export function commit(turn: Turn, { round, grid, hashes }: Commit): void {
     commitsSinceCheckpoint: stage.commitsSinceCheckpoint + 1,
     msPerSample: totals.msPerSample,
     lockstep: addLockstep(stage.lockstep, totals.lockstep),
+    losses: totals.losses,
     failures: 0,
   });
   const reached = [...turn.state.roster].map(
     ([key, member]) => [key, contributors.includes(key) ? { ...member, unreachable: 0 } : member] as const,
   );
   turn.state = { ...turn.state, commits: turn.state.commits + 1, roster: new Map(reached) };
-  reportProgress(turn, round, totals);
+  reportProgress(turn, round, { totals, contributors: contributors.toSorted((a, b) => a - b).join() });
 }
 
-function reportProgress(turn: Turn, round: number, totals: GridTotals): void {
-  const { name, ledger, recent } = stageOf(turn);
+function reportProgress(
+  turn: Turn,
+  round: number,
+  { totals, contributors }: { readonly totals: GridTotals; readonly contributors: string },
+): void {
+  const { name, ledger, recent: all } = stageOf(turn);
   const committed = committedOf(ledger);
+  const recent = all.filter((past) => past.contributors === contributors);
+  const measuredMs = turn.nowMs - (recent[0]?.atMs ?? turn.nowMs);
   const imagesPerSecond = presentRate(recent, { atMs: turn.nowMs, committed }) ?? (1000 * totals.samples) / Math.max(totals.trainMs, 1);
   const fresh = recent.filter(({ atMs }) => atMs > turn.nowMs - RATE_WINDOW_MS);
-  setStage(turn, { recent: [...fresh, { atMs: turn.nowMs, committed }] });
+  setStage(turn, { recent: [...fresh, { atMs: turn.nowMs, committed, contributors }] });
   report(turn, {
     type: 'progress',
     stage: name,
@@ -77,15 +87,19 @@ function reportProgress(turn: Turn, round: number, totals: GridTotals): void {
     committed,
     samples: samplesOf(ledger),
     loss: totals.lossSum / totals.samples,
+    losses: totals.losses,
     trainAccuracy: totals.correct / totals.samples,
     waited: sharesWaited(totals.lockstep),
     imagesPerSecond,
-    secondsLeft: (samplesOf(ledger) - committed) / imagesPerSecond,
+    secondsLeft: measuredMs < STEADY_MS ? null : (samplesOf(ledger) - committed) / imagesPerSecond,
   });
 }
 
 /** Images per second since the oldest of the recent commits; null before there are two. */
-function presentRate(recent: StageState['recent'], now: { readonly atMs: number; readonly committed: number }): number | null {
+function presentRate(
+  recent: readonly { readonly atMs: number; readonly committed: number }[],
+  now: { readonly atMs: number; readonly committed: number },
+): number | null {
   const oldest = recent[0];
   return oldest === undefined || now.atMs <= oldest.atMs ? null : (1000 * (now.committed - oldest.committed)) / (now.atMs - oldest.atMs);
 }

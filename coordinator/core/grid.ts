@@ -233,6 +233,8 @@ export interface GridTotals {
   readonly samples: number;
   /** The loss summed over the samples; the mean over the peers. */
   readonly lossSum: number;
+  /** By peer, the mean loss of a sample; empty for one peer. */
+  readonly losses: Readonly<Record<string, number>>;
   /** The number of samples that were classified right in training (augmented, while the parameters changed); the mean over the peers. */
   readonly correct: number;
   /** The milliseconds until the slowest cell had trained. */
@@ -276,8 +278,10 @@ export function totalsOf(grid: Grid): GridTotals {
   const reports = cellsOf(grid).map(({ trained }) => present(trained, 'a contributor that has not trained'));
   const names = peersOf(grid);
   const peers = names.length;
+  const samples = totalOf(rangesOf(grid));
   return {
-    samples: totalOf(rangesOf(grid)),
+    samples,
+    losses: peers < 2 ? {} : Object.fromEntries(names.map((peer) => [peer, sumOf(grid, peer, ({ lossSum }) => lossSum) / samples])),
     lossSum: reports.reduce((sum, { lossSum }) => sum + lossSum, 0) / peers,
     correct: reports.reduce((sum, { correct }) => sum + correct, 0) / peers,
     trainMs: Math.max(...reports.map(({ trainMs }) => trainMs)),
@@ -287,14 +291,20 @@ export function totalsOf(grid: Grid): GridTotals {
 }
 
 function lockstepOf(grid: Grid, peer: string): Lockstep {
-  const sum = (cells: readonly Cell[], of: (trained: Trained) => number) =>
-    cells.reduce((total, { trained }) => total + (trained === null ? 0 : of(trained)), 0);
-  const row = rowOf(grid, peer);
   return {
-    trainMs: sum(row, ({ trainMs }) => trainMs),
-    waitedMs: sum(row, ({ waitedMs }) => waitedMs),
-    late: sum(cellsOf(grid), ({ late }) => late[peer] ?? 0),
+    trainMs: sumOf(grid, peer, ({ trainMs }) => trainMs),
+    waitedMs: sumOf(grid, peer, ({ waitedMs }) => waitedMs),
+    late: sumOfCells(cellsOf(grid), ({ late }) => late[peer] ?? 0),
   };
+}
+
+/** The sum over the cells of a peer. */
+function sumOf(grid: Grid, peer: string, of: (trained: Trained) => number): number {
+  return sumOfCells(rowOf(grid, peer), of);
+}
+
+function sumOfCells(cells: readonly Cell[], of: (trained: Trained) => number): number {
+  return cells.reduce((total, { trained }) => total + (trained === null ? 0 : of(trained)), 0);
 }
 
 /**

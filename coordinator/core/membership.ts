@@ -5,8 +5,9 @@
 
 import { asIncarnation, type Incarnation } from '../../src/base/ids.js';
 import { LIMITS } from '../../src/base/limits.js';
+import { problemOfWantedPeer } from '../../src/config/peer.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
-import type { RefuseReason } from '../../src/protocol/field.js';
+import { cutText, type RefuseReason } from '../../src/protocol/field.js';
 import { concludeRound, isInRound, withdraw } from './lead-round.js';
 import { expiryMs, judgeHello, type Member, NO_COUNTERS, withMember, withoutMember } from './roster.js';
 import { askToSave, isSaving } from './saving.js';
@@ -37,6 +38,12 @@ export function onHello(turn: Turn, connection: string, hello: WorkerMessageOf<'
   const { renewEveryMs } = turn.state.plan.timing;
   if (turn.state.roster.size >= LIMITS.members) {
     refuse(turn, connection, { reason: 'busy', of: hello.type, message: `the run has its ${LIMITS.members} workers` });
+    return;
+  }
+  const problem = hello.peer === null ? null : problemOfWantedPeer(turn.state.plan.recipe, hello.peer);
+  if (problem !== null) {
+    // An agent takes this reason for final: another hello would ask for the same.
+    refuse(turn, connection, { reason: 'invalid-message', of: hello.type, message: cutText(problem) });
     return;
   }
   const verdict = judgeHello(turn.state.roster, hello, { connection, nowMs: turn.nowMs, renewEveryMs });

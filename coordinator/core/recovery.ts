@@ -8,6 +8,7 @@
 import { mergeRanges, subtractRanges, totalOf } from '../../src/data/shard-plan.js';
 import type { Range } from '../../src/protocol/field.js';
 import type { Evaluation, StageResult } from '../../src/protocol/report.js';
+import { addLockstep } from './grid.js';
 import type { CheckpointInfo, CheckpointPart, JournalRecord, Recovered } from './types.js';
 
 type CommitRecord = Extract<JournalRecord, { type: 'commit' }>;
@@ -41,6 +42,7 @@ export function recover(records: readonly JournalRecord[], parts: readonly Check
   const checkpoints = trail.commits.flatMap((commit) => wholeCheckpoint(commit, parts) ?? []).sort((a, b) => a.round - b.round);
   const upTo = checkpoints.at(-1)?.round ?? 0;
   const commits = records.flatMap((record) => (record.type === 'commit' ? [record] : []));
+  const ofStageLeft = commits.filter(({ stage }) => stage === trail.stage);
   const rounds = [...commits.map(({ round }) => round), ...parts.map(({ state }) => state.round)];
   return {
     done,
@@ -49,7 +51,8 @@ export function recover(records: readonly JournalRecord[], parts: readonly Check
     evaluations: trail.evaluations.filter(({ afterRound }) => afterRound <= upTo).map(({ evaluation }) => evaluation),
     round: rounds.reduce((highest, round) => Math.max(highest, round), 0),
     commits: commits.length,
-    stageCommits: commits.filter(({ stage }) => stage === trail.stage).length,
+    stageCommits: ofStageLeft.length,
+    lockstep: ofStageLeft.reduce<Recovered['lockstep']>((sum, { lockstep }) => addLockstep(sum, lockstep), {}),
     isBehind: (trail.commits.at(-1)?.round ?? 0) > upTo,
   };
 }

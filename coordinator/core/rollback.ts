@@ -11,7 +11,7 @@ export function rollBack(turn: Turn): void {
   const { name, base } = stageOf(turn);
   const lost = lostPeers(base).map((peer) => spellPeer({ stage: name, peer }));
   goBack(turn);
-  countFailure(turn, 'engine.crashed', `no student holds the parameters of ${lost.join(' and of ')} any more`);
+  countFailure(turn, 'engine.crashed', `no student holds the parameters of ${lost.join(' and of ')} any more, so the stage has gone back`);
 }
 
 /** Goes back to the newest whole checkpoint, or to the beginning. No round may be under way. */

@@ -104,7 +104,7 @@ function onMemberMessage(turn: Turn, member: Member, message: Exclude<WorkerMess
     case 'worker.renew':
       return onRenew(turn, member, message);
     case 'worker.lost':
-      return expel(turn, incarnation, `${message.code}: ${message.message}`);
+      return expel(turn, incarnation, message.message);
     case 'worker.leave':
       return onLeave(turn, member, message);
     case 'worker.checkpoint':

@@ -103,10 +103,14 @@ export interface StageState {
   readonly startedMs: number;
   /** The last step that was not finite. */
   readonly divergence: Divergence | null;
-  /** The cost of lockstep to each peer, over the commits of this term; empty for one peer. */
+  /** The cost of lockstep to each peer, over all its commits, also those that a rollback has undone; empty for one peer. */
   readonly lockstep: Readonly<Record<string, Lockstep>>;
-  /** The commits of the last seconds, oldest first, for the present rate. */
-  readonly recent: readonly { readonly atMs: number; readonly committed: number }[];
+  /** By peer, the mean training loss of the last commit of this term; empty for one peer. */
+  readonly losses: Readonly<Record<string, number>>;
+  /** By worker, the last cell that was reported; empty for one peer. */
+  readonly seats: ReadonlyMap<string, { readonly peer: string; readonly column: number }>;
+  /** The commits of the last seconds by the last contributors, oldest first, for the present rate. */
+  readonly recent: readonly { readonly atMs: number; readonly committed: number; readonly contributors: string }[];
   /** The time since which workers are missing, and the models that lack a student; null when none are missing. */
   readonly waiting: { readonly sinceMs: number; readonly missing: readonly string[] } | null;
   /** Milliseconds per sample of the slowest cell of the last round; null before the first. */
@@ -127,6 +131,8 @@ export function openStage(options: {
   readonly checkpoints: readonly CheckpointInfo[];
   /** The number of commits of earlier terms. */
   readonly commits: number;
+  /** The cost of lockstep to each peer, over those commits. */
+  readonly lockstep: StageState['lockstep'];
   readonly done: readonly StageResult[];
   readonly evaluations: readonly Evaluation[];
   /** The samples that were taken out of the stage in earlier terms. */
@@ -163,7 +169,9 @@ export function openStage(options: {
     startedMs: options.nowMs,
     recent: [],
     divergence: null,
-    lockstep: {},
+    lockstep: options.lockstep,
+    losses: {},
+    seats: new Map(),
     waiting: null,
     msPerSample: null,
     failures: 0,
@@ -229,6 +237,7 @@ export function resultOf(stage: StageState, nowMs: number): StageResult {
     samples: committedOf(stage.ledger),
     waited: sharesWaited(stage.lockstep),
     late: timesLate(stage.lockstep),
+    losses: stage.losses,
     skipped: totalOf(stage.ledger.skipped),
     seconds: (nowMs - stage.startedMs) / 1000,
   };

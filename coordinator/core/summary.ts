@@ -33,6 +33,7 @@ export function summarise(state: RunState): Summary {
     agreement: agreementOf(state.done),
     waited: ofEachPeer(state.done, ({ waited }) => waited),
     late: ofEachPeer(state.done, ({ late }) => late),
+    trainingLoss: ofEachPeer(state.done, ({ losses }) => losses),
     skipped: skippedOf(state),
     models: modelsOf(state),
     imagesPerSecond: { teacher: rateOf(perRole.teacher), student: rateOf(perRole.student) },

@@ -6,7 +6,7 @@
  * longer count as its holders once they are withdrawn. A range leaves the round only by a commit or back to the queue.
  */
 
-import { assertNever } from '../../src/base/assert.js';
+import { assertNever, present } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import type { Contributor, WorkerMessageOf } from '../../src/protocol/control.js';
@@ -40,7 +40,7 @@ import type { ReadyMember } from './roster.js';
 import type { GridRound } from './round.js';
 import type { Charge, RoundSort } from './round-sort.js';
 import { isLost, type StageState, withoutHolders } from './stage.js';
-import { log, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
+import { log, report, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
 
 /** The students of a stage in the cells of a grid. */
 export function seatsOf({ needs, base }: Pick<StageState, 'needs' | 'base'>, students: readonly ReadyMember[], columnsMax: number): Seats {
@@ -66,6 +66,7 @@ export function startTraining(
     ledger,
     round: { sort: 'grid', id, phase: 'training', attempt: 0, grid, isAlone, concluding: null, batch, deadlineMs },
   });
+  tellSeats(turn, grid);
   for (const [column, { ranges: own, cells }] of grid.entries()) {
     for (const { incarnation, peer } of cells) {
       const others = otherCells(turn, cells, peer);
@@ -73,6 +74,25 @@ export function startTraining(
       assign(turn, incarnation, { round: id, subject: { stage: stage.name, peer }, work });
     }
   }
+}
+
+/** Reports which student trains which peer, where there are several, and only what has changed. */
+function tellSeats(turn: Turn, grid: Grid): void {
+  if (peersOf(grid).length < 2) return;
+  const { name: stage, seats } = stageOf(turn);
+  const next = new Map(seats);
+  for (const [index, { cells }] of grid.entries()) {
+    for (const { incarnation, peer } of cells) {
+      const { worker } = present(turn.state.roster.get(incarnation), 'the student of a cell');
+      const seat = { peer, column: index + 1 };
+      const before = next.get(worker);
+      if (before?.peer === seat.peer && before.column === seat.column) continue;
+      next.set(worker, seat);
+      log(turn, ['info', 'worker.seated'], { worker, incarnation, stage, ...seat });
+      report(turn, { type: 'worker-seated', worker, incarnation, stage, ...seat });
+    }
+  }
+  setStage(turn, { seats: next });
 }
 
 function roundBudgetMs(turn: Turn, stage: StageState, samplesEach: number): number {

@@ -10,6 +10,7 @@ import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/contr
 import type { Range } from '../../src/protocol/field.js';
 import type { Evaluation, Outcome, Report, StageResult, Summary } from '../../src/protocol/report.js';
 import type { StateName } from '../../src/protocol/state-name.js';
+import type { Lockstep } from './grid.js';
 
 /** Everything that does not change during a term. */
 export interface RunPlan {
@@ -92,6 +93,8 @@ export type JournalRecord =
       /** The hash of each peer, by its name; null when the peer had one replica and its hash was not computed. */
       readonly hashes: Readonly<Record<string, string | null>>;
       readonly committed: number;
+      /** The cost of lockstep to each peer, by its name; empty for one peer. */
+      readonly lockstep: Readonly<Record<string, Lockstep>>;
     }
   | {
       readonly type: 'checkpoint';
@@ -163,6 +166,8 @@ export interface Recovered {
   /** The number of commits in the journal, in all and of the stage that is not done, including those that were undone later. */
   readonly commits: number;
   readonly stageCommits: number;
+  /** The cost of lockstep to each peer of that stage, over those commits. */
+  readonly lockstep: Readonly<Record<string, Lockstep>>;
   /** Whether there are commits after the last checkpoint, which are undone. */
   readonly isBehind: boolean;
 }

@@ -28,6 +28,7 @@ const stageResult = z.strictObject({
   samples: field.count,
   waited: z.record(field.peer, field.finite),
   late: z.record(field.peer, field.count).default({}),
+  losses: z.record(field.peer, field.finite).default({}),
   skipped: field.count.default(0),
   seconds: field.milliseconds,
 });
@@ -43,6 +44,10 @@ export const journalRecordSchema: z.ZodType<JournalRecord> = z.discriminatedUnio
     ranges: rangesSchema,
     hashes: z.record(field.peer, field.hash.nullable()),
     committed: field.count,
+    /** A line without it is of a stage of one peer, or of a program that did not write it. */
+    lockstep: z
+      .record(field.peer, z.strictObject({ trainMs: field.milliseconds, waitedMs: field.milliseconds, late: field.count }))
+      .default({}),
   }),
   z.strictObject({
     type: z.literal('checkpoint'),

@@ -12,6 +12,7 @@ const summarySchema: z.ZodType<RunSummary> = z.object({
   agreement: z.record(z.string(), z.record(z.string(), z.number())),
   waited: z.record(z.string(), z.number()),
   late: z.record(z.string(), z.number()).default({}),
+  trainingLoss: z.record(z.string(), z.number()).default({}),
   skipped: z.record(z.string(), z.number()).default({}),
   models: z.record(z.string(), z.object({ parameters: z.number(), bytes: z.number(), millisecondsPerImage: z.number() })),
   imagesPerSecond: z.record(z.string(), z.number()),

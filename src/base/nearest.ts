@@ -7,11 +7,18 @@ export function nearest(word: string, candidates: readonly string[]): string | n
   let best: string | null = null;
   let bestEdits = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
-    const edits = distance(word.toLowerCase(), candidate.toLowerCase());
+    const edits = editsBetween(word.toLowerCase(), candidate.toLowerCase());
     if (edits < bestEdits) [best, bestEdits] = [candidate, edits];
   }
   // Up to two letters in five may differ: "trian" is taken for "train", but "x" is not taken for "sgd".
   return best !== null && bestEdits <= Math.max(1, Math.round(Math.max(word.length, best.length) * 0.4)) ? best : null;
+}
+
+/** The edit distance; two neighbouring letters in the wrong order are one mistake. */
+function editsBetween(a: string, b: string): number {
+  const first = [...a].findIndex((letter, index) => letter !== b[index]);
+  const isSwap = a.length === b.length && first >= 0 && a[first] === b[first + 1] && a[first + 1] === b[first];
+  return isSwap && a.slice(first + 2) === b.slice(first + 2) ? 1 : distance(a, b);
 }
 
 /** The end of an error message about an unknown name: it suggests the nearest candidate, or lists all of them. */

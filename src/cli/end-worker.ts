@@ -11,7 +11,7 @@ import type { ParentToWorker } from '../protocol/parent.js';
 const KILL_MS = 500;
 
 /** Ends the agent and its engine. The child's `ended` resolves when the agent has ended. */
-export function endWorkerNow(child: Child<never, ParentToWorker>, clock: Clock): void {
+export function endWorkerNow(child: Pick<Child<never, ParentToWorker>, 'send' | 'kill'>, clock: Clock): void {
   child.send({ type: 'end', reason: 'everything ends at once' });
   clock.after(KILL_MS, () => child.kill('SIGKILL'), { unref: true });
 }

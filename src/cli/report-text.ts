@@ -23,7 +23,7 @@ export function describeReport(report: Report): string {
     case 'evaluated': {
       const { peer, epoch, accuracy, loss, agreement } = report.evaluation;
       const name = spellPeer({ stage: report.stage, peer });
-      return `${name}: accuracy ${formatShare(accuracy)}, test loss ${loss.toFixed(3)} after epoch ${epoch}${describeAgreement(agreement)}`;
+      return `${name}: accuracy ${formatShare(accuracy)}, test loss ${loss.toFixed(3)}${epoch === 0 ? '' : ` after epoch ${epoch}`}${describeAgreement(agreement)}`;
     }
     case 'skipped': {
       const { stage, peer, worker, samples, message } = report;
@@ -31,8 +31,8 @@ export function describeReport(report: Report): string {
       return `${name}: ${formatCount(samples)} images are left out, because the step with them is not finite (${worker}: ${message})`;
     }
     case 'trouble': {
-      const { stage, code, message, failures } = report;
-      return `${stage}: trouble (${code}${failures > 1 ? `, ${failures} times in a row` : ''}): ${message}`;
+      const { stage, message, failures } = report;
+      return `${stage}: trouble${failures > 1 ? `, ${failures} times in a row` : ''}: ${message}`;
     }
     case 'rollback': {
       const { stage, checkpoint, committed, samples } = report;
@@ -49,6 +49,8 @@ export function describeReport(report: Report): string {
       return `${report.role} ${report.worker} joined (engine ${report.engine})`;
     case 'worker-prepared':
       return describePrepared(report);
+    case 'worker-seated':
+      return `student ${report.worker} trains ${spellPeer(report)}, column ${report.column}`;
     case 'worker-gone':
       return `${report.role} ${report.worker} is gone: ${report.reason}`;
     case 'run-ended':
@@ -88,9 +90,12 @@ export function shareDone({ committed, samples }: Pick<Progress, 'committed' | '
 }
 
 /** The figures of an unfinished stage: epoch, round, rate, loss, time left. */
-export function describeProgress({ epoch, epochs, round, imagesPerSecond, loss, waited, secondsLeft }: Progress): string {
+export function describeProgress({ epoch, epochs, round, imagesPerSecond, loss, losses, waited, secondsLeft }: Progress): string {
   const rate = `${formatCount(imagesPerSecond)} images/s`;
+  const each = Object.entries(losses).map(([peer, own]) => `${peer} ${own.toFixed(3)}`);
+  const trained = each.length === 0 ? loss.toFixed(3) : each.join(', ');
   const waits = Object.entries(waited).map(([peer, share]) => `${peer} ${formatShare(share)}`);
   const lockstep = waits.length === 0 ? '' : `, waited for each other: ${waits.join(', ')}`;
-  return `epoch ${epoch}/${epochs}, round ${round}, ${rate}, training loss ${loss.toFixed(3)}${lockstep}, ${formatDuration(secondsLeft)} left`;
+  const left = secondsLeft === null ? '' : `, ${formatDuration(secondsLeft)} left`;
+  return `epoch ${epoch}/${epochs}, round ${round}, ${rate}, training loss ${trained}${lockstep}${left}`;
 }

@@ -17,6 +17,7 @@ export function resultTable(recipe: Recipe, summary: RunSummary, caveats: readon
     ...caveats.map((caveat) => `warning: ${caveat}`),
     ...marginsOf(recipe, summary),
     ...agreementsOf(summary),
+    ...lossesOf(recipe, summary),
     ...waitsOf(summary),
     ...skippedOf(summary),
     `time: ${seconds} on the engine ${summary.engine || '(none)'}${rates === '' ? '' : `; while busy, per worker: ${rates}`}`,
@@ -29,7 +30,7 @@ function rowsOf(recipe: Recipe, summary: RunSummary): string[][] {
       const accuracy = summary.accuracy[name];
       if (accuracy === undefined) return [];
       const model = summary.models[modelName];
-      const best = `${formatShare(accuracy.best)} (epoch ${accuracy.epoch})`;
+      const best = `${formatShare(accuracy.best)}${accuracy.epoch === 0 ? '' : ` (epoch ${accuracy.epoch})`}`;
       const figures =
         model === undefined
           ? ['', '', '']
@@ -79,6 +80,15 @@ function agreementsOf({ agreement }: RunSummary): string[] {
       ([other, share]) =>
         `agreement: ${name} and ${spellPeer({ stage, peer: other })} say the same of ${formatShare(share)} of the test images`,
     );
+  });
+}
+
+/** The training loss of each peer, a line for each stage that trains several. */
+function lossesOf(recipe: Recipe, { trainingLoss }: RunSummary): string[] {
+  return stageOrder(recipe).flatMap((stage) => {
+    const names = [...peersOf(present(recipe.stages[stage], `stage ${stage}`)).keys()].map((peer) => spellPeer({ stage, peer }));
+    const each = names.flatMap((name) => (trainingLoss[name] === undefined ? [] : [`${name} ${trainingLoss[name].toFixed(3)}`]));
+    return each.length === 0 ? [] : [`training loss of the last round: ${each.join(', ')}`];
   });
 }
 

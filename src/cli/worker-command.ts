@@ -9,7 +9,7 @@ import { describeEnd, startChild } from '../process/child.js';
 import { exitCodeOf, type StopSignal } from '../process/signal.js';
 import { onStopSignal } from '../process/stop-request.js';
 import { field } from '../protocol/field.js';
-import type { ParentToWorker, WorkerArguments } from '../protocol/parent.js';
+import type { ParentToWorker, WorkerArguments, WorkerToParent } from '../protocol/parent.js';
 import { isLoopback, requireEndpoint } from '../transport/endpoint.js';
 import { action, type CliContext, EXIT_CODES, examples } from './cli-context.js';
 import { endWorkerNow } from './end-worker.js';
@@ -79,7 +79,8 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
 
 /** Starts the worker and waits for its end. The first signal drains it, the second one ends it at once. Answers the exit code. */
 async function workHere(plan: WorkerArguments, { clock }: CliContext, output: Output): Promise<number> {
-  const child = startChild<never, ParentToWorker>({ module: 'worker/main.js', args: [JSON.stringify(plan)] });
+  const child = startChild<WorkerToParent, ParentToWorker>({ module: 'worker/main.js', args: [JSON.stringify(plan)] });
+  child.onMessage(({ text }) => output.note(`worker ${plan.name}: ${text}`));
   let stoppedBy: StopSignal | null = null;
   const offSignal = onStopSignal({
     clock,

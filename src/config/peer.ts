@@ -4,6 +4,7 @@
  * peer does not give is the stage's own.
  */
 
+import { nearest } from '../base/nearest.js';
 import { entryOf, keysOf, type Path, replaceAt, valueAt } from './problem.js';
 import type { PeerRecipe, Recipe, StageRecipe, TermRecipe, WorkersOfRole } from './schema.js';
 import { isTrainingStage } from './stage-kinds.js';
@@ -73,6 +74,19 @@ export function trainedPeers({ stages }: Pick<Recipe, 'stages'>): readonly Train
       place: (key: string) => ['stages', name, ...pathOfKey(stage, peer, key)],
     })),
   );
+}
+
+/**
+ * Says in words why a student cannot be started for this peer: no stage that trains several models has one of this name. Null when it can,
+ * also where only one of the stages has it.
+ */
+export function problemOfWantedPeer({ stages }: Pick<Recipe, 'stages'>, peer: string): string | null {
+  const cohorts = Object.values(stages).map((stage) => [...peersOf(stage).keys()]);
+  const names = [...new Set(cohorts.filter((cohort) => cohort.length > 1).flat())];
+  if (names.includes(peer)) return null;
+  if (names.length === 0) return `--peer ${peer}: no stage of the recipe trains several peers. Leave --peer out`;
+  const match = nearest(peer, names);
+  return `--peer ${peer}: no stage has such a peer${match === null ? '.' : `; did you mean "${match}"?`} The peers are ${names.join(', ')}`;
 }
 
 /** The names of the models that a training stage, as it was written, trains. */

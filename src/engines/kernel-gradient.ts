@@ -64,11 +64,13 @@ const batchNormGradient: tf.GradConfig = {
   },
 };
 
-let installed = false;
+let gradients: readonly tf.GradConfig[] | null = null;
 
-/** Registers these gradients in place of tfjs's own. Only the first call in a process does anything. */
+/**
+ * Registers these gradients in place of tfjs's own. Every engine that is opened calls it: loading the binding of another engine
+ * registers tfjs's own ones again.
+ */
 export function installKernelGradients(): void {
-  if (installed) return;
-  installed = true;
-  for (const gradient of [...ACTIVATIONS.map(activationGradient), batchNormGradient]) tf.registerGradient(gradient);
+  gradients ??= [...ACTIVATIONS.map(activationGradient), batchNormGradient];
+  for (const gradient of gradients) tf.registerGradient(gradient);
 }

@@ -102,11 +102,8 @@ export const dataRequestSchema = z.discriminatedUnion('type', [
 export type DataRequest = z.infer<typeof dataRequestSchema>;
 
 export const dataAnswerSchema = z.discriminatedUnion('type', [
-  /**
-   * Tensors `knowledge.0`, `knowledge.1`, ... [B, ...], one for each spec, rows in the order of the request or of the step. `isLast`: the
-   * cell ends its round with this step, and so must its column; false in answers about a view.
-   */
-  z.strictObject({ type: z.literal('knowledge.answer'), ...head, stage: field.name, isLast: z.boolean() }),
+  /** Tensors `knowledge.0`, `knowledge.1`, ... [B, ...], one for each spec, rows in the order of the request or of the step. */
+  z.strictObject({ type: z.literal('knowledge.answer'), ...head, stage: field.name }),
   /**
    * Tensor `parameters` float32 [end - start]. `ranges`: all samples in what the answering replica has trained, of which
    * `samples` are of this round; the same for both parts.

@@ -68,6 +68,7 @@ export const REFUSE_REASONS = [
   'not-ready',
   'wrong-stage',
   'wrong-round',
+  'round-ended',
   'unknown-sample',
   'unknown-tap',
   'not-finite',

@@ -65,6 +65,9 @@ export interface WorkerArguments {
   readonly logFile?: string;
 }
 
+/** A line for a person, from a worker that was started by hand; the parent adds its name. */
+export type WorkerToParent = { readonly type: 'line'; readonly text: string };
+
 export type ParentToWorker =
   /** Drain: finish the work that the round needs, then leave. A second one changes nothing. */
   | { readonly type: 'stop'; readonly reason: string }

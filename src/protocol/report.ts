@@ -8,6 +8,7 @@ import type { ErrorCode } from '../errors/table.js';
 export interface Evaluation {
   /** Which of the models: a stage may train several. */
   readonly peer: string;
+  /** The epochs that the model has been trained; 0 in a stage of kind evaluate, which tests a finished model. */
   readonly epoch: number;
   /** The share of the test split that is classified right, 0 to 1. */
   readonly accuracy: number;
@@ -29,10 +30,12 @@ export interface StageResult {
   readonly checkpoint: { readonly round: number; readonly hashes: Readonly<Record<string, string>> } | null;
   readonly commits: number;
   readonly samples: number;
-  /** By peer, the share of its training time in which it waited for the other peers, in the term that finished the stage; empty for one peer. */
+  /** By peer, the share of its training time in which it waited for the other peers; empty for one peer. */
   readonly waited: Readonly<Record<string, number>>;
-  /** By peer, the number of its predictions that came too late, in that term; empty for one peer. */
+  /** By peer, the number of its predictions that came too late; empty for one peer. */
   readonly late: Readonly<Record<string, number>>;
+  /** By peer, the mean training loss of the last round; empty for one peer. */
+  readonly losses: Readonly<Record<string, number>>;
   /** The number of samples that were taken out of the stage, because a step with them was not finite. */
   readonly skipped: number;
   /** The seconds that the stage took in the term that finished it. */
@@ -55,14 +58,17 @@ export type Report =
       readonly epochs: number;
       readonly committed: number;
       readonly samples: number;
-      /** Mean training loss of the round. */
+      /** Mean training loss of the round; of several peers, their mean. */
       readonly loss: number;
+      /** By peer, its mean training loss of the round; empty for one peer. */
+      readonly losses: Readonly<Record<string, number>>;
       /** Share of the round's samples classified right while training, 0 to 1. */
       readonly trainAccuracy: number;
       /** By peer, the share of the round's training time in which it waited for the other peers; empty for one peer. */
       readonly waited: Readonly<Record<string, number>>;
       readonly imagesPerSecond: number;
-      readonly secondsLeft: number;
+      /** Null until the rate of the present students is known. */
+      readonly secondsLeft: number | null;
     }
   /** A step of this peer was not finite: its samples are taken out of the stage. */
   | {
@@ -106,6 +112,16 @@ export type Report =
       readonly threads: number;
       readonly note: string | null;
     }
+  /** The cell that a student takes in a stage of several peers; reported again when it changes. */
+  | {
+      readonly type: 'worker-seated';
+      readonly worker: string;
+      readonly incarnation: number;
+      readonly stage: string;
+      readonly peer: string;
+      /** From 1. */
+      readonly column: number;
+    }
   | { readonly type: 'worker-gone'; readonly worker: string; readonly role: string; readonly incarnation: number; readonly reason: string }
   | { readonly type: 'run-ended'; readonly outcome: Outcome; readonly message: string };
 
@@ -117,7 +133,7 @@ export interface Summary {
   readonly engine: string;
   /**
    * By stage, and by `stage.peer` where a stage has several models: the share of the test split classified right after the last
-   * epoch, and in the best epoch.
+   * epoch, and in the best epoch (`epoch` is 0 in a stage of kind evaluate).
    */
   readonly accuracy: Readonly<Record<string, { readonly last: number; readonly best: number; readonly epoch: number }>>;
   /** By `stage.peer` of stages with several models, and by the other peer: the share of the test images of which both say the same class. */
@@ -126,6 +142,8 @@ export interface Summary {
   readonly waited: Readonly<Record<string, number>>;
   /** By `stage.peer` of stages with several models: the number of its predictions that came too late. */
   readonly late: Readonly<Record<string, number>>;
+  /** By `stage.peer` of stages with several models: the mean training loss of the last round. */
+  readonly trainingLoss: Readonly<Record<string, number>>;
   /** By stage, the number of samples that were taken out of it, because a step with them was not finite; only stages with such samples. */
   readonly skipped: Readonly<Record<string, number>>;
   /** By the recipe's name of the model. `bytes` is the size of its float32 parameters. */

@@ -10,6 +10,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { present } from '../base/assert.js';
 import { readVariables, writeVariables } from '../nn/weights.js';
+import type { ArenaKind } from '../tensor/arena.js';
 import { type Knowledge, type KnowledgeSpec, LOGITS_SPEC } from '../tensor/knowledge.js';
 import { checkAnswers } from './check-answers.js';
 import { evaluateLogits, stepResult } from './score.js';
@@ -57,23 +58,31 @@ export function runEagerly(tensorStep: TensorStep, { inputShape }: Pick<EagerSte
       stepper.abandon();
       trained().resetSlots();
     },
-    dispose: () => tensorStep.dispose(),
+    dispose: () => stepper.dispose(),
   };
 }
+
+const STATISTICS: readonly ArenaKind[] = ['norm-mean', 'norm-variance'];
 
 class Stepper {
   readonly #step: TensorStep;
   readonly #inputShape: readonly [number, number, number];
+  /** The model's BatchNorm statistics. */
+  readonly #statistics: readonly tf.Variable[];
   /** The logits of the forward half that is open, [B, K]. */
   #open: Float32Array | null = null;
+  /** The statistics before the half that is open. They share the memory of the variables until these are written. */
+  #before: readonly tf.Tensor[] = [];
 
   constructor(step: TensorStep, inputShape: readonly [number, number, number]) {
     this.#step = step;
     this.#inputShape = inputShape;
+    const { entries } = step.schema;
+    this.#statistics = step.parameters.filter((_, i) => STATISTICS.includes(present(entries[i], 'schema entry').kind));
   }
 
   step({ size, images, ...answers }: StepBatch, knobs: StepKnobs): StepResult {
-    this.#open = null;
+    this.abandon();
     return withoutTensors(() => {
       const inputs = { images: this.#imageTensor(images, size), ...this.#answerTensors(answers, size) };
       const { logits_BK, ...loss } = this.#step.train(inputs, knobTensors(this.#step.nextKnobs(knobs)));
@@ -83,9 +92,15 @@ class Stepper {
 
   forward(images: Float32Array, size: number): Knowledge {
     this.abandon();
-    const knowledge = withoutTensors(() => knowledgeOf(this.#step.forward(this.#imageTensor(images.slice(), size))));
-    this.#open = present(knowledge[0], 'the logits').data.slice();
-    return knowledge;
+    this.#before = this.#statistics.map((variable) => tf.keep(tf.clone(variable)));
+    try {
+      const knowledge = withoutTensors(() => knowledgeOf(this.#step.forward(this.#imageTensor(images.slice(), size))));
+      this.#open = present(knowledge[0], 'the logits').data.slice();
+      return knowledge;
+    } catch (error) {
+      this.abandon();
+      throw error;
+    }
   }
 
   backward(answers: StepAnswerBatch, knobs: StepKnobs): StepResult {
@@ -94,6 +109,7 @@ class Stepper {
       const tensors = this.#answerTensors(answers, logits.length / this.#step.classes);
       const loss = this.#step.backward(tensors, knobTensors(this.#step.nextKnobs(knobs)));
       this.#open = null;
+      this.#forgetBefore();
       return this.#result(loss, logits, answers);
     });
   }
@@ -101,6 +117,18 @@ class Stepper {
   abandon(): void {
     this.#open = null;
     this.#step.abandon();
+    for (const [i, before] of this.#before.entries()) present(this.#statistics[i], 'a statistic').assign(before);
+    this.#forgetBefore();
+  }
+
+  dispose(): void {
+    this.abandon();
+    this.#step.dispose();
+  }
+
+  #forgetBefore(): void {
+    for (const before of this.#before) before.dispose();
+    this.#before = [];
   }
 
   answer(images: Float32Array, size: number, specs: readonly KnowledgeSpec[]): Knowledge {

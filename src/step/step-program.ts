@@ -79,7 +79,7 @@ export interface StepProgram {
    * pass. Throws when no half is open.
    */
   backward(answers: StepAnswerBatch, knobs: StepKnobs): StepResult;
-  /** Drops an open half whose second half will not come. Changes nothing when no half is open. */
+  /** Undoes an open half whose second half will not come: the state is what it was before. Changes nothing when no half is open. */
   abandon(): void;
   /** Loss and hits of `size` samples in inference mode; images [B, H, W, C], labels [B]. */
   evaluate(images: Float32Array, labels: Int32Array, size: number): EvaluateResult;

@@ -1,18 +1,24 @@
 /**
  * A recording cut in two: the part that runs before an exchange and the part that runs after it. The values that the second
- * half needs from the first are kept in variables, so that they need not pass through JavaScript.
+ * half needs from the first are kept in variables, so that they need not pass through JavaScript. So are the values that the first half
+ * has overwritten, for a first half that is undone.
  *
  * Invariant: a kept value never shares memory with a feed, which belongs to its caller again after the first half.
  */
 
-import { type Operation, type Recording, type TensorType, typeOfValue, type Value } from './recording.js';
+import { type Constant, DATA_TYPE, type Operation, type Recording, type TensorType, typeOfValue, type Value } from './recording.js';
 
 export interface CutRecording {
   readonly first: Recording;
   readonly second: Recording;
-  /** The variables from this index on hold the kept values. They are of no use after the second half. */
+  /** In place of the second half: gives the variables back the values that they had before the first. Its output is of no use. */
+  readonly undo: Recording;
+  /** The variables from this index on hold the kept values. They are of no use after the second half or the undoing. */
   readonly stashFrom: number;
 }
+
+/** A graph runs for an output. */
+const NOTHING: Constant = { dtype: DATA_TYPE.int32, shape: [], data: Int32Array.of(0) };
 
 /**
  * Cuts before operation `at`. `feeds` names the feeds of the first half; all others are the second's. An output or a
@@ -30,6 +36,7 @@ export function cutRecording(recording: Recording, at: number, feeds: readonly s
   const outputs = Object.entries(recording.outputs);
   const lateOutputs = outputs.filter(([, value]) => !isEarly(value)).map(([name, value]) => [name, later(value)] as const);
   const assignments = recording.assignments.map((value, index) => (value === null || early[index] ? null : later(value)));
+  const restored = early.map((isOverwritten, index) => (isOverwritten ? stash.replace({ from: 'variable', index }) : null));
   const variables = [...recording.variables, ...stash.types];
   const none = stash.types.map(() => null);
   const first: Recording = {
@@ -48,7 +55,15 @@ export function cutRecording(recording: Recording, at: number, feeds: readonly s
     assignments: [...assignments, ...none],
     outputs: Object.fromEntries(lateOutputs),
   };
-  return { first: withOwnFeeds(first), second, stashFrom: recording.variables.length };
+  const undo: Recording = {
+    feeds: {},
+    variables,
+    constants: [NOTHING],
+    operations: [],
+    assignments: [...restored, ...none],
+    outputs: { done: { from: 'constant', index: 0 } },
+  };
+  return { first: withOwnFeeds(first), second, undo, stashFrom: recording.variables.length };
 }
 
 /** The same recording on copies of its feeds: a variable would keep the memory that a feed, or a Reshape of it, is in. */

@@ -81,7 +81,9 @@ export class TrainingProgram implements StepProgram {
   }
 
   abandon(): void {
+    const open = this.#open;
     this.#open = null;
+    open?.trace.undo();
     this.#eager.abandon();
   }
 

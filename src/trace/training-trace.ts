@@ -57,6 +57,7 @@ export interface TrainingState {
 const TRAIN = 'train';
 const FORWARD = 'forward';
 const BACKWARD = 'backward';
+const UNDO = 'undo';
 const INFER = 'infer';
 
 /** Records, builds and proves the step. Throws TraceRefusal, and then has changed nothing. The caller closes the trace. */
@@ -92,7 +93,7 @@ interface TrainingGraph {
   readonly precision: Precision;
 }
 
-/** The graph of a recorded step: `train`, or `forward` and `backward`; `infer`; the arenas `parameters` and `slots`. */
+/** The graph of a recorded step: `train`, or `forward` and `backward` or `undo`; `infer`; the arenas `parameters` and `slots`. */
 function trainingGraph({ step, form, precision: wanted, call }: TrainingTraceOptions, { train, infer }: RecordedStep): TrainingGraph {
   const weights: ArenaRange = { from: 0, to: step.schema.entries.length };
   const arenas = { parameters: weights, slots: { from: weights.to, to: step.variables.length } };
@@ -103,9 +104,10 @@ function trainingGraph({ step, form, precision: wanted, call }: TrainingTraceOpt
   const precision = precisionOf(recording);
   if (form === 'whole') return { graph: buildGraph({ functions: { [TRAIN]: recording, ...inference }, arenas }), precision };
   const images = Object.keys(imageFeeds(call.batch.images, call.batch.size, []));
-  const { first, second, stashFrom } = cutRecording(recording, cutAt, images);
-  const released = { [BACKWARD]: { from: stashFrom, to: first.variables.length } };
-  return { graph: buildGraph({ functions: { [FORWARD]: first, [BACKWARD]: second, ...inference }, arenas, released }), precision };
+  const { first, second, undo, stashFrom } = cutRecording(recording, cutAt, images);
+  const stash = { from: stashFrom, to: first.variables.length };
+  const functions = { [FORWARD]: first, [BACKWARD]: second, [UNDO]: undo, ...inference };
+  return { graph: buildGraph({ functions, arenas, released: { [BACKWARD]: stash, [UNDO]: stash } }), precision };
 }
 
 /** A state, and a call that starts from it. */
@@ -200,6 +202,11 @@ export class TrainingTrace {
   /** Runs the second half, after `forward`. Returns no logits, for `forward` gave them. */
   backward(answers: StepAnswerBatch, knobs: TrainCall['knobs']): Omit<StepReading, 'logits'> {
     return tracedLoss(this.#call(BACKWARD, answerFeeds(answers, this.#step.nextKnobs(knobs))));
+  }
+
+  /** Undoes `forward`, in place of `backward`: the state is what it was, and the values that waited for the second half are released. */
+  undo(): void {
+    this.#call(UNDO, {});
   }
 
   /** Logits of exactly B images in inference mode. */

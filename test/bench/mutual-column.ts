@@ -13,7 +13,7 @@ import type { Knowledge } from '../../src/tensor/knowledge.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
 import { type ConnectionRequest, Connections } from '../../worker/kit/connections.js';
 import type { EngineContext } from '../../worker/kit/context.js';
-import { ColumnExchange, type Given } from '../../worker/student/column-exchange.js';
+import { ColumnExchange } from '../../worker/student/column-exchange.js';
 import type { Asking, MutualCase, Peer } from './mutual-case.js';
 
 export interface ColumnOptions {
@@ -25,7 +25,7 @@ export interface ColumnOptions {
 /** One round of the exchange. */
 export interface Round {
   /** The predictions of the other peer for the next step; `own` are those of this peer. */
-  exchange(own: Given): Promise<Knowledge>;
+  exchange(own: Knowledge): Promise<Knowledge>;
   /** The time that this peer has waited. */
   readonly waitedMs: number;
 }
@@ -97,8 +97,8 @@ export class PeerColumn {
       async exchange(own) {
         step += 1;
         connections.need(keyOf({ round, step }));
-        const { answers } = await exchange.exchange(own);
-        return present(answers[0], 'the answer of a peer that was waited for');
+        const taken = await exchange.exchange(own);
+        return present(taken?.[0] ?? null, 'the answer of a peer that was waited for');
       },
       get waitedMs() {
         return exchange.waitedMs;

@@ -30,6 +30,8 @@ export interface OurProgram {
   readonly program: StepProgram;
   /** How the first calls ran, in words; null before them. Throws Unusable when it was in another precision than asked for. */
   describe(): string | null;
+  /** Whether the first calls ran as a graph. */
+  isTraced(): boolean;
 }
 
 /** The step program that a worker would run. */
@@ -38,6 +40,7 @@ export function openOurProgram({ trace, precision, ...options }: OurProgramOptio
   const program = buildStep({ ...options, wanted: { trace, precision }, onNotice: (notice) => notices.push(notice) });
   return {
     program,
+    isTraced: () => notices.at(-1)?.traced === true,
     describe() {
       const notice = notices.at(-1);
       if (notice === undefined) return null;

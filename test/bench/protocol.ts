@@ -63,6 +63,8 @@ interface Ready {
   readonly ready: string;
   /** The address where it listens for another side, if it works with one. */
   readonly endpoint?: string;
+  /** Sentences about it that people should know. */
+  readonly notes?: readonly string[];
 }
 
 /** Thrown by a side that cannot work here, before it is ready: the message becomes the row's reason. */

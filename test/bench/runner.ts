@@ -134,6 +134,7 @@ class Field {
     const [first, ...rest] = players.map(resultOf);
     const [anchor, ...others] = rest.sort((a, b) => b.rate - a.rate);
     if (first === undefined || anchor === undefined) throw new Error('a row has two sides');
+    this.#notes.push(...ours.notes.map((note) => `${ours.name}: ${note}`));
     for (const side of [first, ...rest]) {
       this.#noteShares(side);
       this.#notes.push(...exchangeNotes(side));

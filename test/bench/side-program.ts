@@ -9,6 +9,8 @@ interface SideService {
   readonly name: string;
   /** The address where it listens for the other side that it works with. */
   readonly endpoint?: string;
+  /** Sentences about it that people should know. */
+  readonly notes?: readonly string[];
   /** From the row's initial state. */
   gate(): GateAnswer | Promise<GateAnswer>;
   profile?(): readonly ProfileEntry[] | Promise<readonly ProfileEntry[]>;
@@ -43,7 +45,7 @@ export async function serveSide(open: () => Promise<SideProgram>): Promise<void>
     say({ unusable: error.message });
     return;
   }
-  say({ ready: program.name, endpoint: program.endpoint });
+  say({ ready: program.name, endpoint: program.endpoint, notes: program.notes });
   for await (const line of createInterface({ input: process.stdin })) {
     try {
       say(await carryOut(program, JSON.parse(line) as Order));

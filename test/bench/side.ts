@@ -22,14 +22,17 @@ export class Side {
   readonly name: string;
   /** The address where it listens for another side; null for a side that works with none. */
   readonly endpoint: string | null;
+  /** Sentences about it that people should know, as the side says them. */
+  readonly notes: readonly string[];
   readonly imagesPerStep: number;
   readonly #process: SideProcess;
 
-  private constructor(process: SideProcess, { imagesPerStep }: SideStart, { ready, endpoint }: Extract<Hello, { ready: string }>) {
+  private constructor(process: SideProcess, { imagesPerStep }: SideStart, { ready, endpoint, notes }: Extract<Hello, { ready: string }>) {
     this.#process = process;
     this.imagesPerStep = imagesPerStep;
     this.name = ready;
     this.endpoint = endpoint ?? null;
+    this.notes = notes ?? [];
   }
 
   /** Starts a side and waits until it is ready. Throws Unusable when it cannot work here, with the reason. */

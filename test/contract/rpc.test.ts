@@ -73,7 +73,7 @@ const float32 = (name: string, values: readonly number[]): WireTensor => ({
 async function echo({ header, tensors }: DataMessage<DataRequest>): Promise<DataReply> {
   if (header.type !== 'knowledge.get') return refusal('wrong-stage', `${header.type} is not for me`);
   const ids = [...(tensors[0]?.data ?? [])];
-  return { header: { type: 'knowledge.answer', stage: header.stage, isLast: false }, tensors: [float32('knowledge.0', ids)] };
+  return { header: { type: 'knowledge.answer', stage: header.stage }, tensors: [float32('knowledge.0', ids)] };
 }
 
 describe.each(TRANSPORT_KINDS)('$name', (kind) => {
@@ -82,7 +82,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     const client = await ask(kind, server.endpoint);
     const values = [0, -1, 2 ** 31 - 1, -(2 ** 31), 7];
     const answer = await client.request(knowledgeRequest, [int32('samples', values)], PATIENT_MS);
-    expect(answer.header).toMatchObject({ type: 'knowledge.answer', stage: 'teach', isLast: false });
+    expect(answer.header).toMatchObject({ type: 'knowledge.answer', stage: 'teach' });
     expect(answer.tensors).toEqual([float32('knowledge.0', values)]);
   });
 
@@ -142,7 +142,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
       if (request.header.type === 'arena.get') throw new Error('at once');
       if (request.tensors.length > 0) return echo(request);
       return Promise.resolve({
-        header: { type: 'knowledge.answer', stage: 'teach', isLast: false },
+        header: { type: 'knowledge.answer', stage: 'teach' },
         tensors: [{ ...float32('knowledge.0', [1]), shape: [2] }],
       });
     });
@@ -224,7 +224,7 @@ describe.each(TRANSPORT_KINDS)('$name', (kind) => {
     const client = await ask(kind, listener.endpoint);
     const short = client.request(knowledgeRequest, [], PATIENT_MS).catch((error: unknown) => error);
     const [one] = await inbox.until(1);
-    const [header] = encodeData({ type: 'knowledge.answer', stage: 'teach', isLast: false }, one!.id, [float32('knowledge.0', [1])]);
+    const [header] = encodeData({ type: 'knowledge.answer', stage: 'teach' }, one!.id, [float32('knowledge.0', [1])]);
     listener.send(one!.connection, [Buffer.from([0xc1])]);
     listener.send(one!.connection, [header!, new Uint8Array(3)]);
     expect(await short).toMatchObject({ code: 'protocol.invalid' });

@@ -19,11 +19,17 @@ test('two peers in processes of their own learn together as they would in one pr
     const { stdout, stderr, status } = spawnSync(process.execPath, args, { cwd: packageFolder, encoding: 'utf8' });
     expect(status, stdout + stderr).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ row: 'mutual-step-wasm', anchorName: expect.stringContaining('without exchanging') });
-    const raw = JSON.parse(readFileSync(out, 'utf8')) as { results: { ours: { turns: { steps: number; exchange: Exchange }[] } }[] };
-    const [turn] = present(raw.results[0], 'the row').ours.turns;
+    const raw = JSON.parse(readFileSync(out, 'utf8')) as {
+      results: { ours: { turns: { steps: number; exchange: Exchange }[] }; notes: string[] }[];
+    };
+    const { ours, notes } = present(raw.results[0], 'the row');
+    const [turn] = ours.turns;
     // Two peers, two images, 100 classes, four bytes.
     expect(turn?.exchange.rawBytes).toBe(1600 * (turn?.steps ?? 0));
     expect(turn?.exchange.bytes).toBeGreaterThan(turn?.exchange.rawBytes ?? 0);
+    // 251 MiB for 128 images.
+    const held = notes.flatMap((note) => /: (peer \w+) holds (.*) MiB/.exec(note)?.slice(1) ?? []);
+    expect(held).toEqual(['peer one', '3.9', 'peer two', '3.9']);
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -39,8 +39,13 @@ describe('workers started by hand', () => {
     await coordinator.said('worker-joined', ({ worker }) => worker === 'student-a');
     const spare = startWorker(endpoint, 'student-b', '--peer', 'big');
     await coordinator.said('waiting', ({ missing }) => missing.join() === 'pair.small');
+    const wrong = startWorker(endpoint, 'student-d', '--peer', 'bgi');
+    expect(await wrong.exit()).toBe(2);
+    expect(wrong.stderr).toContain('did you mean "big"? The peers are big, small');
     const small = startWorker(endpoint, 'student-c', '--peer', 'small');
     for (const process of [coordinator, big, spare, small]) expect(await process.exit(), process.command).toBe(0);
+    expect(big.stderr).toContain('worker student-a: trains pair.big, column 1, with small\n');
+    expect(big.stderr).toMatch(/worker student-a: the run is over for this worker \(done\): all stages are done\n$/);
 
     expect(await auditRun(run)).toEqual({ 'pair.big': [], 'pair.small': [] });
     const trained = ['student-a', 'student-c'].map((name) => incarnationOf(run, name));

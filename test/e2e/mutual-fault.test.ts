@@ -3,8 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { auditRun, skippedRanges } from '../support/audit.js';
-import { logged, summaryOf } from '../support/run-record.js';
+import { auditRun, finalCheckpoints, skippedRanges } from '../support/audit.js';
+import { journalOf, logged, nextLogged, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 import { mutualRecipe } from '../support/small-recipe.js';
 
@@ -15,31 +15,30 @@ function start(recipe: object) {
   return room.start('run', room.recipe(recipe), '--out', room.runs, '--json');
 }
 
-/** Stops an engine in mid-stage for two seconds. Answers the run's folder once the run is done. */
+/** Stops an engine in mid-stage until the other one counts it as late. Answers the run's folder once the run is done. */
 async function runWithPause(onLate: 'wait' | 'renormalise'): Promise<string> {
   const cli = start(mutualRecipe({ pair: { onLate } }));
-  const { run } = await cli.said('run-started');
+  const { run: name } = await cli.said('run-started');
+  const run = join(room.runs, name);
   await cli.said('progress', ({ stage, committed, samples }) => stage === 'pair' && committed > 0.2 * samples);
   const engine = room.engine('student-2');
+  const late = nextLogged(run, 'student-1', 'exchange.late');
   process.kill(engine, 'SIGSTOP');
-  await new Promise((resolve) => setTimeout(resolve, 2000));
+  await late;
   process.kill(engine, 'SIGCONT');
   expect(await cli.exit(), cli.stderr).toBe(0);
   expect(cli.lines().filter(({ type }) => type === 'worker-gone' || type === 'rollback')).toEqual([]);
-  return join(room.runs, run);
+  return run;
 }
 
-test.each(['wait', 'renormalise'] as const)(
-  'a cell that stands still for two seconds, with onLate %s: it is late, nothing is lost',
-  async (onLate) => {
-    const run = await runWithPause(onLate);
-    expect(await auditRun(run)).toEqual(WHOLE);
-    const { late } = summaryOf(run);
-    // Whichever peer the stopped student trains.
-    expect(Object.keys(late)).toHaveLength(1);
-    expect(Object.values(late)[0]).toBeGreaterThan(0);
-  },
-);
+test.each(['wait', 'renormalise'] as const)('a cell that stands still, with onLate %s: it is late, nothing is lost', async (onLate) => {
+  const run = await runWithPause(onLate);
+  expect(await auditRun(run)).toEqual(WHOLE);
+  const { late } = summaryOf(run);
+  // Whichever peer the stopped student trains.
+  expect(Object.keys(late)).toHaveLength(1);
+  expect(Object.values(late)[0]).toBeGreaterThan(0);
+});
 
 /** Not finite where the first two images of a step have certain labels: a few of the steps, the same in every run. */
 const RARELY_NAN = `
@@ -90,4 +89,22 @@ test('peers that a teacher teaches as well, and the teacher dies in mid-stage', 
   expect(await auditRun(join(room.runs, run))).toEqual({ base: [], ...WHOLE });
   const gone = cli.linesOf('worker-gone').map(({ role }) => role);
   expect(gone).toEqual(['teacher']);
+});
+
+test('Ctrl-C while the teacher does not answer: what the peers have trained is kept', async () => {
+  const every = 30;
+  const cli = start(mutualRecipe({ isTaught: true, pair: { every } }));
+  const { run: name } = await cli.said('run-started');
+  await cli.said('progress', ({ stage, committed, samples }) => stage === 'pair' && committed > 0.2 * samples);
+  process.kill(room.engine('teacher-1'), 'SIGSTOP');
+  cli.interrupt();
+  expect(await cli.exit(), cli.stderr).toBe(130);
+  expect(cli.stderr).not.toContain('not stopped within');
+  expect(cli.linesOf('rollback')).toEqual([]);
+  const run = join(room.runs, name);
+  const last = (await journalOf(run, 'commit')).filter(({ stage }) => stage === 'pair').at(-1);
+  for (const peer of ['pair.big', 'pair.small']) expect((await finalCheckpoints(run)).get(peer)?.state.round, peer).toBe(last?.round);
+  const resumed = room.start('resume', run, '--json');
+  expect(await resumed.exit(), resumed.stderr).toBe(0);
+  expect(await auditRun(run)).toEqual({ base: [], ...WHOLE });
 });

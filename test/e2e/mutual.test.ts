@@ -4,6 +4,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { auditRun, finalHashes } from '../support/audit.js';
+import { writeIdx } from '../support/data-files.js';
+import { replayStage } from '../support/mutual-replay.js';
 import type { RunProcess } from '../support/run-process.js';
 import { logged, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
@@ -60,6 +62,43 @@ test('after Ctrl-C with two students of each peer: no engine ends with the step,
   await resumed.said('progress', ({ committed, samples }) => committed > 0.2 * samples);
   expect(await resumed.exit()).toBe(0);
   expect(await auditRun(run)).toEqual({ 'pair.big': [], 'pair.small': [] });
+});
+
+describe('two students of each peer: every commit, and the last checkpoint, is what one process comes to, bit for bit', () => {
+  /** An epoch of 75 images is a round of 32 images for each column, and one of 5 and 6 images. */
+  async function recipe(epochs: number): Promise<object> {
+    await writeIdx(join(room.folder, 'data'), { train: 75 });
+    const splits = { few: { part: 'train' }, test: { part: 'test' } };
+    const data = { format: 'idx', path: 'data', normalise: { mean: [0.5], std: [0.25] }, splits };
+    return { ...mutualRecipe({ engine: 'cpu', replicas: 2, epochs }), data };
+  }
+
+  async function expectReplay(run: string): Promise<void> {
+    const { commits, hashes } = await replayStage(run, 'pair');
+    for (const [i, commit] of commits.entries()) {
+      // A commit of one column has no hash.
+      if (commit.contributors.length > 2) expect(commit.hashes, `round ${commit.round}`).toEqual(hashes[i]);
+    }
+    const { big, small } = hashes.at(-1)!;
+    expect(await finalHashes(run)).toEqual({ 'pair.big': big, 'pair.small': small });
+    const shared = commits.filter(({ contributors }) => contributors.length === 4);
+    expect(shared.length, 'commits of two columns').toBeGreaterThan(2);
+  }
+
+  test('undisturbed', async () => {
+    const { cli, run } = await startRun(await recipe(3));
+    expect(await cli.exit(), cli.stderr).toBe(0);
+    await expectReplay(run);
+  });
+
+  test('after kill -9 of an engine', async () => {
+    const { cli, run } = await startRun(await recipe(24));
+    await reached(cli, 0.2);
+    process.kill(room.engine('student-4'), 'SIGKILL');
+    expect(await cli.exit(), cli.stderr).toBe(0);
+    expect(cli.linesOf('worker-gone')).toHaveLength(1);
+    await expectReplay(run);
+  });
 });
 
 describe('kill -9 in mid-stage', () => {

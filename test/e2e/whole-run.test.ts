@@ -77,6 +77,7 @@ function expectSummary(run: string): void {
     agreement: {},
     waited: {},
     late: {},
+    trainingLoss: {},
     skipped: {},
     durationSeconds: expect.any(Number),
     accuracy: { teacher: accuracy, baseline: accuracy, student: accuracy },

@@ -60,6 +60,26 @@ describeTensorflow('a cut step, traced', () => {
     dispose();
   });
 
+  test('a first half that is dropped is undone at once: what it put aside is gone, and the state is what it was', () => {
+    const stage = distilStage({ optimizer: OPTIMIZERS['sgd with momentum']! });
+    const { eager, traced, dispose } = openPair({ build: () => normModel(INPUT_SHAPE, CLASSES, 1), stage });
+    const stateOf = (program: StepProgram) => [program.readParameters(), program.readSlots()];
+    for (const program of [eager, traced]) {
+      program.forward(batchAt(1, true).images, SIZE);
+      program.backward(batchAt(1, true), KNOBS);
+    }
+    const before = [stateOf(eager), stateOf(traced)];
+    for (const program of [eager, traced]) program.forward(batchAt(2, true).images, SIZE);
+    expect(countNativeCalls(() => traced.abandon()).calls).toEqual({ runSavedModel: 1 });
+    expect(countNativeCalls(() => traced.abandon()).calls).toEqual({});
+    eager.abandon();
+    expect([stateOf(eager), stateOf(traced)]).toEqual(before);
+    for (const program of [eager, traced]) program.forward(batchAt(3, true).images, SIZE);
+    expect(traced.backward(batchAt(3, true), KNOBS)).toEqual(eager.backward(batchAt(3, true), KNOBS));
+    expect(stateOf(traced)).toEqual(stateOf(eager));
+    dispose();
+  });
+
   test('what does not fit is refused before anything is counted, and the half waits for better', () => {
     const pair = openPair({ build: () => normModel(INPUT_SHAPE, CLASSES, 1), stage: distilStage({ optimizer: OPTIMIZERS.adam! }) });
     const { labels, other, images } = batchAt(1, true);

@@ -1,6 +1,7 @@
 /**
  * Small valid data files of every format, for tests: as bytes, or in a folder. Pixels and labels are a function of a seed;
- * labels go round the classes, so that each occurs. `writeFashionAsCifar10` has real images instead.
+ * labels go round the classes, so that each occurs. `writeFashionAsCifar10` and `writeFashionAsCifar100` have real
+ * images instead.
  */
 
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -8,6 +9,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { Prng } from '../../src/base/prng.js';
 import { loadSplit } from '../../src/data/dataset.js';
+import type { SampleSource } from '../../src/data/sample-source.js';
 
 const CIFAR_PIXELS = 3 * 32 * 32;
 
@@ -99,23 +101,48 @@ function cifar100Labels(record: number): readonly number[] {
  * planes. The training files have the first 5 * perFile of the 10,000, the test file the last `test`.
  */
 export async function writeFashionAsCifar10(folder: string, { perFile = 1600, test = 2000 } = {}): Promise<void> {
+  const all = await fashion();
+  await mkdir(folder, { recursive: true });
+  const cut = (from: number, count: number) => fashionRecords(all, { from, count, labelsOf: (label) => [label] });
+  for (let batch = 1; batch <= 5; batch++) await writeFile(join(folder, `data_batch_${batch}.bin`), cut((batch - 1) * perFile, perFile));
+  await writeFile(join(folder, 'test_batch.bin'), cut(all.count - test, test));
+}
+
+/** The same images in CIFAR-100's layout: the first `train` and the last `test`. Ten of the fine and of the coarse classes have images. */
+export async function writeFashionAsCifar100(folder: string, { train = 8000, test = 2000 } = {}): Promise<void> {
+  const all = await fashion();
+  await mkdir(folder, { recursive: true });
+  const cut = (from: number, count: number) => fashionRecords(all, { from, count, labelsOf: (label) => [label, label] });
+  await writeFile(join(folder, 'train.bin'), cut(0, train));
+  await writeFile(join(folder, 'test.bin'), cut(all.count - test, test));
+}
+
+/** Fashion-MNIST's 10,000 test images. */
+function fashion(): Promise<SampleSource> {
   const normalise = { mean: [0], std: [1] };
   const splits = { all: { part: 'test' as const, from: 0 } };
-  const all = await loadSplit({ format: 'idx', path: 'builtin:fashion-mnist', labels: 'fine', normalise, splits }, 'all');
+  return loadSplit({ format: 'idx', path: 'builtin:fashion-mnist', labels: 'fine', normalise, splits }, 'all');
+}
+
+interface FashionRecords {
+  readonly from: number;
+  readonly count: number;
+  /** The label bytes of a record of this class. */
+  readonly labelsOf: (label: number) => readonly number[];
+}
+
+function fashionRecords(all: SampleSource, { from, count, labelsOf }: FashionRecords): Buffer {
   const record = (sample: number): Uint8Array => {
-    const bytes = new Uint8Array(1 + CIFAR_PIXELS);
-    bytes[0] = all.label(sample);
+    const labels = labelsOf(all.label(sample));
+    const bytes = new Uint8Array(labels.length + CIFAR_PIXELS);
+    bytes.set(labels);
     for (let plane = 0; plane < 3; plane++) {
       for (let y = 0; y < 28; y++) {
-        const from = (sample * 28 + y) * 28;
-        bytes.set(all.store.pixels.subarray(from, from + 28), 1 + (plane * 32 + y + 2) * 32 + 2);
+        const start = (sample * 28 + y) * 28;
+        bytes.set(all.store.pixels.subarray(start, start + 28), labels.length + (plane * 32 + y + 2) * 32 + 2);
       }
     }
     return bytes;
   };
-  const write = (name: string, from: number, count: number) =>
-    writeFile(join(folder, name), Buffer.concat(Array.from({ length: count }, (_, i) => record(from + i))));
-  await mkdir(folder, { recursive: true });
-  for (let batch = 1; batch <= 5; batch++) await write(`data_batch_${batch}.bin`, (batch - 1) * perFile, perFile);
-  await write('test_batch.bin', all.count - test, test);
+  return Buffer.concat(Array.from({ length: count }, (_, i) => record(from + i)));
 }

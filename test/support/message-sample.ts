@@ -164,7 +164,7 @@ export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTe
 
 export const DATA_ANSWERS: readonly (readonly [DataAnswerBody, readonly WireTensor[]])[] = [
   [
-    { type: 'knowledge.answer', stage: 'distil', isLast: false },
+    { type: 'knowledge.answer', stage: 'distil' },
     [
       { name: 'knowledge.0', dtype: 'float32', shape: [2, 3], data: Float32Array.of(0.1, -0.2, 0.3, 4, 5, 6) },
       { name: 'knowledge.1', dtype: 'float16', shape: [3], data: Uint16Array.of(0, 0x3c00, 0xfbff) },

@@ -1,6 +1,7 @@
 /** What a run leaves behind in its folder, read for tests. */
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, watch } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { JournalRecord } from '../../coordinator/core/types.js';
 import { readJournal } from '../../coordinator/shell/journal.js';
 import { runFolderAt } from '../../coordinator/shell/run-folder.js';
@@ -30,6 +31,25 @@ export function jsonLines(file: string): readonly Readonly<Record<string, unknow
 /** The lines of the coordinator's log about this event. */
 export function logged(run: string, event: string): readonly Readonly<Record<string, unknown>>[] {
   return jsonLines(runFolderAt(run).log).filter((line) => line.event === event);
+}
+
+/** Waits for the next line of a worker's log about this event. */
+export function nextLogged(run: string, worker: string, event: string): Promise<void> {
+  const file = join(run, `${worker}.log.jsonl`);
+  // The last line may still be on its way.
+  const count = () =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .filter((line) => (JSON.parse(line) as { readonly event?: unknown }).event === event).length;
+  const before = count();
+  return new Promise((resolve) => {
+    const watcher = watch(dirname(file), () => {
+      if (count() === before) return;
+      watcher.close();
+      resolve();
+    });
+  });
 }
 
 /** The first line of the coordinator's log about this event that has these values; such a line must be there. */

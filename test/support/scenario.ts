@@ -100,7 +100,7 @@ class Stagehand {
     return {
       type: 'message',
       connection: name,
-      message: { type: 'worker.hello', protocol: 1, schema: '', worker: name, role, peer: null, host: 'h', pid },
+      message: { type: 'worker.hello', protocol: 1, schema: '', worker: name, role, peer: options.peer ?? null, host: 'h', pid },
     };
   }
 

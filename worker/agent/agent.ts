@@ -16,6 +16,7 @@ import type { Dialer, Transport } from '../../src/transport/transport.js';
 import type { EngineHandle, EngineHost } from './engine-host.js';
 import { startSession, stepSession } from './session.js';
 import type { Session, SessionEffect, SessionEvent, SessionPlan, SessionTransition } from './session-types.js';
+import { WorkerLines } from './worker-lines.js';
 
 /** The agent waits this long before it closes the connection, so that the last message (the reason of its end) is sent. */
 const FAREWELL_MS = 100;
@@ -38,6 +39,8 @@ export interface AgentOptions {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Takes the lines that tell a person what the worker does. */
+  readonly tell: (line: string) => void;
 }
 
 /** How an agent ended: its exit code (src/errors), and the reason, for a person. */
@@ -68,6 +71,7 @@ class RunningAgent implements Agent {
   readonly #clock: SteadyClock;
   readonly #events: SessionEvent[] = [];
   #end: (end: AgentEnd) => void = () => {};
+  readonly #lines: WorkerLines;
   #logger: Logger;
   #session: Session | null = null;
   #dialer: Dialer | null = null;
@@ -78,6 +82,7 @@ class RunningAgent implements Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#clock = steadyClock(options.clock);
+    this.#lines = new WorkerLines(options.plan.role);
     this.#logger = options.logger;
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
@@ -120,7 +125,10 @@ class RunningAgent implements Agent {
   #perform({ state, effects }: SessionTransition): void {
     this.#session = state;
     this.#isBusy = true;
-    for (const effect of effects) this.#performOne(effect);
+    for (const effect of effects) {
+      this.#performOne(effect);
+      for (const line of this.#lines.linesFor(effect, state.link, this.#clock.nowMs())) this.#options.tell(line);
+    }
     this.#isBusy = false;
   }
 

@@ -126,7 +126,7 @@ function onRefuse(state: Session, refuse: Extract<CoordinatorMessage, { type: 'r
     return { state, effects: [logged('warn', 'session.refused', { of: refuse.of, reason: why })] };
   }
   if (state.link.phase === 'draining') return end(state, EXIT.done, why);
-  return join(state, nowMs, [...killed(state), logged('warn', 'session.rejoin', { reason: why })]);
+  return join(state, nowMs, [...killed(state), logged('info', 'session.rejoin', { reason: why })]);
 }
 
 // --- messages and end of the engine
@@ -213,7 +213,7 @@ function onAttachedTick(state: Session, link: Attached, nowMs: number): SessionT
   if (nowMs >= link.drainUntilMs) return end(state, EXIT.done, 'drained without an answer from the coordinator');
   if (nowMs >= link.heardMs + timing.silentLeases * link.welcome.leaseMs) {
     if (link.phase === 'draining') return end(state, EXIT.done, 'drained while the coordinator was silent');
-    return join(state, nowMs, [...killed(state), logged('warn', 'session.rejoin', { reason: 'the coordinator is silent' })]);
+    return join(state, nowMs, [...killed(state), logged('info', 'session.rejoin', { reason: 'the coordinator is silent' })]);
   }
   const budgetMs = engineBudgetMs(state, link);
   if (nowMs >= link.engineHeardMs + budgetMs) {

@@ -62,7 +62,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   const report: EngineContext['report'] = (message) => send({ ...message, term, incarnation });
   const showProgress = () => send(meter.progress(connections.bytes()));
   const context: EngineContext = {
-    ...{ term, incarnation, recipe, compute, dataEndpoint },
+    ...{ worker: configure.worker, term, incarnation, recipe, compute, dataEndpoint },
     ...{ clock, connections, splits, loaders, meter, logger, showProgress, report, crash },
   };
   const role = roleOf(configure.role, context);

@@ -16,6 +16,8 @@ import type { SharedLoader } from './shared-loader.js';
 import type { SplitCache } from './split-cache.js';
 
 export interface EngineContext {
+  /** The worker's name. */
+  readonly worker: string;
   readonly term: Term;
   readonly incarnation: Incarnation;
   readonly recipe: Recipe;

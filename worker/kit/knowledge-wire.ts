@@ -32,6 +32,12 @@ export function knowledgeToWire(knowledge: Knowledge, specs: readonly KnowledgeS
   return { tensors };
 }
 
+/** The error of knowledge that must not be sent in float16. `where` names its giver. */
+export function beyondHalf(stage: string, where: string, { cause }: { readonly cause?: unknown } = {}): StillhouseError {
+  const hint = `Leave wire: half out of stages.${stage}. Where numbers grow on and on, the training that makes them diverges: a lower learning rate, or warm-up, usually helps`;
+  return new StillhouseError('knowledge.beyondHalf', where, { hint, cause });
+}
+
 /**
  * The knowledge in the tensors of an answer, with float16 turned into float32. `shapes` has the shape of each spec that was asked
  * for, the batch first. Throws protocol.invalid when the tensors have other shapes, and training.notFinite when a number is not finite.

@@ -6,7 +6,7 @@ import type { EngineAddress } from '../../src/protocol/control.js';
 import { RequestRefusal } from '../../src/rpc/request-refusal.js';
 import type { Knowledge, KnowledgeSpec } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
-import { knowledgeFromWire } from '../kit/knowledge-wire.js';
+import { beyondHalf, knowledgeFromWire } from '../kit/knowledge-wire.js';
 import { DATA_TIMING } from '../kit/timing.js';
 import type { SampleView } from '../kit/view.js';
 
@@ -81,7 +81,7 @@ export function refusedKnowledge(refusal: RequestRefusal, stage: string, where: 
     case 'not-finite':
       return new StillhouseError('training.notFinite', message, { cause: refusal });
     case 'beyond-half':
-      return new StillhouseError('knowledge.beyondHalf', message, { hint: `Set stages.${stage}.wire to full`, cause: refusal });
+      return beyondHalf(stage, message, { cause: refusal });
     case 'unknown-tap':
       return new StillhouseError('recipe.invalid', message, { cause: refusal });
     default:

@@ -3,13 +3,17 @@
  * and takes theirs. Owns both sides: the answers to the other cells, and the requests to them.
  *
  * Invariants: an answer is this cell's knowledge of the round and the step that were asked for, or a refusal; knowledge that was
- * given never changes; a column ends with the first step that one of its cells has given as its last, so all of its cells
- * end with the same step. A cell waits for the others until its work is cancelled, for which the coordinator has a deadline; or
+ * given never changes. A cell waits for the others until its work is cancelled, for which the coordinator has a deadline; or
  * only for as long as the pace of the steps allows (`onLate: renormalise`), and then all steps of the round are made.
+ *
+ * All cells of a column that wait for each other end with the same step. A cell may end the column before a step that it has not
+ * given: it never gives that step, and no cell makes a step without the knowledge of all, so none makes it. It had made the step
+ * before, so all had given that one, and every cell can make it. Two cells cannot end the column before different steps, because the one that
+ * is ahead would have made a step that the other has not given.
  */
 
 import { abortable, nextTurn } from '../../src/base/abortable.js';
-import { assert, present } from '../../src/base/assert.js';
+import { present } from '../../src/base/assert.js';
 import type { Clock } from '../../src/base/clock.js';
 import type { RoundId } from '../../src/base/ids.js';
 import { type PeerName, spellPeer } from '../../src/config/peer.js';
@@ -23,21 +27,14 @@ import { type DataReply, refusal } from '../../src/rpc/data-server.js';
 import { RequestRefusal } from '../../src/rpc/request-refusal.js';
 import { type Knowledge, LOGITS_SPEC, specKey } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
-import { knowledgeFromWire, knowledgeToWire } from '../kit/knowledge-wire.js';
+import { beyondHalf, knowledgeFromWire, knowledgeToWire } from '../kit/knowledge-wire.js';
 import { DATA_TIMING } from '../kit/timing.js';
 import { refusedKnowledge } from './ask-teacher.js';
+import { GivenSteps, type StepAnswer } from './given-steps.js';
 import { StepPace } from './step-pace.js';
 
 /** The tensors that a cell gives to every other cell of its column. */
 export const GIVEN_SPECS = [LOGITS_SPEC] as const;
-
-/** The knowledge that a cell gives in one step. */
-export interface Given {
-  /** One tensor for each of GIVEN_SPECS. The arrays must not change any more. */
-  readonly knowledge: Knowledge;
-  /** Whether the cell ends its round with this step. */
-  readonly isLast: boolean;
-}
 
 export interface ExchangeOptions {
   readonly context: EngineContext;
@@ -58,16 +55,9 @@ export interface ExchangeOptions {
   readonly signal: AbortSignal;
 }
 
-/** The knowledge that a cell takes from the others in one step. */
-export interface Taken {
-  /** The knowledge of each other cell, in their order; null of one that was not waited for. */
-  readonly answers: readonly (Knowledge | null)[];
-  /** Whether the column ends with this step. */
-  readonly isLast: boolean;
-}
+/** The knowledge that a cell takes in one step: that of each other cell, in their order; null of one that was not waited for. */
+export type Taken = readonly (Knowledge | null)[];
 
-/** The steps that a cell keeps in lockstep: another cell may be one step behind, and ask again for the step before. */
-const STEPS_KEPT = 3;
 /** Failures that another request would repeat. */
 const FINAL: readonly ErrorCode[] = ['knowledge.beyondHalf', 'recipe.invalid', 'protocol.invalid'];
 /** The rounds that other cells may ask about before this cell has begun them. */
@@ -122,24 +112,25 @@ export class ColumnExchange {
     if (!this.#rounds.has(round) && this.#rounds.size > ROUNDS_AHEAD) return refusal('not-ready', `round ${round} has not begun here`);
     const unknown = specs.find((spec) => !GIVEN_SPECS.some((own) => specKey(own) === specKey(spec)));
     if (unknown !== undefined) return refusal('unknown-tap', `a cell gives its logits, and not ${specKey(unknown)}`);
-    const given = await this.#givenSoon(round, step);
+    const given = await this.#answerSoon(round, step);
     if (given === 'not yet') return refusal('not-ready', `step ${step} of round ${round} is not given yet`);
     const model = this.#model;
     if (model?.stage !== stage || model.peer !== about.peer) {
       return refusal('wrong-stage', `this cell trains ${model === null ? 'nothing' : spellPeer(model)}`);
     }
-    if (given === null) return refusal('wrong-round', `step ${step} of round ${round} is over`);
-    const wire = knowledgeToWire(given.knowledge, GIVEN_SPECS, half);
+    if (given === 'over') return refusal('wrong-round', `step ${step} of round ${round} is over`);
+    if (given === 'ended') return refusal('round-ended', `round ${round} has ended before step ${step}`);
+    const wire = knowledgeToWire(given, GIVEN_SPECS, half);
     if ('reason' in wire) return refusal(wire.reason, `at step ${step} of round ${round}, ${wire.message}`);
-    return { header: { type: 'knowledge.answer', stage, isLast: given.isLast }, tensors: wire.tensors };
+    return { header: { type: 'knowledge.answer', stage }, tensors: wire.tensors };
   }
 
   /** Says after a while that the step is still to come: a cell that waits for its teacher is not silent. */
-  #givenSoon(round: RoundId, step: number): Promise<Given | null | 'not yet'> {
+  #answerSoon(round: RoundId, step: number): Promise<StepAnswer | 'not yet'> {
     return new Promise((resolve) => {
       const timer = this.#clock.after(DATA_TIMING.stepHoldMs, () => resolve('not yet'));
-      const given = this.#stepsOf(round).given(step);
-      void given.then(resolve).finally(() => timer.cancel());
+      const answer = this.#stepsOf(round).answer(step);
+      void answer.then(resolve).finally(() => timer.cancel());
     });
   }
 
@@ -150,52 +141,18 @@ export class ColumnExchange {
   }
 }
 
-/** The knowledge that one cell gives in one round: the last steps, and the requests for steps that are still to come. */
-class GivenSteps {
-  readonly #given = new Map<number, Given>();
-  readonly #waiting = new Map<number, ((given: Given | null) => void)[]>();
-  #last = 0;
-  #kept = STEPS_KEPT;
-  #isOver = false;
-
-  /** Keeps every step of the round. */
-  keepAll(): void {
-    this.#kept = Number.POSITIVE_INFINITY;
-  }
-
-  give(step: number, given: Given): void {
-    this.#last = step;
-    this.#given.set(step, given);
-    this.#given.delete(step - this.#kept);
-    for (const resolve of this.#waiting.get(step) ?? []) resolve(given);
-    this.#waiting.delete(step);
-  }
-
-  /** The knowledge of this step, once it is given; null when the step or the round is over. */
-  given(step: number): Promise<Given | null> {
-    const given = this.#given.get(step) ?? null;
-    if (given !== null || this.#isOver || step <= this.#last) return Promise.resolve(given);
-    return new Promise((resolve) => this.#waiting.set(step, [...(this.#waiting.get(step) ?? []), resolve]));
-  }
-
-  end(): void {
-    this.#isOver = true;
-    for (const resolve of [...this.#waiting.values()].flat()) resolve(null);
-    this.#waiting.clear();
-    this.#given.clear();
-  }
-}
-
 /** The exchange of one round, step by step. */
 export class StepExchange {
   readonly #options: ExchangeOptions;
   readonly #own: GivenSteps;
   readonly #pace: StepPace;
   readonly #closed = new AbortController();
+  readonly #ended = new AbortController();
   readonly #signal: AbortSignal;
+  /** The step of the last exchange. */
   #step = 0;
   /** The answers of the others about the next step, which are asked for in advance; null of one that is a step behind by then. */
-  #next: readonly Promise<Given | null>[] = [];
+  #next: readonly Promise<Knowledge | null>[] = [];
   #waitedMs = 0;
   readonly #late = new Map<string, number>();
   /** The end of the step before; at the first step, the beginning of the round. */
@@ -206,13 +163,23 @@ export class StepExchange {
     this.#own = own;
     this.#pace = pace;
     this.#endedMs = options.context.clock.nowMs();
-    this.#signal = AbortSignal.any([options.signal, this.#closed.signal]);
+    this.#signal = AbortSignal.any([options.signal, this.#closed.signal, this.#ended.signal]);
     this.#ask(1);
   }
 
   /** Stops all requests; a cell that was not waited for may still be asked. */
   close(): void {
     this.#closed.abort();
+  }
+
+  /** Aborted when the column has ended before the step that this cell is at: the step before was the last one. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  /** Ends the column before the next step, which this cell has not given. */
+  end(): void {
+    this.#endBefore(this.#step + 1);
   }
 
   /** By peer, the number of steps at which its cell was late. */
@@ -226,12 +193,23 @@ export class StepExchange {
   }
 
   /**
-   * Gives this cell's knowledge of the next step, and takes that of the others. Throws the signal's reason when the work is cancelled,
-   * and what no other request would mend.
+   * Gives this cell's knowledge of the next step (one tensor for each of GIVEN_SPECS; the arrays must not change any more), and takes
+   * that of the others. Null: the column has ended before this step. Throws the signal's reason when the work is cancelled, and
+   * what no other request would mend.
    */
-  async exchange(own: Given): Promise<Taken> {
+  async exchange(own: Knowledge): Promise<Taken | null> {
+    try {
+      return await this.#exchange(own);
+    } catch (error) {
+      if (this.#ended.signal.aborted && error === this.#ended.signal.reason) return null;
+      throw error;
+    }
+  }
+
+  async #exchange(own: Knowledge): Promise<Taken> {
     const { context, sizes } = this.#options;
     this.#step += 1;
+    this.#checkHalf(own);
     this.#own.give(this.#step, own);
     const startMs = context.clock.nowMs();
     const next = this.#collect(startMs);
@@ -242,17 +220,22 @@ export class StepExchange {
     const endMs = context.clock.nowMs();
     this.#waitedMs += endMs - startMs;
     this.#time(endMs, others);
-    // A cell that was not waited for may be steps behind: then the column ends with the round.
-    const isLast = own.isLast || others.some((other) => other?.isLast === true);
-    assert(isLast || this.#step < sizes.length, `step ${this.#step} of ${sizes.length} is not the last`);
-    if (!isLast) this.#ask(this.#step + 1);
-    return { answers: others.map((other) => other?.knowledge ?? null), isLast };
+    if (this.#step < sizes.length) this.#ask(this.#step + 1);
+    return others;
+  }
+
+  /** Knowledge that float16 cannot hold is never given: the cell whose it is ends the run, and not the one that asks for it. */
+  #checkHalf(own: Knowledge): void {
+    const { stage, peer, round, half } = this.#options;
+    const wire = half ? knowledgeToWire(own, GIVEN_SPECS, half) : null;
+    if (wire === null || !('reason' in wire) || wire.reason !== 'beyond-half') return;
+    throw beyondHalf(stage, `${spellPeer({ stage, peer })}, round ${round}, step ${this.#step}: ${wire.message}`);
   }
 
   /** The answers about this step: those of all others, or of those who answer before the rest is late. */
-  async #collect(startMs: number): Promise<readonly (Given | null)[]> {
+  async #collect(startMs: number): Promise<Taken> {
     const { context, onLate } = this.#options;
-    const found: (Given | null)[] = this.#next.map(() => null);
+    const found: (Knowledge | null)[] = this.#next.map(() => null);
     const answers = this.#next.map(async (answer, i) => {
       found[i] = await answer;
     });
@@ -267,7 +250,7 @@ export class StepExchange {
     return [...found];
   }
 
-  #noteLate(found: readonly (Given | null)[], lateMs: number): void {
+  #noteLate(found: Taken, lateMs: number): void {
     const { context, others, stage, round, onLate } = this.#options;
     for (const [i, { peer, incarnation }] of others.entries()) {
       if (found[i] !== null) continue;
@@ -279,7 +262,7 @@ export class StepExchange {
   }
 
   /** Enters the duration of a step; where the cell does not wait, only that of a step with all answers. */
-  #time(endMs: number, others: readonly (Given | null)[]): void {
+  #time(endMs: number, others: Taken): void {
     const { onLate } = this.#options;
     if (onLate !== null && !others.includes(null)) this.#pace.add(endMs - this.#endedMs);
     this.#endedMs = endMs;
@@ -293,13 +276,13 @@ export class StepExchange {
     for (const answer of this.#next) answer.catch(() => {});
   }
 
-  async #askAfter(before: Promise<unknown> | undefined, cell: ColumnCell, step: number): Promise<Given | null> {
+  async #askAfter(before: Promise<unknown> | undefined, cell: ColumnCell, step: number): Promise<Knowledge | null> {
     await before;
     // The step is over: nobody waits for this answer any more.
     return this.#step > step ? null : this.#askUntilAnswered(cell, step);
   }
 
-  async #askUntilAnswered(cell: ColumnCell, step: number): Promise<Given> {
+  async #askUntilAnswered(cell: ColumnCell, step: number): Promise<Knowledge> {
     const { context, stage, round } = this.#options;
     let lastMs = context.clock.nowMs();
     let silentMs = 0;
@@ -309,7 +292,9 @@ export class StepExchange {
         return await this.#request(cell, step);
       } catch (error) {
         if (!(error instanceof StillhouseError)) throw error;
+        if (error instanceof RequestRefusal && error.reason === 'round-ended') this.#endBefore(step);
         this.#signal.throwIfAborted();
+        if (error instanceof RequestRefusal && error.reason === 'wrong-round') return this.#waitForEnd(cell, step);
         const where = `round ${round}, step ${step}, peer ${cell.peer}`;
         const failure = error instanceof RequestRefusal ? refusedKnowledge(error, stage, where) : error;
         // A cell whose own step is not finite says so to the coordinator, which takes the column out of the round.
@@ -331,12 +316,23 @@ export class StepExchange {
     }
   }
 
+  /**
+   * The other cell will never give this step: it is in a newer round, or has left this one. Rounds only go up, a step that is over does not
+   * come back, and another term is another refusal; so no request would change it. The round is over for the coordinator too, but its word to
+   * this cell may still be under way: the cell waits for that, and asks no more.
+   */
+  #waitForEnd({ peer, incarnation }: ColumnCell, step: number): Promise<never> {
+    const { context, stage, round } = this.#options;
+    context.logger.info('exchange.over', { stage, round, step, peer, cell: incarnation });
+    return abortable(new Promise<never>(() => {}), this.#signal);
+  }
+
   /** The first steps of a model build graphs, for a minute or more on a busy machine. */
   #silentMaxMs(): number {
     return this.#pace.isKnown ? DATA_TIMING.cellSilentMs : DATA_TIMING.firstStepsSilentMs;
   }
 
-  async #request(cell: ColumnCell, step: number): Promise<Given> {
+  async #request(cell: ColumnCell, step: number): Promise<Knowledge> {
     const { context, stage, round, sizes, shapes, half } = this.#options;
     const about = { of: 'step', peer: cell.peer, round, step } as const;
     const specs = [...GIVEN_SPECS];
@@ -347,7 +343,13 @@ export class StepExchange {
     }
     const size = present(sizes[step - 1], 'the size of the step');
     const wanted = shapes.map((shape) => [size, ...shape]);
-    return { knowledge: knowledgeFromWire(tensors, wanted), isLast: header.isLast };
+    return knowledgeFromWire(tensors, wanted);
+  }
+
+  #endBefore(step: number): void {
+    if (this.#ended.signal.aborted) return;
+    this.#own.endBefore(step);
+    this.#ended.abort();
   }
 
   /** Tells the coordinator that this cell gets no answer from the other one; it decides what becomes of the column. */

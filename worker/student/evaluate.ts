@@ -45,7 +45,7 @@ export async function evaluateRows({ context, model, split, start, end, exchange
   const column = exchange?.(requests.map(({ samples }) => samples.length)) ?? null;
   let total: TestResult = { correct: 0, count: 0, lossSum: 0, evaluateMs: 0, agreed: [] };
   try {
-    for (const [index, { samples }] of requests.entries()) {
+    for (const { samples } of requests) {
       const { images, labels } = await batches.next();
       const evaluate = () => model.program.evaluate(images, labels, samples.length);
       const { result, elapsedMs } = context.meter.measure(samples.length, evaluate);
@@ -60,8 +60,8 @@ export async function evaluateRows({ context, model, split, start, end, exchange
       if (!Number.isFinite(total.lossSum)) break;
       if (column !== null) {
         const own = { shape: [samples.length, model.classes], data: model.program.predict(images, samples.length) };
-        const { answers } = await column.exchange({ knowledge: [own], isLast: index + 1 === requests.length });
-        const same = answers.map((other) => sameClasses(own, present(other?.[0], 'the logits of a cell that was waited for')));
+        const taken = present(await column.exchange([own]), 'the answers in an evaluation, which no cell ends early');
+        const same = taken.map((other) => sameClasses(own, present(other?.[0], 'the logits of a cell that was waited for')));
         total = { ...total, agreed: same.map((count, i) => count + (total.agreed[i] ?? 0)) };
       }
       await nextTurn(signal);

@@ -37,7 +37,7 @@ export interface TrainOptions {
   readonly committed: number;
   readonly roundSamples: number;
   readonly signal: AbortSignal;
-  /** When it is aborted, the step under way is the last one. */
+  /** When it is aborted, no further step begins; one that waits for the teacher has not begun. */
   readonly conclude: AbortSignal;
 }
 
@@ -71,17 +71,19 @@ export async function trainRanges(options: TrainOptions): Promise<TrainResult> {
 
 async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<Omit<TrainResult, 'waits'>> {
   const { model, round, ranges, batches, signal } = options;
+  const end = endSignal(options);
   let lossSum = 0;
   let correct = 0;
   let done = 0;
   let lastStep: readonly Range[] | null = null;
   for (const [index, { samples }] of batches.entries()) {
     const size = samples.length;
-    const inputs = await nextInputs(options, stream);
+    const inputs = await nextInputs(options, stream, end);
     if (inputs === null) break;
     const { images, labels, other } = inputs;
     const batch = { size, images, labels: { classes: labels, mixed: null }, other };
-    const { result, isLast } = await makeStep(options, { batch, index, knobsAt: (answered) => knobsAt(options, done, answered) });
+    const result = await makeStep(options, { batch, knobsAt: (answered) => knobsAt(options, done, answered) });
+    if (result === null) break;
     const own = positionsAt(ranges, done, size);
     if (!result.finite) {
       const what = `the loss of step ${index + 1} of ${batches.length} is ${result.lossSum},`;
@@ -93,42 +95,38 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
     correct += result.correct;
     done += size;
     await nextTurn(signal);
-    if (isLast) break;
   }
   return { samples: done, lossSum, correct, lastStep: lastStep ?? [] };
 }
 
 interface StepOrder {
   readonly batch: StepBatch;
-  readonly index: number;
   /** The knobs of the step when these other cells of the column have answered; all of them when it is left out. */
   knobsAt(answered?: readonly boolean[]): StepKnobs;
 }
 
-/** Makes one update. In a column of several cells the knowledge is exchanged between its two halves; `isLast`: the column ends here. */
-async function makeStep(
-  { context, model, exchange, batches, signal, conclude }: TrainOptions,
-  { batch, index, knobsAt }: StepOrder,
-): Promise<{ readonly result: StepResult; readonly isLast: boolean }> {
+/**
+ * Makes one update. In a column of several cells the knowledge is exchanged between its two halves; null: the column has ended
+ * before this step, and the program has made its first half in vain.
+ */
+async function makeStep({ context, model, exchange, signal }: TrainOptions, { batch, knobsAt }: StepOrder): Promise<StepResult | null> {
   const { program } = model;
   const { loss } = present(model.training, 'the training of the stage');
   const { size, images, labels, other: fromTeacher } = batch;
-  if (exchange === null) return { result: context.meter.measure(size, () => program.step(batch, knobsAt())).result, isLast: false };
+  if (exchange === null) return context.meter.measure(size, () => program.step(batch, knobsAt())).result;
   const { result: own } = context.meter.measure(size, () => program.forward(images, size));
-  // Cells that may be steps apart end with the round.
-  const endsEarly = conclude.aborted && model.stage.onLate !== 'renormalise';
-  const isLast = endsEarly || index + 1 === batches.length;
-  const others = await exchange.exchange({ knowledge: own.slice(0, 1), isLast }).catch((error: unknown) => {
+  const taken = await exchange.exchange(own.slice(0, 1)).catch((error: unknown) => {
     program.abandon();
     throw error;
   });
+  if (taken === null) program.abandon();
   signal.throwIfAborted();
+  if (taken === null) return null;
   const takes = sideFrom(loss, 'peers') !== null;
-  const fromPeers = others.answers.flatMap((answer) => answer ?? own.slice(0, 1).map(standIn));
+  const fromPeers = taken.flatMap((answer) => answer ?? own.slice(0, 1).map(standIn));
   const answers = { labels, other: takes ? [...fromTeacher, ...fromPeers] : fromTeacher };
-  const knobs = knobsAt(others.answers.map((answer) => answer !== null));
-  const { result } = context.meter.measure(0, () => program.backward(answers, knobs));
-  return { result, isLast: others.isLast };
+  const knobs = knobsAt(taken.map((answer) => answer !== null));
+  return context.meter.measure(0, () => program.backward(answers, knobs)).result;
 }
 
 /** The knowledge of a cell that was not waited for: its weight is 0, so that it may be anything finite. */
@@ -141,20 +139,25 @@ function positionsAt(ranges: readonly Range[], done: number, count: number): rea
   return takeRanges(takeRanges(ranges, done).rest, count).taken;
 }
 
-/** The inputs of the next step; null when the round is concluded before it. */
-async function nextInputs({ knowledge, exchange, signal, conclude }: TrainOptions, stream: BatchStream) {
-  if (exchange !== null) {
-    // The cells of a column agree on the step that is their last: none of them ends alone.
-    const other = knowledge === null ? [] : await abortable(knowledge.next(), signal);
-    return { other, ...(await abortable(stream.next(), signal)) };
-  }
-  if (conclude.aborted) return null;
+/**
+ * Aborted when no further step is to begin: the round is concluded, or another cell has ended the column. Cells that do not wait for
+ * each other may be steps apart: they make all steps of the round, also when it is concluded.
+ */
+function endSignal({ model, exchange, conclude }: TrainOptions): AbortSignal {
+  if (exchange === null) return conclude;
+  return model.stage.onLate === 'renormalise' ? exchange.ended : AbortSignal.any([exchange.ended, conclude]);
+}
+
+/** The inputs of the next step; null when the round has ended before it. */
+async function nextInputs({ knowledge, exchange, signal }: TrainOptions, stream: BatchStream, end: AbortSignal) {
   try {
-    const other = knowledge === null ? [] : await abortable(abortable(knowledge.next(), signal), conclude);
+    end.throwIfAborted();
+    const other = knowledge === null ? [] : await abortable(abortable(knowledge.next(), signal), end);
     return { other, ...(await abortable(stream.next(), signal)) };
   } catch (error) {
-    if (conclude.aborted && error === conclude.reason) return null;
-    throw error;
+    if (!end.aborted || error !== end.reason) throw error;
+    exchange?.end();
+    return null;
   }
 }
 

@@ -83,8 +83,9 @@ export class Teacher implements Role {
     });
     if (knowledge === null) return refusal('failed', 'the engine ends');
     const wire = knowledgeToWire(knowledge, specs, half);
-    if ('reason' in wire) return refusal(wire.reason, `of the model of stage ${served.from.stage}, ${wire.message}`);
-    return { header: { type: 'knowledge.answer', stage, isLast: false }, tensors: wire.tensors };
+    if ('reason' in wire)
+      return refusal(wire.reason, `teacher ${this.#context.worker}, model of stage ${served.from.stage}: ${wire.message}`);
+    return { header: { type: 'knowledge.answer', stage }, tensors: wire.tensors };
   }
 
   async #load(order: CoordinatorMessageOf<'coordinator.serve'>, signal: AbortSignal): Promise<void> {

@@ -11,7 +11,7 @@ import type { EngineName } from '../../../src/config/schema.js';
 import type { StepResult } from '../../../src/step/step-program.js';
 import { exchanges, type MutualCase, type MutualHow, type Peer, readMutualCase } from '../mutual-case.js';
 import { PeerColumn, type Round } from '../mutual-column.js';
-import { gateNumbers, type MutualProgram, openMutualProgram, openUsableEngine } from '../mutual-program.js';
+import { gateNumbers, heldBytes, type MutualProgram, openMutualProgram, openUsableEngine } from '../mutual-program.js';
 import type { Exchange, ProfileEntry } from '../protocol.js';
 import type { GateAnswer } from '../row.js';
 import { type JointProgram, serveSide } from '../side-program.js';
@@ -33,6 +33,7 @@ interface PeerOptions {
 class MutualPeer implements JointProgram {
   readonly name: string;
   readonly endpoint?: string;
+  notes: readonly string[] = [];
   readonly #options: PeerOptions;
   readonly #batches: readonly Samples[];
   #next = 0;
@@ -94,18 +95,17 @@ class MutualPeer implements JointProgram {
     const results: StepResult[] = [];
     while (results.length < count) {
       const batch = this.#nextBatch();
-      const isLast = results.length + 1 === count;
-      results.push(round === null ? this.#alone(batch) : await this.#together(batch, { round, isLast }));
+      results.push(round === null ? this.#alone(batch) : await this.#together(batch, round));
       afterStep(results.length);
       await this.#timed('a turn of the event loop', () => nextTurn(SIGNAL));
     }
     return { results, waitedMs: round?.waitedMs ?? 0 };
   }
 
-  async #together({ images, labels, size }: Samples, { round, isLast }: { round: Round; isLast: boolean }): Promise<StepResult> {
+  async #together({ images, labels, size }: Samples, round: Round): Promise<StepResult> {
     const { program, knobs } = this.#options.ours;
     const own = await this.#timed('forward', () => program.forward(images, size));
-    const others = await this.#timed('exchange', () => round.exchange({ knowledge: own.slice(0, 1), isLast }));
+    const others = await this.#timed('exchange', () => round.exchange(own.slice(0, 1)));
     return this.#timed('backward', () => program.backward({ labels, other: others }, knobs));
   }
 
@@ -139,7 +139,12 @@ async function open(): Promise<MutualPeer> {
   const loss = how === 'labels' ? 'labels' : 'mutual';
   const ours = await openMutualProgram({ description, peer, engine, trace, loss });
   const column = exchanges(how) ? await PeerColumn.open({ description, peer, asking: how }) : null;
-  return new MutualPeer({ folder, peer, how, description, ours, column });
+  const program = new MutualPeer({ folder, peer, how, description, ours, column });
+  if (column !== null) {
+    const held = await heldBytes({ description, peer, isTraced: ours.isTraced() });
+    program.notes = [`holds ${(held / 2 ** 20).toFixed(1)} MiB between the halves of a step`];
+  }
+  return program;
 }
 
 await serveSide(open);

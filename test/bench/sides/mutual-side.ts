@@ -32,6 +32,7 @@ const WORDS: Readonly<Record<MutualHow, string>> = {
 
 class MutualSide implements JointProgram {
   readonly name: string;
+  readonly notes: readonly string[];
   readonly #options: CohortSide;
   readonly #peers: readonly Side[];
   readonly #proxies: readonly DelayProxy[];
@@ -41,6 +42,7 @@ class MutualSide implements JointProgram {
     const steps = [...new Set(peers.map(({ name }) => name))].join(' and ');
     const delay = delayMs === 0 ? '' : `, ${delayMs} ms apart`;
     this.name = `Stillhouse ${engine} ${steps}, two peers ${WORDS[how]}${delay}`;
+    this.notes = peers.flatMap(({ notes }, i) => notes.map((note) => `peer ${PEERS[i]} ${note}`));
     this.#options = options;
     this.#peers = peers;
     this.#proxies = proxies;

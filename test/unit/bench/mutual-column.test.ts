@@ -27,7 +27,7 @@ async function hear(column: PeerColumn, own: number, steps: number): Promise<num
   const heard: number[] = [];
   for (let step = 1; step <= steps; step++) {
     const data = new Float32Array(SIZE.batch * SIZE.classes).fill(10 * own + step);
-    const taken = await round.exchange({ knowledge: [{ shape: [SIZE.batch, SIZE.classes], data }], isLast: step === steps });
+    const taken = await round.exchange([{ shape: [SIZE.batch, SIZE.classes], data }]);
     heard.push(taken[0]?.data[0] ?? Number.NaN);
   }
   return heard;
@@ -50,6 +50,6 @@ test('a peer that asks at need sends no request before', async () => {
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(one.bytes()).toBe(0);
   const data = new Float32Array(SIZE.batch * SIZE.classes);
-  await Promise.all([round.exchange({ knowledge: [{ shape: [SIZE.batch, SIZE.classes], data }], isLast: true }), hear(two, 2, 1)]);
+  await Promise.all([round.exchange([{ shape: [SIZE.batch, SIZE.classes], data }]), hear(two, 2, 1)]);
   expect(one.bytes()).toBeGreaterThan(0);
 });

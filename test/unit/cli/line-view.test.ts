@@ -14,6 +14,7 @@ const PROGRESS: Report = {
   samples: 64_000,
   loss: 0.5,
   trainAccuracy: 0.5,
+  losses: {},
   waited: {},
   imagesPerSecond: 1234.5,
   secondsLeft: 43.7,

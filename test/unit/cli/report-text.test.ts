@@ -10,8 +10,8 @@ const ROLLBACK = { type: 'rollback', stage: 'teacher', checkpoint: 'teacher-25',
 
 describe('what went wrong is one line', () => {
   test.each<[Report, string]>([
-    [TROUBLE, 'teacher: trouble (checkpoint.unwritable): the disk is full'],
-    [{ ...TROUBLE, failures: 3 }, 'teacher: trouble (checkpoint.unwritable, 3 times in a row): the disk is full'],
+    [TROUBLE, 'teacher: trouble: the disk is full'],
+    [{ ...TROUBLE, failures: 3 }, 'teacher: trouble, 3 times in a row: the disk is full'],
     [ROLLBACK, 'teacher: back to checkpoint teacher-25, 50.0 %'],
     [{ ...ROLLBACK, checkpoint: null, committed: 0 }, 'teacher: back to its beginning'],
   ])('%o', (report, line) => {
@@ -19,11 +19,56 @@ describe('what went wrong is one line', () => {
   });
 });
 
+test('the test of a finished model is after no epoch', () => {
+  const evaluation = { peer: 'small', epoch: 0, accuracy: 0.5, loss: 1.5, millisecondsPerImage: 1, parameters: 10, agreement: {} };
+  const line = (epoch: number) => describeReport({ type: 'evaluated', stage: 'final', evaluation: { ...evaluation, epoch } });
+  expect(line(0)).toBe('final.small: accuracy 50.0 %, test loss 1.500');
+  expect(line(3)).toBe('final.small: accuracy 50.0 %, test loss 1.500 after epoch 3');
+});
+
+test('the progress of several peers has the loss of each', () => {
+  const figures = { round: 3, epoch: 1, epochs: 2, loss: 0.5, trainAccuracy: 0.5, imagesPerSecond: 100, secondsLeft: 13 };
+  const losses = { big: 0.4, small: 0.6 };
+  const progress: Report = {
+    type: 'progress',
+    stage: 'pair',
+    committed: 50,
+    samples: 100,
+    ...figures,
+    losses,
+    waited: { big: 0, small: 0.5 },
+  };
+  expect(describeReport(progress)).toBe(
+    'pair: 50.0 %, epoch 1/2, round 3, 100 images/s, training loss big 0.400, small 0.600, waited for each other: big 0.0 %, small 50.0 %, 0:13 left',
+  );
+});
+
+test('a time left that is not known is left out', () => {
+  const figures = { round: 1, epoch: 1, epochs: 2, loss: 0.5, losses: {}, trainAccuracy: 0.5, waited: {}, imagesPerSecond: 100 };
+  const progress: Report = { type: 'progress', stage: 'teacher', committed: 50, samples: 100, ...figures, secondsLeft: null };
+  expect(describeReport(progress)).toBe('teacher: 50.0 %, epoch 1/2, round 1, 100 images/s, training loss 0.500');
+});
+
+test('a student is told with its peer and its column', () => {
+  const seated: Report = { type: 'worker-seated', worker: 's-1', incarnation: 1, stage: 'together', peer: 'big', column: 2 };
+  expect(describeReport(seated)).toBe('student s-1 trains together.big, column 2');
+});
+
 test('the bar goes back with the stage, evaluations are lines above it, and a stop is said in it', () => {
   const terminal = Object.assign(new PassThrough(), { isTTY: true, columns: 120, cursorTo() {}, clearLine() {}, moveCursor() {} });
   const view = new BarView(terminal, systemClock);
   view.report({ type: 'stage-started', stage: 'teacher', kind: 'train', epochs: 1, samples: 6_400 });
-  const figures = { round: 40, epoch: 1, epochs: 1, loss: 0.5, trainAccuracy: 0.5, waited: {}, imagesPerSecond: 100, secondsLeft: 13 };
+  const figures = {
+    round: 40,
+    epoch: 1,
+    epochs: 1,
+    loss: 0.5,
+    losses: {},
+    trainAccuracy: 0.5,
+    waited: {},
+    imagesPerSecond: 100,
+    secondsLeft: 13,
+  };
   view.report({ type: 'progress', stage: 'teacher', committed: 5_120, samples: 6_400, ...figures });
   const evaluation = {
     round: 40,

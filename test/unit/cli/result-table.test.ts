@@ -34,11 +34,12 @@ const summary: RunSummary = {
     alone: { last: 0.77, best: 0.771, epoch: 70 },
     elsewhere: { last: 0.8, best: 0.8, epoch: 1 },
     student: { last: 0.804, best: 0.805, epoch: 74 },
-    again: { last: 0.81, best: 0.81, epoch: 1 },
+    again: { last: 0.81, best: 0.81, epoch: 0 },
   },
   agreement: {},
   waited: {},
   late: {},
+  trainingLoss: {},
   skipped: {},
   models: {
     large: { parameters: 52138, bytes: 208552, millisecondsPerImage: 0.2 },
@@ -61,7 +62,7 @@ describe('the table of results', () => {
         'alone       small     77.0 %   77.1 % (epoch 70)        4,266    16.7 KiB    0.050 ms',
         'elsewhere   small     80.0 %    80.0 % (epoch 1)        4,266    16.7 KiB    0.050 ms',
         'student     small     80.4 %   80.5 % (epoch 74)        4,266    16.7 KiB    0.050 ms',
-        'again       small     81.0 %    81.0 % (epoch 1)        4,266    16.7 KiB    0.050 ms',
+        'again       small     81.0 %              81.0 %        4,266    16.7 KiB    0.050 ms',
         'margin: student against alone, the same model on the same images without a teacher: +3.4 points',
         'size: student has 1/12.2 of the parameters of its teacher',
         'time: 2:05 on the engine wasm; while busy, per worker: teacher 7,187 images/s, student 1,710 images/s',
@@ -93,10 +94,12 @@ describe('the table of results', () => {
         agreement,
         waited: { 'pair.big': 0.001, 'pair.little': 0.4 },
         late: { 'pair.big': 1 },
+        trainingLoss: { 'pair.little': 0.25, 'pair.big': 0.12345 },
         skipped: { pair: 48 },
       },
     );
     expect(text).toContain('agreement: pair.big and pair.little say the same of 85.0 % of the test images');
+    expect(text).toContain('\ntraining loss of the last round: pair.big 0.123, pair.little 0.250\n');
     expect(text.match(/agreement:/g)).toHaveLength(1);
     expect(text).toContain('lockstep: pair.big waited for the others in 0.1 % of its time; its own predictions were late 1 time');
     expect(text).toContain('lockstep: pair.little waited for the others in 40.0 % of its time\n');

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { checkReferences, checkValues } from '../../../src/config/cross-check.js';
-import { mapTerms, peerNamed, peerRecipe, peersOf, spellPeer, trainedPeers } from '../../../src/config/peer.js';
+import { mapTerms, peerNamed, peerRecipe, peersOf, problemOfWantedPeer, spellPeer, trainedPeers } from '../../../src/config/peer.js';
 import { formatPath } from '../../../src/config/problem.js';
 import { type PeerRecipe, recipeSchema } from '../../../src/config/schema.js';
 import { needsOf } from '../../../src/config/stage-graph.js';
@@ -51,6 +51,18 @@ test('a peer trains by its own keys, and by those of the stage where it gives no
   expect(peerRecipe(recipe, { stage: 'together', peer: 'small' })?.model).toBe('tiny');
   for (const name of ['together', 'together.other', 'final', 'nowhere', 'toString']) expect(peerRecipe(recipe, peerNamed(name))).toBeNull();
   expect(peersOf(recipe.stages.final!).size).toBe(0);
+});
+
+test('a student is started for a peer that a stage with several has; otherwise the names are given, and the nearest one', () => {
+  const other = { ...one.stages.together!, peers: { big: {}, huge: {} } } as typeof one.stages.together;
+  const recipe = { stages: { ...one.stages, other: other! } };
+  for (const peer of ['big', 'small', 'huge']) expect(problemOfWantedPeer(recipe, peer)).toBeNull();
+  expect(problemOfWantedPeer(recipe, 'bgi')).toBe(
+    '--peer bgi: no stage has such a peer; did you mean "big"? The peers are big, small, huge',
+  );
+  expect(problemOfWantedPeer(recipe, 'model')).toBe('--peer model: no stage has such a peer. The peers are big, small, huge');
+  const alone = { stages: { alone: one.stages.alone! } };
+  expect(problemOfWantedPeer(alone, 'big')).toBe('--peer big: no stage of the recipe trains several peers. Leave --peer out');
 });
 
 test('a stage that names a peer needs the stage of that peer', () => {

@@ -252,6 +252,7 @@ describe('two peers in two columns', () => {
     expect(totalsOf(grid)).toEqual({
       samples: 8,
       lossSum: 12,
+      losses: { big: 2, small: 1 },
       correct: 2,
       trainMs: 40,
       msPerSample: 10,

@@ -5,147 +5,16 @@
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import { recover } from '../../../coordinator/core/recovery.js';
-import { startRun, stepRun } from '../../../coordinator/core/run.js';
-import { DEFAULT_TIMING } from '../../../coordinator/core/timing.js';
-import type { RunState } from '../../../coordinator/core/turn.js';
-import type { CheckpointPart, CoreEvent, Effect, JournalRecord } from '../../../coordinator/core/types.js';
-import { assert, present } from '../../../src/base/assert.js';
-import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
-import type { StageRecipe } from '../../../src/config/schema.js';
-import type { CoordinatorMessage, CoordinatorMessageOf, WorkerMessage } from '../../../src/protocol/control.js';
-import { corePlan } from '../../support/core-plan.js';
+import type { CheckpointPart, JournalRecord } from '../../../coordinator/core/types.js';
+import { present } from '../../../src/base/assert.js';
+import { asTerm } from '../../../src/base/ids.js';
+import { hashOf, TwoPeerRun } from '../../support/two-peer-run.js';
 
 const term = asTerm(1);
-const hashOf = (peer: string, round: number) => Buffer.from(`${peer} ${round}`).toString('hex').padEnd(64, '0');
 
-/** Four students, or as many as are asked for, in a run whose only stage has two peers. */
-class Run {
-  #state: RunState;
-  #effects: Effect[] = [];
-  readonly records: JournalRecord[] = [];
-
-  constructor(students: number, { samples = 16, every = 1, rows = 2, replicas = 2 } = {}) {
-    const training = { epochs: 1, batch: 4, every, evaluateEvery: 1, checkpointEvery: 100 };
-    const plan = corePlan({
-      run: 'pair',
-      size: samples,
-      rows,
-      training,
-      students,
-      isTaught: false,
-      exported: null,
-      timing: DEFAULT_TIMING,
-    });
-    const { base } = plan.recipe.stages;
-    assert(base?.kind === 'train', 'the stage of the plan');
-    const peers = { big: {}, small: { model: 'tiny' } };
-    const loss = { target: 'mean' as const, temperature: 1, weight: 1, labelSmoothing: 0 };
-    const together: StageRecipe = { ...base, kind: 'mutual', peers, replicas, wire: 'full', onLate: 'wait', loss };
-    const recipe = { ...plan.recipe, stages: { base: together } };
-    this.#state = startRun({ ...plan, recipe }, recover([], []), 0).state;
-    for (let i = 1; i <= students; i++) this.#join(i);
-  }
-
-  get round(): number {
-    return present(this.#state.stage?.round, 'a round').id;
-  }
-
-  get ledger() {
-    return present(this.#state.stage, 'a stage').ledger;
-  }
-
-  /** The summary with which the run has ended. */
-  get summary() {
-    return this.#effects.flatMap((effect) => (effect.type === 'finish' ? [effect.summary] : []))[0];
-  }
-
-  get checkpoints() {
-    return present(this.#state.stage, 'a stage').checkpoints;
-  }
-
-  /** Messages of this type since the last event, with whom they went to. */
-  sent<T extends CoordinatorMessage['type']>(type: T): [number, CoordinatorMessageOf<T>][] {
-    return this.#effects.flatMap((effect) =>
-      effect.type === 'send' && effect.message.type === type
-        ? [[Number(effect.connection), effect.message as CoordinatorMessageOf<T>]]
-        : [],
-    );
-  }
-
-  event(event: CoreEvent): void {
-    const { state, effects } = stepRun(this.#state, event, 0);
-    this.#state = state;
-    this.#effects = [...effects];
-    for (const effect of effects) if (effect.type === 'journal') this.records.push(effect.record);
-  }
-
-  trained(student: number, samples: number): void {
-    this.#say(student, {
-      type: 'worker.trained',
-      round: asRoundId(this.round),
-      samples,
-      lossSum: 1,
-      correct: 0,
-      trainMs: 1,
-      waitedMs: 0,
-      late: {},
-      ...this.#life(student),
-    });
-  }
-
-  averaged(student: number, options: { readonly peer: string; readonly contained: number; readonly attempt?: number }): void {
-    const { peer, contained, attempt = 1 } = options;
-    const round = asRoundId(this.round);
-    this.#say(student, { type: 'worker.averaged', round, attempt, hash: hashOf(peer, round), contained, ...this.#life(student) });
-  }
-
-  /** While the round trains: `student` gets no answer from `other`. */
-  unreachable(student: number, other: number): void {
-    const about = { round: asRoundId(this.round), attempt: 0, replica: asIncarnation(other), message: 'no answer' };
-    this.#say(student, { type: 'worker.unreachable', ...about, ...this.#life(student) });
-  }
-
-  evaluated(student: number, correct: number, agreed: Readonly<Record<string, number>>): void {
-    const figures = { count: 1, correct, lossSum: 1, evaluateMs: 1, agreed, parameters: 40 };
-    this.#say(student, { type: 'worker.evaluated', round: asRoundId(this.round), ...figures, ...this.#life(student) });
-  }
-
-  lost(student: number): void {
-    this.#say(student, { type: 'worker.lost', code: 'engine.crashed', message: 'killed', ...this.#life(student) });
-  }
-
-  stored(peer: string, round: number, samples: number): CheckpointPart {
-    const ranges = [{ start: 0, end: samples }];
-    const checkpoint = { state: { stage: 'base', peer, round }, term, ranges, hash: hashOf(peer, round) };
-    this.event({ type: 'checkpoint-stored', checkpoint });
-    return checkpoint;
-  }
-
-  #join(student: number): void {
-    const hello = {
-      type: 'worker.hello',
-      protocol: 2,
-      schema: '',
-      worker: `s${student}`,
-      role: 'student',
-      peer: null,
-      host: 'h',
-      pid: student,
-    } as const;
-    this.#say(student, hello);
-    this.#say(student, { type: 'worker.ready', endpoint: `inproc://${student}`, engine: 'cpu', ...this.#life(student) });
-  }
-
-  #life = (student: number) => ({ term, incarnation: asIncarnation(student) });
-
-  #say(student: number, message: WorkerMessage): void {
-    this.event({ type: 'message', connection: String(student), message });
-  }
-}
-
-let run: Run;
+let run: TwoPeerRun;
 beforeEach(() => {
-  run = new Run(4);
+  run = new TwoPeerRun(4);
 });
 
 /** A round up to its commit, after which the parameters contain so many samples. */
@@ -173,6 +42,19 @@ describe('two peers in two columns', () => {
     ]);
   });
 
+  test('the cell of each student is reported once, and again when it changes', () => {
+    const seats = () =>
+      run.reports.splice(0).flatMap((report) => (report.type === 'worker-seated' ? [[report.worker, report.peer, report.column]] : []));
+    expect(seats()).toEqual([['s1', 'big', 1], ['s2', 'small', 1], ['s3', 'big', 2], ['s4', 'small', 2]]); // biome-ignore format: a table
+    commitRound(8);
+    expect(seats()).toEqual([]);
+    run.lost(2);
+    run.join(5);
+    for (const student of [3, 4]) run.trained(student, 4);
+    // The column that still holds the parameters is the first now.
+    expect(seats()).toEqual([['s3', 'big', 1], ['s4', 'small', 1], ['s1', 'big', 2], ['s5', 'small', 2]]); // biome-ignore format: a table
+  });
+
   test('each row averages for itself, and the peers are committed together in one line', () => {
     for (let i = 1; i <= 4; i++) run.trained(i, 4);
     const orders = run.sent('coordinator.average').map(([student, { state, contributors }]) => {
@@ -193,6 +75,7 @@ describe('two peers in two columns', () => {
         ranges: [{ start: 0, end: 8 }],
         hashes: { big: hashOf('big', 1), small: hashOf('small', 1) },
         committed: 8,
+        lockstep: { big: { trainMs: 2, waitedMs: 0, late: 0 }, small: { trainMs: 2, waitedMs: 0, late: 0 } },
       },
     ]);
     expect(run.sent('coordinator.commit').map(([student, { state, hash }]) => [student, state.peer, hash])).toEqual(
@@ -231,7 +114,7 @@ describe('two peers in two columns', () => {
   });
 
   test('cells of a concluded column that stopped a step apart are at no fault: the column is withdrawn', () => {
-    const alone = new Run(2, { every: 2 });
+    const alone = new TwoPeerRun(2, { every: 2 });
     alone.event({ type: 'stop', reason: 'a test' });
     expect(alone.sent('coordinator.conclude').map(([student]) => student)).toEqual([1, 2]);
     alone.trained(1, 4);
@@ -245,7 +128,7 @@ describe('two peers in two columns', () => {
   });
 
   test('a column that is cut short is committed as far as both peers have trained', () => {
-    const alone = new Run(2, { every: 2 });
+    const alone = new TwoPeerRun(2, { every: 2 });
     alone.event({ type: 'stop', reason: 'a test' });
     alone.trained(1, 4);
     alone.trained(2, 4);
@@ -268,12 +151,15 @@ describe('two peers in two columns', () => {
   });
 
   test('peers that are lost with their only holder take the stage back', () => {
-    const alone = new Run(2);
+    const alone = new TwoPeerRun(2);
     alone.trained(1, 4);
     alone.trained(2, 4);
     alone.lost(2);
     expect(alone.records.at(-1)).toMatchObject({ type: 'rollback', round: null, committed: 0 });
     expect(alone.ledger.contained).toEqual([]);
+    const message = 'no student holds the parameters of base.big and of base.small any more, so the stage has gone back';
+    expect(alone.reports).toContainEqual(expect.objectContaining({ type: 'trouble', message }));
+    expect(alone.reports).toContainEqual(expect.objectContaining({ type: 'worker-gone', reason: 'killed' }));
   });
 });
 
@@ -314,9 +200,59 @@ describe('an evaluation in a stage of two peers', () => {
   });
 
   test('on a split without a row is a broken promise of the plan, and does not wait for nobody', () => {
-    const alone = new Run(2, { samples: 4, rows: 0 });
+    const alone = new TwoPeerRun(2, { samples: 4, rows: 0 });
     alone.trained(1, 4);
     expect(() => alone.trained(2, 4)).toThrow('stage base: the split test has no row to evaluate on');
+  });
+});
+
+test('the time left is reported once the present students were measured for long enough', () => {
+  const pair = new TwoPeerRun(2, { samples: 800 });
+  const commitAt = (nowMs: number) => {
+    pair.nowMs = nowMs;
+    for (const student of [1, 2]) pair.trained(student, 4);
+    return pair.reports.flatMap((report) => (report.type === 'progress' ? [report.secondsLeft] : [])).at(-1);
+  };
+  expect([100, 300, 2_000, 2_100].map(commitAt)).toEqual([null, null, null, 784 / 6]);
+  // Two more students: their first rounds are slow, and say nothing of the rest.
+  for (const student of [3, 4]) pair.join(student);
+  for (const student of [1, 2]) pair.trained(student, 4);
+  pair.nowMs = 2_200;
+  for (const student of [1, 2, 3, 4]) pair.trained(student, 4);
+  for (const [student, peer] of [[1, 'big'], [2, 'small'], [3, 'big'], [4, 'small']] as const) pair.averaged(student, { peer, contained: 28 }); // biome-ignore format: a table
+  expect(pair.reports.findLast((report) => report.type === 'progress')).toMatchObject({ committed: 28, secondsLeft: null });
+});
+
+test('the training loss is reported for each peer, and is in the summary', () => {
+  const pair = new TwoPeerRun(2, { samples: 4, rows: 1 });
+  pair.trained(1, 4, { lossSum: 2 });
+  pair.trained(2, 4, { lossSum: 6 });
+  const progress = pair.reports.flatMap((report) => (report.type === 'progress' ? [report] : []));
+  expect(progress).toMatchObject([{ loss: 1, losses: { big: 0.5, small: 1.5 } }]);
+  pair.evaluated(1, 1, { small: 1 });
+  pair.evaluated(2, 1, { big: 1 });
+  for (const peer of ['big', 'small']) pair.stored(peer, 1, 4);
+  expect(pair.summary?.trainingLoss).toEqual({ 'base.big': 0.5, 'base.small': 1.5 });
+});
+
+describe('the cost of lockstep', () => {
+  test('is of all terms: late predictions and waits from before a restart count', () => {
+    const first = new TwoPeerRun(2, { samples: 8 });
+    first.trained(1, 4, { trainMs: 10, waitedMs: 1, late: { small: 2 } });
+    first.trained(2, 4, { trainMs: 10, waitedMs: 5 });
+    const left = recover(first.records, []);
+    expect(left.lockstep).toEqual({ big: { trainMs: 10, waitedMs: 1, late: 0 }, small: { trainMs: 10, waitedMs: 5, late: 2 } });
+
+    const second = new TwoPeerRun(2, { samples: 8, rows: 1, left });
+    for (const late of [1, 0]) {
+      second.trained(1, 4, { trainMs: 10, waitedMs: 1, late: { small: late } });
+      second.trained(2, 4, { trainMs: 10, waitedMs: 2 });
+    }
+    second.evaluated(1, 1, { small: 1 });
+    second.evaluated(2, 1, { big: 1 });
+    const round = present(second.checkpointRound, 'a checkpoint that is asked for');
+    for (const peer of ['big', 'small']) second.stored(peer, round, 8);
+    expect(second.summary).toMatchObject({ late: { 'base.small': 3 }, waited: { 'base.big': 0.1, 'base.small': 0.3 } });
   });
 });
 
@@ -350,7 +286,7 @@ describe('a checkpoint of two peers', () => {
   });
 
   test('of a commit without hashes is gone back to by its term and samples, until a checkpoint has said the hashes', () => {
-    const alone = new Run(2);
+    const alone = new TwoPeerRun(2);
     alone.trained(1, 4);
     alone.trained(2, 4);
     alone.event({ type: 'stop', reason: 'a test' });

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DataRecipe } from '../../../src/config/schema.js';
 import { inspectData, loadSplit, verifyData } from '../../../src/data/dataset.js';
 import { FingerprintCache } from '../../../src/data/fingerprint-cache.js';
-import { writeCifar10, writeFashionAsCifar10, writeIdx } from '../../support/data-files.js';
+import { writeCifar10, writeFashionAsCifar10, writeFashionAsCifar100, writeIdx } from '../../support/data-files.js';
 
 let root = '';
 /** Not the user's. */
@@ -102,13 +102,16 @@ describe('splits', () => {
     expect(() => some.label(27)).toThrow('no sample 27');
   });
 
-  test("Fashion-MNIST in CIFAR-10's layout is the same pictures", async () => {
+  test.each([
+    ['cifar10', (folder: string) => writeFashionAsCifar10(folder, { perFile: 10, test: 20 })],
+    ['cifar100', (folder: string) => writeFashionAsCifar100(folder, { train: 50, test: 20 })],
+  ])('Fashion-MNIST in the layout of %s is the same pictures', async (format, write) => {
     const folder = await mkdtemp(join(root, 'fashion-'));
-    await writeFashionAsCifar10(folder, { perFile: 10, test: 20 });
+    await write(folder);
     const normalise = { mean: [0, 0, 0], std: [1, 1, 1] };
     const splits = { held: { part: 'test' as const, from: 0 }, learn: { part: 'train' as const, from: 0 } };
-    const held = await loadSplit({ format: 'cifar10', path: folder, labels: 'fine', normalise, splits }, 'held');
-    const learn = await loadSplit({ format: 'cifar10', path: folder, labels: 'fine', normalise, splits }, 'learn');
+    const held = await loadSplit({ format, path: folder, labels: 'fine', normalise, splits }, 'held');
+    const learn = await loadSplit({ format, path: folder, labels: 'fine', normalise, splits }, 'learn');
     const real = await loadSplit(recipeOf({ splits: { all: { part: 'test', from: 0 } } }), 'all');
     for (const [split, sample, original] of [
       [held, 19, 9999],

@@ -25,6 +25,7 @@ const RECORDS: readonly JournalRecord[] = [
     ranges: [{ start: 0, end: 64 }],
     hashes: { model: HASH, other: null },
     committed: 64,
+    lockstep: { model: { trainMs: 12.5, waitedMs: 2.5, late: 1 } },
   },
   { type: 'checkpoint', term, stage: 'base', round: 1, hashes: { model: HASH } },
   { type: 'evaluation', term, stage: 'base', evaluation },
@@ -40,6 +41,7 @@ const RECORDS: readonly JournalRecord[] = [
       samples: 64,
       waited: { model: 0.25 },
       late: { model: 3 },
+      losses: { model: 0.5 },
       skipped: 16,
       seconds: 2.5,
     },
@@ -142,6 +144,14 @@ test('an evaluation without a peer is that of the one peer', async () => {
   const file = await written([]);
   appendFileSync(file, encodeLine({ type: 'evaluation', term, stage: 'base', evaluation: unnamed } as JournalRecord));
   expect((await readJournal(file)).records).toEqual([{ type: 'evaluation', term, stage: 'base', evaluation }]);
+});
+
+test('a commit without the cost of lockstep, as older programs wrote it, is read', async () => {
+  const commit = RECORDS.find((record) => record.type === 'commit');
+  const { lockstep: _, ...older } = commit as Extract<JournalRecord, { type: 'commit' }>;
+  const file = await written([]);
+  appendFileSync(file, encodeLine(older as JournalRecord));
+  expect((await readJournal(file)).records).toEqual([{ ...older, lockstep: {} }]);
 });
 
 test('what an older term wrote after a newer one had begun is void', async () => {

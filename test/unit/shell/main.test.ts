@@ -122,6 +122,7 @@ describe('a whole run', () => {
       'restarts',
       'samplesCommitted',
       'skipped',
+      'trainingLoss',
       'waited',
       'wireBytes',
     ]);

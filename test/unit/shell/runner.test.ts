@@ -18,6 +18,7 @@ const finish: Effect = {
     engine: 'cpu',
     accuracy: {},
     agreement: {},
+    trainingLoss: {},
     waited: {},
     late: {},
     skipped: {},

@@ -66,6 +66,18 @@ const recording: Recording = {
   outputs: { logits: { from: 'operation', index: 0, output: 0 }, loss: { from: 'operation', index: 2, output: 0 } },
 };
 
+test('first half, then its undoing, leaves the variables as they were', () => {
+  fc.assert(
+    fc.property(samples, ({ recording: sample, at, early, feeds, variables }) => {
+      const { first, undo, stashFrom } = cutRecording(sample, at, early);
+      const own = Object.fromEntries(Object.keys(first.feeds).map((name) => [name, feeds[name] ?? Number.NaN]));
+      const empty = first.variables.slice(stashFrom).map(() => Number.NaN);
+      const one = runRecording(first, own, [...variables, ...empty]);
+      expect(runRecording(undo, {}, one.variables).variables.slice(0, stashFrom)).toEqual(variables);
+    }),
+  );
+});
+
 test('what crosses the cut is put aside once, and nothing else is', () => {
   const { first, second, stashFrom } = cutRecording(recording, 2, ['image']);
   expect(stashFrom).toBe(2);

@@ -54,6 +54,27 @@ describe('in whatever order its edges allow', () => {
       { numRuns: 200 },
     );
   });
+
+  test('a first half that is undone leaves nothing of what was put aside, and the variables as they were', () => {
+    fc.assert(
+      fc.property(samples, orders, ({ recording, at, early, feeds, variables }, order) => {
+        const { first, second, undo, stashFrom } = cutRecording(recording, at, early);
+        const released = { undo: { from: stashFrom, to: first.variables.length } };
+        const machine = new GraphMachine(buildGraph({ functions: { first, second, undo }, arenas: {}, released }), (count) =>
+          order.below(count),
+        );
+        variables.forEach((value, index) => {
+          machine.variables.set(handle(index), [value]);
+        });
+        fc.pre(Object.keys(first.outputs).length > 0);
+        machine.call('first', arraysOf(feeds));
+        machine.call('undo', {});
+        const gone = first.variables.slice(stashFrom).map(() => undefined);
+        expect(stateOf(machine, first.variables.length)).toEqual([...variables, ...gone]);
+      }),
+      { numRuns: 200 },
+    );
+  });
 });
 
 /** One feed, two variables, of which the first takes the second's place. */

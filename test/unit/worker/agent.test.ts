@@ -27,11 +27,13 @@ let agent: Agent;
 let received: WorkerMessage[];
 let peer: ConnectionId;
 let engines: FakeEngine[];
+let lines: string[];
 
 beforeEach(async () => {
   clock = new VirtualClock();
   received = [];
   engines = [];
+  lines = [];
   const transport = createMemoryTransport();
   coordinator = await transport.listen({
     endpoint: 'inproc://coordinator',
@@ -52,6 +54,7 @@ beforeEach(async () => {
     transport,
     clock,
     logger: silentLogger,
+    tell: (line) => void lines.push(line),
     engineHost: {
       start(handlers) {
         let end: () => void = () => {};
@@ -115,6 +118,11 @@ describe('the agent', () => {
     await clock.advance(1_000);
     expect((await agent.ended).code).toBe(0);
     expect(engine.isKilled).toBe(true);
+    expect(lines).toEqual([
+      'welcomed to the run r; its engine starts',
+      'its engine cpu is up; it waits for work',
+      'the run is over for this worker (done): ',
+    ]);
   });
 
   test('tells at once that its engine is gone, and starts another for the next incarnation', async () => {

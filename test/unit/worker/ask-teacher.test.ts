@@ -32,7 +32,7 @@ const float32 = (name: string, shape: readonly number[], ...values: number[]): W
   shape,
   data: Float32Array.from(values),
 });
-const answer = (...tensors: WireTensor[]): DataReply => ({ header: { type: 'knowledge.answer', stage: 'taught', isLast: false }, tensors });
+const answer = (...tensors: WireTensor[]): DataReply => ({ header: { type: 'knowledge.answer', stage: 'taught' }, tensors });
 
 /** Asks a server that answers as given for the knowledge of two samples. */
 async function ask(wanted: WantedKnowledge, reply: (asked: Asked) => DataReply) {
@@ -105,7 +105,7 @@ describe('asking a teacher', () => {
     ['that is not finite', answer(float32('knowledge.0', [2, 2], 1, 2, Number.NaN, 4)), { code: 'training.notFinite' }],
     [
       'about another stage',
-      { header: { type: 'knowledge.answer', stage: 'other', isLast: false }, tensors: [] },
+      { header: { type: 'knowledge.answer', stage: 'other' }, tensors: [] },
       { code: 'protocol.invalid', message: expect.stringContaining('about stage other, not taught') },
     ],
   ])('an answer %s is not taken', async (_, reply, error) => {

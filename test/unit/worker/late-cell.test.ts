@@ -31,7 +31,7 @@ function openColumn(onLate: ExchangeOptions['onLate'], givenAtMs: GivenAtMs): Co
     asked.push(`${peer} ${step}`);
     await new Promise<void>((resolve) => void clock.after(Math.max(0, givenAtMs(peer, step) - clock.nowMs()), resolve));
     const data = Float32Array.of(step);
-    return { header: { type: 'knowledge.answer', stage: 'trio', isLast: step === STEPS }, tensors: [tensorOf(data)] };
+    return { header: { type: 'knowledge.answer', stage: 'trio' }, tensors: [tensorOf(data)] };
   };
   const logger = { info: (event: string) => void events.push(event), warn() {}, error() {} };
   const context = { term: asTerm(1), clock, connections: { request }, logger, report() {} } as unknown as EngineContext;
@@ -48,7 +48,7 @@ const tensorOf = (data: Float32Array) => ({ name: 'knowledge.0', dtype: 'float32
 async function nextStep({ clock, exchange }: Column, step: number): Promise<{ readonly taken: Taken; readonly waitedMs: number }> {
   await clock.advance(STEP_MS);
   let taken: Taken | null = null;
-  const own = { knowledge: [{ shape: [1, 1], data: Float32Array.of(step) }], isLast: step === STEPS };
+  const own = [{ shape: [1, 1], data: Float32Array.of(step) }];
   exchange.exchange(own).then((found) => {
     taken = found;
   });
@@ -59,7 +59,7 @@ async function nextStep({ clock, exchange }: Column, step: number): Promise<{ re
 }
 
 /** The step that each other cell's knowledge is of; null for a cell that was not waited for. */
-const stepsOf = ({ answers }: Taken) => answers.map((answer) => answer?.[0]?.data[0] ?? null);
+const stepsOf = (taken: Taken) => taken.map((answer) => answer?.[0]?.data[0] ?? null);
 
 /** Everybody keeps the pace, until the slow cell stands still for two seconds at this step. */
 const stalledAt =

@@ -6,7 +6,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { describeTensorflow } from '../../support/tensorflow-engine.js';
 import { EngineRoom } from './engine-room.js';
-import { COURSE_STAGES, expectSameAverage, expectSameCourse, STEP_BY_STEP } from './mutual-course.js';
+import { COURSE_MODELS, COURSE_STAGES, expectSameAverages, expectSameCourse, STEP_BY_STEP } from './mutual-course.js';
 
 // Read by libtensorflow when it is loaded, which is in this file's own process.
 process.env.TF_ENABLE_ONEDNN_OPTS = '0';
@@ -14,7 +14,7 @@ process.env.TF_ENABLE_ONEDNN_OPTS = '0';
 describeTensorflow('mutual learning, traced', () => {
   let room: EngineRoom;
   beforeEach(async () => {
-    room = await new EngineRoom().open(COURSE_STAGES, { engine: 'tensorflow' });
+    room = await new EngineRoom().open(COURSE_STAGES, { engine: 'tensorflow', models: COURSE_MODELS });
   });
   afterEach(async () => {
     // No cell went on op by op.
@@ -33,5 +33,8 @@ describeTensorflow('mutual learning, traced', () => {
   test.each([
     ['two peers', 'pair', ['big', 'small']],
     ['three peers', 'three', ['a', 'b', 'c']],
-  ] as const)('%s, two replicas of each', (_, stage, peers) => expectSameAverage(room, { stage, peers }));
+    ['a peer with BatchNorms', 'normed', ['norm', 'small']],
+  ] as const)('%s, two replicas of each, over several rounds', (_, stage, peers) =>
+    expectSameAverages(room, { stage, peers, traces: ['auto', 'off'] }),
+  );
 });

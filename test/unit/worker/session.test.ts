@@ -36,8 +36,10 @@ const engine = (message: Extract<SessionEvent, { type: 'engine' }>['message'], n
   return { type: 'engine', engine: number, message };
 };
 const tick: SessionEvent = { type: 'tick', controlBytes: 0 };
-const refuse = (reason: 'old-term' | 'unknown-incarnation' | 'name-taken' | 'protocol-version' | 'run-over' | 'busy', of: string) =>
-  control({ type: 'refuse', reason, of, message: 'because' });
+const refuse = (
+  reason: 'old-term' | 'unknown-incarnation' | 'name-taken' | 'protocol-version' | 'invalid-message' | 'run-over' | 'busy',
+  of: string,
+) => control({ type: 'refuse', reason, of, message: 'because' });
 
 interface Run {
   readonly state: Session;
@@ -89,6 +91,13 @@ const rows: readonly Row[] = [
     name: 'a version is refused for good',
     from: joining,
     event: refuse('protocol-version', 'worker.hello'),
+    phase: 'over',
+    effects: ['exit 2'],
+  },
+  {
+    name: 'a peer that no stage has is refused for good',
+    from: joining,
+    event: refuse('invalid-message', 'worker.hello'),
     phase: 'over',
     effects: ['exit 2'],
   },

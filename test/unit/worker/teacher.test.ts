@@ -177,8 +177,13 @@ describe('a teacher', () => {
   });
 
   test.each([
-    [1e30, false, 'not-finite', /knowledge\.0 \(logits\) is not finite/],
-    [40, true, 'beyond-half', /number \d+ of knowledge\.0 \(logits\) is -?\d+.*; float16 holds at most 65504/],
+    [1e30, false, 'not-finite', /teacher teacher-8, model of stage large: knowledge\.0 \(logits\) is not finite/],
+    [
+      40,
+      true,
+      'beyond-half',
+      /teacher teacher-8, model of stage large: number \d+ of knowledge\.0 \(logits\) is -?\d+.*; float16 holds at most 65504/,
+    ],
   ] as const)('numbers that must not travel are never sent: parameters times %d, half: %s', async (factor, half, reason, message) => {
     const content = await makeCheckpoint();
     const huge = parametersOf(content).map((value) => factor * value + factor);

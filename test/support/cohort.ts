@@ -4,25 +4,24 @@
  */
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
-import { weightedAverage } from '../../../src/averaging/weighted-average.js';
-import { present } from '../../../src/base/assert.js';
-import { peerNamed, peerRecipe, peersOf } from '../../../src/config/peer.js';
-import type { EngineName, EngineRecipe, PeerRecipe, Recipe } from '../../../src/config/schema.js';
-import { assembleBatch } from '../../../src/data/batch.js';
-import { loadSplit } from '../../../src/data/dataset.js';
-import type { SampleSource } from '../../../src/data/sample-source.js';
-import { totalOf } from '../../../src/data/shard-plan.js';
-import { lossKnobsAt } from '../../../src/losses/loss-plan.js';
-import { buildModel } from '../../../src/nn/build.js';
-import { rateAt } from '../../../src/optim/schedule.js';
-import { buildStep } from '../../../src/programs/choose-step.js';
-import type { Range } from '../../../src/protocol/field.js';
-import { loadTraining } from '../../../src/step/load-training.js';
-import type { StepProgram } from '../../../src/step/step-program.js';
-import type { StepTraining } from '../../../src/step/trainer.js';
-import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
-import { initialSeed, type SampleView, testView, trainingView } from '../../../worker/kit/view.js';
-import { planBatches } from '../../../worker/student/batch-plan.js';
+import { present } from '../../src/base/assert.js';
+import { peerNamed, peerRecipe, peersOf } from '../../src/config/peer.js';
+import type { EngineName, EngineRecipe, PeerRecipe, Recipe } from '../../src/config/schema.js';
+import { assembleBatch } from '../../src/data/batch.js';
+import { loadSplit } from '../../src/data/dataset.js';
+import type { SampleSource } from '../../src/data/sample-source.js';
+import { totalOf } from '../../src/data/shard-plan.js';
+import { lossKnobsAt } from '../../src/losses/loss-plan.js';
+import { buildModel } from '../../src/nn/build.js';
+import { rateAt } from '../../src/optim/schedule.js';
+import { buildStep } from '../../src/programs/choose-step.js';
+import type { Range } from '../../src/protocol/field.js';
+import { loadTraining } from '../../src/step/load-training.js';
+import type { StepProgram } from '../../src/step/step-program.js';
+import type { StepTraining } from '../../src/step/trainer.js';
+import { LOGITS_SPEC } from '../../src/tensor/knowledge.js';
+import { initialSeed, type SampleView, testView, trainingView } from '../../worker/kit/view.js';
+import { planBatches } from '../../worker/student/batch-plan.js';
 
 interface Peer {
   readonly name: string;
@@ -111,6 +110,10 @@ export class Cohort {
     this.#programOf(peer).writeParameters(arena);
   }
 
+  writeSlots(peer: string, slots: Float32Array): void {
+    this.#programOf(peer).writeSlots(slots);
+  }
+
   /** The number of images of a split of which the two peers say the same class. */
   async sameClasses(name: string, peers: readonly [string, string]): Promise<number> {
     const split = await loadSplit(this.#recipe.data, name);
@@ -164,10 +167,11 @@ export class Cohort {
   }
 }
 
-/** Averages a peer among the columns, weighted by samples, as replicas do. */
+/** Averages a peer among the columns, as replicas do: a sum in the order of the columns, weighted by samples. Slots stay as they are. */
 export function averageCohorts(columns: readonly Cohort[], peer: string, samples: readonly number[]): void {
-  const arena = weightedAverage(
-    columns.map((column, i) => ({ samples: present(samples[i], 'samples'), arena: column.parametersOf(peer) })),
-  );
-  for (const column of columns) column.writeParameters(peer, arena);
+  const arenas = columns.map((column) => column.parametersOf(peer));
+  const total = samples.reduce((sum, count) => sum + count, 0);
+  const sumAt = (i: number) => arenas.reduce((sum, arena, column) => sum + present(samples[column], 'samples') * arena[i]!, 0);
+  const average = present(arenas[0], 'a column').map((_, i) => sumAt(i) / total);
+  for (const column of columns) column.writeParameters(peer, average);
 }

@@ -1,0 +1,164 @@
+/** The lines of a worker, from the effects of its session. */
+
+import { beforeEach, expect, test } from 'vitest';
+import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
+import type { CoordinatorMessage, CoordinatorMessageOf } from '../../../src/protocol/control.js';
+import { startSession, stepSession } from '../../../worker/agent/session.js';
+import { DEFAULT_SESSION_TIMING, type Session, type SessionEvent } from '../../../worker/agent/session-types.js';
+import { WorkerLines } from '../../../worker/agent/worker-lines.js';
+import type { FromEngine } from '../../../worker/engine/engine-message.js';
+
+const ids = { term: asTerm(1), incarnation: asIncarnation(5) };
+const endpoint = 'tcp://127.0.0.1:2';
+
+let lines: WorkerLines;
+let session: Session;
+let told: string[];
+
+function begin(role: 'teacher' | 'student'): void {
+  lines = new WorkerLines(role);
+  told = [];
+  const plan = { worker: 'w', role, peer: null, host: 'h', pid: 1, schema: '', timing: DEFAULT_SESSION_TIMING };
+  session = startSession(plan, 0).state;
+}
+
+function play(nowMs: number, event: SessionEvent): void {
+  const { state, effects } = stepSession(session, event, nowMs);
+  session = state;
+  for (const effect of effects) told.push(...lines.linesFor(effect, state.link, nowMs));
+}
+
+const say = (nowMs: number, message: CoordinatorMessage) => play(nowMs, { type: 'control', message });
+const report = (nowMs: number, message: FromEngine) => play(nowMs, { type: 'engine', engine: 1, message });
+
+function join(): void {
+  const rest = { run: 'r', renewEveryMs: 1_000, leaseMs: 600_000, dataEndpoint: endpoint, recipe: '{}' };
+  say(0, { type: 'coordinator.welcome', ...ids, ...rest });
+  report(10, { type: 'worker.ready', ...ids, endpoint, engine: 'wasm' });
+  told.length = 0;
+}
+
+/** The engine lives and has done so many batches, second by second. */
+function beat(fromMs: number, toMs: number, progress: number): void {
+  for (let nowMs = fromMs; nowMs <= toMs; nowMs += 1_000) {
+    report(nowMs, { type: 'engine.progress', progress, images: 0, busyMs: 0, dataBytes: 0, batchMs: 5 });
+    play(nowMs, { type: 'tick', controlBytes: 0 });
+  }
+}
+
+function assign(round: number, { stage = 'together', peer = 'big', column = 0 } = {}): CoordinatorMessageOf<'coordinator.assign'> {
+  const others = peer === 'model' ? [] : [{ peer: 'small', incarnation: asIncarnation(6), endpoint }];
+  const work = { kind: 'train' as const, column, replicas: 1, ranges: [{ start: 0, end: 4 }], roundSamples: 4, others };
+  const base = { state: { stage, peer, round: 0 }, hash: null, committed: 0, sources: [], isStored: false };
+  return { type: 'coordinator.assign', ...ids, round: asRoundId(round), base, work };
+}
+
+function finishRound(nowMs: number, round: number, { stage = 'together', peer = 'big' } = {}): void {
+  const figures = { samples: 4, lossSum: 1, correct: 1, trainMs: 1, waitedMs: 0, late: {} };
+  report(nowMs, { type: 'worker.trained', ...ids, round: asRoundId(round), ...figures });
+  say(nowMs, { type: 'coordinator.commit', ...ids, state: { stage, peer, round }, hash: null, committed: 4 });
+}
+
+beforeEach(() => {
+  begin('student');
+});
+
+test('a student tells of its welcome, its engine, its cell when it changes, the end of a stage, and the end', () => {
+  const rest = { run: 'r', renewEveryMs: 1_000, leaseMs: 600_000, dataEndpoint: endpoint, recipe: '{}' };
+  say(0, { type: 'coordinator.welcome', ...ids, ...rest });
+  report(10, { type: 'worker.ready', ...ids, endpoint, engine: 'wasm' });
+  say(20, assign(1, { stage: 'baseline', peer: 'model' }));
+  const how = { stage: 'baseline', traced: false, precision: 'fp32', threads: 1, note: null } as const;
+  for (const nowMs of [30, 31]) report(nowMs, { type: 'worker.prepared', ...ids, ...how });
+  finishRound(40, 1, { stage: 'baseline', peer: 'model' });
+  for (const round of [2, 3]) {
+    say(50, assign(round));
+    finishRound(60, round);
+  }
+  say(70, assign(4, { column: 1 }));
+  say(80, { type: 'coordinator.abandon', ...ids, round: asRoundId(4), reason: 'it leaves' });
+  say(90, { type: 'coordinator.stop', ...ids, outcome: 'done', message: 'all stages are done' });
+  expect(told).toEqual([
+    'welcomed to the run r; its engine starts',
+    'its engine wasm is up; it waits for work',
+    'trains baseline',
+    'baseline: trains op by op, fp32, 1 thread',
+    'baseline: its part is over, 1 round committed',
+    'trains together.big, column 1, with small',
+    'trains together.big, column 2, with small',
+    'its part of round 4 is dropped: it leaves',
+    'together: its part is over, 2 rounds committed',
+    'the run is over for this worker (done): all stages are done',
+  ]);
+});
+
+test('a long wait is told once, with its reason, and so is its end', () => {
+  join();
+  say(1_000, assign(1));
+  beat(1_000, 5_000, 1);
+  expect(told.splice(0)).toEqual(['trains together.big, column 1, with small']);
+  beat(6_000, 30_000, 1);
+  expect(told.splice(0)).toEqual(['waits for the other cells of its column: small']);
+  beat(31_000, 32_000, 2);
+  expect(told.splice(0)).toEqual(['goes on after 30 s']);
+  finishRound(33_000, 1);
+  beat(34_000, 60_000, 2);
+  expect(told.splice(0)).toEqual(['waits for work: every cell has a student, or the run lacks a worker; the coordinator says which']);
+});
+
+test('an engine that computes a long batch does not wait', () => {
+  join();
+  say(1_000, assign(1));
+  told.length = 0;
+  beat(1_000, 3_000, 1);
+  for (let nowMs = 4_000; nowMs <= 18_000; nowMs += 1_000) play(nowMs, { type: 'tick', controlBytes: 0 });
+  expect(told).toEqual([]);
+});
+
+test('a report that waits for the others, and for a teacher', () => {
+  join();
+  say(1_000, { type: 'coordinator.link', ...ids, stage: 'together', version: 1, teachers: [{ incarnation: asIncarnation(9), endpoint }] });
+  say(1_000, assign(1));
+  told.length = 0;
+  beat(1_000, 15_000, 0);
+  expect(told.splice(0)).toEqual(['waits for the other cells of its column: small, or for an answer of a teacher']);
+  const figures = { samples: 4, lossSum: 1, correct: 1, trainMs: 1, waitedMs: 0, late: {} };
+  report(16_000, { type: 'worker.trained', ...ids, round: asRoundId(1), ...figures });
+  beat(17_000, 40_000, 0);
+  expect(told).toEqual(['goes on after 15 s', 'waits for the other students: its part of round 1 is done']);
+});
+
+test('after an evaluation, which no commit follows, it waits for work', () => {
+  join();
+  const { work: _, ...order } = assign(1, { stage: 'baseline', peer: 'model' });
+  say(1_000, { ...order, work: { kind: 'evaluate', split: 'test', start: 0, end: 4, others: [] } });
+  const figures = { correct: 1, count: 4, lossSum: 1, evaluateMs: 1, agreed: {}, parameters: 4 };
+  report(2_000, { type: 'worker.evaluated', ...ids, round: asRoundId(1), ...figures });
+  beat(3_000, 15_000, 1);
+  const wait = 'waits for work: every cell has a student, or the run lacks a worker; the coordinator says which';
+  expect(told).toEqual(['tests the model of baseline', wait]);
+});
+
+test('a teacher tells which model it loads and that it answers, and does not wait while it serves', () => {
+  begin('teacher');
+  join();
+  beat(1_000, 12_000, 0);
+  const from = { stage: 'big', peer: 'model', round: 7 };
+  say(13_000, { type: 'coordinator.serve', ...ids, stage: 'small', from, hash: 'a'.repeat(64) });
+  report(14_000, { type: 'worker.serving', ...ids, stage: 'small' });
+  beat(15_000, 40_000, 0);
+  expect(told).toEqual(['waits for a stage that needs a teacher', 'small: loads the model of big', 'small: answers its students']);
+});
+
+test('a worker that is refused tells it once, and says when it joins again', () => {
+  const message = 'the name w belongs to a live worker';
+  const refuse = () => say(100, { type: 'refuse', reason: 'name-taken', of: 'worker.hello', message });
+  refuse();
+  play(300, { type: 'tick', controlBytes: 0 });
+  refuse();
+  play(1_000, { type: 'tick', controlBytes: 0 });
+  expect(told).toEqual([`is refused, and asks again: name-taken: ${message}`]);
+  join();
+  say(2_000, { type: 'refuse', reason: 'old-term', of: 'worker.renew', message: 'term 2' });
+  expect(told).toEqual(['joins again: old-term: term 2']);
+});
