@@ -9,7 +9,7 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { systemClock } from '../src/base/clock.js';
-import { messageOf, StillhouseError } from '../src/errors/stillhouse-error.js';
+import { asStillhouseError, messageOf, StillhouseError } from '../src/errors/stillhouse-error.js';
 import { EXIT } from '../src/errors/table.js';
 import { surviveClosedPipes } from '../src/process/closed-pipe.js';
 import { exitAfterFlush, exitNow } from '../src/process/exit.js';
@@ -79,9 +79,10 @@ async function main(): Promise<number> {
       tell,
     });
   } catch (error) {
-    if (error instanceof StillhouseError) {
-      tell({ type: 'error', code: error.code, message: error.message });
-      return error.exitCode;
+    const known = asStillhouseError(error);
+    if (known !== null) {
+      tell({ type: 'error', code: known.code, message: known.message });
+      return known.exitCode;
     }
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
     tell({ type: 'error', code: 'run.failed', message: `the coordinator failed, please report it: ${messageOf(error)}` });

@@ -11,7 +11,7 @@ import { availableParallelism, hostname } from 'node:os';
 import { z } from 'zod';
 import { systemClock } from '../src/base/clock.js';
 import { DEVICES, ENGINE_CHOICES } from '../src/config/schema.js';
-import { messageOf, StillhouseError } from '../src/errors/stillhouse-error.js';
+import { asStillhouseError, messageOf, StillhouseError } from '../src/errors/stillhouse-error.js';
 import { EXIT } from '../src/errors/table.js';
 import { openLogger } from '../src/log/logger.js';
 import { surviveClosedPipes } from '../src/process/closed-pipe.js';
@@ -94,9 +94,10 @@ async function main(): Promise<number> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof StillhouseError)) throw error;
-    console.error(`error (${error.code}): ${error.message}`);
-    return error.exitCode;
+    const known = asStillhouseError(error);
+    if (known === null) throw error;
+    console.error(`error (${known.code}): ${known.message}`);
+    return known.exitCode;
   }
 }
 

@@ -2,9 +2,11 @@
 
 import { MultiBar, type SingleBar } from 'cli-progress';
 import type { Clock } from '../base/clock.js';
+import type { ErrorCode } from '../errors/table.js';
 import type { Report } from '../protocol/report.js';
+import { barText } from './bar-text.js';
 import { EVALUATED_LEAST_MS } from './line-view.js';
-import { describeAccuracy, describeProgress, describeReport } from './report-text.js';
+import { describeAccuracy, describeReport, progressFigures } from './report-text.js';
 import type { RunView } from './run-view.js';
 
 export class BarView implements RunView {
@@ -23,17 +25,15 @@ export class BarView implements RunView {
     this.#clock = clock;
     this.#bars = new MultiBar({
       stream,
-      format: '{stage} [{bar}] {percentage} % {figures}',
-      barCompleteChar: '=',
-      barIncompleteChar: ' ',
-      barsize: 20,
+      format: (_options, { progress }, { stage, figures }) => barText({ stage, share: progress, figures }, columnsOf(stream)),
       fps: 5,
       // A line above the bars moves them down, so bars that did not change must be drawn again too.
       forceRedraw: true,
       hideCursor: null,
       gracefulExit: false,
       emptyOnZero: true,
-      linewrap: false,
+      // A terminal that does not wrap cuts off the end of every other line; the bars are made to fit.
+      linewrap: true,
     });
   }
 
@@ -43,7 +43,7 @@ export class BarView implements RunView {
         if (report.samples > 0) this.#barOf(report.stage, report.samples);
         return;
       case 'progress':
-        this.#barOf(report.stage, report.samples).update(report.committed, { figures: describeProgress(report) });
+        this.#barOf(report.stage, report.samples).update(report.committed, { figures: progressFigures(report) });
         return;
       case 'rollback':
         this.note(describeReport(report));
@@ -66,7 +66,7 @@ export class BarView implements RunView {
       case 'stage-done': {
         const bar = this.#byStage.get(report.result.stage);
         if (bar === undefined) this.note(describeReport(report));
-        bar?.update(bar.getTotal(), { figures: `done${describeAccuracy(report.result)}` });
+        bar?.update(bar.getTotal(), { figures: [{ text: `done${describeAccuracy(report.result)}`, rank: 1 }] });
         return;
       }
       default:
@@ -87,18 +87,29 @@ export class BarView implements RunView {
     this.note(text);
   }
 
+  fail(code: ErrorCode, message: string): void {
+    this.alert(`error (${code}): ${message}`);
+  }
+
   close(): void {
     if (this.#byStage.size === 0) return;
     // The figures of an unfinished stage say that it goes on; replace them.
-    for (const bar of this.#byStage.values()) if (bar.getProgress() < 1) bar.update({ figures: 'stopped' });
+    for (const bar of this.#byStage.values()) if (bar.getProgress() < 1) bar.update({ figures: [{ text: 'stopped', rank: 1 }] });
     this.#bars.stop();
   }
 
   #barOf(stage: string, samples: number): SingleBar {
     const known = this.#byStage.get(stage);
     if (known !== undefined) return known;
-    const bar = this.#bars.create(samples, 0, { stage: stage.padEnd(10), figures: '' });
+    const bar = this.#bars.create(samples, 0, { stage, figures: [] });
     this.#byStage.set(stage, bar);
     return bar;
   }
+}
+
+/** The width of a terminal that does not say it. */
+const COLUMNS = 80;
+
+function columnsOf(stream: NodeJS.WritableStream & { readonly columns?: number }): number {
+  return stream.columns === undefined || stream.columns < 1 ? COLUMNS : stream.columns;
 }

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import type { Clock } from '../base/clock.js';
-import { StillhouseError } from '../errors/stillhouse-error.js';
+import { asStillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
 import { type Output, openOutput } from './output.js';
 
@@ -17,7 +17,7 @@ interface GlobalOptions {
   readonly quiet?: boolean;
 }
 
-/** Makes an action for commander: it runs `body` and keeps its exit code. It prints a StillhouseError and rethrows all other errors. */
+/** Makes an action for commander: it runs `body` and keeps its exit code. It prints a StillhouseError, and an error of the operating system; it rethrows all others. */
 export function action<Options>(
   context: CliContext,
   body: (input: { readonly args: readonly string[]; readonly options: Options; readonly output: Output }) => Promise<number>,
@@ -29,10 +29,10 @@ export function action<Options>(
     try {
       context.exitCode = await body({ args: command.args, options: command.opts<Options & object>(), output });
     } catch (error) {
-      if (!(error instanceof StillhouseError)) throw error;
-      // Editors make a link of a message that begins with a file.
-      output.alert(error.details.file === undefined ? `error (${error.code}): ${error.message}` : error.message);
-      context.exitCode = error.exitCode;
+      const known = asStillhouseError(error);
+      if (known === null) throw error;
+      output.fail({ code: known.code, message: known.message, ...known.details });
+      context.exitCode = known.exitCode;
     }
   };
 }

@@ -1,6 +1,7 @@
 /** Progress as plain lines, for logs and pipes. Frequent reports are shown only every few seconds. */
 
 import type { Clock } from '../base/clock.js';
+import type { ErrorCode } from '../errors/table.js';
 import type { Report } from '../protocol/report.js';
 import type { Output } from './output.js';
 import { describeReport } from './report-text.js';
@@ -45,6 +46,10 @@ export class LineView implements RunView {
 
   alert(text: string): void {
     this.#output.alert(text);
+  }
+
+  fail(code: ErrorCode, message: string): void {
+    this.#output.fail({ code, message });
   }
 
   close(): void {}

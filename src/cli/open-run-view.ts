@@ -8,7 +8,8 @@ import type { RunView } from './run-view.js';
 
 /** Opens the view that fits the output. */
 export function openRunView(output: Output, clock: Clock): RunView {
-  const plain = { note: output.note, alert: output.alert, close: () => {} };
+  const fail: RunView['fail'] = (code, message) => output.fail({ code, message });
+  const plain = { note: output.note, alert: output.alert, fail, close: () => {} };
   if (output.json) return { ...plain, report: (report) => output.result(JSON.stringify(report)) };
   if (output.quiet) return { ...plain, report: () => {} };
   return output.isTerminal ? new BarView(process.stderr, clock) : new LineView(output, clock);

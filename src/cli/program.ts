@@ -8,6 +8,7 @@ import { addCoordinatorCommand } from './coordinator-command.js';
 import { addDataCommand } from './data-command.js';
 import { addEngineCommand } from './engine-command.js';
 import { addExportCommand } from './export-command.js';
+import { tellAsJson } from './output.js';
 import { addResumeCommand, addRunCommand } from './run-command.js';
 import { addValidateCommand } from './validate-command.js';
 import { addWorkerCommand } from './worker-command.js';
@@ -20,8 +21,10 @@ export async function runProgram(args: readonly string[], context: CliContext, v
     return context.exitCode;
   } catch (error) {
     // Help and version end this way too, with the code 0. commander has printed the error already.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
-    throw error;
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return EXIT.done;
+    if (args.includes('--json')) tellAsJson({ code: 'usage.invalid', message: error.message.replace(/^error: /, '') });
+    return EXIT.usage;
   }
 }
 

@@ -89,13 +89,30 @@ export function shareDone({ committed, samples }: Pick<Progress, 'committed' | '
   return samples === 0 ? 1 : committed / samples;
 }
 
+/** A figure of a stage's progress. The lower its rank, the more it matters. */
+export interface Figure {
+  readonly text: string;
+  readonly rank: number;
+}
+
 /** The figures of an unfinished stage: epoch, round, rate, loss, time left. */
-export function describeProgress({ epoch, epochs, round, imagesPerSecond, loss, losses, waited, secondsLeft }: Progress): string {
-  const rate = `${formatCount(imagesPerSecond)} images/s`;
+export function progressFigures({ epoch, epochs, round, imagesPerSecond, loss, losses, waited, secondsLeft }: Progress): readonly Figure[] {
   const each = Object.entries(losses).map(([peer, own]) => `${peer} ${own.toFixed(3)}`);
   const trained = each.length === 0 ? loss.toFixed(3) : each.join(', ');
   const waits = Object.entries(waited).map(([peer, share]) => `${peer} ${formatShare(share)}`);
-  const lockstep = waits.length === 0 ? '' : `, waited for each other: ${waits.join(', ')}`;
-  const left = secondsLeft === null ? '' : `, ${formatDuration(secondsLeft)} left`;
-  return `epoch ${epoch}/${epochs}, round ${round}, ${rate}, training loss ${trained}${lockstep}${left}`;
+  return [
+    { text: `epoch ${epoch}/${epochs}`, rank: 3 },
+    { text: `round ${round}`, rank: 6 },
+    { text: `${formatCount(imagesPerSecond)} images/s`, rank: 4 },
+    { text: `training loss ${trained}`, rank: 2 },
+    ...(waits.length === 0 ? [] : [{ text: `waited for each other: ${waits.join(', ')}`, rank: 5 }]),
+    ...(secondsLeft === null ? [] : [{ text: `${formatDuration(secondsLeft)} left`, rank: 1 }]),
+  ];
+}
+
+/** The same in a line. */
+function describeProgress(report: Progress): string {
+  return progressFigures(report)
+    .map(({ text }) => text)
+    .join(', ');
 }

@@ -7,13 +7,20 @@ import { stageOrder } from '../config/stage-graph.js';
 import type { RunSummary } from '../protocol/parent.js';
 import { formatBytes, formatCount, formatDuration, formatShare, formatTable, shownPercent } from './format-figure.js';
 
-/** The table of stages, and under it the lines with `caveats` about the accuracy, margins, sizes, time and rates. */
-export function resultTable(recipe: Recipe, summary: RunSummary, caveats: readonly string[] = []): string {
+export interface TableOptions {
+  /** Facts that must be known beside the accuracy. */
+  readonly caveats?: readonly string[];
+  /** The width of the terminal; any, when left out. */
+  readonly columns?: number | undefined;
+}
+
+/** The table of stages, and the lines with caveats, margins, sizes, time and rates under it. */
+export function resultTable(recipe: Recipe, summary: RunSummary, { caveats = [], columns }: TableOptions = {}): string {
   const seconds = formatDuration(summary.durationSeconds);
   const images = Object.entries(summary.imagesPerSecond).filter(([, rate]) => rate > 0);
   const rates = images.map(([role, rate]) => `${role} ${formatCount(rate)} images/s`).join(', ');
   return [
-    formatTable([['stage', 'model', 'accuracy', 'best', 'parameters', 'size', 'per image'], ...rowsOf(recipe, summary)]),
+    formatTable([['stage', 'model', 'accuracy', 'best', 'parameters', 'size', 'per image'], ...rowsOf(recipe, summary)], columns),
     ...caveats.map((caveat) => `warning: ${caveat}`),
     ...marginsOf(recipe, summary),
     ...agreementsOf(summary),

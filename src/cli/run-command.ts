@@ -93,7 +93,8 @@ export async function runHere(options: {
   const end = await supervise({ coordinator, workers, restarts, view, clock: context.clock, ...listening }).finally(() => view.close());
   if (end.summary !== null) {
     if (output.json) output.result(JSON.stringify({ type: 'summary', ...end.summary, warnings: caveats }));
-    else if (Object.keys(end.summary.accuracy).length > 0) output.result(resultTable(recipe, end.summary, caveats));
+    else if (Object.keys(end.summary.accuracy).length > 0)
+      output.result(resultTable(recipe, end.summary, { caveats, columns: output.columns }));
   }
   if (end.run !== null) output.note(`run folder: ${end.run}`);
   const again = options.workers === undefined ? 'resume' : 'coordinator --resume';

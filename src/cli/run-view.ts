@@ -1,5 +1,6 @@
 /** The interface of the views that show a run. open-run-view.ts chooses one. */
 
+import type { ErrorCode } from '../errors/table.js';
 import type { Report } from '../protocol/report.js';
 
 export interface RunView {
@@ -8,6 +9,8 @@ export interface RunView {
   note(text: string): void;
   /** Shows an error or a warning, also when quiet. */
   alert(text: string): void;
+  /** Shows an error of the run. */
+  fail(code: ErrorCode, message: string): void;
   /** Ends the view and leaves the terminal as it was. */
   close(): void;
 }

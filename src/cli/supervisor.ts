@@ -191,7 +191,7 @@ class Supervisor {
   #onError(code: ErrorCode, message: string): void {
     const isNews = code !== 'run.interrupted' || (this.#signal === null && this.#error === null);
     this.#error ??= code;
-    if (isNews) this.#options.view.alert(`error (${code}): ${message}`);
+    if (isNews) this.#options.view.fail(code, message);
   }
 
   #onSignal(signal: StopSignal): void {
@@ -236,7 +236,7 @@ class Supervisor {
     if (this.#outcome === 'done') return EXIT.done;
     const { view } = this.#options;
     if (!this.#hasConcluded() && this.#signal === null)
-      view.alert(`error (run.interrupted): the coordinator ended unexpectedly (${describeEnd(end)})`);
+      view.fail('run.interrupted', `the coordinator ended unexpectedly (${describeEnd(end)})`);
     // Without a run folder there is nothing to continue, and another try would end the same way.
     if (this.#signal === null) return this.#run === null ? EXIT.failed : EXIT.tryAgain;
     return exitCodeOf(this.#signal);

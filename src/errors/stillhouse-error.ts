@@ -56,3 +56,14 @@ export function messageOf(error: unknown): string {
 export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code;
 }
+
+/**
+ * The error as one that a user can act on: a StillhouseError as it is, and an error of the operating system (no such file, no permission, a
+ * full disk) as `system.failed` with its file. Null for any other: it is a fault of the program.
+ */
+export function asStillhouseError(error: unknown): StillhouseError | null {
+  if (error instanceof StillhouseError) return error;
+  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return null;
+  const file = 'path' in error && typeof error.path === 'string' ? { file: error.path } : {};
+  return new StillhouseError('system.failed', error.message, { ...file, cause: error });
+}

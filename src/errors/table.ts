@@ -40,6 +40,7 @@ export const ERROR_TABLE = {
   'run.failed': { retryable: false, exitCode: EXIT.failed, meaning: 'the run ended without finishing its stages' },
   'run.interrupted': { retryable: true, exitCode: EXIT.tryAgain, meaning: 'the run stopped before its end and can be resumed' },
   'worker.exhausted': { retryable: true, exitCode: EXIT.failed, meaning: 'a worker died more often than it may be restarted' },
+  'system.failed': { retryable: false, exitCode: EXIT.failed, meaning: 'the operating system refused a file, a folder or a process' },
   'transport.bind': { retryable: false, exitCode: EXIT.usage, meaning: 'an address is not valid, or cannot be listened on' },
   'transport.insecure': { retryable: false, exitCode: EXIT.usage, meaning: 'an address off loopback was asked for without --insecure' },
   'transport.deadline': { retryable: true, exitCode: EXIT.tryAgain, meaning: 'another process did not answer in time' },

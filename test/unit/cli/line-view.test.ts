@@ -37,6 +37,7 @@ function lines(reports: readonly (readonly [number, Report])[]): string[] {
     result: () => {},
     note: (line) => told.push(line),
     alert: () => {},
+    fail: () => {},
   };
   const view = new LineView(output, clock);
   for (const [at, report] of reports) {

@@ -60,6 +60,26 @@ describe('help', () => {
   });
 });
 
+describe('with --json an error is an object', () => {
+  test.each<[readonly string[], number, object]>([
+    [['run', 'nowhere.yaml'], 2, { code: 'recipe.unreadable', file: 'nowhere.yaml', message: expect.stringContaining('no such file') }],
+    [['run', DEMO, '--set', 'seed=-1'], 2, { code: 'recipe.invalid', message: expect.stringContaining('seed') }],
+    [
+      ['validate', DEMO, '--set', 'data.path=/nowhere'],
+      2,
+      { code: 'data.missing', file: '/nowhere', message: expect.stringContaining('no such folder') },
+    ],
+    [['run'], 2, { code: 'usage.invalid', message: expect.stringContaining("missing required argument 'recipe'") }],
+    [['run', DEMO, '--out', DEMO], 1, { code: 'run.unwritable', message: expect.stringContaining('cannot make a run folder') }],
+  ])('%j', async (args, code, error) => {
+    const { stdout, ...rest } = await stillhouse(...args, '--json');
+    expect(rest.code).toBe(code);
+    const lines = stdout.trimEnd().split('\n');
+    expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ type: 'error', ...error });
+    expect(rest.stderr).not.toContain('    at ');
+  });
+});
+
 describe('a mistake ends with the code 2 and says what to do', () => {
   const cases: readonly (readonly [readonly string[], RegExp])[] = [
     [['runn', 'a.yaml'], /unknown command 'runn'[\s\S]*run/],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatBytes, formatCount, formatDuration, formatShare } from '../../../src/cli/format-figure.js';
+import { formatBytes, formatClasses, formatCount, formatDuration, formatShare, formatTable } from '../../../src/cli/format-figure.js';
 import { resultTable } from '../../../src/cli/result-table.js';
 import { parseRecipe } from '../../../src/config/load.js';
 import type { RunSummary } from '../../../src/protocol/parent.js';
@@ -124,4 +124,43 @@ test('numbers as people read them', () => {
   expect([0, 42, 60, 3725, 86_400].map(formatDuration)).toEqual(['0:00', '0:42', '1:00', '1:02:05', '24:00:00']);
   expect([0, 1023, 1024, 17064, 3 * 1024 ** 3].map(formatBytes)).toEqual(['0 B', '1023 B', '1.0 KiB', '16.7 KiB', '3.0 GiB']);
   expect([formatShare(0.8684), formatCount(1234567.6)]).toEqual(['86.8 %', '1,234,568']);
+});
+
+test('a table that is too wide becomes several, each with the first column', () => {
+  const rows = [
+    ['stage', 'accuracy', 'size'],
+    ['together.large', '87.8 %', '203.7 KiB'],
+  ];
+  expect(formatTable(rows, 80).split('\n')).toHaveLength(3);
+  expect(formatTable(rows, 30)).toBe(
+    [
+      'stage            accuracy',
+      '-------------------------',
+      'together.large     87.8 %',
+      '',
+      'stage                 size',
+      '--------------------------',
+      'together.large   203.7 KiB',
+    ].join('\n'),
+  );
+  const narrow = resultTable(recipe, summary, { columns: 80 });
+  expect(
+    Math.max(
+      ...narrow
+        .split('\n')
+        .slice(0, 15)
+        .map((line) => line.length),
+    ),
+  ).toBeLessThanOrEqual(80);
+});
+
+test('what must be known beside the accuracy is under the table', () => {
+  expect(resultTable(recipe, summary, { caveats: ['student: it was trained on its test images'] })).toContain(
+    '\nwarning: student: it was trained on its test images\n',
+  );
+});
+
+test('samples of classes', () => {
+  expect(formatClasses([1000, 1000])).toBe('1,000 of each of 2 classes');
+  expect(formatClasses([3, 0, 20])).toBe('0 to 20 of each of 3 classes');
 });

@@ -31,6 +31,7 @@ function start(recipe: string, workers: readonly string[] = [], haste = HASTE): 
     report: (report) => void told.push(report.type),
     note: (text) => void told.push(text),
     alert: (text) => void told.push(text),
+    fail: (code, text) => void told.push(`error (${code}): ${text}`),
     close: () => {},
   };
   const clock: Clock = { ...systemClock, after: (delayMs, ...rest) => systemClock.after(delayMs / haste, ...rest) };
