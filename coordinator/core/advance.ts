@@ -6,7 +6,7 @@
 import { assert } from '../../src/base/assert.js';
 import { spellPeer, studentsOf } from '../../src/config/peer.js';
 import { countWorkers } from '../../src/config/schema.js';
-import { finish } from './ending.js';
+import { finish, finishStop } from './ending.js';
 import { kindOf } from './kinds/catalogue.js';
 import type { Next } from './kinds/stage-kind.js';
 import { committedOf } from './ledger.js';
@@ -30,7 +30,7 @@ function decide(turn: Turn): Verdict {
     case 'ended':
       return 'wait';
     case 'stopping':
-      return decideStop(turn, phase.reason);
+      return decideStop(turn, phase);
     case 'running':
       return stage === null ? openNext(turn) : decideStage(turn);
   }
@@ -56,13 +56,13 @@ function finishStage(turn: Turn): Verdict {
   return 'wait';
 }
 
-/** After a stop: saves the committed parameters first, if they are not on disk and a member holds them. */
-function decideStop(turn: Turn, reason: string): Verdict {
+/** After a stop or a failure: saves the committed parameters first, if they are not on disk and a member holds them. */
+function decideStop(turn: Turn, phase: Parameters<typeof finishStop>[1]): Verdict {
   const { stage } = turn.state;
   if (stage?.round) return 'wait';
   const isOver = stage === null || isSafe(stage.base);
   if (!isOver && (turn.nowMs < stage.pauseUntilMs || askToSave(turn))) return 'wait';
-  finish(turn, { outcome: 'stopped', code: 'run.interrupted', message: reason });
+  finishStop(turn, phase);
   return 'wait';
 }
 

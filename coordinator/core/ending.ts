@@ -25,6 +25,12 @@ export function finish(turn: Turn, { outcome, code, message }: Ending): void {
   turn.effects.push({ type: 'finish', outcome, code, message, summary: summarise(turn.state) });
 }
 
+/** The end of a run that was stopped, or has failed, once its committed state is on disk. */
+export function finishStop(turn: Turn, { reason, failure }: { readonly reason: string; readonly failure: ErrorCode | null }): void {
+  if (failure === null) finish(turn, { outcome: 'stopped', code: 'run.interrupted', message: reason });
+  else finish(turn, { outcome: 'failed', code: failure, message: reason });
+}
+
 /**
  * Counts one more failure that another try may mend: the stage pauses, longer each time. Too many in a row end the run with
  * the last one's reason.

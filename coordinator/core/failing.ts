@@ -4,7 +4,7 @@ import { assertNever } from '../../src/base/assert.js';
 import { ERROR_TABLE, type ErrorCode } from '../../src/errors/table.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import { countFailure, finish } from './ending.js';
-import { onReport, withdraw } from './lead-round.js';
+import { onReport, stopSafely, withdraw } from './lead-round.js';
 import { expel, forgetHolder } from './membership.js';
 import { onNotFinite } from './not-finite.js';
 import { type Member, withMember } from './roster.js';
@@ -16,8 +16,10 @@ import { sendTo, setStage, stageOf, type Turn } from './turn.js';
 /** A member that its replicas cannot reach this many times in a row is expelled. */
 const UNREACHABLE_MAX = 3;
 
+/** Errors of a user's module, which other machines have too, unless their file is another one. */
+const OF_A_MODULE: readonly ErrorCode[] = ['model.invalid', 'loss.invalid'];
 /** Errors of one machine, which the other machines need not have. */
-const OF_ONE_MACHINE: readonly ErrorCode[] = ['data.missing', 'data.damaged', 'model.invalid', 'loss.invalid', 'engine.unusable'];
+const OF_ONE_MACHINE: readonly ErrorCode[] = ['data.missing', 'data.damaged', 'engine.unusable', ...OF_A_MODULE];
 
 /**
  * A worker could not carry out an order. A failure that another try may mend is counted. An error of its machine costs the
@@ -32,7 +34,7 @@ export function onFailed(turn: Turn, member: Member, message: WorkerMessageOf<'w
     return;
   }
   if (!ERROR_TABLE[code].retryable || turn.state.stage === null) {
-    finish(turn, { outcome: 'failed', code, message: text });
+    failRun(turn, member, { code, message: text });
     return;
   }
   if (code === 'checkpoint.unwritable' && isSaving(stageOf(turn), incarnation)) {
@@ -46,17 +48,29 @@ export function onFailed(turn: Turn, member: Member, message: WorkerMessageOf<'w
   if (role === 'teacher' && turn.state.phase.type === 'running') askToServe(turn, incarnation);
 }
 
-/** Tells the member why it must leave, and expels it. Without another member of its role the run fails with that reason. */
-function sendAway(
-  turn: Turn,
-  { incarnation, worker, role }: Member,
-  { code, reason }: { readonly code: ErrorCode; readonly reason: string },
-): void {
-  const others = [...turn.state.roster.values()].filter((other) => other.role === role && other.incarnation !== incarnation);
-  if (others.length === 0) {
-    finish(turn, { outcome: 'failed', code, message: `worker ${worker}: ${reason}` });
+/** The run fails because of what this member reported; its committed state goes to disk first. */
+function failRun(turn: Turn, { incarnation }: Member, { code, message }: { readonly code: ErrorCode; readonly message: string }): void {
+  if (turn.state.phase.type !== 'running' || turn.state.stage === null) {
+    finish(turn, { outcome: 'failed', code, message });
     return;
   }
+  withdraw(turn, incarnation, message);
+  stopSafely(turn, { reason: message, failure: code });
+}
+
+/**
+ * Tells the member why it must leave, and expels it. Without another member of its role the run fails with that reason, and so it does where
+ * a user's module has failed on another member before.
+ */
+function sendAway(turn: Turn, member: Member, { code, reason }: { readonly code: ErrorCode; readonly reason: string }): void {
+  const { incarnation, worker, role } = member;
+  const others = [...turn.state.roster.values()].filter((other) => other.role === role && other.incarnation !== incarnation);
+  const isAgain = OF_A_MODULE.includes(code) && turn.state.sentAwayFor.has(code);
+  if (others.length === 0 || isAgain) {
+    failRun(turn, member, { code, message: `worker ${worker}: ${reason}` });
+    return;
+  }
+  turn.state = { ...turn.state, sentAwayFor: new Set([...turn.state.sentAwayFor, code]) };
   sendTo(turn, incarnation, { type: 'coordinator.stop', outcome: 'failed', message: reason });
   expel(turn, incarnation, `${code}: ${reason}`);
 }

@@ -10,9 +10,9 @@ import { assertNever } from '../../src/base/assert.js';
 import { stageOrder } from '../../src/config/stage-graph.js';
 import type { WorkerMessage } from '../../src/protocol/control.js';
 import { advance } from './advance.js';
-import { finish } from './ending.js';
+import { finishStop } from './ending.js';
 import { acceptReport, onFailed } from './failing.js';
-import { concludeRound, onArtifactStored, onRoundDeadline } from './lead-round.js';
+import { onArtifactStored, onRoundDeadline, stopSafely } from './lead-round.js';
 import { expel, expelExpired, onHello, onLeave, onPrepared, onReady, onRenew, refuse, releaseLeavers } from './membership.js';
 import { expiryMs, type Member, withMember } from './roster.js';
 import { onSaveFailed, onStored, wantSave } from './saving.js';
@@ -33,6 +33,7 @@ export function startRun(plan: RunPlan, recovered: Recovered, nowMs: number): Tr
     done: recovered.done,
     stage: null,
     left: recovered,
+    sentAwayFor: new Set(),
     nextIncarnation: 1,
     nextRound: recovered.round + 1,
     commits: recovered.commits,
@@ -121,16 +122,13 @@ function onMemberMessage(turn: Turn, member: Member, message: Exclude<WorkerMess
 /** Ends the round with as little loss as possible; advance() then asks for the checkpoint and ends the run. */
 function onStop(turn: Turn, reason: string): void {
   if (turn.state.phase.type !== 'running') return;
-  const deadlineMs = turn.nowMs + turn.state.plan.timing.stopMs;
-  turn.state = { ...turn.state, phase: { type: 'stopping', reason, deadlineMs } };
-  concludeRound(turn, { leaver: null, reason });
+  stopSafely(turn, { reason, failure: null });
 }
 
 function checkDeadlines(turn: Turn): void {
   const { phase } = turn.state;
   if (phase.type === 'stopping' && turn.nowMs >= phase.deadlineMs) {
-    const message = `${phase.reason} (the last checkpoint was not stored in time)`;
-    finish(turn, { outcome: 'stopped', code: 'run.interrupted', message });
+    finishStop(turn, { ...phase, reason: `${phase.reason} (the last checkpoint was not stored in time)` });
     return;
   }
   onRoundDeadline(turn);

@@ -5,6 +5,7 @@
 
 import { present } from '../../src/base/assert.js';
 import type { Incarnation, RoundId } from '../../src/base/ids.js';
+import type { ErrorCode } from '../../src/errors/table.js';
 import type { CoordinatorMessage } from '../../src/protocol/control.js';
 import type { Outcome, Report, StageResult } from '../../src/protocol/report.js';
 import type { Counters, Roster } from './roster.js';
@@ -13,8 +14,8 @@ import type { Effect, JournalRecord, Recovered, RunPlan } from './types.js';
 
 export type RunPhase =
   | { readonly type: 'running' }
-  /** A stop was asked for: the run ends as soon as the committed state is on disk, or at the deadline. */
-  | { readonly type: 'stopping'; readonly reason: string; readonly deadlineMs: number }
+  /** The run ends as soon as the committed state is on disk, or at the deadline: a stop was asked for, or the run has failed. */
+  | { readonly type: 'stopping'; readonly reason: string; readonly failure: ErrorCode | null; readonly deadlineMs: number }
   | { readonly type: 'ended'; readonly outcome: Outcome };
 
 /** The sums over incarnations that are gone, for the summary. */
@@ -39,6 +40,8 @@ export interface RunState {
   readonly stage: StageState | null;
   /** The state of an earlier term, for the first stage that runs; used once. */
   readonly left: Recovered | null;
+  /** The errors of the user's for which members were sent away: the second such error ends the run. */
+  readonly sentAwayFor: ReadonlySet<ErrorCode>;
   readonly nextIncarnation: number;
   readonly nextRound: number;
   readonly commits: number;

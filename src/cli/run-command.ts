@@ -100,7 +100,8 @@ export async function runHere(options: {
   const again = options.workers === undefined ? 'resume' : 'coordinator --resume';
   if (end.run !== null && end.isResumable) {
     const where = options.workers === undefined ? '' : addressOptions(coordinator);
-    output.alert(`to continue the run: npx stillhouse ${again} ${typeable(end.run)}${where}`);
+    const when = end.mustBeMended ? 'to continue the run when that is mended' : 'to continue the run';
+    output.alert(`${when}: npx stillhouse ${again} ${typeable(end.run)}${where}`);
   }
   return end.code;
 }

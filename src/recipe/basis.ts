@@ -6,13 +6,13 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { pathsOfTerms } from '../config/peer.js';
 import { formatPath, keysOf, type Path, valueAt } from '../config/problem.js';
 import type { Recipe } from '../config/schema.js';
 import { needsOf, stageOrder } from '../config/stage-graph.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
 import { fingerprintSplit } from '../data/dataset.js';
 import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
+import { type UserModule, userModules } from './user-fault.js';
 
 export interface Basis {
   /** The resolved recipe. */
@@ -32,7 +32,7 @@ export async function basisOf(recipe: Recipe): Promise<Basis> {
   const splits: Record<string, string> = {};
   for (const name of Object.keys(recipe.data.splits)) splits[name] = await fingerprintSplit(recipe.data, name);
   const modules: Record<string, string> = {};
-  for (const path of modulePaths(recipe)) modules[formatPath(path)] = await digestOf(recipe, path);
+  for (const own of userModules(recipe)) modules[own.place] = await digestOf(own);
   return { recipe, splits, modules };
 }
 
@@ -51,23 +51,14 @@ export function parseBasis(text: string): Basis | null {
   }
 }
 
-/** The places in a recipe that name a module of the user's. */
-function modulePaths(recipe: Recipe): readonly Path[] {
-  const models = Object.keys(recipe.models).map((name) => ['models', name]);
-  const terms = Object.entries(recipe.stages).flatMap(([name, stage]) => pathsOfTerms(stage).map((path) => ['stages', name, ...path]));
-  return [...models, ...terms].filter((path) => valueAt(recipe, [...path, 'module']) !== undefined);
-}
-
-async function digestOf(recipe: Recipe, path: Path): Promise<string> {
-  const file = String(valueAt(recipe, [...path, 'module']));
+async function digestOf({ place, file, code }: UserModule): Promise<string> {
   try {
     return createHash('sha256')
       .update(await readFile(file))
       .digest('hex');
   } catch (error) {
-    const code = path[0] === 'models' ? 'model.invalid' : 'loss.invalid';
     const what = hasCode(error, 'ENOENT') ? 'there is no such module' : 'this module cannot be read';
-    throw new StillhouseError(code, what, { file, hint: `Put it back, or name it anew in ${formatPath(path)}`, cause: error });
+    throw new StillhouseError(code, what, { file, hint: `Put it back, or name it anew in ${place}`, cause: error });
   }
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { systemClock } from '../../src/base/clock.js';
+import { parseRecipe } from '../../src/config/load.js';
 import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { EXIT } from '../../src/errors/table.js';
 import { openLogger } from '../../src/log/logger.js';
@@ -12,6 +13,7 @@ import { exitNow } from '../../src/process/exit.js';
 import { linkToParent, type ParentLink } from '../../src/process/parent-link.js';
 import { watchParent } from '../../src/process/parent-watch.js';
 import { ignoreSignals } from '../../src/process/signal.js';
+import { userFault, userModules } from '../../src/recipe/user-fault.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
 import type { EngineOrder } from '../kit/orders.js';
 import type { EngineConfigure, FromEngine, ToEngine } from './engine-message.js';
@@ -45,7 +47,12 @@ function configure(message: EngineConfigure, agent: ParentLink<ToEngine, FromEng
     bindings: { process: 'engine', run, role, worker, term, incarnation },
     ...(logFile === null ? { level: 'warn' } : { file: logFile }),
   });
-  const crash = (error: unknown): never => {
+  const crash = (error: unknown): void => {
+    const fault = userFault(error, userModules(parseRecipe(message.recipe)));
+    if (fault !== null) {
+      agent.send({ type: 'engine.unusable', code: fault.code, message: fault.message, exitCode: fault.exitCode });
+      return;
+    }
     logger.error('engine.crashed', { error });
     exitNow(EXIT.failed);
   };

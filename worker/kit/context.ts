@@ -9,6 +9,7 @@ import { isTrainingStage } from '../../src/config/stage-kinds.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { LogFields, Logger } from '../../src/log/logger.js';
 import { cutText } from '../../src/protocol/field.js';
+import { userFault, userModules } from '../../src/recipe/user-fault.js';
 import type { Connections } from './connections.js';
 import type { Meter } from './meter.js';
 import type { EngineReport } from './orders.js';
@@ -58,14 +59,15 @@ export function recipeOf({ recipe }: EngineContext, name: PeerName): PeerRecipe 
 }
 
 /**
- * Reports an error that a person or the coordinator can act on, and the engine lives on; any other error ends the engine. The
+ * Reports an error that a person or the coordinator can act on, one of a user's module too, and the engine lives on; any other ends the engine. The
  * fields of `work` say in the log which work failed.
  */
 export function reportFailure(context: EngineContext, error: unknown, work: LogFields = {}): void {
-  if (!(error instanceof StillhouseError)) {
+  const known = error instanceof StillhouseError ? error : userFault(error, userModules(context.recipe));
+  if (known === null) {
     context.crash(error);
     return;
   }
-  context.logger.error('work.failed', { ...work, code: error.code, error });
-  context.report({ type: 'worker.failed', code: error.code, message: cutText(error.message) });
+  context.logger.error('work.failed', { ...work, code: known.code, error: known });
+  context.report({ type: 'worker.failed', code: known.code, message: cutText(known.message) });
 }
