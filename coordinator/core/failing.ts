@@ -19,7 +19,7 @@ const UNREACHABLE_MAX = 3;
 /** Errors of a user's module, which other machines have too, unless their file is another one. */
 const OF_A_MODULE: readonly ErrorCode[] = ['model.invalid', 'loss.invalid'];
 /** Errors of one machine, which the other machines need not have. */
-const OF_ONE_MACHINE: readonly ErrorCode[] = ['data.missing', 'data.damaged', 'engine.unusable', ...OF_A_MODULE];
+const OF_ONE_MACHINE: readonly ErrorCode[] = ['data.missing', 'data.damaged', 'basis.differs', 'engine.unusable', ...OF_A_MODULE];
 
 /**
  * A worker could not carry out an order. A failure that another try may mend is counted. An error of its machine costs the

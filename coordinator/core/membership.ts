@@ -95,9 +95,9 @@ function admit(turn: Turn, connection: string, hello: WorkerMessageOf<'worker.he
 }
 
 function welcome(turn: Turn, { incarnation }: Member): void {
-  const { run, timing, dataEndpoint, recipeJson } = turn.state.plan;
+  const { run, timing, dataEndpoint, digests, recipeJson } = turn.state.plan;
   const { renewEveryMs, leaseMs } = timing;
-  sendTo(turn, incarnation, { type: 'coordinator.welcome', run, renewEveryMs, leaseMs, dataEndpoint, recipe: recipeJson });
+  sendTo(turn, incarnation, { type: 'coordinator.welcome', run, renewEveryMs, leaseMs, dataEndpoint, recipe: recipeJson, digests });
 }
 
 /** The engine is up: the member can be given work. */

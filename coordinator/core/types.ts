@@ -6,7 +6,7 @@
 import type { Incarnation, RoundId, Term } from '../../src/base/ids.js';
 import type { Recipe } from '../../src/config/schema.js';
 import type { ErrorCode } from '../../src/errors/table.js';
-import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
+import type { CoordinatorMessage, Digests, WorkerMessage } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
 import type { Evaluation, Outcome, Report, StageResult, Summary } from '../../src/protocol/report.js';
 import type { StateName } from '../../src/protocol/state-name.js';
@@ -22,6 +22,8 @@ export interface RunPlan {
   readonly recipeJson: string;
   /** The address where workers put and fetch checkpoints. */
   readonly dataEndpoint: string;
+  /** The digests of the data and the modules that the run rests on. */
+  readonly digests: Digests;
   /** The number of samples of each split. */
   readonly splitSizes: Readonly<Record<string, number>>;
   readonly timing: Timing;

@@ -8,6 +8,7 @@ import { inspectData } from '../../src/data/dataset.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { EXIT } from '../../src/errors/table.js';
 import type { CoordinatorArguments } from '../../src/protocol/parent.js';
+import { basisOf, digestsOf } from '../../src/recipe/basis.js';
 import { loadRecipe } from '../../src/recipe/load-recipe.js';
 import { requireEndpoint, requireLoopback } from '../../src/transport/endpoint.js';
 import { recover } from '../core/recovery.js';
@@ -31,15 +32,17 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
     const recipe = await recipeOf(args);
     // Checked before the folder is made: a recipe whose data is missing makes no run.
     const { splitSizes } = await inspectData(recipe.data);
+    const basis = await basisOf(recipe);
     return serve(options, async () => {
       const folder = await createRunFolder({ runsFolder: args.runsFolder ?? 'runs', recipe, wallMs: clock.wallMs() });
-      await keepBasis(folder, recipe);
-      return { folder, recipe, splitSizes, earlierSeconds: 0, reopened: [] };
+      await keepBasis(folder, basis);
+      return { folder, recipe, splitSizes, digests: digestsOf(basis), earlierSeconds: 0, reopened: [] };
     });
   }
   const { folder, recipe } = await openRunFolder(args.resume, args.set);
   const { records } = await readJournal(folder.journal);
-  const { changes, reopened } = await compareBasis(folder, { recipe, records });
+  const basis = await basisOf(recipe);
+  const { changes, reopened } = await compareBasis(folder, { basis, records });
   if (changes.length > 0) tell({ type: 'report', report: { type: 'basis-changed', changes } });
   const { done } = recover(records, []);
   if (reopened.length === 0 && Object.keys(recipe.stages).every((name) => done.some(({ stage }) => stage === name))) {
@@ -51,8 +54,9 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
   await requireNoHolder(folder.terms, options);
   const { splitSizes } = await inspectData(recipe.data);
   return serve(options, async () => {
-    if (changes.length > 0) await renewBasis(folder, recipe);
-    return { folder, recipe, splitSizes, earlierSeconds: await secondsOfEarlierTerms(folder.metrics), reopened };
+    if (changes.length > 0) await renewBasis(folder, basis);
+    const earlierSeconds = await secondsOfEarlierTerms(folder.metrics);
+    return { folder, recipe, splitSizes, digests: digestsOf(basis), earlierSeconds, reopened };
   });
 }
 

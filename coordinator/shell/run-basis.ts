@@ -6,7 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Recipe } from '../../src/config/schema.js';
 import { hasCode, StillhouseError } from '../../src/errors/stillhouse-error.js';
-import { type Basis, type BasisChange, basisOf, compareBases, parseBasis, spellBasis, stagesToReopen } from '../../src/recipe/basis.js';
+import { type Basis, type BasisChange, compareBases, parseBasis, spellBasis, stagesToReopen } from '../../src/recipe/basis.js';
 import type { JournalRecord } from '../core/types.js';
 import { writeFileAtomic } from './atomic-file.js';
 import { type RunFolder, writeConfig } from './run-folder.js';
@@ -19,21 +19,21 @@ export interface Continuation {
   readonly reopened: readonly string[];
 }
 
-/** Keeps the basis of a new run. Throws as basisOf does, and `run.unwritable`. */
-export async function keepBasis(folder: RunFolder, recipe: Recipe): Promise<void> {
-  await writeFileAtomic(folder.basis, spellBasis(await basisOf(recipe)));
+/** Keeps the basis of a run. Throws `run.unwritable`. */
+export async function keepBasis(folder: RunFolder, basis: Basis): Promise<void> {
+  await writeFileAtomic(folder.basis, spellBasis(basis));
 }
 
 /**
  * Compares what the run in this folder rests on with what it would go on with. Writes nothing. Throws `run.invalid`, with the old and the new
- * values, when it cannot go on with them, and the errors of basisOf.
+ * values, when it cannot go on with them.
  */
 export async function compareBasis(
   folder: RunFolder,
-  { recipe, records }: { readonly recipe: Recipe; readonly records: readonly JournalRecord[] },
+  { basis: now, records }: { readonly basis: Basis; readonly records: readonly JournalRecord[] },
 ): Promise<Continuation> {
+  const { recipe } = now;
   const before = await readBasis(folder);
-  const now = await basisOf(recipe);
   if (before === null)
     return { changes: ['the run kept nothing to compare with: its recipe and data are taken as they are'], reopened: [] };
   const { refused, allowed, longer } = compareBases(before, now);
@@ -43,10 +43,10 @@ export async function compareBasis(
   return { changes: allowed.map(({ place, before: old, now: value }) => `${place} was ${old}, and is ${value}`), reopened };
 }
 
-/** Keeps the recipe with which the run goes on. */
-export async function renewBasis(folder: RunFolder, recipe: Recipe): Promise<void> {
-  await writeConfig(folder, recipe);
-  await keepBasis(folder, recipe);
+/** Keeps the recipe with which the run goes on, and its basis. */
+export async function renewBasis(folder: RunFolder, basis: Basis): Promise<void> {
+  await writeConfig(folder, basis.recipe);
+  await keepBasis(folder, basis);
 }
 
 async function readBasis(folder: RunFolder): Promise<Basis | null> {

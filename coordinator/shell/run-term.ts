@@ -50,6 +50,7 @@ export interface TermRun {
   readonly folder: RunFolder;
   readonly recipe: Recipe;
   readonly splitSizes: RunPlan['splitSizes'];
+  readonly digests: RunPlan['digests'];
   /** The seconds that earlier terms took. */
   readonly earlierSeconds: number;
   /** Finished stages that go on, or are done again. */
@@ -143,6 +144,7 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
     recipe: run.recipe,
     recipeJson: recipeJson(run.recipe),
     dataEndpoint,
+    digests: run.digests,
     splitSizes: run.splitSizes,
     timing,
   };

@@ -9,6 +9,7 @@ import { checkAs } from '../config/schema-problem.js';
 import { variableIn } from '../config/variable.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { importUserModule } from '../process/import-user-module.js';
+import { placeInModule } from '../process/place-in-module.js';
 import { type KnowledgeSpec, LOGITS_SPEC } from '../tensor/knowledge.js';
 import type { KnobDeclaration, LossDeclaration, LossTraits, TermNeeds, TermSettings } from './loss-declaration.js';
 import { TERM_KEYS } from './term-check.js';
@@ -37,7 +38,7 @@ export async function importUserLoss(file: string): Promise<UserLoss> {
 
 /** The error `loss.invalid` about a module. */
 export function invalidLoss(file: string, what: string, more: { readonly hint?: string; readonly cause?: unknown } = {}): StillhouseError {
-  return new StillhouseError('loss.invalid', what, { file, ...more });
+  return new StillhouseError('loss.invalid', what, { file, ...placeInModule(more.cause, file), ...more });
 }
 
 const range = { min: z.number().optional(), above: z.number().optional(), max: z.number().optional() };

@@ -7,6 +7,7 @@ import * as core from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { importUserModule } from '../process/import-user-module.js';
+import { placeInModule } from '../process/place-in-module.js';
 import type { BuildContext, ModelBuilder } from './model-family.js';
 import { leafLayers } from './weights.js';
 
@@ -22,6 +23,7 @@ export async function buildFromModule(file: string, context: BuildContext): Prom
   } catch (error) {
     throw new StillhouseError('model.invalid', `build failed: ${messageOf(error)}`, {
       file,
+      ...placeInModule(error, file),
       hint: "'tf' has two parts, the packages of tfjs: tf.core (operations) and tf.layers (input, model, layers.conv2d, initializers)",
       cause: error,
     });

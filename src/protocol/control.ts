@@ -42,6 +42,13 @@ const baseSchema = z.strictObject({
 });
 export type Base = z.infer<typeof baseSchema>;
 
+/** The fingerprint of each split (src/data/fingerprint.ts), and the SHA-256 of each module of the user's, by its place in the recipe. */
+const digestsSchema = z.strictObject({
+  splits: z.record(field.name, field.hash),
+  modules: z.record(z.string().max(LIMITS.nameLength * 4), field.hash),
+});
+export type Digests = z.infer<typeof digestsSchema>;
+
 const workSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('train'),
@@ -204,6 +211,8 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
     dataEndpoint: field.endpoint,
     /** The resolved recipe, as JSON. */
     recipe: z.string().max(LIMITS.recipeBytes),
+    /** The digests of the coordinator's own data and modules: those of the worker must be the same. */
+    digests: digestsSchema,
   }),
   /** To an agent, for every renewal: the incarnation is known, and the coordinator lives. */
   z.strictObject({ type: z.literal('coordinator.renewed'), ...toWorker }),

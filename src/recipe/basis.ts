@@ -36,6 +36,11 @@ export async function basisOf(recipe: Recipe): Promise<Basis> {
   return { recipe, splits, modules };
 }
 
+/** The part of it that other processes compare with their own files. */
+export function digestsOf({ splits, modules }: Basis): Pick<Basis, 'splits' | 'modules'> {
+  return { splits, modules };
+}
+
 /** The text of a file that keeps the basis. */
 export function spellBasis(basis: Basis): string {
   return `${JSON.stringify(basis, null, 1)}\n`;
@@ -51,7 +56,8 @@ export function parseBasis(text: string): Basis | null {
   }
 }
 
-async function digestOf({ place, file, code }: UserModule): Promise<string> {
+/** The SHA-256 of a module's file. Throws model.invalid or loss.invalid when it cannot be read. */
+export async function digestOf({ place, file, code }: UserModule): Promise<string> {
   try {
     return createHash('sha256')
       .update(await readFile(file))

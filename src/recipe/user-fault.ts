@@ -1,10 +1,10 @@
 /** Errors that a user's module has thrown while it was used: they are the user's to mend, and no fault of the program. */
 
-import { pathToFileURL } from 'node:url';
 import { pathsOfTerms } from '../config/peer.js';
 import { formatPath, type Path, valueAt } from '../config/problem.js';
 import type { Recipe } from '../config/schema.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { placeInModule } from '../process/place-in-module.js';
 
 /** A module that the recipe names. */
 export interface UserModule {
@@ -31,17 +31,11 @@ export function userModules(recipe: Recipe): readonly UserModule[] {
 
 /** The error as one of the module in whose code it was thrown, with the line; null when that was in none of them. */
 export function userFault(error: unknown, modules: readonly UserModule[]): StillhouseError | null {
-  if (!(error instanceof Error)) return null;
-  for (const line of (error.stack ?? '').split('\n')) {
-    const place = /:(\d+):(\d+)\)?$/.exec(line);
-    if (place === null) continue;
-    const own = modules.find(({ file }) => line.includes(`${pathToFileURL(file).href}:`) || line.includes(`${file}:`));
-    if (own === undefined) continue;
-    return new StillhouseError(own.code, `${own.place}: ${messageOf(error)}`, {
-      ...{ file: own.file, line: Number(place[1]), column: Number(place[2]) },
-      hint: 'The module threw this while it was used',
-      cause: error,
-    });
+  for (const { place, file, code } of modules) {
+    const at = placeInModule(error, file);
+    if (at === null) continue;
+    const hint = 'The module threw this while it was used';
+    return new StillhouseError(code, `${place}: ${messageOf(error)}`, { file, ...at, hint, cause: error });
   }
   return null;
 }

@@ -125,7 +125,7 @@ export class SimWorker {
     const engine = new SimEngine(world, plane, { coordinator, isBad, say });
     engine.isCut = this.#out.isCut;
     this.#engine = { number, engine };
-    const { run, term, incarnation, recipe, dataEndpoint } = welcome;
+    const { run, term, incarnation, recipe, digests, dataEndpoint } = welcome;
     engine.receive({
       type: 'engine.configure',
       worker: name,
@@ -134,6 +134,7 @@ export class SimWorker {
       term,
       incarnation,
       recipe,
+      digests,
       dataEndpoint,
       engine: 'cpu',
       placement: { device: 'cpu', threads: 1 },

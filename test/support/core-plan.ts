@@ -47,7 +47,16 @@ export function corePlan(options: CorePlanOptions): RunPlan {
     workers: { students, teachers: 1 },
   });
   const splitSizes = { all: size, test: rows };
-  return { run, term: asTerm(1), recipe, recipeJson: '{}', dataEndpoint: 'inproc://data', splitSizes, timing };
+  return {
+    run,
+    term: asTerm(1),
+    recipe,
+    recipeJson: '{}',
+    dataEndpoint: 'inproc://data',
+    digests: { splits: {}, modules: {} },
+    splitSizes,
+    timing,
+  };
 }
 
 function cohortOf({ peers, replicas }: { readonly peers: number; readonly replicas: number }): object {

@@ -71,6 +71,7 @@ export const COORDINATOR_MESSAGES: readonly CoordinatorMessage[] = [
     leaseMs: 2500,
     dataEndpoint: endpoint,
     recipe: '{"name":"demo"}',
+    digests: { splits: { train: hash }, modules: { 'stages.s.loss.terms[0]': hash } },
   },
   { type: 'coordinator.renewed', ...life },
   {

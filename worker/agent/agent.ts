@@ -175,11 +175,11 @@ class RunningAgent implements Agent {
       onExit: (end) => this.#deliver({ type: 'engine-exit', engine: number, end }),
     });
     this.#engine = { number, handle };
-    const { run, term, incarnation, recipe, dataEndpoint } = welcome;
+    const { run, term, incarnation, recipe, digests, dataEndpoint } = welcome;
     const { worker, role } = plan;
     this.#logger = this.#options.logger.child({ run, term, incarnation });
     const who = { worker, role, run, term, incarnation };
-    handle.send({ type: 'engine.configure', ...who, recipe, dataEndpoint, engine, placement, listen, logFile });
+    handle.send({ type: 'engine.configure', ...who, recipe, digests, dataEndpoint, engine, placement, listen, logFile });
   }
 
   async #close(): Promise<void> {

@@ -6,6 +6,7 @@
 
 import type { Incarnation, Term } from '../../src/base/ids.js';
 import type { EngineName, Placement } from '../../src/config/schema.js';
+import type { Digests } from '../../src/protocol/control.js';
 import type { EngineProgress } from '../kit/meter.js';
 import type { EngineOrder, EngineReport } from '../kit/orders.js';
 
@@ -19,6 +20,8 @@ export interface EngineConfigure {
   readonly incarnation: Incarnation;
   /** The resolved recipe, as JSON. */
   readonly recipe: string;
+  /** The digests of the coordinator's data and modules. */
+  readonly digests: Digests;
   /** The address of the coordinator's data plane. */
   readonly dataEndpoint: string;
   /** The engine to open; null means: as the recipe says. */

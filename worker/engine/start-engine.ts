@@ -16,6 +16,7 @@ import { Connections } from '../kit/connections.js';
 import type { EngineContext } from '../kit/context.js';
 import { Meter } from '../kit/meter.js';
 import type { EngineOrder } from '../kit/orders.js';
+import { requireModules } from '../kit/require-modules.js';
 import type { Role } from '../kit/role.js';
 import { SharedLoader } from '../kit/shared-loader.js';
 import { SplitCache } from '../kit/split-cache.js';
@@ -44,12 +45,13 @@ export interface RunningEngine {
 
 /**
  * Opens the engine of the configuration, its data plane and its role, and reports worker.ready. The caller closes it.
- * Throws engine.unusable, recipe.invalid or transport.bind.
+ * Throws engine.unusable, recipe.invalid, basis.differs or transport.bind.
  */
 export async function startEngine(options: EngineOptions): Promise<RunningEngine> {
   const { configure, transport, clock, logger, loaderProgram, send, crash } = options;
   const { term, incarnation, placement, dataEndpoint, listen } = configure;
   const recipe = parseRecipe(configure.recipe);
+  await requireModules(recipe, configure.digests);
   const onTry = (engine: EngineName) => send({ type: 'engine.opening', engine });
   const { name, note, isMultithreaded } = await openEngine(configure.engine ?? recipe.workers.engine, onTry);
   requirePrecision(name, recipe.engine);
@@ -57,7 +59,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   logger.info('engine.opened', { ...compute, device: placement.device, note });
   const connections = new Connections(transport, clock);
   const meter = new Meter(clock);
-  const splits = new SplitCache(recipe.data);
+  const splits = new SplitCache(recipe.data, configure.digests.splits);
   const loaders = new SharedLoader(recipe, configure.role, loaderProgram);
   const report: EngineContext['report'] = (message) => send({ ...message, term, incarnation });
   const showProgress = () => send(meter.progress(connections.bytes()));

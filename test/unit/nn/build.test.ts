@@ -43,7 +43,7 @@ describe('by name', () => {
 
 describe("a user's module", () => {
   test.each([
-    ['throws', /bad\.mjs: build failed: out of ideas/],
+    ['throws', /bad\.mjs:\d+:\d+: build failed: out of ideas/],
     ['not-a-model', /did not return a LayersModel.*the 'tf' that build is given/],
     ['classes', /output is \[null,4\], not \[null,3\].*context\.classes/],
     ['map', /output is \[null,8,8,2\], not \[null,3\]/],

@@ -13,6 +13,7 @@ import { takeTerm } from '../../../coordinator/shell/term.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { asTerm } from '../../../src/base/ids.js';
 import type { CoordinatorArguments, CoordinatorToParent } from '../../../src/protocol/parent.js';
+import { basisOf } from '../../../src/recipe/basis.js';
 import type { Listener } from '../../../src/transport/transport.js';
 import { zmqTransport } from '../../../src/transport/zmq-transport.js';
 import { RECIPE, tinyRecipe } from './recipe.js';
@@ -59,7 +60,7 @@ async function release(endpoint: string): Promise<void> {
 
 async function newRun(): Promise<RunFolder> {
   const folder = await createRunFolder({ runsFolder: scratchFolder(), recipe: tinyRecipe(), wallMs: 0 });
-  await keepBasis(folder, tinyRecipe());
+  await keepBasis(folder, await basisOf(tinyRecipe()));
   return folder;
 }
 

@@ -209,6 +209,7 @@ export class EngineRoom {
         term: TERM,
         incarnation: engine.incarnation,
         recipe: recipeJson(this.recipe),
+        digests: { splits: {}, modules: {} },
         dataEndpoint: this.#server.endpoint,
         engine: this.engineName,
         placement: { device: 'cpu', threads: 1 },

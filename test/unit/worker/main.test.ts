@@ -46,7 +46,14 @@ test('who is refused reads why', async () => {
 
 test('whose engine cannot work here reads why, and so does the coordinator', async () => {
   const ids = { term: asTerm(1), incarnation: asIncarnation(1) };
-  const rest = { run: 'r', renewEveryMs: 400, leaseMs: 60_000, dataEndpoint: coordinator.endpoint, recipe: '{}' };
+  const rest = {
+    run: 'r',
+    renewEveryMs: 400,
+    leaseMs: 60_000,
+    dataEndpoint: coordinator.endpoint,
+    recipe: '{}',
+    digests: { splits: {}, modules: {} },
+  };
   answer = { type: 'coordinator.welcome', ...ids, ...rest };
   const { code, stderr } = await work();
   const lost = received.find(({ type }) => type === 'worker.lost');

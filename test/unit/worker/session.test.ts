@@ -20,7 +20,14 @@ const plan: SessionPlan = { worker: 'w1', role: 'student', peer: null, host: 'he
 const ids = (term = 1, incarnation = 5) => ({ term: asTerm(term), incarnation: asIncarnation(incarnation) });
 
 function welcome(term = 1, incarnation = 5): CoordinatorMessageOf<'coordinator.welcome'> {
-  const rest = { run: 'run', renewEveryMs: 400, leaseMs: 1_000, dataEndpoint: 'tcp://127.0.0.1:1', recipe: '{}' };
+  const rest = {
+    run: 'run',
+    renewEveryMs: 400,
+    leaseMs: 1_000,
+    dataEndpoint: 'tcp://127.0.0.1:1',
+    recipe: '{}',
+    digests: { splits: {}, modules: {} },
+  };
   return { type: 'coordinator.welcome', ...ids(term, incarnation), ...rest };
 }
 const ready = { type: 'worker.ready', ...ids(), endpoint: 'tcp://127.0.0.1:2', engine: 'cpu' } as const;

@@ -32,7 +32,14 @@ const say = (nowMs: number, message: CoordinatorMessage) => play(nowMs, { type: 
 const report = (nowMs: number, message: FromEngine) => play(nowMs, { type: 'engine', engine: 1, message });
 
 function join(): void {
-  const rest = { run: 'r', renewEveryMs: 1_000, leaseMs: 600_000, dataEndpoint: endpoint, recipe: '{}' };
+  const rest = {
+    run: 'r',
+    renewEveryMs: 1_000,
+    leaseMs: 600_000,
+    dataEndpoint: endpoint,
+    recipe: '{}',
+    digests: { splits: {}, modules: {} },
+  };
   say(0, { type: 'coordinator.welcome', ...ids, ...rest });
   report(10, { type: 'worker.ready', ...ids, endpoint, engine: 'wasm' });
   told.length = 0;
@@ -64,7 +71,14 @@ beforeEach(() => {
 });
 
 test('a student tells of its welcome, its engine, its cell when it changes, the end of a stage, and the end', () => {
-  const rest = { run: 'r', renewEveryMs: 1_000, leaseMs: 600_000, dataEndpoint: endpoint, recipe: '{}' };
+  const rest = {
+    run: 'r',
+    renewEveryMs: 1_000,
+    leaseMs: 600_000,
+    dataEndpoint: endpoint,
+    recipe: '{}',
+    digests: { splits: {}, modules: {} },
+  };
   say(0, { type: 'coordinator.welcome', ...ids, ...rest });
   report(10, { type: 'worker.ready', ...ids, endpoint, engine: 'wasm' });
   say(20, assign(1, { stage: 'baseline', peer: 'model' }));

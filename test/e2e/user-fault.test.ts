@@ -1,0 +1,69 @@
+/** Faults of the user's own modules and data, while a run is under way: no crash, the user's own error, and what is kept. */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { present } from '../../src/base/assert.js';
+import { writeIdx } from '../support/data-files.js';
+import { journalOf } from '../support/run-record.js';
+import { useRunRoom } from '../support/run-room.js';
+
+const room = useRunRoom();
+
+const OPTIMIZER = { name: 'sgd', rate: 0.01 };
+const STAGE = { kind: 'train', model: 'small', on: 'train', test: 'test', batch: 8, every: 1, optimizer: OPTIMIZER, checkpointEvery: 1000 };
+
+function recipeOf(stages: object): string {
+  return room.recipe({
+    name: 'own',
+    data: {
+      format: 'idx',
+      path: join(room.folder, 'data'),
+      normalise: { mean: [0.5], std: [0.25] },
+      splits: { train: { part: 'train' }, test: { part: 'test' } },
+    },
+    models: { small: { name: 'cnn-student' } },
+    stages,
+    workers: { students: 2, teachers: 1, engine: 'wasm', restarts: 3 },
+  });
+}
+
+test('a loss that throws after a while ends the run with its own words, file and line, and no crash', async () => {
+  await writeIdx(join(room.folder, 'data'));
+  const module = join(room.folder, 'own-loss.mjs');
+  writeFileSync(
+    module,
+    `let calls = 0;
+export const declaration = {};
+export function sum({ student: [own], other: [teacher] }, knobs, { core: tf }) {
+  if (++calls > 6) throw new Error('the margin is not known');
+  return { sum: tf.sum(tf.squaredDifference(own, teacher)), count: own.shape[0] };
+}
+`,
+  );
+  const student = { ...STAGE, kind: 'distil', teacher: 'base', epochs: 4, loss: { terms: [{ module, weight: 1e-6 }] } };
+  const run = room.start('run', recipeOf({ base: { ...STAGE, epochs: 1 }, student }), '--out', room.runs);
+  expect(await run.exit()).toBe(2);
+  expect(run.stderr).toMatch(/error \(loss\.invalid\): worker student-\d: .*own-loss\.mjs:4:\d+: .*the margin is not known/);
+  expect(run.stderr).not.toContain('starting it again');
+  expect(run.stderr).not.toContain('to continue the run');
+});
+
+test('data that is damaged under way: committed work is saved first, and the run goes on once the file is mended', async () => {
+  await writeIdx(join(room.folder, 'data'));
+  const recipe = recipeOf({ base: { ...STAGE, epochs: 30, evaluateEvery: 30 } });
+  const run = room.start('run', recipe, '--out', room.runs, '--json', '--set', 'workers.students=1');
+  const { run: folder } = await run.said('run-started');
+  const labels = join(room.folder, 'data', 't10k-labels-idx1-ubyte');
+  const whole = readFileSync(labels);
+  writeFileSync(
+    labels,
+    Uint8Array.from(whole, (byte, i) => (i === whole.length - 1 ? 255 : byte)),
+  );
+  expect(await run.exit()).toBe(1);
+  expect(run.stderr).toContain('to continue the run when that is mended: npx stillhouse resume');
+  const checkpoints = await journalOf(join(room.runs, folder), 'checkpoint');
+  expect(present(checkpoints.at(-1), 'a checkpoint').round).toBeGreaterThan(0);
+  writeFileSync(labels, whole);
+  expect(await room.start('resume', join(room.runs, folder), '--json').exit()).toBe(0);
+});
