@@ -129,6 +129,8 @@ export function openStage(options: {
   readonly commits: number;
   /** The cost of lockstep to each peer, over those commits. */
   readonly lockstep: StageState['lockstep'];
+  /** The training loss of each peer in the last commit. */
+  readonly losses: StageState['losses'];
   readonly done: readonly StageResult[];
   readonly evaluations: readonly Evaluation[];
   /** The samples that were taken out of the stage in earlier terms. */
@@ -165,7 +167,7 @@ export function openStage(options: {
     recent: [],
     divergence: null,
     lockstep: options.lockstep,
-    losses: {},
+    losses: options.losses,
     seats: new Map(),
     waiting: null,
     msPerSample: null,

@@ -155,7 +155,8 @@ function onTrained(turn: Turn, round: GridRound, message: WorkerMessageOf<'worke
   const reason = untruthOf(round, column, message);
   if (reason !== null) return { type: 'untrue', incarnation, reason };
   if (round.concluding !== null && column.cells.some(({ trained }) => trained !== null && trained.samples !== message.samples)) {
-    // The request to conclude reaches two processes at two moments: they may have stopped a step apart, and none is at fault.
+    // Cells end with the same step (worker/student/column-exchange.ts): one of them is at fault, and it is not known which.
+    log(turn, ['error', 'round.cellsApart'], { round: round.id, incarnation, samples: message.samples });
     withdrawColumns(turn, round, { keep: (other) => other !== column, reason: 'its cells stopped at different steps' });
     return null;
   }
@@ -195,7 +196,7 @@ function chargeOf(turn: Turn, round: GridRound, message: WorkerMessageOf<'worker
   return { type: 'unreachable', incarnation: replica, reason: 'a replica could not reach it' };
 }
 
-/** The students of the only column stop after the step under way, and report what they have. */
+/** The students of the only column begin no further step, and report what they have. */
 function askToConclude(turn: Turn, round: GridRound, concluding: 'late' | 'wanted'): void {
   if (round.concluding !== null) return;
   const deadlineMs = turn.nowMs + conclusionBudgetMs(turn, round);

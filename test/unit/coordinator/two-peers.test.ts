@@ -76,6 +76,7 @@ describe('two peers in two columns', () => {
         hashes: { big: hashOf('big', 1), small: hashOf('small', 1) },
         committed: 8,
         lockstep: { big: { trainMs: 2, waitedMs: 0, late: 0 }, small: { trainMs: 2, waitedMs: 0, late: 0 } },
+        losses: { big: 0.25, small: 0.25 },
       },
     ]);
     expect(run.sent('coordinator.commit').map(([student, { state, hash }]) => [student, state.peer, hash])).toEqual(
@@ -113,7 +114,7 @@ describe('two peers in two columns', () => {
     expect(run.records.at(-1)).toMatchObject({ contributors: [1, 2], ranges: [{ start: 0, end: 4 }], hashes: { big: null, small: null } });
   });
 
-  test('cells of a concluded column that stopped a step apart are at no fault: the column is withdrawn', () => {
+  test('a column whose cells say that they stopped at different steps is withdrawn: one of them is at fault, and nobody knows which', () => {
     const alone = new TwoPeerRun(2, { every: 2 });
     alone.event({ type: 'stop', reason: 'a test' });
     expect(alone.sent('coordinator.conclude').map(([student]) => student)).toEqual([1, 2]);
