@@ -76,18 +76,18 @@ export function startTraining(
   }
 }
 
-/** Reports which student trains which peer, where there are several, and only what has changed. */
+/** Reports which student trains which peer, where there are several, and only what differs from the round before. */
 function tellSeats(turn: Turn, grid: Grid): void {
   if (peersOf(grid).length < 2) return;
   const { name: stage, seats } = stageOf(turn);
-  const next = new Map(seats);
+  const next = new Map<string, { readonly peer: string; readonly column: number }>();
   for (const [index, { cells }] of grid.entries()) {
     for (const { incarnation, peer } of cells) {
       const { worker } = present(turn.state.roster.get(incarnation), 'the student of a cell');
       const seat = { peer, column: index + 1 };
-      const before = next.get(worker);
-      if (before?.peer === seat.peer && before.column === seat.column) continue;
+      const before = seats.get(worker);
       next.set(worker, seat);
+      if (before?.peer === seat.peer && before.column === seat.column) continue;
       log(turn, ['info', 'worker.seated'], { worker, incarnation, stage, ...seat });
       report(turn, { type: 'worker-seated', worker, incarnation, stage, ...seat });
     }

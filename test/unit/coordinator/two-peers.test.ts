@@ -55,6 +55,19 @@ describe('two peers in two columns', () => {
     expect(seats()).toEqual([['s3', 'big', 1], ['s4', 'small', 1], ['s1', 'big', 2], ['s5', 'small', 2]]); // biome-ignore format: a table
   });
 
+  test('a student that lost its cell and takes it again is reported again', () => {
+    const seated = () => run.reports.splice(0).flatMap((report) => (report.type === 'worker-seated' ? [report.worker] : []));
+    expect(seated()).toEqual(['s1', 's2', 's3', 's4']);
+    run.lost(4);
+    run.trained(1, 4);
+    run.trained(2, 4);
+    expect(seated()).toEqual([]);
+    run.join(5);
+    run.trained(1, 4);
+    run.trained(2, 4);
+    expect(seated()).toEqual(['s3', 's5']);
+  });
+
   test('each row averages for itself, and the peers are committed together in one line', () => {
     for (let i = 1; i <= 4; i++) run.trained(i, 4);
     const orders = run.sent('coordinator.average').map(([student, { state, contributors }]) => {
