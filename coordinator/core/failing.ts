@@ -13,7 +13,7 @@ import { isSaving, onSaveFailed } from './saving.js';
 import { askToServe } from './teaching.js';
 import { sendTo, setStage, stageOf, type Turn } from './turn.js';
 
-/** A member that its replicas cannot reach this many times in a row is expelled. */
+/** A member that other students cannot reach this many times in a row is expelled. */
 const UNREACHABLE_MAX = 3;
 
 /** Errors of one machine, which the other machines need not have. */
@@ -88,7 +88,7 @@ function answerCharge(turn: Turn, member: Member, { type, reason }: Charge): voi
         withdraw(turn, member.incarnation, reason);
         return;
       }
-      const where = `its replicas cannot reach it at ${member.engine?.endpoint}`;
+      const where = `other students cannot reach it at ${member.engine?.endpoint}`;
       sendAway(turn, member, {
         code: 'transport.deadline',
         reason: `${where}. Give it the address that they can reach with --listen-host`,

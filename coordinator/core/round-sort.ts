@@ -10,7 +10,7 @@ export type RoundReport = Extract<WorkerMessage, { round: unknown }>;
 
 /** A charge against a member in a report; failing.ts decides its cost. */
 export interface Charge {
-  /** `untrue`: it reported something impossible. `unreachable`: another replica could not fetch its contribution. */
+  /** `untrue`: it reported something impossible. `unreachable`: another student got no answer from it. */
   readonly type: 'untrue' | 'unreachable';
   readonly incarnation: Incarnation;
   readonly reason: string;

@@ -12,6 +12,7 @@ import { totalOf } from '../../src/data/shard-plan.js';
 import type { Contributor, WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
 import { addressOf, assign, otherCells } from './assignment.js';
+import { unreachable } from './charge.js';
 import { commit } from './commit.js';
 import { countFailure, finish } from './ending.js';
 import {
@@ -186,13 +187,11 @@ function onAveraged(turn: Turn, round: GridRound, message: WorkerMessageOf<'work
   commit(turn, { round: round.id, grid: next.grid, hashes: agreed.hashes });
 }
 
-/** The charge against a replica that did not hand over its contribution, or a cell that its column waits for; null for a report of an older attempt. */
+/** The charge against a student that another one cannot reach; null for a report of an older attempt. */
 function chargeOf(turn: Turn, round: GridRound, message: WorkerMessageOf<'worker.unreachable'>): Charge | null {
-  const { incarnation: reporter, replica, attempt } = message;
   // While a round is training, its attempt is 0.
-  if (round.attempt !== attempt || columnOf(round.grid, replica) === null) return null;
-  log(turn, ['warn', 'round.replicaUnreachable'], { round: round.id, reporter, replica, message: message.message });
-  return { type: 'unreachable', incarnation: replica, reason: 'a replica could not reach it' };
+  if (round.attempt !== message.attempt || columnOf(round.grid, message.replica) === null) return null;
+  return unreachable(turn, round, message);
 }
 
 /** The students of the only column stop after the step under way, and report what they have. */

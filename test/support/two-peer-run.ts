@@ -79,6 +79,16 @@ export class TwoPeerRun {
     );
   }
 
+  /** The students that have left a round with the last event, each with the reason that it was told. */
+  get abandoned(): [number, string][] {
+    return this.sent('coordinator.abandon').map(([student, { reason }]) => [student, reason]);
+  }
+
+  /** The names of the lines of the log since the last event. */
+  get logged(): string[] {
+    return this.#effects.flatMap((effect) => (effect.type === 'log' ? [effect.event] : []));
+  }
+
   event(event: CoreEvent): void {
     const { state, effects } = stepRun(this.#state, event, this.nowMs);
     this.#state = state;

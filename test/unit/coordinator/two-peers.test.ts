@@ -133,7 +133,7 @@ describe('two peers in two columns', () => {
     alone.trained(1, 4);
     alone.trained(2, 8);
     expect(alone.sent('coordinator.stop').filter(([, { outcome }]) => outcome === 'failed')).toEqual([]);
-    expect(alone.sent('coordinator.abandon').map(([student, { reason }]) => [student, reason])).toEqual([
+    expect(alone.abandoned).toEqual([
       [1, 'its cells stopped at different steps'],
       [2, 'its cells stopped at different steps'],
     ]);
@@ -154,13 +154,19 @@ describe('two peers in two columns', () => {
 
   test('a cell that the other cell of its column cannot reach takes its column along', () => {
     run.unreachable(1, 2);
-    expect(run.sent('coordinator.abandon').map(([student]) => student)).toEqual([1, 2]);
+    expect(run.abandoned).toContainEqual([2, 'a cell of its column could not reach it']);
+    expect(run.logged).toContain('round.cellUnreachable');
     expect(run.ledger.pending).toEqual([
       { start: 0, end: 4 },
       { start: 8, end: 16 },
     ]);
     run.unreachable(1, 2);
-    expect(run.sent('coordinator.abandon')).toEqual([]);
+    expect(run.abandoned).toEqual([]);
+    for (const stopped of [[], [[2, { message: expect.stringMatching(/^other students cannot reach it at inproc:..2\. /) }]]]) {
+      for (const student of [3, 4]) run.trained(student, 4);
+      run.unreachable(1, 2);
+      expect(run.sent('coordinator.stop')).toMatchObject(stopped);
+    }
   });
 
   test('peers that are lost with their only holder take the stage back', () => {
