@@ -4,6 +4,7 @@ import { assert } from '../../src/base/assert.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Evaluation } from '../../src/protocol/report.js';
 import { assign, otherCells } from './assignment.js';
+import { unreachable } from './charge.js';
 import { countFailure } from './ending.js';
 import { evenly, type Seat } from './grid.js';
 import type { EvaluateMember, EvaluateRound } from './round.js';
@@ -57,7 +58,16 @@ function evaluationBudgetMs(turn: Turn, peer: string, rows: number): number {
 /** How an evaluation is led. The loss of a member ends it, and the members that are left begin it again. */
 export const EVALUATION_ROUND: RoundSort<EvaluateRound> = {
   members: ({ members }) => members.map(({ incarnation }) => incarnation),
-  onReport: (turn, round, { message }) => (message.type === 'worker.evaluated' ? onEvaluated(turn, round, message) : null),
+
+  onReport(turn, round, { message }) {
+    if (message.type === 'worker.evaluated') return onEvaluated(turn, round, message);
+    const isAboutCell = message.type === 'worker.unreachable' && message.attempt === 0;
+    // The cells of a column exchange what they say of the rows, as in training.
+    return isAboutCell && round.members.some(({ incarnation }) => incarnation === message.replica)
+      ? unreachable(turn, round, message)
+      : null;
+  },
+
   withdraw: (turn, round, { reason }) => EVALUATION_ROUND.withdrawAll(turn, round, reason),
 
   withdrawAll(turn, round, reason) {

@@ -218,6 +218,23 @@ describe('an evaluation in a stage of two peers', () => {
     });
   });
 
+  test('a cell that its column cannot reach is charged, and in the third evaluation in a row sent away', () => {
+    const alone = new TwoPeerRun(2, { samples: 4 });
+    alone.trained(1, 4);
+    alone.trained(2, 4);
+    for (const stopped of [[], [], [2]]) {
+      expect(alone.sent('coordinator.assign').map(([student, { work }]) => [student, work.kind])).toEqual([
+        [1, 'evaluate'],
+        [2, 'evaluate'],
+      ]);
+      alone.unreachable(1, 2);
+      expect(alone.logged).toContain('round.cellUnreachable');
+      expect(alone.sent('coordinator.stop').map(([student]) => student)).toEqual(stopped);
+    }
+    const reason = expect.stringContaining('other students cannot reach it at inproc://2. ');
+    expect(alone.reports).toContainEqual(expect.objectContaining({ type: 'worker-gone', worker: 's2', reason }));
+  });
+
   test('on a split without a row is a broken promise of the plan, and does not wait for nobody', () => {
     const alone = new TwoPeerRun(2, { samples: 4, rows: 0 });
     alone.trained(1, 4);
