@@ -41,7 +41,7 @@ export function onFailed(turn: Turn, member: Member, message: WorkerMessageOf<'w
   }
   if (code === 'checkpoint.damaged' && role === 'student') onCheckpointDamaged(turn);
   forgetHolder(turn, incarnation);
-  withdraw(turn, incarnation, message.message);
+  withdraw(turn, member, message.message);
   countFailure(turn, code, text);
   if (role === 'teacher' && turn.state.phase.type === 'running') askToServe(turn, incarnation);
 }
@@ -85,7 +85,7 @@ function answerCharge(turn: Turn, member: Member, { type, reason }: Charge): voi
       const unreachable = member.unreachable + 1;
       if (unreachable < UNREACHABLE_MAX) {
         turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, unreachable }) };
-        withdraw(turn, member.incarnation, reason);
+        withdraw(turn, member, reason);
         return;
       }
       const where = `other students cannot reach it at ${member.engine?.endpoint}`;

@@ -12,7 +12,7 @@ import { totalOf } from '../../src/data/shard-plan.js';
 import type { Contributor, WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
 import { addressOf, assign, otherCells } from './assignment.js';
-import { unreachable } from './charge.js';
+import { type ReasonFor, reasonsBy, unreachable } from './charge.js';
 import { commit } from './commit.js';
 import { countFailure, finish } from './ending.js';
 import {
@@ -122,24 +122,26 @@ export const GRID_ROUND: RoundSort<GridRound> = {
     }
   },
 
-  withdraw: (turn, round, { incarnation, reason }) =>
-    withdrawColumns(turn, round, { keep: (column) => !hasCell(column, incarnation), reason }),
+  withdraw(turn, round, leaver) {
+    const reasonFor = reasonsBy(leaver, { stage: stageOf(turn).name, seats: cellsOf(round.grid) });
+    withdrawColumns(turn, round, { keep: (column) => !hasCell(column, leaver.member.incarnation), reasonFor });
+  },
 
   withdrawAll(turn, round, reason) {
-    release(turn, round, { ...withoutColumns(round.grid, () => false), reason });
+    release(turn, round, { ...withoutColumns(round.grid, () => false), reasonFor: () => reason });
     setStage(turn, { round: null });
   },
 
-  conclude(turn, round, { leaver, reason }) {
-    if (leaver !== null && columnOf(round.grid, leaver) === null) return;
+  conclude(turn, round, { member, reason }) {
+    if (member !== null && columnOf(round.grid, member.incarnation) === null) return;
     if (round.isAlone) askToConclude(turn, round, 'wanted');
-    else if (leaver === null) GRID_ROUND.withdrawAll(turn, round, reason);
-    else GRID_ROUND.withdraw(turn, round, { incarnation: leaver, reason });
+    else if (member === null) GRID_ROUND.withdrawAll(turn, round, reason);
+    else GRID_ROUND.withdraw(turn, round, { member, reason });
   },
 
   onDeadline(turn, round) {
     log(turn, ['warn', 'round.deadline'], { round: round.id, phase: round.phase, attempt: round.attempt });
-    if (round.phase === 'averaging') withdrawColumns(turn, round, { keep: isAveraged, reason: 'it did not average in time' });
+    if (round.phase === 'averaging') withdrawColumns(turn, round, { keep: isAveraged, reasonFor: lateness(round, 'averaged') });
     else if (round.isAlone && round.concluding === null) askToConclude(turn, round, 'late');
     else fixContributors(turn, round);
   },
@@ -157,7 +159,8 @@ function onTrained(turn: Turn, round: GridRound, message: WorkerMessageOf<'worke
   if (reason !== null) return { type: 'untrue', incarnation, reason };
   if (round.concluding !== null && column.cells.some(({ trained }) => trained !== null && trained.samples !== message.samples)) {
     // The request to conclude reaches two processes at two moments: they may have stopped a step apart, and none is at fault.
-    withdrawColumns(turn, round, { keep: (other) => other !== column, reason: 'its cells stopped at different steps' });
+    const reasonFor = () => 'the cells of its column stopped at different steps';
+    withdrawColumns(turn, round, { keep: (other) => other !== column, reasonFor });
     return null;
   }
   const next = { ...round, grid: withTrained(round.grid, message) };
@@ -211,7 +214,7 @@ function conclusionBudgetMs(turn: Turn, { batch }: GridRound): number {
 /** Fixes the contributor set: whoever has trained by now, with what they have trained. */
 function fixContributors(turn: Turn, round: GridRound): void {
   const { grid, withdrawn, ranges } = withoutColumns(round.grid, isTrained);
-  release(turn, round, { withdrawn, ranges, reason: 'it did not train in time' });
+  release(turn, round, { withdrawn, ranges, reasonFor: lateness(round, 'trained') });
   const cut = cutToTrained(grid);
   setStage(turn, { ledger: giveBack(stageOf(turn).ledger, cut.ranges) });
   if (grid.length === 0 || cut.grid.length > 0) settle(turn, { ...round, grid: cut.grid });
@@ -225,11 +228,11 @@ function fixContributors(turn: Turn, round: GridRound): void {
 function withdrawColumns(
   turn: Turn,
   round: GridRound,
-  { keep, reason }: { readonly keep: (column: Column) => boolean; readonly reason: string },
+  { keep, reasonFor }: { readonly keep: (column: Column) => boolean; readonly reasonFor: ReasonFor },
 ): void {
   const { grid, withdrawn, ranges } = withoutColumns(round.grid, keep);
   if (withdrawn.length === 0) return;
-  release(turn, round, { withdrawn, ranges, reason });
+  release(turn, round, { withdrawn, ranges, reasonFor });
   const rest = { ...round, grid };
   if (round.phase === 'averaging') settle(turn, rest);
   else if (grid.length > 0 && grid.every(isTrained)) fixContributors(turn, rest);
@@ -240,7 +243,7 @@ function withdrawColumns(
 function release(
   turn: Turn,
   round: GridRound,
-  out: { readonly withdrawn: readonly Incarnation[]; readonly ranges: readonly Range[]; readonly reason: string },
+  out: { readonly withdrawn: readonly Incarnation[]; readonly ranges: readonly Range[]; readonly reasonFor: ReasonFor },
 ): void {
   const { ledger, links, base } = stageOf(turn);
   const known = [...links].filter(([student]) => !out.withdrawn.includes(student));
@@ -249,7 +252,17 @@ function release(
     links: new Map(known),
     base: round.isAlone ? withoutHolders(base, out.withdrawn) : base,
   });
-  for (const incarnation of out.withdrawn) sendTo(turn, incarnation, { type: 'coordinator.abandon', round: round.id, reason: out.reason });
+  for (const incarnation of out.withdrawn) {
+    sendTo(turn, incarnation, { type: 'coordinator.abandon', round: round.id, reason: out.reasonFor(incarnation) });
+  }
+}
+
+/** The reasons where cells have not reported by the deadline: those that have hear that another cell has not. */
+function lateness({ grid }: GridRound, report: 'trained' | 'averaged'): ReasonFor {
+  const late = cellsOf(grid).filter((cell) => cell[report] === null);
+  const deed = report === 'trained' ? 'train' : 'average';
+  return (incarnation) =>
+    `${late.some((cell) => cell.incarnation === incarnation) ? 'it' : 'a cell of its column'} did not ${deed} in time`;
 }
 
 /** The contributors are fixed: one column is committed as it is, and several average first; without any, the round is over. */

@@ -8,6 +8,7 @@ import { recover } from '../../../coordinator/core/recovery.js';
 import type { CheckpointPart, JournalRecord } from '../../../coordinator/core/types.js';
 import { present } from '../../../src/base/assert.js';
 import { asTerm } from '../../../src/base/ids.js';
+import { LIMITS } from '../../../src/base/limits.js';
 import { hashOf, TwoPeerRun } from '../../support/two-peer-run.js';
 
 const term = asTerm(1);
@@ -107,7 +108,7 @@ describe('two peers in two columns', () => {
 
   test('a cell that is lost takes its column along; the other column is committed as it was trained, peer by peer', () => {
     run.lost(2);
-    expect(run.sent('coordinator.abandon').map(([student]) => student)).toEqual([1]);
+    expect(run.abandoned).toEqual([[1, 's2 (base.small): killed']]);
     expect(run.ledger.lent).toEqual([{ start: 4, end: 8 }]);
     run.trained(3, 4);
     run.trained(4, 4);
@@ -134,8 +135,8 @@ describe('two peers in two columns', () => {
     alone.trained(2, 8);
     expect(alone.sent('coordinator.stop').filter(([, { outcome }]) => outcome === 'failed')).toEqual([]);
     expect(alone.abandoned).toEqual([
-      [1, 'its cells stopped at different steps'],
-      [2, 'its cells stopped at different steps'],
+      [1, 'the cells of its column stopped at different steps'],
+      [2, 'the cells of its column stopped at different steps'],
     ]);
     expect(alone.ledger.contained).toEqual([]);
   });
@@ -154,7 +155,10 @@ describe('two peers in two columns', () => {
 
   test('a cell that the other cell of its column cannot reach takes its column along', () => {
     run.unreachable(1, 2);
-    expect(run.abandoned).toContainEqual([2, 'a cell of its column could not reach it']);
+    expect(run.abandoned).toEqual([
+      [1, 's2 (base.small): a cell of its column could not reach it'],
+      [2, 'a cell of its column could not reach it'],
+    ]);
     expect(run.logged).toContain('round.cellUnreachable');
     expect(run.ledger.pending).toEqual([
       { start: 0, end: 4 },
@@ -167,6 +171,29 @@ describe('two peers in two columns', () => {
       run.unreachable(1, 2);
       expect(run.sent('coordinator.stop')).toMatchObject(stopped);
     }
+  });
+
+  test('a reason that is told to others fits into a message', () => {
+    run.lost(2, 'x'.repeat(LIMITS.textLength));
+    expect(run.abandoned).toEqual([[1, `s2 (base.small): ${'x'.repeat(LIMITS.textLength - 's2 (base.small): '.length)}`]]);
+  });
+
+  test('at a deadline the late cells hear that they are late, and the others that another cell is', () => {
+    const slow = new TwoPeerRun(4, { deadlineMs: 1_000 });
+    for (const student of [1, 3, 4]) slow.trained(student, 4);
+    slow.nowMs = 1_000;
+    slow.event({ type: 'tick' });
+    expect(slow.abandoned).toEqual([
+      [1, 'a cell of its column did not train in time'],
+      [2, 'it did not train in time'],
+    ]);
+    for (const student of [1, 2, 3, 4]) slow.trained(student, 4);
+    for (const student of [1, 2, 4]) slow.averaged(student, { peer: student === 1 ? 'big' : 'small', contained: 12 });
+    slow.nowMs = 2_000;
+    slow.event({ type: 'tick' });
+    const [first, second] = slow.abandoned;
+    expect(first?.[1]).toBe('it did not average in time');
+    expect(second?.[1]).toBe('a cell of its column did not average in time');
   });
 
   test('peers that are lost with their only holder take the stage back', () => {
@@ -216,6 +243,27 @@ describe('an evaluation in a stage of two peers', () => {
       agreement: { 'base.big': { small: 0.5 }, 'base.small': { big: 0.5 } },
       models: { net: { parameters: 40 }, tiny: { parameters: 40 } },
     });
+  });
+
+  test('ends with the loss of a member, and each of the others hears who that was', () => {
+    commitRound(8);
+    commitRound(16);
+    run.lost(2);
+    expect(run.abandoned).toEqual([1, 3, 4].map((student) => [student, 's2 (base.small): killed']));
+    run.event({ type: 'stop', reason: 'a person asked' });
+    expect(run.abandoned).toEqual([1, 4].map((student) => [student, 'a person asked']));
+  });
+
+  test('that is late tells those whose part is done that another is late', () => {
+    const slow = new TwoPeerRun(2, { samples: 4, rows: 1, deadlineMs: 1_000 });
+    for (const student of [1, 2]) slow.trained(student, 4);
+    slow.evaluated(1, 1, { small: 1 });
+    slow.nowMs = 1_000;
+    slow.event({ type: 'tick' });
+    expect(slow.abandoned).toEqual([
+      [1, 'another student did not evaluate in time'],
+      [2, 'it did not evaluate in time'],
+    ]);
   });
 
   test('a cell that its column cannot reach is charged, and in the third evaluation in a row sent away', () => {
