@@ -11,7 +11,7 @@ import { type Member, withMember } from './roster.js';
 import type { Charge, RoundReport } from './round-sort.js';
 import { isSaving, onSaveFailed } from './saving.js';
 import { askToServe } from './teaching.js';
-import { sendTo, setStage, stageOf, type Turn } from './turn.js';
+import { log, sendTo, setStage, stageOf, type Turn } from './turn.js';
 
 /** A member that other students cannot reach this many times in a row is expelled. */
 const UNREACHABLE_MAX = 3;
@@ -58,7 +58,8 @@ function sendAway(
     return;
   }
   sendTo(turn, incarnation, { type: 'coordinator.stop', outcome: 'failed', message: reason });
-  expel(turn, incarnation, `${code}: ${reason}`);
+  log(turn, ['warn', 'worker.sentAway'], { worker, incarnation, code, reason });
+  expel(turn, incarnation, reason);
 }
 
 /** The checkpoint that the base rests on does not load. Without a holder, the stage goes back to the checkpoint before. */

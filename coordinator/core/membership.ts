@@ -43,7 +43,7 @@ export function onHello(turn: Turn, connection: string, hello: WorkerMessageOf<'
   const problem = hello.peer === null ? null : problemOfWantedPeer(turn.state.plan.recipe, hello.peer);
   if (problem !== null) {
     // An agent takes this reason for final: another hello would ask for the same.
-    refuse(turn, connection, { reason: 'invalid-message', of: hello.type, message: cutText(problem) });
+    refuse(turn, connection, { reason: 'unknown-peer', of: hello.type, message: cutText(problem) });
     return;
   }
   const verdict = judgeHello(turn.state.roster, hello, { connection, nowMs: turn.nowMs, renewEveryMs });
