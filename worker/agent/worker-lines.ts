@@ -30,8 +30,8 @@ export class WorkerLines {
   #stage: string | null = null;
   /** The rounds of the stage that were committed with this worker's part. */
   #rounds = 0;
-  /** The stage in which teachers are linked to this student. */
-  #taughtStage: string | null = null;
+  /** The taught stage whose links came last, and whether a teacher is linked to this student. Other stages have no links. */
+  #taught: { readonly stage: string; readonly isLinked: boolean } | null = null;
   #refusal: string | null = null;
   /** The last line about how its steps run: another model of the stage usually runs alike. */
   #prepared = '';
@@ -73,7 +73,7 @@ export class WorkerLines {
       case 'coordinator.assign':
         return this.#onAssign(order, nowMs);
       case 'coordinator.link':
-        this.#taughtStage = order.teachers.length > 0 ? order.stage : null;
+        this.#taught = { stage: order.stage, isLinked: order.teachers.length > 0 };
         return [];
       case 'coordinator.serve':
         this.#begin({ type: 'teaching' }, nowMs);
@@ -166,7 +166,8 @@ export class WorkerLines {
     if (doing.type === 'nothing' && this.#role === 'teacher') return 'for a stage that needs a teacher';
     if (doing.type === 'nothing') return 'for work: every cell has a student, or the run lacks a worker; the coordinator says which';
     const cells = doing.others.length === 0 ? [] : [`for the other cells of its column: ${doing.others.join(', ')}`];
-    return [...cells, ...(this.#taughtStage === doing.stage ? ['for an answer of a teacher'] : [])].join(', or ') || 'for data';
+    const teacher = this.#taught?.stage !== doing.stage ? [] : [this.#taught.isLinked ? 'for an answer of a teacher' : 'for a teacher'];
+    return [...cells, ...teacher].join(', or ') || 'for data';
   }
 
   /** Something has moved, so a wait is over. A wait that was told goes on while there is nothing to do. */

@@ -128,6 +128,19 @@ test('a report that waits for the others, and for a teacher', () => {
   expect(told).toEqual(['goes on after 15 s', 'waits for the other students: its part of round 1 is done']);
 });
 
+test('a student of a taught stage that lost its last teacher waits for one', () => {
+  join();
+  const link = (version: number, ...teachers: number[]) => {
+    const addresses = teachers.map((teacher) => ({ incarnation: asIncarnation(teacher), endpoint }));
+    say(1_000, { type: 'coordinator.link', ...ids, stage: 'taught', version, teachers: addresses });
+  };
+  link(1, 9);
+  link(2);
+  say(1_000, assign(1, { stage: 'taught', peer: 'model' }));
+  beat(1_000, 15_000, 0);
+  expect(told.splice(0)).toEqual(['trains taught', 'waits for a teacher']);
+});
+
 test('after an evaluation, which no commit follows, it waits for work', () => {
   join();
   const { work: _, ...order } = assign(1, { stage: 'baseline', peer: 'model' });
