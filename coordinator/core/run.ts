@@ -119,7 +119,7 @@ function onStop(turn: Turn, reason: string): void {
   if (turn.state.phase.type !== 'running') return;
   const deadlineMs = turn.nowMs + turn.state.plan.timing.stopMs;
   turn.state = { ...turn.state, phase: { type: 'stopping', reason, deadlineMs } };
-  concludeRound(turn, { leaver: null, reason });
+  concludeRound(turn, { member: null, reason });
 }
 
 function checkDeadlines(turn: Turn): void {

@@ -103,7 +103,7 @@ export interface StageState {
   readonly lockstep: Readonly<Record<string, Lockstep>>;
   /** By peer, the mean training loss of the last commit of this term; empty for one peer. */
   readonly losses: Readonly<Record<string, number>>;
-  /** By worker, the last cell that was reported; empty for one peer. */
+  /** By worker, its cell in the last round of training; empty for one peer. */
   readonly seats: ReadonlyMap<string, { readonly peer: string; readonly column: number }>;
   /** The commits of the last seconds by the last contributors, oldest first, for the present rate. */
   readonly recent: readonly { readonly atMs: number; readonly committed: number; readonly contributors: string }[];
