@@ -83,6 +83,7 @@ function openNext(turn: Turn): Verdict {
     checkpoints: left?.checkpoints ?? [],
     commits: left?.stageCommits ?? 0,
     lockstep: left?.lockstep ?? {},
+    losses: left?.losses ?? {},
     done,
     evaluations: left?.evaluations ?? [],
     skipped: left?.skipped ?? [],

@@ -30,6 +30,7 @@ export function commit(turn: Turn, { round, grid, hashes }: Commit): void {
   const committed = committedOf(ledger);
   const contributors = cellsOf(grid).map(({ incarnation }) => incarnation);
   const totals = totalsOf(grid);
+  const isLate = stage.round?.sort === 'grid' && stage.round.concluding === 'late';
   journal(turn, {
     type: 'commit',
     stage: stage.name,
@@ -39,6 +40,7 @@ export function commit(turn: Turn, { round, grid, hashes }: Commit): void {
     hashes: Object.fromEntries(hashes),
     committed,
     lockstep: totals.lockstep,
+    losses: totals.losses,
   });
   for (const { incarnation, peer } of cellsOf(grid)) {
     const state = { stage: stage.name, peer, round };
@@ -54,7 +56,8 @@ export function commit(turn: Turn, { round, grid, hashes }: Commit): void {
     round: null,
     commits: stage.commits + 1,
     commitsSinceCheckpoint: stage.commitsSinceCheckpoint + 1,
-    msPerSample: totals.msPerSample,
+    // A round that was late has waited: its time says little about that of a sample.
+    msPerSample: isLate ? stage.msPerSample : totals.msPerSample,
     lockstep: addLockstep(stage.lockstep, totals.lockstep),
     losses: totals.losses,
     failures: 0,

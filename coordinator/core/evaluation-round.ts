@@ -4,6 +4,7 @@ import { assert } from '../../src/base/assert.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Evaluation } from '../../src/protocol/report.js';
 import { assign, otherCells } from './assignment.js';
+import { type ReasonFor, reasonsBy, unreachable } from './charge.js';
 import { countFailure } from './ending.js';
 import { evenly, type Seat } from './grid.js';
 import type { EvaluateMember, EvaluateRound } from './round.js';
@@ -57,26 +58,45 @@ function evaluationBudgetMs(turn: Turn, peer: string, rows: number): number {
 /** How an evaluation is led. The loss of a member ends it, and the members that are left begin it again. */
 export const EVALUATION_ROUND: RoundSort<EvaluateRound> = {
   members: ({ members }) => members.map(({ incarnation }) => incarnation),
-  onReport: (turn, round, { message }) => (message.type === 'worker.evaluated' ? onEvaluated(turn, round, message) : null),
-  withdraw: (turn, round, { reason }) => EVALUATION_ROUND.withdrawAll(turn, round, reason),
 
-  withdrawAll(turn, round, reason) {
-    setStage(turn, { round: null });
-    for (const { incarnation } of round.members) sendTo(turn, incarnation, { type: 'coordinator.abandon', round: round.id, reason });
+  onReport(turn, round, { message }) {
+    if (message.type === 'worker.evaluated') return onEvaluated(turn, round, message);
+    const isAboutCell = message.type === 'worker.unreachable' && message.attempt === 0;
+    // The cells of a column exchange what they say of the rows, as in training.
+    return isAboutCell && round.members.some(({ incarnation }) => incarnation === message.replica)
+      ? unreachable(turn, round, message)
+      : null;
   },
 
-  conclude(turn, round, { leaver, reason }) {
-    if (leaver === null || round.members.some(({ incarnation }) => incarnation === leaver))
-      EVALUATION_ROUND.withdrawAll(turn, round, reason);
+  withdraw(turn, round, leaver) {
+    const { needs, name } = stageOf(turn);
+    abandon(turn, round, reasonsBy(leaver, { stage: needs.of?.stage ?? name, seats: round.members }));
+  },
+
+  withdrawAll: (turn, round, reason) => abandon(turn, round, () => reason),
+
+  conclude(turn, round, { member, reason }) {
+    if (member === null) EVALUATION_ROUND.withdrawAll(turn, round, reason);
+    else if (round.members.some(({ incarnation }) => incarnation === member.incarnation))
+      EVALUATION_ROUND.withdraw(turn, round, { member, reason });
   },
 
   onDeadline(turn, round) {
-    EVALUATION_ROUND.withdrawAll(turn, round, 'the deadline is over');
+    const late = round.members.filter(({ evaluated }) => evaluated === null).map(({ incarnation }) => incarnation);
+    abandon(turn, round, (incarnation) =>
+      late.includes(incarnation) ? 'it did not evaluate in time' : 'another student did not evaluate in time',
+    );
     countFailure(turn, 'transport.deadline', 'an evaluation took too long');
   },
 
   onArtifact: () => {},
 };
+
+function abandon(turn: Turn, { id, members }: EvaluateRound, reasonFor: ReasonFor): void {
+  setStage(turn, { round: null });
+  for (const { incarnation } of members)
+    sendTo(turn, incarnation, { type: 'coordinator.abandon', round: id, reason: reasonFor(incarnation) });
+}
 
 /** Enters one member's result; the last one closes the evaluation. */
 function onEvaluated(turn: Turn, round: EvaluateRound, message: WorkerMessageOf<'worker.evaluated'>): Charge | null {

@@ -28,8 +28,8 @@ export const EXPORT_ROUND: RoundSort<ExportRound> = {
     sendTo(turn, round.member, { type: 'coordinator.abandon', round: round.id, reason });
   },
 
-  conclude(turn, round, { leaver, reason }) {
-    if (leaver === null || leaver === round.member) EXPORT_ROUND.withdrawAll(turn, round, reason);
+  conclude(turn, round, { member, reason }) {
+    if (member === null || member.incarnation === round.member) EXPORT_ROUND.withdrawAll(turn, round, reason);
   },
 
   onDeadline(turn, round) {

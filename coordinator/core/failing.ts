@@ -11,9 +11,9 @@ import { type Member, withMember } from './roster.js';
 import type { Charge, RoundReport } from './round-sort.js';
 import { isSaving, onSaveFailed } from './saving.js';
 import { askToServe } from './teaching.js';
-import { sendTo, setStage, stageOf, type Turn } from './turn.js';
+import { log, sendTo, setStage, stageOf, type Turn } from './turn.js';
 
-/** A member that its replicas cannot reach this many times in a row is expelled. */
+/** A member that other students cannot reach this many times in a row is expelled. */
 const UNREACHABLE_MAX = 3;
 
 /** Errors of a user's module, which other machines have too, unless their file is another one. */
@@ -43,18 +43,18 @@ export function onFailed(turn: Turn, member: Member, message: WorkerMessageOf<'w
   }
   if (code === 'checkpoint.damaged' && role === 'student') onCheckpointDamaged(turn);
   forgetHolder(turn, incarnation);
-  withdraw(turn, incarnation, message.message);
+  withdraw(turn, member, message.message);
   countFailure(turn, code, text);
   if (role === 'teacher' && turn.state.phase.type === 'running') askToServe(turn, incarnation);
 }
 
 /** The run fails because of what this member reported; its committed state goes to disk first. */
-function failRun(turn: Turn, { incarnation }: Member, { code, message }: { readonly code: ErrorCode; readonly message: string }): void {
+function failRun(turn: Turn, member: Member, { code, message }: { readonly code: ErrorCode; readonly message: string }): void {
   if (turn.state.phase.type !== 'running' || turn.state.stage === null) {
     finish(turn, { outcome: 'failed', code, message });
     return;
   }
-  withdraw(turn, incarnation, message);
+  withdraw(turn, member, message);
   stopSafely(turn, { reason: message, failure: code });
 }
 
@@ -72,7 +72,8 @@ function sendAway(turn: Turn, member: Member, { code, reason }: { readonly code:
   }
   turn.state = { ...turn.state, sentAwayFor: new Set([...turn.state.sentAwayFor, code]) };
   sendTo(turn, incarnation, { type: 'coordinator.stop', outcome: 'failed', message: reason });
-  expel(turn, incarnation, `${code}: ${reason}`);
+  log(turn, ['warn', 'worker.sentAway'], { worker, incarnation, code, reason });
+  expel(turn, incarnation, reason);
 }
 
 /** The checkpoint that the base rests on does not load. Without a holder, the stage goes back to the checkpoint before. */
@@ -99,10 +100,10 @@ function answerCharge(turn: Turn, member: Member, { type, reason }: Charge): voi
       const unreachable = member.unreachable + 1;
       if (unreachable < UNREACHABLE_MAX) {
         turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, unreachable }) };
-        withdraw(turn, member.incarnation, reason);
+        withdraw(turn, member, reason);
         return;
       }
-      const where = `its replicas cannot reach it at ${member.engine?.endpoint}`;
+      const where = `other students cannot reach it at ${member.engine?.endpoint}`;
       sendAway(turn, member, {
         code: 'transport.deadline',
         reason: `${where}. Give it the address that they can reach with --listen-host`,

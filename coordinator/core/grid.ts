@@ -61,6 +61,8 @@ export function columnsOf(peers: readonly string[], students: readonly Incarnati
 export interface FreeStudent {
   readonly incarnation: Incarnation;
   readonly host: string;
+  /** Its engine: replicas of a peer are alike when they have the same one. */
+  readonly engine: { readonly name: string };
   /** The peer that it was started for; null, or a name that no peer of the stage has, for any. */
   readonly peer: string | null;
 }
@@ -84,14 +86,16 @@ export interface Seats {
 /**
  * Seats the students in as many full columns as there are students for, at most `columnsMax`. A student that was started for a peer
  * trains that one; the others stay with the peer that they hold, where it has a place for them; the cells of a column share a
- * host where they can. The students that are left are spare.
+ * host where they can, and then those of a row an engine. The students that are left are spare.
  */
 export function seatStudents(seating: Seating): Seats {
   const { peers, students, columnsMax } = seating;
   for (let columns = Math.min(columnsMax, Math.floor(students.length / peers.length)); columns > 0; columns--) {
     const { own, free } = rowsOf(seating, columns);
     const lacking = own.reduce((sum, row) => sum + columns - row.length, 0);
-    if (lacking <= free.length) return { seated: Array.from({ length: columns }, () => takeColumn(own, free)).flat(), empty: [] };
+    if (lacking > free.length) continue;
+    const engines: (string | null)[] = peers.map(() => null);
+    return { seated: Array.from({ length: columns }, () => takeColumn(own, free, engines)).flat(), empty: [] };
   }
   const { own, free } = rowsOf(seating, 1);
   return { seated: [], empty: peers.filter((_, row) => own[row]?.length === 0).slice(free.length) };
@@ -113,19 +117,29 @@ function rowsOf(
   return { own, free: students.filter((student) => !bound(student) && !taken.has(student)) };
 }
 
-function takeColumn(own: readonly FreeStudent[][], free: FreeStudent[]): Incarnation[] {
-  let host: string | null = null;
-  return own.map((row) => {
-    const student = takeNear(row.length > 0 ? row : free, host);
-    host ??= student.host;
+/** Takes a student for each row, on the host that has the most of them left. `engines`: those of the rows so far, which it completes. */
+function takeColumn(own: readonly FreeStudent[][], free: FreeStudent[], engines: (string | null)[]): Incarnation[] {
+  const host = fullestHost([...own.flat(), ...free]);
+  return own.map((row, index) => {
+    const student = takeNear(row.length > 0 ? row : free, { host, engine: engines[index] ?? null });
+    engines[index] ??= student.engine.name;
     return student.incarnation;
   });
 }
 
-/** Takes the first student on this host out of the list, or else the first one. */
-function takeNear(list: FreeStudent[], host: string | null): FreeStudent {
-  const near = list.findIndex((student) => student.host === host);
-  return present(list.splice(Math.max(0, near), 1)[0], 'a student for each cell');
+/** The host of most of these students; of several, that of the first one. */
+function fullestHost(students: readonly FreeStudent[]): string | null {
+  const counts = new Map<string, number>();
+  for (const { host } of students) counts.set(host, (counts.get(host) ?? 0) + 1);
+  const most = Math.max(0, ...counts.values());
+  return [...counts].find(([, count]) => count === most)?.[0] ?? null;
+}
+
+/** Takes the first of the students that fit best out of the list: the host counts more than the engine. */
+function takeNear(list: FreeStudent[], near: { readonly host: string | null; readonly engine: string | null }): FreeStudent {
+  const fits = list.map(({ host, engine }) => (host === near.host ? 2 : 0) + (engine.name === near.engine ? 1 : 0));
+  const best = fits.indexOf(Math.max(...fits));
+  return present(list.splice(best, 1)[0], 'a student for each cell');
 }
 
 /** Whole numbers that add up to `total` and differ by at most one. */

@@ -10,7 +10,7 @@ import { EXPORT_ROUND } from './export-round.js';
 import { cellsOf } from './grid.js';
 import type { Member } from './roster.js';
 import type { Round } from './round.js';
-import type { Charge, RoundReport, RoundSort } from './round-sort.js';
+import type { Charge, Conclusion, Leaver, RoundReport, RoundSort } from './round-sort.js';
 import { GRID_ROUND } from './training-round.js';
 import type { Turn } from './turn.js';
 
@@ -42,12 +42,12 @@ export function onReport(turn: Turn, member: Member, message: RoundReport): Char
 }
 
 /** Takes the member out of the round under way, and its share goes back. The member may go on living. */
-export function withdraw(turn: Turn, incarnation: Incarnation, reason: string): void {
+export function withdraw(turn: Turn, member: Leaver['member'], reason: string): void {
   const round = roundOf(turn);
-  if (round !== null && isInRound(turn, incarnation)) sortOf(round).withdraw(turn, round, { incarnation, reason });
+  if (round !== null && isInRound(turn, member.incarnation)) sortOf(round).withdraw(turn, round, { member, reason });
 }
 
-/** Takes all members out of the round under way: it is over without a result. */
+/** Takes all members out of the round under way, for a reason that is nobody's fault: it is over without a result. */
 export function abandonRound(turn: Turn, reason: string): void {
   const round = roundOf(turn);
   if (round !== null) sortOf(round).withdrawAll(turn, round, reason);
@@ -61,10 +61,10 @@ export function peerInRound(turn: Turn, incarnation: Incarnation): string | null
 }
 
 /**
- * Ends the round under way soon, because the run stops (`leaver` is null) or because this member leaves and has a share in it.
+ * Ends the round under way soon, because the run stops or because a member leaves and has a share in it.
  * The round keeps as much of the trained work as it can.
  */
-export function concludeRound(turn: Turn, why: { readonly leaver: Incarnation | null; readonly reason: string }): void {
+export function concludeRound(turn: Turn, why: Conclusion): void {
   const round = roundOf(turn);
   if (round !== null) sortOf(round).conclude(turn, round, why);
 }
@@ -73,7 +73,7 @@ export function concludeRound(turn: Turn, why: { readonly leaver: Incarnation | 
 export function stopSafely(turn: Turn, { reason, failure }: { readonly reason: string; readonly failure: ErrorCode | null }): void {
   const deadlineMs = turn.nowMs + turn.state.plan.timing.stopMs;
   turn.state = { ...turn.state, phase: { type: 'stopping', reason, failure, deadlineMs } };
-  concludeRound(turn, { leaver: null, reason });
+  concludeRound(turn, { member: null, reason });
 }
 
 /** Called at every turn; acts when the deadline of the round under way, or of its phase, is over. */

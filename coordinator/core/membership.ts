@@ -43,7 +43,7 @@ export function onHello(turn: Turn, connection: string, hello: WorkerMessageOf<'
   const problem = hello.peer === null ? null : problemOfWantedPeer(turn.state.plan.recipe, hello.peer);
   if (problem !== null) {
     // An agent takes this reason for final: another hello would ask for the same.
-    refuse(turn, connection, { reason: 'invalid-message', of: hello.type, message: cutText(problem) });
+    refuse(turn, connection, { reason: 'unknown-peer', of: hello.type, message: cutText(problem) });
     return;
   }
   const verdict = judgeHello(turn.state.roster, hello, { connection, nowMs: turn.nowMs, renewEveryMs });
@@ -132,7 +132,7 @@ export function onLeave(turn: Turn, member: Member, message: WorkerMessageOf<'wo
   const { worker, incarnation } = member;
   log(turn, ['info', 'worker.leaving'], { worker, incarnation, reason: message.message });
   turn.state = { ...turn.state, roster: withMember(turn.state.roster, { ...member, isLeaving: true }) };
-  concludeRound(turn, { leaver: incarnation, reason: 'it leaves' });
+  concludeRound(turn, { member, reason: 'it leaves' });
   relink(turn);
 }
 
@@ -169,7 +169,7 @@ export function expel(turn: Turn, incarnation: Incarnation, reason: string): voi
   if (turn.state.stage === null) return;
   if (isSaving(turn.state.stage, incarnation)) setStage(turn, { saving: null });
   forgetHolder(turn, incarnation);
-  withdraw(turn, incarnation, reason);
+  withdraw(turn, member, reason);
   relink(turn);
 }
 

@@ -44,7 +44,7 @@ export function onNotFinite(turn: Turn, sender: Member, message: WorkerMessageOf
   const peer = peerInRound(turn, incarnation) ?? holderOf(stage, sender);
   const roundSamples = batch * every * readyMembers(turn.state.roster, 'student').length;
   const next = nextDivergence(stage.divergence, { position: firstOf(message.ranges), nearby: 2 * roundSamples });
-  if (isUnderWay) withdraw(turn, incarnation, 'a step of its column is not finite');
+  if (isUnderWay) withdraw(turn, sender, 'a step of it is not finite');
   if (next.isTooOften || isOfBase || isLost(stageOf(turn).base)) {
     abandonRound(turn, 'the stage goes back to its last checkpoint');
     goBack(turn);

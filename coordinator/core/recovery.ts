@@ -53,6 +53,7 @@ export function recover(records: readonly JournalRecord[], parts: readonly Check
     commits: commits.length,
     stageCommits: ofStageLeft.length,
     lockstep: ofStageLeft.reduce<Recovered['lockstep']>((sum, { lockstep }) => addLockstep(sum, lockstep), {}),
+    losses: trail.commits.findLast(({ round }) => round <= upTo)?.losses ?? {},
     isBehind: (trail.commits.at(-1)?.round ?? 0) > upTo,
   };
 }

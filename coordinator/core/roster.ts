@@ -38,7 +38,7 @@ export interface Member {
   /** The deadline for its engine to be up, or its model to be loaded; null when neither is awaited. */
   readonly dueMs: number | null;
   readonly counters: Counters;
-  /** The number of times in a row that another replica could not fetch its contribution. */
+  /** The number of rounds in a row in which another student got no answer from it. */
   readonly unreachable: number;
   /** It asked to leave: it gets no more work, and is released as soon as nothing depends on it. */
   readonly isLeaving: boolean;

@@ -10,9 +10,22 @@ export type RoundReport = Extract<WorkerMessage, { round: unknown }>;
 
 /** A charge against a member in a report; failing.ts decides its cost. */
 export interface Charge {
-  /** `untrue`: it reported something impossible. `unreachable`: another replica could not fetch its contribution. */
+  /** `untrue`: it reported something impossible. `unreachable`: another student got no answer from it. */
   readonly type: 'untrue' | 'unreachable';
   readonly incarnation: Incarnation;
+  readonly reason: string;
+}
+
+/** A member that leaves the round. It need not be in the roster any more. */
+export interface Leaver {
+  readonly member: Pick<Member, 'incarnation' | 'worker'>;
+  /** The reason, in words for this member. */
+  readonly reason: string;
+}
+
+/** Why a round is to end soon: the run stops (`member` is null), or this member leaves. */
+export interface Conclusion {
+  readonly member: Leaver['member'] | null;
   readonly reason: string;
 }
 
@@ -23,11 +36,11 @@ export interface RoundSort<R> {
   /** Enters a report about this round. A report that it does not wait for changes nothing. Returns a charge against a member, or null. */
   onReport(turn: Turn, round: R, report: { readonly member: Member; readonly message: RoundReport }): Charge | null;
   /** Takes a member out of it, and gives its share back. */
-  withdraw(turn: Turn, round: R, out: { readonly incarnation: Incarnation; readonly reason: string }): void;
-  /** Takes all members out of it: the round is over without a result. */
+  withdraw(turn: Turn, round: R, leaver: Leaver): void;
+  /** Takes all members out of it, for a reason that is nobody's fault: the round is over without a result. */
   withdrawAll(turn: Turn, round: R, reason: string): void;
-  /** Ends the round soon, with as little loss as possible, because the run stops or this member leaves. */
-  conclude(turn: Turn, round: R, why: { readonly leaver: Incarnation | null; readonly reason: string }): void;
+  /** Ends the round soon, with as little loss as possible. */
+  conclude(turn: Turn, round: R, why: Conclusion): void;
   onDeadline(turn: Turn, round: R): void;
   /** An export is on the coordinator's disk; `incarnation` sent it. */
   onArtifact(turn: Turn, round: R, incarnation: Incarnation): void;

@@ -25,7 +25,7 @@ export interface GridRound {
   /** It began with one column: its students hold the only copies of their trained parameters, and no copy of the base. */
   readonly isAlone: boolean;
   /**
-   * Why the students were asked to stop after the step under way and to report what they have: the round is late, or somebody
+   * The reason why the students were asked to begin no further step and to report what they have: the round is late, or somebody
    * wants it over. Null: they were not asked.
    */
   readonly concluding: 'late' | 'wanted' | null;

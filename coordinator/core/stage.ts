@@ -107,7 +107,7 @@ export interface StageState {
   readonly lockstep: Readonly<Record<string, Lockstep>>;
   /** By peer, the mean training loss of the last commit of this term; empty for one peer. */
   readonly losses: Readonly<Record<string, number>>;
-  /** By worker, the last cell that was reported; empty for one peer. */
+  /** By worker, its cell in the last round of training; empty for one peer. */
   readonly seats: ReadonlyMap<string, { readonly peer: string; readonly column: number }>;
   /** The commits of the last seconds by the last contributors, oldest first, for the present rate. */
   readonly recent: readonly { readonly atMs: number; readonly committed: number; readonly contributors: string }[];
@@ -133,6 +133,8 @@ export function openStage(options: {
   readonly commits: number;
   /** The cost of lockstep to each peer, over those commits. */
   readonly lockstep: StageState['lockstep'];
+  /** The training loss of each peer in the last commit. */
+  readonly losses: StageState['losses'];
   readonly done: readonly StageResult[];
   readonly evaluations: readonly Evaluation[];
   /** The samples that were taken out of the stage in earlier terms. */
@@ -170,7 +172,7 @@ export function openStage(options: {
     recent: [],
     divergence: null,
     lockstep: options.lockstep,
-    losses: {},
+    losses: options.losses,
     seats: new Map(),
     waiting: null,
     msPerSample: null,

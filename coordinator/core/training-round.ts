@@ -12,6 +12,7 @@ import { totalOf } from '../../src/data/shard-plan.js';
 import type { Contributor, WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
 import { addressOf, assign, otherCells } from './assignment.js';
+import { type ReasonFor, reasonsBy, unreachable } from './charge.js';
 import { commit } from './commit.js';
 import { countFailure, finish } from './ending.js';
 import {
@@ -76,18 +77,18 @@ export function startTraining(
   }
 }
 
-/** Reports which student trains which peer, where there are several, and only what has changed. */
+/** Reports which student trains which peer, where there are several, and only what differs from the round before. */
 function tellSeats(turn: Turn, grid: Grid): void {
   if (peersOf(grid).length < 2) return;
   const { name: stage, seats } = stageOf(turn);
-  const next = new Map(seats);
+  const next = new Map<string, { readonly peer: string; readonly column: number }>();
   for (const [index, { cells }] of grid.entries()) {
     for (const { incarnation, peer } of cells) {
       const { worker } = present(turn.state.roster.get(incarnation), 'the student of a cell');
       const seat = { peer, column: index + 1 };
-      const before = next.get(worker);
-      if (before?.peer === seat.peer && before.column === seat.column) continue;
+      const before = seats.get(worker);
       next.set(worker, seat);
+      if (before?.peer === seat.peer && before.column === seat.column) continue;
       log(turn, ['info', 'worker.seated'], { worker, incarnation, stage, ...seat });
       report(turn, { type: 'worker-seated', worker, incarnation, stage, ...seat });
     }
@@ -121,24 +122,26 @@ export const GRID_ROUND: RoundSort<GridRound> = {
     }
   },
 
-  withdraw: (turn, round, { incarnation, reason }) =>
-    withdrawColumns(turn, round, { keep: (column) => !hasCell(column, incarnation), reason }),
+  withdraw(turn, round, leaver) {
+    const reasonFor = reasonsBy(leaver, { stage: stageOf(turn).name, seats: cellsOf(round.grid) });
+    withdrawColumns(turn, round, { keep: (column) => !hasCell(column, leaver.member.incarnation), reasonFor });
+  },
 
   withdrawAll(turn, round, reason) {
-    release(turn, round, { ...withoutColumns(round.grid, () => false), reason });
+    release(turn, round, { ...withoutColumns(round.grid, () => false), reasonFor: () => reason });
     setStage(turn, { round: null });
   },
 
-  conclude(turn, round, { leaver, reason }) {
-    if (leaver !== null && columnOf(round.grid, leaver) === null) return;
+  conclude(turn, round, { member, reason }) {
+    if (member !== null && columnOf(round.grid, member.incarnation) === null) return;
     if (round.isAlone) askToConclude(turn, round, 'wanted');
-    else if (leaver === null) GRID_ROUND.withdrawAll(turn, round, reason);
-    else GRID_ROUND.withdraw(turn, round, { incarnation: leaver, reason });
+    else if (member === null) GRID_ROUND.withdrawAll(turn, round, reason);
+    else GRID_ROUND.withdraw(turn, round, { member, reason });
   },
 
   onDeadline(turn, round) {
     log(turn, ['warn', 'round.deadline'], { round: round.id, phase: round.phase, attempt: round.attempt });
-    if (round.phase === 'averaging') withdrawColumns(turn, round, { keep: isAveraged, reason: 'it did not average in time' });
+    if (round.phase === 'averaging') withdrawColumns(turn, round, { keep: isAveraged, reasonFor: lateness(round, 'averaged') });
     else if (round.isAlone && round.concluding === null) askToConclude(turn, round, 'late');
     else fixContributors(turn, round);
   },
@@ -155,8 +158,10 @@ function onTrained(turn: Turn, round: GridRound, message: WorkerMessageOf<'worke
   const reason = untruthOf(round, column, message);
   if (reason !== null) return { type: 'untrue', incarnation, reason };
   if (round.concluding !== null && column.cells.some(({ trained }) => trained !== null && trained.samples !== message.samples)) {
-    // The request to conclude reaches two processes at two moments: they may have stopped a step apart, and none is at fault.
-    withdrawColumns(turn, round, { keep: (other) => other !== column, reason: 'its cells stopped at different steps' });
+    // Cells end with the same step (worker/student/column-exchange.ts): one of them is at fault, and it is not known which.
+    log(turn, ['error', 'round.cellsApart'], { round: round.id, incarnation, samples: message.samples });
+    const reasonFor = () => 'the cells of its column stopped at different steps';
+    withdrawColumns(turn, round, { keep: (other) => other !== column, reasonFor });
     return null;
   }
   const next = { ...round, grid: withTrained(round.grid, message) };
@@ -186,16 +191,14 @@ function onAveraged(turn: Turn, round: GridRound, message: WorkerMessageOf<'work
   commit(turn, { round: round.id, grid: next.grid, hashes: agreed.hashes });
 }
 
-/** The charge against a replica that did not hand over its contribution, or a cell that its column waits for; null for a report of an older attempt. */
+/** The charge against a student that another one cannot reach; null for a report of an older attempt. */
 function chargeOf(turn: Turn, round: GridRound, message: WorkerMessageOf<'worker.unreachable'>): Charge | null {
-  const { incarnation: reporter, replica, attempt } = message;
   // While a round is training, its attempt is 0.
-  if (round.attempt !== attempt || columnOf(round.grid, replica) === null) return null;
-  log(turn, ['warn', 'round.replicaUnreachable'], { round: round.id, reporter, replica, message: message.message });
-  return { type: 'unreachable', incarnation: replica, reason: 'a replica could not reach it' };
+  if (round.attempt !== message.attempt || columnOf(round.grid, message.replica) === null) return null;
+  return unreachable(turn, round, message);
 }
 
-/** The students of the only column stop after the step under way, and report what they have. */
+/** The students of the only column begin no further step, and report what they have. */
 function askToConclude(turn: Turn, round: GridRound, concluding: 'late' | 'wanted'): void {
   if (round.concluding !== null) return;
   const deadlineMs = turn.nowMs + conclusionBudgetMs(turn, round);
@@ -212,7 +215,7 @@ function conclusionBudgetMs(turn: Turn, { batch }: GridRound): number {
 /** Fixes the contributor set: whoever has trained by now, with what they have trained. */
 function fixContributors(turn: Turn, round: GridRound): void {
   const { grid, withdrawn, ranges } = withoutColumns(round.grid, isTrained);
-  release(turn, round, { withdrawn, ranges, reason: 'it did not train in time' });
+  release(turn, round, { withdrawn, ranges, reasonFor: lateness(round, 'trained') });
   const cut = cutToTrained(grid);
   setStage(turn, { ledger: giveBack(stageOf(turn).ledger, cut.ranges) });
   if (grid.length === 0 || cut.grid.length > 0) settle(turn, { ...round, grid: cut.grid });
@@ -226,11 +229,11 @@ function fixContributors(turn: Turn, round: GridRound): void {
 function withdrawColumns(
   turn: Turn,
   round: GridRound,
-  { keep, reason }: { readonly keep: (column: Column) => boolean; readonly reason: string },
+  { keep, reasonFor }: { readonly keep: (column: Column) => boolean; readonly reasonFor: ReasonFor },
 ): void {
   const { grid, withdrawn, ranges } = withoutColumns(round.grid, keep);
   if (withdrawn.length === 0) return;
-  release(turn, round, { withdrawn, ranges, reason });
+  release(turn, round, { withdrawn, ranges, reasonFor });
   const rest = { ...round, grid };
   if (round.phase === 'averaging') settle(turn, rest);
   else if (grid.length > 0 && grid.every(isTrained)) fixContributors(turn, rest);
@@ -241,7 +244,7 @@ function withdrawColumns(
 function release(
   turn: Turn,
   round: GridRound,
-  out: { readonly withdrawn: readonly Incarnation[]; readonly ranges: readonly Range[]; readonly reason: string },
+  out: { readonly withdrawn: readonly Incarnation[]; readonly ranges: readonly Range[]; readonly reasonFor: ReasonFor },
 ): void {
   const { ledger, links, base } = stageOf(turn);
   const known = [...links].filter(([student]) => !out.withdrawn.includes(student));
@@ -250,7 +253,17 @@ function release(
     links: new Map(known),
     base: round.isAlone ? withoutHolders(base, out.withdrawn) : base,
   });
-  for (const incarnation of out.withdrawn) sendTo(turn, incarnation, { type: 'coordinator.abandon', round: round.id, reason: out.reason });
+  for (const incarnation of out.withdrawn) {
+    sendTo(turn, incarnation, { type: 'coordinator.abandon', round: round.id, reason: out.reasonFor(incarnation) });
+  }
+}
+
+/** The reasons where cells have not reported by the deadline: those that have hear that another cell has not. */
+function lateness({ grid }: GridRound, report: 'trained' | 'averaged'): ReasonFor {
+  const late = cellsOf(grid).filter((cell) => cell[report] === null);
+  const deed = report === 'trained' ? 'train' : 'average';
+  return (incarnation) =>
+    `${late.some((cell) => cell.incarnation === incarnation) ? 'it' : 'a cell of its column'} did not ${deed} in time`;
 }
 
 /** The contributors are fixed: one column is committed as it is, and several average first; without any, the round is over. */

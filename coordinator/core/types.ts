@@ -97,6 +97,8 @@ export type JournalRecord =
       readonly committed: number;
       /** The cost of lockstep to each peer, by its name; empty for one peer. */
       readonly lockstep: Readonly<Record<string, Lockstep>>;
+      /** The mean training loss of each peer, by its name; empty for one peer. */
+      readonly losses: Readonly<Record<string, number>>;
     }
   | {
       readonly type: 'checkpoint';
@@ -170,6 +172,8 @@ export interface Recovered {
   readonly stageCommits: number;
   /** The cost of lockstep to each peer of that stage, over those commits. */
   readonly lockstep: Readonly<Record<string, Lockstep>>;
+  /** The training loss of each peer of that stage in its last commit that stands. */
+  readonly losses: Readonly<Record<string, number>>;
   /** Whether there are commits after the last checkpoint, which are undone. */
   readonly isBehind: boolean;
 }

@@ -48,6 +48,7 @@ export const journalRecordSchema: z.ZodType<JournalRecord> = z.discriminatedUnio
     lockstep: z
       .record(field.peer, z.strictObject({ trainMs: field.milliseconds, waitedMs: field.milliseconds, late: field.count }))
       .default({}),
+    losses: z.record(field.peer, field.finite).default({}),
   }),
   z.strictObject({
     type: z.literal('checkpoint'),

@@ -163,9 +163,11 @@ function checkCohort(
       add(full, 'key', `${formatPath(full)}: the stage has no teacher; name one with teacher`);
   }
   const students = workers.students === undefined ? null : countWorkers(workers.students);
-  if (students !== null && students < peers.length) {
-    const what = `workers.students is ${students}, and ${place} needs a student for each of its ${peers.length} peers`;
-    add(['workers', 'students'], 'value', `${what}; leave it out for ${peers.length * stage.replicas}`);
+  const cells = peers.length * stage.replicas;
+  if (students !== null && students < cells) {
+    const what = `workers.students is ${students}, and ${place} has ${peers.length} peers x ${stage.replicas} replicas = ${cells} students`;
+    const fewer = students >= peers.length ? `, or give it replicas: ${Math.floor(students / peers.length)}` : '';
+    add(['workers', 'students'], 'value', `${what}; leave workers.students out${fewer}`);
   }
   return problems;
 }

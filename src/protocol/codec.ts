@@ -178,16 +178,22 @@ function parse<M>(schema: z.ZodType<M>, value: unknown): Decoded<M> {
   return malformed(`${where}${issue?.message ?? 'not valid'}`);
 }
 
+const SAME_VERSION = 'Install the same version of Stillhouse for both';
+
 /** The fault of a hello whose sender means other messages than this program does; null for every other message. */
 function foreignHello(value: unknown): Malformed | null {
   const hello = helloSchema.safeParse(value);
   if (!hello.success) return null;
   const { protocol, schema } = hello.data;
   if (protocol !== PROTOCOL_VERSION) {
-    return { ok: false, reason: 'protocol-version', detail: `the worker speaks protocol ${protocol}, the coordinator ${PROTOCOL_VERSION}` };
+    return {
+      ok: false,
+      reason: 'protocol-version',
+      detail: `the worker speaks protocol ${protocol}, the coordinator ${PROTOCOL_VERSION}. ${SAME_VERSION}`,
+    };
   }
   if (schema !== SCHEMA_HASH) {
-    const detail = `the worker's messages are ${schema.slice(0, 12)}, the coordinator's ${SCHEMA_HASH.slice(0, 12)}`;
+    const detail = `the worker's messages are ${schema.slice(0, 12)}, the coordinator's ${SCHEMA_HASH.slice(0, 12)}. ${SAME_VERSION}`;
     return { ok: false, reason: 'schema-mismatch', detail };
   }
   return null;

@@ -257,8 +257,8 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
   /** To a member of a round from which it is withdrawn: drop the work of this round. None of it is committed. */
   z.strictObject({ type: z.literal('coordinator.abandon'), ...toWorker, round: field.round, reason: field.text }),
   /**
-   * To the students of a round of one column, when the round is to end soon (a stop, a drain, a deadline): stop after the
-   * step under way, and report the samples trained. Their base is kept nowhere else, so an abandoned round would be lost work.
+   * To the students of a round of one column, when the round is to end soon (a stop, a drain, a deadline): begin no further
+   * step, and report the samples trained. Their base is kept nowhere else, so an abandoned round would be lost work.
    */
   z.strictObject({ type: z.literal('coordinator.conclude'), ...toWorker, round: field.round }),
   /** To a teacher, when a stage needs it: load this state of the stage that teaches, and answer requests for `stage`. */

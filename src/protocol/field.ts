@@ -62,6 +62,7 @@ export const REFUSE_REASONS = [
   'old-term',
   'unknown-incarnation',
   'name-taken',
+  'unknown-peer',
   'run-over',
   'invalid-message',
   'too-large',

@@ -2,7 +2,8 @@
  * The step program that carries a step out op by op, on any engine: arrays become tensors, tensor-step.ts does the work,
  * and the tensors that come out become arrays and numbers.
  *
- * Invariants: between two calls the program holds the tensors that its step holds, and nothing else; the model is its caller's.
+ * Invariants: between two calls the program holds the tensors that its step holds, and while a half is open the statistics before it;
+ * the model is its caller's.
  * Some engines compute on the memory of the array that a tensor was made from. A tensor that is disposed before the call returns
  * is therefore made without a copy; one that stays alive (the images of `forward`, see also writeVariables) is made from a copy.
  */

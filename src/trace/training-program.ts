@@ -139,6 +139,7 @@ export class TrainingProgram implements StepProgram {
 
   /** Gives the model its parameters back, as after eager steps. */
   dispose(): void {
+    this.abandon();
     if (this.#holder !== null) this.#eager.writeParameters(this.#holder.readParameters());
     this.#holder = null;
     this.#traces.clear();

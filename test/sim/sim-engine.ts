@@ -47,11 +47,11 @@ export function hashOf({ stage, peer }: Pick<StateName, 'stage' | 'peer'>, range
     .digest('hex');
 }
 
-/** The last step that a cell has given to its column, and the step that it gave as its last one. */
+/** The last step that a cell has given to its column, and the step before which it has ended the column. */
 interface GivenStep {
   readonly round: number;
   readonly step: number;
-  readonly last: number | null;
+  readonly endsBefore: number | null;
 }
 
 export class SimEngine {
@@ -191,20 +191,30 @@ export class SimEngine {
     const take = (): void => {
       if (work !== this.#work) return;
       const given = others.map(({ endpoint }) => this.#givenAt(endpoint));
+      if (given.some((other) => other?.round === round && other.endsBefore !== null && other.endsBefore <= step)) {
+        this.#endBefore({ order, base, step });
+        return;
+      }
       if (!given.every((other) => other !== null && other.round === round && other.step >= step)) {
         this.#later(this.#world.between(2, 20), take);
         return;
       }
       if (this.#fails(order, (step - 1) * STEP_SAMPLES, step * STEP_SAMPLES)) return;
-      if ([this.#given, ...given].some((cell) => cell?.last === step)) this.#finishWork(order, base, Math.min(total, step * STEP_SAMPLES));
+      if (step * STEP_SAMPLES >= total) this.#finishWork(order, base, total);
       else this.#trainInStep({ ...at, step: step + 1 });
     };
     this.#later(this.#world.between(1, 15), () => {
       if (work !== this.#work) return;
-      const isLast = this.#isConcluding || step * STEP_SAMPLES >= total;
-      this.#given = { round, step, last: isLast ? step : null };
+      if (this.#isConcluding) return this.#endBefore({ order, base, step });
+      this.#given = { round, step, endsBefore: null };
       take();
     });
+  }
+
+  /** Ends the column before this step: the step before was the last one. */
+  #endBefore({ order, base, step }: { readonly order: Assign; readonly base: SimState; readonly step: number }): void {
+    this.#given = { round: order.round, step: step - 1, endsBefore: step };
+    this.#finishWork(order, base, (step - 1) * STEP_SAMPLES);
   }
 
   #givenAt(endpoint: string): GivenStep | null {

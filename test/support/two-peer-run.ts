@@ -4,7 +4,7 @@ import { recover } from '../../coordinator/core/recovery.js';
 import { startRun, stepRun } from '../../coordinator/core/run.js';
 import { DEFAULT_TIMING } from '../../coordinator/core/timing.js';
 import type { RunState } from '../../coordinator/core/turn.js';
-import type { CheckpointPart, CoreEvent, Effect, JournalRecord } from '../../coordinator/core/types.js';
+import type { CheckpointPart, CoreEvent, Effect, JournalRecord, Recovered } from '../../coordinator/core/types.js';
 import { assert, present } from '../../src/base/assert.js';
 import { asIncarnation, asRoundId, asTerm } from '../../src/base/ids.js';
 import type { StageRecipe } from '../../src/config/schema.js';
@@ -17,6 +17,16 @@ const term = asTerm(1);
 /** The hash that a student reports for the parameters of a round. */
 export const hashOf = (peer: string, round: number): string => Buffer.from(`${peer} ${round}`).toString('hex').padEnd(64, '0');
 
+export interface TwoPeerOptions {
+  readonly samples?: number;
+  readonly every?: number;
+  readonly rows?: number;
+  readonly replicas?: number;
+  readonly left?: Recovered;
+  /** The time for a round of training or an evaluation before any was measured, and for an average. */
+  readonly deadlineMs?: number;
+}
+
 /** Four students, or as many as are asked for, in a run whose only stage has two peers. */
 export class TwoPeerRun {
   #state: RunState;
@@ -26,7 +36,10 @@ export class TwoPeerRun {
   /** The time of the next event. */
   nowMs = 0;
 
-  constructor(students: number, { samples = 16, every = 1, rows = 2, replicas = 2, left = recover([], []) } = {}) {
+  constructor(
+    students: number,
+    { samples = 16, every = 1, rows = 2, replicas = 2, left = recover([], []), deadlineMs }: TwoPeerOptions = {},
+  ) {
     const training = { epochs: 1, batch: 4, every, evaluateEvery: 1, checkpointEvery: 100 };
     const plan = corePlan({
       run: 'pair',
@@ -36,7 +49,7 @@ export class TwoPeerRun {
       students,
       isTaught: false,
       exported: null,
-      timing: DEFAULT_TIMING,
+      timing: deadlineMs === undefined ? DEFAULT_TIMING : { ...DEFAULT_TIMING, firstRoundMs: deadlineMs, averageMs: deadlineMs },
     });
     const { base } = plan.recipe.stages;
     assert(base?.kind === 'train', 'the stage of the plan');
@@ -77,6 +90,16 @@ export class TwoPeerRun {
         ? [[Number(effect.connection), effect.message as CoordinatorMessageOf<T>]]
         : [],
     );
+  }
+
+  /** The students that have left a round with the last event, each with the reason that it was told. */
+  get abandoned(): [number, string][] {
+    return this.sent('coordinator.abandon').map(([student, { reason }]) => [student, reason]);
+  }
+
+  /** The names of the lines of the log since the last event. */
+  get logged(): string[] {
+    return this.#effects.flatMap((effect) => (effect.type === 'log' ? [effect.event] : []));
   }
 
   event(event: CoreEvent): void {
@@ -121,8 +144,8 @@ export class TwoPeerRun {
     this.#say(student, { type: 'worker.evaluated', round: asRoundId(this.round), ...figures, ...this.#life(student) });
   }
 
-  lost(student: number): void {
-    this.#say(student, { type: 'worker.lost', code: 'engine.crashed', message: 'killed', ...this.#life(student) });
+  lost(student: number, message = 'killed'): void {
+    this.#say(student, { type: 'worker.lost', code: 'engine.crashed', message, ...this.#life(student) });
   }
 
   stored(peer: string, round: number, samples: number): CheckpointPart {

@@ -20,7 +20,7 @@ import { assertNever } from '../../src/base/assert.js';
 import { EXIT } from '../../src/errors/table.js';
 import { describeEngineEnd } from '../../src/process/engine-end.js';
 import type { CoordinatorMessage, CoordinatorMessageOf } from '../../src/protocol/control.js';
-import { cutText } from '../../src/protocol/field.js';
+import { cutText, type RefuseReason } from '../../src/protocol/field.js';
 import { PROTOCOL_VERSION } from '../../src/protocol/version.js';
 import type { FromEngine } from '../engine/engine-message.js';
 import type { Attached, Joining, Session, SessionEffect, SessionEvent, SessionPlan, SessionTransition } from './session-types.js';
@@ -113,20 +113,27 @@ function isNewer(a: CoordinatorMessageOf<'coordinator.welcome'>, b: CoordinatorM
   return a.term > b.term || (a.term === b.term && a.incarnation > b.incarnation);
 }
 
+/** The reasons for which another hello would be refused again. */
+const FINAL_REASONS: readonly RefuseReason[] = ['protocol-version', 'schema-mismatch', 'unknown-peer'];
+
 function onRefuse(state: Session, refuse: Extract<CoordinatorMessage, { type: 'refuse' }>, nowMs: number): SessionTransition {
-  const why = `${refuse.reason}: ${refuse.message}`;
-  if (refuse.reason === 'run-over') return end(state, EXIT.done, why);
+  const { reason, message } = refuse;
+  if (reason === 'run-over') return end(state, EXIT.done, message);
   if (state.link.phase === 'joining') {
     if (refuse.of !== 'worker.hello') return same(state);
-    const isFinal = refuse.reason === 'protocol-version' || refuse.reason === 'schema-mismatch' || refuse.reason === 'invalid-message';
-    return isFinal ? end(state, EXIT.usage, why) : same({ ...state, link: { ...state.link, refusal: why } });
+    const isNews = message !== state.link.refusal;
+    // A person reads the message alone: it is the reason of the exit, or of a line of the worker.
+    const effects = isNews ? [logged('info', 'session.refused', { of: refuse.of, reason, message })] : [];
+    if (!FINAL_REASONS.includes(reason)) return { state: { ...state, link: { ...state.link, refusal: message } }, effects };
+    const over = end(state, EXIT.usage, message);
+    return { ...over, effects: [...effects, ...over.effects] };
   }
   if (state.link.phase === 'over') return same(state);
-  if (refuse.reason !== 'unknown-incarnation' && refuse.reason !== 'old-term') {
-    return { state, effects: [logged('warn', 'session.refused', { of: refuse.of, reason: why })] };
+  if (reason !== 'unknown-incarnation' && reason !== 'old-term') {
+    return { state, effects: [logged('warn', 'session.refused', { of: refuse.of, reason, message })] };
   }
-  if (state.link.phase === 'draining') return end(state, EXIT.done, why);
-  return join(state, nowMs, [...killed(state), logged('info', 'session.rejoin', { reason: why })]);
+  if (state.link.phase === 'draining') return end(state, EXIT.done, message);
+  return join(state, nowMs, [...killed(state), logged('info', 'session.rejoin', { reason: message, code: reason })]);
 }
 
 // --- messages and end of the engine

@@ -7,41 +7,24 @@
 import { MODEL_PEER, spellPeer } from '../../src/config/peer.js';
 import type { CoordinatorMessageOf, WorkerMessage, WorkerMessageOf } from '../../src/protocol/control.js';
 import type { EngineOrder } from '../kit/orders.js';
-import type { Attached, Session, SessionEffect } from './session-types.js';
-
-/** A wait is told once it has lasted this long. */
-const WAIT_TOLD_MS = 5_000;
-/** An engine that waits sends several messages per second; one that was silent for this long computes. */
-const COMPUTES_MS = 2_000;
-
-/** The thing that a worker does, as far as its agent knows. */
-type Doing =
-  | { readonly type: 'nothing' }
-  /** `others`: the peers of its column. */
-  | { readonly type: 'work'; readonly stage: string; readonly others: readonly string[] }
-  | { readonly type: 'reported'; readonly round: number }
-  | { readonly type: 'teaching' };
+import type { Session, SessionEffect } from './session-types.js';
+import { WorkerWait } from './worker-wait.js';
 
 export class WorkerLines {
   readonly #role: 'teacher' | 'student';
-  #doing: Doing = { type: 'nothing' };
+  readonly #wait: WorkerWait;
   /** The work that was told last: a model and its column. */
   #seat = '';
   #stage: string | null = null;
   /** The rounds of the stage that were committed with this worker's part. */
   #rounds = 0;
-  /** The stage in which teachers are linked to this student. */
-  #taughtStage: string | null = null;
   #refusal: string | null = null;
   /** The last line about how its steps run: another model of the stage usually runs alike. */
   #prepared = '';
-  /** The time since which nothing has moved, and whether that was told. */
-  #stillSinceMs = 0;
-  #isWaitTold = false;
-  #progress = 0;
 
   constructor(role: 'teacher' | 'student') {
     this.#role = role;
+    this.#wait = new WorkerWait(role);
   }
 
   /** The lines for an effect of the session. `link` is the session's after that event. */
@@ -49,7 +32,7 @@ export class WorkerLines {
     switch (effect.type) {
       case 'start-engine': {
         const { run, term } = effect.welcome;
-        this.#begin({ type: 'nothing' }, nowMs);
+        this.#wait.begin({ type: 'nothing' }, nowMs);
         this.#seat = '';
         this.#prepared = '';
         return [`welcomed to the run ${run}${term > 1 ? `, start ${term}` : ''}; its engine starts`];
@@ -73,16 +56,16 @@ export class WorkerLines {
       case 'coordinator.assign':
         return this.#onAssign(order, nowMs);
       case 'coordinator.link':
-        this.#taughtStage = order.teachers.length > 0 ? order.stage : null;
+        this.#wait.link({ stage: order.stage, isLinked: order.teachers.length > 0 });
         return [];
       case 'coordinator.serve':
-        this.#begin({ type: 'teaching' }, nowMs);
+        this.#wait.begin({ type: 'teaching' }, nowMs);
         return [...this.#enter(order.stage), `${order.stage}: loads the model of ${spellPeer(order.from)}`];
       case 'coordinator.commit':
         this.#rounds += 1;
-        return this.#begin({ type: 'nothing' }, nowMs);
+        return this.#wait.begin({ type: 'nothing' }, nowMs);
       case 'coordinator.abandon':
-        return [...this.#begin({ type: 'nothing' }, nowMs), `its part of round ${order.round} is dropped: ${order.reason}`];
+        return [...this.#wait.begin({ type: 'nothing' }, nowMs), `its part of round ${order.round} is dropped: ${order.reason}`];
       default:
         return [];
     }
@@ -90,7 +73,8 @@ export class WorkerLines {
 
   #onAssign({ base: { state }, work }: CoordinatorMessageOf<'coordinator.assign'>, nowMs: number): string[] {
     const others = work.kind === 'export' ? [] : work.others.map(({ peer }) => peer);
-    const goesOn = this.#begin({ type: 'work', stage: state.stage, others }, nowMs);
+    const isAlone = others.length === 0 && (work.kind !== 'train' || work.replicas === 1);
+    const goesOn = this.#wait.begin({ type: 'work', kind: work.kind, stage: state.stage, others, isAlone }, nowMs);
     const name = spellPeer(state);
     if (work.kind !== 'train') {
       if (this.#stage === state.stage && work.kind === 'evaluate') return goesOn;
@@ -120,14 +104,18 @@ export class WorkerLines {
         return [`its engine is lost: ${message.message}`];
       case 'worker.failed':
         return [`it could not do its work: ${message.message}`];
-      case 'worker.trained':
+      case 'worker.trained': {
+        const { round, samples } = message;
+        // Without samples no commit follows.
+        return this.#wait.begin(samples === 0 ? { type: 'nothing' } : { type: 'reported', round, isAlone: this.#wait.isAlone }, nowMs);
+      }
       case 'worker.averaged':
-        return this.#begin({ type: 'reported', round: message.round }, nowMs);
+        return this.#wait.begin({ type: 'reported', round: message.round, isAlone: false }, nowMs);
       case 'worker.evaluated':
         // No commit follows.
-        return this.#begin({ type: 'nothing' }, nowMs);
+        return this.#wait.begin({ type: 'nothing' }, nowMs);
       case 'worker.renew':
-        return link.phase === 'working' ? this.#onRenew(message, link, nowMs) : [];
+        return link.phase === 'working' ? this.#wait.renew({ progress: message.progress, heardMs: link.engineHeardMs }, nowMs) : [];
       default:
         return [];
     }
@@ -149,37 +137,6 @@ export class WorkerLines {
     return isNews ? [line] : [];
   }
 
-  /** A renewal is the beat by which waits are measured. */
-  #onRenew({ progress }: WorkerMessageOf<'worker.renew'>, { engineHeardMs }: Attached, nowMs: number): string[] {
-    const doing = this.#doing;
-    const hasMoved = progress !== this.#progress || nowMs - engineHeardMs > COMPUTES_MS;
-    this.#progress = progress;
-    if (doing.type === 'teaching') return [];
-    if (doing.type === 'work' && hasMoved) return this.#begin(doing, nowMs);
-    if (this.#isWaitTold || nowMs - this.#stillSinceMs < WAIT_TOLD_MS) return [];
-    this.#isWaitTold = true;
-    return [`waits ${this.#reasonOf(doing)}`];
-  }
-
-  #reasonOf(doing: Exclude<Doing, { type: 'teaching' }>): string {
-    if (doing.type === 'reported') return `for the other students: its part of round ${doing.round} is done`;
-    if (doing.type === 'nothing' && this.#role === 'teacher') return 'for a stage that needs a teacher';
-    if (doing.type === 'nothing') return 'for work: every cell has a student, or the run lacks a worker; the coordinator says which';
-    const cells = doing.others.length === 0 ? [] : [`for the other cells of its column: ${doing.others.join(', ')}`];
-    return [...cells, ...(this.#taughtStage === doing.stage ? ['for an answer of a teacher'] : [])].join(', or ') || 'for data';
-  }
-
-  /** Something has moved, so a wait is over. A wait that was told goes on while there is nothing to do. */
-  #begin(doing: Doing, nowMs: number): string[] {
-    this.#doing = doing;
-    const wasTold = this.#isWaitTold;
-    if (wasTold && doing.type === 'nothing') return [];
-    const waitedMs = nowMs - this.#stillSinceMs;
-    this.#isWaitTold = false;
-    this.#stillSinceMs = nowMs;
-    return wasTold ? [`goes on after ${Math.round(waitedMs / 1000)} s`] : [];
-  }
-
   #enter(stage: string): string[] {
     const over = this.#stage === stage ? [] : this.#stageOver();
     this.#stage = stage;
@@ -190,7 +147,8 @@ export class WorkerLines {
     const [stage, rounds] = [this.#stage, this.#rounds];
     this.#stage = null;
     this.#rounds = 0;
-    if (stage === null || this.#role === 'teacher') return [];
+    // A stage is entered again for a test of its finished model.
+    if (stage === null || rounds === 0) return [];
     return [`${stage}: its part is over, ${rounds} ${rounds === 1 ? 'round' : 'rounds'} committed`];
   }
 }

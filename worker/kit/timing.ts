@@ -14,9 +14,9 @@ export const DATA_TIMING = {
   cellSilentMs: 45_000,
   /** The same in the first steps of a model, in which both build graphs. */
   firstStepsSilentMs: 180_000,
-  /** A teacher that failed is not asked for this long; the time doubles with each failure in a row. */
-  teacherRestMs: 50,
-  teacherRestMaxMs: 2_000,
+  /** A teacher that failed, or a cell that gave no answer, is not asked for this long; the time doubles with each failure in a row. */
+  restMs: 50,
+  restMaxMs: 2_000,
   /** The arena of another replica, which is asked for at most twice. */
   arenaMs: 10_000,
   /** A committed state from another student, and from the coordinator's disk. */

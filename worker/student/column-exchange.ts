@@ -84,7 +84,7 @@ export class ColumnExchange {
     this.#model = { stage, peer };
     for (const [round, steps] of this.#rounds) {
       if (round >= options.round) continue;
-      steps.end();
+      steps.close();
       this.#rounds.delete(round);
     }
     const own = this.#stepsOf(options.round);
@@ -95,12 +95,12 @@ export class ColumnExchange {
 
   /** The round is over without its end: nobody gets an answer about it any more. */
   abandon(round: RoundId): void {
-    this.#rounds.get(round)?.end();
+    this.#rounds.get(round)?.close();
   }
 
   /** Ends all rounds. */
   close(): void {
-    for (const steps of this.#rounds.values()) steps.end();
+    for (const steps of this.#rounds.values()) steps.close();
     this.#rounds.clear();
   }
 
@@ -172,9 +172,13 @@ export class StepExchange {
     this.#closed.abort();
   }
 
-  /** Aborted when the column has ended before the step that this cell is at: the step before was the last one. */
-  get ended(): AbortSignal {
-    return this.#ended.signal;
+  /**
+   * Aborted when this cell is to begin no further step: its round is concluded, or another cell has ended the column. Cells that do not
+   * wait for each other may be steps apart: they make all steps of the round, also when it is concluded.
+   */
+  endSignal(conclude: AbortSignal): AbortSignal {
+    const ended = this.#ended.signal;
+    return this.#options.onLate === 'renormalise' ? ended : AbortSignal.any([ended, conclude]);
   }
 
   /** Ends the column before the next step, which this cell has not given. */
@@ -214,12 +218,15 @@ export class StepExchange {
     const startMs = context.clock.nowMs();
     const next = this.#collect(startMs);
     next.catch(() => {});
-    // The answers to the others leave before this cell computes on.
-    await nextTurn(this.#signal);
+    try {
+      // The answers to the others leave before this cell computes on.
+      await nextTurn(this.#signal);
+      await next;
+    } finally {
+      this.#waitedMs += context.clock.nowMs() - startMs;
+    }
     const others = await next;
-    const endMs = context.clock.nowMs();
-    this.#waitedMs += endMs - startMs;
-    this.#time(endMs, others);
+    this.#time(context.clock.nowMs(), others);
     if (this.#step < sizes.length) this.#ask(this.#step + 1);
     return others;
   }
@@ -309,7 +316,7 @@ export class StepExchange {
         silentMs = error instanceof RequestRefusal ? 0 : silentMs + Math.min(nowMs - lastMs, DATA_TIMING.stepMs);
         lastMs = nowMs;
         const isSilent = silentMs >= this.#silentMaxMs();
-        if (isSilent && !isReported) this.#report(cell, `${where}: ${error.message}`);
+        if (isSilent && !isReported) this.#report(cell, step, `${where}: ${error.message}`);
         isReported ||= isSilent;
         await this.#rest(failures);
       }
@@ -317,9 +324,9 @@ export class StepExchange {
   }
 
   /**
-   * The other cell will never give this step: it is in a newer round, or has left this one. Rounds only go up, a step that is over does not
-   * come back, and another term is another refusal; so no request would change it. The round is over for the coordinator too, but its word to
-   * this cell may still be under way: the cell waits for that, and asks no more.
+   * The other cell will never give this step: it is in a newer round, or has left this one. Rounds only go up, and a step that is over does
+   * not come back, so no request would change it. The round is over for the coordinator too, but its word to this cell may still be under
+   * way: the cell waits for that, and asks no more.
    */
   #waitForEnd({ peer, incarnation }: ColumnCell, step: number): Promise<never> {
     const { context, stage, round } = this.#options;
@@ -353,16 +360,16 @@ export class StepExchange {
   }
 
   /** Tells the coordinator that this cell gets no answer from the other one; it decides what becomes of the column. */
-  #report(cell: ColumnCell, message: string): void {
+  #report(cell: ColumnCell, step: number, message: string): void {
     const { context, stage, round } = this.#options;
-    context.logger.warn('exchange.silent', { stage, round, step: this.#step, peer: cell.peer, cell: cell.incarnation, message });
+    context.logger.warn('exchange.silent', { stage, round, step, peer: cell.peer, cell: cell.incarnation, message });
     context.report({ type: 'worker.unreachable', round, attempt: 0, replica: cell.incarnation, message: cutText(message) });
   }
 
   /** Waits before the next request; longer each time. */
   #rest(failures: number): Promise<void> {
     const { clock } = this.#options.context;
-    const restMs = Math.min(DATA_TIMING.teacherRestMaxMs, DATA_TIMING.teacherRestMs * 2 ** failures);
+    const restMs = Math.min(DATA_TIMING.restMaxMs, DATA_TIMING.restMs * 2 ** failures);
     return abortable(new Promise((resolve) => void clock.after(restMs, resolve)), this.#signal);
   }
 }

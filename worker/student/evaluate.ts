@@ -4,6 +4,7 @@ import { nextTurn } from '../../src/base/abortable.js';
 import { present } from '../../src/base/assert.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
+import { evaluateLogits } from '../../src/step/score.js';
 import type { KnowledgeTensor } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
 import { TEST_ROWS } from '../kit/shared-loader.js';
@@ -47,8 +48,8 @@ export async function evaluateRows({ context, model, split, start, end, exchange
   try {
     for (const { samples } of requests) {
       const { images, labels } = await batches.next();
-      const evaluate = () => model.program.evaluate(images, labels, samples.length);
-      const { result, elapsedMs } = context.meter.measure(samples.length, evaluate);
+      const { result: logits, elapsedMs } = context.meter.measure(samples.length, () => model.program.predict(images, samples.length));
+      const result = evaluateLogits(logits, labels, model.classes);
       total = {
         correct: total.correct + result.correct,
         count: total.count + result.count,
@@ -59,7 +60,7 @@ export async function evaluateRows({ context, model, split, start, end, exchange
       // A sum that is not finite stays so. The other cells wait in vain; the caller's error ends the round for them.
       if (!Number.isFinite(total.lossSum)) break;
       if (column !== null) {
-        const own = { shape: [samples.length, model.classes], data: model.program.predict(images, samples.length) };
+        const own = { shape: [samples.length, model.classes], data: logits };
         const taken = present(await column.exchange([own]), 'the answers in an evaluation, which no cell ends early');
         const same = taken.map((other) => sameClasses(own, present(other?.[0], 'the logits of a cell that was waited for')));
         total = { ...total, agreed: same.map((count, i) => count + (total.agreed[i] ?? 0)) };

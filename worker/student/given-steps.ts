@@ -51,7 +51,7 @@ export class GivenSteps {
   }
 
   /** The round is over: nobody gets an answer about it any more. */
-  end(): void {
+  close(): void {
     this.#isOver = true;
     this.#settle('over');
     this.#given.clear();

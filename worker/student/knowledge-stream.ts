@@ -21,8 +21,8 @@ export interface KnowledgeTiming {
   /** A view that is not answered after this time is asked of a second teacher. */
   readonly knowledgeLateMs: number;
   /** A teacher rests for this time after a failure, and twice as long after each further failure in a row. */
-  readonly teacherRestMs: number;
-  readonly teacherRestMaxMs: number;
+  readonly restMs: number;
+  readonly restMaxMs: number;
 }
 
 export interface KnowledgeStreamOptions {
@@ -170,7 +170,7 @@ export class KnowledgeStream {
 
   #rest(teacher: Teacher): void {
     const { clock, timing } = this.#options;
-    const restMs = Math.min(timing.teacherRestMaxMs, timing.teacherRestMs * 2 ** teacher.failures);
+    const restMs = Math.min(timing.restMaxMs, timing.restMs * 2 ** teacher.failures);
     teacher.failures += 1;
     teacher.restsUntilMs = clock.nowMs() + restMs;
   }

@@ -44,6 +44,7 @@ export interface TrainOptions {
 export interface TrainResult {
   /** The number of samples trained: all of the ranges, or after a conclusion a part of them, from the front. */
   readonly samples: number;
+  readonly steps: number;
   readonly lossSum: number;
   readonly correct: number;
   /** The samples of the last step. */
@@ -70,11 +71,12 @@ export async function trainRanges(options: TrainOptions): Promise<TrainResult> {
 }
 
 async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<Omit<TrainResult, 'waits'>> {
-  const { model, round, ranges, batches, signal } = options;
-  const end = endSignal(options);
+  const { model, round, ranges, batches, exchange, signal, conclude } = options;
+  const end = exchange?.endSignal(conclude) ?? conclude;
   let lossSum = 0;
   let correct = 0;
   let done = 0;
+  let steps = 0;
   let lastStep: readonly Range[] | null = null;
   for (const [index, { samples }] of batches.entries()) {
     const size = samples.length;
@@ -94,9 +96,10 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
     lossSum += result.lossSum;
     correct += result.correct;
     done += size;
+    steps += 1;
     await nextTurn(signal);
   }
-  return { samples: done, lossSum, correct, lastStep: lastStep ?? [] };
+  return { samples: done, steps, lossSum, correct, lastStep: lastStep ?? [] };
 }
 
 interface StepOrder {
@@ -119,7 +122,7 @@ async function makeStep({ context, model, exchange, signal }: TrainOptions, { ba
     program.abandon();
     throw error;
   });
-  if (taken === null) program.abandon();
+  if (taken === null || signal.aborted) program.abandon();
   signal.throwIfAborted();
   if (taken === null) return null;
   const takes = sideFrom(loss, 'peers') !== null;
@@ -137,15 +140,6 @@ function standIn({ shape, data }: KnowledgeTensor): KnowledgeTensor {
 /** The positions of `count` samples of the ranges, after the first `done`. */
 function positionsAt(ranges: readonly Range[], done: number, count: number): readonly Range[] {
   return takeRanges(takeRanges(ranges, done).rest, count).taken;
-}
-
-/**
- * Aborted when no further step is to begin: the round is concluded, or another cell has ended the column. Cells that do not wait for
- * each other may be steps apart: they make all steps of the round, also when it is concluded.
- */
-function endSignal({ model, exchange, conclude }: TrainOptions): AbortSignal {
-  if (exchange === null) return conclude;
-  return model.stage.onLate === 'renormalise' ? exchange.ended : AbortSignal.any([exchange.ended, conclude]);
 }
 
 /** The inputs of the next step; null when the round has ended before it. */

@@ -21,7 +21,7 @@ export interface WorkJob {
   readonly model: StageModel;
   readonly assign: CoordinatorMessageOf<'coordinator.assign'>;
   readonly signal: AbortSignal;
-  /** When it is aborted, training ends with the step under way. */
+  /** When it is aborted, training begins no further step. */
   readonly conclude: AbortSignal;
 }
 
@@ -55,13 +55,15 @@ export async function trainWork(
   const { loss } = present(model.training, 'the training of the stage');
   const fromTeacher = sideFrom(loss, 'teacher');
   const knowledge = fromTeacher === null ? null : openTeachers(job, { views: batches, specs: fromTeacher.specs }, links);
-  const open = exchangeWith(job, others, { column, onLate: model.stage.onLate ?? 'wait' });
+  const half = model.stage.wire === 'half';
+  const open = exchangeWith(job, others, { column, onLate: model.stage.onLate ?? 'wait', half });
   const exchange = open?.(batches.map(({ samples }) => samples.length)) ?? null;
   try {
     const committed = assign.base.committed;
     const rest = { split, batches, knowledge, exchange, committed, roundSamples };
     const {
       samples,
+      steps,
       lossSum,
       correct,
       waits: loadWaits,
@@ -71,12 +73,14 @@ export async function trainWork(
     context.logger.info('round.trained', {
       stage: model.name,
       round,
-      step: batches.length,
+      step: steps,
       samples,
-      loss: lossSum / samples,
+      loss: samples === 0 ? null : lossSum / samples,
       trainMs,
       waits: loadWaits,
-      ...(exchange === null ? {} : { waitedMs: exchange.waitedMs, late: exchange.late }),
+      ...(exchange === null
+        ? {}
+        : { waitedMs: exchange.waitedMs, waitedMsPerStep: exchange.waitedMs / Math.max(1, steps), late: exchange.late }),
     });
     const waits = { waitedMs: exchange?.waitedMs ?? 0, late: { ...exchange?.late } };
     return { report: { type: 'worker.trained', round, samples, lossSum, correct, trainMs, ...waits }, lastStep: [...lastStep] };
@@ -90,12 +94,12 @@ export async function trainWork(
 function exchangeWith(
   { context, model, assign, signal }: WorkJob,
   others: readonly ColumnCell[],
-  { column, onLate }: Pick<OtherSides, 'column'> & Pick<ExchangeOptions, 'onLate'>,
+  { column, ...how }: Pick<OtherSides, 'column'> & Pick<ExchangeOptions, 'onLate' | 'half'>,
 ) {
   if (others.length === 0) return null;
   const { base, round } = assign;
-  const fixed = { context, stage: base.state.stage, peer: base.state.peer, round, others, onLate, signal };
-  return (sizes: readonly number[]) => column.open({ ...fixed, sizes, shapes: [[model.classes]], half: model.stage.wire === 'half' });
+  const fixed = { context, stage: base.state.stage, peer: base.state.peer, round, others, ...how, signal };
+  return (sizes: readonly number[]) => column.open({ ...fixed, sizes, shapes: [[model.classes]] });
 }
 
 /** Tests the rows and reports worker.evaluated. Throws training.notFinite when the loss is not finite. */
@@ -103,7 +107,8 @@ export async function evaluateWork(job: WorkJob, work: WorkOf<'evaluate'>, { col
   const { context, model, assign, signal } = job;
   const { start, end, others } = work;
   const split = await abortable(context.splits.get(work.split), signal);
-  const exchange = exchangeWith(job, others, { column, onLate: null });
+  // Agreement is measured on both models' logits as they are.
+  const exchange = exchangeWith(job, others, { column, onLate: null, half: false });
   const { agreed, ...result } = await evaluateRows({ context, model, split, start, end, exchange, signal });
   if (!Number.isFinite(result.lossSum)) {
     const { count } = await context.splits.get(model.stage.on);

@@ -50,13 +50,16 @@ const shown = (grid: Grid) => grid.map(({ ranges, cells }) => [ranges, cells.map
 
 describe('seatStudents', () => {
   const seat = (
-    students: readonly (readonly [number, string, string?])[],
+    students: readonly (readonly [number, string, (string | null)?, string?])[],
     holders: Readonly<Record<string, readonly number[]>>,
     columnsMax = 9,
   ) =>
     seatStudents({
       peers: ['big', 'small'],
-      students: students.map(([incarnation, host, peer = null]) => ({ incarnation: asIncarnation(incarnation), host, peer })),
+      students: students.map(([incarnation, host, peer = null, engine = 'wasm']) => ({
+        ...{ incarnation: asIncarnation(incarnation), host, peer },
+        engine: { name: engine },
+      })),
       columnsMax,
       holdersOf: (peer) => ids(...(holders[peer] ?? [])),
     });
@@ -115,6 +118,57 @@ describe('seatStudents', () => {
         {},
       ),
       [1, 4, 2, 3],
+    ],
+    [
+      'a column begins on the host of most students',
+      seat(
+        [
+          [1, 'a'],
+          [2, 'b'],
+          [3, 'b'],
+        ],
+        {},
+      ),
+      [2, 3],
+    ],
+    [
+      'a free cell is filled beside the one that is bound',
+      seat(
+        [
+          [1, 'a'],
+          [2, 'b', 'small'],
+          [3, 'b'],
+        ],
+        {},
+        1,
+      ),
+      [3, 2],
+    ],
+    [
+      'the cells of a row have one engine where they can',
+      seat(
+        [
+          [1, 'a', null, 'tensorflow'],
+          [2, 'a', null, 'wasm'],
+          [3, 'b', null, 'wasm'],
+          [4, 'b', null, 'tensorflow'],
+        ],
+        {},
+      ),
+      [1, 2, 4, 3],
+    ],
+    [
+      'and the host counts more',
+      seat(
+        [
+          [1, 'a', null, 'tensorflow'],
+          [2, 'a', null, 'tensorflow'],
+          [3, 'b', null, 'wasm'],
+          [4, 'b', null, 'tensorflow'],
+        ],
+        {},
+      ),
+      [1, 2, 4, 3],
     ],
   ])('%s', (_, seated, expected) => {
     expect(seated).toEqual({ seated: ids(...expected), empty: [] });

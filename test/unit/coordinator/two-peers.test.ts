@@ -8,6 +8,7 @@ import { recover } from '../../../coordinator/core/recovery.js';
 import type { CheckpointPart, JournalRecord } from '../../../coordinator/core/types.js';
 import { present } from '../../../src/base/assert.js';
 import { asTerm } from '../../../src/base/ids.js';
+import { LIMITS } from '../../../src/base/limits.js';
 import { hashOf, TwoPeerRun } from '../../support/two-peer-run.js';
 
 const term = asTerm(1);
@@ -55,6 +56,19 @@ describe('two peers in two columns', () => {
     expect(seats()).toEqual([['s3', 'big', 1], ['s4', 'small', 1], ['s1', 'big', 2], ['s5', 'small', 2]]); // biome-ignore format: a table
   });
 
+  test('a student that lost its cell and takes it again is reported again', () => {
+    const seated = () => run.reports.splice(0).flatMap((report) => (report.type === 'worker-seated' ? [report.worker] : []));
+    expect(seated()).toEqual(['s1', 's2', 's3', 's4']);
+    run.lost(4);
+    run.trained(1, 4);
+    run.trained(2, 4);
+    expect(seated()).toEqual([]);
+    run.join(5);
+    run.trained(1, 4);
+    run.trained(2, 4);
+    expect(seated()).toEqual(['s3', 's5']);
+  });
+
   test('each row averages for itself, and the peers are committed together in one line', () => {
     for (let i = 1; i <= 4; i++) run.trained(i, 4);
     const orders = run.sent('coordinator.average').map(([student, { state, contributors }]) => {
@@ -76,6 +90,7 @@ describe('two peers in two columns', () => {
         hashes: { big: hashOf('big', 1), small: hashOf('small', 1) },
         committed: 8,
         lockstep: { big: { trainMs: 2, waitedMs: 0, late: 0 }, small: { trainMs: 2, waitedMs: 0, late: 0 } },
+        losses: { big: 0.25, small: 0.25 },
       },
     ]);
     expect(run.sent('coordinator.commit').map(([student, { state, hash }]) => [student, state.peer, hash])).toEqual(
@@ -94,7 +109,7 @@ describe('two peers in two columns', () => {
 
   test('a cell that is lost takes its column along; the other column is committed as it was trained, peer by peer', () => {
     run.lost(2);
-    expect(run.sent('coordinator.abandon').map(([student]) => student)).toEqual([1]);
+    expect(run.abandoned).toEqual([[1, 's2 (base.small): killed']]);
     expect(run.ledger.lent).toEqual([{ start: 4, end: 8 }]);
     run.trained(3, 4);
     run.trained(4, 4);
@@ -113,16 +128,16 @@ describe('two peers in two columns', () => {
     expect(run.records.at(-1)).toMatchObject({ contributors: [1, 2], ranges: [{ start: 0, end: 4 }], hashes: { big: null, small: null } });
   });
 
-  test('cells of a concluded column that stopped a step apart are at no fault: the column is withdrawn', () => {
+  test('a column whose cells say that they stopped at different steps is withdrawn: one of them is at fault, and nobody knows which', () => {
     const alone = new TwoPeerRun(2, { every: 2 });
     alone.event({ type: 'stop', reason: 'a test' });
     expect(alone.sent('coordinator.conclude').map(([student]) => student)).toEqual([1, 2]);
     alone.trained(1, 4);
     alone.trained(2, 8);
     expect(alone.sent('coordinator.stop').filter(([, { outcome }]) => outcome === 'failed')).toEqual([]);
-    expect(alone.sent('coordinator.abandon').map(([student, { reason }]) => [student, reason])).toEqual([
-      [1, 'its cells stopped at different steps'],
-      [2, 'its cells stopped at different steps'],
+    expect(alone.abandoned).toEqual([
+      [1, 'the cells of its column stopped at different steps'],
+      [2, 'the cells of its column stopped at different steps'],
     ]);
     expect(alone.ledger.contained).toEqual([]);
   });
@@ -141,13 +156,45 @@ describe('two peers in two columns', () => {
 
   test('a cell that the other cell of its column cannot reach takes its column along', () => {
     run.unreachable(1, 2);
-    expect(run.sent('coordinator.abandon').map(([student]) => student)).toEqual([1, 2]);
+    expect(run.abandoned).toEqual([
+      [1, 's2 (base.small): a cell of its column could not reach it'],
+      [2, 'a cell of its column could not reach it'],
+    ]);
+    expect(run.logged).toContain('round.cellUnreachable');
     expect(run.ledger.pending).toEqual([
       { start: 0, end: 4 },
       { start: 8, end: 16 },
     ]);
     run.unreachable(1, 2);
-    expect(run.sent('coordinator.abandon')).toEqual([]);
+    expect(run.abandoned).toEqual([]);
+    for (const stopped of [[], [[2, { message: expect.stringMatching(/^other students cannot reach it at inproc:..2\. /) }]]]) {
+      for (const student of [3, 4]) run.trained(student, 4);
+      run.unreachable(1, 2);
+      expect(run.sent('coordinator.stop')).toMatchObject(stopped);
+    }
+  });
+
+  test('a reason that is told to others fits into a message', () => {
+    run.lost(2, 'x'.repeat(LIMITS.textLength));
+    expect(run.abandoned).toEqual([[1, `s2 (base.small): ${'x'.repeat(LIMITS.textLength - 's2 (base.small): '.length)}`]]);
+  });
+
+  test('at a deadline the late cells hear that they are late, and the others that another cell is', () => {
+    const slow = new TwoPeerRun(4, { deadlineMs: 1_000 });
+    for (const student of [1, 3, 4]) slow.trained(student, 4);
+    slow.nowMs = 1_000;
+    slow.event({ type: 'tick' });
+    expect(slow.abandoned).toEqual([
+      [1, 'a cell of its column did not train in time'],
+      [2, 'it did not train in time'],
+    ]);
+    for (const student of [1, 2, 3, 4]) slow.trained(student, 4);
+    for (const student of [1, 2, 4]) slow.averaged(student, { peer: student === 1 ? 'big' : 'small', contained: 12 });
+    slow.nowMs = 2_000;
+    slow.event({ type: 'tick' });
+    const [first, second] = slow.abandoned;
+    expect(first?.[1]).toBe('it did not average in time');
+    expect(second?.[1]).toBe('a cell of its column did not average in time');
   });
 
   test('peers that are lost with their only holder take the stage back', () => {
@@ -197,6 +244,44 @@ describe('an evaluation in a stage of two peers', () => {
       agreement: { 'base.big': { small: 0.5 }, 'base.small': { big: 0.5 } },
       models: { net: { parameters: 40 }, tiny: { parameters: 40 } },
     });
+  });
+
+  test('ends with the loss of a member, and each of the others hears who that was', () => {
+    commitRound(8);
+    commitRound(16);
+    run.lost(2);
+    expect(run.abandoned).toEqual([1, 3, 4].map((student) => [student, 's2 (base.small): killed']));
+    run.event({ type: 'stop', reason: 'a person asked' });
+    expect(run.abandoned).toEqual([1, 4].map((student) => [student, 'a person asked']));
+  });
+
+  test('that is late tells those whose part is done that another is late', () => {
+    const slow = new TwoPeerRun(2, { samples: 4, rows: 1, deadlineMs: 1_000 });
+    for (const student of [1, 2]) slow.trained(student, 4);
+    slow.evaluated(1, 1, { small: 1 });
+    slow.nowMs = 1_000;
+    slow.event({ type: 'tick' });
+    expect(slow.abandoned).toEqual([
+      [1, 'another student did not evaluate in time'],
+      [2, 'it did not evaluate in time'],
+    ]);
+  });
+
+  test('a cell that its column cannot reach is charged, and in the third evaluation in a row sent away', () => {
+    const alone = new TwoPeerRun(2, { samples: 4 });
+    alone.trained(1, 4);
+    alone.trained(2, 4);
+    for (const stopped of [[], [], [2]]) {
+      expect(alone.sent('coordinator.assign').map(([student, { work }]) => [student, work.kind])).toEqual([
+        [1, 'evaluate'],
+        [2, 'evaluate'],
+      ]);
+      alone.unreachable(1, 2);
+      expect(alone.logged).toContain('round.cellUnreachable');
+      expect(alone.sent('coordinator.stop').map(([student]) => student)).toEqual(stopped);
+    }
+    const reason = expect.stringMatching(/^other students cannot reach it at inproc:..2\. /);
+    expect(alone.reports).toContainEqual(expect.objectContaining({ type: 'worker-gone', worker: 's2', reason }));
   });
 
   test('on a split without a row is a broken promise of the plan, and does not wait for nobody', () => {

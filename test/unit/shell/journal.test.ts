@@ -26,6 +26,7 @@ const RECORDS: readonly JournalRecord[] = [
     hashes: { model: HASH, other: null },
     committed: 64,
     lockstep: { model: { trainMs: 12.5, waitedMs: 2.5, late: 1 } },
+    losses: { model: 0.5 },
   },
   { type: 'checkpoint', term, stage: 'base', round: 1, hashes: { model: HASH } },
   { type: 'evaluation', term, stage: 'base', evaluation },

@@ -68,7 +68,7 @@ async function runColumn({
   const made = peers.map(() => 0);
   let ended = 0;
 
-  /** What training.ts does, without a model. */
+  /** Takes steps as training.ts does, without a model. */
   const train = async (own: number): Promise<void> => {
     const conclude = new AbortController();
     clock.after(concludeMs[own] ?? 0, () => conclude.abort());
@@ -76,7 +76,7 @@ async function runColumn({
       ...{ context, stage: 'column', peer: `p${own}`, round: asRoundId(1), onLate: 'wait', half: false, shapes: [[1]] },
       ...{ others: peers.filter((_, i) => i !== own), sizes: Array.from({ length: STEPS }, () => 1), signal: new AbortController().signal },
     });
-    const end = AbortSignal.any([exchange.ended, conclude.signal]);
+    const end = exchange.endSignal(conclude.signal);
     for (let step = 1; step <= STEPS; step++) {
       try {
         end.throwIfAborted();

@@ -8,7 +8,7 @@ import type { SampleView } from '../../../worker/kit/view.js';
 import { KnowledgeStream } from '../../../worker/student/knowledge-stream.js';
 import { VirtualClock } from '../shell/virtual-clock.js';
 
-const timing = { knowledgeLateMs: 300, teacherRestMs: 50, teacherRestMaxMs: 400 };
+const timing = { knowledgeLateMs: 300, restMs: 50, restMaxMs: 400 };
 
 const teacher = (incarnation: number): EngineAddress => ({
   incarnation: asIncarnation(incarnation),

@@ -41,7 +41,7 @@ function work(): Promise<{ readonly code: number | string | null | undefined; re
 
 test('who is refused reads why', async () => {
   answer = { type: 'refuse', reason: 'protocol-version', of: 'worker.hello', message: 'here is 7' };
-  expect(await work()).toEqual({ code: 2, stderr: 'error: protocol-version: here is 7\n' });
+  expect(await work()).toEqual({ code: 2, stderr: 'error: here is 7\n' });
 });
 
 test('whose engine cannot work here reads why, and so does the coordinator', async () => {

@@ -44,7 +44,7 @@ const engine = (message: Extract<SessionEvent, { type: 'engine' }>['message'], n
 };
 const tick: SessionEvent = { type: 'tick', controlBytes: 0 };
 const refuse = (
-  reason: 'old-term' | 'unknown-incarnation' | 'name-taken' | 'protocol-version' | 'invalid-message' | 'run-over' | 'busy',
+  reason: 'old-term' | 'unknown-incarnation' | 'name-taken' | 'protocol-version' | 'unknown-peer' | 'run-over' | 'busy',
   of: string,
 ) => control({ type: 'refuse', reason, of, message: 'because' });
 
@@ -104,7 +104,7 @@ const rows: readonly Row[] = [
   {
     name: 'a peer that no stage has is refused for good',
     from: joining,
-    event: refuse('invalid-message', 'worker.hello'),
+    event: refuse('unknown-peer', 'worker.hello'),
     phase: 'over',
     effects: ['exit 2'],
   },
@@ -308,6 +308,15 @@ describe('the session', () => {
   test('a coordinator that goes on refusing is not tried for ever', () => {
     const refused = play(joining, [50, refuse('name-taken', 'worker.hello')], [5_000, tick]);
     expect(brief(refused.effects)).toEqual(['exit 2']);
+  });
+
+  test.each(['unknown-peer', 'name-taken'] as const)('the code of the refusal %s is for the log, and its message for people', (reason) => {
+    const refused = play(joining, [50, refuse(reason, 'worker.hello')]);
+    expect(refused.effects[0]).toMatchObject({ event: 'session.refused', fields: { reason, message: 'because' } });
+    const { effects } = play(refused, [60, refuse(reason, 'worker.hello')], [5_000, tick]);
+    const exit = [...refused.effects, ...effects].find(({ type }) => type === 'exit');
+    const told = reason === 'unknown-peer' ? 'because' : 'the coordinator still refuses this worker: because';
+    expect(exit).toEqual({ type: 'exit', code: 2, reason: told });
   });
 
   test('a renewal carries the totals of this incarnation', () => {

@@ -10,6 +10,7 @@ import type { FromEngine } from '../../../worker/engine/engine-message.js';
 
 const ids = { term: asTerm(1), incarnation: asIncarnation(5) };
 const endpoint = 'tcp://127.0.0.1:2';
+const waitsForWork = 'waits for work; the coordinator says what the run waits for';
 
 let lines: WorkerLines;
 let session: Session;
@@ -117,7 +118,7 @@ test('a long wait is told once, with its reason, and so is its end', () => {
   expect(told.splice(0)).toEqual(['goes on after 30 s']);
   finishRound(33_000, 1);
   beat(34_000, 60_000, 2);
-  expect(told.splice(0)).toEqual(['waits for work: every cell has a student, or the run lacks a worker; the coordinator says which']);
+  expect(told.splice(0)).toEqual([waitsForWork]);
 });
 
 test('an engine that computes a long batch does not wait', () => {
@@ -142,15 +143,97 @@ test('a report that waits for the others, and for a teacher', () => {
   expect(told).toEqual(['goes on after 15 s', 'waits for the other students: its part of round 1 is done']);
 });
 
+test('a student of a taught stage that lost its last teacher waits for one', () => {
+  join();
+  const link = (version: number, ...teachers: number[]) => {
+    const addresses = teachers.map((teacher) => ({ incarnation: asIncarnation(teacher), endpoint }));
+    say(1_000, { type: 'coordinator.link', ...ids, stage: 'taught', version, teachers: addresses });
+  };
+  link(1, 9);
+  link(2);
+  say(1_000, assign(1, { stage: 'taught', peer: 'model' }));
+  beat(1_000, 15_000, 0);
+  expect(told.splice(0)).toEqual(['trains taught', 'waits for a teacher']);
+});
+
+/** An order to do other work than train, on this model. */
+function other(work: CoordinatorMessageOf<'coordinator.assign'>['work'], stage: string, peer = 'model') {
+  return { ...assign(1, { stage, peer }), work };
+}
+const evaluate = { kind: 'evaluate' as const, split: 'test', start: 0, end: 4, others: [] };
+
 test('after an evaluation, which no commit follows, it waits for work', () => {
   join();
-  const { work: _, ...order } = assign(1, { stage: 'baseline', peer: 'model' });
-  say(1_000, { ...order, work: { kind: 'evaluate', split: 'test', start: 0, end: 4, others: [] } });
+  say(1_000, other(evaluate, 'baseline'));
   const figures = { correct: 1, count: 4, lossSum: 1, evaluateMs: 1, agreed: {}, parameters: 4 };
   report(2_000, { type: 'worker.evaluated', ...ids, round: asRoundId(1), ...figures });
   beat(3_000, 15_000, 1);
-  const wait = 'waits for work: every cell has a student, or the run lacks a worker; the coordinator says which';
-  expect(told).toEqual(['tests the model of baseline', wait]);
+  expect(told).toEqual(['tests the model of baseline', waitsForWork]);
+});
+
+test('after an export, which no message follows, it waits for work', () => {
+  join();
+  say(1_000, other({ kind: 'export' }, 'baseline'));
+  beat(1_000, 15_000, 0);
+  expect(told).toEqual(['exports the model of baseline', `${waitsForWork}, once the export is stored`]);
+});
+
+test('in an evaluation of a taught stage it waits for no teacher', () => {
+  join();
+  say(1_000, { type: 'coordinator.link', ...ids, stage: 'taught', version: 1, teachers: [{ incarnation: asIncarnation(9), endpoint }] });
+  say(1_000, other(evaluate, 'taught'));
+  beat(1_000, 15_000, 0);
+  const others = [{ peer: 'small', incarnation: asIncarnation(6), endpoint }];
+  say(16_000, other({ ...evaluate, others }, 'taught', 'big'));
+  beat(16_000, 30_000, 0);
+  expect(told).toEqual([
+    'tests the model of taught',
+    'waits for data',
+    'goes on after 15 s',
+    'waits for the other cells of its column: small',
+  ]);
+});
+
+test('a student that is alone in its round waits for no other students, and after a round without samples for work', () => {
+  join();
+  const figures = { lossSum: 0, correct: 0, trainMs: 1, waitedMs: 0, late: {} };
+  const trained = (nowMs: number, samples: number) =>
+    report(nowMs, { type: 'worker.trained', ...ids, round: asRoundId(1), samples, ...figures });
+  say(1_000, assign(1, { stage: 'baseline', peer: 'model' }));
+  trained(2_000, 4);
+  beat(3_000, 10_000, 0);
+  expect(told.splice(0)).toEqual(['trains baseline', 'waits for the coordinator: its part of round 1 is done']);
+  say(11_000, assign(1));
+  trained(12_000, 0);
+  beat(13_000, 20_000, 0);
+  expect(told.slice(-1)).toEqual([waitsForWork]);
+});
+
+test('a test of the finished model of an earlier stage is no end of that stage', () => {
+  join();
+  for (const stage of ['baseline', 'next']) {
+    say(1_000, assign(1, { stage, peer: 'model' }));
+    finishRound(1_000, 1, { stage, peer: 'model' });
+  }
+  told.length = 0;
+  say(1_000, other(evaluate, 'baseline'));
+  say(1_000, { type: 'coordinator.stop', ...ids, outcome: 'done', message: 'all stages are done' });
+  const over = 'the run is over for this worker (done): all stages are done';
+  expect(told).toEqual(['next: its part is over, 1 round committed', 'tests the model of baseline', over]);
+});
+
+test('a wait that was told and then has another reason is told again', () => {
+  join();
+  say(1_000, assign(1));
+  beat(1_000, 10_000, 0);
+  told.length = 0;
+  say(11_000, { type: 'coordinator.abandon', ...ids, round: asRoundId(1), reason: 's2 (together.small): killed' });
+  beat(12_000, 15_000, 0);
+  expect(told.splice(0)).toEqual(['its part of round 1 is dropped: s2 (together.small): killed']);
+  beat(16_000, 30_000, 0);
+  expect(told.splice(0)).toEqual([waitsForWork]);
+  say(31_000, assign(2));
+  expect(told).toEqual(['goes on after 30 s']);
 });
 
 test('a teacher tells which model it loads and that it answers, and does not wait while it serves', () => {
@@ -171,8 +254,8 @@ test('a worker that is refused tells it once, and says when it joins again', () 
   play(300, { type: 'tick', controlBytes: 0 });
   refuse();
   play(1_000, { type: 'tick', controlBytes: 0 });
-  expect(told).toEqual([`is refused, and asks again: name-taken: ${message}`]);
+  expect(told).toEqual([`is refused, and asks again: ${message}`]);
   join();
   say(2_000, { type: 'refuse', reason: 'old-term', of: 'worker.renew', message: 'term 2' });
-  expect(told).toEqual(['joins again: old-term: term 2']);
+  expect(told).toEqual(['joins again: term 2']);
 });
