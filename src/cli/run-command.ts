@@ -16,6 +16,7 @@ import { requireRunFolder } from './require-run-folder.js';
 import { resultTable } from './result-table.js';
 import { type SupervisorOptions, supervise } from './supervisor.js';
 import { tellWarnings } from './tell-warnings.js';
+import { tellWork } from './tell-work.js';
 
 /** The coordinator's address: any free port, reachable from this machine only. */
 const LISTEN = 'tcp://127.0.0.1:*';
@@ -40,9 +41,10 @@ export function addRunCommand(program: Command, context: CliContext): void {
     )
     .action(
       action<RunOptions>(context, async ({ args: [file = ''], options, output }) => {
-        const { recipe, warnings, caveats } = await checkRecipe(file, options.set ?? []);
+        const { recipe, warnings, caveats, work } = await checkRecipe(file, options.set ?? []);
         await requireEngine(recipe);
         tellWarnings(warnings, output);
+        tellWork(work, output);
         const coordinator = { recipe: file, set: options.set ?? [], runsFolder: options.out, listen: LISTEN, insecure: false };
         return runHere({ recipe, coordinator, context, output, caveats });
       }),

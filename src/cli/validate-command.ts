@@ -6,11 +6,13 @@ import { explainRecipe } from '../config/explain.js';
 import { stageOrder } from '../config/stage-graph.js';
 import { EXIT } from '../errors/table.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
+import { seldomAverages } from '../recipe/work-size.js';
 import { action, type CliContext, examples, gather } from './cli-context.js';
 import { formatClasses, formatCount } from './format-figure.js';
 import { placeWorkers, shortageOf } from './place-workers.js';
 import { requireEngine } from './require-engine.js';
 import { tellWarnings } from './tell-warnings.js';
+import { describeWork } from './tell-work.js';
 
 interface ValidateOptions {
   readonly set?: readonly string[];
@@ -28,12 +30,12 @@ export function addValidateCommand(program: Command, context: CliContext): void 
     .addHelpText('after', examples('stillhouse validate recipe.yaml', 'stillhouse validate recipe.yaml --explain'))
     .action(
       action<ValidateOptions>(context, async ({ args: [file = ''], options, output }) => {
-        const { recipe, data, content, parameters, warnings } = await checkRecipe(file, options.set ?? []);
+        const { recipe, data, content, parameters, warnings, work } = await checkRecipe(file, options.set ?? []);
         await requireEngine(recipe);
         const cores = availableParallelism();
         const workers = placeWorkers(recipe, cores);
         const shortage = shortageOf(workers, cores);
-        const all = [...(shortage === null ? [] : [shortage]), ...warnings];
+        const all = [...(shortage === null ? [] : [shortage]), ...warnings, ...seldomAverages(work)];
         if (output.json) output.result(JSON.stringify({ type: 'recipe', recipe, splits: data.splitSizes, parameters, warnings: all }));
         else if (options.explain) output.result(explainRecipe(recipe).trimEnd());
         else {
@@ -45,6 +47,7 @@ export function addValidateCommand(program: Command, context: CliContext): void 
           output.result(`data: ${data.height}x${data.width}x${data.channels}, ${data.classes} classes; images: ${splits.join(', ')}`);
           output.result(`models: ${models.join(', ')}`);
           output.result(`stages: ${stageOrder(recipe).join(', ')}`);
+          for (const size of work) output.result(`  ${describeWork(size)}`);
           const threads = workers.map(({ name, placement }) => `${name} ${placement.threads}`);
           output.result(`threads on ${cores} cores: ${threads.join(', ')}`);
         }

@@ -14,6 +14,7 @@ import type { ShapeSource } from '../nn/knowledge-model.js';
 import { classWarnings, overlapWarnings } from './data-warning.js';
 import { loadRecipe } from './load-recipe.js';
 import { trialsOf } from './term-trial.js';
+import { type WorkSize, workSizes } from './work-size.js';
 
 export interface CheckedRecipe {
   readonly recipe: Recipe;
@@ -26,6 +27,8 @@ export interface CheckedRecipe {
   readonly warnings: readonly string[];
   /** Those of them that must be known wherever the accuracy is read. */
   readonly caveats: readonly string[];
+  /** The work of each stage that trains, with the students of the recipe. */
+  readonly work: readonly WorkSize[];
 }
 
 /** Loads and checks a recipe. Throws the errors of loadRecipe, inspectData, buildModel and tryLoss; those of models and terms with their line. */
@@ -45,7 +48,8 @@ export async function checkRecipe(file: string, set: readonly string[]): Promise
   }
   const caveats = overlapWarnings(recipe, content);
   const warnings = [...findIdleSettings(recipe).map(({ text }) => text), ...classWarnings(recipe, content), ...caveats];
-  return { recipe, data, content, parameters, warnings, caveats };
+  const work = workSizes(recipe, data.splitSizes);
+  return { recipe, data, content, parameters, warnings, caveats, work };
 }
 
 interface InspectedModel {

@@ -18,6 +18,18 @@ export function build({ inputShape, classes, options }, tf) {
       return model([end(flat), end(flat)]);
     case 'input':
       return tf.layers.sequential({ layers: [layers.flatten({ inputShape: [5, 5, 1] }), layers.dense({ units: classes })] });
+    case 'softmax':
+      return model(end(flat, { activation: 'softmax', name: 'probabilities' }));
+    case 'sigmoid-layer':
+      return model(layers.activation({ activation: 'sigmoid', name: 'squashed' }).apply(end(flat)));
+    case 'relu-layer':
+      return model(layers.reLU({ name: 'positive' }).apply(end(flat)));
+    case 'nested-softmax': {
+      const inner = tf.layers.sequential({
+        layers: [layers.dense({ units: classes, activation: 'softmax', inputShape: flat.shape.slice(1), name: 'inner' })],
+      });
+      return model(inner.apply(flat));
+    }
     case 'regularizer':
       return model(end(flat, { kernelRegularizer: tf.layers.regularizers.l2({ l2: 0.1 }), name: 'penalised' }));
     case 'constraint':

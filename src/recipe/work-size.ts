@@ -1,0 +1,51 @@
+/** The size of each stage's work in steps and averages, as it follows from the number of students. Pure. */
+
+import { peersOf, studentsOf } from '../config/peer.js';
+import { countWorkers, type Recipe } from '../config/schema.js';
+import { isTrainingStage } from '../config/stage-kinds.js';
+
+export interface WorkSize {
+  readonly stage: string;
+  /** The students that train other images at the same time: replicas that average. */
+  readonly columns: number;
+  /** Images of a step of all columns together. */
+  readonly imagesPerStep: number;
+  readonly stepsPerEpoch: number;
+  /** Averages of the columns in an epoch; 0 with one column, which has nothing to average. */
+  readonly averagesPerEpoch: number;
+  readonly epochs: number;
+}
+
+/** The sizes of the stages that train, when the run has the students of the recipe. */
+export function workSizes(recipe: Recipe, splitSizes: Readonly<Record<string, number>>): readonly WorkSize[] {
+  const students = countWorkers(studentsOf(recipe));
+  return Object.entries(recipe.stages).flatMap(([name, stage]) => {
+    if (!isTrainingStage(stage)) return [];
+    const columns = 'replicas' in stage ? Math.max(1, Math.min(stage.replicas, Math.floor(students / peersOf(stage).size))) : students;
+    const imagesPerStep = stage.batch * columns;
+    const stepsPerEpoch = Math.ceil((splitSizes[stage.on] ?? 0) / imagesPerStep);
+    return [
+      {
+        ...{ stage: name, columns, imagesPerStep, stepsPerEpoch, epochs: stage.epochs },
+        averagesPerEpoch: columns === 1 ? 0 : Math.ceil(stepsPerEpoch / stage.every),
+      },
+    ];
+  });
+}
+
+/** With fewer averages in an epoch a round is most of it: each student trains far away from the others. */
+const IN_EPOCH_LEAST = 3;
+/** With fewer averages in the whole stage, what the students learned apart has no time to grow together. */
+const IN_STAGE_LEAST = 30;
+
+/** A warning for each stage whose students average so seldom that the result is another one than with one student. */
+export function seldomAverages(sizes: readonly WorkSize[]): readonly string[] {
+  return sizes
+    .filter(({ columns, averagesPerEpoch, epochs }) => {
+      return columns > 1 && averagesPerEpoch < IN_EPOCH_LEAST && averagesPerEpoch * epochs < IN_STAGE_LEAST;
+    })
+    .map(({ stage, columns, averagesPerEpoch, stepsPerEpoch }) => {
+      const often = averagesPerEpoch === 1 ? 'once' : `${averagesPerEpoch} times`;
+      return `${stage}: ${columns} students average ${often} in an epoch of ${stepsPerEpoch} steps, so the model learns otherwise than with one student; give a smaller every or batch`;
+    });
+}

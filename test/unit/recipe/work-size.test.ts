@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { parseRecipe } from '../../../src/config/load.js';
+import { seldomAverages, workSizes } from '../../../src/recipe/work-size.js';
+
+const training = { on: 'all', test: 'all', epochs: 2, batch: 16, every: 8, model: 'net', optimizer: { name: 'sgd', rate: 0.1 } };
+
+function sizesWith(students: number | undefined, images = 200) {
+  const recipe = parseRecipe(
+    JSON.stringify({
+      name: 'sizes',
+      data: { format: 'idx', path: '/d', normalise: { mean: [0], std: [1] }, splits: { all: { part: 'train' } } },
+      models: { net: { name: 'cnn-student' } },
+      stages: {
+        base: { kind: 'train', ...training },
+        pair: { kind: 'mutual', ...training, peers: { a: {}, b: {} }, replicas: 2 },
+        last: { kind: 'evaluate', of: 'base', test: 'all' },
+      },
+      workers: students === undefined ? {} : { students },
+    }),
+  );
+  return workSizes(recipe, { all: images });
+}
+
+test('images a step, steps and averages an epoch', () => {
+  expect(sizesWith(undefined)).toEqual([
+    { stage: 'base', columns: 4, imagesPerStep: 64, stepsPerEpoch: 4, averagesPerEpoch: 1, epochs: 2 },
+    { stage: 'pair', columns: 2, imagesPerStep: 32, stepsPerEpoch: 7, averagesPerEpoch: 1, epochs: 2 },
+  ]);
+  expect(sizesWith(8, 60_000).map(({ columns, averagesPerEpoch }) => [columns, averagesPerEpoch])).toEqual([
+    [8, 59],
+    [2, 235],
+  ]);
+});
+
+test('students that average seldom are warned of; one student averages with nobody', () => {
+  expect(seldomAverages(sizesWith(4))).toEqual([
+    expect.stringMatching(/^base: 4 students average once in an epoch of 4 steps/),
+    expect.stringMatching(/^pair: 2 students average once in an epoch of 7 steps/),
+  ]);
+  expect(seldomAverages(sizesWith(4, 60_000))).toEqual([]);
+  const size = { stage: 's', imagesPerStep: 16, stepsPerEpoch: 1, epochs: 1 };
+  expect(seldomAverages([{ ...size, columns: 1, averagesPerEpoch: 0 }])).toEqual([]);
+  expect(seldomAverages([{ ...size, columns: 2, averagesPerEpoch: 1, epochs: 30 }])).toEqual([]);
+});
