@@ -1,6 +1,7 @@
 /** `stillhouse coordinator`: a run whose workers are started by hand, here or on other machines. */
 
 import type { Command } from 'commander';
+import { verifyData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
@@ -59,8 +60,8 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         const onListening = (endpoint: string, run: string): void => {
           output.result(output.json ? JSON.stringify({ type: 'listening', endpoint, run }) : `listening on ${endpoint}`);
         };
-        const caveats = checked?.caveats ?? [];
-        return runHere({ recipe, coordinator, context, output, caveats, workers: [], onListening });
+        const content = checked?.content ?? (await verifyData(recipe.data));
+        return runHere({ recipe, content, coordinator, context, output, workers: [], onListening });
       }),
     );
 }

@@ -4,8 +4,11 @@ import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
 import type { Command } from 'commander';
 import type { Recipe } from '../config/schema.js';
+import { type VerifiedData, verifyData } from '../data/dataset.js';
 import type { CoordinatorArguments } from '../protocol/parent.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
+import { overlapWarnings } from '../recipe/data-warning.js';
+import { learnedNothing } from '../recipe/learned-nothing.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
 import { action, type CliContext, EXIT_CODES, examples, gather } from './cli-context.js';
 import { openRunView } from './open-run-view.js';
@@ -41,12 +44,12 @@ export function addRunCommand(program: Command, context: CliContext): void {
     )
     .action(
       action<RunOptions>(context, async ({ args: [file = ''], options, output }) => {
-        const { recipe, warnings, caveats, work } = await checkRecipe(file, options.set ?? []);
+        const { recipe, content, warnings, work } = await checkRecipe(file, options.set ?? []);
         await requireEngine(recipe);
         tellWarnings(warnings, output);
         tellWork(work, output);
         const coordinator = { recipe: file, set: options.set ?? [], runsFolder: options.out, listen: LISTEN, insecure: false };
-        return runHere({ recipe, coordinator, context, output, caveats });
+        return runHere({ recipe, content, coordinator, context, output });
       }),
     );
 }
@@ -70,7 +73,9 @@ export function addResumeCommand(program: Command, context: CliContext): void {
         const { config } = requireRunFolder(run);
         const recipe = await loadRecipe(config, { set });
         await requireEngine(recipe);
-        return runHere({ recipe, coordinator: { resume: run, set, listen: LISTEN, insecure: false }, context, output });
+        const content = await verifyData(recipe.data);
+        const coordinator = { resume: run, set, listen: LISTEN, insecure: false };
+        return runHere({ recipe, content, coordinator, context, output });
       }),
     );
 }
@@ -81,19 +86,20 @@ export async function runHere(options: {
   readonly coordinator: CoordinatorArguments;
   readonly context: CliContext;
   readonly output: Output;
-  /** Facts that must be known beside the accuracy. */
-  readonly caveats?: readonly string[];
+  /** The content of its data. */
+  readonly content: VerifiedData;
   /** The workers to start; an empty list when workers are started by hand; those of the recipe when left out. */
   readonly workers?: SupervisorOptions['workers'];
   readonly onListening?: NonNullable<SupervisorOptions['onListening']>;
 }): Promise<number> {
-  const { recipe, coordinator, context, output, onListening, caveats = [] } = options;
+  const { recipe, content, coordinator, context, output, onListening } = options;
   const workers = options.workers ?? placeHere(recipe, output);
   const view = openRunView(output, context.clock);
   const { restarts } = recipe.workers;
   const listening = onListening === undefined ? {} : { onListening };
   const end = await supervise({ coordinator, workers, restarts, view, clock: context.clock, ...listening }).finally(() => view.close());
   if (end.summary !== null) {
+    const caveats = [...overlapWarnings(recipe, content), ...learnedNothing(recipe, content, end.summary.accuracy)];
     if (output.json) output.result(JSON.stringify({ type: 'summary', ...end.summary, warnings: caveats }));
     else if (Object.keys(end.summary.accuracy).length > 0)
       output.result(resultTable(recipe, end.summary, { caveats, columns: output.columns }));

@@ -25,8 +25,6 @@ export interface CheckedRecipe {
   readonly parameters: Readonly<Record<string, number>>;
   /** Facts that a person should know; the recipe can be run. */
   readonly warnings: readonly string[];
-  /** Those of them that must be known wherever the accuracy is read. */
-  readonly caveats: readonly string[];
   /** The work of each stage that trains, with the students of the recipe. */
   readonly work: readonly WorkSize[];
 }
@@ -46,10 +44,10 @@ export async function checkRecipe(file: string, set: readonly string[]): Promise
   for (const peer of trainedPeers(recipe)) {
     for (const { path, run } of trialsOf(peer, recipe, shapes)) await placed({ file, path }, run);
   }
-  const caveats = overlapWarnings(recipe, content);
-  const warnings = [...findIdleSettings(recipe).map(({ text }) => text), ...classWarnings(recipe, content), ...caveats];
+  const idle = findIdleSettings(recipe).map(({ text }) => text);
+  const warnings = [...idle, ...classWarnings(recipe, content), ...overlapWarnings(recipe, content)];
   const work = workSizes(recipe, data.splitSizes);
-  return { recipe, data, content, parameters, warnings, caveats, work };
+  return { recipe, data, content, parameters, warnings, work };
 }
 
 interface InspectedModel {
