@@ -105,7 +105,7 @@ describe('a term that they do not allow is named with its line', () => {
   });
 
   test.each([
-    ['that throws', 'throw new Error("no luck");', /terms\[1\]: \S.*loss-\d+\.mjs: sum failed: no luck\. inputs/],
+    ['that throws', 'throw new Error("no luck");', /terms\[1\]: \S.*loss-\d+\.mjs:\d+:\d+: sum failed: no luck\. inputs/],
     ['that adds what does not fit', 'return { sum: tf.sum(tf.add(own, tf.ones([3]))), count: 2 };', /sum failed: /],
     ['that returns the mean of each sample', 'return { sum: tf.mean(own, 1), count: 2 };', /a tensor of shape \[2\] and type float32/],
     [
