@@ -52,7 +52,7 @@ describe('the demo in small', () => {
 
     expect(cli.linesOf('stage-done').map(({ result }) => result.stage)).toEqual(['teacher', 'baseline', 'student', 'export']);
     const run = join(room.runs, cli.linesOf('run-started')[0]?.run ?? '');
-    expect(cli.lines().at(-1)).toEqual({ type: 'summary', ...summaryOf(run) });
+    expect(cli.lines().at(-1)).toEqual({ type: 'summary', ...summaryOf(run), warnings: [] });
     expectSummary(run);
     await expectFolder(run);
     expect(await auditRun(run)).toEqual({ teacher: [], baseline: [], student: [] });
