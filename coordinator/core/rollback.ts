@@ -11,7 +11,11 @@ export function rollBack(turn: Turn): void {
   const { name, base } = stageOf(turn);
   const lost = lostPeers(base).map((peer) => spellPeer({ stage: name, peer }));
   goBack(turn);
-  countFailure(turn, 'engine.crashed', `no student holds the parameters of ${lost.join(' and of ')} any more, so the stage has gone back`);
+  const why =
+    lost.length === 1
+      ? `no student holds the parameters of ${lost[0]} any more`
+      : `the only column was broken up, and with it the parameters of ${lost.join(' and ')} are gone`;
+  countFailure(turn, 'engine.crashed', `${why}, so the stage has gone back to them as they were stored`);
 }
 
 /** Goes back to the newest whole checkpoint, or to the beginning. No round may be under way. */

@@ -60,9 +60,10 @@ async function readBasis(folder: RunFolder): Promise<Basis | null> {
 
 function changed(folder: RunFolder, changes: readonly BasisChange[]): StillhouseError {
   const lines = changes.map(({ place, before, now }) => `\n  ${place} was ${before}, and is ${now}`);
-  return new StillhouseError('run.invalid', `the run cannot go on with other values than it began with:${lines.join('')}`, {
+  const mend =
+    'Put them back, or begin a new run. Workers, engine, evaluateEvery, checkpointEvery and places of files may change, epochs may rise, and stages be added';
+  return new StillhouseError('run.invalid', `the run cannot go on with other values than it began with:${lines.join('')}\n${mend}`, {
     file: folder.config,
-    hint: '\nPut them back, or begin a new run. Workers, engine, evaluateEvery, checkpointEvery and places of files may change, epochs may rise, and stages be added',
   });
 }
 

@@ -25,7 +25,8 @@ export function addDataCommand(program: Command, context: CliContext): void {
     .addHelpText('after', examples('stillhouse data verify recipe.yaml', 'stillhouse data verify recipe.yaml --set data.path=/data/mnist'))
     .action(
       action<{ readonly set?: readonly string[] }>(context, async ({ args: [file = ''], options, output }) => {
-        const recipe = await loadRecipe(file, { set: options.set ?? [] });
+        // It prints what belongs there.
+        const recipe = await loadRecipe(file, { set: options.set ?? [], unused: ['data', 'normalise'] });
         const { files, splits, shared } = await verifyData(recipe.data);
         for (const { file, samples } of files) {
           output.result(output.json ? JSON.stringify({ file, samples }) : `${file}: ${formatCount(samples)} samples, whole`);

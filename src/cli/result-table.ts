@@ -71,7 +71,9 @@ function marginsOf(recipe: Recipe, summary: RunSummary): string[] {
     const teacher = summary.models[peerRecipe(recipe, peerNamed(own.teacher))?.model ?? ''];
     const student = summary.models[own.model];
     if (teacher === undefined || student === undefined || student.parameters === 0 || student.parameters === teacher.parameters) continue;
-    lines.push(`size: ${name} has 1/${(teacher.parameters / student.parameters).toFixed(1)} of the parameters of its teacher`);
+    const times = teacher.parameters / student.parameters;
+    const share = times > 1 ? `1/${times.toFixed(1)} of` : `${(1 / times).toFixed(1)} times`;
+    lines.push(`size: ${name} has ${share} the parameters of its teacher`);
   }
   return lines;
 }

@@ -89,10 +89,10 @@ async function workHere(plan: WorkerArguments, { clock }: CliContext, output: Ou
       child.send({ type: 'stop', reason: signal });
       clock.after(STOP_MS, () => endWorkerNow(child, clock), { unref: true });
     },
-    offerForce: () => output.note('leaving the run; a second signal (Ctrl-C) stops the worker at once'),
+    offerForce: () => output.note(`worker ${plan.name}: leaving the run; a second signal (Ctrl-C) stops the worker at once`),
     force: () => endWorkerNow(child, clock),
     checkpoint() {
-      output.note('asking the coordinator for a checkpoint');
+      output.note(`worker ${plan.name}: asks the coordinator for a checkpoint`);
       child.send({ type: 'checkpoint' });
     },
   });

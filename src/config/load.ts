@@ -37,6 +37,8 @@ export interface LoadOptions {
   /** Overrides of the command line, `a.b=c`. */
   readonly set?: readonly string[];
   readonly checks?: RecipeChecks;
+  /** Problems below this path are not reported: the caller does not use that part. */
+  readonly unused?: Path;
 }
 
 /**
@@ -52,7 +54,7 @@ export async function loadRecipe(file: string, options: LoadOptions = {}): Promi
     value = applied.value;
     overrides.push(applied.override);
   }
-  const checked = await check(value, dirname(resolve(file)), options.checks ?? NO_CHECKS);
+  const checked = await check(value, dirname(resolve(file)), options);
   const problems = 'problems' in checked ? checked.problems : [];
   const findings = [
     ...source.duplicates.map((place) => ({ place, text: 'this key is in the same map twice' })),
@@ -99,13 +101,18 @@ function isEmpty(value: unknown): boolean {
   return value === null || value === undefined;
 }
 
-async function check(value: unknown, folder: string, checks: RecipeChecks): Promise<Checked<Recipe>> {
+async function check(
+  value: unknown,
+  folder: string,
+  { checks = NO_CHECKS, unused }: Pick<LoadOptions, 'checks' | 'unused'>,
+): Promise<Checked<Recipe>> {
   if (isEmpty(value)) return EMPTY;
   const shape = checkShape(value);
   const written = [...checkReferences(value), ...(await checks.written(value, folder))];
   if ('problems' in shape) return { problems: [...shape.problems, ...written] };
   const { recipe, problems } = await checks.complete(withStudents(withAbsolutePaths(shape.value, folder)));
-  const all = [...written, ...problems, ...checkValues(recipe)];
+  const isUsed = ({ path }: Problem): boolean => unused === undefined || !unused.every((key, i) => path[i] === key);
+  const all = [...written, ...problems, ...checkValues(recipe)].filter(isUsed);
   return all.length > 0 ? { problems: all } : { value: recipe };
 }
 

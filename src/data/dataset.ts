@@ -24,6 +24,13 @@ export interface DataInfo extends ImageShape {
  * data.missing or data.damaged about files, and recipe.invalid about a split that the files do not hold.
  */
 export async function inspectData(recipe: DataRecipe): Promise<DataInfo> {
+  const info = await inspectFiles(recipe);
+  checkNormalise(recipe, info.channels);
+  return info;
+}
+
+/** The same, whatever the recipe says of mean and deviation. */
+async function inspectFiles(recipe: DataRecipe): Promise<DataInfo> {
   const format = formatOf(recipe);
   const summaries = new Map<string, PartSummary>();
   for (const part of partsOf(recipe)) {
@@ -33,7 +40,6 @@ export async function inspectData(recipe: DataRecipe): Promise<DataInfo> {
   }
   const [first] = summaries.values();
   if (first === undefined) throw new StillhouseError('recipe.invalid', 'data.splits names no split');
-  checkNormalise(recipe, first.channels);
   const sizes = Object.entries(recipe.splits).map(([name, split]) => {
     const { from, to } = rangeOf(name, split, present(summaries.get(split.part), split.part).count);
     return [name, to - from] as const;
@@ -72,10 +78,11 @@ export interface VerifiedData {
 
 /**
  * Reads and checks every file of the parts that the recipe's splits use. The fingerprints are of what was read, never from
- * the cache, and are kept there for {@link fingerprintSplit}. Throws as {@link inspectData} does.
+ * the cache, and are kept there for {@link fingerprintSplit}. The recipe's mean and deviation are not looked at. Throws as
+ * {@link inspectData} does.
  */
 export async function verifyData(recipe: DataRecipe, cache = new FingerprintCache()): Promise<VerifiedData> {
-  await inspectData(recipe);
+  await inspectFiles(recipe);
   const files: DataFile[] = [];
   const verified = new Map<string, VerifiedSplit>();
   const digests = new Map<string, readonly string[]>();

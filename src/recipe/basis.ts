@@ -136,6 +136,9 @@ function isFree({ path, before, now }: Difference): boolean {
   return FREE_KEYS.includes(key) || (key === 'epochs' && Number(now) > Number(before));
 }
 
+/** Enough digits of a digest to tell two apart. */
+const DIGITS_SHOWN = 12;
+
 function digestChanges(
   before: Readonly<Record<string, string>>,
   now: Readonly<Record<string, string>>,
@@ -144,7 +147,7 @@ function digestChanges(
   return Object.entries(before).flatMap(([key, old]) => {
     const present = now[key];
     if (present === undefined || present === old) return [];
-    return [{ place: nameOf(key), before: old, now: present }];
+    return [{ place: nameOf(key), before: old.slice(0, DIGITS_SHOWN), now: present.slice(0, DIGITS_SHOWN) }];
   });
 }
 

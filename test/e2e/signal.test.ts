@@ -31,7 +31,7 @@ describe('SIGUSR1', () => {
     expect(cli.stderr).not.toContain('ebugger');
 
     process.kill(-cli.pid, 'SIGHUP');
-    expect(await cli.exit()).toBe(129);
+    expect(await cli.exit(), 'a shell calls it 129').toBe('SIGHUP');
     expect(cli.stderr).toContain('to continue the run');
     expect((await journalOf(run, 'checkpoint')).length).toBe(2);
   });
@@ -44,9 +44,9 @@ describe('SIGUSR1', () => {
     worker.kill('SIGUSR1');
     await cli.said('checkpoint');
     worker.kill('SIGHUP');
-    expect(await worker.exit()).toBe(129);
+    expect(await worker.exit()).toBe('SIGHUP');
     expect((await journalOf(run, 'checkpoint')).length).toBeGreaterThan(0);
     cli.kill('SIGHUP');
-    expect(await cli.exit()).toBe(129);
+    expect(await cli.exit(), 'a shell calls it 129').toBe('SIGHUP');
   });
 });

@@ -204,7 +204,8 @@ describe('two peers in two columns', () => {
     alone.lost(2);
     expect(alone.records.at(-1)).toMatchObject({ type: 'rollback', round: null, committed: 0 });
     expect(alone.ledger.contained).toEqual([]);
-    const message = 'no student holds the parameters of base.big and of base.small any more, so the stage has gone back';
+    const message =
+      'the only column was broken up, and with it the parameters of base.big and base.small are gone, so the stage has gone back to them as they were stored';
     expect(alone.reports).toContainEqual(expect.objectContaining({ type: 'trouble', message }));
     expect(alone.reports).toContainEqual(expect.objectContaining({ type: 'worker-gone', reason: 'killed' }));
   });
