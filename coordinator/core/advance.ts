@@ -67,8 +67,11 @@ function decideStop(turn: Turn, phase: Parameters<typeof finishStop>[1]): Verdic
 }
 
 function openNext(turn: Turn): Verdict {
-  const { order, done, plan, left } = turn.state;
-  const name = order.find((candidate) => !done.some(({ stage }) => stage === candidate));
+  const { order, done, plan } = turn.state;
+  const open = order.filter((candidate) => !done.some(({ stage }) => stage === candidate));
+  // A stage that has begun goes on first: a recipe may have got stages before it.
+  const name = open.find((candidate) => candidate === turn.state.left?.stage) ?? open[0];
+  const left = turn.state.left?.stage === name ? turn.state.left : null;
   if (name === undefined) {
     finish(turn, { outcome: 'done', code: null, message: 'all stages are done' });
     return 'wait';

@@ -3,6 +3,7 @@
 import { assertNever } from '../../src/base/assert.js';
 import { ERROR_TABLE, type ErrorCode } from '../../src/errors/table.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
+import { cutText } from '../../src/protocol/field.js';
 import { countFailure, finish } from './ending.js';
 import { onReport, stopSafely, withdraw } from './lead-round.js';
 import { expel, forgetHolder } from './membership.js';
@@ -50,12 +51,20 @@ export function onFailed(turn: Turn, member: Member, message: WorkerMessageOf<'w
 
 /** The run fails because of what this member reported; its committed state goes to disk first. */
 function failRun(turn: Turn, member: Member, { code, message }: { readonly code: ErrorCode; readonly message: string }): void {
-  if (turn.state.phase.type !== 'running' || turn.state.stage === null) {
+  const { phase, stage } = turn.state;
+  if (stage === null) {
     finish(turn, { outcome: 'failed', code, message });
     return;
   }
-  withdraw(turn, member, message);
-  stopSafely(turn, { reason: message, failure: code });
+  const reason = cutText(message);
+  withdraw(turn, member, reason);
+  if (phase.type === 'running') {
+    stopSafely(turn, { reason, failure: code });
+    return;
+  }
+  // The run ends already: others may still store what they hold.
+  if (isSaving(stageOf(turn), member.incarnation)) setStage(turn, { saving: null });
+  forgetHolder(turn, member.incarnation);
 }
 
 /**
@@ -71,6 +80,8 @@ function sendAway(turn: Turn, member: Member, { code, reason }: { readonly code:
     return;
   }
   turn.state = { ...turn.state, sentAwayFor: new Set([...turn.state.sentAwayFor, code]) };
+  // The next worker may fail likewise.
+  if (turn.state.stage !== null && OF_A_MODULE.includes(code)) setStage(turn, { isSaveWanted: true });
   sendTo(turn, incarnation, { type: 'coordinator.stop', outcome: 'failed', message: reason });
   log(turn, ['warn', 'worker.sentAway'], { worker, incarnation, code, reason });
   expel(turn, incarnation, reason);

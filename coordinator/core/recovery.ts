@@ -36,7 +36,8 @@ export function recover(records: readonly JournalRecord[], parts: readonly Check
       trail = NO_TRAIL;
     } else if (record.type === 'reopen') {
       done = done.filter(({ stage }) => stage !== record.stage);
-      if (trail.stage === null) trail = ended.get(record.stage) ?? NO_TRAIL;
+      // Stages that only test or export have no commits: of the stages that are opened together, one goes on from its commits.
+      if (trail.commits.length === 0) trail = ended.get(record.stage) ?? NO_TRAIL;
     } else trail = follow(trail, record);
   }
   const checkpoints = trail.commits.flatMap((commit) => wholeCheckpoint(commit, parts) ?? []).sort((a, b) => a.round - b.round);
@@ -46,6 +47,7 @@ export function recover(records: readonly JournalRecord[], parts: readonly Check
   const rounds = [...commits.map(({ round }) => round), ...parts.map(({ state }) => state.round)];
   return {
     done,
+    stage: trail.stage,
     checkpoints,
     skipped: trail.skipped,
     evaluations: trail.evaluations.filter(({ afterRound }) => afterRound <= upTo).map(({ evaluation }) => evaluation),

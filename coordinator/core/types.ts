@@ -159,6 +159,8 @@ export type Effect =
 /** The place where a run goes on: nothing done yet, or the state in the journal and the whole checkpoints. */
 export interface Recovered {
   readonly done: readonly StageResult[];
+  /** The stage that has begun and is not done; null when there is none. */
+  readonly stage: string | null;
   /** The whole checkpoints of the stage that is not done, oldest first. It goes on from the last. */
   readonly checkpoints: readonly CheckpointInfo[];
   /** The samples that were taken out of that stage. */

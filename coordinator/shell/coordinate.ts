@@ -36,7 +36,7 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
     return serve(options, async () => {
       const folder = await createRunFolder({ runsFolder: args.runsFolder ?? 'runs', recipe, wallMs: clock.wallMs() });
       await keepBasis(folder, basis);
-      return { folder, recipe, splitSizes, digests: digestsOf(basis), earlierSeconds: 0, reopened: [] };
+      return { folder, recipe, splitSizes, digests: digestsOf(basis), earlierSeconds: 0, reopened: [], keepChanges: async () => {} };
     });
   }
   const { folder, recipe } = await openRunFolder(args.resume, args.set);
@@ -54,9 +54,9 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
   await requireNoHolder(folder.terms, options);
   const { splitSizes } = await inspectData(recipe.data);
   return serve(options, async () => {
-    if (changes.length > 0) await renewBasis(folder, basis);
+    const keepChanges = async () => (changes.length > 0 ? renewBasis(folder, basis) : undefined);
     const earlierSeconds = await secondsOfEarlierTerms(folder.metrics);
-    return { folder, recipe, splitSizes, digests: digestsOf(basis), earlierSeconds, reopened };
+    return { folder, recipe, splitSizes, digests: digestsOf(basis), earlierSeconds, reopened, keepChanges };
   });
 }
 

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import type { Recipe } from '../../src/config/schema.js';
 import { hasCode, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { type Basis, type BasisChange, compareBases, parseBasis, spellBasis, stagesToReopen } from '../../src/recipe/basis.js';
+import { recover } from '../core/recovery.js';
 import type { JournalRecord } from '../core/types.js';
 import { writeFileAtomic } from './atomic-file.js';
 import { type RunFolder, writeConfig } from './run-folder.js';
@@ -38,7 +39,7 @@ export async function compareBasis(
     return { changes: ['the run kept nothing to compare with: its recipe and data are taken as they are'], reopened: [] };
   const { refused, allowed, longer } = compareBases(before, now);
   if (refused.length > 0) throw changed(folder, refused);
-  const done = new Set(records.flatMap((record) => (record.type === 'stage-done' ? [record.result.stage] : [])));
+  const done = new Set(recover(records, []).done.map(({ stage }) => stage));
   const reopened = reopen(folder, recipe, { longer: longer.filter((stage) => done.has(stage)), done });
   return { changes: allowed.map(({ place, before: old, now: value }) => `${place} was ${old}, and is ${value}`), reopened };
 }

@@ -55,6 +55,8 @@ export interface TermRun {
   readonly earlierSeconds: number;
   /** Finished stages that go on, or are done again. */
   readonly reopened: readonly string[];
+  /** Writes with what the run goes on from now on, once the journal has the stages that go on. */
+  keepChanges(): Promise<void>;
   /** Bound. The caller closes them. */
   readonly sockets: Sockets;
 }
@@ -152,8 +154,10 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
   tell({ type: 'listening', endpoint: control.endpoint, run: run.folder.path });
   stopOn(stop, inbox);
   options.onCheckpointWanted(() => inbox.add({ type: 'checkpoint' }));
-  const reopening = run.reopened.map((stage) => ({ type: 'reopen' as const, term: term.term, stage }));
+  // In this order a crash between two lines leaves no stage done whose model trains on.
+  const reopening = run.reopened.map((stage) => ({ type: 'reopen' as const, term: term.term, stage })).reverse();
   for (const record of reopening) await journal.append(record);
+  await run.keepChanges();
   const recovered = recover([...journal.records, ...reopening], store.list().whole);
   const report = reporter(options, opened);
   return runToEnd({

@@ -6,5 +6,6 @@ import { afterSetUp, packageFolder } from './setup.mjs';
 
 // Node opens a port for a debugger at this signal, until the program has its own handler.
 process.on('SIGUSR1', () => {});
+if (process.env.STILLHOUSE_HANG_UP === 'ignored') process.on('SIGHUP', () => {});
 
 await afterSetUp(() => import(pathToFileURL(join(packageFolder, 'dist/src/cli/main.js')).href));

@@ -6,13 +6,14 @@ import { systemClock } from '../base/clock.js';
 import { EXIT } from '../errors/table.js';
 import { surviveClosedPipes } from '../process/closed-pipe.js';
 import { exitAfterFlush } from '../process/exit.js';
+import { isHangUpIgnored } from '../process/hang-up.js';
 import { packageFolder } from '../process/package-folder.js';
 import { ignoreSignals } from '../process/signal.js';
 import { runProgram } from './program.js';
 
 const { version } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as { version: string };
 surviveClosedPipes();
-ignoreSignals('SIGUSR1');
+ignoreSignals('SIGUSR1', ...(isHangUpIgnored() ? (['SIGHUP'] as const) : []));
 try {
   const code = await runProgram(process.argv.slice(2), { clock: systemClock, exitCode: EXIT.done }, version);
   await exitAfterFlush(code);

@@ -33,8 +33,8 @@ export interface StopRequest extends SignalRequest {
 }
 
 /**
- * Takes SIGINT, SIGTERM, and SIGHUP unless it was ignored when the process was started, as requests of a user to end; a second signal
- * forces the end. Returns a function that removes the handlers.
+ * Takes SIGINT, SIGTERM, and SIGHUP unless it was ignored when the process was started, as requests of a user to end; a second SIGINT or
+ * SIGTERM forces the end. Returns a function that removes the handlers.
  */
 export function onStopSignal(request: SignalRequest): () => void {
   let sameRequest: TimerHandle | null = null;
@@ -43,7 +43,8 @@ export function onStopSignal(request: SignalRequest): () => void {
   if (isIgnored) ignoreSignals('SIGHUP');
   const offCheckpoint = onSignal(['SIGUSR1'], () => request.checkpoint?.());
   const offSignal = onSignal<StopSignal>(isIgnored ? ['SIGINT', 'SIGTERM'] : ['SIGINT', 'SIGTERM', 'SIGHUP'], (signal) => {
-    if (isForceOffered) request.force(signal);
+    // A terminal that closes may send its signal twice, and later than the rest.
+    if (isForceOffered && signal !== 'SIGHUP') request.force(signal);
     if (sameRequest !== null) return;
     const offer = (): void => {
       isForceOffered = true;

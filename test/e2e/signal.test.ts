@@ -26,14 +26,15 @@ describe('SIGUSR1', () => {
     process.kill(-cli.pid, 'SIGUSR1');
     const { round } = await cli.said('checkpoint');
     await cli.said('progress', (line) => line.round > round);
-    const checkpoints = await journalOf(run, 'checkpoint');
-    expect(checkpoints.map((checkpoint) => checkpoint.round)).toEqual([round]);
+    // On a slow machine another one may have been due.
+    const before = (await journalOf(run, 'checkpoint')).map((checkpoint) => checkpoint.round);
+    expect(before).toContain(round);
     expect(cli.stderr).not.toContain('ebugger');
 
     process.kill(-cli.pid, 'SIGHUP');
     expect(await cli.exit(), 'a shell calls it 129').toBe('SIGHUP');
     expect(cli.stderr).toContain('to continue the run');
-    expect((await journalOf(run, 'checkpoint')).length).toBe(2);
+    expect((await journalOf(run, 'checkpoint')).length).toBeGreaterThan(before.length);
   });
 
   test('to a worker that was started by hand: its coordinator makes the checkpoint', async () => {

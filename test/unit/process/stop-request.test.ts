@@ -41,6 +41,10 @@ describe('with a parent', () => {
 
 describe('without a parent', () => {
   test.each([
+    [
+      ['SIGHUP', 1000, 'SIGHUP', 1000, 'SIGHUP'],
+      ['ask SIGHUP', 'offer'],
+    ],
     [['SIGTERM'], ['ask SIGTERM']],
     [
       ['SIGHUP', 1000, 'SIGTERM'],
