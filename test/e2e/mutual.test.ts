@@ -105,7 +105,7 @@ describe('kill -9 in mid-stage', () => {
   test.each([
     ['engine', 'student-1', 1],
     ['agent', 'student-2', 1],
-    ['engine', 'student-3', 2],
+    // An engine of a grid of two columns is killed above.
     ['agent', 'student-4', 2],
   ] as const)(
     'of the %s of %s, with %i students of each peer: no sample is lost or counted twice, in either peer',
