@@ -15,7 +15,7 @@ import { readyMembers } from './roster.js';
 import { askToSave, isSaveDue } from './saving.js';
 import { isLost, isSafe, openStage, resultOf } from './stage.js';
 import { askAllToServe, relink, servingTeachers } from './teaching.js';
-import { journal, log, report, setStage, stageOf, type Turn } from './turn.js';
+import { journal, log, report, type Stopping, setStage, stageOf, type Turn } from './turn.js';
 
 /** Decides until the state asks for nothing more. Must be called once after each event. */
 export function advance(turn: Turn): void {
@@ -57,7 +57,7 @@ function finishStage(turn: Turn): Verdict {
 }
 
 /** After a stop or a failure: saves the committed parameters first, if they are not on disk and a member holds them. */
-function decideStop(turn: Turn, phase: Parameters<typeof finishStop>[1]): Verdict {
+function decideStop(turn: Turn, phase: Stopping): Verdict {
   const { stage } = turn.state;
   if (stage?.round) return 'wait';
   const isOver = stage === null || isSafe(stage.base);

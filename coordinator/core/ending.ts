@@ -3,7 +3,7 @@
 import type { ErrorCode } from '../../src/errors/table.js';
 import type { Outcome } from '../../src/protocol/report.js';
 import { summarise } from './summary.js';
-import { journal, log, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
+import { journal, log, report, type Stopping, sendTo, setStage, stageOf, type Turn } from './turn.js';
 
 /** The end of a run; `code` is null when all is done. */
 export interface Ending {
@@ -26,7 +26,7 @@ export function finish(turn: Turn, { outcome, code, message }: Ending): void {
 }
 
 /** The end of a run that was stopped, or has failed, once its committed state is on disk. */
-export function finishStop(turn: Turn, { reason, failure }: { readonly reason: string; readonly failure: ErrorCode | null }): void {
+export function finishStop(turn: Turn, { reason, failure }: Stopping): void {
   if (failure === null) finish(turn, { outcome: 'stopped', code: 'run.interrupted', message: reason });
   else finish(turn, { outcome: 'failed', code: failure, message: reason });
 }

@@ -12,11 +12,16 @@ import type { Counters, Roster } from './roster.js';
 import type { StageState } from './stage.js';
 import type { Effect, JournalRecord, Recovered, RunPlan } from './types.js';
 
-export type RunPhase =
-  | { readonly type: 'running' }
-  /** The run ends as soon as the committed state is on disk, or at the deadline: a stop was asked for, or the run has failed. */
-  | { readonly type: 'stopping'; readonly reason: string; readonly failure: ErrorCode | null; readonly deadlineMs: number }
-  | { readonly type: 'ended'; readonly outcome: Outcome };
+/** The run ends as soon as the committed state is on disk, or at the deadline: a stop was asked for, or the run has failed. */
+export interface Stopping {
+  readonly type: 'stopping';
+  readonly reason: string;
+  /** Null: a stop was asked for. */
+  readonly failure: ErrorCode | null;
+  readonly deadlineMs: number;
+}
+
+export type RunPhase = { readonly type: 'running' } | Stopping | { readonly type: 'ended'; readonly outcome: Outcome };
 
 /** The sums over incarnations that are gone, for the summary. */
 export interface Totals {

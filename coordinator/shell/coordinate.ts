@@ -42,10 +42,10 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
   const { folder, recipe } = await openRunFolder(args.resume, args.set);
   const { records } = await readJournal(folder.journal);
   const basis = await basisOf(recipe);
-  const { changes, reopened } = await compareBasis(folder, { basis, records });
+  const done = new Set(recover(records, []).done.map(({ stage }) => stage));
+  const { changes, reopened } = await compareBasis(folder, { basis, done });
   if (changes.length > 0) tell({ type: 'report', report: { type: 'basis-changed', changes } });
-  const { done } = recover(records, []);
-  if (reopened.length === 0 && Object.keys(recipe.stages).every((name) => done.some(({ stage }) => stage === name))) {
+  if (reopened.length === 0 && Object.keys(recipe.stages).every((name) => done.has(name))) {
     tell({ type: 'report', report: { type: 'run-ended', outcome: 'done', message: 'the run was finished before' } });
     const summary = await readSummary(folder.summary);
     if (summary !== null) tell({ type: 'summary', file: folder.summary, summary });

@@ -7,8 +7,6 @@ import { readFile } from 'node:fs/promises';
 import type { Recipe } from '../../src/config/schema.js';
 import { hasCode, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { type Basis, type BasisChange, compareBases, parseBasis, spellBasis, stagesToReopen } from '../../src/recipe/basis.js';
-import { recover } from '../core/recovery.js';
-import type { JournalRecord } from '../core/types.js';
 import { writeFileAtomic } from './atomic-file.js';
 import { type RunFolder, writeConfig } from './run-folder.js';
 
@@ -26,12 +24,12 @@ export async function keepBasis(folder: RunFolder, basis: Basis): Promise<void> 
 }
 
 /**
- * Compares what the run in this folder rests on with what it would go on with. Writes nothing. Throws `run.invalid`, with the old and the new
+ * Compares what the run in this folder, with these stages done, rests on with what it would go on with. Writes nothing. Throws `run.invalid`, with the old and the new
  * values, when it cannot go on with them.
  */
 export async function compareBasis(
   folder: RunFolder,
-  { basis: now, records }: { readonly basis: Basis; readonly records: readonly JournalRecord[] },
+  { basis: now, done }: { readonly basis: Basis; readonly done: ReadonlySet<string> },
 ): Promise<Continuation> {
   const { recipe } = now;
   const before = await readBasis(folder);
@@ -39,7 +37,6 @@ export async function compareBasis(
     return { changes: ['the run kept nothing to compare with: its recipe and data are taken as they are'], reopened: [] };
   const { refused, allowed, longer } = compareBases(before, now);
   if (refused.length > 0) throw changed(folder, refused);
-  const done = new Set(recover(records, []).done.map(({ stage }) => stage));
   const reopened = reopen(folder, recipe, { longer: longer.filter((stage) => done.has(stage)), done });
   return { changes: allowed.map(({ place, before: old, now: value }) => `${place} was ${old}, and is ${value}`), reopened };
 }

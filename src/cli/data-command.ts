@@ -39,7 +39,7 @@ export function addDataCommand(program: Command, context: CliContext): void {
           }
         }
         const order = splits.map(({ name }) => name);
-        // Of every two splits once: the images of the later one.
+        // Each pair of splits is shown once, with the images of the later one.
         for (const { splits: pair, count } of shared) {
           if (order.indexOf(pair[0]) > order.indexOf(pair[1])) continue;
           if (output.json) output.result(JSON.stringify({ shared: pair, count }));

@@ -12,7 +12,7 @@ import { FingerprintCache, fingerprintKey } from './fingerprint-cache.js';
 import type { DataFile, PartSummary } from './format.js';
 import { cutImages, residentSource, type SplitRange } from './resident-source.js';
 import type { ImageShape, SampleSource } from './sample-source.js';
-import { imageDigests, statisticsOf } from './statistics.js';
+import { imageDigests, type Statistics, statisticsOf } from './statistics.js';
 
 export interface DataInfo extends ImageShape {
   /** The number of samples of each split. */
@@ -48,16 +48,11 @@ async function inspectFiles(recipe: DataRecipe): Promise<DataInfo> {
   return { height, width, channels, classes, splitSizes: Object.fromEntries(sizes) };
 }
 
-export interface VerifiedSplit {
+export interface VerifiedSplit extends Statistics {
   readonly name: string;
   readonly samples: number;
   /** See fingerprint.ts. */
   readonly fingerprint: string;
-  /** The number of samples of each class. */
-  readonly classCounts: readonly number[];
-  /** The mean and the deviation of each channel, for pixels from 0 to 1, as `data.normalise` wants those of the split to train on. */
-  readonly mean: readonly number[];
-  readonly std: readonly number[];
 }
 
 /** Two splits with images that are the same to the byte. */

@@ -8,7 +8,10 @@ const PIXEL_MAX = 255;
 export interface Statistics {
   /** The number of samples of each class. */
   readonly classCounts: readonly number[];
-  /** The mean and the standard deviation of each channel over all pixels, for pixels from 0 to 1. */
+  /**
+   * The mean and the standard deviation of each channel over all pixels, for pixels from 0 to 1, as `data.normalise` wants those of the
+   * split to train on.
+   */
   readonly mean: readonly number[];
   readonly std: readonly number[];
 }

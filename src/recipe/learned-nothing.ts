@@ -4,7 +4,7 @@ import { peersOf, spellPeer } from '../config/peer.js';
 import type { Recipe } from '../config/schema.js';
 import type { VerifiedData } from '../data/dataset.js';
 
-/** So many standard errors above what guessing gives, chance is no explanation any more. */
+/** An accuracy that is more standard errors than this above that of guessing is no chance. */
 const STANDARD_ERRORS = 3;
 
 /**

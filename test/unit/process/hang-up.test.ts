@@ -1,4 +1,4 @@
-/** What the launcher passes on about the signals that it was started to ignore: Node itself sets them back. */
+/** The launcher passes on that it was started with SIGHUP ignored, because Node sets ignored signals back. */
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -46,7 +46,7 @@ test('an error that was thrown in a module has its name, file and line; any othe
     message: expect.stringContaining('stages.s.loss.terms[0]: no such knob'),
     details: { file, line: 5 },
   });
-  // What a library throws when the module calls it wrongly is the module's fault too.
+  // A module that calls a library wrongly is at fault, although the library throws.
   const inLibrary = thrownBy(() => sum(() => JSON.parse('{')));
   expect(userFault(inLibrary, modules)).toMatchObject({ code: 'loss.invalid', details: { file, line: 2 } });
   expect(

@@ -82,19 +82,21 @@ async function say(message: CoordinatorMessage): Promise<void> {
   await clock.advance(0);
 }
 
+/** A welcome, without its incarnation. */
+const WELCOME = {
+  run: 'r',
+  renewEveryMs: 400,
+  leaseMs: 2_500,
+  dataEndpoint: 'inproc://data',
+  recipe: '{}',
+  digests: { splits: {}, modules: {} },
+};
+
 /** Plays the coordinator and the engine until the agent works. */
 async function attach(): Promise<FakeEngine> {
   await clock.advance(0);
   expect(received.map(({ type }) => type)).toEqual(['worker.hello']);
-  const rest = {
-    run: 'r',
-    renewEveryMs: 400,
-    leaseMs: 2_500,
-    dataEndpoint: 'inproc://data',
-    recipe: '{}',
-    digests: { splits: {}, modules: {} },
-  };
-  await say({ type: 'coordinator.welcome', ...ids, ...rest });
+  await say({ type: 'coordinator.welcome', ...ids, ...WELCOME });
   const engine = present(engines[0], 'an engine');
   expect(engine.received[0]).toMatchObject({
     type: 'engine.configure',
@@ -140,15 +142,7 @@ describe('the agent', () => {
     expect(received.slice(-2).map(({ type }) => type)).toEqual(['worker.lost', 'worker.hello']);
     const message = expect.stringMatching(/^the engine tensorflow ended: signal SIGSEGV: .* If it happens again: install it again/);
     expect(received.at(-2)).toMatchObject({ ...ids, code: 'engine.crashed', message });
-    const rest = {
-      run: 'r',
-      renewEveryMs: 400,
-      leaseMs: 2_500,
-      dataEndpoint: 'inproc://data',
-      recipe: '{}',
-      digests: { splits: {}, modules: {} },
-    };
-    await say({ type: 'coordinator.welcome', ...ids, incarnation: asIncarnation(4), ...rest });
+    await say({ type: 'coordinator.welcome', ...ids, incarnation: asIncarnation(4), ...WELCOME });
     expect(engines[1]?.received[0]).toMatchObject({ type: 'engine.configure', incarnation: 4 });
   });
 

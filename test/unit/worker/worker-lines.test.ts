@@ -32,7 +32,8 @@ function play(nowMs: number, event: SessionEvent): void {
 const say = (nowMs: number, message: CoordinatorMessage) => play(nowMs, { type: 'control', message });
 const report = (nowMs: number, message: FromEngine) => play(nowMs, { type: 'engine', engine: 1, message });
 
-function join(): void {
+/** Until the engine is up. */
+function enter(): void {
   const rest = {
     run: 'r',
     renewEveryMs: 1_000,
@@ -43,6 +44,10 @@ function join(): void {
   };
   say(0, { type: 'coordinator.welcome', ...ids, ...rest });
   report(10, { type: 'worker.ready', ...ids, endpoint, engine: 'wasm' });
+}
+
+function join(): void {
+  enter();
   told.length = 0;
 }
 
@@ -72,16 +77,7 @@ beforeEach(() => {
 });
 
 test('a student tells of its welcome, its engine, its cell when it changes, the end of a stage, and the end', () => {
-  const rest = {
-    run: 'r',
-    renewEveryMs: 1_000,
-    leaseMs: 600_000,
-    dataEndpoint: endpoint,
-    recipe: '{}',
-    digests: { splits: {}, modules: {} },
-  };
-  say(0, { type: 'coordinator.welcome', ...ids, ...rest });
-  report(10, { type: 'worker.ready', ...ids, endpoint, engine: 'wasm' });
+  enter();
   say(20, assign(1, { stage: 'baseline', peer: 'model' }));
   const how = { stage: 'baseline', traced: false, precision: 'fp32', threads: 1, note: null } as const;
   for (const nowMs of [30, 31]) report(nowMs, { type: 'worker.prepared', ...ids, ...how });
