@@ -77,13 +77,14 @@ function openNext(turn: Turn): Verdict {
     return 'wait';
   }
   const recipe = plan.recipe.stages[name];
+  const given = plan.given[name];
   assert(recipe, `stage ${name} is not in the recipe`);
   const stage = openStage({
     name,
     recipe,
     needs: kindOf(recipe).needs,
     splitSizes: plan.splitSizes,
-    checkpoints: left?.checkpoints ?? [],
+    checkpoints: given === undefined ? (left?.checkpoints ?? []) : [given],
     commits: left?.stageCommits ?? 0,
     lockstep: left?.lockstep ?? {},
     losses: left?.losses ?? {},

@@ -22,13 +22,15 @@ export function assign(turn: Turn, incarnation: Incarnation, { round, subject, w
 }
 
 function baseFor(turn: Turn, { stage, peer }: PeerName): Base {
-  const { base, ledger } = stageOf(turn);
+  const { base, ledger, init } = stageOf(turn);
   const { hash, holders, isStored } = present(base.peers.get(peer), `the peer ${peer}`);
   const sources = holders.flatMap((incarnation) => {
     const member = turn.state.roster.get(incarnation);
     return member !== undefined && isReady(member) ? [{ incarnation, endpoint: member.engine.endpoint }] : [];
   });
-  return { state: { stage, peer, round: base.round }, hash, committed: committedOf(ledger), sources, isStored };
+  const state = { stage, peer, round: base.round };
+  const begunWith = base.round === 0 ? (init.get(peer) ?? null) : null;
+  return { state, hash, committed: committedOf(ledger), sources, isStored, init: begunWith };
 }
 
 /** The data address of a member's engine; one that nobody answers at when the member is gone. */

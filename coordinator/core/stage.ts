@@ -24,6 +24,8 @@ export interface StageNeeds {
   readonly peers: readonly string[];
   /** The model that it works on; null in a stage that trains. */
   readonly of: PeerName | null;
+  /** By peer, the finished model with whose parameters it begins; new ones for the others. */
+  readonly init: ReadonlyMap<string, PeerName>;
   /** The model that teaches it; null when no model does. */
   readonly teacher: PeerName | null;
   /** The split and the epochs that it trains on; null in a stage that trains nothing. */
@@ -42,6 +44,12 @@ export interface Divergence {
   readonly hasGoneBack: boolean;
 }
 
+/** The parameters of a finished model, which are on disk. */
+export interface FinishedState {
+  readonly state: StateName;
+  readonly hash: string;
+}
+
 /** The committed parameters of one peer. */
 export interface PeerBase {
   /** Null in round 0, and until it is computed: a commit of one replica has none. */
@@ -54,7 +62,7 @@ export interface PeerBase {
 
 /** The committed parameters. */
 export interface StageBase {
-  /** The round whose commit made them; 0 for the initial ones, which every worker can build. */
+  /** The round whose commit made them; 0 for the initial ones, which every worker can build or fetch. */
   readonly round: number;
   readonly peers: ReadonlyMap<string, PeerBase>;
 }
@@ -87,8 +95,10 @@ export interface StageState {
   /** Whole checkpoints up to `base`, oldest first. */
   readonly checkpoints: readonly CheckpointInfo[];
   readonly evaluations: readonly Evaluation[];
+  /** By peer, the state with whose parameters it begins. */
+  readonly init: ReadonlyMap<string, FinishedState>;
   /** The state that teachers serve; null when no model teaches. */
-  readonly taughtBy: { readonly state: StateName; readonly hash: string } | null;
+  readonly taughtBy: FinishedState | null;
   /** The version of the links, and the links that each student was last sent. A student that was withdrawn from a round is sent them again. */
   readonly linkVersion: number;
   readonly links: ReadonlyMap<Incarnation, readonly Incarnation[]>;
@@ -160,6 +170,7 @@ export function openStage(options: {
     saving: null,
     checkpoints,
     evaluations: options.evaluations,
+    init: new Map([...needs.init].map(([peer, model]) => [peer, finished(done, model)])),
     taughtBy: needs.teacher === null ? null : finished(done, needs.teacher),
     linkVersion: 0,
     links: new Map(),
@@ -182,7 +193,7 @@ export function openStage(options: {
 }
 
 /** The final parameters of a peer of a finished stage. */
-function finished(done: readonly StageResult[], { stage, peer }: PeerName): { readonly state: StateName; readonly hash: string } {
+function finished(done: readonly StageResult[], { stage, peer }: PeerName): FinishedState {
   const { round, hashes } = present(done.find((result) => result.stage === stage)?.checkpoint, `the checkpoint of stage ${stage}`);
   return { state: { stage, peer, round }, hash: present(hashes[peer], `the peer ${peer} of stage ${stage}`) };
 }

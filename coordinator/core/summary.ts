@@ -1,6 +1,6 @@
 /** The numbers of summary.json, from the stages' results and the members' counters. */
 
-import { peerRecipe, spellPeer } from '../../src/config/peer.js';
+import { modelLabel, spellPeer } from '../../src/config/peer.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import type { StageResult, Summary } from '../../src/protocol/report.js';
 import { committedOf } from './ledger.js';
@@ -87,15 +87,15 @@ function ofEachPeer(
   );
 }
 
-/** Each model by its name in the recipe, as its latest evaluation measured it. */
+/** Each model by its label, as its latest evaluation measured it. */
 function modelsOf({ done, plan }: RunState): Summary['models'] {
   const models: Record<string, Summary['models'][string]> = {};
   for (const { stage, tests } of done) {
     for (const { last } of tests) {
-      const trained = peerRecipe(plan.recipe, { stage, peer: last.peer });
-      if (trained === null) continue;
+      const label = modelLabel(plan.recipe, { stage, peer: last.peer });
+      if (label === null) continue;
       const { parameters, millisecondsPerImage } = last;
-      models[trained.model] = { parameters, bytes: parameters * FLOAT32_BYTES, millisecondsPerImage };
+      models[label] = { parameters, bytes: parameters * FLOAT32_BYTES, millisecondsPerImage };
     }
   }
   return models;

@@ -24,6 +24,8 @@ export interface RunPlan {
   readonly dataEndpoint: string;
   /** The digests of the data and the modules that the run rests on. */
   readonly digests: Digests;
+  /** By stage, the checkpoint of each model that the run was given, which is on disk. */
+  readonly given: Readonly<Record<string, CheckpointInfo>>;
   /** The number of samples of each split. */
   readonly splitSizes: Readonly<Record<string, number>>;
   readonly timing: Timing;

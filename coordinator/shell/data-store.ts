@@ -81,6 +81,8 @@ export class DataStore {
         return this.#putCheckpoint(header, tensors);
       case 'checkpoint.get':
         return this.#getCheckpoint(header.state);
+      case 'topology.get':
+        return this.#getTopology(header);
       case 'artifact.put':
         return this.#putArtifact(header, tensors);
       case 'knowledge.get':
@@ -120,6 +122,18 @@ export class DataStore {
     const { info, tensors } = await this.#options.store.get(state);
     const { ranges, hash, schema } = info;
     return { header: { type: 'state.answer', state, ranges: [...ranges], hash, schema }, tensors: stateToWire(tensors) };
+  }
+
+  /** The layers of a model are the same in all its checkpoints. */
+  async #getTopology({ stage, peer }: DataRequestOf<'topology.get'>): Promise<DataReply> {
+    const { store } = this.#options;
+    const stored = store.list().whole.find(({ state }) => state.stage === stage && state.peer === peer);
+    if (stored === undefined) return refusal('missing', `there is no checkpoint of the model ${spellPeer({ stage, peer })}`);
+    const { topology } = await store.get(stored.state);
+    return {
+      header: { type: 'topology.answer', stage, peer },
+      tensors: [{ name: 'topology', dtype: 'uint8', shape: [topology.length], data: topology }],
+    };
   }
 
   async #putArtifact(header: DataRequestOf<'artifact.put'>, tensors: readonly WireTensor[]): Promise<DataReply> {

@@ -21,6 +21,7 @@ import { startRun, stepRun } from '../core/run.js';
 import type { RunPlan, Timing } from '../core/types.js';
 import { DataStore } from './data-store.js';
 import { performEffect } from './effects.js';
+import { takeGivenModels } from './given-models.js';
 import type { Inbox } from './inbox.js';
 import { type Journal, openJournal } from './journal.js';
 import { type LineFile, openLineFile } from './line-file.js';
@@ -147,6 +148,7 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
     recipeJson: recipeJson(run.recipe),
     dataEndpoint,
     digests: run.digests,
+    given: await takeGivenModels(store, { recipe: run.recipe, folder: options.args.given, term: term.term }),
     splitSizes: run.splitSizes,
     timing,
   };

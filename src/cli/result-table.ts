@@ -1,7 +1,7 @@
 /** The results of a run as text: a line for each stage, and the margin of each distilled stage. Pure. */
 
 import { present } from '../base/assert.js';
-import { peerNamed, peerRecipe, peersOf, spellPeer, trainedPeers } from '../config/peer.js';
+import { modelLabel, peerNamed, peersOf, spellPeer, trainedPeers } from '../config/peer.js';
 import type { PeerRecipe, Recipe } from '../config/schema.js';
 import { stageOrder } from '../config/stage-graph.js';
 import type { RunSummary } from '../protocol/parent.js';
@@ -50,8 +50,9 @@ function rowsOf(recipe: Recipe, summary: RunSummary): string[][] {
 /** The tests that a stage makes: the name of each in the summary, and the name of the model. */
 function testedIn(recipe: Recipe, name: string): readonly { readonly name: string; readonly model: string }[] {
   const stage = present(recipe.stages[name], `stage ${name}`);
-  if (!('of' in stage)) return [...peersOf(stage)].map(([peer, { model }]) => ({ name: spellPeer({ stage: name, peer }), model }));
-  return [{ name, model: peerRecipe(recipe, peerNamed(stage.of))?.model ?? '' }];
+  const only = 'of' in stage ? peerNamed(stage.of) : stage.kind === 'load' ? peerNamed(name) : null;
+  if (only !== null) return [{ name, model: modelLabel(recipe, only) ?? '' }];
+  return [...peersOf(stage)].map(([peer, { model }]) => ({ name: spellPeer({ stage: name, peer }), model }));
 }
 
 /** For each model that a teacher taught: its margin over the same model trained alone on the same images, and its size against its teacher's. */
@@ -68,7 +69,7 @@ function marginsOf(recipe: Recipe, summary: RunSummary): string[] {
       const points = (shownPercent(accuracy) - shownPercent(reference)).toFixed(1);
       lines.push(`margin: ${name} against ${other}, the same model on the same images without a teacher: ${sign(points)} points`);
     }
-    const teacher = summary.models[peerRecipe(recipe, peerNamed(own.teacher))?.model ?? ''];
+    const teacher = summary.models[modelLabel(recipe, peerNamed(own.teacher)) ?? ''];
     const student = summary.models[own.model];
     if (teacher === undefined || student === undefined || student.parameters === 0 || student.parameters === teacher.parameters) continue;
     const times = teacher.parameters / student.parameters;

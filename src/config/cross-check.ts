@@ -9,7 +9,7 @@ import { MODEL_PEER, namesOfPeers, pathsOfKey, peerNamed, type TrainedPeer, trai
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from './problem.js';
 import { countWorkers, type Recipe, type StageRecipe } from './schema.js';
 import { findCycle } from './stage-graph.js';
-import { isTaughtStage, TRAINING_KINDS } from './stage-kinds.js';
+import { isTaughtStage, MODEL_KINDS } from './stage-kinds.js';
 import { endsOf } from './variable.js';
 
 /** The largest value of a pixel in a file. */
@@ -19,8 +19,8 @@ const PIXEL_MAX = 255;
 export function checkReferences(root: unknown): readonly Problem[] {
   const stages = valueAt(root, ['stages']);
   const stageNames = keysOf(stages);
-  const training = stageNames.filter((name) => TRAINING_KINDS.includes(String(valueAt(stages, [name, 'kind']))));
-  const trained = training.flatMap((name) => namesOfPeers(name, entryOf(stages, name)));
+  const owners = stageNames.filter((name) => MODEL_KINDS.includes(String(valueAt(stages, [name, 'kind']))));
+  const trained = owners.flatMap((name) => namesOfPeers(name, entryOf(stages, name)));
   const models = keysOf(valueAt(root, ['models']));
   const splits = keysOf(valueAt(root, ['data', 'splits']));
   const problems: Problem[] = [];
@@ -32,10 +32,10 @@ export function checkReferences(root: unknown): readonly Problem[] {
   const expectModel = (path: Path): void => {
     const found = valueAt(root, path);
     if (typeof found !== 'string' || trained.includes(found)) return;
-    const peers = training.includes(found) ? namesOfPeers(found, entryOf(stages, found)) : [];
+    const peers = owners.includes(found) ? namesOfPeers(found, entryOf(stages, found)) : [];
     const add = (what: string) => problems.push({ path, at: 'value', text: `${formatPath(path)}: ${what}` });
     if (peers.length > 0) add(`stage "${found}" trains several models; name one: ${peers.join(', ')}`);
-    else if (stageNames.includes(found)) add(`stage "${found}" trains no model${suggest(found, trained)}`);
+    else if (stageNames.includes(found)) add(`stage "${found}" has no model of its own${suggest(found, trained)}`);
     else add(`there is no training stage "${found}"${suggestPeer(found, trained)}`);
   };
   for (const name of stageNames) {
@@ -45,6 +45,7 @@ export function checkReferences(root: unknown): readonly Problem[] {
     expect([...path, 'test'], 'split', splits);
     expectModel([...path, 'teacher']);
     expectModel([...path, 'of']);
+    for (const key of pathsOfKey(entryOf(stages, name), 'init')) expectModel([...path, ...key]);
     const needs = valueAt(root, [...path, 'needs']);
     if (Array.isArray(needs)) for (const index of needs.keys()) expect([...path, 'needs', index], 'stage', stageNames);
   }
@@ -67,7 +68,8 @@ function suggestPeer(found: string, trained: readonly string[]): string {
 function namedBy(stage: unknown): string[] {
   const needs = entryOf(stage, 'needs');
   const stages: unknown[] = Array.isArray(needs) ? needs : [];
-  const models = [entryOf(stage, 'teacher'), entryOf(stage, 'of')];
+  const inits = pathsOfKey(stage, 'init').map((path) => valueAt(stage, path));
+  const models = [entryOf(stage, 'teacher'), entryOf(stage, 'of'), ...inits];
   const named = models.flatMap((model) => (typeof model === 'string' ? [peerNamed(model).stage] : []));
   return [...stages.filter((name) => typeof name === 'string'), ...named];
 }

@@ -8,10 +8,11 @@ import { dirname, resolve } from 'node:path';
 import { LIMITS } from '../base/limits.js';
 import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { checkReferences, checkValues } from './cross-check.js';
+import { mapOutside, withLoadStages } from './outside-model.js';
 import { applyOverride, type Override } from './override.js';
 import { mapTerms, studentsOf } from './peer.js';
 import type { Path, Problem } from './problem.js';
-import type { Recipe, StageRecipe } from './schema.js';
+import type { OutsideModel, Recipe, StageRecipe } from './schema.js';
 import { type Checked, checkShape } from './schema-problem.js';
 import { type Place, parseYaml, type YamlSource } from './yaml-source.js';
 
@@ -110,7 +111,7 @@ async function check(
   const shape = checkShape(value);
   const written = [...checkReferences(value), ...(await checks.written(value, folder))];
   if ('problems' in shape) return { problems: [...shape.problems, ...written] };
-  const { recipe, problems } = await checks.complete(withStudents(withAbsolutePaths(shape.value, folder)));
+  const { recipe, problems } = await checks.complete(withLoadStages(withStudents(withAbsolutePaths(shape.value, folder))));
   const isUsed = ({ path }: Problem): boolean => unused === undefined || !unused.every((key, i) => path[i] === key);
   const all = [...written, ...problems, ...checkValues(recipe)].filter(isUsed);
   return all.length > 0 ? { problems: all } : { value: recipe };
@@ -172,7 +173,7 @@ function withAbsolutePaths(recipe: Recipe, folder: string): Recipe {
     ...recipe,
     data: { ...recipe.data, path: path.startsWith('builtin:') ? path : resolve(folder, path) },
     models: mapValues(recipe.models, (model) => withAbsoluteModule(model, folder)),
-    stages: mapValues(recipe.stages, (stage) => withAbsoluteTerms(stage, folder)),
+    stages: mapValues(recipe.stages, (stage) => mapOutside(withAbsoluteTerms(stage, folder), (from) => withAbsoluteSource(from, folder))),
   };
 }
 
@@ -182,6 +183,10 @@ function withAbsoluteTerms(stage: StageRecipe, folder: string): StageRecipe {
 
 function withAbsoluteModule<T extends { readonly module?: string | undefined }>(spec: T, folder: string): T {
   return spec.module === undefined ? spec : { ...spec, module: resolve(folder, spec.module) };
+}
+
+function withAbsoluteSource(from: OutsideModel, folder: string): OutsideModel {
+  return 'file' in from ? { file: resolve(folder, from.file) } : { ...from, run: resolve(folder, from.run) };
 }
 
 function mapValues<T>(record: Readonly<Record<string, T>>, change: (value: T) => T): Record<string, T> {

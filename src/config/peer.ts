@@ -6,7 +6,7 @@
 
 import { nearest } from '../base/nearest.js';
 import { entryOf, keysOf, type Path, replaceAt, valueAt } from './problem.js';
-import type { PeerRecipe, Recipe, StageRecipe, TermRecipe, WorkersOfRole } from './schema.js';
+import type { OutsideModel, PeerRecipe, Recipe, StageRecipe, TermRecipe, WorkersOfRole } from './schema.js';
 import { isTrainingStage } from './stage-kinds.js';
 
 /** The one peer of a stage that trains one model: every stage of kind train or distil. */
@@ -55,6 +55,21 @@ export function studentsOf({ workers, stages }: Pick<Recipe, 'workers' | 'stages
 export function peerRecipe({ stages }: Pick<Recipe, 'stages'>, { stage, peer }: PeerName): PeerRecipe | null {
   const found = Object.hasOwn(stages, stage) ? stages[stage] : undefined;
   return found === undefined ? null : (peersOf(found).get(peer) ?? null);
+}
+
+/** The name of a model for people: that of the recipe by which it trains, or the place that a model from outside came from; null when no stage has it. */
+export function modelLabel(recipe: Pick<Recipe, 'stages'>, name: PeerName): string | null {
+  const trained = peerRecipe(recipe, name);
+  if (trained !== null) return trained.model;
+  const stage = Object.hasOwn(recipe.stages, name.stage) ? recipe.stages[name.stage] : undefined;
+  return stage?.kind === 'load' ? labelOf(stage.from) : null;
+}
+
+/** `model.json`, or `demo-20260101-120000:teacher (best)`. */
+function labelOf(from: OutsideModel): string {
+  const last = (path: string) => path.split(/[\\/]/).findLast((part) => part !== '') ?? path;
+  if ('file' in from) return last(from.file);
+  return `${last(from.run)}${from.stage === undefined ? '' : `:${from.stage}`} (${from.epoch})`;
 }
 
 /** A model that a stage trains. */

@@ -94,8 +94,26 @@ const schedule = z.discriminatedUnion('name', [
 ]);
 export type ScheduleRecipe = z.infer<typeof schedule>;
 
+/** A trained model from outside the run: of another run, by the folder of that run, or an exported `model.json`. Paths start from the recipe's folder. */
+const outsideModel = z.xor([
+  z.strictObject({
+    run: z.string().min(1),
+    /** The stage that trained it, or stage.peer; the last stage that trains when left out. */
+    stage: z.string().min(1).optional(),
+    /** The epoch whose parameters are taken: the last one, or the one with the best accuracy. */
+    epoch: z.enum(['last', 'best']).default('last'),
+  }),
+  z.strictObject({ file: z.string().min(1) }),
+]);
+export type OutsideModel = z.infer<typeof outsideModel>;
+
+/** A model by the name of the stage that has it, or one from outside, for which loading makes a stage `load` (outside-model.ts). */
+const anyModel = z.union([name, outsideModel]) as unknown as z.ZodType<string>;
+
 const training = {
   needs: z.array(name).default([]),
+  /** The model whose parameters the stage begins with; when left out, new ones. */
+  init: anyModel.optional(),
   model: name,
   /** The names of the splits for training and for tests. */
   on: name,
@@ -181,6 +199,7 @@ const fromTeacher = z.strictObject({
 /** The keys of one peer of a stage; a key that is left out is the stage's own. */
 const peer = z.strictObject({
   model: name.optional(),
+  init: anyModel.optional(),
   optimizer: optimizer.optional(),
   schedule: schedule.optional(),
   loss: mutualLoss.optional(),
@@ -205,8 +224,8 @@ const stage = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('distil'),
     ...training,
-    /** The stage whose model teaches. */
-    teacher: name,
+    /** The model that teaches. */
+    teacher: anyModel,
     wire,
     loss: lossForms(
       z.strictObject({
@@ -226,13 +245,15 @@ const stage = z.discriminatedUnion('kind', [
     peers: z.record(stageName, peer),
     /** The number of students of each peer. */
     replicas: wholeFromOne.max(64).default(1),
-    /** The stage whose model teaches the peers as well. */
-    teacher: name.optional(),
+    /** The model that teaches the peers as well. */
+    teacher: anyModel.optional(),
     fromTeacher: fromTeacher.optional(),
     wire,
     onLate,
     loss: mutualLoss.default({ target: 'mean', temperature: 1, weight: 1, labelSmoothing: 0 }),
   }),
+  /** Takes a trained model into the run, and tests it. */
+  z.strictObject({ kind: z.literal('load'), needs: z.array(name).default([]), from: outsideModel, test: name }),
   z.strictObject({ kind: z.literal('evaluate'), needs: z.array(name).default([]), of: name, test: name }),
   z.strictObject({ kind: z.literal('export'), needs: z.array(name).default([]), of: name }),
 ]);

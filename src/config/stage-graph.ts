@@ -1,16 +1,18 @@
 /**
- * The stages as a graph: a stage comes after those it needs, those it names as its teacher, and those whose model it
- * evaluates or exports. Pure.
+ * The stages as a graph: a stage comes after those it needs, those it names as its teacher, those with whose parameters it begins, and
+ * those whose model it evaluates or exports. Pure.
  */
 
 import { assert, present } from '../base/assert.js';
-import { peerNamed } from './peer.js';
+import { peerNamed, peersOf } from './peer.js';
 import type { Recipe, StageRecipe } from './schema.js';
 import { isTaughtStage } from './stage-kinds.js';
 
 /** The stages that must be done before this one, without duplicates. */
 export function needsOf(stage: StageRecipe): readonly string[] {
-  const models = isTaughtStage(stage) ? [stage.teacher] : 'of' in stage ? [stage.of] : [];
+  const taughtBy = isTaughtStage(stage) ? [stage.teacher] : 'of' in stage ? [stage.of] : [];
+  const begunWith = [...peersOf(stage).values()].flatMap(({ init }) => init ?? []);
+  const models = [...taughtBy, ...begunWith];
   return [...new Set([...stage.needs, ...models.map((model) => peerNamed(model).stage)])];
 }
 

@@ -8,21 +8,24 @@
 import type { StageRecipe, TaughtStage, TrainingStage } from './schema.js';
 
 interface StageKindTraits {
-  /** Whether it changes parameters: it then has epochs, checkpoints and models of its own. The others work on a stage that does. */
+  /** Whether it changes parameters: it then has epochs, and its models are its peers. */
   readonly trains: boolean;
+  /** Whether it has models of its own, for other stages to name. The others work on such a stage. */
+  readonly hasModels: boolean;
 }
 
 /** Every kind of stage that a recipe may have. */
 export const STAGE_KINDS: Readonly<Record<StageRecipe['kind'], StageKindTraits>> = {
-  train: { trains: true },
-  distil: { trains: true },
-  mutual: { trains: true },
-  evaluate: { trains: false },
-  export: { trains: false },
+  train: { trains: true, hasModels: true },
+  distil: { trains: true, hasModels: true },
+  mutual: { trains: true, hasModels: true },
+  load: { trains: false, hasModels: true },
+  evaluate: { trains: false, hasModels: false },
+  export: { trains: false, hasModels: false },
 };
 
-/** The names of the kinds that train, for a recipe whose shape is not checked yet. */
-export const TRAINING_KINDS: readonly string[] = Object.entries(STAGE_KINDS).flatMap(([kind, { trains }]) => (trains ? [kind] : []));
+/** The names of the kinds that have models, for a recipe whose shape is not checked yet. */
+export const MODEL_KINDS: readonly string[] = Object.entries(STAGE_KINDS).flatMap(([kind, { hasModels }]) => (hasModels ? [kind] : []));
 
 /** Whether the stage changes parameters. */
 export function isTrainingStage(stage: StageRecipe): stage is TrainingStage {

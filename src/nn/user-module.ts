@@ -5,10 +5,10 @@
 
 import * as core from '@tensorflow/tfjs-core';
 import * as layers from '@tensorflow/tfjs-layers';
-import { present } from '../base/assert.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { importUserModule } from '../process/import-user-module.js';
 import { placeInModule } from '../process/place-in-module.js';
+import { checkContract } from './contract.js';
 import type { BuildContext, ModelBuilder } from './model-family.js';
 import { leafLayers } from './weights.js';
 
@@ -52,44 +52,9 @@ function checkModel(model: unknown, { inputShape, classes }: BuildContext, file:
       hint: "Make it with the 'tf' that build is given: a model of another copy of tfjs does not count",
     });
   }
-  checkShape(model.inputs, [null, ...inputShape], { file, what: 'input', hint: 'Take context.inputShape' });
-  const hint = 'End with a dense layer of context.classes units and no softmax: the losses take logits';
-  checkShape(model.outputs, [null, classes], { file, what: 'output', hint });
-  checkLogits(model, file);
+  const output = 'End with a dense layer of context.classes units and no softmax: the losses take logits';
+  checkContract(model, { inputShape, classes, file, hints: { input: 'Take context.inputShape', output } });
   for (const layer of leafLayers(model)) checkLayer(layer, file);
-}
-
-interface ShapeCheck {
-  readonly file: string;
-  readonly what: string;
-  readonly hint: string;
-}
-
-function checkShape(
-  tensors: readonly layers.SymbolicTensor[],
-  expected: readonly (number | null)[],
-  { file, what, hint }: ShapeCheck,
-): void {
-  const found = tensors.map((tensor) => JSON.stringify(tensor.shape)).join(' and ');
-  if (found !== JSON.stringify(expected)) {
-    throw new StillhouseError('model.invalid', `the model's ${what} is ${found}, not ${JSON.stringify(expected)}`, { file, hint });
-  }
-}
-
-/** Layers that change the numbers of their input one by one, or a row of them: after the last dense layer these are no logits. */
-const SQUASHING = /^(Softmax|ReLU|LeakyReLU|PReLU|ELU|ThresholdedReLU)$/;
-
-/** The losses take logits: numbers of any sign, before a softmax. */
-function checkLogits(model: layers.LayersModel, file: string): void {
-  let last = present(model.outputs[0], 'the output').sourceLayer;
-  while (last instanceof layers.LayersModel) last = present(last.outputs[0], 'the output of the model in the model').sourceLayer;
-  const { activation = 'linear' } = last.getConfig();
-  const name = SQUASHING.test(last.getClassName()) ? last.getClassName().toLowerCase() : String(activation);
-  if (name === 'linear') return;
-  throw new StillhouseError('model.invalid', `the model ends with a ${name} (layer '${last.name}'), and the losses take logits`, {
-    file,
-    hint: 'Leave it out: end with a dense layer without activation. The losses make the softmax themselves',
-  });
 }
 
 function checkLayer(layer: layers.LayersModel['layers'][number], file: string): void {

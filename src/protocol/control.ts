@@ -39,6 +39,8 @@ const baseSchema = z.strictObject({
   sources: z.array(engineAddressSchema).max(LIMITS.members),
   /** Whether the coordinator has a checkpoint of exactly this state. */
   isStored: z.boolean(),
+  /** In round 0: the stored state whose parameters are the initial ones; null for new ones. */
+  init: z.strictObject({ state: stateNameSchema, hash: field.hash }).nullable(),
 });
 export type Base = z.infer<typeof baseSchema>;
 

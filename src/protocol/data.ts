@@ -89,6 +89,8 @@ export const dataRequestSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('checkpoint.put'), ...head, term: field.term, incarnation: field.incarnation, ...stateFields }),
   /** To the coordinator. */
   z.strictObject({ type: z.literal('checkpoint.get'), ...head, state: stateNameSchema }),
+  /** To the coordinator: the layers of a model that the run was given. */
+  z.strictObject({ type: z.literal('topology.get'), ...head, stage: field.stage, peer: field.peer }),
   /** Each tensor holds the bytes of a file (uint8 [bytes]) and has its name. To the coordinator. */
   z.strictObject({
     type: z.literal('artifact.put'),
@@ -111,6 +113,8 @@ export const dataAnswerSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('arena.answer'), ...head, ...pieceFields, samples: field.count, ranges: rangesSchema }),
   /** The tensors of the state by name, as in checkpoint.put. Answers state.get and checkpoint.get. */
   z.strictObject({ type: z.literal('state.answer'), ...head, ...stateFields }),
+  /** Tensor `topology` uint8 [bytes]: src/tensor/topology.ts. */
+  z.strictObject({ type: z.literal('topology.answer'), ...head, stage: field.stage, peer: field.peer }),
   /** Answers checkpoint.put and artifact.put: the put is on disk, whole. */
   z.strictObject({ type: z.literal('stored'), ...head }),
   z.strictObject({ type: z.literal('refuse'), ...head, reason: z.enum(REFUSE_REASONS), message: field.text }),
@@ -127,6 +131,7 @@ export const ANSWER_OF = {
   'state.get': 'state.answer',
   'checkpoint.put': 'stored',
   'checkpoint.get': 'state.answer',
+  'topology.get': 'topology.answer',
   'artifact.put': 'stored',
 } as const satisfies Record<DataRequest['type'], DataAnswer['type']>;
 

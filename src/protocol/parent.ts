@@ -12,6 +12,8 @@ export interface CoordinatorArguments {
   /** A recipe file; `set` of the command line ('a.b=c') overrides its values, or those of the run to go on with. */
   readonly recipe?: string | undefined;
   readonly set?: readonly string[] | undefined;
+  /** A folder with a checkpoint of each model from outside that the recipe takes, made for this run (src/recipe/given-model.ts). */
+  readonly given?: string | undefined;
   /** The folder of a run to go on with. */
   readonly resume?: string | undefined;
   /** The folder in which the folder of a new run is made; 'runs' when left out. */

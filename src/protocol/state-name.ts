@@ -19,6 +19,9 @@ export const stateNameSchema = z.strictObject({
 });
 export type StateName = Readonly<z.infer<typeof stateNameSchema>>;
 
+/** The round of the parameters that a run was given for a stage: no commit made them. */
+export const GIVEN_ROUND = 1;
+
 /** Whether both names mean the same parameters. */
 export function isSameState(a: StateName, b: StateName): boolean {
   return a.stage === b.stage && a.peer === b.peer && a.round === b.round;

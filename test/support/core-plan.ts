@@ -54,6 +54,7 @@ export function corePlan(options: CorePlanOptions): RunPlan {
     recipeJson: '{}',
     dataEndpoint: 'inproc://data',
     digests: { splits: {}, modules: {} },
+    given: {},
     splitSizes,
     timing,
   };

@@ -60,6 +60,7 @@ const base = {
   committed: 2048,
   sources: [{ incarnation: asIncarnation(8), endpoint }],
   isStored: true,
+  init: null,
 };
 
 export const COORDINATOR_MESSAGES: readonly CoordinatorMessage[] = [
@@ -92,7 +93,7 @@ export const COORDINATOR_MESSAGES: readonly CoordinatorMessage[] = [
     type: 'coordinator.assign',
     ...life,
     round,
-    base: { ...base, state: { ...state, round: 0 }, hash: null, isStored: false },
+    base: { ...base, state: { ...state, round: 0 }, hash: null, isStored: false, init: { state: { ...state, stage: 'given' }, hash } },
     work: { kind: 'evaluate', split: 'test', start: 0, end: 2000, others: [] },
   },
   { type: 'coordinator.assign', ...life, round, base, work: { kind: 'export' } },
@@ -157,6 +158,7 @@ export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTe
   [{ type: 'state.get', term: life.term, state, hash: null }, []],
   [{ type: 'checkpoint.put', ...life, ...content }, [float32('parameters', 1, 2, 3), float32('slots')]],
   [{ type: 'checkpoint.get', state }, []],
+  [{ type: 'topology.get', stage: 'given', peer: 'model' }, []],
   [
     { type: 'artifact.put', ...life, stage: 'distil', peer: 'model' },
     [{ name: 'model.json', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }],
@@ -174,6 +176,10 @@ export const DATA_ANSWERS: readonly (readonly [DataAnswerBody, readonly WireTens
   ],
   [{ type: 'arena.answer', ...piece, samples: 512, ranges }, [float32('parameters', -1, 0.5)]],
   [{ type: 'state.answer', ...content }, [float32('parameters', 1), float32('slots', 2)]],
+  [
+    { type: 'topology.answer', stage: 'given', peer: 'model' },
+    [{ name: 'topology', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }],
+  ],
   [{ type: 'stored' }, []],
   [{ type: 'refuse', reason: 'busy', message: 'later, please' }, []],
 ];

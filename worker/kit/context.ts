@@ -3,8 +3,8 @@
 import { present } from '../../src/base/assert.js';
 import type { Clock } from '../../src/base/clock.js';
 import type { Incarnation, Term } from '../../src/base/ids.js';
-import { type PeerName, peerRecipe, spellPeer } from '../../src/config/peer.js';
-import type { EngineName, PeerRecipe, Recipe, TrainingStage } from '../../src/config/schema.js';
+import { MODEL_PEER, type PeerName, spellPeer } from '../../src/config/peer.js';
+import type { EngineName, Recipe, StageRecipe, TrainingStage } from '../../src/config/schema.js';
 import { isTrainingStage } from '../../src/config/stage-kinds.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { LogFields, Logger } from '../../src/log/logger.js';
@@ -51,11 +51,11 @@ export function trainingStage({ recipe }: EngineContext, name: string): Training
   throw new StillhouseError('protocol.invalid', `stage ${name} trains no model`);
 }
 
-/** The recipe by which the model trains. The coordinator names only models that a stage trains. Throws protocol.invalid for any other. */
-export function recipeOf({ recipe }: EngineContext, name: PeerName): PeerRecipe {
-  const peer = peerRecipe(recipe, name);
-  if (peer !== null) return peer;
-  throw new StillhouseError('protocol.invalid', `no stage trains the model ${spellPeer(name)}`);
+/** The stage that has taken this model into the run. Throws protocol.invalid for any other model. */
+export function loadStage({ recipe }: EngineContext, name: PeerName): Extract<StageRecipe, { kind: 'load' }> {
+  const stage = Object.hasOwn(recipe.stages, name.stage) ? recipe.stages[name.stage] : undefined;
+  if (stage?.kind === 'load' && name.peer === MODEL_PEER) return stage;
+  throw new StillhouseError('protocol.invalid', `no stage has the model ${spellPeer(name)}`);
 }
 
 /**

@@ -2,10 +2,12 @@
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { present } from '../../src/base/assert.js';
-import type { PeerName } from '../../src/config/peer.js';
+import { type PeerName, peerRecipe, spellPeer } from '../../src/config/peer.js';
 import type { PeerRecipe } from '../../src/config/schema.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { buildModel } from '../../src/nn/build.js';
+import { openDescribedModel } from '../../src/nn/model-topology.js';
 import { disposeModel } from '../../src/nn/weights.js';
 import { buildStep, type StepNotice } from '../../src/programs/choose-step.js';
 import { cutText } from '../../src/protocol/field.js';
@@ -14,21 +16,35 @@ import type { StepProgram } from '../../src/step/step-program.js';
 import type { StepTraining } from '../../src/step/trainer.js';
 import { bfloat16Support } from '../../src/system/bfloat16-support.js';
 import { describeProcessor } from '../../src/system/processor.js';
-import { type EngineContext, recipeOf } from './context.js';
+import { type EngineContext, loadStage } from './context.js';
+import { DATA_TIMING } from './timing.js';
 import { initialSeed } from './view.js';
 
 export interface StageModel {
-  /** The stage's name, and the recipe by which the model trains. */
+  /** The stage's name. */
   readonly name: string;
-  readonly stage: PeerRecipe;
+  /** The recipe by which the model trains; null for a model that was trained elsewhere. */
+  readonly stage: PeerRecipe | null;
   readonly model: LayersModel;
-  /** The training of the model; null for a model that teaches. */
+  /** The training of the model; null for a model that teaches, or was trained elsewhere. */
   readonly training: StepTraining | null;
   readonly program: StepProgram;
   /** The parameters that the peer begins with. The same in every process. */
   readonly initial: Float32Array;
   readonly classes: number;
   dispose(): void;
+}
+
+/** A model that is trained here. */
+export interface TrainingModel extends StageModel {
+  readonly stage: PeerRecipe;
+  readonly training: StepTraining;
+}
+
+/** The same model, which must be one that is trained here. */
+export function asTrainingModel(model: StageModel): TrainingModel {
+  const { stage, training } = model;
+  return { ...model, stage: present(stage, `the recipe of ${model.name}`), training: present(training, `the training of ${model.name}`) };
 }
 
 /**
@@ -38,12 +54,12 @@ export interface StageModel {
  */
 export async function openStageModel(context: EngineContext, peer: PeerName, taught: string | null): Promise<StageModel> {
   const { stage: name } = peer;
-  const stage = recipeOf(context, peer);
-  const images = await context.splits.get(stage.on);
+  const stage = peerRecipe(context.recipe, peer);
+  const images = await context.splits.get(stage?.on ?? loadStage(context, peer).test);
   const { model, seed } = await buildPeer(context, peer, images);
   try {
     const buildTeacher = async (teacher: PeerName) => (await buildPeer(context, teacher, images)).model;
-    const training = taught === null ? await loadTraining(stage, { model, seed, buildTeacher }) : null;
+    const training = taught === null && stage !== null ? await loadTraining(stage, { model, seed, buildTeacher }) : null;
     const { height, width, channels, classes } = images;
     context.meter.forgetTimes();
     context.showProgress();
@@ -80,11 +96,27 @@ interface BuiltModel {
 
 async function buildPeer(context: EngineContext, name: PeerName, images: ImageShape): Promise<BuiltModel> {
   const { recipe } = context;
-  const { model } = recipeOf(context, name);
+  const trained = peerRecipe(recipe, name);
+  if (trained === null) return { model: await fetchModel(context, name), seed: recipe.seed };
+  const { model } = trained;
   const { height, width, channels, classes } = images;
   const seed = initialSeed(recipe, { model, peer: name.peer });
   const spec = present(recipe.models[model], `model ${model}`);
   return { model: await buildModel(spec, { inputShape: [height, width, channels], classes, seed }), seed };
+}
+
+/** The model that the run was given for a stage. Its layers come from the coordinator; its parameters are written later, as those of any state. */
+async function fetchModel(context: EngineContext, { stage, peer }: PeerName): Promise<LayersModel> {
+  const { dataEndpoint, connections } = context;
+  const body = { type: 'topology.get', stage, peer } as const;
+  const { tensors } = await connections.request(dataEndpoint, { body, deadlineMs: DATA_TIMING.checkpointMs });
+  const bytes = tensors.length === 1 ? tensors[0]?.data : undefined;
+  if (!(bytes instanceof Uint8Array)) {
+    throw new StillhouseError('protocol.invalid', `the answer has no layers of the model ${spellPeer({ stage, peer })}`, {
+      address: dataEndpoint,
+    });
+  }
+  return openDescribedModel({ topology: bytes, parameters: null, file: `the layers of the model ${spellPeer({ stage, peer })}` });
 }
 
 /** Logs how the steps of a stage run, and tells the coordinator once for all batch sizes that run alike. */

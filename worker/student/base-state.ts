@@ -1,9 +1,10 @@
 /**
- * The parameters that a round starts from: the student's own, the stage's initial ones, those of another student that holds
+ * The parameters that a round starts from: the student's own, the stage's initial ones (new, or those of another model), those of another student that holds
  * them, or those of a checkpoint, in this order.
  */
 
 import { abortable } from '../../src/base/abortable.js';
+import { present } from '../../src/base/assert.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { Base } from '../../src/protocol/control.js';
 import { describeState } from '../../src/protocol/state-name.js';
@@ -26,7 +27,7 @@ export interface BaseStateOptions {
 export async function baseState(options: BaseStateOptions): Promise<CommittedState> {
   const { model, base, committed, signal } = options;
   if (isBase(committed, base)) return committed;
-  if (base.state.round === 0) return initialState(model, base);
+  if (base.state.round === 0) return abortable(initialState(options), signal);
   const { state, hash, ranges, tensors } = await abortable(fetchState(options), signal);
   const { parameters, slots } = joinState(tensors);
   const { schema, slotCount } = model.program;
@@ -39,9 +40,16 @@ export async function baseState(options: BaseStateOptions): Promise<CommittedSta
   return { state, hash, ranges, parameters, slots, isChecked: true };
 }
 
-/** The state of round 0, which is the same in every process. */
-function initialState({ initial }: StageModel, { state }: Base): CommittedState {
-  return { state, hash: null, ranges: [], parameters: initial, slots: null, isChecked: false };
+/** The state of round 0, which is the same in every process: new parameters, or those of the model that the stage begins with. */
+async function initialState({ context, model, base }: BaseStateOptions): Promise<CommittedState> {
+  const { initial, program } = model;
+  const { state, init } = base;
+  const parameters = init === null ? initial : initial.slice();
+  if (init !== null) {
+    const { tensors } = await fetchCheckpoint(context, { ...init, schema: program.schema.model.hash });
+    parameters.set(present(tensors.get('parameters'), 'the parameters of a state'));
+  }
+  return { state, hash: null, ranges: [], parameters, slots: null, isChecked: false };
 }
 
 async function fetchState({ context, model, base }: BaseStateOptions): Promise<FetchedState> {

@@ -17,8 +17,8 @@ export class ProgramState {
   #parameters: StateName | null;
   #slots: StateName | null;
 
-  /** A newly built program holds the initial parameters, which have this name, and slots before the first step. */
-  constructor(program: StepProgram, initial: StateName) {
+  /** A newly built program holds new parameters and slots before the first step: the initial state of this name; null where that is another. */
+  constructor(program: StepProgram, initial: StateName | null) {
     this.#program = program;
     this.#parameters = initial;
     this.#slots = initial;

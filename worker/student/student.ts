@@ -195,7 +195,7 @@ export class Student implements Role {
 
   async #work(assign: Assign, signal: AbortSignal): Promise<void> {
     const context = this.#context;
-    const { model, program } = await this.#modelOf(assign.base.state);
+    const { model, program } = await this.#modelOf(assign.base);
     signal.throwIfAborted();
     const base = await baseState({ context, model, base: assign.base, committed: this.#committed, signal });
     this.#committed = base;
@@ -282,11 +282,11 @@ export class Student implements Role {
     this.#context.report({ type: 'worker.notFinite', round: about, ranges: [...ranges], message: cutText(error.message) });
   }
 
-  async #modelOf({ stage, peer }: StateName): Promise<OpenModel> {
+  async #modelOf({ state: { stage, peer }, init }: Assign['base']): Promise<OpenModel> {
     if (this.#open?.stage === stage && this.#open.peer === peer) return this.#open;
     this.#closeModel();
     const model = await openStageModel(this.#context, { stage, peer }, null);
-    this.#open = { stage, peer, model, program: new ProgramState(model.program, { stage, peer, round: 0 }) };
+    this.#open = { stage, peer, model, program: new ProgramState(model.program, init === null ? { stage, peer, round: 0 } : null) };
     return this.#open;
   }
 

@@ -1,10 +1,9 @@
 /** The linked teachers as the other side of a stage's loss. It follows their links for as long as it is open. */
 
-import { present } from '../../src/base/assert.js';
 import type { CoordinatorMessageOf, EngineAddress } from '../../src/protocol/control.js';
 import type { KnowledgeSpec } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
-import type { StageModel } from '../kit/stage-model.js';
+import type { TrainingModel } from '../kit/stage-model.js';
 import { DATA_TIMING } from '../kit/timing.js';
 import type { SampleView } from '../kit/view.js';
 import { askTeacher, type WantedKnowledge } from './ask-teacher.js';
@@ -15,7 +14,7 @@ import type { TeacherLinks } from './teacher-links.js';
 export interface TeacherUse {
   readonly context: EngineContext;
   /** The model that is taught. */
-  readonly model: StageModel;
+  readonly model: TrainingModel;
   readonly assign: CoordinatorMessageOf<'coordinator.assign'>;
 }
 
@@ -33,7 +32,7 @@ export function openTeachers(
 ): KnowledgeSource {
   const { round } = assign;
   const { stage } = assign.base.state;
-  const { otherShapes } = present(model.training, 'the training of the stage');
+  const { otherShapes } = model.training;
   const half = model.stage.wire === 'half';
   // The teacher's shapes come first: it is the first of the sides.
   const wanted: WantedKnowledge = { specs, shapes: otherShapes.slice(0, specs.length), half };

@@ -15,7 +15,7 @@ import type { Range } from '../../src/protocol/field.js';
 import type { StepBatch, StepKnobs, StepResult } from '../../src/step/step-program.js';
 import type { KnowledgeTensor } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
-import type { StageModel } from '../kit/stage-model.js';
+import type { TrainingModel } from '../kit/stage-model.js';
 import { type SampleView, trainingView } from '../kit/view.js';
 import type { StepExchange } from './column-exchange.js';
 import type { KnowledgeSource } from './knowledge-source.js';
@@ -23,7 +23,7 @@ import { StepNotFinite } from './not-finite.js';
 
 export interface TrainOptions {
   readonly context: EngineContext;
-  readonly model: StageModel;
+  readonly model: TrainingModel;
   readonly split: SampleSource;
   readonly round: RoundId;
   readonly ranges: readonly Range[];
@@ -160,6 +160,6 @@ function knobsAt({ model, split, ranges, committed, roundSamples }: TrainOptions
   const { stage } = model;
   const samples = committed + (done * roundSamples) / totalOf(ranges);
   const moment = { epoch: samples / split.count, epochs: stage.epochs };
-  const { loss } = present(model.training, 'the training of the stage');
+  const { loss } = model.training;
   return { rate: rateAt(stage, { samples, samplesPerEpoch: split.count }), loss: knobsOfLoss(loss, moment, answered) };
 }

@@ -1,12 +1,11 @@
 /** The kinds of work in an assignment, each from the base to the report. To add one: a function here, a case in student.ts. */
 
 import { abortable } from '../../src/base/abortable.js';
-import { present } from '../../src/base/assert.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { sideFrom } from '../../src/losses/stage-loss.js';
 import type { ColumnCell, CoordinatorMessageOf, Work } from '../../src/protocol/control.js';
 import type { EngineContext, ReportBody } from '../kit/context.js';
-import type { StageModel } from '../kit/stage-model.js';
+import { asTrainingModel, type StageModel } from '../kit/stage-model.js';
 import { planBatches } from './batch-plan.js';
 import type { ColumnExchange, ExchangeOptions } from './column-exchange.js';
 import { evaluateRows } from './evaluate.js';
@@ -47,16 +46,19 @@ export async function trainWork(
   { ranges, roundSamples, others }: WorkOf<'train'>,
   { links, column }: OtherSides,
 ): Promise<TrainedWork> {
-  const { context, model, assign, signal, conclude } = job;
+  const { context, assign, signal, conclude } = job;
+  const model = asTrainingModel(job.model);
+  const { stage } = model;
   const { round } = assign;
   const startMs = context.clock.nowMs();
-  const split = await abortable(context.splits.get(model.stage.on), signal);
-  const batches = planBatches({ ranges, size: split.count, batch: model.stage.batch, seed: context.recipe.seed });
-  const { loss } = present(model.training, 'the training of the stage');
+  const split = await abortable(context.splits.get(stage.on), signal);
+  const batches = planBatches({ ranges, size: split.count, batch: stage.batch, seed: context.recipe.seed });
+  const { loss } = model.training;
   const fromTeacher = sideFrom(loss, 'teacher');
-  const knowledge = fromTeacher === null ? null : openTeachers(job, { views: batches, specs: fromTeacher.specs }, links);
-  const half = model.stage.wire === 'half';
-  const open = exchangeWith(job, others, { column, onLate: model.stage.onLate ?? 'wait', half });
+  const knowledge =
+    fromTeacher === null ? null : openTeachers({ context, model, assign }, { views: batches, specs: fromTeacher.specs }, links);
+  const half = stage.wire === 'half';
+  const open = exchangeWith(job, others, { column, onLate: stage.onLate ?? 'wait', half });
   const exchange = open?.(batches.map(({ samples }) => samples.length)) ?? null;
   try {
     const committed = assign.base.committed;
@@ -111,8 +113,9 @@ export async function evaluateWork(job: WorkJob, work: WorkOf<'evaluate'>, { col
   const exchange = exchangeWith(job, others, { column, onLate: null, half: false });
   const { agreed, ...result } = await evaluateRows({ context, model, split, start, end, exchange, signal });
   if (!Number.isFinite(result.lossSum)) {
-    const { count } = await context.splits.get(model.stage.on);
-    const where = `stage ${model.name}, round ${assign.round}, epoch ${Math.ceil(assign.base.committed / count)}`;
+    const trained = model.stage === null ? null : await context.splits.get(model.stage.on);
+    const epoch = trained === null ? '' : `, epoch ${Math.ceil(assign.base.committed / trained.count)}`;
+    const where = `stage ${model.name}, round ${assign.round}${epoch}`;
     throw new StillhouseError('training.notFinite', `${where}: the loss on rows ${start} to ${end} of ${work.split} is ${result.lossSum}`);
   }
   const agreedWith = Object.fromEntries(others.map(({ peer }, i) => [peer, agreed[i] ?? 0]));

@@ -4,6 +4,7 @@ import type { StageRecipe } from '../../../src/config/schema.js';
 import { distilKind } from './distil.js';
 import { evaluateKind } from './evaluate.js';
 import { exportKind } from './export.js';
+import { loadKind } from './load.js';
 import { mutualKind } from './mutual.js';
 import type { StageKind } from './stage-kind.js';
 import { trainKind } from './train.js';
@@ -12,6 +13,7 @@ const KINDS: { readonly [K in StageRecipe['kind']]: (recipe: Extract<StageRecipe
   train: trainKind,
   distil: distilKind,
   mutual: mutualKind,
+  load: loadKind,
   evaluate: evaluateKind,
   export: exportKind,
 };

@@ -7,7 +7,7 @@ import { stageOf, type Turn } from '../turn.js';
 
 /** The needs of a stage about the finished model that its `of` names. */
 export function needsOfFinished(of: string): StageNeeds & { readonly of: PeerName } {
-  return { peers: [], of: peerNamed(of), teacher: null, training: null, checkpointEvery: Number.POSITIVE_INFINITY };
+  return { peers: [], of: peerNamed(of), init: new Map(), teacher: null, training: null, checkpointEvery: Number.POSITIVE_INFINITY };
 }
 
 /** The model that lacks a student: one is enough. */
@@ -15,9 +15,9 @@ export function unlessOne(students: readonly unknown[], model: PeerName): readon
   return students.length > 0 ? [] : [model];
 }
 
-/** The checkpoint of the other stage does not load: there is no older one, so the run fails. */
+/** The checkpoint of the finished model does not load: there is no older one, so the run fails. */
 export function failWithoutBase(turn: Turn): void {
   const { name, needs } = stageOf(turn);
-  const message = `stage ${name}: the checkpoint of stage ${needs.of?.stage} does not load, and there is no other`;
+  const message = `stage ${name}: the checkpoint of stage ${needs.of?.stage ?? name} does not load, and there is no other`;
   finish(turn, { outcome: 'failed', code: 'checkpoint.damaged', message });
 }

@@ -3,7 +3,7 @@
  * peers after every `evaluateEvery` epochs and at the end. Such a stage goes back to its newest checkpoint when its parameters are lost.
  */
 
-import { peersOf } from '../../../src/config/peer.js';
+import { peerNamed, peersOf } from '../../../src/config/peer.js';
 import type { TrainingStage } from '../../../src/config/schema.js';
 import { startEvaluation } from '../evaluation-round.js';
 import { columnsOf } from '../grid.js';
@@ -21,9 +21,11 @@ export interface TrainingKindOptions extends Pick<StageNeeds, 'teacher'> {
 
 /** The kind of a stage that trains its peers. `teacher`: the model that teaches it, null where nothing does. */
 export function trainingKind(recipe: TrainingStage, { teacher, columnsMax = Number.POSITIVE_INFINITY }: TrainingKindOptions): StageKind {
-  const peers = [...peersOf(recipe).keys()];
+  const recipes = peersOf(recipe);
+  const peers = [...recipes.keys()];
+  const init = new Map([...recipes].flatMap(([peer, own]) => (own.init === undefined ? [] : [[peer, peerNamed(own.init)] as const])));
   const { on: split, epochs, checkpointEvery, batch, every } = recipe;
-  const needs: StageNeeds = { peers, of: null, teacher, training: { split, epochs }, checkpointEvery };
+  const needs: StageNeeds = { peers, of: null, init, teacher, training: { split, epochs }, checkpointEvery };
   return {
     needs,
     next(stage): Next {

@@ -35,7 +35,7 @@ export const TERM = asTerm(2);
 /** The state that a round of a stage makes. */
 export const stateOf = (round: number, stage = 'plain'): StateName => ({ stage, peer: MODEL_PEER, round });
 /** Where a stage begins; an assignment puts its own stage in. */
-export const INITIAL: Base = { state: stateOf(0), hash: null, committed: 0, sources: [], isStored: false };
+export const INITIAL: Base = { state: stateOf(0), hash: null, committed: 0, sources: [], isStored: false, init: null };
 
 type Order = EngineOrder extends infer M ? (M extends unknown ? Omit<M, 'term' | 'incarnation'> : never) : never;
 type ReportOf<T extends EngineReport['type']> = Extract<EngineReport, { type: T }>;
@@ -141,7 +141,7 @@ export class TestEngine {
   /** Commits; answers the base that it makes. `hash`: null for a row of one. */
   commit(state: StateName, committed: number, hash: string | null = null): Base {
     this.order({ type: 'coordinator.commit', state, hash, committed });
-    return { state, hash, committed, sources: [], isStored: false };
+    return { state, hash, committed, sources: [], isStored: false, init: null };
   }
 
   contributor(samples: number): Contributor {

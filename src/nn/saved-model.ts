@@ -1,0 +1,72 @@
+/** Opens a model that somebody has saved: the `model.json` of a tf.LayersModel with the files of its weights. */
+
+import { readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { io } from '@tensorflow/tfjs-core';
+import { type LayersModel, loadLayersModel } from '@tensorflow/tfjs-layers';
+import { z } from 'zod';
+import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+
+/** The parts of a model.json that are read here; tfjs reads the layers. */
+const savedSchema = z.looseObject({
+  format: z.string().optional(),
+  modelTopology: z.looseObject({}),
+  weightsManifest: z.array(z.looseObject({ paths: z.array(z.string()), weights: z.array(z.looseObject({ name: z.string() })) })).min(1),
+  userDefinedMetadata: z.looseObject({}).optional(),
+});
+type Saved = z.infer<typeof savedSchema>;
+
+/**
+ * Opens the model with its weights, in stock tfjs; an engine must be open. `path`: the model.json, or the folder that it is in. The caller
+ * disposes the model with `disposeModel`. Throws `model.invalid` with the file.
+ */
+export async function openSavedModel(path: string): Promise<LayersModel> {
+  const file = (await isFolder(path)) ? join(path, 'model.json') : path;
+  const saved = parse(await read(file, 'the model'), file);
+  const weights: Uint8Array[] = [];
+  for (const name of saved.weightsManifest.flatMap(({ paths }) => paths)) weights.push(await read(join(dirname(file), name), 'its weights'));
+  const weightData = new Uint8Array(Buffer.concat(weights)).buffer;
+  const weightSpecs = saved.weightsManifest.flatMap((group) => group.weights) as unknown as io.WeightsManifestEntry[];
+  const { modelTopology, userDefinedMetadata } = saved;
+  try {
+    const artifacts = { modelTopology, weightSpecs, weightData, ...(userDefinedMetadata === undefined ? {} : { userDefinedMetadata }) };
+    return await loadLayersModel(io.fromMemory(artifacts));
+  } catch (error) {
+    throw new StillhouseError('model.invalid', `TensorFlow.js cannot open this model: ${messageOf(error)}`, {
+      file,
+      hint: 'A model can be given that tf.loadLayersModel opens: layers of tfjs alone, and all its weights',
+      cause: error,
+    });
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null))?.isDirectory() ?? false;
+}
+
+async function read(file: string, what: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    const why = hasCode(error, 'ENOENT') ? 'there is no such file' : messageOf(error);
+    throw new StillhouseError('model.invalid', `${what} cannot be read: ${why}`, { file, cause: error });
+  }
+}
+
+function parse(bytes: Uint8Array, file: string): Saved {
+  const invalid = (what: string, hint?: string) =>
+    new StillhouseError('model.invalid', what, { file, hint: hint ?? 'Give a model.json that `stillhouse export` or model.save has written' });
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw invalid(`this is no model.json: ${messageOf(error)}`);
+  }
+  if ((json as { format?: unknown } | null)?.format === 'graph-model') {
+    throw invalid('this is a graph model, which has no layers to tap or to train', 'Convert it as a layers model (tfjs_layers_model)');
+  }
+  const saved = savedSchema.safeParse(json);
+  if (saved.success) return saved.data;
+  const [issue] = saved.error.issues;
+  throw invalid(`this is no model.json of a layers model: ${issue?.path.map(String).join('.') || 'it'}: ${issue?.message}`);
+}
