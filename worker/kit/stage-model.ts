@@ -6,6 +6,7 @@ import type { PeerName } from '../../src/config/peer.js';
 import type { PeerRecipe } from '../../src/config/schema.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
 import { buildModel } from '../../src/nn/build.js';
+import { topologyOf } from '../../src/nn/model-topology.js';
 import { disposeModel } from '../../src/nn/weights.js';
 import { buildStep, type StepNotice } from '../../src/programs/choose-step.js';
 import { cutText } from '../../src/protocol/field.js';
@@ -22,6 +23,8 @@ export interface StageModel {
   readonly name: string;
   readonly stage: PeerRecipe;
   readonly model: LayersModel;
+  /** The layers of the model, as a checkpoint keeps them. */
+  readonly topology: Uint8Array;
   /** The training of the model; null for a model that teaches. */
   readonly training: StepTraining | null;
   readonly program: StepProgram;
@@ -56,7 +59,7 @@ export async function openStageModel(context: EngineContext, peer: PeerName, tau
       onNotice: noticesTo(context, taught ?? name),
     });
     return {
-      ...{ name, stage, model, training, program, classes },
+      ...{ name, stage, model, training, program, classes, topology: topologyOf(model) },
       initial: program.readParameters(),
       dispose() {
         program.dispose();
