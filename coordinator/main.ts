@@ -29,6 +29,7 @@ const argumentsSchema: z.ZodType<CoordinatorArguments> = z.strictObject({
   set: z.array(z.string()).optional(),
   resume: z.string().optional(),
   runsFolder: z.string().optional(),
+  given: z.string().optional(),
   listen: z.string(),
   dataListen: z.string().optional(),
   insecure: z.boolean(),

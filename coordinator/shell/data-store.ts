@@ -7,6 +7,7 @@
 import { assertNever } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
 import { writeFolder } from '../../src/checkpoint/atomic-folder.js';
+import { putFromWire } from '../../src/checkpoint/checkpoint-wire.js';
 import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import type { CheckpointStore } from '../../src/checkpoint/store.js';
 import { spellPeer } from '../../src/config/peer.js';
@@ -17,7 +18,7 @@ import type { CoordinatorMessage } from '../../src/protocol/control.js';
 import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
 import { describeState, type StateName } from '../../src/protocol/state-name.js';
 import { type DataReply, refusal } from '../../src/rpc/data-server.js';
-import { stateFromWire, stateToWire } from '../../src/tensor/state-tensors.js';
+import { stateToWire } from '../../src/tensor/state-tensors.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 import type { CoreEvent } from '../core/types.js';
 import type { HeldTerm } from './term.js';
@@ -107,10 +108,10 @@ export class DataStore {
     if (commit === undefined || (commit.hash !== null && commit.hash !== hash) || commit.committed !== totalOf(ranges)) {
       return refusal('wrong-round', `${totalOf(ranges)} samples with the hash ${hash} are not what was committed as ${name}`);
     }
-    const content = stateFromWire(tensors);
-    if (typeof content === 'string') return refusal('invalid-message', `a checkpoint is the tensors of a state: ${content}`);
+    const content = putFromWire(tensors);
+    if (typeof content === 'string') return refusal('invalid-message', content);
     term.requireNewest();
-    const outcome = await store.put({ info: { state, term: header.term, ranges, hash, schema }, tensors: content });
+    const outcome = await store.put({ info: { state, term: header.term, ranges, hash, schema }, ...content });
     if (!outcome.stored) return refusal(outcome.reason, outcome.message);
     // A commit of one replica has no hash: the first put gives it.
     remember(this.#commits, name, { ...commit, hash });

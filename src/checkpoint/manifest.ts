@@ -1,5 +1,5 @@
 /**
- * The manifest of a checkpoint: its state, the samples that the state contains, and name, size and hash of each tensor.
+ * The manifest of a checkpoint: its state, the samples that the state contains, and size and hash of the topology and of each tensor.
  * It carries a hash of itself, so that a flipped digit in it is found as damage and not read as another checkpoint.
  */
 
@@ -11,8 +11,11 @@ import { field, rangesSchema } from '../protocol/field.js';
 import { stateNameSchema } from '../protocol/state-name.js';
 import { HASHED_TENSORS, STATE_TENSORS } from '../tensor/state-tensors.js';
 import { sizeOf } from '../tensor/tensor.js';
+import { TOPOLOGY_BYTES_MAX } from '../tensor/topology.js';
 
 export const MANIFEST_FILE = 'manifest.json';
+/** The file of the model's topology: its layers, as src/tensor/topology.ts writes them. */
+export const TOPOLOGY_FILE = 'topology.json';
 /** A longer manifest is not read. */
 export const MANIFEST_BYTES_MAX = 256 * 1024;
 
@@ -28,8 +31,14 @@ const tensorSchema = z
   .refine(({ shape, bytes }) => sizeOf(shape) * 4 === bytes, 'bytes do not fit the shape')
   .refine(({ name, file }) => file === fileOf(name), 'a tensor in a file of another name');
 
+const topologyFileSchema = z.strictObject({
+  file: z.literal(TOPOLOGY_FILE),
+  bytes: field.count.max(TOPOLOGY_BYTES_MAX),
+  sha256: field.hash,
+});
+
 const manifestSchema = z.strictObject({
-  format: z.literal(3),
+  format: z.literal(4),
   state: stateNameSchema,
   term: field.term,
   /** The samples that the parameters contain, as positions of the stage's order. */
@@ -38,6 +47,7 @@ const manifestSchema = z.strictObject({
   hash: field.hash,
   /** Hash of the arena's schema. */
   schema: field.hash,
+  topology: topologyFileSchema,
   tensors: z.array(tensorSchema).max(LIMITS.dataFrames - 1),
 });
 

@@ -13,7 +13,7 @@ import { HASHED_TENSORS, type StateTensors } from '../tensor/state-tensors.js';
 import { type FileSystem, nodeFileSystem } from './file-system.js';
 import { MANIFEST_BYTES_MAX, MANIFEST_FILE, type Manifest, readManifest } from './manifest.js';
 import { listPlacesOf, placeOf } from './place.js';
-import { openFile, readTensor, sharedHashOf } from './tensor-file.js';
+import { openFile, readDescribed, readTensor, sharedHashOf } from './tensor-file.js';
 
 /** The description of a whole checkpoint on disk, the state of one peer, from its manifest. */
 export interface StoredCheckpoint {
@@ -31,6 +31,8 @@ export interface CheckpointContent {
   readonly info: StoredCheckpoint;
   /** The caller of `get` owns the arrays. The caller of `put` must not change them until it resolves. */
   readonly tensors: StateTensors;
+  /** The layers of the model (src/tensor/topology.ts). `openDescribedModel` of src/nn opens the model from this and `parameters`. */
+  readonly topology: Uint8Array;
 }
 
 /** A file with this name in a checkpoint's folder says why it is damaged. */
@@ -45,12 +47,13 @@ export interface CheckpointPlace {
 
 /**
  * Reads and verifies a checkpoint. Throws `checkpoint.damaged` with file and offset. When `keep` is false, it compares
- * the tensors with their hashes and answers empty arrays in their place.
+ * the topology and the tensors with their hashes and answers empty arrays in their place.
  */
 export async function readCheckpoint(at: CheckpointPlace, keep: boolean): Promise<CheckpointContent> {
   const { fs } = at;
   const folder = join(at.folder, at.place);
-  const { state, term, ranges, hash, schema, tensors: specs } = await readManifestAt(at);
+  const { state, term, ranges, hash, schema, topology: described, tensors: specs } = await readManifestAt(at);
+  const topology = await readDescribed(fs, folder, { spec: described, keep, shared: null });
   const tensors = new Map<string, Float32Array>();
   const shared = sharedHashOf(specs.map(({ name }) => name));
   for (const spec of specs) {
@@ -59,7 +62,7 @@ export async function readCheckpoint(at: CheckpointPlace, keep: boolean): Promis
   if (shared !== null && shared.digest('hex') !== hash) {
     throw new StillhouseError('checkpoint.damaged', 'the tensors do not hash to the state together', { file: folder });
   }
-  return { info: { state, term, ranges, hash, schema }, tensors };
+  return { info: { state, term, ranges, hash, schema }, tensors, topology };
 }
 
 /**

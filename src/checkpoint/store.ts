@@ -5,6 +5,7 @@
  * process that writes to the folder may open it; other processes use read-checkpoint.ts.
  */
 
+import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import type { RefuseReason } from '../protocol/field.js';
@@ -12,7 +13,7 @@ import type { StateName } from '../protocol/state-name.js';
 import { HASHED_TENSORS, type StateTensors } from '../tensor/state-tensors.js';
 import { type AddFile, discardFolder, sweepFolder, writeFolder } from './atomic-folder.js';
 import { type FileSystem, nodeFileSystem } from './file-system.js';
-import { MANIFEST_FILE, type Manifest, type TensorFile, writeManifest } from './manifest.js';
+import { MANIFEST_FILE, type Manifest, type TensorFile, TOPOLOGY_FILE, writeManifest } from './manifest.js';
 import { listEntries, listPlaces, placeOf, roundFolderOf } from './place.js';
 import { type CheckpointContent, DAMAGE_FILE, newestFirst, readCheckpoint, type StoredCheckpoint } from './read-checkpoint.js';
 import { NotFiniteError, sharedHashOf, writeTensor } from './tensor-file.js';
@@ -162,7 +163,7 @@ class FolderStore implements CheckpointStore {
     this.#newestTerm = Math.max(this.#newestTerm, checkpoint.term);
   }
 
-  async #write({ info, tensors }: CheckpointContent): Promise<void> {
+  async #write({ info, tensors, topology }: CheckpointContent): Promise<void> {
     const { state, term, ranges, hash, schema } = info;
     const parent = join(this.#folder, roundFolderOf(state));
     await this.#fs.makeFolder(parent);
@@ -170,7 +171,8 @@ class FolderStore implements CheckpointStore {
     for (const above of [this.#folder, dirname(parent)]) await this.#fs.syncFolder(above);
     await writeFolder({ fs: this.#fs, parent, name: state.peer }, async (add) => {
       const files = await writeTensors(add, tensors, hash);
-      const manifest: Manifest = { format: 3, state, term, ranges: [...ranges], hash, schema, tensors: files };
+      const described = await writeTopologyFile(add, topology);
+      const manifest: Manifest = { format: 4, state, term, ranges: [...ranges], hash, schema, topology: described, tensors: files };
       await add(MANIFEST_FILE, new TextEncoder().encode(writeManifest(manifest)));
     });
   }
@@ -213,6 +215,12 @@ async function writeTensors(add: AddFile, tensors: StateTensors, hash: string): 
   const found = shared?.digest('hex') ?? own;
   if (found !== hash) throw new HashError(`the state hashes to ${found}, not to ${hash}`);
   return files;
+}
+
+async function writeTopologyFile(add: AddFile, topology: Uint8Array): Promise<Manifest['topology']> {
+  const hash = createHash('sha256');
+  await add(TOPOLOGY_FILE, topology, (chunk) => hash.update(chunk));
+  return { file: TOPOLOGY_FILE, bytes: topology.byteLength, sha256: hash.digest('hex') };
 }
 
 /** The state is not the one that the hash names. */

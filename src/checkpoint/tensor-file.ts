@@ -47,13 +47,18 @@ export async function writeTensor(
   return { name, dtype: 'float32', shape: [values.length], file, bytes: values.byteLength, sha256: hash.digest('hex') };
 }
 
-/** How a tensor is read. */
-export interface ReadTensorOptions {
-  readonly spec: TensorFile;
+/** How a file of a checkpoint is read. */
+export interface ReadOptions {
+  /** Its description in the manifest. */
+  readonly spec: Pick<TensorFile, 'file' | 'bytes' | 'sha256'>;
   /** False: it is only compared, and the array that comes back is empty. */
   readonly keep: boolean;
   /** Fed with what is read, where it is given. */
   readonly shared: Hash | null;
+}
+
+interface ReadTensorOptions extends ReadOptions {
+  readonly spec: TensorFile;
 }
 
 /**
@@ -61,6 +66,12 @@ export interface ReadTensorOptions {
  * When `keep` is false, it only compares and answers an empty array. The caller owns the array.
  */
 export async function readTensor(fs: FileSystem, folder: string, options: ReadTensorOptions): Promise<Float32Array> {
+  const bytes = await readDescribed(fs, folder, options);
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+}
+
+/** Reads a file of a checkpoint as {@link readTensor} does. */
+export async function readDescribed(fs: FileSystem, folder: string, options: ReadOptions): Promise<Uint8Array<ArrayBuffer>> {
   const { spec, keep, shared } = options;
   const path = join(folder, spec.file);
   const file = await openFile(fs, path);
@@ -72,9 +83,9 @@ export async function readTensor(fs: FileSystem, folder: string, options: ReadTe
         offset: Math.min(file.size, spec.bytes),
       });
     }
-    const values = new Float32Array(keep ? spec.bytes / 4 : 0);
-    await compare(file, { path, spec, shared, into: keep ? asBytes(values) : null });
-    return values;
+    const bytes = new Uint8Array(keep ? spec.bytes : 0);
+    await compare(file, { path, spec, shared, into: keep ? bytes : null });
+    return bytes;
   } finally {
     await file.close();
   }
@@ -82,7 +93,7 @@ export async function readTensor(fs: FileSystem, folder: string, options: ReadTe
 
 async function compare(
   file: ReadableFile,
-  { path, spec, shared, into }: { path: string; spec: TensorFile; shared: Hash | null; into: Uint8Array | null },
+  { path, spec, shared, into }: { path: string; spec: ReadOptions['spec']; shared: Hash | null; into: Uint8Array | null },
 ): Promise<void> {
   const hash = createHash('sha256');
   const scratch = into === null ? new Uint8Array(Math.min(CHUNK_BYTES, spec.bytes)) : null;
@@ -95,7 +106,7 @@ async function compare(
     shared?.update(chunk);
   }
   if (hash.digest('hex') === spec.sha256) return;
-  throw new StillhouseError('checkpoint.damaged', `bytes 0 to ${spec.bytes} of ${spec.name} do not match their SHA-256`, {
+  throw new StillhouseError('checkpoint.damaged', `bytes 0 to ${spec.bytes} do not match their SHA-256`, {
     file: path,
     offset: 0,
   });

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { verifyData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
+import { discardGivenModels } from '../recipe/given-model.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
 import { isLoopback } from '../transport/endpoint.js';
 import { action, type CliContext, EXIT_CODES, examples, gather } from './cli-context.js';
@@ -52,16 +53,25 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         if (dataListen !== undefined) checkEndpoint(dataListen, insecure, output);
         const start = file === undefined ? { resume: resume ?? '', set } : { recipe: file, set, runsFolder: out };
         const checked = file === undefined ? null : await checkRecipe(file, set);
+        const given = checked?.given ?? null;
         const recipe = checked?.recipe ?? (await loadRecipe(requireRunFolder(resume ?? '').config, { set }));
         // Workers on other machines have their own engines.
         if (isLoopback(listen)) await requireEngine(recipe);
         tellWarnings(checked?.warnings ?? [], output);
-        const coordinator = { ...start, listen, insecure, ...(dataListen === undefined ? {} : { dataListen }) };
+        const coordinator = {
+          ...start,
+          listen,
+          insecure,
+          ...(dataListen === undefined ? {} : { dataListen }),
+          ...(given === null ? {} : { given }),
+        };
         const onListening = (endpoint: string, run: string): void => {
           output.result(output.json ? JSON.stringify({ type: 'listening', endpoint, run }) : `listening on ${endpoint}`);
         };
         const content = checked?.content ?? (await verifyData(recipe.data));
-        return runHere({ recipe, content, coordinator, context, output, workers: [], onListening });
+        return runHere({ recipe, content, coordinator, context, output, workers: [], onListening }).finally(() =>
+          discardGivenModels(given),
+        );
       }),
     );
 }

@@ -11,8 +11,8 @@ import type { Recipe } from '../config/schema.js';
 import { inspectData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
+import { chooseModel } from '../recipe/choose-model.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
-import { chooseModel } from './choose-model.js';
 import { action, type CliContext, examples } from './cli-context.js';
 import { requireRunFolder } from './require-run-folder.js';
 

@@ -119,7 +119,7 @@ function skippedOf({ skipped }: RunSummary): string[] {
 }
 
 function isComparable(a: PeerRecipe, b: PeerRecipe): boolean {
-  return a.model === b.model && a.on === b.on && a.test === b.test;
+  return a.model === b.model && a.init === b.init && a.on === b.on && a.test === b.test;
 }
 
 function sign(points: string): string {

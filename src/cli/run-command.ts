@@ -8,8 +8,10 @@ import { type VerifiedData, verifyData } from '../data/dataset.js';
 import type { CoordinatorArguments } from '../protocol/parent.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { overlapWarnings } from '../recipe/data-warning.js';
+import { discardGivenModels } from '../recipe/given-model.js';
 import { learnedNothing } from '../recipe/learned-nothing.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
+import { trainingOutside } from '../recipe/run-model.js';
 import { action, type CliContext, EXIT_CODES, examples, gather } from './cli-context.js';
 import { openRunView } from './open-run-view.js';
 import type { Output } from './output.js';
@@ -44,12 +46,19 @@ export function addRunCommand(program: Command, context: CliContext): void {
     )
     .action(
       action<RunOptions>(context, async ({ args: [file = ''], options, output }) => {
-        const { recipe, content, warnings, work } = await checkRecipe(file, options.set ?? []);
+        const { recipe, content, warnings, work, given } = await checkRecipe(file, options.set ?? []);
         await requireEngine(recipe);
         tellWarnings(warnings, output);
         tellWork(work, output);
-        const coordinator = { recipe: file, set: options.set ?? [], runsFolder: options.out, listen: LISTEN, insecure: false };
-        return runHere({ recipe, content, coordinator, context, output });
+        const coordinator = {
+          recipe: file,
+          set: options.set ?? [],
+          runsFolder: options.out,
+          listen: LISTEN,
+          insecure: false,
+          ...(given === null ? {} : { given }),
+        };
+        return runHere({ recipe, content, coordinator, context, output }).finally(() => discardGivenModels(given));
       }),
     );
 }
@@ -99,7 +108,10 @@ export async function runHere(options: {
   const listening = onListening === undefined ? {} : { onListening };
   const end = await supervise({ coordinator, workers, restarts, view, clock: context.clock, ...listening }).finally(() => view.close());
   if (end.summary !== null) {
-    const caveats = [...overlapWarnings(recipe, content), ...learnedNothing(recipe, content, end.summary.accuracy)];
+    const caveats = [
+      ...overlapWarnings(recipe, content, await trainingOutside(recipe)),
+      ...learnedNothing(recipe, content, end.summary.accuracy),
+    ];
     if (output.json) output.result(JSON.stringify({ type: 'summary', ...end.summary, warnings: caveats }));
     else if (Object.keys(end.summary.accuracy).length > 0)
       output.result(resultTable(recipe, end.summary, { caveats, columns: output.columns }));

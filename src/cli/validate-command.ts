@@ -6,6 +6,7 @@ import { explainRecipe } from '../config/explain.js';
 import { stageOrder } from '../config/stage-graph.js';
 import { EXIT } from '../errors/table.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
+import { discardGivenModels } from '../recipe/given-model.js';
 import { seldomAverages } from '../recipe/work-size.js';
 import { action, type CliContext, examples, gather } from './cli-context.js';
 import { formatClasses, formatCount } from './format-figure.js';
@@ -30,7 +31,8 @@ export function addValidateCommand(program: Command, context: CliContext): void 
     .addHelpText('after', examples('stillhouse validate recipe.yaml', 'stillhouse validate recipe.yaml --explain'))
     .action(
       action<ValidateOptions>(context, async ({ args: [file = ''], options, output }) => {
-        const { recipe, data, content, parameters, warnings, work } = await checkRecipe(file, options.set ?? []);
+        const { recipe, data, content, parameters, warnings, work, given } = await checkRecipe(file, options.set ?? []);
+        await discardGivenModels(given);
         await requireEngine(recipe);
         const cores = availableParallelism();
         const workers = placeWorkers(recipe, cores);

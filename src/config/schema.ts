@@ -95,7 +95,7 @@ const schedule = z.discriminatedUnion('name', [
 export type ScheduleRecipe = z.infer<typeof schedule>;
 
 /** A trained model from outside the run: of another run, by the folder of that run, or an exported `model.json`. Paths start from the recipe's folder. */
-const outsideModel = z.xor([
+const outsideForms = [
   z.strictObject({
     run: z.string().min(1),
     /** The stage that trained it, or stage.peer; the last stage that trains when left out. */
@@ -104,11 +104,12 @@ const outsideModel = z.xor([
     epoch: z.enum(['last', 'best']).default('last'),
   }),
   z.strictObject({ file: z.string().min(1) }),
-]);
+] as const;
+const outsideModel = z.xor(outsideForms);
 export type OutsideModel = z.infer<typeof outsideModel>;
 
 /** A model by the name of the stage that has it, or one from outside, for which loading makes a stage `load` (outside-model.ts). */
-const anyModel = z.union([name, outsideModel]) as unknown as z.ZodType<string>;
+const anyModel = z.xor([name, ...outsideForms]) as unknown as z.ZodType<string>;
 
 const training = {
   needs: z.array(name).default([]),

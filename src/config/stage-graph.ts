@@ -8,12 +8,16 @@ import { peerNamed, peersOf } from './peer.js';
 import type { Recipe, StageRecipe } from './schema.js';
 import { isTaughtStage } from './stage-kinds.js';
 
-/** The stages that must be done before this one, without duplicates. */
-export function needsOf(stage: StageRecipe): readonly string[] {
+/** The finished models that a stage learns from, begins with, tests or writes. */
+export function modelsBefore(stage: StageRecipe): readonly string[] {
   const taughtBy = isTaughtStage(stage) ? [stage.teacher] : 'of' in stage ? [stage.of] : [];
   const begunWith = [...peersOf(stage).values()].flatMap(({ init }) => init ?? []);
-  const models = [...taughtBy, ...begunWith];
-  return [...new Set([...stage.needs, ...models.map((model) => peerNamed(model).stage)])];
+  return [...taughtBy, ...begunWith];
+}
+
+/** The stages that must be done before this one, without duplicates. */
+export function needsOf(stage: StageRecipe): readonly string[] {
+  return [...new Set([...stage.needs, ...modelsBefore(stage).map((model) => peerNamed(model).stage)])];
 }
 
 /** All stages in an order in which each comes after the stages that it needs; otherwise in the order of the recipe. */

@@ -8,7 +8,7 @@ import type { BuildContext } from './model-family.js';
 export interface ContractOptions extends Pick<BuildContext, 'inputShape' | 'classes'> {
   /** The file of the model, for messages. */
   readonly file: string;
-  /** What to do about a wrong input, and about a wrong output. */
+  /** Advice for a wrong input, and for a wrong output. */
   readonly hints: { readonly input: string; readonly output: string };
 }
 

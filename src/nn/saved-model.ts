@@ -2,17 +2,23 @@
 
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { io } from '@tensorflow/tfjs-core';
+import { dispose, io, type NamedTensorMap } from '@tensorflow/tfjs-core';
 import { type LayersModel, loadLayersModel } from '@tensorflow/tfjs-layers';
 import { z } from 'zod';
 import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { disposeModel } from './weights.js';
 
 /** The parts of a model.json that are read here; tfjs reads the layers. */
 const savedSchema = z.looseObject({
   format: z.string().optional(),
   modelTopology: z.looseObject({}),
   weightsManifest: z.array(z.looseObject({ paths: z.array(z.string()), weights: z.array(z.looseObject({ name: z.string() })) })).min(1),
-  userDefinedMetadata: z.looseObject({}).optional(),
+  userDefinedMetadata: z
+    .record(
+      z.string(),
+      z.custom<object>((value) => value !== undefined),
+    )
+    .optional(),
 });
 type Saved = z.infer<typeof savedSchema>;
 
@@ -24,13 +30,37 @@ export async function openSavedModel(path: string): Promise<LayersModel> {
   const file = (await isFolder(path)) ? join(path, 'model.json') : path;
   const saved = parse(await read(file, 'the model'), file);
   const weights: Uint8Array[] = [];
-  for (const name of saved.weightsManifest.flatMap(({ paths }) => paths)) weights.push(await read(join(dirname(file), name), 'its weights'));
+  for (const name of saved.weightsManifest.flatMap(({ paths }) => paths))
+    weights.push(await read(join(dirname(file), name), 'its weights'));
   const weightData = new Uint8Array(Buffer.concat(weights)).buffer;
   const weightSpecs = saved.weightsManifest.flatMap((group) => group.weights) as unknown as io.WeightsManifestEntry[];
   const { modelTopology, userDefinedMetadata } = saved;
+  const model = await orInvalid(file, () =>
+    loadLayersModel({ load: async () => ({ modelTopology, ...(userDefinedMetadata === undefined ? {} : { userDefinedMetadata }) }) }),
+  );
   try {
-    const artifacts = { modelTopology, weightSpecs, weightData, ...(userDefinedMetadata === undefined ? {} : { userDefinedMetadata }) };
-    return await loadLayersModel(io.fromMemory(artifacts));
+    await orInvalid(file, async () => writeWeights(model, weightData, weightSpecs));
+    return model;
+  } catch (error) {
+    disposeModel(model);
+    throw error;
+  }
+}
+
+/** Writes the weights into the model. A file of model.save may hold those of an optimiser as well. */
+function writeWeights(model: LayersModel, data: ArrayBuffer, specs: readonly io.WeightsManifestEntry[]): void {
+  const decoded = io.decodeWeights(data, [...specs]);
+  try {
+    const own = specs.filter(({ group }) => group !== 'optimizer').map(({ name }) => [name, decoded[name]] as const);
+    model.loadWeights(Object.fromEntries(own) as NamedTensorMap);
+  } finally {
+    dispose(decoded);
+  }
+}
+
+async function orInvalid<T>(file: string, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
   } catch (error) {
     throw new StillhouseError('model.invalid', `TensorFlow.js cannot open this model: ${messageOf(error)}`, {
       file,
@@ -55,7 +85,10 @@ async function read(file: string, what: string): Promise<Uint8Array> {
 
 function parse(bytes: Uint8Array, file: string): Saved {
   const invalid = (what: string, hint?: string) =>
-    new StillhouseError('model.invalid', what, { file, hint: hint ?? 'Give a model.json that `stillhouse export` or model.save has written' });
+    new StillhouseError('model.invalid', what, {
+      file,
+      hint: hint ?? 'Give a model.json that `stillhouse export` or model.save has written',
+    });
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));

@@ -85,7 +85,10 @@ export const dataRequestSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('arena.get'), ...head, term: field.term, ...pieceFields }),
   /** To a student that holds this state in memory. `hash` is the expected hash; null when it is not known yet. */
   z.strictObject({ type: z.literal('state.get'), ...head, term: field.term, state: stateNameSchema, hash: field.hash.nullable() }),
-  /** Float32 tensors by name: `parameters` [P], `slots` [S], and the other tensors of the state. To the coordinator. */
+  /**
+   * Float32 tensors by name: `parameters` [P], `slots` [S], and the other tensors of the state; and `topology` uint8 [bytes], the layers
+   * of its model (src/tensor/topology.ts). To the coordinator.
+   */
   z.strictObject({ type: z.literal('checkpoint.put'), ...head, term: field.term, incarnation: field.incarnation, ...stateFields }),
   /** To the coordinator. */
   z.strictObject({ type: z.literal('checkpoint.get'), ...head, state: stateNameSchema }),
@@ -111,7 +114,7 @@ export const dataAnswerSchema = z.discriminatedUnion('type', [
    * `samples` are of this round; the same for both parts.
    */
   z.strictObject({ type: z.literal('arena.answer'), ...head, ...pieceFields, samples: field.count, ranges: rangesSchema }),
-  /** The tensors of the state by name, as in checkpoint.put. Answers state.get and checkpoint.get. */
+  /** The tensors of the state by name, as in checkpoint.put, without `topology`. Answers state.get and checkpoint.get. */
   z.strictObject({ type: z.literal('state.answer'), ...head, ...stateFields }),
   /** Tensor `topology` uint8 [bytes]: src/tensor/topology.ts. */
   z.strictObject({ type: z.literal('topology.answer'), ...head, stage: field.stage, peer: field.peer }),

@@ -4,20 +4,24 @@
  * needed once.
  */
 
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { z } from 'zod';
+import { present } from '../base/assert.js';
 import { asTerm } from '../base/ids.js';
 import type { CheckpointContent } from '../checkpoint/read-checkpoint.js';
 import { openCheckpointStore } from '../checkpoint/store.js';
-import { MODEL_PEER } from '../config/peer.js';
+import { MODEL_PEER, trainedPeers } from '../config/peer.js';
+import type { Path } from '../config/problem.js';
 import type { OutsideModel, Recipe } from '../config/schema.js';
 import type { DataInfo } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import type { ShapeSource } from '../nn/knowledge-model.js';
+import type { ModelSource } from '../nn/taken-model.js';
 import { GIVEN_ROUND } from '../protocol/state-name.js';
 import { hashState } from '../tensor/state-tensors.js';
-import { readRunModel } from './run-model.js';
+import { readRunModel, readTrainingOf } from './run-model.js';
 
 /** A model from outside, as the run takes it. */
 export interface GivenModel {
@@ -28,49 +32,49 @@ export interface GivenModel {
   readonly warnings: readonly string[];
 }
 
-/** Reads the model of a stage `load`. Throws `model.invalid` when it does not fit the data, and the errors of its source. */
-export async function openGivenModel(stage: string, { recipe, data }: { readonly recipe: Recipe; readonly data: DataInfo }): Promise<GivenModel> {
-  const own = recipe.stages[stage];
-  if (own?.kind !== 'load') throw new Error(`stage ${stage} takes no model from outside`);
+/** The data that the model is to fit: its shape, and how the recipe normalises it. */
+export type GivenData = Pick<DataInfo, 'height' | 'width' | 'channels' | 'classes'> & Pick<Recipe['data'], 'normalise'>;
+
+/** Reads the model of a stage `load`. Throws `model.invalid` when it does not fit the data or is damaged, and the errors of its source. */
+export async function openGivenModel(stage: string, from: OutsideModel, data: GivenData): Promise<GivenModel> {
   // Loaded only here: tfjs takes half a second to load, and few recipes take a model from outside.
   const { openEngine } = await import('../engines/catalogue.js');
-  const { checkContract } = await import('../nn/contract.js');
-  const { shapeSourceOf } = await import('../nn/knowledge-model.js');
-  const { topologyOf } = await import('../nn/model-topology.js');
-  const { arenaSchemaOf, disposeModel, readArena } = await import('../nn/weights.js');
+  const { takeModel } = await import('../nn/taken-model.js');
   await openEngine('cpu');
-  const { model, file, facts } = await openSource(own.from);
-  try {
-    const { height, width, channels, classes } = data;
-    const images = `${height}x${width}x${channels}`;
-    const hints = {
-      input: `The images of the data are ${images}: give a model that was made for them`,
-      output: `The data has ${classes} classes: give a model with a logit for each`,
-    };
-    checkContract(model, { inputShape: [height, width, channels], classes, file, hints });
-    const schema = arenaSchemaOf(model);
-    const parameters = readArena(model, schema);
-    const tensors = new Map([
-      ['parameters', parameters],
-      ['slots', new Float32Array(0)],
-    ]);
-    const hash = hashState(tensors);
-    if (facts.hash !== null && facts.hash !== hash) {
-      throw new StillhouseError('model.invalid', 'the numbers of the model are not those that it was written with: the file is damaged', {
-        file,
-        hint: 'Copy or export it again',
-      });
-    }
-    const state = { stage, peer: MODEL_PEER, round: GIVEN_ROUND };
-    return {
-      content: { info: { state, term: asTerm(1), ranges: [], hash, schema: schema.model.hash }, tensors, topology: topologyOf(model) },
-      shapes: shapeSourceOf(model),
-      parameters: parameters.length,
-      warnings: warningsOf(stage, facts, recipe),
-    };
-  } finally {
-    disposeModel(model);
+  const { topology, parameters, schema, shapes, metadata } = await takeModel(await sourceOf(from), data);
+  const tensors = new Map([
+    ['parameters', parameters],
+    ['slots', new Float32Array(0)],
+  ]);
+  const hash = hashState(tensors);
+  const facts = 'file' in from ? factsIn(metadata) : { hash: null, normalise: (await readTrainingOf(from))?.recipe.data.normalise ?? null };
+  if (facts.hash !== null && facts.hash !== hash) {
+    throw new StillhouseError('model.invalid', 'the numbers of the model are not those that it was exported with: a file is damaged', {
+      file: 'file' in from ? from.file : from.run,
+      hint: 'Copy or export it again',
+    });
   }
+  const state = { stage, peer: MODEL_PEER, round: GIVEN_ROUND };
+  return {
+    content: { info: { state, term: asTerm(1), ranges: [], hash, schema }, tensors, topology },
+    shapes,
+    parameters: parameters.length,
+    warnings: warningsOf(stage, facts, data),
+  };
+}
+
+/** The stages `load` of a recipe, each with the place in it that names the model. */
+export function givenStages({ stages }: Recipe): readonly { readonly stage: string; readonly from: OutsideModel; readonly path: Path }[] {
+  return Object.entries(stages).flatMap(([stage, own]) => {
+    if (own.kind !== 'load') return [];
+    const user = trainedPeers({ stages }).find(({ recipe }) => recipe.teacher === stage || recipe.init === stage);
+    // A stage that loading the recipe has made is in no file: the stage that uses it is.
+    const path =
+      user === undefined || !stage.startsWith(user.name.stage)
+        ? ['stages', stage, 'from']
+        : user.place(user.recipe.teacher === stage ? 'teacher' : 'init');
+    return [{ stage, from: own.from, path }];
+  });
 }
 
 /** Keeps the models for the coordinator of a new run, each as a checkpoint. Answers their folder, which the caller removes. */
@@ -82,4 +86,36 @@ export async function keepGivenModels(models: readonly GivenModel[]): Promise<st
     if (!outcome.stored) throw new StillhouseError('model.invalid', `the model of stage ${content.info.state.stage}: ${outcome.message}`);
   }
   return folder;
+}
+
+/** Removes the folder of the models, if there is one. */
+export async function discardGivenModels(folder: string | null): Promise<void> {
+  if (folder !== null) await rm(folder, { recursive: true, force: true });
+}
+
+async function sourceOf(from: OutsideModel): Promise<ModelSource> {
+  if ('file' in from) return { saved: from.file };
+  const { tensors, topology } = await readRunModel(from);
+  return { described: { topology, parameters: present(tensors.get('parameters'), 'the parameters of a state'), file: from.run } };
+}
+
+/** The things that the source says of its model; null for each that it does not. */
+interface SourceFacts {
+  /** The hash of its parameters. */
+  readonly hash: string | null;
+  readonly normalise: Recipe['data']['normalise'] | null;
+}
+
+/** The facts that an export of ours has in its metadata. */
+const exportSchema = z.object({ stillhouse: z.object({ hash: z.string(), mean: z.array(z.number()), std: z.array(z.number()) }) });
+
+function factsIn(metadata: unknown): SourceFacts {
+  const own = exportSchema.safeParse(metadata).data?.stillhouse;
+  return own === undefined ? { hash: null, normalise: null } : { hash: own.hash, normalise: { mean: own.mean, std: own.std } };
+}
+
+function warningsOf(stage: string, { normalise: before }: SourceFacts, { normalise: now }: GivenData): readonly string[] {
+  if (before === null || JSON.stringify(before) === JSON.stringify(now)) return [];
+  const spell = ({ mean, std }: Recipe['data']['normalise']) => `mean [${mean.join(', ')}] and std [${std.join(', ')}]`;
+  return [`stages.${stage}: the model was trained with ${spell(before)}, and data.normalise has ${spell(now)}`];
 }

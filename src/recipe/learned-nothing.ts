@@ -22,7 +22,8 @@ export function learnedNothing(
     if (test === undefined) return [];
     const guess = Math.max(...test.classCounts) / test.samples;
     const most = guess + STANDARD_ERRORS * Math.sqrt((guess * (1 - guess)) / test.samples);
-    const names = 'of' in content || content.kind === 'load' ? [stage] : [...peersOf(content).keys()].map((peer) => spellPeer({ stage, peer }));
+    const names =
+      'of' in content || content.kind === 'load' ? [stage] : [...peersOf(content).keys()].map((peer) => spellPeer({ stage, peer }));
     return names.flatMap((name) => {
       const last = accuracy[name]?.last;
       if (last === undefined || last > most) return [];

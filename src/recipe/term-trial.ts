@@ -9,8 +9,11 @@ import type { ShapeSource } from '../nn/knowledge-model.js';
 import { knowledgeSpecSchema } from '../protocol/data.js';
 import type { KnowledgeSpec } from '../tensor/knowledge.js';
 
-/** The shapes of each model's layers, by its name in the recipe. */
-export type ModelShapes = ReadonlyMap<string, ShapeSource>;
+/** The shapes of the layers of each model by its name in the recipe, and of each model from outside by its stage. */
+export interface ModelShapes {
+  readonly models: ReadonlyMap<string, ShapeSource>;
+  readonly given: ReadonlyMap<string, { readonly shapes: ShapeSource }>;
+}
 
 /** The trial of one part of a peer's loss, by itself. */
 export interface TermTrial {
@@ -24,20 +27,20 @@ export interface TermTrial {
  * The trials of the terms of the peer's loss: one for each tap, then one for the term as a whole. None for a loss in its short form,
  * which fits all models.
  */
-export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, models: ModelShapes): readonly TermTrial[] {
+export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, shapes: ModelShapes): readonly TermTrial[] {
   const { loss } = peer;
   if (!('terms' in loss)) return [];
   return loss.terms.flatMap((term, index) => {
     const path = [...place('loss'), 'terms', index];
     const taps = (term.taps ?? []).flatMap(([own, other], pair) => [
-      { path: [...path, 'taps', pair, 0], run: async () => void (await sidesOf(peer, recipe, models)).student.layer(own) },
-      { path: [...path, 'taps', pair, 1], run: async () => void (await sidesOf(peer, recipe, models))[sideOf(term, peer)].layer(other) },
+      { path: [...path, 'taps', pair, 0], run: async () => void (await sidesOf(peer, recipe, shapes)).student.layer(own) },
+      { path: [...path, 'taps', pair, 1], run: async () => void (await sidesOf(peer, recipe, shapes))[sideOf(term, peer)].layer(other) },
     ]);
     const whole = async () => {
       // Loaded only here: tfjs takes half a second to load, and most mistakes are found before.
       const { tryLoss } = await import('../step/try-loss.js');
       const alone = { ...peer, fromTeacher: undefined, loss: { labels: { weight: 0, smoothing: 0 }, terms: [term] } };
-      const sides = await sidesOf(peer, recipe, models);
+      const sides = await sidesOf(peer, recipe, shapes);
       const tried = await tryLoss(alone, { ...sides, seed: recipe.seed });
       for (const spec of tried.sides.flatMap(({ specs }) => specs)) checkMessage(spec);
     };
@@ -49,14 +52,16 @@ export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, m
 async function sidesOf(
   { model, teacher }: PeerRecipe,
   recipe: Recipe,
-  models: ModelShapes,
+  { models, given }: ModelShapes,
 ): Promise<Record<'student' | OtherSide, ShapeSource>> {
   const { withoutLayers } = await import('../nn/knowledge-model.js');
   const shapesOf = (name: string) => models.get(name) ?? withoutLayers(0);
   const student = shapesOf(model);
   const peers = withoutLayers(student.classes);
-  const taughtBy = teacher === undefined ? null : peerRecipe(recipe, peerNamed(teacher));
-  return { student, peers, teacher: taughtBy === null ? peers : shapesOf(taughtBy.model) };
+  if (teacher === undefined) return { student, peers, teacher: peers };
+  const taughtBy = peerRecipe(recipe, peerNamed(teacher));
+  const outside = given.get(peerNamed(teacher).stage)?.shapes ?? peers;
+  return { student, peers, teacher: taughtBy === null ? outside : shapesOf(taughtBy.model) };
 }
 
 /** Throws `model.invalid` when a module asks for knowledge that a message cannot carry. */

@@ -22,7 +22,11 @@ async function write({ recipe: json, model: name, inputShape, classes, folder }:
   const recipe = parseRecipe(json);
   const { models, seed, engine } = recipe;
   await openEngine('tensorflow');
-  const trainedBy = (peer: PeerName) => present(peerRecipe(recipe, peer), `the model ${spellPeer(peer)}`);
+  const trainedBy = (peer: PeerName): PeerRecipe => {
+    const trained = peerRecipe(recipe, peer);
+    if (trained === null) throw new TraceRefusal(`the model ${spellPeer(peer)} is from outside the run, and its layers are not known here`);
+    return trained;
+  };
   const build = ({ model }: PeerRecipe) => buildModel(present(models[model], `model ${model}`), { inputShape, classes, seed });
   const buildTeacher = (teacher: PeerName) => build(trainedBy(teacher));
   const stage = trainedBy(name);

@@ -156,7 +156,10 @@ export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTe
   ],
   [{ type: 'arena.get', term: life.term, ...piece }, []],
   [{ type: 'state.get', term: life.term, state, hash: null }, []],
-  [{ type: 'checkpoint.put', ...life, ...content }, [float32('parameters', 1, 2, 3), float32('slots')]],
+  [
+    { type: 'checkpoint.put', ...life, ...content },
+    [float32('parameters', 1, 2, 3), float32('slots'), { name: 'topology', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }],
+  ],
   [{ type: 'checkpoint.get', state }, []],
   [{ type: 'topology.get', stage: 'given', peer: 'model' }, []],
   [

@@ -7,7 +7,7 @@ import type { PeerRecipe } from '../../src/config/schema.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { buildModel } from '../../src/nn/build.js';
-import { openDescribedModel } from '../../src/nn/model-topology.js';
+import { openDescribedModel, topologyOf } from '../../src/nn/model-topology.js';
 import { disposeModel } from '../../src/nn/weights.js';
 import { buildStep, type StepNotice } from '../../src/programs/choose-step.js';
 import { cutText } from '../../src/protocol/field.js';
@@ -26,6 +26,8 @@ export interface StageModel {
   /** The recipe by which the model trains; null for a model that was trained elsewhere. */
   readonly stage: PeerRecipe | null;
   readonly model: LayersModel;
+  /** The layers of the model, as a checkpoint keeps them. */
+  readonly topology: Uint8Array;
   /** The training of the model; null for a model that teaches, or was trained elsewhere. */
   readonly training: StepTraining | null;
   readonly program: StepProgram;
@@ -72,7 +74,7 @@ export async function openStageModel(context: EngineContext, peer: PeerName, tau
       onNotice: noticesTo(context, taught ?? name),
     });
     return {
-      ...{ name, stage, model, training, program, classes },
+      ...{ name, stage, model, training, program, classes, topology: topologyOf(model) },
       initial: program.readParameters(),
       dispose() {
         program.dispose();

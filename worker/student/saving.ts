@@ -1,5 +1,6 @@
 /** A student sends checkpoints and exports to the coordinator, which alone writes to the run's folder. */
 
+import { putToWire } from '../../src/checkpoint/checkpoint-wire.js';
 import { type PeerName, spellPeer } from '../../src/config/peer.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { ErrorCode } from '../../src/errors/table.js';
@@ -7,21 +8,21 @@ import { serialiseModel } from '../../src/nn/export.js';
 import { arenaSchemaOf, writeArena } from '../../src/nn/weights.js';
 import type { DataRequestBody } from '../../src/protocol/data.js';
 import { describeState } from '../../src/protocol/state-name.js';
-import type { ArenaSchema } from '../../src/tensor/arena.js';
-import { splitState, stateToWire } from '../../src/tensor/state-tensors.js';
+import { splitState } from '../../src/tensor/state-tensors.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 import type { EngineContext } from '../kit/context.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { DATA_TIMING } from '../kit/timing.js';
 import type { CheckedState } from './state.js';
 
-/** Sends the state, with the schema of its arena. Throws checkpoint.unwritable when it does not reach the disk. */
-export async function saveState(context: EngineContext, saved: CheckedState, schema: ArenaSchema): Promise<void> {
+/** Sends the state, with the topology of its model. Throws checkpoint.unwritable when it does not reach the disk. */
+export async function saveState(context: EngineContext, saved: CheckedState, { program, topology }: StageModel): Promise<void> {
+  const { schema } = program;
   const { term, incarnation } = context;
   const { state, hash, ranges } = saved;
   const body: PutBody = { type: 'checkpoint.put', term, incarnation, state, hash, schema: schema.model.hash, ranges: [...ranges] };
   const what = `the checkpoint of ${describeState(state)}`;
-  await put(context, { what, code: 'checkpoint.unwritable', body, tensors: stateToWire(splitState(saved, schema)) });
+  await put(context, { what, code: 'checkpoint.unwritable', body, tensors: putToWire({ tensors: splitState(saved, schema), topology }) });
 }
 
 /** Puts the model with the parameters that its program holds, as files that stock tfjs opens. Throws run.unwritable when they are not on disk. */

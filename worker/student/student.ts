@@ -329,11 +329,11 @@ export class Student implements Role {
       this.#reportNotFinite(error, state, asRoundId(state.round));
       return;
     }
-    const schema = this.#open?.model.program.schema;
-    if (checked === null || schema === undefined) {
+    const model = this.#open?.model;
+    if (checked === null || model === undefined) {
       throw new StillhouseError('checkpoint.unwritable', `${describeState(state)} is not the committed one here`);
     }
-    await saveState(this.#context, checked, schema);
+    await saveState(this.#context, checked, model);
   }
 
   /** The committed state with its arrays, if it is the wanted one; null otherwise. Throws training.notFinite. */

@@ -5,6 +5,7 @@ import { asTerm } from '../../../src/base/ids.js';
 import type { CheckpointContent, StoredCheckpoint } from '../../../src/checkpoint/read-checkpoint.js';
 import { MODEL_PEER } from '../../../src/config/peer.js';
 import type { StateName } from '../../../src/protocol/state-name.js';
+import { writeTopology } from '../../../src/tensor/topology.js';
 
 export const sha256 = (values: Float32Array): string =>
   createHash('sha256')
@@ -13,6 +14,13 @@ export const sha256 = (values: Float32Array): string =>
 
 /** The name of a state of the stage `base`. */
 export const stateOf = (round: number, stage = 'base'): StateName => ({ stage, peer: MODEL_PEER, round });
+
+/** The topology of a model of one weight of so many elements. */
+export function topologyFor(size: number, metadata?: Readonly<Record<string, unknown>>): Uint8Array {
+  const weights = [{ name: 'logits/kernel', shape: [size], dtype: 'float32' as const }];
+  const parts = { generatedBy: 'a test', modelTopology: { class_name: 'Model' }, weights, userDefinedMetadata: metadata };
+  return writeTopology(parts) as Uint8Array;
+}
 
 export function contentOf(round: number, change: Partial<StoredCheckpoint> & { size?: number } = {}): CheckpointContent {
   const { size = 100, ...info } = change;
@@ -31,5 +39,6 @@ export function contentOf(round: number, change: Partial<StoredCheckpoint> & { s
       ['parameters', parameters],
       ['slots', slots],
     ]),
+    topology: topologyFor(size),
   };
 }

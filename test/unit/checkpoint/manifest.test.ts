@@ -4,15 +4,17 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { asTerm } from '../../../src/base/ids.js';
 import { type Manifest, readManifest, writeManifest } from '../../../src/checkpoint/manifest.js';
+import { TOPOLOGY_BYTES_MAX } from '../../../src/tensor/topology.js';
 
 const HASH = 'ab'.repeat(32);
 const manifest: Manifest = {
-  format: 3,
+  format: 4,
   state: { stage: 'base', peer: 'model', round: 3 },
   term: asTerm(2),
   ranges: [{ start: 0, end: 9 }],
   hash: HASH,
   schema: HASH,
+  topology: { file: 'topology.json', bytes: 90, sha256: HASH },
   tensors: [
     { name: 'parameters', dtype: 'float32', shape: [4], file: 'parameters.bin', bytes: 16, sha256: HASH },
     { name: 'slots', dtype: 'float32', shape: [0], file: 'slots.bin', bytes: 0, sha256: HASH },
@@ -40,7 +42,10 @@ describe('readManifest', () => {
     ['no object', '[]'],
     ['no hash', JSON.stringify({ manifest })],
     ['a foreign hash', JSON.stringify({ manifest, sha256: HASH })],
-    ['another format', sealed({ ...manifest, format: 2 })],
+    ['another format', sealed({ ...manifest, format: 3 })],
+    ['no topology', sealed({ ...manifest, topology: undefined })],
+    ['a topology outside the folder', sealed({ ...manifest, topology: { ...manifest.topology, file: '../topology.json' } })],
+    ['a huge topology', sealed({ ...manifest, topology: { ...manifest.topology, bytes: TOPOLOGY_BYTES_MAX + 1 } })],
     ['an unknown key', sealed({ ...manifest, extra: 1 })],
     ['a path for a stage', sealed({ ...manifest, state: { ...manifest.state, stage: '../base' } })],
     ['a dot in a stage', sealed({ ...manifest, state: { ...manifest.state, stage: 'base.x' } })],

@@ -164,7 +164,7 @@ describe('list and retain', () => {
 });
 
 describe('damage', () => {
-  const FILES = ['parameters.bin', 'slots.bin', 'manifest.json'] as const;
+  const FILES = ['topology.json', 'parameters.bin', 'slots.bin', 'manifest.json'] as const;
 
   /** The second checkpoint is damaged: it is named with its file, and the first is used. */
   async function expectDamaged(file: string): Promise<void> {

@@ -202,7 +202,7 @@ describe('what is wrong is named with its place and the nearest valid name', () 
       'teacher that trains nothing',
       edited('teacher: teacher\n    model', 'teacher: out\n    model'),
       '24:14',
-      /stage "out" trains no model; there is: teacher, student/,
+      /stage "out" has no model of its own; there is: teacher, student/,
     ],
     [
       'name of an inherited property',

@@ -8,6 +8,7 @@ import { DataStore } from '../../../coordinator/shell/data-store.js';
 import { takeTerm } from '../../../coordinator/shell/term.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
+import { putToWire } from '../../../src/checkpoint/checkpoint-wire.js';
 import { openCheckpointStore } from '../../../src/checkpoint/store.js';
 import { totalOf } from '../../../src/data/shard-plan.js';
 import type { DataRequestBody } from '../../../src/protocol/data.js';
@@ -17,7 +18,7 @@ import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import { stateToWire } from '../../../src/tensor/state-tensors.js';
 import type { WireTensor } from '../../../src/tensor/tensor.js';
 import { zmqTransport } from '../../../src/transport/zmq-transport.js';
-import { contentOf, stateOf } from '../checkpoint/content.js';
+import { contentOf, stateOf, topologyFor } from '../checkpoint/content.js';
 import { type LogLine, recordingLogger } from './recording-logger.js';
 import { scratchFolder } from './scratch-folder.js';
 
@@ -69,9 +70,9 @@ function commitAndSave(data: DataStore, round: number, hash: string | null = con
 }
 
 function put(round: number, change: object = {}): [DataRequestBody, WireTensor[]] {
-  const { info, tensors } = contentOf(round);
+  const { info, ...content } = contentOf(round);
   const body = { type: 'checkpoint.put', incarnation, ...info, ranges: [...info.ranges], ...change } as DataRequestBody;
-  return [body, stateToWire(tensors)];
+  return [body, putToWire(content)];
 }
 
 const floats = (name: string, data: Float32Array): WireTensor => ({ name, dtype: 'float32', shape: [data.length], data });
@@ -79,6 +80,7 @@ const file = (name: string, text: string): WireTensor => {
   const data = new TextEncoder().encode(text);
   return { name, dtype: 'uint8', shape: [data.length], data };
 };
+const spell = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 const refusedWith = (reason: string, message: RegExp = /./) =>
   expect.objectContaining({ code: 'request.refused', reason, message: expect.stringMatching(message) });
 
@@ -147,16 +149,33 @@ describe('checkpoints', () => {
   test('other tensors than a checkpoint has are refused', async () => {
     const { data, ask } = await opened();
     commitAndSave(data, 2);
-    const [body, [parameters, slots]] = put(2);
+    const [body, [parameters, slots, topology]] = put(2);
     const bad = [
       [],
-      [parameters!],
-      [slots!],
-      [parameters!, slots!, slots!],
-      [{ ...parameters!, shape: [10, 10] }, slots!],
-      [file('parameters', 'abcd'), slots!],
+      [parameters!, topology!],
+      [slots!, topology!],
+      [parameters!, slots!, slots!, topology!],
+      [{ ...parameters!, shape: [10, 10] }, slots!, topology!],
+      [file('parameters', 'abcd'), slots!, topology!],
     ];
     for (const tensors of bad) await expect(ask(body, tensors)).rejects.toEqual(refusedWith('invalid-message', /the tensors of a state/));
+  });
+
+  test.each<[string, (topology: WireTensor) => WireTensor[], RegExp]>([
+    ['without a topology', () => [], /one tensor topology, uint8/],
+    ['with two', (topology) => [topology, topology], /one tensor topology, uint8/],
+    ['with a topology of floats', () => [floats('topology', new Float32Array(2))], /one tensor topology, uint8/],
+    ['with a topology that is no JSON', () => [file('topology', '{"format":')], /the topology of a checkpoint: it is not JSON/],
+    ['with one of another model', () => [file('topology', spell(topologyFor(99)))], /it describes 99 parameters, and 100 were sent/],
+    ['with one without layers', () => [file('topology', '{"format":"layers-model"}')], /the topology of a checkpoint: generatedBy/],
+    ['with one that is nested for ever', () => [file('topology', '['.repeat(1e6))], /nested more than 128 levels/],
+    ['with one of 9 MB', () => [file('topology', ' '.repeat(9e6))], /it has 9000000 bytes; at most 8388608 are allowed/],
+  ])('one %s is refused', async (_, wrong, message) => {
+    const { data, ask, store } = await opened();
+    commitAndSave(data, 2);
+    const [body, [parameters, slots, topology]] = put(2);
+    await expect(ask(body, [parameters!, slots!, ...wrong(topology!)])).rejects.toEqual(refusedWith('invalid-message', message));
+    expect(store.list().whole).toEqual([]);
   });
 
   test('one that is not there is missing', async () => {

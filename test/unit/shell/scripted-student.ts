@@ -6,6 +6,7 @@
 import { systemClock } from '../../../src/base/clock.js';
 import { asRoundId, type Incarnation, type Term } from '../../../src/base/ids.js';
 import { LIMITS } from '../../../src/base/limits.js';
+import { putToWire } from '../../../src/checkpoint/checkpoint-wire.js';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import { decodeCoordinatorMessage, encodeControl, SCHEMA_HASH } from '../../../src/protocol/codec.js';
 import type { CoordinatorMessage, CoordinatorMessageOf, WorkerMessage } from '../../../src/protocol/control.js';
@@ -13,7 +14,7 @@ import { PROTOCOL_VERSION } from '../../../src/protocol/version.js';
 import { openDataClient } from '../../../src/rpc/data-client.js';
 import type { Dialer } from '../../../src/transport/transport.js';
 import { zmqTransport } from '../../../src/transport/zmq-transport.js';
-import { sha256 } from '../checkpoint/content.js';
+import { sha256, topologyFor } from '../checkpoint/content.js';
 
 type Body<M> = M extends unknown ? Omit<M, 'term' | 'incarnation'> : never;
 type Reply = Body<Extract<WorkerMessage, { incarnation: Incarnation }>>;
@@ -174,10 +175,13 @@ export class ScriptedStudent {
     const hash = sha256(parameters);
     await client.request(
       { type: 'checkpoint.put', term, incarnation, state, ranges, hash, schema: '0'.repeat(64) },
-      [
-        { name: 'parameters', dtype: 'float32', shape: [parameters.length], data: parameters },
-        { name: 'slots', dtype: 'float32', shape: [0], data: new Float32Array(0) },
-      ],
+      putToWire({
+        tensors: new Map([
+          ['parameters', parameters],
+          ['slots', new Float32Array(0)],
+        ]),
+        topology: topologyFor(parameters.length),
+      }),
       10_000,
     );
     await client.close();

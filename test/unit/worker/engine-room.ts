@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { present } from '../../../src/base/assert.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { asIncarnation, asRoundId, asTerm, type Incarnation } from '../../../src/base/ids.js';
+import { putFromWire } from '../../../src/checkpoint/checkpoint-wire.js';
 import type { CheckpointContent } from '../../../src/checkpoint/read-checkpoint.js';
 import { type CheckpointStore, openCheckpointStore } from '../../../src/checkpoint/store.js';
 import { recipeJson } from '../../../src/config/load.js';
@@ -20,7 +21,7 @@ import type { DataMessage, DataRequest } from '../../../src/protocol/data.js';
 import { isSameState, type StateName } from '../../../src/protocol/state-name.js';
 import { type DataClient, openDataClient } from '../../../src/rpc/data-client.js';
 import { type DataReply, type DataServer, refusal, serveData } from '../../../src/rpc/data-server.js';
-import { stateFromWire, stateToWire } from '../../../src/tensor/state-tensors.js';
+import { stateToWire } from '../../../src/tensor/state-tensors.js';
 import type { FromEngine } from '../../../worker/engine/engine-message.js';
 import { type RunningEngine, startEngine } from '../../../worker/engine/start-engine.js';
 import type { EngineProgress } from '../../../worker/kit/meter.js';
@@ -264,9 +265,9 @@ export class EngineRoom {
     switch (header.type) {
       case 'checkpoint.put': {
         const { term, state, ranges, hash, schema } = header;
-        const content = stateFromWire(tensors);
+        const content = putFromWire(tensors);
         if (typeof content === 'string') throw new Error(content);
-        const outcome = await this.store.put({ info: { state, term, ranges, hash, schema }, tensors: content });
+        const outcome = await this.store.put({ info: { state, term, ranges, hash, schema }, ...content });
         if (!outcome.stored) return refusal(outcome.reason, outcome.message);
         this.#notify();
         return { header: { type: 'stored' }, tensors: [] };

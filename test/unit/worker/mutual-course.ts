@@ -58,7 +58,14 @@ export const COURSE_STAGES = {
 export const STEP_BY_STEP: readonly number[] = [8, 16, 24, 32, 40, 48, 56, 64];
 
 export const stateAt = (stage: string, peer: string, round: number): StateName => ({ stage, peer, round });
-export const baseAt = (state: StateName, committed: number): Base => ({ state, hash: null, committed, sources: [], isStored: false, init: null });
+export const baseAt = (state: StateName, committed: number): Base => ({
+  state,
+  hash: null,
+  committed,
+  sources: [],
+  isStored: false,
+  init: null,
+});
 
 export interface CellEngine {
   readonly peer: string;

@@ -188,8 +188,8 @@ describe('a student alone', () => {
   test('a base of another model is named with both schemas, and is no damaged checkpoint', async () => {
     const student = await room.engine('student', 1);
     const base = await trainAlone(student, 1, { start: 0, end: 20 }, INITIAL);
-    const { info, tensors } = await saved(student, base.state);
-    await room.store.put({ info: { ...info, state: stateOf(2), schema: 'abc0'.repeat(16) }, tensors });
+    const { info, ...content } = await saved(student, base.state);
+    await room.store.put({ info: { ...info, state: stateOf(2), schema: 'abc0'.repeat(16) }, ...content });
     const other = await room.engine('student', 2);
     other.train(3, 20, 40, { base: { ...base, state: stateOf(2), isStored: true } });
     const failed = await other.next('worker.failed');
@@ -213,10 +213,10 @@ describe('a student alone', () => {
   test('an evaluation that is not finite names stage, round and epoch', async () => {
     const student = await room.engine('student', 1);
     const base = await trainAlone(student, 1, { start: 0, end: 60 }, INITIAL);
-    const { info, tensors } = await saved(student, base.state);
+    const { info, tensors, topology } = await saved(student, base.state);
     const huge = new Map(tensors).set('parameters', new Float32Array(SIZE).fill(1e30));
     const hash = hashState(huge);
-    await room.store.put({ info: { ...info, state: stateOf(2), hash }, tensors: huge });
+    await room.store.put({ info: { ...info, state: stateOf(2), hash }, tensors: huge, topology });
     const work = { kind: 'evaluate' as const, split: 'test', start: 0, end: 20, others: [] };
     student.assign(2, { base: { ...base, state: stateOf(2), hash, isStored: true }, work });
     const failed = await student.next('worker.failed');

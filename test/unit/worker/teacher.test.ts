@@ -2,16 +2,14 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { asRoundId } from '../../../src/base/ids.js';
 import { LIMITS } from '../../../src/base/limits.js';
 import type { CheckpointContent } from '../../../src/checkpoint/read-checkpoint.js';
-import { MODEL_PEER } from '../../../src/config/peer.js';
 import { assembleBatch } from '../../../src/data/batch.js';
 import { loadSplit } from '../../../src/data/dataset.js';
-import { buildModel } from '../../../src/nn/build.js';
+import { openDescribedModel } from '../../../src/nn/model-topology.js';
 import type { DataClient } from '../../../src/rpc/data-client.js';
 import { buildEagerStep } from '../../../src/step/eager-step.js';
 import { toHalf } from '../../../src/tensor/half.js';
 import { type Knowledge, type KnowledgeSpec, LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import { hashState } from '../../../src/tensor/state-tensors.js';
-import { initialSeed } from '../../../worker/kit/view.js';
 import { EngineRoom, INITIAL, PATIENT_MS, stateOf, TERM, type TestEngine } from './engine-room.js';
 
 let room: EngineRoom;
@@ -61,7 +59,7 @@ async function knowledgeOf(client: DataClient, question: Question): Promise<Floa
   return tensors[0]?.data as Float32Array;
 }
 
-/** What the checkpoint's model says of a view, asked directly. */
+/** What the checkpoint's model says of a view, asked directly: the model is opened from the checkpoint alone. */
 async function predicted(samples: readonly number[], epoch: number): Promise<Float32Array> {
   return (await answered(samples, epoch, [LOGITS_SPEC]))[0]!.data;
 }
@@ -70,16 +68,11 @@ async function answered(samples: readonly number[], epoch: number, specs: readon
   const { recipe } = room;
   const split = await loadSplit(recipe.data, 'train');
   const inputShape = [split.height, split.width, split.channels] as const;
-  const spec = recipe.models.large;
   const stage = recipe.stages.taught;
-  if (spec === undefined || stage?.kind !== 'distil') throw new Error('the recipe has changed');
-  const model = await buildModel(spec, {
-    inputShape,
-    classes: split.classes,
-    seed: initialSeed(recipe, { model: 'large', peer: MODEL_PEER }),
-  });
+  if (stage?.kind !== 'distil') throw new Error('the recipe has changed');
+  const content = await room.store.get(LARGE);
+  const model = await openDescribedModel({ topology: content.topology, parameters: parametersOf(content), file: room.folder });
   const program = buildEagerStep({ model, training: null, inputShape });
-  program.writeParameters(parametersOf(await room.store.get(LARGE)));
   const images = new Float32Array(samples.length * split.height * split.width);
   const view = { seed: recipe.seed, epoch, augment: stage.augment, normalise: recipe.data.normalise };
   assembleBatch({ store: split.store, view, samples, out: { images, labels: new Int32Array(samples.length) } });
@@ -190,7 +183,7 @@ describe('a teacher', () => {
     const tensors = new Map(content.tensors).set('parameters', huge);
     const hash = hashState(tensors);
     const state = stateOf(2, 'large');
-    await room.store.put({ info: { ...content.info, state, hash }, tensors });
+    await room.store.put({ info: { ...content.info, state, hash }, tensors, topology: content.topology });
     const teacher = await room.engine('teacher', 8);
     teacher.order({ type: 'coordinator.serve', stage: 'taught', from: state, hash });
     await teacher.next('worker.serving');

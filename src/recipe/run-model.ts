@@ -1,0 +1,64 @@
+/** A trained model of another run, read from the folder of that run alone: its data and its modules need not be there any more. */
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type CheckpointContent, readNewestCheckpoint } from '../checkpoint/read-checkpoint.js';
+import { requireRunFormat } from '../checkpoint/run-format.js';
+import type { OutsideModel, Recipe, SplitRecipe, TrainingStage } from '../config/schema.js';
+import { checkShape } from '../config/schema-problem.js';
+import { isTrainingStage } from '../config/stage-kinds.js';
+import { parseYaml } from '../config/yaml-source.js';
+import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
+import { chooseModel } from './choose-model.js';
+import type { OutsideTraining } from './data-warning.js';
+
+type OfRun = Extract<OutsideModel, { run: string }>;
+
+/** Reads the model. Throws `run.invalid`, `usage.invalid` for a stage that trains no model, and the errors of its checkpoint. */
+export async function readRunModel(from: OfRun): Promise<CheckpointContent> {
+  const { name } = chooseModel(await readRunRecipe(from.run), from.stage);
+  requireRunFormat(from.run);
+  return readNewestCheckpoint(join(from.run, 'checkpoints'), name);
+}
+
+/** The stage of the other run that trained the model, and that run's recipe; null when the folder cannot be read. */
+export async function readTrainingOf(from: OfRun): Promise<{ readonly recipe: Recipe; readonly stage: TrainingStage } | null> {
+  try {
+    const recipe = await readRunRecipe(from.run);
+    const { name } = chooseModel(recipe, from.stage);
+    const stage = recipe.stages[name.stage];
+    return stage !== undefined && isTrainingStage(stage) ? { recipe, stage } : null;
+  } catch (error) {
+    if (error instanceof StillhouseError) return null;
+    throw error;
+  }
+}
+
+/** The samples that the models from other runs were trained on, where those runs used the same files. */
+export async function trainingOutside(recipe: Recipe): Promise<OutsideTraining> {
+  const found = new Map<string, SplitRecipe>();
+  for (const [name, own] of Object.entries(recipe.stages)) {
+    const other = own.kind === 'load' && 'run' in own.from ? await readTrainingOf(own.from) : null;
+    if (other === null) continue;
+    const { format, path, splits } = other.recipe.data;
+    const split = splits[other.stage.on];
+    if (split !== undefined && format === recipe.data.format && path === recipe.data.path) found.set(name, split);
+  }
+  return found;
+}
+
+async function readRunRecipe(run: string): Promise<Recipe> {
+  const file = join(run, 'config.resolved.yaml');
+  const shape = checkShape(parseYaml(await readText(file, run), file).value);
+  if (!('problems' in shape)) return shape.value;
+  throw new StillhouseError('run.invalid', `the recipe of the run cannot be read: ${shape.problems[0]?.text}`, { file });
+}
+
+async function readText(file: string, run: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT') && !hasCode(error, 'ENOTDIR')) throw error;
+    throw new StillhouseError('run.invalid', 'this folder is not a run', { file: run, hint: 'Give a folder that "stillhouse run" made' });
+  }
+}
