@@ -1,7 +1,7 @@
 /** The results of a run as text: a line for each stage, and the margin of each distilled stage. Pure. */
 
 import { present } from '../base/assert.js';
-import { peerNamed, peerRecipe, peersOf, spellPeer, trainedPeers } from '../config/peer.js';
+import { finishedModel, peerNamed, peerRecipe, peersOf, spellPeer, trainedPeers } from '../config/peer.js';
 import type { PeerRecipe, Recipe } from '../config/schema.js';
 import { stageOrder } from '../config/stage-graph.js';
 import type { RunSummary } from '../protocol/parent.js';
@@ -51,7 +51,7 @@ function rowsOf(recipe: Recipe, summary: RunSummary): string[][] {
 function testedIn(recipe: Recipe, name: string): readonly { readonly name: string; readonly model: string }[] {
   const stage = present(recipe.stages[name], `stage ${name}`);
   if (!('of' in stage)) return [...peersOf(stage)].map(([peer, { model }]) => ({ name: spellPeer({ stage: name, peer }), model }));
-  return [{ name, model: peerRecipe(recipe, peerNamed(stage.of))?.model ?? '' }];
+  return [{ name, model: peerRecipe(recipe, finishedModel(stage.of))?.model ?? '' }];
 }
 
 /** For each model that a teacher taught: its margin over the same model trained alone on the same images, and its size against its teacher's. */

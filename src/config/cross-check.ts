@@ -45,6 +45,7 @@ export function checkReferences(root: unknown): readonly Problem[] {
     expect([...path, 'test'], 'split', splits);
     expectModel([...path, 'teacher']);
     expectModel([...path, 'of']);
+    expectModel([...path, 'of', 'stage']);
     const needs = valueAt(root, [...path, 'needs']);
     if (Array.isArray(needs)) for (const index of needs.keys()) expect([...path, 'needs', index], 'stage', stageNames);
   }
@@ -67,7 +68,7 @@ function suggestPeer(found: string, trained: readonly string[]): string {
 function namedBy(stage: unknown): string[] {
   const needs = entryOf(stage, 'needs');
   const stages: unknown[] = Array.isArray(needs) ? needs : [];
-  const models = [entryOf(stage, 'teacher'), entryOf(stage, 'of')];
+  const models = [entryOf(stage, 'teacher'), entryOf(stage, 'of'), valueAt(stage, ['of', 'stage'])];
   const named = models.flatMap((model) => (typeof model === 'string' ? [peerNamed(model).stage] : []));
   return [...stages.filter((name) => typeof name === 'string'), ...named];
 }

@@ -4,14 +4,14 @@
  */
 
 import { assert, present } from '../base/assert.js';
-import { peerNamed } from './peer.js';
+import { finishedModel, peerNamed } from './peer.js';
 import type { Recipe, StageRecipe } from './schema.js';
 import { isTaughtStage } from './stage-kinds.js';
 
 /** The stages that must be done before this one, without duplicates. */
 export function needsOf(stage: StageRecipe): readonly string[] {
-  const models = isTaughtStage(stage) ? [stage.teacher] : 'of' in stage ? [stage.of] : [];
-  return [...new Set([...stage.needs, ...models.map((model) => peerNamed(model).stage)])];
+  const models = isTaughtStage(stage) ? [peerNamed(stage.teacher)] : 'of' in stage ? [finishedModel(stage.of)] : [];
+  return [...new Set([...stage.needs, ...models.map((model) => model.stage)])];
 }
 
 /** All stages in an order in which each comes after the stages that it needs; otherwise in the order of the recipe. */

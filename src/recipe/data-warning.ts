@@ -1,6 +1,6 @@
 /** Facts about the data that a person should know before training: classes without images, tests on images that were trained on. Pure. */
 
-import { peerNamed } from '../config/peer.js';
+import { finishedModel, peerNamed } from '../config/peer.js';
 import type { Recipe, StageRecipe } from '../config/schema.js';
 import { isTaughtStage, isTrainingStage } from '../config/stage-kinds.js';
 import type { VerifiedData, VerifiedSplit } from '../data/dataset.js';
@@ -48,8 +48,8 @@ function lineage(recipe: Recipe, name: string, found = new Map<string, string>()
   const stage = recipe.stages[name];
   if (stage === undefined || found.has(name)) return found;
   for (const split of trainedOn(stage)) found.set(name, split);
-  const before = [...(isTaughtStage(stage) ? [stage.teacher] : []), ...('of' in stage ? [stage.of] : [])];
-  for (const model of before) lineage(recipe, peerNamed(model).stage, found);
+  const before = [...(isTaughtStage(stage) ? [peerNamed(stage.teacher)] : []), ...('of' in stage ? [finishedModel(stage.of)] : [])];
+  for (const model of before) lineage(recipe, model.stage, found);
   return found;
 }
 
