@@ -7,7 +7,7 @@
 import type { Evaluation, StageResult } from '../../src/protocol/report.js';
 import type { CheckpointInfo } from './types.js';
 
-/** What of a stage the questions here are about. */
+/** The parts of a stage that these questions are about. */
 interface Evaluated {
   readonly evaluations: readonly Evaluation[];
 }
