@@ -6,6 +6,7 @@
 import { assert } from '../../src/base/assert.js';
 import { spellPeer, studentsOf } from '../../src/config/peer.js';
 import { countWorkers } from '../../src/config/schema.js';
+import { isBestUnsaved, lostBest } from './best.js';
 import { finish, finishStop } from './ending.js';
 import { kindOf } from './kinds/catalogue.js';
 import type { Next } from './kinds/stage-kind.js';
@@ -98,11 +99,13 @@ function openNext(turn: Turn): Verdict {
   log(turn, ['info', 'stage.started'], { stage: name, kind: recipe.kind, samples: size * epochs, committed: committedOf(stage.ledger) });
   report(turn, { type: 'stage-started', stage: name, kind: recipe.kind, epochs, samples: size * epochs });
   if (left?.isBehind) tellRollback(turn);
+  if (left !== null) tellLostBest(turn);
   askAllToServe(turn);
   return 'again';
 }
 
 function closeStage(turn: Turn): Verdict {
+  tellLostBest(turn);
   const result = resultOf(stageOf(turn), turn.nowMs);
   journal(turn, { type: 'stage-done', result });
   const accuracy = Object.fromEntries(result.tests.map(({ last }) => [last.peer, last.accuracy]));
@@ -112,9 +115,21 @@ function closeStage(turn: Turn): Verdict {
   return 'again';
 }
 
+/** Says which best epochs no checkpoint holds: it is damaged, or could not be stored. */
+function tellLostBest(turn: Turn): void {
+  const stage = stageOf(turn);
+  if (stage.needs.of !== null) return;
+  for (const { lost, kept } of lostBest(stage)) {
+    const { peer, epoch, accuracy } = lost;
+    const what = { stage: stage.name, peer, epoch, accuracy, kept: kept === null ? null : { epoch: kept.epoch, accuracy: kept.accuracy } };
+    log(turn, ['warn', 'best.lost'], what);
+    report(turn, { type: 'best-lost', ...what });
+  }
+}
+
 /** Begins a round, after asking for a checkpoint where one is due; waits while a worker is missing. */
 function begin(turn: Turn, next: Extract<Next, { type: 'round' }>): Verdict {
-  if (next.isTraining && isSaveDue(turn)) askToSave(turn);
+  if (next.isTraining && saveBefore(turn) === 'wait') return 'wait';
   if (next.isTaught && servingTeachers(turn).length === 0) return waitForTeacher(turn);
   const students = readyMembers(turn.state.roster, 'student');
   const missing = next.missing(students).map(spellPeer);
@@ -124,6 +139,18 @@ function begin(turn: Turn, next: Extract<Next, { type: 'round' }>): Verdict {
   relink(turn);
   next.start(turn, students);
   return 'wait';
+}
+
+/**
+ * Asks for a checkpoint of the base where one is due before the next round of training: the round moves the base on. The best epoch waits
+ * for a checkpoint that is on its way, so that it gets its own.
+ */
+function saveBefore(turn: Turn): Verdict {
+  const stage = stageOf(turn);
+  const isBest = isBestUnsaved(stage);
+  if (isBest && stage.saving !== null && stage.saving.round !== stage.base.round) return 'wait';
+  if (isBest || isSaveDue(turn)) askToSave(turn);
+  return 'again';
 }
 
 /** Whether the first stage of a term still waits for other students, so that all begin together. */

@@ -7,7 +7,7 @@ import { assign, otherCells } from './assignment.js';
 import { type ReasonFor, reasonsBy, unreachable } from './charge.js';
 import { countFailure } from './ending.js';
 import { evenly, type Seat } from './grid.js';
-import type { EvaluateMember, EvaluateRound } from './round.js';
+import type { EvaluateRound } from './round.js';
 import type { Charge, RoundSort } from './round-sort.js';
 import { lastEvaluation } from './stage.js';
 import { journal, report, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
@@ -33,7 +33,9 @@ export function startEvaluation(turn: Turn, { stage, columns, epoch, split }: Ev
   const peers = used[0]?.map(({ peer }) => peer) ?? [];
   const budgets = peers.map((peer) => evaluationBudgetMs(turn, peer, Math.ceil(rows / used.length)));
   const members = used.flatMap((cells, column) => cells.map((cell) => ({ ...cell, rows: shares[column] ?? 0, evaluated: null })));
-  setStage(turn, { round: { sort: 'evaluate', id, epoch, members, deadlineMs: turn.nowMs + Math.max(...budgets) } });
+  setStage(turn, {
+    round: { sort: 'evaluate', id, epoch, tested: stageOf(turn).base.round, members, deadlineMs: turn.nowMs + Math.max(...budgets) },
+  });
   let start = 0;
   for (const [column, cells] of used.entries()) {
     const end = start + (shares[column] ?? 0);
@@ -114,10 +116,10 @@ function onEvaluated(turn: Turn, round: EvaluateRound, message: WorkerMessageOf<
 }
 
 /** Adds the parts of each peer up. */
-function closeEvaluation(turn: Turn, { members, epoch }: EvaluateRound): void {
+function closeEvaluation(turn: Turn, round: EvaluateRound): void {
   const stage = stageOf(turn);
-  const peers = [...new Set(members.map(({ peer }) => peer))];
-  const evaluations = peers.map((peer) => evaluationOf(members, peer, epoch));
+  const peers = [...new Set(round.members.map(({ peer }) => peer))];
+  const evaluations = peers.map((peer) => evaluationOf(round, peer));
   for (const evaluation of evaluations) {
     journal(turn, { type: 'evaluation', stage: stage.name, evaluation });
     report(turn, { type: 'evaluated', stage: stage.name, evaluation });
@@ -125,7 +127,7 @@ function closeEvaluation(turn: Turn, { members, epoch }: EvaluateRound): void {
   setStage(turn, { round: null, evaluations: [...stage.evaluations, ...evaluations], failures: 0 });
 }
 
-function evaluationOf(members: readonly EvaluateMember[], peer: string, epoch: number): Evaluation {
+function evaluationOf({ members, epoch, tested }: EvaluateRound, peer: string): Evaluation {
   const reports = members.flatMap((member) => (member.peer === peer && member.evaluated !== null ? [member.evaluated] : []));
   const sum = (of: (message: WorkerMessageOf<'worker.evaluated'>) => number) => reports.reduce((total, message) => total + of(message), 0);
   const count = sum((message) => message.count);
@@ -133,6 +135,7 @@ function evaluationOf(members: readonly EvaluateMember[], peer: string, epoch: n
   return {
     peer,
     epoch,
+    round: tested,
     accuracy: sum(({ correct }) => correct) / count,
     loss: sum(({ lossSum }) => lossSum) / count,
     millisecondsPerImage: sum(({ evaluateMs }) => evaluateMs) / count,

@@ -45,8 +45,9 @@ export interface EvaluateMember {
 export interface EvaluateRound {
   readonly sort: 'evaluate';
   readonly id: RoundId;
-  /** The parameters are those after this epoch. */
+  /** The parameters are those after this epoch, which this round has made. */
   readonly epoch: number;
+  readonly tested: number;
   readonly members: readonly EvaluateMember[];
   readonly deadlineMs: number;
 }

@@ -1,17 +1,18 @@
 /**
  * Checkpoints: one holder of each peer's committed parameters is asked to store them, and the checkpoint is whole when all
- * parts are stored. This file also decides how many older ones are kept.
+ * parts are stored. This file also decides which older ones are kept.
  */
 
 import type { Incarnation } from '../../src/base/ids.js';
 import { totalOf } from '../../src/data/shard-plan.js';
+import { keptBest } from './best.js';
 import { countFailure } from './ending.js';
 import { committedOf } from './ledger.js';
 import { isSafe, type Saving, type SavingPart, type StageBase, type StageState, withPeer } from './stage.js';
 import { journal, log, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
 import type { CheckpointInfo, CheckpointPart } from './types.js';
 
-/** The number of checkpoints of a stage that are kept, so that a damaged one leaves others to go back to. */
+/** The number of the newest checkpoints of a stage that are kept, so that a damaged one leaves others to go back to. The best are kept as well. */
 const KEPT = 3;
 
 type Parts = Saving['parts'];
@@ -86,10 +87,17 @@ function closeSaving(turn: Turn, { stage: name, round, ranges, hashes }: Checkpo
   const checkpoint = { stage: name, round, ranges, hashes };
   journal(turn, { type: 'checkpoint', stage: name, round, hashes });
   log(turn, ['info', 'checkpoint.stored'], { stage: name, round });
-  const checkpoints = [...stage.checkpoints, checkpoint].slice(-KEPT);
+  const checkpoints = toKeep({ ...stage, checkpoints: [...stage.checkpoints, checkpoint] });
   if (stage.saving?.isWanted) report(turn, { type: 'checkpoint', stage: name, round });
   setStage(turn, { saving: null, checkpoints, failures: 0 });
   turn.effects.push({ type: 'retain', stage: name, rounds: checkpoints.map((kept) => kept.round) });
+}
+
+/** The newest checkpoints, and those of the best epoch of each peer, oldest first. */
+function toKeep(stage: Pick<StageState, 'checkpoints' | 'evaluations'>): readonly CheckpointInfo[] {
+  const best = new Set([...keptBest(stage).values()].map(({ round }) => round));
+  const newest = stage.checkpoints.length - KEPT;
+  return stage.checkpoints.filter(({ round }, i) => i >= newest || best.has(round));
 }
 
 /** The checkpoint under way has failed. The next one is asked of other holders, where there are some. */

@@ -7,12 +7,13 @@
 
 import { present } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
-import type { PeerName } from '../../src/config/peer.js';
+import type { FinishedModel, PeerName } from '../../src/config/peer.js';
 import type { StageRecipe } from '../../src/config/schema.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import type { Range } from '../../src/protocol/field.js';
 import type { Evaluation, StageResult } from '../../src/protocol/report.js';
 import type { StateName } from '../../src/protocol/state-name.js';
+import { bestKeptOf, bestOf } from './best.js';
 import { type Lockstep, sharesWaited, timesLate } from './grid.js';
 import { committedOf, type Ledger, openLedger } from './ledger.js';
 import type { Round } from './round.js';
@@ -23,7 +24,7 @@ export interface StageNeeds {
   /** The peers that it trains, in the order of the rows; empty when it works on the parameters of `of`. */
   readonly peers: readonly string[];
   /** The model that it works on; null in a stage that trains. */
-  readonly of: PeerName | null;
+  readonly of: FinishedModel | null;
   /** By peer, the finished model with whose parameters it begins; new ones for the others. */
   readonly init: ReadonlyMap<string, PeerName>;
   /** The model that teaches it; null when no model does. */
@@ -97,6 +98,8 @@ export interface StageState {
   readonly evaluations: readonly Evaluation[];
   /** By peer, the state with whose parameters it begins. */
   readonly init: ReadonlyMap<string, FinishedState>;
+  /** The epoch of the model that `needs.of` names, where that is not its last; 0 otherwise. */
+  readonly sourceEpoch: number;
   /** The state that teachers serve; null when no model teaches. */
   readonly taughtBy: FinishedState | null;
   /** The version of the links, and the links that each student was last sent. A student that was withdrawn from a round is sent them again. */
@@ -154,7 +157,8 @@ export function openStage(options: {
   const { name, recipe, needs, checkpoints, done } = options;
   const checkpoint = checkpoints.at(-1) ?? null;
   const size = needs.training === null ? 0 : (options.splitSizes[needs.training.split] ?? 0);
-  const from = needs.of === null ? checkpoint : (done.find(({ stage }) => stage === needs.of?.stage)?.checkpoint ?? null);
+  const source = needs.of === null ? null : sourceOf(done, needs.of);
+  const from = source === null ? checkpoint : source.checkpoint;
   return {
     name,
     recipe,
@@ -171,6 +175,7 @@ export function openStage(options: {
     checkpoints,
     evaluations: options.evaluations,
     init: new Map([...needs.init].map(([peer, model]) => [peer, finished(done, model)])),
+    sourceEpoch: source?.epoch ?? 0,
     taughtBy: needs.teacher === null ? null : finished(done, needs.teacher),
     linkVersion: 0,
     links: new Map(),
@@ -190,6 +195,20 @@ export function openStage(options: {
     failures: 0,
     pauseUntilMs: 0,
   };
+}
+
+/** The parameters of a finished model that a stage works on. `epoch` is 0 for its last ones; there the best may be the last as well. */
+function sourceOf(done: readonly StageResult[], { stage, peer, epoch }: FinishedModel): Source {
+  const result = done.find((candidate) => candidate.stage === stage);
+  const last = result?.checkpoint ?? null;
+  const best = epoch === 'best' ? result?.best[peer] : undefined;
+  if (best === undefined || best.round === last?.round) return { checkpoint: last, epoch: 0 };
+  return { checkpoint: { round: best.round, hashes: { [peer]: best.hash } }, epoch: best.epoch };
+}
+
+interface Source {
+  readonly checkpoint: StageResult['checkpoint'];
+  readonly epoch: number;
 }
 
 /** The final parameters of a peer of a finished stage. */
@@ -244,8 +263,9 @@ export function lastEvaluation({ evaluations }: Pick<StageState, 'evaluations'>,
 export function resultOf(stage: StageState, nowMs: number): StageResult {
   return {
     stage: stage.name,
-    tests: testsOf(stage.evaluations),
+    tests: testsOf(stage),
     checkpoint: stage.needs.of === null ? checkpointOf(stage.base) : null,
+    best: bestKeptOf(stage),
     commits: stage.commits,
     samples: committedOf(stage.ledger),
     waited: sharesWaited(stage.lockstep),
@@ -257,13 +277,8 @@ export function resultOf(stage: StageState, nowMs: number): StageResult {
 }
 
 /** The last and the best evaluation of each peer, in the order in which the peers were first evaluated. */
-function testsOf(evaluations: readonly Evaluation[]): StageResult['tests'] {
-  const tests = new Map<string, StageResult['tests'][number]>();
-  for (const evaluation of evaluations) {
-    const best = tests.get(evaluation.peer)?.best ?? evaluation;
-    tests.set(evaluation.peer, { last: evaluation, best: evaluation.accuracy > best.accuracy ? evaluation : best });
-  }
-  return [...tests.values()];
+function testsOf(stage: StageState): StageResult['tests'] {
+  return [...bestOf(stage)].map(([peer, best]) => ({ last: lastEvaluation(stage, peer) ?? best, best }));
 }
 
 function checkpointOf({ round, peers }: StageBase): StageResult['checkpoint'] {

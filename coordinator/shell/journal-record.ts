@@ -10,6 +10,7 @@ const evaluation = z.strictObject({
   /** A line that names no peer is about a stage of one. */
   peer: field.peer.default(MODEL_PEER),
   epoch: field.finite,
+  round: field.count,
   accuracy: field.finite,
   loss: field.finite,
   millisecondsPerImage: field.finite,
@@ -24,6 +25,7 @@ const stageResult = z.strictObject({
   stage: field.stage,
   tests: z.array(z.strictObject({ last: evaluation, best: evaluation })).max(LIMITS.members),
   checkpoint: z.strictObject({ round: field.count, hashes }).nullable(),
+  best: z.record(field.peer, z.strictObject({ round: field.count, epoch: field.count, accuracy: field.finite, hash: field.hash })),
   commits: field.count,
   samples: field.count,
   waited: z.record(field.peer, field.finite),

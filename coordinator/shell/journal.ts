@@ -4,9 +4,9 @@
  * Invariant: when `append` resolves, the record is in the file; a record that later records build on is on the disk.
  */
 
-import { createHash } from 'node:crypto';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { assert } from '../../src/base/assert.js';
+import { readJournalLine, writeJournalLine } from '../../src/checkpoint/journal-line.js';
 import { hasCode, messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { JournalRecord } from '../core/types.js';
 import { journalRecordSchema } from './journal-record.js';
@@ -68,20 +68,12 @@ export async function readJournal(file: string): Promise<{ records: JournalRecor
 /** A record as its line, with the line feed. */
 export function encodeLine(record: JournalRecord): string {
   assert(journalRecordSchema.safeParse(record).success, `the journal would not read this record: ${JSON.stringify(record)}`);
-  return `${JSON.stringify({ sum: checksum(record), record })}\n`;
+  return writeJournalLine(record);
 }
 
 function decodeLine(line: string): JournalRecord | null {
-  try {
-    const { sum, record } = JSON.parse(line) as { sum?: unknown; record?: unknown };
-    if (record === undefined || sum !== checksum(record)) return null;
-    return journalRecordSchema.safeParse(record).data ?? null;
-  } catch {
-    return null;
-  }
+  return journalRecordSchema.safeParse(readJournalLine(line)).data ?? null;
 }
-
-const checksum = (record: unknown): string => createHash('sha256').update(JSON.stringify(record)).digest('hex').slice(0, 16);
 
 async function append(handle: FileHandle, file: string, record: JournalRecord): Promise<void> {
   try {

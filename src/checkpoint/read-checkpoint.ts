@@ -3,7 +3,7 @@
  * process may read while another one writes.
  */
 
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import type { Term } from '../base/ids.js';
 import { MODEL_PEER } from '../config/peer.js';
 import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
@@ -88,6 +88,19 @@ export async function readNewestCheckpoint(
   throw new StillhouseError('checkpoint.missing', [`the stage ${stage} has no whole checkpoint yet`, ...damage].join('; '), {
     file: folder,
   });
+}
+
+/** Reads the checkpoint of this round. Throws `checkpoint.missing`, naming the rounds that there are, and `checkpoint.damaged`. */
+export async function readCheckpointOf(folder: string, state: StateName, fs: FileSystem = nodeFileSystem): Promise<CheckpointContent> {
+  const places = await listPlacesOf(fs, folder, state.stage);
+  const place = placeOf(state);
+  if (places.includes(place)) return await readCheckpoint({ fs, folder, place }, true);
+  const rounds = places.flatMap((other) => {
+    const round = Number(other.split(sep)[1]);
+    return placeOf({ ...state, round }) === other ? [round] : [];
+  });
+  const there = rounds.length === 0 ? 'there is none yet' : `there are those of the rounds ${rounds.sort((a, b) => a - b).join(', ')}`;
+  throw new StillhouseError('checkpoint.missing', `there is no checkpoint ${place}; ${there}`, { file: folder });
 }
 
 type Age = Pick<StoredCheckpoint, 'state' | 'term'>;

@@ -1,24 +1,29 @@
-/** `stillhouse export`: writes the model of a stage, from the checkpoints of a run, in the format of TensorFlow.js. */
+/**
+ * `stillhouse export`: writes the model of a stage, from the checkpoints of a run, in the format of TensorFlow.js. It needs the run's
+ * folder alone: no data, no module, no engine.
+ */
 
-import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { present } from '../base/assert.js';
-import { type CheckpointContent, readNewestCheckpoint } from '../checkpoint/read-checkpoint.js';
-import { spellPeer } from '../config/peer.js';
-import type { Recipe } from '../config/schema.js';
-import { inspectData } from '../data/dataset.js';
+import { requireExportTarget, writeExport } from '../checkpoint/export-folder.js';
+import { bestRound, type EvaluatedRound, readEvaluatedRounds } from '../checkpoint/kept-epoch.js';
+import { EXPORTED_FILES, exportModel } from '../checkpoint/model-export.js';
+import { type CheckpointContent, readCheckpointOf, readNewestCheckpoint } from '../checkpoint/read-checkpoint.js';
+import { loadRecipe } from '../config/load.js';
+import { type PeerName, spellPeer } from '../config/peer.js';
+import { classNamesOf } from '../data/catalogue.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
 import { chooseModel } from '../recipe/choose-model.js';
-import { loadRecipe } from '../recipe/load-recipe.js';
 import { action, type CliContext, examples } from './cli-context.js';
-import { requireRunFolder } from './require-run-folder.js';
+import { formatShare } from './format-figure.js';
+import { type RunFiles, requireRunFolder } from './require-run-folder.js';
 
 interface ExportOptions {
   readonly stage?: string;
   readonly out: string;
+  readonly best?: true;
+  readonly round?: number;
 }
 
 /** Adds the command to the program. */
@@ -29,55 +34,91 @@ export function addExportCommand(program: Command, context: CliContext): void {
     .argument('<run>', 'the folder of a run')
     .requiredOption('--out <folder>', 'the folder to write to; made when it is missing (required)')
     .option('--stage <stage>', 'the stage whose model it is, or stage.peer where it trains several (default: the last stage that trains)')
-    .addHelpText('after', examples('stillhouse export runs/demo-20260101-120000 --stage student --out student-model'))
+    .option('--best', 'the most accurate epoch on the test images (default: the newest checkpoint)')
+    .option('--round <number>', 'the checkpoint of this round', wholeNumber)
+    .addHelpText('after', examples('stillhouse export runs/demo-20260101-120000 --stage student --best --out student-model'))
     .action(
       action<ExportOptions>(context, async ({ args: [run = ''], options, output }) => {
+        if (options.best !== undefined && options.round !== undefined) {
+          throw new StillhouseError('usage.invalid', '--best and --round both name a checkpoint: give one of them');
+        }
         const files = requireRunFolder(run);
         const recipe = await loadRecipe(files.config);
-        const { name, recipe: trained } = chooseModel(recipe, options.stage);
-        const checkpoint = await readNewestCheckpoint(files.checkpoints, name);
-        const model = await buildTrained(recipe, trained.model, checkpoint);
-        if (existsSync(join(options.out, 'model.json'))) {
-          throw new StillhouseError('usage.invalid', 'there is a model in this folder already', {
-            file: options.out,
-            hint: 'Choose another folder',
-          });
-        }
-        await mkdir(options.out, { recursive: true });
-        for (const part of model) await writeFile(join(options.out, part.name), part.bytes);
-        const { stage, round } = checkpoint.info.state;
-        const paths = model.map((part) => join(options.out, part.name));
-        const spelled = spellPeer(name);
-        if (output.json)
-          output.result(JSON.stringify({ type: 'export', stage: spelled, checkpoint: `${stage}/${round}`, round, files: paths }));
-        else output.result(`${spelled} as of round ${round}: ${paths.join(', ')}`);
+        const { name } = chooseModel(recipe, options.stage);
+        await requireExportTarget(options.out, EXPORTED_FILES);
+        const evaluated = await evaluatedRounds(files, name, { isNeeded: options.best === true, tell: output.alert });
+        const content = await chosenCheckpoint(files, name, { options, evaluated });
+        const { round } = content.info.state;
+        const tested = evaluated.find((one) => one.round === round) ?? null;
+        const { mean, std } = recipe.data.normalise;
+        const classNames = classNamesOf(recipe.data);
+        const facts = {
+          ...{ run: files.name, ...name, round, epoch: tested?.epoch ?? null, accuracy: tested?.accuracy ?? null, mean, std },
+          ...(classNames === null ? {} : { classNames }),
+        };
+        const parameters = present(content.tensors.get('parameters'), 'the parameters');
+        const model = exportModel({ topology: content.topology, parameters, file: files.checkpoints }, facts);
+        const paths = await writeExport(options.out, model);
+        if (output.json) output.result(JSON.stringify({ type: 'export', ...resultOf(content, name, tested), files: paths }));
+        else output.result(`${spellPeer(name)} as of ${describe(round, tested)}: ${paths.join(', ')}`);
         return EXIT.done;
       }),
     );
 }
 
-async function buildTrained(
-  recipe: Recipe,
-  name: string,
-  { info, tensors }: CheckpointContent,
-): Promise<readonly { readonly name: string; readonly bytes: Uint8Array }[]> {
-  const { openEngine } = await import('../engines/catalogue.js');
-  const { buildModel } = await import('../nn/build.js');
-  const { arenaSchemaOf, writeArena } = await import('../nn/weights.js');
-  const { serialiseModel } = await import('../nn/export.js');
-  const { height, width, channels, classes } = await inspectData(recipe.data);
-  const spec = present(recipe.models[name], `model ${name}`);
-  await openEngine('cpu');
-  const model = await buildModel(spec, { inputShape: [height, width, channels], classes, seed: recipe.seed });
-  const schema = arenaSchemaOf(model);
-  if (schema.model.hash !== info.schema) {
-    throw new StillhouseError(
-      'model.invalid',
-      `the model "${name}" is not the one that was trained: its parameters differ in number or shape`,
-    );
+function wholeNumber(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('give the number of a round.');
+  return Number(text);
+}
+
+/** The evaluated rounds of a model. A damaged journal is an error where they decide which model it is, and a warning elsewhere. */
+async function evaluatedRounds(
+  { journal }: RunFiles,
+  name: PeerName,
+  { isNeeded, tell }: { readonly isNeeded: boolean; tell(line: string): void },
+): Promise<readonly EvaluatedRound[]> {
+  try {
+    return await readEvaluatedRounds(journal, name);
+  } catch (error) {
+    if (isNeeded || !(error instanceof StillhouseError)) throw error;
+    tell(`warning: epoch and accuracy of the model are not known: ${error.message}`);
+    return [];
   }
-  writeArena(model, schema, present(tensors.get('parameters'), 'the parameters'));
-  const parts = await serialiseModel(model);
-  model.dispose();
-  return parts;
+}
+
+async function chosenCheckpoint(
+  { checkpoints }: RunFiles,
+  name: PeerName,
+  { options, evaluated }: { readonly options: ExportOptions; readonly evaluated: readonly EvaluatedRound[] },
+): Promise<CheckpointContent> {
+  if (options.round !== undefined) return await readCheckpointOf(checkpoints, { ...name, round: options.round });
+  if (options.best !== true) return await readNewestCheckpoint(checkpoints, name);
+  const best = bestRound(evaluated);
+  const spelled = spellPeer(name);
+  if (best === null) {
+    throw new StillhouseError('checkpoint.missing', `no checkpoint of ${spelled} has been tested yet, so none is the best`, {
+      file: checkpoints,
+      hint: 'It is tested after every `evaluateEvery` epochs and at its end. Without --best, its newest checkpoint is exported',
+    });
+  }
+  try {
+    return await readCheckpointOf(checkpoints, { ...name, round: best.round });
+  } catch (error) {
+    if (!(error instanceof StillhouseError)) throw error;
+    throw new StillhouseError(error.code, `the best of ${spelled} (${describe(best.round, best)}) cannot be read: ${error.message}`, {
+      hint: 'Another one can be exported with --round',
+      cause: error,
+    });
+  }
+}
+
+function resultOf({ info }: CheckpointContent, name: PeerName, tested: EvaluatedRound | null): object {
+  const { stage, round } = info.state;
+  const { epoch = null, accuracy = null } = tested ?? {};
+  return { stage: spellPeer(name), checkpoint: `${stage}/${round}`, round, epoch, accuracy };
+}
+
+function describe(round: number, tested: EvaluatedRound | null): string {
+  if (tested === null) return `round ${round}, which was not tested`;
+  return `epoch ${tested.epoch}, round ${round}, ${formatShare(tested.accuracy)} right`;
 }

@@ -30,6 +30,11 @@ export function describeReport(report: Report): string {
       const name = spellPeer({ stage, peer });
       return `${name}: ${formatCount(samples)} images are left out, because the step with them is not finite (${worker}: ${message})`;
     }
+    case 'best-lost': {
+      const { stage, peer, epoch, accuracy, kept } = report;
+      const instead = kept === null ? 'no other is kept' : `the best that is kept is epoch ${kept.epoch}, ${formatShare(kept.accuracy)}`;
+      return `${spellPeer({ stage, peer })}: the best epoch, ${epoch} with ${formatShare(accuracy)}, is lost: its checkpoint is damaged or was not stored; ${instead}`;
+    }
     case 'trouble': {
       const { stage, message, failures } = report;
       return `${stage}: trouble${failures > 1 ? `, ${failures} times in a row` : ''}: ${message}`;

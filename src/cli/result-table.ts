@@ -1,7 +1,7 @@
 /** The results of a run as text: a line for each stage, and the margin of each distilled stage. Pure. */
 
 import { present } from '../base/assert.js';
-import { modelLabel, peerNamed, peersOf, spellPeer, trainedPeers } from '../config/peer.js';
+import { finishedModel, modelLabel, peerNamed, peersOf, spellPeer, trainedPeers } from '../config/peer.js';
 import type { PeerRecipe, Recipe } from '../config/schema.js';
 import { stageOrder } from '../config/stage-graph.js';
 import type { RunSummary } from '../protocol/parent.js';
@@ -50,7 +50,7 @@ function rowsOf(recipe: Recipe, summary: RunSummary): string[][] {
 /** The tests that a stage makes: the name of each in the summary, and the name of the model. */
 function testedIn(recipe: Recipe, name: string): readonly { readonly name: string; readonly model: string }[] {
   const stage = present(recipe.stages[name], `stage ${name}`);
-  const only = 'of' in stage ? peerNamed(stage.of) : stage.kind === 'load' ? peerNamed(name) : null;
+  const only = 'of' in stage ? finishedModel(stage.of) : stage.kind === 'load' ? peerNamed(name) : null;
   if (only !== null) return [{ name, model: modelLabel(recipe, only) ?? '' }];
   return [...peersOf(stage)].map(([peer, { model }]) => ({ name: spellPeer({ stage: name, peer }), model }));
 }

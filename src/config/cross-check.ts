@@ -46,6 +46,7 @@ export function checkReferences(root: unknown): readonly Problem[] {
     expectModel([...path, 'teacher']);
     expectModel([...path, 'of']);
     for (const key of pathsOfKey(entryOf(stages, name), 'init')) expectModel([...path, ...key]);
+    expectModel([...path, 'of', 'stage']);
     const needs = valueAt(root, [...path, 'needs']);
     if (Array.isArray(needs)) for (const index of needs.keys()) expect([...path, 'needs', index], 'stage', stageNames);
   }
@@ -69,7 +70,7 @@ function namedBy(stage: unknown): string[] {
   const needs = entryOf(stage, 'needs');
   const stages: unknown[] = Array.isArray(needs) ? needs : [];
   const inits = pathsOfKey(stage, 'init').map((path) => valueAt(stage, path));
-  const models = [entryOf(stage, 'teacher'), entryOf(stage, 'of'), ...inits];
+  const models = [entryOf(stage, 'teacher'), entryOf(stage, 'of'), valueAt(stage, ['of', 'stage']), ...inits];
   const named = models.flatMap((model) => (typeof model === 'string' ? [peerNamed(model).stage] : []));
   return [...stages.filter((name) => typeof name === 'string'), ...named];
 }

@@ -6,7 +6,7 @@
 
 import { nearest } from '../base/nearest.js';
 import { entryOf, keysOf, type Path, replaceAt, valueAt } from './problem.js';
-import type { OutsideModel, PeerRecipe, Recipe, StageRecipe, TermRecipe, WorkersOfRole } from './schema.js';
+import type { FinishedRecipe, OutsideModel, PeerRecipe, Recipe, StageRecipe, TermRecipe, WorkersOfRole } from './schema.js';
 import { isTrainingStage } from './stage-kinds.js';
 
 /** The one peer of a stage that trains one model: every stage of kind train or distil. */
@@ -22,6 +22,16 @@ export interface PeerName {
 export function peerNamed(text: string): PeerName {
   const [stage = '', peer = MODEL_PEER] = text.split('.', 2);
   return { stage, peer };
+}
+
+/** A finished model, and which of its epochs. */
+export interface FinishedModel extends PeerName {
+  readonly epoch: 'best' | 'last';
+}
+
+/** The model and the epoch that the `of` of a stage names. */
+export function finishedModel(of: FinishedRecipe): FinishedModel {
+  return typeof of === 'string' ? { ...peerNamed(of), epoch: 'last' } : { ...peerNamed(of.stage), epoch: of.epoch };
 }
 
 /** The name as people write it: the inverse of `peerNamed`. */

@@ -216,6 +216,9 @@ const wire = z.enum(['full', 'half']).default('full');
  */
 const onLate = z.enum(['wait', 'renormalise']).default('wait');
 
+/** The finished model of a stage that trains, and which of its epochs: a name alone is its last. `best`: the most accurate on its test images. */
+const finished = z.union([name, z.strictObject({ stage: name, epoch: z.enum(['best', 'last']).default('last') })]);
+
 const stage = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('train'),
@@ -255,8 +258,8 @@ const stage = z.discriminatedUnion('kind', [
   }),
   /** Takes a trained model into the run, and tests it. */
   z.strictObject({ kind: z.literal('load'), needs: z.array(name).default([]), from: outsideModel, test: name }),
-  z.strictObject({ kind: z.literal('evaluate'), needs: z.array(name).default([]), of: name, test: name }),
-  z.strictObject({ kind: z.literal('export'), needs: z.array(name).default([]), of: name }),
+  z.strictObject({ kind: z.literal('evaluate'), needs: z.array(name).default([]), of: finished, test: name }),
+  z.strictObject({ kind: z.literal('export'), needs: z.array(name).default([]), of: finished }),
 ]);
 
 const engine = z.strictObject({
@@ -319,6 +322,8 @@ export type SplitRecipe = z.infer<typeof split>;
 export type AugmentRecipe = z.infer<typeof augment>;
 export type ModelRecipe = z.infer<typeof model>;
 export type StageRecipe = z.infer<typeof stage>;
+/** The finished model that a stage tests or exports, as a recipe names it. */
+export type FinishedRecipe = z.infer<typeof finished>;
 /** A stage that changes parameters. */
 export type TrainingStage = Extract<StageRecipe, { epochs: number }>;
 /** A stage that learns from the model of another stage. */

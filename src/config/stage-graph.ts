@@ -4,20 +4,20 @@
  */
 
 import { assert, present } from '../base/assert.js';
-import { peerNamed, peersOf } from './peer.js';
+import { finishedModel, type PeerName, peerNamed, peersOf } from './peer.js';
 import type { Recipe, StageRecipe } from './schema.js';
 import { isTaughtStage } from './stage-kinds.js';
 
 /** The finished models that a stage learns from, begins with, tests or writes. */
-export function modelsBefore(stage: StageRecipe): readonly string[] {
-  const taughtBy = isTaughtStage(stage) ? [stage.teacher] : 'of' in stage ? [stage.of] : [];
-  const begunWith = [...peersOf(stage).values()].flatMap(({ init }) => init ?? []);
+export function modelsBefore(stage: StageRecipe): readonly PeerName[] {
+  const taughtBy = isTaughtStage(stage) ? [peerNamed(stage.teacher)] : 'of' in stage ? [finishedModel(stage.of)] : [];
+  const begunWith = [...peersOf(stage).values()].flatMap(({ init }) => (init === undefined ? [] : [peerNamed(init)]));
   return [...taughtBy, ...begunWith];
 }
 
 /** The stages that must be done before this one, without duplicates. */
 export function needsOf(stage: StageRecipe): readonly string[] {
-  return [...new Set([...stage.needs, ...modelsBefore(stage).map((model) => peerNamed(model).stage)])];
+  return [...new Set([...stage.needs, ...modelsBefore(stage).map((model) => model.stage)])];
 }
 
 /** All stages in an order in which each comes after the stages that it needs; otherwise in the order of the recipe. */

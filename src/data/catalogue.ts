@@ -18,9 +18,18 @@ export interface BuiltinSet {
   readonly folder: string;
   /** The parts that are in the package. */
   readonly parts: readonly string[];
+  /** The names of its classes, in the order of the labels. */
+  readonly classNames: readonly string[];
 }
+
+const FASHION_CLASSES = ['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot'];
 
 /** `builtin:NAME` as a recipe's data.path. */
 export const BUILTIN_SETS: ReadonlyMap<string, BuiltinSet> = new Map([
-  ['builtin:fashion-mnist', { format: 'idx', folder: 'deploy/data/fashion-mnist', parts: ['test'] }],
+  ['builtin:fashion-mnist', { format: 'idx', folder: 'deploy/data/fashion-mnist', parts: ['test'], classNames: FASHION_CLASSES }],
 ]);
+
+/** The names of the classes of a recipe's data, in the order of the labels; null where they are not known. */
+export function classNamesOf({ path }: { readonly path: string }): readonly string[] | null {
+  return BUILTIN_SETS.get(path)?.classNames ?? null;
+}

@@ -8,8 +8,10 @@ import type { ErrorCode } from '../errors/table.js';
 export interface Evaluation {
   /** Which of the models: a stage may train several. */
   readonly peer: string;
-  /** The epochs that the model has been trained; 0 in a stage of kind evaluate, which tests a finished model. */
+  /** The epochs that the model has been trained; 0 in a stage of kind evaluate that tests the last epoch of a finished model. */
   readonly epoch: number;
+  /** The round whose parameters were tested. */
+  readonly round: number;
   /** The share of the test split that is classified right, 0 to 1. */
   readonly accuracy: number;
   /** Mean cross-entropy. */
@@ -21,6 +23,15 @@ export interface Evaluation {
   readonly agreement: Readonly<Record<string, number>>;
 }
 
+/** An evaluated epoch whose parameters are in a checkpoint. */
+export interface KeptEpoch {
+  readonly round: number;
+  readonly epoch: number;
+  readonly accuracy: number;
+  /** The hash of the peer's state. */
+  readonly hash: string;
+}
+
 /** The result of a stage. It is enough for the summary, and is not computed again on resume. */
 export interface StageResult {
   readonly stage: string;
@@ -28,6 +39,8 @@ export interface StageResult {
   readonly tests: readonly { readonly last: Evaluation; readonly best: Evaluation }[];
   /** The checkpoint that later stages start from, with the hash of each peer; null for stages that train nothing. */
   readonly checkpoint: { readonly round: number; readonly hashes: Readonly<Record<string, string>> } | null;
+  /** By peer, the best evaluation whose parameters a checkpoint holds; empty for stages that train nothing. */
+  readonly best: Readonly<Record<string, KeptEpoch>>;
   readonly commits: number;
   readonly samples: number;
   /** By peer, the share of its training time in which it waited for the other peers; empty for one peer. */
@@ -80,6 +93,15 @@ export type Report =
       readonly message: string;
     }
   | { readonly type: 'evaluated'; readonly stage: string; readonly evaluation: Evaluation }
+  /** No checkpoint holds the parameters of the best epoch of a peer. `kept`: the best epoch whose parameters one holds. */
+  | {
+      readonly type: 'best-lost';
+      readonly stage: string;
+      readonly peer: string;
+      readonly epoch: number;
+      readonly accuracy: number;
+      readonly kept: { readonly epoch: number; readonly accuracy: number } | null;
+    }
   /** A round, a save or a load failed, `failures` times in a row. */
   | { readonly type: 'trouble'; readonly stage: string; readonly code: ErrorCode; readonly message: string; readonly failures: number }
   /** The stage goes back to this checkpoint, `<stage>/<round>` (null: to its beginning): `committed` of its `samples` are done. */

@@ -1,6 +1,5 @@
 /** Facts about the data that a person should know before training: classes without images, tests on images that were trained on. Pure. */
 
-import { peerNamed } from '../config/peer.js';
 import type { Recipe, SplitRecipe, StageRecipe } from '../config/schema.js';
 import { modelsBefore } from '../config/stage-graph.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
@@ -75,7 +74,7 @@ function lineage(
   if (stage === undefined || found.has(name)) return found;
   const trainedOn = isTrainingStage(stage) ? stage.on : outside.get(name);
   if (trainedOn !== undefined) found.set(name, trainedOn);
-  for (const before of modelsBefore(stage)) lineage(recipe, { name: peerNamed(before).stage, outside }, found);
+  for (const before of modelsBefore(stage)) lineage(recipe, { name: before.stage, outside }, found);
   return found;
 }
 

@@ -107,11 +107,11 @@ interface SourceFacts {
 }
 
 /** The facts that an export of ours has in its metadata. */
-const exportSchema = z.object({ stillhouse: z.object({ hash: z.string(), mean: z.array(z.number()), std: z.array(z.number()) }) });
+const exportSchema = z.object({ stillhouse: z.object({ parametersSha256: z.string(), mean: z.array(z.number()), std: z.array(z.number()) }) });
 
 function factsIn(metadata: unknown): SourceFacts {
   const own = exportSchema.safeParse(metadata).data?.stillhouse;
-  return own === undefined ? { hash: null, normalise: null } : { hash: own.hash, normalise: { mean: own.mean, std: own.std } };
+  return own === undefined ? { hash: null, normalise: null } : { hash: own.parametersSha256, normalise: { mean: own.mean, std: own.std } };
 }
 
 function warningsOf(stage: string, { normalise: before }: SourceFacts, { normalise: now }: GivenData): readonly string[] {

@@ -1,37 +1,32 @@
 /** A trained model of another run, read from the folder of that run alone: its data and its modules need not be there any more. */
 
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CheckpointContent, readNewestCheckpoint } from '../checkpoint/read-checkpoint.js';
+import { bestRound, readEvaluatedRounds } from '../checkpoint/kept-epoch.js';
+import { type CheckpointContent, readCheckpointOf, readNewestCheckpoint } from '../checkpoint/read-checkpoint.js';
 import { requireRunFormat } from '../checkpoint/run-format.js';
+import { loadRecipe } from '../config/load.js';
+import { spellPeer } from '../config/peer.js';
 import type { OutsideModel, Recipe, SplitRecipe, TrainingStage } from '../config/schema.js';
-import { checkShape } from '../config/schema-problem.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
-import { parseYaml } from '../config/yaml-source.js';
-import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
+import { StillhouseError } from '../errors/stillhouse-error.js';
 import { chooseModel } from './choose-model.js';
 import type { OutsideTraining } from './data-warning.js';
 
 type OfRun = Extract<OutsideModel, { run: string }>;
 
 /** Reads the model. Throws `run.invalid`, `usage.invalid` for a stage that trains no model, and the errors of its checkpoint. */
-export async function readRunModel(from: OfRun): Promise<CheckpointContent> {
-  const { name } = chooseModel(await readRunRecipe(from.run), from.stage);
-  requireRunFormat(from.run);
-  return readNewestCheckpoint(join(from.run, 'checkpoints'), name);
-}
-
-/** The stage of the other run that trained the model, and that run's recipe; null when the folder cannot be read. */
-export async function readTrainingOf(from: OfRun): Promise<{ readonly recipe: Recipe; readonly stage: TrainingStage } | null> {
-  try {
-    const recipe = await readRunRecipe(from.run);
-    const { name } = chooseModel(recipe, from.stage);
-    const stage = recipe.stages[name.stage];
-    return stage !== undefined && isTrainingStage(stage) ? { recipe, stage } : null;
-  } catch (error) {
-    if (error instanceof StillhouseError) return null;
-    throw error;
-  }
+export async function readRunModel({ run, stage, epoch }: OfRun): Promise<CheckpointContent> {
+  const { name } = chooseModel(await readRunRecipe(run), stage);
+  requireRunFormat(run);
+  const checkpoints = join(run, 'checkpoints');
+  if (epoch === 'last') return readNewestCheckpoint(checkpoints, name);
+  const best = bestRound(await readEvaluatedRounds(join(run, 'journal'), name));
+  if (best !== null) return readCheckpointOf(checkpoints, { ...name, round: best.round });
+  throw new StillhouseError('checkpoint.missing', `no checkpoint of ${spellPeer(name)} has been tested in this run, so none is the best`, {
+    file: run,
+    hint: 'Take its last epoch',
+  });
 }
 
 /** The samples that the models from other runs were trained on, where those runs used the same files. */
@@ -47,18 +42,21 @@ export async function trainingOutside(recipe: Recipe): Promise<OutsideTraining> 
   return found;
 }
 
-async function readRunRecipe(run: string): Promise<Recipe> {
-  const file = join(run, 'config.resolved.yaml');
-  const shape = checkShape(parseYaml(await readText(file, run), file).value);
-  if (!('problems' in shape)) return shape.value;
-  throw new StillhouseError('run.invalid', `the recipe of the run cannot be read: ${shape.problems[0]?.text}`, { file });
+/** The stage of the other run that trained the model, and that run's recipe; null when the folder cannot be read. */
+export async function readTrainingOf(from: OfRun): Promise<{ readonly recipe: Recipe; readonly stage: TrainingStage } | null> {
+  try {
+    const recipe = await readRunRecipe(from.run);
+    const { name } = chooseModel(recipe, from.stage);
+    const stage = recipe.stages[name.stage];
+    return stage !== undefined && isTrainingStage(stage) ? { recipe, stage } : null;
+  } catch (error) {
+    if (error instanceof StillhouseError) return null;
+    throw error;
+  }
 }
 
-async function readText(file: string, run: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT') && !hasCode(error, 'ENOTDIR')) throw error;
-    throw new StillhouseError('run.invalid', 'this folder is not a run', { file: run, hint: 'Give a folder that "stillhouse run" made' });
-  }
+async function readRunRecipe(run: string): Promise<Recipe> {
+  const file = join(run, 'config.resolved.yaml');
+  if (existsSync(file)) return loadRecipe(file);
+  throw new StillhouseError('run.invalid', 'this folder is not a run', { file: run, hint: 'Give a folder that "stillhouse run" made' });
 }

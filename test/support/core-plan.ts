@@ -2,7 +2,7 @@
 
 import type { RunPlan, Timing } from '../../coordinator/core/types.js';
 import { asTerm } from '../../src/base/ids.js';
-import { recipeSchema } from '../../src/config/schema.js';
+import { type FinishedRecipe, recipeSchema } from '../../src/config/schema.js';
 
 export interface CorePlanOptions {
   readonly run: string;
@@ -22,13 +22,15 @@ export interface CorePlanOptions {
   /** `base` is a mutual stage of so many peers, `p0`, `p1` and so on, each with so many students. */
   readonly cohort?: { readonly peers: number; readonly replicas: number };
   /** With a stage `out` that exports this model. */
-  readonly exported: string | null;
+  readonly exported: FinishedRecipe | null;
+  /** With a stage `again` that tests this model; none when it is left out. */
+  readonly tested?: FinishedRecipe;
   readonly timing: Timing;
 }
 
 /** A plan of term 1. */
 export function corePlan(options: CorePlanOptions): RunPlan {
-  const { run, size, rows, students, isTaught, cohort, exported, timing } = options;
+  const { run, size, rows, students, isTaught, cohort, exported, tested, timing } = options;
   const training = { model: 'net', on: 'all', test: 'test', optimizer: { name: 'sgd', rate: 0.1 }, ...options.training };
   const recipe = recipeSchema.parse({
     name: run,
@@ -42,6 +44,7 @@ export function corePlan(options: CorePlanOptions): RunPlan {
     stages: {
       base: cohort === undefined ? { kind: 'train', ...training } : { kind: 'mutual', ...training, ...cohortOf(cohort) },
       ...(isTaught ? { taught: { kind: 'distil', teacher: 'base', loss: {}, ...training } } : {}),
+      ...(tested === undefined ? {} : { again: { kind: 'evaluate', of: tested, test: 'test' } }),
       ...(exported === null ? {} : { out: { kind: 'export', of: exported } }),
     },
     workers: { students, teachers: 1 },

@@ -23,6 +23,7 @@ import type { CheckpointPart, CoreEvent, Effect, JournalRecord, RunPlan } from '
 import { assert, present } from '../../src/base/assert.js';
 import { asIncarnation, asRoundId, asTerm, type Incarnation } from '../../src/base/ids.js';
 import { MODEL_PEER } from '../../src/config/peer.js';
+import type { FinishedRecipe } from '../../src/config/schema.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import type { WorkerMessage } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
@@ -335,11 +336,17 @@ function planOf(options: Options): RunPlan {
     },
     students: number('students', 1),
     isTaught: options.distil !== undefined,
-    exported: options.export === undefined ? null : 'base',
+    exported: options.export === undefined ? null : finishedBase(options.export),
+    ...(options.tested === undefined ? {} : { tested: finishedBase(options.tested) }),
     timing: {
       ...DEFAULT_TIMING,
       firstRoundMs: number('roundMs', DEFAULT_TIMING.firstRoundMs),
       leaseMs: number('leaseMs', DEFAULT_TIMING.leaseMs),
     },
   });
+}
+
+/** The model of the stage `base`: its best epoch, or its last. */
+function finishedBase(epoch: string): FinishedRecipe {
+  return epoch === 'best' ? { stage: 'base', epoch } : 'base';
 }

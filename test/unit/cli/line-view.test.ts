@@ -22,7 +22,7 @@ const PROGRESS: Report = {
 const EVALUATED: Report = {
   type: 'evaluated',
   stage: 'teacher',
-  evaluation: { peer: 'model', epoch: 2, accuracy: 0.81, loss: 0.6, millisecondsPerImage: 0.1, parameters: 10, agreement: {} },
+  evaluation: { peer: 'model', epoch: 2, round: 4, accuracy: 0.81, loss: 0.6, millisecondsPerImage: 0.1, parameters: 10, agreement: {} },
 };
 
 /** The lines of a view that is shown reports at given seconds. */

@@ -7,6 +7,7 @@ import type { Report } from '../../../src/protocol/report.js';
 
 const TROUBLE = { type: 'trouble', stage: 'teacher', code: 'checkpoint.unwritable', message: 'the disk is full', failures: 1 } as const;
 const ROLLBACK = { type: 'rollback', stage: 'teacher', checkpoint: 'teacher-25', committed: 3_200, samples: 6_400 } as const;
+const LOST = { type: 'best-lost', stage: 'teacher', peer: 'model', epoch: 15, accuracy: 0.79, kept: null } as const;
 
 describe('what went wrong is one line', () => {
   test.each<[Report, string]>([
@@ -14,13 +15,27 @@ describe('what went wrong is one line', () => {
     [{ ...TROUBLE, failures: 3 }, 'teacher: trouble, 3 times in a row: the disk is full'],
     [ROLLBACK, 'teacher: back to checkpoint teacher-25, 50.0 %'],
     [{ ...ROLLBACK, checkpoint: null, committed: 0 }, 'teacher: back to its beginning'],
+    [
+      { ...LOST, kept: { epoch: 12, accuracy: 0.785 } },
+      'teacher: the best epoch, 15 with 79.0 %, is lost: its checkpoint is damaged or was not stored; the best that is kept is epoch 12, 78.5 %',
+    ],
+    [LOST, 'teacher: the best epoch, 15 with 79.0 %, is lost: its checkpoint is damaged or was not stored; no other is kept'],
   ])('%o', (report, line) => {
     expect(describeReport(report)).toBe(line);
   });
 });
 
 test('the test of a finished model is after no epoch', () => {
-  const evaluation = { peer: 'small', epoch: 0, accuracy: 0.5, loss: 1.5, millisecondsPerImage: 1, parameters: 10, agreement: {} };
+  const evaluation = {
+    peer: 'small',
+    epoch: 0,
+    round: 4,
+    accuracy: 0.5,
+    loss: 1.5,
+    millisecondsPerImage: 1,
+    parameters: 10,
+    agreement: {},
+  };
   const line = (epoch: number) => describeReport({ type: 'evaluated', stage: 'final', evaluation: { ...evaluation, epoch } });
   expect(line(0)).toBe('final.small: accuracy 50.0 %, test loss 1.500');
   expect(line(3)).toBe('final.small: accuracy 50.0 %, test loss 1.500 after epoch 3');

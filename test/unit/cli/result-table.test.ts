@@ -53,6 +53,11 @@ const summary: RunSummary = {
 };
 
 describe('the table of results', () => {
+  test('says which epoch was tested where that is not the last', () => {
+    const accuracy = { ...summary.accuracy, again: { last: 0.805, best: 0.805, epoch: 74 } };
+    expect(resultTable(recipe, { ...summary, accuracy })).toMatch(/again +small +80\.5 % +80\.5 % \(epoch 74\)/);
+  });
+
   test('has a line per stage with an accuracy, and what distilling was worth', () => {
     expect(resultTable(recipe, summary)).toBe(
       [

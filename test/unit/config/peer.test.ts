@@ -1,8 +1,18 @@
 import { expect, test } from 'vitest';
 import { checkReferences, checkValues } from '../../../src/config/cross-check.js';
-import { mapTerms, peerNamed, peerRecipe, peersOf, problemOfWantedPeer, spellPeer, trainedPeers } from '../../../src/config/peer.js';
+import {
+  finishedModel,
+  mapTerms,
+  peerNamed,
+  peerRecipe,
+  peersOf,
+  problemOfWantedPeer,
+  spellPeer,
+  trainedPeers,
+} from '../../../src/config/peer.js';
 import { formatPath } from '../../../src/config/problem.js';
 import { type PeerRecipe, recipeSchema } from '../../../src/config/schema.js';
+import { checkShape } from '../../../src/config/schema-problem.js';
 import { needsOf } from '../../../src/config/stage-graph.js';
 
 const training = { on: 'all', test: 'test', epochs: 2, batch: 8, optimizer: { name: 'sgd', rate: 0.1 } };
@@ -94,6 +104,31 @@ test('names of models are checked peer by peer, and a stage of several peers is 
   expect(references({ ...recipe, stages: { ...recipe.stages, final: short } })).toEqual([
     'stages.final.of: there is no training stage "big"; did you mean "together.big"?',
   ]);
+});
+
+test('an epoch of a finished model is named with its stage, and checked as a name alone is', () => {
+  const recipe = pairWith({});
+  const withOf = (of: unknown) => ({ ...recipe, stages: { ...recipe.stages, final: { ...recipe.stages.final!, of } } });
+  const problemsOf = (of: unknown) => {
+    const shape = checkShape(withOf(of));
+    return 'problems' in shape ? shape.problems.map(({ text }) => text) : checkReferences(withOf(of)).map(({ text }) => text);
+  };
+  expect(problemsOf({ stage: 'together.big', epoch: 'best' })).toEqual([]);
+  expect(problemsOf({ stage: 'together.big' })).toEqual([]);
+  expect(problemsOf({ stage: 'together', epoch: 'best' })).toEqual([
+    'stages.final.of.stage: stage "together" trains several models; name one: together.big, together.small',
+  ]);
+  expect(problemsOf({ stage: 'together.bigg' })).toEqual([
+    'stages.final.of.stage: there is no training stage "together.bigg"; did you mean "together.big"?',
+  ]);
+  expect(problemsOf({ stage: 'together.big', epoch: 'bset' })).toEqual([
+    'stages.final.of.epoch must be one of best, last, not "bset"; did you mean "best"?',
+  ]);
+  expect(problemsOf({ stage: 'together.big', epohc: 'best' })).toEqual([expect.stringContaining('did you mean "epoch"?')]);
+  expect(problemsOf({ epoch: 'best' })).toEqual([expect.stringContaining('of needs the key "stage"')]);
+  expect(problemsOf(3)).toEqual([expect.stringMatching(/final\.of must be text or a map, not 3/)]);
+  expect(finishedModel('together.big')).toEqual({ stage: 'together', peer: 'big', epoch: 'last' });
+  expect(finishedModel({ stage: 'base', epoch: 'best' })).toEqual({ stage: 'base', peer: 'model', epoch: 'best' });
 });
 
 test('the terms of every loss of a stage are found and changed', () => {

@@ -41,6 +41,7 @@ describe('the order of stages', () => {
 
   test('counts the teacher and the stage evaluated among the needs', () => {
     expect(needsOf({ kind: 'export', of: 'student', needs: ['teacher', 'student'] })).toEqual(['teacher', 'student']);
+    expect(needsOf({ kind: 'export', of: { stage: 'together.big', epoch: 'best' }, needs: [] })).toEqual(['together']);
   });
 });
 

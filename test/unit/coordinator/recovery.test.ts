@@ -17,7 +17,7 @@ const done = (stage: string, round: number | null): JournalRecord => ({
   term,
   result: {
     ...{ stage, tests: [], checkpoint: round === null ? null : { round, hashes: { model: HASH } } },
-    ...{ commits: 1, samples: 8, skipped: 0, waited: {}, late: {}, losses: {}, seconds: 1 },
+    ...{ best: {}, commits: 1, samples: 8, skipped: 0, waited: {}, late: {}, losses: {}, seconds: 1 },
   },
 });
 const reopen = (stage: string): JournalRecord => ({ type: 'reopen', term, stage });

@@ -63,13 +63,13 @@ test.each(['model.json', ''])(
 test('an export of ours says how its data was normalised, and what its numbers hash to', async () => {
   const { content } = await openGivenModel('big', { file: folder }, DATA);
   const facts = (own: object) => changed((json) => Object.assign(json, { userDefinedMetadata: { stillhouse: own } }));
-  const same = await facts({ hash: content.info.hash, mean: [0.2], std: [0.3] });
+  const same = await facts({ parametersSha256: content.info.hash, mean: [0.2], std: [0.3] });
   expect((await openGivenModel('big', { file: same }, DATA)).warnings).toEqual([]);
-  const other = await facts({ hash: content.info.hash, mean: [0.5], std: [0.3] });
+  const other = await facts({ parametersSha256: content.info.hash, mean: [0.5], std: [0.3] });
   expect((await openGivenModel('big', { file: other }, DATA)).warnings).toEqual([
     'stages.big: the model was trained with mean [0.5] and std [0.3], and data.normalise has mean [0.2] and std [0.3]',
   ]);
-  const damaged = await facts({ hash: 'ab'.repeat(32), mean: [0.2], std: [0.3] });
+  const damaged = await facts({ parametersSha256: 'ab'.repeat(32), mean: [0.2], std: [0.3] });
   await expect(openGivenModel('big', { file: damaged }, DATA)).rejects.toMatchObject({ code: 'model.invalid', message: /damaged/ });
 });
 

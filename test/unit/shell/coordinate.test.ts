@@ -68,7 +68,7 @@ const STAGE_DONE = {
   stage: 'base',
   tests: [],
   checkpoint: { round: 1, hashes: { model: 'ab'.repeat(32) } },
-  ...{ commits: 1, samples: 64, skipped: 0, waited: {}, late: {}, losses: {}, seconds: 1 },
+  ...{ best: {}, commits: 1, samples: 64, skipped: 0, waited: {}, late: {}, losses: {}, seconds: 1 },
 };
 
 describe('a new run', () => {

@@ -9,7 +9,16 @@ import { encodeLine, openJournal, readJournal } from '../../../coordinator/shell
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
 import { scratchFolder } from './scratch-folder.js';
 
-const evaluation = { peer: 'model', epoch: 1, accuracy: 0.5, loss: 1.25, millisecondsPerImage: 0.1, parameters: 40, agreement: {} };
+const evaluation = {
+  peer: 'model',
+  epoch: 1,
+  round: 1,
+  accuracy: 0.5,
+  loss: 1.25,
+  millisecondsPerImage: 0.1,
+  parameters: 40,
+  agreement: {},
+};
 const HASH = 'ab'.repeat(32);
 const term = asTerm(1);
 
@@ -38,6 +47,7 @@ const RECORDS: readonly JournalRecord[] = [
       stage: 'base',
       tests: [{ last: evaluation, best: evaluation }],
       checkpoint: { round: 1, hashes: { model: HASH } },
+      best: { model: { round: 1, epoch: 1, accuracy: 0.5, hash: HASH } },
       commits: 1,
       samples: 64,
       waited: { model: 0.25 },

@@ -1,0 +1,76 @@
+/**
+ * The evaluated epochs of a stage whose parameters are in its checkpoints, from the run's journal: for processes that are not the
+ * run's coordinator. Reading only; a run may go on meanwhile.
+ *
+ * Invariants: an epoch counts only when the journal has a whole checkpoint of its round, and no rollback has undone it; of equal
+ * accuracies the first is the best.
+ */
+
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
+import { field } from '../protocol/field.js';
+import { readJournalLine } from './journal-line.js';
+
+/** An evaluated round of a stage. */
+export interface EvaluatedRound {
+  readonly round: number;
+  readonly epoch: number;
+  /** The share of the test images that is classified right, 0 to 1. */
+  readonly accuracy: number;
+}
+
+const recordSchema = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('evaluation'),
+    stage: field.stage,
+    evaluation: z.object({ peer: field.peer, round: field.count, epoch: field.count, accuracy: field.finite }),
+  }),
+  z.object({ type: z.literal('checkpoint'), stage: field.stage, round: field.count }),
+  z.object({ type: z.literal('rollback'), stage: field.stage, round: field.count.nullable() }),
+]);
+
+/**
+ * The evaluated rounds of this model that checkpoints were made of, oldest first. Older checkpoints may be deleted by now, but never the best
+ * one. Throws `run.invalid`, with file and line, when the journal is damaged; a line that is not written to its end is left out.
+ */
+export async function readEvaluatedRounds(
+  journal: string,
+  { stage, peer }: { readonly stage: string; readonly peer: string },
+): Promise<readonly EvaluatedRound[]> {
+  let evaluated: EvaluatedRound[] = [];
+  const stored = new Set<number>();
+  for (const record of await readRecords(journal)) {
+    const found = recordSchema.safeParse(record).data;
+    if (found === undefined || found.stage !== stage) continue;
+    if (found.type === 'checkpoint') stored.add(found.round);
+    else if (found.type === 'rollback') evaluated = evaluated.filter(({ round }) => round <= (found.round ?? 0));
+    else if (found.evaluation.peer === peer) {
+      const { round, epoch, accuracy } = found.evaluation;
+      evaluated.push({ round, epoch, accuracy });
+    }
+  }
+  return evaluated.filter(({ round }) => stored.has(round));
+}
+
+/** The best of evaluated rounds; null when there is none. */
+export function bestRound(evaluated: readonly EvaluatedRound[]): EvaluatedRound | null {
+  return evaluated.reduce<EvaluatedRound | null>((best, one) => (best === null || one.accuracy > best.accuracy ? one : best), null);
+}
+
+async function readRecords(journal: string): Promise<readonly unknown[]> {
+  const text = await readFile(journal, 'utf8').catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT')) return '';
+    throw error;
+  });
+  // The text after the last line feed was not written to its end.
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line, index) => {
+      const record = readJournalLine(line);
+      if (record === null)
+        throw new StillhouseError('run.invalid', 'this line of the journal is damaged', { file: journal, line: index + 1 });
+      return record;
+    });
+}
