@@ -42,6 +42,9 @@ export function gather(value: string, previous: readonly string[] = []): readonl
   return [...previous, value];
 }
 
+/** The description of the option `--quick` of the commands that check a recipe. */
+export const QUICK = 'leave out the trial of a training step of each model';
+
 /** The examples under a command's help. */
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;

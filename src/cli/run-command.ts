@@ -10,7 +10,7 @@ import { checkRecipe } from '../recipe/check-recipe.js';
 import { overlapWarnings } from '../recipe/data-warning.js';
 import { learnedNothing } from '../recipe/learned-nothing.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
-import { action, type CliContext, EXIT_CODES, examples, gather } from './cli-context.js';
+import { action, type CliContext, EXIT_CODES, examples, gather, QUICK } from './cli-context.js';
 import { openRunView } from './open-run-view.js';
 import type { Output } from './output.js';
 import { placeWorkers, shortageOf } from './place-workers.js';
@@ -27,6 +27,7 @@ const LISTEN = 'tcp://127.0.0.1:*';
 interface RunOptions {
   readonly set?: readonly string[];
   readonly out: string;
+  readonly quick?: boolean;
 }
 
 /** Adds the command to the program. */
@@ -37,6 +38,7 @@ export function addRunCommand(program: Command, context: CliContext): void {
     .argument('<recipe>', 'a recipe file')
     .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
     .option('--out <folder>', "the folder in which the run's folder is made", 'runs')
+    .option('--quick', QUICK)
     .addHelpText(
       'after',
       examples('stillhouse run recipe.yaml', 'stillhouse run recipe.yaml --set stages.teacher.epochs=3 --set workers.students=4') +
@@ -44,11 +46,11 @@ export function addRunCommand(program: Command, context: CliContext): void {
     )
     .action(
       action<RunOptions>(context, async ({ args: [file = ''], options, output }) => {
-        const { recipe, content, warnings, work } = await checkRecipe(file, options.set ?? []);
-        await requireEngine(recipe);
+        const { set = [], quick } = options;
+        const { recipe, content, warnings, work } = await checkRecipe(file, { set, isQuick: quick, meanwhile: requireEngine });
         tellWarnings(warnings, output);
         tellWork(work, output);
-        const coordinator = { recipe: file, set: options.set ?? [], runsFolder: options.out, listen: LISTEN, insecure: false };
+        const coordinator = { recipe: file, set, runsFolder: options.out, listen: LISTEN, insecure: false };
         return runHere({ recipe, content, coordinator, context, output });
       }),
     );

@@ -16,6 +16,8 @@ export type ModelShapes = ReadonlyMap<string, ShapeSource>;
 export interface TermTrial {
   /** The place of the part in the recipe. */
   readonly path: Path;
+  /** The user's module that computes the term; null when it is one of the package. */
+  readonly module: string | null;
   /** Throws `model.invalid` and `loss.invalid`. Loads tfjs; an engine must be open. */
   run(): Promise<void>;
 }
@@ -29,9 +31,14 @@ export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, m
   if (!('terms' in loss)) return [];
   return loss.terms.flatMap((term, index) => {
     const path = [...place('loss'), 'terms', index];
+    const module = term.module ?? null;
     const taps = (term.taps ?? []).flatMap(([own, other], pair) => [
-      { path: [...path, 'taps', pair, 0], run: async () => void (await sidesOf(peer, recipe, models)).student.layer(own) },
-      { path: [...path, 'taps', pair, 1], run: async () => void (await sidesOf(peer, recipe, models))[sideOf(term, peer)].layer(other) },
+      { path: [...path, 'taps', pair, 0], module, run: async () => void (await sidesOf(peer, recipe, models)).student.layer(own) },
+      {
+        path: [...path, 'taps', pair, 1],
+        module,
+        run: async () => void (await sidesOf(peer, recipe, models))[sideOf(term, peer)].layer(other),
+      },
     ]);
     const whole = async () => {
       // Loaded only here: tfjs takes half a second to load, and most mistakes are found before.
@@ -41,7 +48,7 @@ export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, m
       const tried = await tryLoss(alone, { ...sides, seed: recipe.seed });
       for (const spec of tried.sides.flatMap(({ specs }) => specs)) checkMessage(spec);
     };
-    return [...taps, { path, run: whole }];
+    return [...taps, { path, module, run: whole }];
   });
 }
 
