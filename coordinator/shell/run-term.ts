@@ -148,6 +148,8 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
     dataEndpoint,
     digests: run.digests,
     splitSizes: run.splitSizes,
+    guesses: options.args.guesses ?? {},
+    isForced: options.args.force ?? false,
     timing,
   };
   logger.info('coordinator.listening', { control: control.endpoint, data: plan.dataEndpoint });

@@ -7,7 +7,7 @@ import { StillhouseError } from '../errors/stillhouse-error.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
 import { isLoopback } from '../transport/endpoint.js';
-import { action, type CliContext, EXIT_CODES, examples, gather, QUICK } from './cli-context.js';
+import { action, type CliContext, EXIT_CODES, examples, FORCE, gather, QUICK } from './cli-context.js';
 import { checkEndpoint } from './endpoint-option.js';
 import { requireEngine } from './require-engine.js';
 import { requireRunFolder } from './require-run-folder.js';
@@ -22,6 +22,7 @@ interface CoordinatorOptions {
   readonly resume?: string;
   readonly insecure?: boolean;
   readonly quick?: boolean;
+  readonly force?: boolean;
 }
 
 /** Adds the command to the program. */
@@ -36,6 +37,7 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
     .option('--out <folder>', "the folder in which the run's folder is made", 'runs')
     .option('--resume <run>', 'continue the run in this folder')
     .option('--quick', QUICK)
+    .option('--force', FORCE)
     .option('--insecure', 'allow addresses that other machines can reach, without any protection')
     .addHelpText(
       'after',
@@ -47,7 +49,7 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
     )
     .action(
       action<CoordinatorOptions>(context, async ({ args: [file], options, output }) => {
-        const { listen, dataListen, set = [], out, resume, insecure = false, quick } = options;
+        const { listen, dataListen, set = [], out, resume, insecure = false, quick, force } = options;
         if ((file === undefined) === (resume === undefined)) {
           throw new StillhouseError('usage.invalid', 'give either a recipe or --resume with the folder of a run');
         }
@@ -60,7 +62,7 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         const recipe = checked?.recipe ?? (await loadRecipe(requireRunFolder(resume ?? '').config, { set }));
         if (checked === null) await meanwhile(recipe);
         tellWarnings(checked?.warnings ?? [], output);
-        const coordinator = { ...start, listen, insecure, ...(dataListen === undefined ? {} : { dataListen }) };
+        const coordinator = { ...start, listen, insecure, force, ...(dataListen === undefined ? {} : { dataListen }) };
         const onListening = (endpoint: string, run: string): void => {
           output.result(output.json ? JSON.stringify({ type: 'listening', endpoint, run }) : `listening on ${endpoint}`);
         };

@@ -23,12 +23,14 @@ export interface CorePlanOptions {
   readonly cohort?: { readonly peers: number; readonly replicas: number };
   /** With a stage `out` that exports this model. */
   readonly exported: string | null;
+  /** The accuracy that guessing reaches on `test`; nobody knows it when it is left out. */
+  readonly guess?: number | undefined;
   readonly timing: Timing;
 }
 
 /** A plan of term 1. */
 export function corePlan(options: CorePlanOptions): RunPlan {
-  const { run, size, rows, students, isTaught, cohort, exported, timing } = options;
+  const { run, size, rows, students, isTaught, cohort, exported, guess, timing } = options;
   const training = { model: 'net', on: 'all', test: 'test', optimizer: { name: 'sgd', rate: 0.1 }, ...options.training };
   const recipe = recipeSchema.parse({
     name: run,
@@ -55,6 +57,8 @@ export function corePlan(options: CorePlanOptions): RunPlan {
     dataEndpoint: 'inproc://data',
     digests: { splits: {}, modules: {} },
     splitSizes,
+    guesses: guess === undefined ? {} : { test: { share: guess, most: guess } },
+    isForced: false,
     timing,
   };
 }
