@@ -33,6 +33,8 @@ const argumentsSchema: z.ZodType<CoordinatorArguments> = z.strictObject({
   listen: z.string(),
   dataListen: z.string().optional(),
   insecure: z.boolean(),
+  guesses: z.record(z.string(), z.strictObject({ share: z.number(), most: z.number() })).optional(),
+  force: z.boolean().optional(),
 });
 
 surviveClosedPipes();

@@ -15,7 +15,7 @@ import { tellRollback } from './rollback.js';
 import { readyMembers } from './roster.js';
 import { askToSave, isSaveDue } from './saving.js';
 import { isLost, isSafe, openStage, resultOf } from './stage.js';
-import { askAllToServe, relink, servingTeachers } from './teaching.js';
+import { askAllToServe, doubtOfTeacher, relink, servingTeachers } from './teaching.js';
 import { journal, log, report, type Stopping, setStage, stageOf, type Turn } from './turn.js';
 
 /** Decides until the state asks for nothing more. Must be called once after each event. */
@@ -80,6 +80,13 @@ function openNext(turn: Turn): Verdict {
   const recipe = plan.recipe.stages[name];
   const given = plan.given[name];
   assert(recipe, `stage ${name} is not in the recipe`);
+  // A stage that has a checkpoint was begun in spite of it.
+  const doubt = (left?.checkpoints.length ?? 0) > 0 ? null : doubtOfTeacher(turn.state, kindOf(recipe).needs.teacher);
+  if (doubt !== null && !plan.isForced) {
+    const mend = 'Mend that stage and begin a new run; or go on all the same with --force';
+    finish(turn, { outcome: 'failed', code: 'teacher.atChance', message: `stage ${name} is not begun: ${doubt}. ${mend}` });
+    return 'wait';
+  }
   const stage = openStage({
     name,
     recipe,
@@ -98,6 +105,10 @@ function openNext(turn: Turn): Verdict {
   const { size, epochs } = stage.ledger;
   log(turn, ['info', 'stage.started'], { stage: name, kind: recipe.kind, samples: size * epochs, committed: committedOf(stage.ledger) });
   report(turn, { type: 'stage-started', stage: name, kind: recipe.kind, epochs, samples: size * epochs });
+  if (doubt !== null) {
+    log(turn, ['warn', 'teacher.atChance'], { stage: name, doubt });
+    report(turn, { type: 'warning', stage: name, message: doubt });
+  }
   if (left?.isBehind) tellRollback(turn);
   if (left !== null) tellLostBest(turn);
   askAllToServe(turn);

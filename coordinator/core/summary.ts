@@ -29,7 +29,8 @@ export function summarise(state: RunState): Summary {
   const engines = [...state.roster.values()].flatMap(({ engine }) => (engine === null ? [] : [engine.name]));
   return {
     engine: [...new Set([...state.totals.engines, ...engines])].sort().join(', '),
-    accuracy: accuracyOf(state.done),
+    accuracy: ofTests(state.done, ({ last, best }) => ({ last: last.accuracy, best: best.accuracy, epoch: best.epoch })),
+    testLoss: ofTests(state.done, ({ last }) => last.loss),
     agreement: agreementOf(state.done),
     waited: ofEachPeer(state.done, ({ waited }) => waited),
     late: ofEachPeer(state.done, ({ late }) => late),
@@ -51,12 +52,10 @@ function rateOf(counters: Counters): number {
   return Math.round((measuredRate(counters) ?? 0) * 10) / 10;
 }
 
-function accuracyOf(done: readonly StageResult[]): Summary['accuracy'] {
+/** A figure of each test, by the stage, or by the model's name where the stage tests several. */
+function ofTests<T>(done: readonly StageResult[], figureOf: (test: StageResult['tests'][number]) => T): Readonly<Record<string, T>> {
   const entries = done.flatMap(({ stage, tests }) =>
-    tests.map(({ last, best }) => {
-      const name = tests.length === 1 ? stage : spellPeer({ stage, peer: last.peer });
-      return [name, { last: last.accuracy, best: best.accuracy, epoch: best.epoch }] as const;
-    }),
+    tests.map((test) => [tests.length === 1 ? stage : spellPeer({ stage, peer: test.last.peer }), figureOf(test)] as const),
   );
   return Object.fromEntries(entries);
 }

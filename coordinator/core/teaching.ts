@@ -2,9 +2,26 @@
 
 import { assert, present } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
+import { type PeerName, spellPeer } from '../../src/config/peer.js';
 import { planLinks } from './links.js';
 import { measuredRate, type ReadyMember, readyMembers, withMember } from './roster.js';
-import { sendTo, setStage, stageOf, type Turn } from './turn.js';
+import { type RunState, sendTo, setStage, stageOf, type Turn } from './turn.js';
+
+/**
+ * Says in words that the model that is to teach a stage was no better than guessing when it was last tested. Null when it was, and
+ * where nobody can tell.
+ */
+export function doubtOfTeacher({ plan, done }: Pick<RunState, 'plan' | 'done'>, teacher: PeerName | null): string | null {
+  const recipe = teacher === null ? undefined : plan.recipe.stages[teacher.stage];
+  if (teacher === null || recipe === undefined || !('test' in recipe)) return null;
+  const tests = done.find(({ stage }) => stage === teacher.stage)?.tests ?? [];
+  const accuracy = tests.find(({ last }) => last.peer === teacher.peer)?.last.accuracy;
+  const guess = plan.guesses[recipe.test];
+  if (accuracy === undefined || guess === undefined || accuracy > guess.most) return null;
+  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  const right = `${percent(accuracy)} right on ${recipe.test}; ${percent(guess.share)} come from always saying the most frequent class`;
+  return `its teacher ${spellPeer(teacher)} is no better than guessing (${right})`;
+}
 
 /** The teachers that answer for the stage under way. */
 export function servingTeachers(turn: Turn): ReadyMember[] {

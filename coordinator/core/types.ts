@@ -8,6 +8,7 @@ import type { Recipe } from '../../src/config/schema.js';
 import type { ErrorCode } from '../../src/errors/table.js';
 import type { CoordinatorMessage, Digests, WorkerMessage } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
+import type { Guess } from '../../src/protocol/parent.js';
 import type { Evaluation, Outcome, Report, StageResult, Summary } from '../../src/protocol/report.js';
 import type { StateName } from '../../src/protocol/state-name.js';
 import type { Lockstep } from './grid.js';
@@ -28,6 +29,10 @@ export interface RunPlan {
   readonly given: Readonly<Record<string, CheckpointInfo>>;
   /** The number of samples of each split. */
   readonly splitSizes: Readonly<Record<string, number>>;
+  /** The accuracy of guessing, of the splits that are large enough to tell it from a bad model. */
+  readonly guesses: Readonly<Record<string, Guess>>;
+  /** Whether a model that is no better than guessing may teach. */
+  readonly isForced: boolean;
   readonly timing: Timing;
 }
 

@@ -4,9 +4,7 @@
  */
 
 import type { Term } from '../../src/base/ids.js';
-import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
-import { placeOf } from '../../src/checkpoint/place.js';
-import { readCheckpoint } from '../../src/checkpoint/read-checkpoint.js';
+import { readCheckpointOf } from '../../src/checkpoint/read-checkpoint.js';
 import type { CheckpointStore } from '../../src/checkpoint/store.js';
 import { MODEL_PEER } from '../../src/config/peer.js';
 import type { Recipe } from '../../src/config/schema.js';
@@ -43,7 +41,7 @@ async function take(
       hint: 'Nothing was trained yet: begin a new run',
     });
   }
-  const { info, ...content } = await readCheckpoint({ fs: nodeFileSystem, folder, place: placeOf(state) }, true);
+  const { info, ...content } = await readCheckpointOf(folder, state);
   const outcome = await store.put({ ...content, info: { ...info, term } });
   if (!outcome.stored) throw new StillhouseError('run.unwritable', `stage ${state.stage}: ${outcome.message}`);
   return info.hash;

@@ -9,6 +9,7 @@ import { writeFileAtomic } from './atomic-file.js';
 const summarySchema: z.ZodType<RunSummary> = z.object({
   engine: z.string(),
   accuracy: z.record(z.string(), z.object({ last: z.number(), best: z.number(), epoch: z.number() })),
+  testLoss: z.record(z.string(), z.number()).default({}),
   agreement: z.record(z.string(), z.record(z.string(), z.number())),
   waited: z.record(z.string(), z.number()),
   late: z.record(z.string(), z.number()).default({}),

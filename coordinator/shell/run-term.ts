@@ -150,6 +150,8 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
     digests: run.digests,
     given: await takeGivenModels(store, { recipe: run.recipe, folder: options.args.given, term: term.term }),
     splitSizes: run.splitSizes,
+    guesses: options.args.guesses ?? {},
+    isForced: options.args.force ?? false,
     timing,
   };
   logger.info('coordinator.listening', { control: control.endpoint, data: plan.dataEndpoint });

@@ -42,6 +42,12 @@ export function gather(value: string, previous: readonly string[] = []): readonl
   return [...previous, value];
 }
 
+/** The description of the option `--quick` of the commands that check a recipe. */
+export const QUICK = 'leave out the trial of a training step of each model';
+
+/** The description of the option `--force` of the commands that run. */
+export const FORCE = 'distil also from a teacher that is no better than guessing';
+
 /** The examples under a command's help. */
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;

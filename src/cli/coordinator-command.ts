@@ -1,13 +1,14 @@
 /** `stillhouse coordinator`: a run whose workers are started by hand, here or on other machines. */
 
 import type { Command } from 'commander';
+import type { Recipe } from '../config/schema.js';
 import { verifyData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { discardGivenModels } from '../recipe/given-model.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
 import { isLoopback } from '../transport/endpoint.js';
-import { action, type CliContext, EXIT_CODES, examples, gather } from './cli-context.js';
+import { action, type CliContext, EXIT_CODES, examples, FORCE, gather, QUICK } from './cli-context.js';
 import { checkEndpoint } from './endpoint-option.js';
 import { requireEngine } from './require-engine.js';
 import { requireRunFolder } from './require-run-folder.js';
@@ -21,6 +22,8 @@ interface CoordinatorOptions {
   readonly out: string;
   readonly resume?: string;
   readonly insecure?: boolean;
+  readonly quick?: boolean;
+  readonly force?: boolean;
 }
 
 /** Adds the command to the program. */
@@ -34,6 +37,8 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
     .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
     .option('--out <folder>', "the folder in which the run's folder is made", 'runs')
     .option('--resume <run>', 'continue the run in this folder')
+    .option('--quick', QUICK)
+    .option('--force', FORCE)
     .option('--insecure', 'allow addresses that other machines can reach, without any protection')
     .addHelpText(
       'after',
@@ -45,23 +50,25 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
     )
     .action(
       action<CoordinatorOptions>(context, async ({ args: [file], options, output }) => {
-        const { listen, dataListen, set = [], out, resume, insecure = false } = options;
+        const { listen, dataListen, set = [], out, resume, insecure = false, quick, force } = options;
         if ((file === undefined) === (resume === undefined)) {
           throw new StillhouseError('usage.invalid', 'give either a recipe or --resume with the folder of a run');
         }
         checkEndpoint(listen, insecure, output);
         if (dataListen !== undefined) checkEndpoint(dataListen, insecure, output);
         const start = file === undefined ? { resume: resume ?? '', set } : { recipe: file, set, runsFolder: out };
-        const checked = file === undefined ? null : await checkRecipe(file, set);
-        const given = checked?.given ?? null;
-        const recipe = checked?.recipe ?? (await loadRecipe(requireRunFolder(resume ?? '').config, { set }));
         // Workers on other machines have their own engines.
-        if (isLoopback(listen)) await requireEngine(recipe);
+        const meanwhile = async (loaded: Recipe): Promise<void> => (isLoopback(listen) ? requireEngine(loaded) : undefined);
+        const checked = file === undefined ? null : await checkRecipe(file, { set, isQuick: quick, meanwhile });
+        const recipe = checked?.recipe ?? (await loadRecipe(requireRunFolder(resume ?? '').config, { set }));
+        if (checked === null) await meanwhile(recipe);
         tellWarnings(checked?.warnings ?? [], output);
+        const given = checked?.given ?? null;
         const coordinator = {
           ...start,
           listen,
           insecure,
+          force,
           ...(dataListen === undefined ? {} : { dataListen }),
           ...(given === null ? {} : { given }),
         };

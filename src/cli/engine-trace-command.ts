@@ -47,7 +47,7 @@ export function addEngineTraceCommand(engine: Command, context: CliContext): voi
     )
     .action(
       action<TraceOptions>(context, async ({ args: [file = ''], options, output }) => {
-        const { recipe, data } = await checkRecipe(file, options.set ?? []);
+        const { recipe, data } = await checkRecipe(file, { set: options.set, isQuick: true });
         const { name } = chooseModel(recipe, options.stage);
         const folder = resolve(options.out);
         requireEmpty(folder);

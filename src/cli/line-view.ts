@@ -37,7 +37,8 @@ export class LineView implements RunView {
       if (this.#prepared.has(line)) return;
       this.#prepared.add(line);
     }
-    this.#output.note(line);
+    if (type === 'warning') this.#output.alert(line);
+    else this.#output.note(line);
   }
 
   note(text: string): void {

@@ -14,6 +14,8 @@ export function describeReport(report: Report): string {
       return `run ${report.run}${report.term > 1 ? `, start ${report.term}` : ''}: ${report.stages.join(', ')}`;
     case 'basis-changed':
       return report.changes.join('\n');
+    case 'warning':
+      return `${report.stage}: warning: ${report.message}`;
     case 'waiting':
       return `${report.stage}: waiting for a ${report.for}${describeMissing(report)}`;
     case 'stage-started':

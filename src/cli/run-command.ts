@@ -9,17 +9,18 @@ import type { CoordinatorArguments } from '../protocol/parent.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { overlapWarnings } from '../recipe/data-warning.js';
 import { discardGivenModels } from '../recipe/given-model.js';
+import { tellingGuesses } from '../recipe/guess.js';
 import { learnedNothing } from '../recipe/learned-nothing.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
 import { trainingOutside } from '../recipe/run-model.js';
-import { action, type CliContext, EXIT_CODES, examples, gather } from './cli-context.js';
+import { action, type CliContext, EXIT_CODES, examples, FORCE, gather, QUICK } from './cli-context.js';
 import { openRunView } from './open-run-view.js';
 import type { Output } from './output.js';
 import { placeWorkers, shortageOf } from './place-workers.js';
 import { requireEngine } from './require-engine.js';
 import { requireRunFolder } from './require-run-folder.js';
 import { resultTable } from './result-table.js';
-import { type SupervisorOptions, supervise } from './supervisor.js';
+import { type RunEnd, type SupervisorOptions, supervise } from './supervisor.js';
 import { tellWarnings } from './tell-warnings.js';
 import { tellWork } from './tell-work.js';
 
@@ -29,6 +30,8 @@ const LISTEN = 'tcp://127.0.0.1:*';
 interface RunOptions {
   readonly set?: readonly string[];
   readonly out: string;
+  readonly quick?: boolean;
+  readonly force?: boolean;
 }
 
 /** Adds the command to the program. */
@@ -39,6 +42,8 @@ export function addRunCommand(program: Command, context: CliContext): void {
     .argument('<recipe>', 'a recipe file')
     .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
     .option('--out <folder>', "the folder in which the run's folder is made", 'runs')
+    .option('--quick', QUICK)
+    .option('--force', FORCE)
     .addHelpText(
       'after',
       examples('stillhouse run recipe.yaml', 'stillhouse run recipe.yaml --set stages.teacher.epochs=3 --set workers.students=4') +
@@ -46,18 +51,13 @@ export function addRunCommand(program: Command, context: CliContext): void {
     )
     .action(
       action<RunOptions>(context, async ({ args: [file = ''], options, output }) => {
-        const { recipe, content, warnings, work, given } = await checkRecipe(file, options.set ?? []);
-        await requireEngine(recipe);
+        const { set = [], quick, force } = options;
+        const checked = await checkRecipe(file, { set, isQuick: quick, meanwhile: requireEngine });
+        const { recipe, content, warnings, work, given } = checked;
         tellWarnings(warnings, output);
         tellWork(work, output);
-        const coordinator = {
-          recipe: file,
-          set: options.set ?? [],
-          runsFolder: options.out,
-          listen: LISTEN,
-          insecure: false,
-          ...(given === null ? {} : { given }),
-        };
+        const taken = given === null ? {} : { given };
+        const coordinator = { recipe: file, set, runsFolder: options.out, listen: LISTEN, insecure: false, force, ...taken };
         return runHere({ recipe, content, coordinator, context, output }).finally(() => discardGivenModels(given));
       }),
     );
@@ -70,6 +70,7 @@ export function addResumeCommand(program: Command, context: CliContext): void {
     .description('continue a run that was stopped or died, from its newest checkpoint')
     .argument('<run>', 'the folder of the run')
     .option('--set <key=value>', 'override a value of the recipe that may change, such as epochs; may be given several times', gather)
+    .option('--force', FORCE)
     .addHelpText(
       'after',
       examples(
@@ -78,12 +79,12 @@ export function addResumeCommand(program: Command, context: CliContext): void {
       ) + EXIT_CODES,
     )
     .action(
-      action<Pick<RunOptions, 'set'>>(context, async ({ args: [run = ''], options: { set = [] }, output }) => {
+      action<Pick<RunOptions, 'set' | 'force'>>(context, async ({ args: [run = ''], options: { set = [], force }, output }) => {
         const { config } = requireRunFolder(run);
         const recipe = await loadRecipe(config, { set });
         await requireEngine(recipe);
         const content = await verifyData(recipe.data);
-        const coordinator = { resume: run, set, listen: LISTEN, insecure: false };
+        const coordinator = { resume: run, set, listen: LISTEN, insecure: false, force };
         return runHere({ recipe, content, coordinator, context, output });
       }),
     );
@@ -106,12 +107,12 @@ export async function runHere(options: {
   const view = openRunView(output, context.clock);
   const { restarts } = recipe.workers;
   const listening = onListening === undefined ? {} : { onListening };
-  const end = await supervise({ coordinator, workers, restarts, view, clock: context.clock, ...listening }).finally(() => view.close());
+  const args = { ...coordinator, guesses: tellingGuesses(content) };
+  const end = await supervise({ coordinator: args, workers, restarts, view, clock: context.clock, ...listening }).finally(() =>
+    view.close(),
+  );
   if (end.summary !== null) {
-    const caveats = [
-      ...overlapWarnings(recipe, content, await trainingOutside(recipe)),
-      ...learnedNothing(recipe, content, end.summary.accuracy),
-    ];
+    const caveats = [...overlapWarnings(recipe, content, await trainingOutside(recipe)), ...learnedNothing(recipe, content, end.summary)];
     if (output.json) output.result(JSON.stringify({ type: 'summary', ...end.summary, warnings: caveats }));
     else if (Object.keys(end.summary.accuracy).length > 0)
       output.result(resultTable(recipe, end.summary, { caveats, columns: output.columns }));
@@ -120,10 +121,14 @@ export async function runHere(options: {
   const again = options.workers === undefined ? 'resume' : 'coordinator --resume';
   if (end.run !== null && end.isResumable) {
     const where = options.workers === undefined ? '' : addressOptions(coordinator);
-    const when = end.mustBeMended ? 'to continue the run when that is mended' : 'to continue the run';
-    output.alert(`${when}: npx stillhouse ${again} ${typeable(end.run)}${where}`);
+    output.alert(`${whenToContinue(end)}: npx stillhouse ${again} ${typeable(end.run)}${where}${end.needsForce ? ' --force' : ''}`);
   }
   return end.code;
+}
+
+function whenToContinue({ mustBeMended, needsForce }: RunEnd): string {
+  if (needsForce) return 'to continue the run all the same';
+  return mustBeMended ? 'to continue the run when that is mended' : 'to continue the run';
 }
 
 /** The options of a coordinator whose workers look for it at its old address. */

@@ -55,6 +55,8 @@ export interface RunEnd {
   readonly isResumable: boolean;
   /** Whether that works only once the cause of the error is mended. */
   readonly mustBeMended: boolean;
+  /** Whether that works only with --force. */
+  readonly needsForce: boolean;
 }
 
 interface Worker {
@@ -106,7 +108,8 @@ class Supervisor {
       const end = await this.#coordinator.ended;
       await this.#endWorkers();
       const code = this.#conclude(end);
-      return { code, summary: this.#summary, run: this.#run, isResumable: this.#isResumable(), mustBeMended: this.#isMendable() };
+      const [isResumable, mustBeMended] = [this.#isResumable(), this.#isMendable()];
+      return { code, summary: this.#summary, run: this.#run, isResumable, mustBeMended, needsForce: this.#needsForce() };
     } finally {
       for (const timer of this.#timers) timer.cancel();
       offSignal();
@@ -248,7 +251,14 @@ class Supervisor {
     if (this.#run === null || this.#outcome === 'done') return false;
     // With run.busy, another coordinator works on the run. Without the engine, every try ends the same way.
     if (this.#error === 'run.busy' || this.#error === 'engine.unusable') return false;
-    return this.#outcome !== 'failed' || (this.#error !== null && (ERROR_TABLE[this.#error].retryable || this.#isMendable()));
+    return (
+      this.#outcome !== 'failed' ||
+      (this.#error !== null && (ERROR_TABLE[this.#error].retryable || this.#isMendable() || this.#needsForce()))
+    );
+  }
+
+  #needsForce(): boolean {
+    return this.#error === 'teacher.atChance';
   }
 
   /** Whether the run goes on when its data files are mended. A module that was mended is another one: with it the run would not go on. */

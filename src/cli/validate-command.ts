@@ -8,7 +8,7 @@ import { EXIT } from '../errors/table.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { discardGivenModels } from '../recipe/given-model.js';
 import { seldomAverages } from '../recipe/work-size.js';
-import { action, type CliContext, examples, gather } from './cli-context.js';
+import { action, type CliContext, examples, gather, QUICK } from './cli-context.js';
 import { formatClasses, formatCount } from './format-figure.js';
 import { placeWorkers, shortageOf } from './place-workers.js';
 import { requireEngine } from './require-engine.js';
@@ -18,6 +18,7 @@ import { describeWork } from './tell-work.js';
 interface ValidateOptions {
   readonly set?: readonly string[];
   readonly explain?: boolean;
+  readonly quick?: boolean;
 }
 
 /** Adds the command to the program. */
@@ -28,17 +29,20 @@ export function addValidateCommand(program: Command, context: CliContext): void 
     .argument('<recipe>', 'a recipe file')
     .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
     .option('--explain', 'print the recipe with all its defaults')
+    .option('--quick', QUICK)
     .addHelpText('after', examples('stillhouse validate recipe.yaml', 'stillhouse validate recipe.yaml --explain'))
     .action(
       action<ValidateOptions>(context, async ({ args: [file = ''], options, output }) => {
-        const { recipe, data, content, parameters, warnings, work, given } = await checkRecipe(file, options.set ?? []);
-        await discardGivenModels(given);
-        await requireEngine(recipe);
+        const { set, quick } = options;
+        const checked = await checkRecipe(file, { set, isQuick: quick, meanwhile: requireEngine });
+        await discardGivenModels(checked.given);
+        const { recipe, data, content, parameters, tried, engine, warnings, work } = checked;
         const cores = availableParallelism();
         const workers = placeWorkers(recipe, cores);
         const shortage = shortageOf(workers, cores);
         const all = [...(shortage === null ? [] : [shortage]), ...warnings, ...seldomAverages(work)];
-        if (output.json) output.result(JSON.stringify({ type: 'recipe', recipe, splits: data.splitSizes, parameters, warnings: all }));
+        if (output.json)
+          output.result(JSON.stringify({ type: 'recipe', recipe, splits: data.splitSizes, parameters, tried, warnings: all }));
         else if (options.explain) output.result(explainRecipe(recipe).trimEnd());
         else {
           const splits = content.splits.map(
@@ -49,6 +53,7 @@ export function addValidateCommand(program: Command, context: CliContext): void 
           output.result(`data: ${data.height}x${data.width}x${data.channels}, ${data.classes} classes; images: ${splits.join(', ')}`);
           output.result(`models: ${models.join(', ')}`);
           output.result(`stages: ${stageOrder(recipe).join(', ')}`);
+          output.result(describeTrial(tried, engine));
           for (const size of work) output.result(`  ${describeWork(size)}`);
           const threads = workers.map(({ name, placement }) => `${name} ${placement.threads}`);
           output.result(`threads on ${cores} cores: ${threads.join(', ')}`);
@@ -57,4 +62,10 @@ export function addValidateCommand(program: Command, context: CliContext): void 
         return EXIT.done;
       }),
     );
+}
+
+function describeTrial(tried: readonly string[], engine: string | null): string {
+  return engine === null
+    ? 'tried: no training step'
+    : `tried: a training step on two images of each of ${tried.join(', ')} (engine ${engine})`;
 }

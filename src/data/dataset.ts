@@ -11,7 +11,7 @@ import { fingerprintOf } from './fingerprint.js';
 import { FingerprintCache, fingerprintKey } from './fingerprint-cache.js';
 import type { DataFile, PartSummary } from './format.js';
 import { cutImages, residentSource, type SplitRange } from './resident-source.js';
-import type { ImageShape, SampleSource } from './sample-source.js';
+import type { ImageShape, LabelledImages, SampleSource } from './sample-source.js';
 import { imageDigests, type Statistics, statisticsOf } from './statistics.js';
 
 export interface DataInfo extends ImageShape {
@@ -73,10 +73,14 @@ export interface VerifiedData {
 
 /**
  * Reads and checks every file of the parts that the recipe's splits use. The fingerprints are of what was read, never from
- * the cache, and are kept there for {@link fingerprintSplit}. The recipe's mean and deviation are not looked at. Throws as
- * {@link inspectData} does.
+ * the cache, and are kept there for {@link fingerprintSplit}. The recipe's mean and deviation are not looked at. `onImages` gets the
+ * images of each split, which are only lent to it. Throws as {@link inspectData} does.
  */
-export async function verifyData(recipe: DataRecipe, cache = new FingerprintCache()): Promise<VerifiedData> {
+export async function verifyData(
+  recipe: DataRecipe,
+  cache = new FingerprintCache(),
+  onImages?: (name: string, images: LabelledImages) => void,
+): Promise<VerifiedData> {
   await inspectFiles(recipe);
   const files: DataFile[] = [];
   const verified = new Map<string, VerifiedSplit>();
@@ -88,6 +92,7 @@ export async function verifyData(recipe: DataRecipe, cache = new FingerprintCach
     files.push(...part.files);
     for (const [i, [name, split]] of splits.entries()) {
       const images = cutImages(part, rangeOf(name, split, part.count));
+      onImages?.(name, images);
       const fingerprint = await fingerprintOf(images);
       verified.set(name, { name, samples: images.count, fingerprint, ...statisticsOf(images) });
       digests.set(name, imageDigests(images));

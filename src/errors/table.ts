@@ -35,6 +35,7 @@ export const ERROR_TABLE = {
   'checkpoint.damaged': { retryable: true, exitCode: EXIT.failed, meaning: 'a checkpoint does not match its manifest' },
   'checkpoint.missing': { retryable: false, exitCode: EXIT.usage, meaning: 'there is no usable checkpoint' },
   'checkpoint.unwritable': { retryable: true, exitCode: EXIT.failed, meaning: 'a checkpoint could not be written' },
+  'teacher.atChance': { retryable: false, exitCode: EXIT.failed, meaning: 'a model that is to teach is no better than guessing' },
   'run.invalid': { retryable: false, exitCode: EXIT.usage, meaning: 'the folder is not a run, or its journal is damaged' },
   'run.busy': { retryable: true, exitCode: EXIT.tryAgain, meaning: 'another coordinator works on this run' },
   'run.unwritable': { retryable: true, exitCode: EXIT.failed, meaning: 'the run folder could not be written' },

@@ -1,7 +1,6 @@
 /** Takes a trained model apart into what a run needs of it, and holds it against the contract. The model itself is not kept. */
 
 import { checkContract } from './contract.js';
-import { type ShapeSource, shapeSourceOf } from './knowledge-model.js';
 import { type DescribedModel, openDescribedModel, topologyOf } from './model-topology.js';
 import { openSavedModel } from './saved-model.js';
 import { arenaSchemaOf, disposeModel, readArena } from './weights.js';
@@ -16,7 +15,6 @@ export interface TakenModel {
   readonly parameters: Float32Array;
   /** The hash of the arena's schema. */
   readonly schema: string;
-  readonly shapes: ShapeSource;
   /** The metadata that it was saved with. */
   readonly metadata: unknown;
 }
@@ -47,7 +45,6 @@ export async function takeModel(source: ModelSource, { height, width, channels, 
       topology: topologyOf(model),
       parameters: readArena(model, schema),
       schema: schema.model.hash,
-      shapes: shapeSourceOf(model),
       metadata: model.getUserDefinedMetadata(),
     };
   } finally {

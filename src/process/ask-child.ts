@@ -1,6 +1,17 @@
-/** Asks a child process one thing: starts it, takes its answer, and waits for its end, at most until a deadline. */
+/** Asks a child process: starts it, takes its answers, and waits for its end, at most until a deadline. */
 
 import { type ChildEnd, type ChildOptions, startChild } from './child.js';
+
+export interface AskOptions<Answer, Question> extends ChildOptions {
+  /** Sent to it when it starts; nothing when left out. */
+  readonly question?: Question;
+  /** Sent to it when it is there; the deadline counts from then on. Nothing when it rejects. */
+  readonly later?: Promise<Question>;
+  /** Called with each of its messages. */
+  readonly onAnswer?: (answer: Answer) => void;
+  /** Ends the child at once when it is aborted. */
+  readonly signal?: AbortSignal;
+}
 
 export interface ChildAnswer<Answer> {
   /** Its last message; null when it ended without one. */
@@ -8,21 +19,50 @@ export interface ChildAnswer<Answer> {
   readonly end: ChildEnd;
   /** Whether it was killed at the deadline. */
   readonly isLate: boolean;
+  /** The time from its last message, or from its start, to its end, as this process noticed them. */
+  readonly silentMs: number;
 }
 
+/** A process that was busy until the deadline reads in this time what the child has long sent. */
+const GRACE_MS = 200;
+
 /** The answer of a child that has ended. Never rejects. Throws InvariantError when the program is not compiled. */
-export async function askChild<Answer>(options: ChildOptions, deadlineMs: number): Promise<ChildAnswer<Answer>> {
-  const child = startChild<Answer, never>(options);
+export async function askChild<Answer, Question = never>(
+  { question, later, onAnswer, signal, ...options }: AskOptions<Answer, Question>,
+  deadlineMs: number,
+): Promise<ChildAnswer<Answer>> {
+  const child = startChild<Answer, Question>(options);
   let answer: Answer | null = null;
+  let heardMs = performance.now();
   let isLate = false;
   child.onMessage((message) => {
     answer = message;
+    heardMs = performance.now();
+    onAnswer?.(message);
   });
-  const timer = setTimeout(() => {
-    isLate = true;
-    child.kill('SIGKILL');
-  }, deadlineMs);
+  if (question !== undefined) child.send(question);
+  const stop = (): void => child.kill('SIGKILL');
+  if (signal?.aborted) stop();
+  signal?.addEventListener('abort', stop, { once: true });
+  let timer: NodeJS.Timeout | undefined;
+  const arm = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      timer = setTimeout(() => {
+        isLate = true;
+        stop();
+      }, GRACE_MS);
+    }, deadlineMs);
+  };
+  arm();
+  later?.then(
+    (more) => {
+      if (child.send(more)) arm();
+    },
+    () => {},
+  );
   const end = await child.ended;
   clearTimeout(timer);
-  return { answer, end, isLate };
+  signal?.removeEventListener('abort', stop);
+  return { answer, end, isLate, silentMs: performance.now() - heardMs };
 }

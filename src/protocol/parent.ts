@@ -7,6 +7,14 @@ import type { EngineName, Placement } from '../config/schema.js';
 import type { ErrorCode } from '../errors/table.js';
 import type { Report, Summary } from './report.js';
 
+/** The accuracy on a split that guessing reaches. */
+export interface Guess {
+  /** The share of the most frequent class: the accuracy of saying that class every time. */
+  readonly share: number;
+  /** An accuracy up to this is one of guessing, and of luck. */
+  readonly most: number;
+}
+
 /** The coordinator's only argument, as JSON. It has either `recipe` or `resume`. */
 export interface CoordinatorArguments {
   /** A recipe file; `set` of the command line ('a.b=c') overrides its values, or those of the run to go on with. */
@@ -24,6 +32,9 @@ export interface CoordinatorArguments {
   readonly dataListen?: string | undefined;
   /** Allows addresses that are not loopback. */
   readonly insecure: boolean;
+  /** By split: a model whose last accuracy on it is one of guessing does not teach, unless `force` says so. */
+  readonly guesses?: Readonly<Record<string, Guess>> | undefined;
+  readonly force?: boolean | undefined;
 }
 
 /** The content of summary.json. */

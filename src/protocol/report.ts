@@ -60,6 +60,8 @@ export type Report =
   | { readonly type: 'run-started'; readonly run: string; readonly term: number; readonly stages: readonly string[] }
   /** A run goes on with other values than it began with; each change in words. */
   | { readonly type: 'basis-changed'; readonly changes: readonly string[] }
+  /** A fact about the stage that a person should know; it goes on. */
+  | { readonly type: 'warning'; readonly stage: string; readonly message: string }
   /** `missing`: the models that lack a student. */
   | { readonly type: 'waiting'; readonly stage: string; readonly for: 'student' | 'teacher'; readonly missing: readonly string[] }
   | { readonly type: 'stage-started'; readonly stage: string; readonly kind: string; readonly epochs: number; readonly samples: number }
@@ -158,6 +160,8 @@ export interface Summary {
    * epoch, and in the best epoch (`epoch` is 0 in a stage of kind evaluate).
    */
   readonly accuracy: Readonly<Record<string, { readonly last: number; readonly best: number; readonly epoch: number }>>;
+  /** By the same names: the mean cross-entropy of the test split after the last epoch. */
+  readonly testLoss: Readonly<Record<string, number>>;
   /** By `stage.peer` of stages with several models, and by the other peer: the share of the test images of which both say the same class. */
   readonly agreement: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** By `stage.peer` of stages with several models: the share of its training time in which it waited for the others. */

@@ -15,19 +15,17 @@ import { openCheckpointStore } from '../checkpoint/store.js';
 import { MODEL_PEER, trainedPeers } from '../config/peer.js';
 import type { Path } from '../config/problem.js';
 import type { OutsideModel, Recipe } from '../config/schema.js';
-import type { DataInfo } from '../data/dataset.js';
+import { type DataInfo, inspectData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import type { ShapeSource } from '../nn/knowledge-model.js';
 import type { ModelSource } from '../nn/taken-model.js';
 import { GIVEN_ROUND } from '../protocol/state-name.js';
 import { hashState } from '../tensor/state-tensors.js';
+import { RecipeFault } from './recipe-fault.js';
 import { readRunModel, readTrainingOf } from './run-model.js';
 
 /** A model from outside, as the run takes it. */
 export interface GivenModel {
   readonly content: CheckpointContent;
-  readonly shapes: ShapeSource;
-  readonly parameters: number;
   /** Facts that a person should know; the model can be taken. */
   readonly warnings: readonly string[];
 }
@@ -41,7 +39,7 @@ export async function openGivenModel(stage: string, from: OutsideModel, data: Gi
   const { openEngine } = await import('../engines/catalogue.js');
   const { takeModel } = await import('../nn/taken-model.js');
   await openEngine('cpu');
-  const { topology, parameters, schema, shapes, metadata } = await takeModel(await sourceOf(from), data);
+  const { topology, parameters, schema, metadata } = await takeModel(await sourceOf(from), data);
   const tensors = new Map([
     ['parameters', parameters],
     ['slots', new Float32Array(0)],
@@ -57,8 +55,6 @@ export async function openGivenModel(stage: string, from: OutsideModel, data: Gi
   const state = { stage, peer: MODEL_PEER, round: GIVEN_ROUND };
   return {
     content: { info: { state, term: asTerm(1), ranges: [], hash, schema }, tensors, topology },
-    shapes,
-    parameters: parameters.length,
     warnings: warningsOf(stage, facts, data),
   };
 }
@@ -77,15 +73,35 @@ export function givenStages({ stages }: Recipe): readonly { readonly stage: stri
   });
 }
 
-/** Keeps the models for the coordinator of a new run, each as a checkpoint. Answers their folder, which the caller removes. */
-export async function keepGivenModels(models: readonly GivenModel[]): Promise<string> {
+/** The models from outside of a recipe, kept for its run. */
+export interface TakenModels {
+  /** A folder with a checkpoint of each, for the coordinator; the caller removes it. Null when there are none. */
+  readonly folder: string | null;
+  readonly warnings: readonly string[];
+}
+
+/** Reads, checks and keeps the models. Throws {@link RecipeFault}, with the place in the recipe. */
+export async function takeGivenModels(recipe: Recipe): Promise<TakenModels> {
+  const stages = givenStages(recipe);
+  if (stages.length === 0) return { folder: null, warnings: [] };
+  const data = { ...(await inspectData(recipe.data)), normalise: recipe.data.normalise };
   const folder = await mkdtemp(join(tmpdir(), 'stillhouse-given-'));
-  const store = await openCheckpointStore(folder);
-  for (const { content } of models) {
-    const outcome = await store.put(content);
-    if (!outcome.stored) throw new StillhouseError('model.invalid', `the model of stage ${content.info.state.stage}: ${outcome.message}`);
+  try {
+    const store = await openCheckpointStore(folder);
+    const warnings: string[] = [];
+    for (const { stage, from, path } of stages) {
+      const given = await openGivenModel(stage, from, data).catch((error: unknown) => {
+        throw error instanceof StillhouseError ? new RecipeFault(path, error.code, error.message) : error;
+      });
+      const outcome = await store.put(given.content);
+      if (!outcome.stored) throw new RecipeFault(path, 'model.invalid', outcome.message);
+      warnings.push(...given.warnings);
+    }
+    return { folder, warnings };
+  } catch (error) {
+    await discardGivenModels(folder);
+    throw error;
   }
-  return folder;
 }
 
 /** Removes the folder of the models, if there is one. */
@@ -107,7 +123,9 @@ interface SourceFacts {
 }
 
 /** The facts that an export of ours has in its metadata. */
-const exportSchema = z.object({ stillhouse: z.object({ parametersSha256: z.string(), mean: z.array(z.number()), std: z.array(z.number()) }) });
+const exportSchema = z.object({
+  stillhouse: z.object({ parametersSha256: z.string(), mean: z.array(z.number()), std: z.array(z.number()) }),
+});
 
 function factsIn(metadata: unknown): SourceFacts {
   const own = exportSchema.safeParse(metadata).data?.stillhouse;

@@ -1,34 +1,48 @@
-/** Results that guessing would give as well. Pure. */
+/** Results that a person should not use: those that guessing would give as well, and those of training that has diverged. Pure. */
 
 import { peersOf, spellPeer } from '../config/peer.js';
 import type { Recipe } from '../config/schema.js';
 import type { VerifiedData } from '../data/dataset.js';
+import type { RunSummary } from '../protocol/parent.js';
+import { errorOf, guessOf } from './guess.js';
 
-/** An accuracy that is more standard errors than this above that of guessing is no chance. */
+/** The fall from the best epoch to the last is no luck when it is more than so many standard errors of both. */
 const STANDARD_ERRORS = 3;
+/** A model that has lost this share of what it had learned has got much worse. */
+const LOST_SHARE = 0.5;
 
-/**
- * A warning for each model whose accuracy is no better than saying the most frequent class of the test images every time. `accuracy`: by the
- * model's name, or by the stage that tests it.
- */
-export function learnedNothing(
-  recipe: Recipe,
-  { splits }: Pick<VerifiedData, 'splits'>,
-  accuracy: Readonly<Record<string, { readonly last: number }>>,
-): readonly string[] {
+type Results = Pick<RunSummary, 'accuracy' | 'testLoss'>;
+
+/** A warning for each model, by its name or by the stage that tests it, that has learned nothing, has diverged, or is sure of what is wrong. */
+export function learnedNothing(recipe: Recipe, { splits }: Pick<VerifiedData, 'splits'>, results: Results): readonly string[] {
   return Object.entries(recipe.stages).flatMap(([stage, content]) => {
     if (!('test' in content)) return [];
     const test = splits.find(({ name }) => name === content.test);
     if (test === undefined) return [];
-    const guess = Math.max(...test.classCounts) / test.samples;
-    const most = guess + STANDARD_ERRORS * Math.sqrt((guess * (1 - guess)) / test.samples);
-    const names =
-      'of' in content || content.kind === 'load' ? [stage] : [...peersOf(content).keys()].map((peer) => spellPeer({ stage, peer }));
-    return names.flatMap((name) => {
-      const last = accuracy[name]?.last;
-      if (last === undefined || last > most) return [];
-      const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-      return [`${name} has learned nothing: ${percent(last)} right, and ${percent(guess)} come from always saying the most frequent class`];
-    });
+    const tests = 'of' in content || content.kind === 'load';
+    const names = tests ? [stage] : [...peersOf(content).keys()].map((peer) => spellPeer({ stage, peer }));
+    return names.flatMap((name) => warningOf(name, results, test) ?? []);
   });
+}
+
+function warningOf(name: string, { accuracy, testLoss }: Results, test: VerifiedData['splits'][number]): string | null {
+  const measured = accuracy[name];
+  if (measured === undefined) return null;
+  const { last, best, epoch } = measured;
+  const { share, most } = guessOf(test);
+  const guessed = `${percent(share)} come from always saying the most frequent class`;
+  if (last <= most && best <= most) return `${name} has learned nothing: ${percent(last)} right, and ${guessed}`;
+  const fall = `${percent(last)} right after the last epoch, and ${percent(best)} after epoch ${epoch}`;
+  if (last <= most) return `${name} has diverged: ${fall}; ${guessed}`;
+  const isLuck = best - last <= STANDARD_ERRORS * Math.hypot(errorOf(last, test.samples), errorOf(best, test.samples));
+  if (!isLuck && best - last > LOST_SHARE * (best - share)) return `${name} has got much worse: ${fall}`;
+  const loss = testLoss[name] ?? 0;
+  const uniform = Math.log(test.classCounts.length);
+  if (loss <= uniform) return null;
+  const told = `its test loss is ${loss.toFixed(3)}, and ${uniform.toFixed(3)} come from giving all classes the same probability`;
+  return `${name} is too sure of wrong answers: ${told}. It has diverged, or learned its images by heart`;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
 }

@@ -1,6 +1,6 @@
 /** Tries the terms of a loss with their models: whether the layers are there, and whether value and gradient can be computed. */
 
-import { peerNamed, peerRecipe, type TrainedPeer } from '../config/peer.js';
+import { type PeerName, peerNamed, peerRecipe, type TrainedPeer } from '../config/peer.js';
 import type { Path } from '../config/problem.js';
 import type { OtherSide, PeerRecipe, Recipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
@@ -9,16 +9,21 @@ import type { ShapeSource } from '../nn/knowledge-model.js';
 import { knowledgeSpecSchema } from '../protocol/data.js';
 import type { KnowledgeSpec } from '../tensor/knowledge.js';
 
-/** The shapes of the layers of each model by its name in the recipe, and of each model from outside by its stage. */
-export interface ModelShapes {
-  readonly models: ReadonlyMap<string, ShapeSource>;
-  readonly given: ReadonlyMap<string, { readonly shapes: ShapeSource }>;
+/** The shapes of each model's layers, by the model's key. */
+export type ModelShapes = ReadonlyMap<string, ShapeSource>;
+
+/** The key of a model among those that are tried: its name in the recipe; for one from outside, its stage. */
+export function modelKey(recipe: Recipe, name: PeerName): string {
+  // No model has a name with a space in it.
+  return peerRecipe(recipe, name)?.model ?? `stage ${name.stage}`;
 }
 
 /** The trial of one part of a peer's loss, by itself. */
 export interface TermTrial {
   /** The place of the part in the recipe. */
   readonly path: Path;
+  /** The user's module that computes the term; null when it is one of the package. */
+  readonly module: string | null;
   /** Throws `model.invalid` and `loss.invalid`. Loads tfjs; an engine must be open. */
   run(): Promise<void>;
 }
@@ -32,9 +37,14 @@ export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, s
   if (!('terms' in loss)) return [];
   return loss.terms.flatMap((term, index) => {
     const path = [...place('loss'), 'terms', index];
+    const module = term.module ?? null;
     const taps = (term.taps ?? []).flatMap(([own, other], pair) => [
-      { path: [...path, 'taps', pair, 0], run: async () => void (await sidesOf(peer, recipe, shapes)).student.layer(own) },
-      { path: [...path, 'taps', pair, 1], run: async () => void (await sidesOf(peer, recipe, shapes))[sideOf(term, peer)].layer(other) },
+      { path: [...path, 'taps', pair, 0], module, run: async () => void (await sidesOf(peer, recipe, shapes)).student.layer(own) },
+      {
+        path: [...path, 'taps', pair, 1],
+        module,
+        run: async () => void (await sidesOf(peer, recipe, shapes))[sideOf(term, peer)].layer(other),
+      },
     ]);
     const whole = async () => {
       // Loaded only here: tfjs takes half a second to load, and most mistakes are found before.
@@ -44,7 +54,7 @@ export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, s
       const tried = await tryLoss(alone, { ...sides, seed: recipe.seed });
       for (const spec of tried.sides.flatMap(({ specs }) => specs)) checkMessage(spec);
     };
-    return [...taps, { path, run: whole }];
+    return [...taps, { path, module, run: whole }];
   });
 }
 
@@ -52,16 +62,13 @@ export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, s
 async function sidesOf(
   { model, teacher }: PeerRecipe,
   recipe: Recipe,
-  { models, given }: ModelShapes,
+  models: ModelShapes,
 ): Promise<Record<'student' | OtherSide, ShapeSource>> {
   const { withoutLayers } = await import('../nn/knowledge-model.js');
   const shapesOf = (name: string) => models.get(name) ?? withoutLayers(0);
   const student = shapesOf(model);
   const peers = withoutLayers(student.classes);
-  if (teacher === undefined) return { student, peers, teacher: peers };
-  const taughtBy = peerRecipe(recipe, peerNamed(teacher));
-  const outside = given.get(peerNamed(teacher).stage)?.shapes ?? peers;
-  return { student, peers, teacher: taughtBy === null ? outside : shapesOf(taughtBy.model) };
+  return { student, peers, teacher: teacher === undefined ? peers : shapesOf(modelKey(recipe, peerNamed(teacher))) };
 }
 
 /** Throws `model.invalid` when a module asks for knowledge that a message cannot carry. */

@@ -19,12 +19,14 @@ import type { ArenaSchema } from '../tensor/arena.js';
 import type { KnowledgeSpec } from '../tensor/knowledge.js';
 import { InferenceCopies } from './inference-copies.js';
 import type { StepKnobs } from './step-program.js';
-import { type KnobTensors, type LossOutputs, type StepAnswers, type StepTraining, Trainer } from './trainer.js';
+import { type GradientObserver, type KnobTensors, type LossOutputs, type StepAnswers, type StepTraining, Trainer } from './trainer.js';
 
 export interface TensorStepOptions {
   readonly model: LayersModel;
   /** Null for a step that only infers. */
   readonly training: StepTraining | null;
+  /** Called at each step that trains. A step that is to be recorded has none: it must read nothing back. */
+  readonly onGradients?: GradientObserver;
 }
 
 export interface StepInputs extends StepAnswers {
@@ -78,12 +80,12 @@ export interface TensorStep {
 }
 
 /** A step over the model, whose weights it changes in place. A model has at most one training step at a time. Throws `model.invalid` for taps that are not there. */
-export function buildTensorStep({ model, training }: TensorStepOptions): TensorStep {
-  return training === null ? buildFrozenStep(model) : buildTrainingStep(model, training);
+export function buildTensorStep({ model, training, onGradients }: TensorStepOptions): TensorStep {
+  return training === null ? buildFrozenStep(model) : buildTrainingStep(model, training, onGradients);
 }
 
-function buildTrainingStep(model: LayersModel, training: StepTraining): TensorStep {
-  const trainer = new Trainer(model, training);
+function buildTrainingStep(model: LayersModel, training: StepTraining, onGradients?: GradientObserver): TensorStep {
+  const trainer = new Trainer(model, training, onGradients);
   const { schema, parameters, optimizer } = trainer;
   return {
     schema,

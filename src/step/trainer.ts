@@ -30,6 +30,9 @@ export interface StepTraining {
   readonly seed: number;
 }
 
+/** Sees the gradients of a step, by the variable's name: those that the loss depends on. They are not its own. */
+export type GradientObserver = (gradients: tf.NamedTensorMap) => void;
+
 /** The inputs of the second half of a step. */
 export interface StepAnswers {
   readonly labels: Labels;
@@ -57,9 +60,11 @@ export class Trainer {
   /** The variables that the optimiser changes. */
   readonly #trained: tf.Variable[];
   readonly #restoreBatchNorms: () => void;
+  readonly #onGradients: GradientObserver | undefined;
   #open: HeldForward | null = null;
 
-  constructor(model: LayersModel, { stage, loss, seed }: StepTraining) {
+  constructor(model: LayersModel, { stage, loss, seed }: StepTraining, onGradients?: GradientObserver) {
+    this.#onGradients = onGradients;
     this.#loss = loss;
     this.#knowledge = knowledgeModel(model, loss.student);
     this.#adapters = createAdapters(loss.adapters, seed);
@@ -103,6 +108,7 @@ export class Trainer {
           kept = mapLoss(value, (scalar) => tf.keep(scalar));
           return value.mean;
         }, this.#trained);
+        this.#onGradients?.(grads);
         this.optimizer.apply(this.#complete(grads), named(knobs, COEFFICIENT));
         return mapLoss(present(kept, 'the loss'), (scalar) => tf.clone(scalar));
       });

@@ -7,6 +7,7 @@ import { present } from '../../src/base/assert.js';
 import { writeIdx } from '../support/data-files.js';
 import { journalOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
+import { smallRecipe } from '../support/small-recipe.js';
 
 const room = useRunRoom();
 
@@ -66,4 +67,18 @@ test('data that is damaged under way: committed work is saved first, and the run
   expect(present(checkpoints.at(-1), 'a checkpoint').round).toBeGreaterThan(0);
   writeFileSync(labels, whole);
   expect(await room.start('resume', join(room.runs, folder), '--json').exit()).toBe(0);
+});
+
+test('a teacher that has learned nothing does not teach; with --force the run goes on, and says so', async () => {
+  const recipe = room.recipe(smallRecipe({ images: 64, students: 1, studentEpochs: 1 }));
+  const run = room.start('run', recipe, '--out', room.runs, '--set', 'stages.teacher.optimizer.rate=1.0e-9');
+  expect(await run.exit()).toBe(1);
+  expect(run.stderr).toMatch(
+    /error \(teacher\.atChance\): stage student is not begun: its teacher teacher is no better than guessing \(\S+ % right/,
+  );
+  const folder = present(/to continue the run all the same: npx stillhouse resume (\S+) --force/.exec(run.stderr)?.[1], run.stderr);
+  const resumed = room.start('resume', folder, '--force');
+  expect(await resumed.exit()).toBe(0);
+  expect(resumed.stderr).toMatch(/student: warning: its teacher teacher is no better than guessing/);
+  expect(await journalOf(folder, 'stage-done')).toHaveLength(2);
 });

@@ -81,6 +81,7 @@ function expectSummary(run: string): void {
     skipped: {},
     durationSeconds: expect.any(Number),
     accuracy: { teacher: accuracy, baseline: accuracy, student: accuracy },
+    testLoss: { teacher: expect.any(Number), baseline: expect.any(Number), student: expect.any(Number) },
     models: { teacher: model(52_138), student: model(4266) },
     imagesPerSecond: { teacher: expect.any(Number), student: expect.any(Number) },
     wireBytes: { control: expect.any(Number), data: expect.any(Number) },

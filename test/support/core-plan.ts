@@ -25,12 +25,14 @@ export interface CorePlanOptions {
   readonly exported: FinishedRecipe | null;
   /** With a stage `again` that tests this model; none when it is left out. */
   readonly tested?: FinishedRecipe;
+  /** The accuracy that guessing reaches on `test`; nobody knows it when it is left out. */
+  readonly guess?: number | undefined;
   readonly timing: Timing;
 }
 
 /** A plan of term 1. */
 export function corePlan(options: CorePlanOptions): RunPlan {
-  const { run, size, rows, students, isTaught, cohort, exported, tested, timing } = options;
+  const { run, size, rows, students, isTaught, cohort, exported, tested, guess, timing } = options;
   const training = { model: 'net', on: 'all', test: 'test', optimizer: { name: 'sgd', rate: 0.1 }, ...options.training };
   const recipe = recipeSchema.parse({
     name: run,
@@ -59,6 +61,8 @@ export function corePlan(options: CorePlanOptions): RunPlan {
     digests: { splits: {}, modules: {} },
     given: {},
     splitSizes,
+    guesses: guess === undefined ? {} : { test: { share: guess, most: guess } },
+    isForced: false,
     timing,
   };
 }

@@ -62,7 +62,7 @@ class Stagehand {
     const name = words[0]?.includes('=') ? '' : (words[0] ?? '');
     const options = Object.fromEntries(words.filter((word) => word.includes('=')).map((word) => word.split('=') as [string, string]));
     if (command === 'run') return this.#start(options);
-    if (command === 'recover') return this.#restart();
+    if (command === 'recover') return this.#restart(options);
     if (command === 'status') return this.#status();
     if (command === 'join') return [...this.#deliver(this.#hello(name, options)), ...this.#deliver(this.#message('ready', name, options))];
     if (command === 'advance') {
@@ -80,9 +80,9 @@ class Stagehand {
   }
 
   /** A new coordinator over the journal and the checkpoints of this script. */
-  #restart(): string[] {
+  #restart({ force }: Options): string[] {
     const plan = present(this.#plan, 'a run');
-    this.#plan = { ...plan, term: asTerm(plan.term + 1) };
+    this.#plan = { ...plan, term: asTerm(plan.term + 1), isForced: force !== undefined };
     const { state, effects } = startRun(this.#plan, recover(this.#records, this.#checkpoints), this.#nowMs);
     this.#state = state;
     this.#names.clear();
@@ -251,10 +251,15 @@ function describeEffect(effect: Effect): string[] {
     case 'finish':
       return [`finish ${effect.outcome} ${effect.code ?? ''}: ${effect.message}`];
     case 'report':
-      return effect.report.type === 'waiting' ? [`waiting for a ${effect.report.for}`] : [];
+      return describeReported(effect.report);
     default:
       return [];
   }
+}
+
+function describeReported(report: Extract<Effect, { type: 'report' }>['report']): string[] {
+  if (report.type === 'waiting') return [`waiting for a ${report.for}`];
+  return report.type === 'warning' ? [`warning of ${report.stage}: ${report.message}`] : [];
 }
 
 function describeMessage(message: Extract<Effect, { type: 'send' }>['message']): string {
@@ -320,7 +325,7 @@ function spell(ranges: readonly Range[]): string {
   return ranges.map(({ start, end }) => `[${start},${end})`).join(' ') || 'nothing';
 }
 
-/** A recipe with a stage `base`, and with `distil=1` a stage `taught` that learns from it, and `export=1` an export. */
+/** A recipe with a stage `base`, and with `distil=1` a stage `taught` that learns from it, and `export=1` an export; `guess`: the accuracy of guessing. */
 function planOf(options: Options): RunPlan {
   const number = (key: string, fallback: number) => Number(options[key] ?? fallback);
   return corePlan({
@@ -338,6 +343,7 @@ function planOf(options: Options): RunPlan {
     isTaught: options.distil !== undefined,
     exported: options.export === undefined ? null : finishedBase(options.export),
     ...(options.tested === undefined ? {} : { tested: finishedBase(options.tested) }),
+    guess: options.guess === undefined ? undefined : Number(options.guess),
     timing: {
       ...DEFAULT_TIMING,
       firstRoundMs: number('roundMs', DEFAULT_TIMING.firstRoundMs),

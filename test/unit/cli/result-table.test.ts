@@ -40,6 +40,7 @@ const summary: RunSummary = {
   waited: {},
   late: {},
   trainingLoss: {},
+  testLoss: {},
   skipped: {},
   models: {
     large: { parameters: 52138, bytes: 208552, millisecondsPerImage: 0.2 },

@@ -319,6 +319,7 @@ test('the training loss is reported for each peer, and is in the summary', () =>
   pair.evaluated(2, 1, { big: 1 });
   for (const peer of ['big', 'small']) pair.stored(peer, 1, 4);
   expect(pair.summary?.trainingLoss).toEqual({ 'base.big': 0.5, 'base.small': 1.5 });
+  expect(Object.keys(pair.summary?.testLoss ?? {})).toEqual(['base.big', 'base.small']);
 });
 
 describe('the cost of lockstep', () => {

@@ -36,7 +36,7 @@ afterAll(() => rm(folder, { recursive: true }));
 async function check(term: string): Promise<void> {
   const file = join(folder, 'recipe.yaml');
   await writeFile(file, recipeWith(term));
-  await checkRecipe(file, []);
+  await checkRecipe(file);
 }
 
 async function failure(term: string): Promise<StillhouseError> {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseRecipe } from '../../../src/config/load.js';
+import { tellingGuesses } from '../../../src/recipe/guess.js';
 import { learnedNothing } from '../../../src/recipe/learned-nothing.js';
 
 const training = { on: 'all', epochs: 2, batch: 16, model: 'net', optimizer: { name: 'sgd', rate: 0.1 } };
@@ -26,8 +27,11 @@ const splits = [
   { name: 'even', samples: 100, classCounts: new Array<number>(10).fill(10), ...facts },
   { name: 'skewed', samples: 1000, classCounts: [900, 100], ...facts },
 ];
-const warningsOf = (shares: Readonly<Record<string, number>>) =>
-  learnedNothing(recipe, { splits }, Object.fromEntries(Object.entries(shares).map(([name, last]) => [name, { last }])));
+const resultsOf = (shares: Readonly<Record<string, number>>) => ({
+  accuracy: Object.fromEntries(Object.entries(shares).map(([name, last]) => [name, { last, best: last, epoch: 1 }])),
+  testLoss: {},
+});
+const warningsOf = (shares: Readonly<Record<string, number>>) => learnedNothing(recipe, { splits }, resultsOf(shares));
 
 test.each([
   ['all better than guessing', { base: 0.2, 'pair.a': 0.93, 'pair.b': 0.95, last: 0.5 }, []],
@@ -37,4 +41,49 @@ test.each([
   ['no test yet', {}, []],
 ])('%s', (_what, shares, expected) => {
   expect(warningsOf(shares as Record<string, number>)).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
+});
+
+test.each([
+  [
+    'down to guessing',
+    { last: 0.12, best: 0.6, epoch: 4 },
+    1,
+    /^base has diverged: 12\.0 % right after the last epoch, and 60\.0 % after epoch 4; 10\.0 %/,
+  ],
+  [
+    'by more than half of it',
+    { last: 0.3, best: 0.6, epoch: 4 },
+    1,
+    /^base has got much worse: 30\.0 % right after the last epoch, and 60\.0 %/,
+  ],
+  ['by a little', { last: 0.5, best: 0.6, epoch: 4 }, 1, null],
+  ['by luck, where little was learned', { last: 0.2, best: 0.35, epoch: 4 }, 1, null],
+  [
+    'not, but it is sure of wrong answers',
+    { last: 0.5, best: 0.5, epoch: 4 },
+    2.4,
+    /^base is too sure of wrong answers: its test loss is 2\.400, and 2\.303/,
+  ],
+])('a model that falls %s', (_what, accuracy, loss, expected) => {
+  const warnings = learnedNothing(recipe, { splits }, { accuracy: { base: accuracy }, testLoss: { base: loss } });
+  expect(warnings).toEqual(expected === null ? [] : [expect.stringMatching(expected)]);
+});
+
+test('a split is large enough to tell when luck does not reach twice the accuracy of guessing, or half of the way to everything', () => {
+  const even = (classes: number, samples: number) => ({
+    ...facts,
+    samples,
+    classCounts: new Array<number>(classes).fill(samples / classes),
+  });
+  const sizes = {
+    ten: even(10, 100),
+    few: even(10, 50),
+    two: even(2, 40),
+    pair: even(2, 30),
+    many: even(100, 1000),
+    scarce: even(100, 500),
+  };
+  const splitsOf = Object.entries(sizes).map(([name, split]) => ({ name, ...split }));
+  expect(Object.keys(tellingGuesses({ splits: splitsOf }))).toEqual(['ten', 'two', 'many']);
+  expect(tellingGuesses({ splits: splitsOf }).ten).toEqual({ share: 0.1, most: expect.closeTo(0.19, 6) });
 });

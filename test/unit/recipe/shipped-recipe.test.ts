@@ -21,8 +21,8 @@ test.each(FILES)('%s is without a mistake, is named after its file, and loads ag
   const file = join(FOLDER, name);
   const recipe = await loadRecipe(file);
   // A recipe for files of the user's own lacks those files alone.
-  if (recipe.data.path.startsWith('builtin:')) await checkRecipe(file, []);
-  else await expect(checkRecipe(file, [])).rejects.toMatchObject({ code: 'data.missing' });
+  if (recipe.data.path.startsWith('builtin:')) await checkRecipe(file);
+  else await expect(checkRecipe(file)).rejects.toMatchObject({ code: 'data.missing' });
   expect(`${recipe.name}.yaml`).toBe(name);
   const folder = await mkdtemp(join(tmpdir(), 'explained '));
   await writeFile(join(folder, name), explainRecipe(recipe));

@@ -122,6 +122,7 @@ describe('a whole run', () => {
       'restarts',
       'samplesCommitted',
       'skipped',
+      'testLoss',
       'trainingLoss',
       'waited',
       'wireBytes',

@@ -19,6 +19,7 @@ const finish: Effect = {
     accuracy: {},
     agreement: {},
     trainingLoss: {},
+    testLoss: {},
     waited: {},
     late: {},
     skipped: {},

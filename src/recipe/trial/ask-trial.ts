@@ -1,0 +1,125 @@
+/** Has a recipe tried in a process of its own (main.ts), with a deadline, and says what came of it. */
+
+import { spellPeer, trainedPeers } from '../../config/peer.js';
+import { formatPath } from '../../config/problem.js';
+import type { Recipe } from '../../config/schema.js';
+import { StillhouseError } from '../../errors/stillhouse-error.js';
+import { askChild } from '../../process/ask-child.js';
+import { describeEnd } from '../../process/child.js';
+import { RecipeFault } from '../recipe-fault.js';
+import type { TrialExamples, TrialMessage, TrialPiece, TrialQuestion } from './message.js';
+
+const MODULE = 'src/recipe/trial/main.js';
+/** A trial takes a second or two; a large model on a busy machine takes longer. */
+const DEADLINE_MS = 20_000;
+/** A user's `build` that takes more than this share of the time has hung, or will hold up every worker. */
+const HUNG_SHARE = 0.5;
+
+export interface TrialOptions {
+  /** The folder of the models from outside; null when there are none. */
+  readonly given: string | null;
+  readonly isQuick: boolean;
+  /** Samples of each split that a stage trains on. */
+  readonly examples: Promise<TrialExamples['splits']>;
+  /** Ends the trial: nobody waits for it any more. */
+  readonly signal: AbortSignal;
+  /** Only tests give another. */
+  readonly deadlineMs?: number | undefined;
+}
+
+export interface TrialFindings {
+  /** The number of each model's parameters, by its name in the recipe; without a model that could not be built in time. */
+  readonly parameters: Readonly<Record<string, number>>;
+  /** The models of which a training step was made. */
+  readonly tried: readonly string[];
+  /** The engine of these steps; null when none was made. */
+  readonly engine: string | null;
+  readonly warnings: readonly string[];
+}
+
+/** The findings of a trial. Throws {@link RecipeFault}; what does not keep the recipe from being run is a warning. */
+export async function askTrial(
+  recipe: Recipe,
+  { given, isQuick, examples, signal, deadlineMs = DEADLINE_MS }: TrialOptions,
+): Promise<TrialFindings> {
+  const heard = new Findings(recipe, isQuick);
+  const { answer, end, isLate, silentMs } = await askChild<TrialMessage, TrialQuestion | TrialExamples>(
+    {
+      module: MODULE,
+      args: [],
+      question: { type: 'question', recipe, given, isQuick },
+      later: examples.then((splits) => ({ type: 'examples', splits })),
+      onAnswer: (message) => heard.take(message),
+      signal,
+    },
+    deadlineMs,
+  );
+  if (answer?.type === 'refused') throw new RecipeFault(answer.path, answer.code, answer.message);
+  if (answer?.type === 'broken') throw new Error(answer.stack);
+  if (answer?.type === 'done') return heard.findings([]);
+  const { piece } = heard;
+  if (isLate) {
+    const limit = `${deadlineMs / 1000} s`;
+    const isHung = piece?.what === 'model' && piece.module !== null && !isQuick && silentMs > HUNG_SHARE * deadlineMs;
+    if (isHung) throw faultOf(piece, `build has not returned within ${limit}. If it is only slow, --quick does without the trial`);
+    return heard.findings([heard.describeLate(limit)]);
+  }
+  const ended = `its process ended (${describeEnd(end)})`;
+  if (piece !== null && piece.module !== null) throw faultOf(piece, `${DOING[piece.what]}: ${ended}. A module must not end the process`);
+  return heard.findings([`the models were not tried to the end: ${ended}`]);
+}
+
+const DOING: Readonly<Record<TrialPiece['what'], string>> = {
+  model: 'while the model was built',
+  term: 'while the term was computed',
+  step: 'in a training step',
+};
+
+/** A fault of the user's module that runs in the piece. */
+function faultOf({ path, module }: TrialPiece, what: string): RecipeFault {
+  const { code, message } = new StillhouseError(module?.code ?? 'model.invalid', what, module === null ? {} : { file: module.file });
+  return new RecipeFault(path, code, message);
+}
+
+/** Keeps what a trial has told so far. */
+class Findings {
+  readonly #recipe: Recipe;
+  readonly #isQuick: boolean;
+  readonly #parameters: Record<string, number> = {};
+  /** The warnings about each model of which a step was made. */
+  readonly #stepped = new Map<string, readonly string[]>();
+  readonly #untried = new Map<string, string>();
+  #engine: string | null = null;
+  /** The piece that was begun last; null before the first. */
+  piece: TrialPiece | null = null;
+
+  constructor(recipe: Recipe, isQuick: boolean) {
+    this.#recipe = recipe;
+    this.#isQuick = isQuick;
+  }
+
+  take(message: TrialMessage): void {
+    if (message.type === 'begun') this.piece = message.piece;
+    if (message.type === 'built') this.#parameters[message.model] = message.parameters;
+    if (message.type === 'untried') this.#untried.set(message.peer, message.reason);
+    if (message.type === 'stepped') {
+      this.#stepped.set(message.peer, message.warnings);
+      this.#engine = message.engine;
+    }
+  }
+
+  findings(more: readonly string[]): TrialFindings {
+    const untried = [...this.#untried].map(([peer, reason]) => `${peer}: no training step could be tried: ${reason}`);
+    const warnings = [...[...this.#stepped.values()].flat(), ...untried, ...more];
+    return { parameters: this.#parameters, tried: [...this.#stepped.keys()], engine: this.#engine, warnings };
+  }
+
+  /** Says what is left undone at the deadline, and what the trial was at. */
+  describeLate(limit: string): string {
+    const names = trainedPeers(this.#recipe).map(({ name }) => spellPeer(name));
+    const left = this.#isQuick ? [] : names.filter((name) => !this.#stepped.has(name));
+    const at = this.piece === null ? 'starting' : `at ${formatPath(this.piece.path)}`;
+    const what = left.length === 0 ? 'not all models and terms were tried' : `no training step was tried of ${left.join(', ')}`;
+    return `${what}: after ${limit} the trial was still ${at}. --quick leaves it out`;
+  }
+}

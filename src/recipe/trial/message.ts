@@ -1,0 +1,53 @@
+/** The messages between a command that checks a recipe and the process that tries it. */
+
+import type { Path } from '../../config/problem.js';
+import type { Recipe } from '../../config/schema.js';
+import type { LabelledImages } from '../../data/sample-source.js';
+import type { ErrorCode } from '../../errors/table.js';
+
+/** The first message to the process. */
+export interface TrialQuestion {
+  readonly type: 'question';
+  readonly recipe: Recipe;
+  /** The folder of the models from outside (given-model.ts); null when there are none. */
+  readonly given: string | null;
+  /** Leaves out the training steps. */
+  readonly isQuick: boolean;
+}
+
+/** The second one, unless the training steps are left out: samples of each split that a stage trains on (examples.ts). */
+export interface TrialExamples {
+  readonly type: 'examples';
+  readonly splits: Readonly<Record<string, LabelledImages>>;
+}
+
+/** A piece of the work: it may throw, hang, or end the process, where code of the user's runs in it. */
+export interface TrialPiece {
+  readonly what: 'model' | 'term' | 'step';
+  /** Its place in the recipe. */
+  readonly path: Path;
+  /** The module of the user's that runs in it; null when none does. */
+  readonly module: UserFile | null;
+}
+
+export interface UserFile {
+  /** Absolute. */
+  readonly file: string;
+  /** The code of an error in it. */
+  readonly code: 'model.invalid' | 'loss.invalid';
+}
+
+export type TrialMessage =
+  /** Begins a piece. */
+  | { readonly type: 'begun'; readonly piece: TrialPiece }
+  | { readonly type: 'built'; readonly model: string; readonly parameters: number }
+  /** A training step of this model, `stage` or `stage.peer`, was made. */
+  | { readonly type: 'stepped'; readonly peer: string; readonly engine: string; readonly warnings: readonly string[] }
+  /** A training step of this model failed, and that is no fault of the recipe. */
+  | { readonly type: 'untried'; readonly peer: string; readonly reason: string }
+  /** The recipe cannot be run. The last message. */
+  | { readonly type: 'refused'; readonly path: Path; readonly code: ErrorCode; readonly message: string }
+  /** The program is at fault. The last message. */
+  | { readonly type: 'broken'; readonly stack: string }
+  /** Everything is tried. The last message. */
+  | { readonly type: 'done' };

@@ -1,0 +1,174 @@
+/**
+ * Tries a recipe: builds each model once, computes each term once, and makes a training step of each model that a stage trains, on two
+ * samples of its split. The first fault ends it.
+ *
+ * The engine is `wasm`, also where the run takes `tensorflow`: wasm starts in a tenth of a second, and has no native code that could end
+ * the process; `tensorflow` takes a second to load, and each worker loads it again. Where wasm does not work, or lacks an operation
+ * that another engine has, `cpu` takes its place: plain JavaScript, which takes seconds for a large model.
+ */
+
+import { present } from '../../base/assert.js';
+import { readCheckpointOf } from '../../checkpoint/read-checkpoint.js';
+import { MODEL_PEER, modelLabel, peerNamed, spellPeer, type TrainedPeer, trainedPeers } from '../../config/peer.js';
+import type { Path } from '../../config/problem.js';
+import type { EngineName, ModelRecipe, Recipe } from '../../config/schema.js';
+import { inspectData } from '../../data/dataset.js';
+import { openEngine, probeEngine } from '../../engines/catalogue.js';
+import { messageOf, StillhouseError } from '../../errors/stillhouse-error.js';
+import { buildModel } from '../../nn/build.js';
+import { shapeSourceOf } from '../../nn/knowledge-model.js';
+import { openDescribedModel } from '../../nn/model-topology.js';
+import { arenaSchemaOf } from '../../nn/weights.js';
+import { GIVEN_ROUND } from '../../protocol/state-name.js';
+import { givenStages } from '../given-model.js';
+import { modelKey, trialsOf } from '../term-trial.js';
+import { userFault, userModules } from '../user-fault.js';
+import type { TrialExamples, TrialMessage, TrialPiece, TrialQuestion, UserFile } from './message.js';
+import { StepTrials, type TrialModels } from './step-trial.js';
+
+type Tell = (message: TrialMessage) => void;
+
+export interface Trial {
+  readonly question: TrialQuestion;
+  /** Awaited only for the training steps. */
+  readonly examples: Promise<TrialExamples>;
+}
+
+/** Tries it, and tells each finding. Throws what is a fault of the program. */
+export async function tryRecipe(trial: Trial, tell: Tell): Promise<void> {
+  const { workers } = trial.question.recipe;
+  const engine = workers.engine !== 'cpu' && (await probeEngine('wasm')).usable ? 'wasm' : 'cpu';
+  try {
+    await tryOn(engine, trial, tell);
+  } catch (error) {
+    // The workers use another engine than wasm, unless the recipe says so.
+    const mayLack = engine === 'wasm' && workers.engine !== 'wasm';
+    if (!mayLack || !LACKS_OPERATION.test(messageOf(error))) return refuse(error, tell);
+    await tryOn('cpu', trial, tell).catch((again: unknown) => refuse(again, tell));
+  }
+}
+
+/** The message of tfjs about an operation that the engine does not have. */
+const LACKS_OPERATION = /Kernel '\w+' not registered|not (yet )?(implemented|supported)/i;
+
+/** The recipe cannot be run. */
+class Refusal extends Error {
+  readonly path: Path;
+  readonly fault: StillhouseError;
+
+  constructor(path: Path, fault: StillhouseError) {
+    super(fault.message, { cause: fault });
+    this.path = path;
+    this.fault = fault;
+  }
+}
+
+function refuse(error: unknown, tell: Tell): void {
+  if (!(error instanceof Refusal)) throw error;
+  tell({ type: 'refused', path: error.path, code: error.fault.code, message: error.fault.message });
+}
+
+async function tryOn(engine: EngineName, { question: { recipe, isQuick, given }, examples }: Trial, tell: Tell): Promise<void> {
+  await openEngine(engine);
+  const { height, width, channels, classes } = await inRecipe(['data'], () => inspectData(recipe.data));
+  const inputShape = [height, width, channels] as const;
+  const attempt = async <T>(piece: TrialPiece, run: () => Promise<T>): Promise<T> => {
+    tell({ type: 'begun', piece });
+    return run().catch((error: unknown) => {
+      throw refusalOf(error, piece, recipe) ?? error;
+    });
+  };
+  const models: TrialModels = new Map();
+  for (const [name, spec] of Object.entries(recipe.models)) {
+    const model = await attempt({ what: 'model', path: ['models', name], module: moduleOf(spec) }, () =>
+      buildModel(spec, { inputShape, classes, seed: recipe.seed }),
+    );
+    models.set(name, model);
+    tell({ type: 'built', model: name, parameters: model.countParams() });
+  }
+  for (const { stage, path } of givenStages(recipe)) {
+    const model = await attempt({ what: 'model', path, module: null }, () => openKeptModel(given ?? '', stage));
+    models.set(modelKey(recipe, peerNamed(stage)), model);
+    tell({ type: 'built', model: modelLabel(recipe, peerNamed(stage)) ?? stage, parameters: model.countParams() });
+  }
+  const shapes = new Map([...models].map(([name, model]) => [name, shapeSourceOf(model)]));
+  for (const peer of trainedPeers(recipe)) {
+    await attempt({ what: 'model', path: peer.place('init'), module: null }, async () => checkInit(peer, recipe, models));
+    for (const { path, module, run } of trialsOf(peer, recipe, shapes)) await attempt({ what: 'term', path, module: ofLoss(module) }, run);
+  }
+  if (!isQuick) {
+    const trials = new StepTrials({ recipe, models, examples: (await examples).splits });
+    for (const peer of trainedPeers(recipe)) {
+      const piece: TrialPiece = { what: 'step', path: peer.place('model'), module: moduleOfPeer(peer, recipe) };
+      await attempt(piece, () => tryPeer({ peer, trials, engine }, tell)).catch((error: unknown) => {
+        if (error instanceof Refusal || LACKS_OPERATION.test(messageOf(error))) throw error;
+        tell({ type: 'untried', peer: spellPeer(peer.name), reason: messageOf(error) });
+      });
+    }
+    trials.dispose();
+  }
+  tell({ type: 'done' });
+}
+
+interface PeerTrial {
+  readonly peer: TrainedPeer;
+  readonly trials: StepTrials;
+  readonly engine: EngineName;
+}
+
+async function tryPeer({ peer, trials, engine }: PeerTrial, tell: Tell): Promise<void> {
+  const found = await trials.step(peer);
+  if (found.fault !== null) throw new Refusal(found.path, found.fault);
+  tell({ type: 'stepped', peer: spellPeer(peer.name), engine, warnings: found.warnings });
+}
+
+/** A model from outside, as it is kept for the run. */
+async function openKeptModel(folder: string, stage: string) {
+  const { topology, tensors } = await readCheckpointOf(folder, { stage, peer: MODEL_PEER, round: GIVEN_ROUND });
+  return openDescribedModel({ topology, parameters: present(tensors.get('parameters'), 'the parameters of a state'), file: folder });
+}
+
+/** Throws `model.invalid` when the parameters that a peer is to begin with are those of another model. */
+function checkInit({ recipe: { init, model } }: TrainedPeer, recipe: Recipe, models: TrialModels): void {
+  if (init === undefined) return;
+  const schemaOf = (key: string) => arenaSchemaOf(present(models.get(key), `the model ${key}`)).model.hash;
+  if (schemaOf(modelKey(recipe, peerNamed(init))) === schemaOf(model)) return;
+  const what = `${modelLabel(recipe, peerNamed(init))} has other layers or other sizes of weights than the model ${model}`;
+  throw new StillhouseError('model.invalid', what, {
+    hint: 'A stage can begin with the parameters of the same model alone: name that model, with the same options',
+  });
+}
+
+async function inRecipe<T>(path: Path, run: () => Promise<T>): Promise<T> {
+  return run().catch((error: unknown) => {
+    throw error instanceof StillhouseError ? new Refusal(path, error) : error;
+  });
+}
+
+function moduleOf({ module }: ModelRecipe): UserFile | null {
+  return module === undefined ? null : { file: module, code: 'model.invalid' };
+}
+
+function ofLoss(module: string | null): UserFile | null {
+  return module === null ? null : { file: module, code: 'loss.invalid' };
+}
+
+/** The module that runs in a step of this peer. Where there are several, that of its model. */
+function moduleOfPeer({ recipe: { model, loss } }: TrainedPeer, { models }: Recipe): UserFile | null {
+  const spec = models[model];
+  const own = spec === undefined ? null : moduleOf(spec);
+  const terms = 'terms' in loss ? loss.terms : [];
+  return own ?? ofLoss(terms.find(({ module }) => module !== undefined)?.module ?? null);
+}
+
+/** A fault of the recipe or of a user's module; null for any other error. */
+function refusalOf(error: unknown, { path, module }: TrialPiece, recipe: Recipe): Refusal | null {
+  if (error instanceof Refusal) return error;
+  if (error instanceof StillhouseError) return new Refusal(path, error);
+  const fault = userFault(error, userModules(recipe));
+  if (fault !== null) return new Refusal(path, fault);
+  if (module === null) return null;
+  // An error of tfjs about what the module has made.
+  const { file, code } = module;
+  return new Refusal(path, new StillhouseError(code, `a training step cannot be made: ${messageOf(error)}`, { file, cause: error }));
+}
