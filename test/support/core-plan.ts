@@ -4,6 +4,9 @@ import type { RunPlan, Timing } from '../../coordinator/core/types.js';
 import { asTerm } from '../../src/base/ids.js';
 import { type FinishedRecipe, recipeSchema } from '../../src/config/schema.js';
 
+/** The hash of the model from outside. */
+export const GIVEN_HASH = 'cd'.repeat(32);
+
 export interface CorePlanOptions {
   readonly run: string;
   /** Samples of the split `all`, which is trained on, and rows of `test`. */
@@ -23,6 +26,8 @@ export interface CorePlanOptions {
   readonly cohort?: { readonly peers: number; readonly replicas: number };
   /** With a stage `out` that exports this model. */
   readonly exported: FinishedRecipe | null;
+  /** With a stage `given` that takes a model from outside, with which `base` begins. */
+  readonly isGiven?: boolean;
   /** With a stage `again` that tests this model; none when it is left out. */
   readonly tested?: FinishedRecipe;
   /** The accuracy that guessing reaches on `test`; nobody knows it when it is left out. */
@@ -32,7 +37,7 @@ export interface CorePlanOptions {
 
 /** A plan of term 1. */
 export function corePlan(options: CorePlanOptions): RunPlan {
-  const { run, size, rows, students, isTaught, cohort, exported, tested, guess, timing } = options;
+  const { run, size, rows, students, isTaught, cohort, exported, tested, isGiven = false, guess, timing } = options;
   const training = { model: 'net', on: 'all', test: 'test', optimizer: { name: 'sgd', rate: 0.1 }, ...options.training };
   const recipe = recipeSchema.parse({
     name: run,
@@ -44,7 +49,11 @@ export function corePlan(options: CorePlanOptions): RunPlan {
     },
     models: { net: { name: 'net' } },
     stages: {
-      base: cohort === undefined ? { kind: 'train', ...training } : { kind: 'mutual', ...training, ...cohortOf(cohort) },
+      ...(isGiven ? { given: { kind: 'load', from: { file: '/model.json' }, test: 'test' } } : {}),
+      base:
+        cohort === undefined
+          ? { kind: 'train', ...training, ...(isGiven ? { init: 'given' } : {}) }
+          : { kind: 'mutual', ...training, ...cohortOf(cohort) },
       ...(isTaught ? { taught: { kind: 'distil', teacher: 'base', loss: {}, ...training } } : {}),
       ...(tested === undefined ? {} : { again: { kind: 'evaluate', of: tested, test: 'test' } }),
       ...(exported === null ? {} : { out: { kind: 'export', of: exported } }),
@@ -59,7 +68,7 @@ export function corePlan(options: CorePlanOptions): RunPlan {
     recipeJson: '{}',
     dataEndpoint: 'inproc://data',
     digests: { splits: {}, modules: {} },
-    given: {},
+    given: isGiven ? { given: { stage: 'given', round: 1, ranges: [], hashes: { model: GIVEN_HASH } } } : {},
     splitSizes,
     guesses: guess === undefined ? {} : { test: { share: guess, most: guess } },
     isForced: false,

@@ -271,7 +271,8 @@ function describeMessage(message: Extract<Effect, { type: 'send' }>['message']):
         ? `train ${spell(work.ranges)} of ${work.roundSamples}, column ${work.column} of ${work.replicas}`
         : work.kind;
       const rows = work.kind === 'evaluate' ? ` ${work.split}[${work.start},${work.end})` : '';
-      const source = `${base.sources.length} sources${base.isStored ? ', stored' : ''}`;
+      const begin = base.init === null ? '' : `, with ${spellState(base.init.state)}`;
+      const source = `${base.sources.length} sources${base.isStored ? ', stored' : ''}${begin}`;
       return `assign round ${round} ${spellModel(base.state)}: ${what}${rows}, base ${base.state.round} (${source})`;
     }
     case 'coordinator.average':
@@ -341,6 +342,7 @@ function planOf(options: Options): RunPlan {
     },
     students: number('students', 1),
     isTaught: options.distil !== undefined,
+    isGiven: options.given !== undefined,
     exported: options.export === undefined ? null : finishedBase(options.export),
     ...(options.tested === undefined ? {} : { tested: finishedBase(options.tested) }),
     guess: options.guess === undefined ? undefined : Number(options.guess),

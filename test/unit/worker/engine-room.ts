@@ -22,6 +22,7 @@ import { isSameState, type StateName } from '../../../src/protocol/state-name.js
 import { type DataClient, openDataClient } from '../../../src/rpc/data-client.js';
 import { type DataReply, type DataServer, refusal, serveData } from '../../../src/rpc/data-server.js';
 import { stateToWire } from '../../../src/tensor/state-tensors.js';
+import type { WireTensor } from '../../../src/tensor/tensor.js';
 import type { FromEngine } from '../../../worker/engine/engine-message.js';
 import { type RunningEngine, startEngine } from '../../../worker/engine/start-engine.js';
 import type { EngineProgress } from '../../../worker/kit/meter.js';
@@ -278,6 +279,13 @@ export class EngineRoom {
         const { info, tensors: content } = await this.store.get(state);
         const { ranges, hash, schema } = info;
         return { header: { type: 'state.answer', state, ranges: [...ranges], hash, schema }, tensors: stateToWire(content) };
+      }
+      case 'topology.get': {
+        const stored = this.store.list().whole.find((checkpoint) => checkpoint.state.stage === header.stage);
+        if (stored === undefined) return refusal('missing', header.stage);
+        const { topology } = await this.store.get(stored.state);
+        const tensor: WireTensor = { name: 'topology', dtype: 'uint8', shape: [topology.length], data: topology };
+        return { header: { type: 'topology.answer', stage: header.stage, peer: header.peer }, tensors: [tensor] };
       }
       case 'artifact.put':
         if (this.isFull) return refusal('failed', 'no space left on device');
