@@ -76,7 +76,8 @@ test('a teacher that has learned nothing does not teach; with --force the run go
   expect(run.stderr).toMatch(
     /error \(teacher\.atChance\): stage student is not begun: its teacher teacher is no better than guessing \(\S+ % right/,
   );
-  const folder = present(/to continue the run all the same: npx stillhouse resume (\S+) --force/.exec(run.stderr)?.[1], run.stderr);
+  const folder = present(/^run folder: (.+)$/m.exec(run.stderr)?.[1], 'the folder of the run');
+  expect(run.stderr).toMatch(/^to continue the run all the same: npx stillhouse resume .+ --force$/m);
   const resumed = room.start('resume', folder, '--force');
   expect(await resumed.exit()).toBe(0);
   expect(resumed.stderr).toMatch(/student: warning: its teacher teacher is no better than guessing/);

@@ -41,9 +41,8 @@ export async function tryRecipe(trial: Trial, tell: Tell): Promise<void> {
   try {
     await tryOn(engine, trial, tell);
   } catch (error) {
-    // The workers use another engine than wasm, unless the recipe says so.
-    const mayLack = engine === 'wasm' && workers.engine !== 'wasm';
-    if (!mayLack || !LACKS_OPERATION.test(messageOf(error))) return refuse(error, tell);
+    // The workers may use another engine than wasm, unless the recipe says so.
+    if (engine === 'cpu' || workers.engine === 'wasm' || !isOfEngine(error)) return refuse(error, tell);
     await tryOn('cpu', trial, tell).catch((again: unknown) => refuse(again, tell));
   }
 }
@@ -55,12 +54,20 @@ const LACKS_OPERATION = /Kernel '\w+' not registered|not (yet )?(implemented|sup
 class Refusal extends Error {
   readonly path: Path;
   readonly fault: StillhouseError;
+  /** Whether tfjs itself threw the error, so that it may be one of the engine. */
+  readonly isOfTfjs: boolean;
 
-  constructor(path: Path, fault: StillhouseError) {
+  constructor(path: Path, fault: StillhouseError, isOfTfjs = false) {
     super(fault.message, { cause: fault });
     this.path = path;
     this.fault = fault;
+    this.isOfTfjs = isOfTfjs;
   }
+}
+
+/** Whether another engine may do what this one could not. */
+function isOfEngine(error: unknown): boolean {
+  return (error instanceof Refusal && error.isOfTfjs) || LACKS_OPERATION.test(messageOf(error));
 }
 
 function refuse(error: unknown, tell: Tell): void {
@@ -101,7 +108,7 @@ async function tryOn(engine: EngineName, { question: { recipe, isQuick, given },
     for (const peer of trainedPeers(recipe)) {
       const piece: TrialPiece = { what: 'step', path: peer.place('model'), module: moduleOfPeer(peer, recipe) };
       await attempt(piece, () => tryPeer({ peer, trials, engine }, tell)).catch((error: unknown) => {
-        if (error instanceof Refusal || LACKS_OPERATION.test(messageOf(error))) throw error;
+        if (error instanceof Refusal || isOfEngine(error)) throw error;
         tell({ type: 'untried', peer: spellPeer(peer.name), reason: messageOf(error) });
       });
     }
@@ -170,5 +177,6 @@ function refusalOf(error: unknown, { path, module }: TrialPiece, recipe: Recipe)
   if (module === null) return null;
   // An error of tfjs about what the module has made.
   const { file, code } = module;
-  return new Refusal(path, new StillhouseError(code, `a training step cannot be made: ${messageOf(error)}`, { file, cause: error }));
+  const what = `a training step cannot be made: ${messageOf(error)}`;
+  return new Refusal(path, new StillhouseError(code, what, { file, cause: error }), true);
 }

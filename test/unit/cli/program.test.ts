@@ -134,6 +134,7 @@ describe('what was asked for is on the standard output', () => {
     const { code, stdout } = await stillhouse('validate', DEMO);
     expect(code).toBe(0);
     expect(stdout).toContain('teacher 52,138 parameters, student 4,266 parameters');
+    expect(stdout).toContain('tried: a training step on two images of each of teacher, baseline, student (engine wasm)');
     expect(stdout).toMatch(/^threads on \d+ cores: student-1 \d+, student-2 \d+, teacher-1 \d+$/m);
   });
 
@@ -145,7 +146,11 @@ describe('what was asked for is on the standard output', () => {
   test('a recipe explained is a recipe', async () => {
     const file = join(folder, 'explained.yaml');
     await writeFile(file, (await stillhouse('validate', DEMO, '--explain')).stdout);
-    const [first, second] = await Promise.all([stillhouse('validate', DEMO, '--json'), stillhouse('--json', 'validate', file)]);
+    const [first, second] = await Promise.all([
+      stillhouse('validate', DEMO, '--json', '--quick'),
+      stillhouse('--json', 'validate', file, '--quick'),
+    ]);
+    expect(JSON.parse(first.stdout)).toMatchObject({ tried: [], parameters: { teacher: 52_138 } });
     expect(JSON.parse(second.stdout)).toEqual(JSON.parse(first.stdout));
   });
 

@@ -72,6 +72,19 @@ test('a step of every model that is trained, with its teacher and the other peer
   expect(checked.warnings.filter((text) => !text.includes('was trained on'))).toEqual([]);
 });
 
+test('an operation that wasm lacks: tried on cpu, unless the workers are to use wasm', async () => {
+  const own = await modelWith(
+    `const last = tf.layers.dense({ units: classes });
+  const blur = tf.layers.activation({ activation: 'linear' });
+  const model = end(last.apply(tf.layers.flatten().apply(blur.apply(start))));
+  blur.call = ([x]) => core.localResponseNormalization(x);
+  return model;`,
+  );
+  expect(await check(own)).toMatchObject({ tried: ['base'], engine: 'cpu' });
+  const error = await failure(own, '', { set: ['workers.engine=wasm'] });
+  expect(error.message).toMatch(/models\.own: .*Kernel 'LRN' not registered for backend 'wasm'/);
+});
+
 describe('refused', () => {
   test('a softmax that only the numbers show; --quick does not see it', async () => {
     const own = await modelWith(
