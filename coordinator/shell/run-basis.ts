@@ -6,7 +6,15 @@
 import { readFile } from 'node:fs/promises';
 import type { Recipe } from '../../src/config/schema.js';
 import { hasCode, StillhouseError } from '../../src/errors/stillhouse-error.js';
-import { type Basis, type BasisChange, compareBases, parseBasis, spellBasis, stagesToReopen } from '../../src/recipe/basis.js';
+import {
+  type Basis,
+  type BasisChange,
+  compareBases,
+  type KeptBasis,
+  parseBasis,
+  spellBasis,
+  stagesToReopen,
+} from '../../src/recipe/basis.js';
 import { writeFileAtomic } from './atomic-file.js';
 import { type RunFolder, writeConfig } from './run-folder.js';
 
@@ -20,7 +28,7 @@ export interface Continuation {
 
 /** Keeps the basis of a run. Throws `run.unwritable`. */
 export async function keepBasis(folder: RunFolder, basis: Basis): Promise<void> {
-  await writeFileAtomic(folder.basis, spellBasis(basis));
+  await writeFileAtomic(folder.basis, spellBasis({ ...basis, home: folder.path }));
 }
 
 /**
@@ -35,7 +43,7 @@ export async function compareBasis(
   const before = await readBasis(folder);
   if (before === null)
     return { changes: ['the run kept nothing to compare with: its recipe and data are taken as they are'], reopened: [] };
-  const { refused, allowed, longer } = compareBases(before, now);
+  const { refused, allowed, longer } = compareBases(before, { ...now, home: folder.path });
   if (refused.length > 0) throw changed(folder, refused);
   const reopened = reopen(folder, recipe, { longer: longer.filter((stage) => done.has(stage)), done });
   return { changes: allowed.map(({ place, before: old, now: value }) => `${place} was ${old}, and is ${value}`), reopened };
@@ -47,7 +55,7 @@ export async function renewBasis(folder: RunFolder, basis: Basis): Promise<void>
   await keepBasis(folder, basis);
 }
 
-async function readBasis(folder: RunFolder): Promise<Basis | null> {
+async function readBasis(folder: RunFolder): Promise<KeptBasis | null> {
   try {
     return parseBasis(await readFile(folder.basis, 'utf8'));
   } catch (error) {

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { verifyData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
-import { loadRecipe } from '../recipe/load-recipe.js';
+import { loadRun } from '../recipe/load-run.js';
 import { isLoopback } from '../transport/endpoint.js';
 import { action, type CliContext, EXIT_CODES, examples, gather } from './cli-context.js';
 import { checkEndpoint } from './endpoint-option.js';
@@ -30,7 +30,11 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
     .argument('[recipe]', 'a recipe file; leave it out with --resume')
     .option('--listen <address>', 'the address for workers; port * takes any free one', 'tcp://127.0.0.1:7700')
     .option('--data-listen <address>', 'the address for checkpoints (default: any port of the same host)')
-    .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
+    .option(
+      '--set <key=value>',
+      'override a value of the recipe; a path starts from its folder, or from this one with --resume; may be given several times',
+      gather,
+    )
     .option('--out <folder>', "the folder in which the run's folder is made", 'runs')
     .option('--resume <run>', 'continue the run in this folder')
     .option('--insecure', 'allow addresses that other machines can reach, without any protection')
@@ -52,7 +56,8 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         if (dataListen !== undefined) checkEndpoint(dataListen, insecure, output);
         const start = file === undefined ? { resume: resume ?? '', set } : { recipe: file, set, runsFolder: out };
         const checked = file === undefined ? null : await checkRecipe(file, set);
-        const recipe = checked?.recipe ?? (await loadRecipe(requireRunFolder(resume ?? '').config, { set }));
+        if (resume !== undefined) requireRunFolder(resume);
+        const recipe = checked?.recipe ?? (await loadRun(resume ?? '', set));
         // Workers on other machines have their own engines.
         if (isLoopback(listen)) await requireEngine(recipe);
         tellWarnings(checked?.warnings ?? [], output);

@@ -9,7 +9,7 @@ import type { CoordinatorArguments } from '../protocol/parent.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { overlapWarnings } from '../recipe/data-warning.js';
 import { learnedNothing } from '../recipe/learned-nothing.js';
-import { loadRecipe } from '../recipe/load-recipe.js';
+import { loadRun } from '../recipe/load-run.js';
 import { action, type CliContext, EXIT_CODES, examples, gather } from './cli-context.js';
 import { openRunView } from './open-run-view.js';
 import type { Output } from './output.js';
@@ -60,18 +60,23 @@ export function addResumeCommand(program: Command, context: CliContext): void {
     .command('resume')
     .description('continue a run that was stopped or died, from its newest checkpoint')
     .argument('<run>', 'the folder of the run')
-    .option('--set <key=value>', 'override a value of the recipe that may change, such as epochs; may be given several times', gather)
+    .option(
+      '--set <key=value>',
+      'override a value of the recipe that may change, such as epochs; a path starts from this folder; may be given several times',
+      gather,
+    )
     .addHelpText(
       'after',
       examples(
         'stillhouse resume runs/demo-20260101-120000',
         'stillhouse resume runs/demo-20260101-120000 --set stages.student.epochs=90',
+        'stillhouse resume runs/demo-20260101-120000 --set data.path=./moved-data',
       ) + EXIT_CODES,
     )
     .action(
       action<Pick<RunOptions, 'set'>>(context, async ({ args: [run = ''], options: { set = [] }, output }) => {
-        const { config } = requireRunFolder(run);
-        const recipe = await loadRecipe(config, { set });
+        requireRunFolder(run);
+        const recipe = await loadRun(run, set);
         await requireEngine(recipe);
         const content = await verifyData(recipe.data);
         const coordinator = { resume: run, set, listen: LISTEN, insecure: false };

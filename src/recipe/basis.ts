@@ -24,8 +24,22 @@ export interface Basis {
 }
 
 const digits = z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/));
-/** The recipe in it is only compared, so its own schema does not matter here. */
-const basisSchema = z.strictObject({ recipe: z.looseObject({}), splits: digits, modules: digits });
+/** The recipe in it is only compared, so its own schema does not matter here. A run of before has less in it. */
+const basisSchema = z.strictObject({
+  home: z.string().nullable().default(null),
+  recipe: z.looseObject({}),
+  splits: digits,
+  modules: digits,
+});
+
+/** The file of a run's folder that keeps what the run rests on. */
+export const BASIS_FILE = 'basis.json';
+
+/** A basis as the folder of a run keeps it. */
+export interface KeptBasis extends Basis {
+  /** The absolute path of that folder when the basis was written: the places of files are known from there. Null: not known. */
+  readonly home: string | null;
+}
 
 /** The basis of a recipe with the files as they are now. Reads the data where no earlier fingerprint is known. Throws data.missing, data.damaged, model.invalid and loss.invalid. */
 export async function basisOf(recipe: Recipe): Promise<Basis> {
@@ -42,12 +56,12 @@ export function digestsOf({ splits, modules }: Basis): Pick<Basis, 'splits' | 'm
 }
 
 /** The text of a file that keeps the basis. */
-export function spellBasis(basis: Basis): string {
+export function spellBasis(basis: KeptBasis): string {
   return `${JSON.stringify(basis, null, 1)}\n`;
 }
 
 /** The basis that such a file keeps; null when the text is none. */
-export function parseBasis(text: string): Basis | null {
+export function parseBasis(text: string): KeptBasis | null {
   try {
     const parsed = basisSchema.parse(JSON.parse(text));
     return { ...parsed, recipe: parsed.recipe as unknown as Recipe };
@@ -85,8 +99,10 @@ export interface BasisComparison {
 }
 
 /** Compares the basis of a run with that of its continuation. Pure. */
-export function compareBases(before: Basis, now: Basis): BasisComparison {
+export function compareBases(before: KeptBasis, now: KeptBasis): BasisComparison {
   const changes = differences(before.recipe, now.recipe, []);
+  const isMoved = before.home !== null && before.home !== now.home;
+  const moved = isMoved ? [{ place: "the run's folder", before: String(before.home), now: String(now.home) }] : [];
   const [allowed, refused] = [changes.filter(isFree), changes.filter((change) => !isFree(change))];
   const content = [
     ...digestChanges(before.splits, now.splits, (name) => `the content of the split ${name}`),
@@ -95,7 +111,7 @@ export function compareBases(before: Basis, now: Basis): BasisComparison {
   const longer = allowed.flatMap(({ path: [top, stage, key], before: old }) =>
     top === 'stages' && key === 'epochs' && old !== undefined ? [String(stage)] : [],
   );
-  return { refused: [...refused.map(spell), ...content], allowed: allowed.map(spell), longer };
+  return { refused: [...refused.map(spell), ...content], allowed: [...moved, ...allowed.map(spell)], longer };
 }
 
 interface Difference {

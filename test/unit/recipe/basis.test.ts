@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseRecipe } from '../../../src/config/load.js';
 import { replaceAt } from '../../../src/config/problem.js';
 import type { Recipe } from '../../../src/config/schema.js';
-import { type Basis, basisOf, compareBases, parseBasis, spellBasis, stagesToReopen } from '../../../src/recipe/basis.js';
+import { basisOf, compareBases, type KeptBasis, parseBasis, spellBasis, stagesToReopen } from '../../../src/recipe/basis.js';
 
 const common = { on: 'all', test: 'all', epochs: 3, batch: 8, model: 'small', optimizer: { name: 'sgd', rate: 0.1 } };
 const CONTENT = {
@@ -25,7 +25,7 @@ const CONTENT = {
   },
 };
 const recipe = parseRecipe(JSON.stringify(CONTENT));
-const basis: Basis = { recipe, splits: { all: 'aa' }, modules: { 'models.own': 'bb' } };
+const basis: KeptBasis = { home: '/p/runs/r', recipe, splits: { all: 'aa' }, modules: { 'models.own': 'bb' } };
 
 function compared(path: readonly (string | number)[], value: unknown): ReturnType<typeof compareBases> {
   return compareBases(basis, { ...basis, recipe: replaceAt(recipe, path, value) as Recipe });
@@ -50,6 +50,13 @@ describe('a run goes on', () => {
     const { refused, allowed, longer } = compared(path, value);
     expect({ refused, longer }).toEqual({ refused: [], longer: [] });
     expect(allowed.map(({ place }) => place)).toEqual([path.join('.')]);
+  });
+
+  test('from another place', () => {
+    expect(compareBases(basis, { ...basis, home: '/q/runs/r' }).allowed).toEqual([
+      { place: "the run's folder", before: '/p/runs/r', now: '/q/runs/r' },
+    ]);
+    expect(compareBases({ ...basis, home: null }, basis).allowed).toEqual([]);
   });
 
   test('with more epochs', () => {
@@ -87,6 +94,8 @@ describe('a run does not go on', () => {
 test('the file of a basis is read again; anything else is none', () => {
   const whole = { ...basis, splits: { all: 'a'.repeat(64) }, modules: {} };
   expect(parseBasis(spellBasis(whole))).toEqual(whole);
+  const { home: _, ...older } = whole;
+  expect(parseBasis(JSON.stringify(older)), 'of a run that kept less').toEqual({ ...whole, home: null });
   for (const text of ['', '{}', '[]', spellBasis(basis), spellBasis(whole).slice(0, 40)]) expect(parseBasis(text), text).toBeNull();
 });
 
