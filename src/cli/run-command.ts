@@ -10,6 +10,7 @@ import { checkRecipe } from '../recipe/check-recipe.js';
 import { overlapWarnings } from '../recipe/data-warning.js';
 import { learnedNothing } from '../recipe/learned-nothing.js';
 import { loadRun } from '../recipe/load-run.js';
+import { structuresOf } from '../recipe/model-structures.js';
 import { action, type CliContext, EXIT_CODES, examples, gather } from './cli-context.js';
 import { openRunView } from './open-run-view.js';
 import type { Output } from './output.js';
@@ -99,10 +100,18 @@ export async function runHere(options: {
 }): Promise<number> {
   const { recipe, content, coordinator, context, output, onListening } = options;
   const workers = options.workers ?? placeHere(recipe, output);
+  const structures = await structuresOf(recipe);
   const view = openRunView(output, context.clock);
   const { restarts } = recipe.workers;
   const listening = onListening === undefined ? {} : { onListening };
-  const end = await supervise({ coordinator, workers, restarts, view, clock: context.clock, ...listening }).finally(() => view.close());
+  const end = await supervise({
+    coordinator: { ...coordinator, structures },
+    workers,
+    restarts,
+    view,
+    clock: context.clock,
+    ...listening,
+  }).finally(() => view.close());
   if (end.summary !== null) {
     const caveats = [...overlapWarnings(recipe, content), ...learnedNothing(recipe, content, end.summary.accuracy)];
     if (output.json) output.result(JSON.stringify({ type: 'summary', ...end.summary, warnings: caveats }));
@@ -113,7 +122,7 @@ export async function runHere(options: {
   const again = options.workers === undefined ? 'resume' : 'coordinator --resume';
   if (end.run !== null && end.isResumable) {
     const where = options.workers === undefined ? '' : addressOptions(coordinator);
-    const when = end.mustBeMended ? 'to continue the run when that is mended' : 'to continue the run';
+    const when = end.mend === null ? 'to continue the run' : `to continue the run when ${end.mend}`;
     output.alert(`${when}: npx stillhouse ${again} ${typeable(end.run)}${where}`);
   }
   return end.code;

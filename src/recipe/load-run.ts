@@ -1,6 +1,6 @@
 /**
  * Loads the recipe of a run from the run's folder. Its paths are absolute: where the folder was moved, or copied to another machine, a file
- * that is not there any more is looked for at the same place from the folder as before.
+ * that is not there any more is looked for at the same place from the folder as before. For a module, the folder's own copy is the last choice.
  */
 
 import { existsSync, readFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import type { Recipe } from '../config/schema.js';
 import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
 import { BASIS_FILE, type KeptBasis, parseBasis } from './basis.js';
 import { loadRecipe } from './load-recipe.js';
+import { copyOf, neighboursOf } from './module-copy.js';
 
 /** The file of a run's folder that has the recipe with its defaults. */
 export const CONFIG_FILE = 'config.resolved.yaml';
@@ -45,15 +46,25 @@ function findFile(path: string, { run, kept, place }: Search): string {
   if (existsSync(path)) return path;
   const moved = resolve(run, relative(kept?.home ?? run, path));
   if (existsSync(moved)) return moved;
-  const tried = [...new Set([path, moved])];
-  const [what, code] = place[0] === 'data' ? (['folder', 'data.missing'] as const) : (['module', codeOfModule(place)] as const);
-  const among = tried.length === 1 ? '' : `, nor at ${moved}, the same place from the run's folder as before`;
-  throw new StillhouseError(code, `${formatPath(place)}: there is no such ${what}${among}`, {
-    file: path,
-    hint: `Put it back, or say where it is: --set ${place.join('.')}=${what === 'folder' ? 'FOLDER' : 'FILE'}`,
-  });
-}
-
-function codeOfModule([top]: Path): 'model.invalid' | 'loss.invalid' {
-  return top === 'models' ? 'model.invalid' : 'loss.invalid';
+  const nor = moved === path ? '' : `, nor at ${moved}, the same place from the run's folder as before`;
+  const key = `--set ${place.join('.')}=`;
+  if (place[0] === 'data') {
+    const hint = `Put it back, or say where it is: ${key}FOLDER`;
+    throw new StillhouseError('data.missing', `${formatPath(place)}: there is no such folder${nor}`, { file: path, hint });
+  }
+  const digest = kept?.modules[formatPath(place.slice(0, -1))];
+  const copy = digest === undefined ? null : copyOf(run, { file: path, digest });
+  const hasCopy = copy !== null && existsSync(copy);
+  const [neighbour] = hasCopy ? neighboursOf(readFileSync(copy, 'utf8')) : [];
+  if (hasCopy && neighbour === undefined) return copy;
+  const alone = hasCopy ? `. The run has a copy, ${copy}, which names files that were beside it (${neighbour})` : '';
+  const orCopy = hasCopy ? `, or put those files beside the copy and give that: ${key}${copy}` : '';
+  throw new StillhouseError(
+    place[0] === 'models' ? 'model.invalid' : 'loss.invalid',
+    `${formatPath(place)}: there is no such module${nor}${alone}`,
+    {
+      file: path,
+      hint: `Put it back, or say where it is: ${key}FILE${orCopy}`,
+    },
+  );
 }

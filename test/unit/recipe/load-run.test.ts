@@ -21,10 +21,12 @@ beforeEach(() => {
   const recipe = recipeOf(at('p'));
   writeFileSync(at('p', 'runs', 'r', 'config.resolved.yaml'), JSON.stringify(recipe));
   const whole = parseRecipe(JSON.stringify(recipe));
-  writeFileSync(at('p', 'runs', 'r', 'basis.json'), spellBasis({ home: at('p', 'runs', 'r'), recipe: whole, splits: {}, modules: {} }));
+  const basis = { home: at('p', 'runs', 'r'), recipe: whole, splits: {}, modules: DIGESTS, models: {} };
+  writeFileSync(at('p', 'runs', 'r', 'basis.json'), spellBasis(basis));
 });
 afterEach(() => rmSync(top, { recursive: true }));
 
+const DIGESTS = { 'models.own': 'ab'.repeat(32), 'stages.s.loss.terms[0]': 'cd'.repeat(32) };
 const LOSS = 'export const declaration = {};\nexport function sum() {}\n';
 
 function recipeOf(folder: string) {
@@ -79,6 +81,23 @@ describe('what is nowhere', () => {
     rmSync(at('p', name));
     const run = loadRun(at('p', 'runs', 'r'), []);
     await expect(run).rejects.toMatchObject({ code, message: expect.stringMatching(new RegExp(`no such module\\..*--set ${key}=FILE`)) });
+  });
+
+  test('is a module of which the run has a copy', async () => {
+    for (const name of ['own.mjs', 'loss.mjs']) rmSync(at('p', name));
+    mkdirSync(at('p', 'runs', 'r', 'modules'));
+    const [own, loss] = ['own-abababababab.mjs', 'loss-cdcdcdcdcdcd.mjs'].map((name) => at('p', 'runs', 'r', 'modules', name));
+    writeFileSync(String(own), 'export const build = 1;');
+    writeFileSync(String(loss), LOSS);
+    expect(await placesOf(at('p', 'runs', 'r'))).toEqual([at('p', 'd'), own, loss]);
+
+    writeFileSync(String(own), "import { width } from './width.mjs';\nexport const build = width;");
+    await expect(loadRun(at('p', 'runs', 'r'), [])).rejects.toMatchObject({
+      code: 'model.invalid',
+      message: expect.stringMatching(
+        /no such module\. The run has a copy, .*own-abababababab\.mjs, which names files .*\.\/width\.mjs.*--set models\.own\.module=.*own-aba/,
+      ),
+    });
   });
 
   test('is given by an override, from the working directory', async () => {
