@@ -76,7 +76,7 @@ async function readBasis(folder: RunFolder): Promise<KeptBasis | null> {
 function changed(folder: RunFolder, kept: KeptBasis, changes: readonly BasisChange[]): StillhouseError {
   const lines = changes.map((change) => `\n  ${change.place} was ${change.before}, and is ${change.now}${copyText(folder, kept, change)}`);
   const mend =
-    'Put them back, or begin a new run. Workers, engine, evaluateEvery, checkpointEvery and places of files may change, epochs may rise, stages be added, and the code of a model that computes the same';
+    'Put them back, or begin a new run. Workers, engine, evaluateEvery, checkpointEvery, places of files and the code of a model that computes the same may change, epochs may rise, and stages be added';
   return new StillhouseError('run.invalid', `the run cannot go on with other values than it began with:${lines.join('')}\n${mend}`, {
     file: folder.config,
   });
