@@ -17,6 +17,7 @@ import { linkToParent } from '../src/process/parent-link.js';
 import { exitCodeOf } from '../src/process/signal.js';
 import { onStopRequest } from '../src/process/stop-request.js';
 import type { CoordinatorArguments, CoordinatorToParent, ParentToCoordinator } from '../src/protocol/parent.js';
+import { structuresSchema } from '../src/recipe/basis.js';
 import { zmqTransport } from '../src/transport/zmq-transport.js';
 import { DEFAULT_TIMING } from './core/timing.js';
 import { coordinate } from './shell/coordinate.js';
@@ -30,6 +31,7 @@ const argumentsSchema: z.ZodType<CoordinatorArguments> = z.strictObject({
   resume: z.string().optional(),
   runsFolder: z.string().optional(),
   given: z.string().optional(),
+  structures: structuresSchema.optional(),
   listen: z.string(),
   dataListen: z.string().optional(),
   insecure: z.boolean(),
@@ -84,11 +86,11 @@ async function main(): Promise<number> {
   } catch (error) {
     const known = asStillhouseError(error);
     if (known !== null) {
-      tell({ type: 'error', code: known.code, message: known.message });
+      tell({ type: 'error', code: known.code, message: known.message, mend: null });
       return known.exitCode;
     }
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-    tell({ type: 'error', code: 'run.failed', message: `the coordinator failed, please report it: ${messageOf(error)}` });
+    tell({ type: 'error', code: 'run.failed', message: `the coordinator failed, please report it: ${messageOf(error)}`, mend: null });
     return EXIT.failed;
   }
 }

@@ -11,11 +11,11 @@ import type { CoordinatorArguments } from '../../src/protocol/parent.js';
 import { basisOf, digestsOf } from '../../src/recipe/basis.js';
 import { loadRecipe } from '../../src/recipe/load-recipe.js';
 import { requireEndpoint, requireLoopback } from '../../src/transport/endpoint.js';
-import { recover } from '../core/recovery.js';
 import { secondsOfEarlierTerms } from './earlier-terms.js';
 import { readJournal } from './journal.js';
 import { compareBasis, keepBasis, renewBasis } from './run-basis.js';
 import { createRunFolder, openRunFolder } from './run-folder.js';
+import { progressOf } from './run-progress.js';
 import { readSummary } from './run-summary.js';
 import { type CoordinateOptions, runTerm, type TermRun } from './run-term.js';
 import { bindSockets } from './sockets.js';
@@ -32,7 +32,7 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
     const recipe = await recipeOf(args);
     // Checked before the folder is made: a recipe whose data is missing makes no run.
     const { splitSizes } = await inspectData(recipe.data);
-    const basis = await basisOf(recipe);
+    const basis = await basisOf(recipe, args.structures);
     return serve(options, async () => {
       const folder = await createRunFolder({ runsFolder: args.runsFolder ?? 'runs', recipe, wallMs: clock.wallMs() });
       await keepBasis(folder, basis);
@@ -41,9 +41,9 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
   }
   const { folder, recipe } = await openRunFolder(args.resume, args.set);
   const { records } = await readJournal(folder.journal);
-  const basis = await basisOf(recipe);
-  const done = new Set(recover(records, []).done.map(({ stage }) => stage));
-  const { changes, reopened } = await compareBasis(folder, { basis, done });
+  const basis = await basisOf(recipe, args.structures);
+  const { done, begun } = await progressOf(folder, records);
+  const { changes, reopened } = await compareBasis(folder, { basis, done, begun });
   if (changes.length > 0) tell({ type: 'report', report: { type: 'basis-changed', changes } });
   if (reopened.length === 0 && Object.keys(recipe.stages).every((name) => done.has(name))) {
     tell({ type: 'report', report: { type: 'run-ended', outcome: 'done', message: 'the run was finished before' } });

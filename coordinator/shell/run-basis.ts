@@ -3,12 +3,25 @@
  * with the changes that are allowed.
  */
 
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Recipe } from '../../src/config/schema.js';
 import { hasCode, StillhouseError } from '../../src/errors/stillhouse-error.js';
-import { type Basis, type BasisChange, compareBases, parseBasis, spellBasis, stagesToReopen } from '../../src/recipe/basis.js';
+import {
+  type Basis,
+  type BasisChange,
+  compareBases,
+  type KeptBasis,
+  parseBasis,
+  spellBasis,
+  stagesToReopen,
+} from '../../src/recipe/basis.js';
+import { copyOf } from '../../src/recipe/module-copy.js';
+import { userModules } from '../../src/recipe/user-fault.js';
 import { writeFileAtomic } from './atomic-file.js';
+import { keepModules } from './module-copies.js';
 import { type RunFolder, writeConfig } from './run-folder.js';
+import type { RunProgress } from './run-progress.js';
 
 /** A run that goes on, with what has changed. */
 export interface Continuation {
@@ -18,25 +31,29 @@ export interface Continuation {
   readonly reopened: readonly string[];
 }
 
-/** Keeps the basis of a run. Throws `run.unwritable`. */
+/** Keeps the basis of a run, and copies of its modules. Throws `run.unwritable`, and model.invalid or loss.invalid where a module has changed since. */
 export async function keepBasis(folder: RunFolder, basis: Basis): Promise<void> {
-  await writeFileAtomic(folder.basis, spellBasis(basis));
+  await keepModules(folder.path, basis);
+  await writeFileAtomic(folder.basis, spellBasis({ ...basis, home: folder.path }));
+}
+
+/** A run that is to go on. */
+export interface ContinuedRun extends RunProgress {
+  /** The basis that it would go on with. */
+  readonly basis: Basis;
 }
 
 /**
- * Compares what the run in this folder, with these stages done, rests on with what it would go on with. Writes nothing. Throws `run.invalid`, with the old and the new
+ * Compares what the run in this folder rests on with what it would go on with. Writes nothing. Throws `run.invalid`, with the old and the new
  * values, when it cannot go on with them.
  */
-export async function compareBasis(
-  folder: RunFolder,
-  { basis: now, done }: { readonly basis: Basis; readonly done: ReadonlySet<string> },
-): Promise<Continuation> {
+export async function compareBasis(folder: RunFolder, { basis: now, done, begun }: ContinuedRun): Promise<Continuation> {
   const { recipe } = now;
   const before = await readBasis(folder);
   if (before === null)
     return { changes: ['the run kept nothing to compare with: its recipe and data are taken as they are'], reopened: [] };
-  const { refused, allowed, longer } = compareBases(before, now);
-  if (refused.length > 0) throw changed(folder, refused);
+  const { refused, allowed, longer } = compareBases(before, { ...now, home: folder.path }, begun);
+  if (refused.length > 0) throw changed(folder, before, refused);
   const reopened = reopen(folder, recipe, { longer: longer.filter((stage) => done.has(stage)), done });
   return { changes: allowed.map(({ place, before: old, now: value }) => `${place} was ${old}, and is ${value}`), reopened };
 }
@@ -47,7 +64,7 @@ export async function renewBasis(folder: RunFolder, basis: Basis): Promise<void>
   await keepBasis(folder, basis);
 }
 
-async function readBasis(folder: RunFolder): Promise<Basis | null> {
+async function readBasis(folder: RunFolder): Promise<KeptBasis | null> {
   try {
     return parseBasis(await readFile(folder.basis, 'utf8'));
   } catch (error) {
@@ -56,13 +73,27 @@ async function readBasis(folder: RunFolder): Promise<Basis | null> {
   }
 }
 
-function changed(folder: RunFolder, changes: readonly BasisChange[]): StillhouseError {
-  const lines = changes.map(({ place, before, now }) => `\n  ${place} was ${before}, and is ${now}`);
+function changed(folder: RunFolder, kept: KeptBasis, changes: readonly BasisChange[]): StillhouseError {
+  const lines = changes.map((change) => `\n  ${change.place} was ${change.before}, and is ${change.now}${copyText(folder, kept, change)}`);
   const mend =
-    'Put them back, or begin a new run. Workers, engine, evaluateEvery, checkpointEvery and places of files may change, epochs may rise, and stages be added';
+    'Put them back, or begin a new run. Workers, engine, evaluateEvery, checkpointEvery, places of files and the code of a model that computes the same may change, epochs may rise, and stages be added';
   return new StillhouseError('run.invalid', `the run cannot go on with other values than it began with:${lines.join('')}\n${mend}`, {
     file: folder.config,
   });
+}
+
+/** Where the module is with which the run began, if a module has changed. */
+function copyText({ path }: RunFolder, { recipe, modules }: KeptBasis, { module }: BasisChange): string {
+  const own = userModules(recipe).find(({ place }) => place === module);
+  const digest = own === undefined ? undefined : modules[own.place];
+  if (own === undefined || digest === undefined) return '';
+  const copy = copyOf(path, { file: own.file, digest });
+  return existsSync(copy) ? `. The run has the module as it was: --set ${asKey(own.place)}.module=${copy}` : '';
+}
+
+/** A place as a key of `--set`. */
+function asKey(place: string): string {
+  return place.replaceAll(/\[(\d+)\]/g, '.$1');
 }
 
 /** The finished stages that are to go on. Throws `run.invalid` where that cannot be done. */

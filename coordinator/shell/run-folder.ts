@@ -9,7 +9,8 @@ import { RUN_FORMAT_FILE, RUN_FORMAT_TEXT, requireRunFormat } from '../../src/ch
 import { explainRecipe } from '../../src/config/explain.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { hasCode, messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
-import { loadRecipe } from '../../src/recipe/load-recipe.js';
+import { BASIS_FILE } from '../../src/recipe/basis.js';
+import { CONFIG_FILE, loadRun } from '../../src/recipe/load-run.js';
 import { writeFileAtomic } from './atomic-file.js';
 
 export interface RunFolder {
@@ -40,8 +41,8 @@ export function runFolderAt(path: string): RunFolder {
     name: basename(resolve(path)),
     path: resolve(path),
     format: at(RUN_FORMAT_FILE),
-    config: at('config.resolved.yaml'),
-    basis: at('basis.json'),
+    config: at(CONFIG_FILE),
+    basis: at(BASIS_FILE),
     terms: at('terms'),
     journal: at('journal'),
     log: at('log.jsonl'),
@@ -72,14 +73,14 @@ export async function writeConfig(folder: RunFolder, recipe: Recipe): Promise<vo
   await writeFileAtomic(folder.config, explainRecipe(recipe));
 }
 
-/** The folder of an older run and its recipe, with these overrides. Throws `run.invalid` when it is not a run, or has another format, and the errors of loadRecipe. */
+/** The folder of an older run and its recipe, with these overrides. Throws `run.invalid` when it is not a run, or has another format, and the errors of loadRun. */
 export async function openRunFolder(path: string, set: readonly string[] = []): Promise<{ folder: RunFolder; recipe: Recipe }> {
   const folder = runFolderAt(path);
   if (!existsSync(folder.config)) {
     throw new StillhouseError('run.invalid', 'this folder is not a run', { file: folder.config, hint: 'Give a folder that "run" made' });
   }
   requireRunFormat(folder.path);
-  return { folder, recipe: await loadRecipe(folder.config, { set }) };
+  return { folder, recipe: await loadRun(folder.path, set) };
 }
 
 async function makeUnique(runsFolder: string, recipeName: string, time: string): Promise<string> {

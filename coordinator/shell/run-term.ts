@@ -23,9 +23,10 @@ import { DataStore } from './data-store.js';
 import { performEffect } from './effects.js';
 import { takeGivenModels } from './given-models.js';
 import type { Inbox } from './inbox.js';
-import { type Journal, openJournal } from './journal.js';
+import { type Journal, openJournal, readJournal } from './journal.js';
 import { type LineFile, openLineFile } from './line-file.js';
 import type { RunFolder } from './run-folder.js';
+import { mendOf, progressOf } from './run-progress.js';
 import { writeSummary } from './run-summary.js';
 import { type FinishEffect, runToEnd } from './runner.js';
 import type { Sockets } from './sockets.js';
@@ -90,7 +91,7 @@ export async function runTerm(options: CoordinateOptions, run: TermRun): Promise
     const opened = await open(options, { folder, term, logger, closers });
     const end = await runCore(options, run, opened);
     const seconds = run.earlierSeconds + (options.clock.nowMs() - startedMs) / 1000;
-    await tellEnd(options, folder, { end, seconds });
+    await tellEnd(options, run, { end, seconds });
     await new Promise<void>((resolve) => options.clock.after(FAREWELL_MS, resolve));
     return end.code === null ? EXIT.done : ERROR_TABLE[end.code].exitCode;
   } catch (error) {
@@ -195,12 +196,14 @@ function reporter({ tell, clock }: CoordinateOptions, { metrics, logger }: Opene
 
 async function tellEnd(
   { tell }: CoordinateOptions,
-  folder: RunFolder,
+  { folder, recipe }: TermRun,
   { end, seconds }: { end: FinishEffect; seconds: number },
 ): Promise<void> {
   assert((end.outcome === 'done') === (end.code === null), `outcome ${end.outcome} with code ${end.code}`);
   const summary: RunSummary = { ...end.summary, durationSeconds: Math.round(seconds * 1000) / 1000 };
   await writeSummary(folder.summary, summary);
   tell({ type: 'summary', file: folder.summary, summary });
-  if (end.code !== null) tell({ type: 'error', code: end.code, message: end.message });
+  if (end.code === null) return;
+  const mend = await mendOf(end.code, recipe, async () => progressOf(folder, (await readJournal(folder.journal)).records));
+  tell({ type: 'error', code: end.code, message: end.message, mend });
 }

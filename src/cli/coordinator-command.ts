@@ -6,7 +6,8 @@ import { verifyData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { discardGivenModels } from '../recipe/given-model.js';
-import { loadRecipe } from '../recipe/load-recipe.js';
+import { loadRun } from '../recipe/load-run.js';
+import { structuresOf } from '../recipe/model-structures.js';
 import { isLoopback } from '../transport/endpoint.js';
 import { action, type CliContext, EXIT_CODES, examples, FORCE, gather, QUICK } from './cli-context.js';
 import { checkEndpoint } from './endpoint-option.js';
@@ -34,7 +35,11 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
     .argument('[recipe]', 'a recipe file; leave it out with --resume')
     .option('--listen <address>', 'the address for workers; port * takes any free one', 'tcp://127.0.0.1:7700')
     .option('--data-listen <address>', 'the address for checkpoints (default: any port of the same host)')
-    .option('--set <key=value>', 'override a value of the recipe; may be given several times', gather)
+    .option(
+      '--set <key=value>',
+      'override a value of the recipe; a path starts from its folder, or from this one with --resume; may be given several times',
+      gather,
+    )
     .option('--out <folder>', "the folder in which the run's folder is made", 'runs')
     .option('--resume <run>', 'continue the run in this folder')
     .option('--quick', QUICK)
@@ -57,10 +62,11 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         checkEndpoint(listen, insecure, output);
         if (dataListen !== undefined) checkEndpoint(dataListen, insecure, output);
         const start = file === undefined ? { resume: resume ?? '', set } : { recipe: file, set, runsFolder: out };
+        if (resume !== undefined) requireRunFolder(resume);
         // Workers on other machines have their own engines.
         const meanwhile = async (loaded: Recipe): Promise<void> => (isLoopback(listen) ? requireEngine(loaded) : undefined);
         const checked = file === undefined ? null : await checkRecipe(file, { set, isQuick: quick, meanwhile });
-        const recipe = checked?.recipe ?? (await loadRecipe(requireRunFolder(resume ?? '').config, { set }));
+        const recipe = checked?.recipe ?? (await loadRun(resume ?? '', set));
         if (checked === null) await meanwhile(recipe);
         tellWarnings(checked?.warnings ?? [], output);
         const given = checked?.given ?? null;
@@ -75,8 +81,9 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         const onListening = (endpoint: string, run: string): void => {
           output.result(output.json ? JSON.stringify({ type: 'listening', endpoint, run }) : `listening on ${endpoint}`);
         };
+        const structures = checked?.structures ?? (await structuresOf(recipe));
         const content = checked?.content ?? (await verifyData(recipe.data));
-        return runHere({ recipe, content, coordinator, context, output, workers: [], onListening }).finally(() =>
+        return runHere({ recipe, content, structures, coordinator, context, output, workers: [], onListening }).finally(() =>
           discardGivenModels(given),
         );
       }),

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { requireRunFormat } from '../checkpoint/run-format.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
+import { CONFIG_FILE } from '../recipe/load-run.js';
 
 export interface RunFiles {
   /** The path of the recipe with its defaults. */
@@ -19,7 +20,7 @@ export interface RunFiles {
 /** The files of the run in this folder. Throws run.invalid when the folder is not a run, or a run of another format. */
 export function requireRunFolder(folder: string): RunFiles {
   const path = resolve(folder);
-  const config = join(path, 'config.resolved.yaml');
+  const config = join(path, CONFIG_FILE);
   if (!existsSync(config)) {
     throw new StillhouseError('run.invalid', 'this folder is not a run', { file: path, hint: 'Give a folder that "stillhouse run" made' });
   }

@@ -11,7 +11,8 @@ import { overlapWarnings } from '../recipe/data-warning.js';
 import { discardGivenModels } from '../recipe/given-model.js';
 import { tellingGuesses } from '../recipe/guess.js';
 import { learnedNothing } from '../recipe/learned-nothing.js';
-import { loadRecipe } from '../recipe/load-recipe.js';
+import { loadRun } from '../recipe/load-run.js';
+import { structuresOf } from '../recipe/model-structures.js';
 import { trainingOutside } from '../recipe/run-model.js';
 import { action, type CliContext, EXIT_CODES, examples, FORCE, gather, QUICK } from './cli-context.js';
 import { openRunView } from './open-run-view.js';
@@ -53,12 +54,12 @@ export function addRunCommand(program: Command, context: CliContext): void {
       action<RunOptions>(context, async ({ args: [file = ''], options, output }) => {
         const { set = [], quick, force } = options;
         const checked = await checkRecipe(file, { set, isQuick: quick, meanwhile: requireEngine });
-        const { recipe, content, warnings, work, given } = checked;
+        const { recipe, content, warnings, work, given, structures } = checked;
         tellWarnings(warnings, output);
         tellWork(work, output);
         const taken = given === null ? {} : { given };
         const coordinator = { recipe: file, set, runsFolder: options.out, listen: LISTEN, insecure: false, force, ...taken };
-        return runHere({ recipe, content, coordinator, context, output }).finally(() => discardGivenModels(given));
+        return runHere({ recipe, content, structures, coordinator, context, output }).finally(() => discardGivenModels(given));
       }),
     );
 }
@@ -69,23 +70,29 @@ export function addResumeCommand(program: Command, context: CliContext): void {
     .command('resume')
     .description('continue a run that was stopped or died, from its newest checkpoint')
     .argument('<run>', 'the folder of the run')
-    .option('--set <key=value>', 'override a value of the recipe that may change, such as epochs; may be given several times', gather)
+    .option(
+      '--set <key=value>',
+      'override a value of the recipe that may change, such as epochs; a path starts from this folder; may be given several times',
+      gather,
+    )
     .option('--force', FORCE)
     .addHelpText(
       'after',
       examples(
         'stillhouse resume runs/demo-20260101-120000',
         'stillhouse resume runs/demo-20260101-120000 --set stages.student.epochs=90',
+        'stillhouse resume runs/demo-20260101-120000 --set data.path=./moved-data',
       ) + EXIT_CODES,
     )
     .action(
       action<Pick<RunOptions, 'set' | 'force'>>(context, async ({ args: [run = ''], options: { set = [], force }, output }) => {
-        const { config } = requireRunFolder(run);
-        const recipe = await loadRecipe(config, { set });
+        requireRunFolder(run);
+        const recipe = await loadRun(run, set);
         await requireEngine(recipe);
         const content = await verifyData(recipe.data);
+        const structures = await structuresOf(recipe);
         const coordinator = { resume: run, set, listen: LISTEN, insecure: false, force };
-        return runHere({ recipe, content, coordinator, context, output });
+        return runHere({ recipe, content, structures, coordinator, context, output });
       }),
     );
 }
@@ -98,16 +105,18 @@ export async function runHere(options: {
   readonly output: Output;
   /** The content of its data. */
   readonly content: VerifiedData;
+  /** The structure of each of its models. */
+  readonly structures: NonNullable<CoordinatorArguments['structures']>;
   /** The workers to start; an empty list when workers are started by hand; those of the recipe when left out. */
   readonly workers?: SupervisorOptions['workers'];
   readonly onListening?: NonNullable<SupervisorOptions['onListening']>;
 }): Promise<number> {
-  const { recipe, content, coordinator, context, output, onListening } = options;
+  const { recipe, content, structures, coordinator, context, output, onListening } = options;
   const workers = options.workers ?? placeHere(recipe, output);
   const view = openRunView(output, context.clock);
   const { restarts } = recipe.workers;
   const listening = onListening === undefined ? {} : { onListening };
-  const args = { ...coordinator, guesses: tellingGuesses(content) };
+  const args = { ...coordinator, structures, guesses: tellingGuesses(content) };
   const end = await supervise({ coordinator: args, workers, restarts, view, clock: context.clock, ...listening }).finally(() =>
     view.close(),
   );
@@ -126,9 +135,9 @@ export async function runHere(options: {
   return end.code;
 }
 
-function whenToContinue({ mustBeMended, needsForce }: RunEnd): string {
+function whenToContinue({ mend, needsForce }: RunEnd): string {
   if (needsForce) return 'to continue the run all the same';
-  return mustBeMended ? 'to continue the run when that is mended' : 'to continue the run';
+  return mend === null ? 'to continue the run' : `to continue the run when ${mend}`;
 }
 
 /** The options of a coordinator whose workers look for it at its old address. */

@@ -53,8 +53,8 @@ export interface RunEnd {
   readonly run: string | null;
   /** Whether another command can continue the run. */
   readonly isResumable: boolean;
-  /** Whether that works only once the cause of the error is mended. */
-  readonly mustBeMended: boolean;
+  /** The mend that this needs first, in words; null when there is nothing. */
+  readonly mend: string | null;
   /** Whether that works only with --force. */
   readonly needsForce: boolean;
 }
@@ -82,6 +82,8 @@ class Supervisor {
   #summary: RunSummary | null = null;
   #outcome: Outcome | null = null;
   #error: ErrorCode | null = null;
+  /** The mend that the run needs before it goes on after that error. */
+  #mend: string | null = null;
   /** The signal that ends the run; null when an error came before it. */
   #signal: StopSignal | null = null;
   #isEnding = false;
@@ -108,8 +110,8 @@ class Supervisor {
       const end = await this.#coordinator.ended;
       await this.#endWorkers();
       const code = this.#conclude(end);
-      const [isResumable, mustBeMended] = [this.#isResumable(), this.#isMendable()];
-      return { code, summary: this.#summary, run: this.#run, isResumable, mustBeMended, needsForce: this.#needsForce() };
+      const [isResumable, needsForce] = [this.#isResumable(), this.#needsForce()];
+      return { code, summary: this.#summary, run: this.#run, isResumable, mend: this.#mend, needsForce };
     } finally {
       for (const timer of this.#timers) timer.cancel();
       offSignal();
@@ -136,6 +138,7 @@ class Supervisor {
         this.#summary = message.summary;
         return;
       case 'error':
+        if (this.#error === null) this.#mend = message.mend;
         this.#onError(message.code, message.message);
         return;
       default:
@@ -251,19 +254,12 @@ class Supervisor {
     if (this.#run === null || this.#outcome === 'done') return false;
     // With run.busy, another coordinator works on the run. Without the engine, every try ends the same way.
     if (this.#error === 'run.busy' || this.#error === 'engine.unusable') return false;
-    return (
-      this.#outcome !== 'failed' ||
-      (this.#error !== null && (ERROR_TABLE[this.#error].retryable || this.#isMendable() || this.#needsForce()))
-    );
+    if (this.#outcome !== 'failed') return true;
+    return this.#error !== null && (ERROR_TABLE[this.#error].retryable || this.#mend !== null || this.#needsForce());
   }
 
   #needsForce(): boolean {
     return this.#error === 'teacher.atChance';
-  }
-
-  /** Whether the run goes on when its data files are mended. A module that was mended is another one: with it the run would not go on. */
-  #isMendable(): boolean {
-    return this.#error === 'data.damaged' || this.#error === 'data.missing';
   }
 
   #later(delayMs: number, callback: () => void): void {

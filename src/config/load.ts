@@ -1,6 +1,6 @@
 /**
  * Makes a recipe from a recipe file. Every problem of the file is in one error, each with its line
- * and column. Relative paths of the recipe start from the recipe's folder.
+ * and column. Relative paths of the recipe start from the recipe's folder, and so do those of overrides, unless the caller says otherwise.
  */
 
 import { readFile, stat } from 'node:fs/promises';
@@ -8,11 +8,12 @@ import { dirname, resolve } from 'node:path';
 import { LIMITS } from '../base/limits.js';
 import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { checkReferences, checkValues } from './cross-check.js';
-import { mapOutside, withLoadStages } from './outside-model.js';
+import { mapFilePaths } from './file-path.js';
+import { withLoadStages } from './outside-model.js';
 import { applyOverride, type Override } from './override.js';
-import { mapTerms, studentsOf } from './peer.js';
-import type { Path, Problem } from './problem.js';
-import type { OutsideModel, Recipe, StageRecipe } from './schema.js';
+import { studentsOf } from './peer.js';
+import { type Path, type Problem, valueAt } from './problem.js';
+import type { Recipe } from './schema.js';
 import { type Checked, checkShape } from './schema-problem.js';
 import { type Place, parseYaml, type YamlSource } from './yaml-source.js';
 
@@ -23,8 +24,8 @@ const PROBLEMS_SHOWN = 50;
 
 /** Checks that need to know data, models or losses, which this room does not. See src/recipe. */
 export interface RecipeChecks {
-  /** Checks the recipe as it was written, whatever its shape. Its relative paths begin at `folder`. */
-  written(root: unknown, folder: string): Promise<readonly Problem[]>;
+  /** Checks the recipe as it was written, whatever its shape, with absolute paths. */
+  written(root: unknown): Promise<readonly Problem[]>;
   /** Checks a recipe whose shape is right, with absolute paths, and fills in the defaults that its schema does not know. */
   complete(recipe: Recipe): Promise<CompletedRecipe>;
 }
@@ -37,6 +38,10 @@ export interface CompletedRecipe {
 export interface LoadOptions {
   /** Overrides of the command line, `a.b=c`. */
   readonly set?: readonly string[];
+  /** The folder from which relative paths of overrides start; the recipe's folder when left out. */
+  readonly setFolder?: string;
+  /** Says where a file lies now: asked for each path (absolute) of the recipe's file that no override replaces. May throw. */
+  readonly findPath?: (path: string, place: Path) => string;
   readonly checks?: RecipeChecks;
   /** Problems below this path are not reported: the caller does not use that part. */
   readonly unused?: Path;
@@ -48,14 +53,8 @@ export interface LoadOptions {
  */
 export async function loadRecipe(file: string, options: LoadOptions = {}): Promise<Recipe> {
   const source = parseYaml(await readText(file), file);
-  const overrides: Override[] = [];
-  let value = source.value;
-  for (const text of options.set ?? []) {
-    const applied = applyOverride(value, text);
-    value = applied.value;
-    overrides.push(applied.override);
-  }
-  const checked = await check(value, dirname(resolve(file)), options);
+  const { value, overrides } = override(source.value, dirname(resolve(file)), options);
+  const checked = await check(value, options);
   const problems = 'problems' in checked ? checked.problems : [];
   const findings = [
     ...source.duplicates.map((place) => ({ place, text: 'this key is in the same map twice' })),
@@ -102,16 +101,31 @@ function isEmpty(value: unknown): boolean {
   return value === null || value === undefined;
 }
 
-async function check(
-  value: unknown,
+/** The recipe of a file in this folder with its overrides, and with absolute paths. */
+function override(
+  written: unknown,
   folder: string,
-  { checks = NO_CHECKS, unused }: Pick<LoadOptions, 'checks' | 'unused'>,
-): Promise<Checked<Recipe>> {
+  { set = [], setFolder = folder, findPath }: Pick<LoadOptions, 'set' | 'setFolder' | 'findPath'>,
+): { readonly value: unknown; readonly overrides: readonly Override[] } {
+  const own = mapFilePaths(written, (path) => resolve(folder, path));
+  const overrides: Override[] = [];
+  let value = own;
+  for (const text of set) {
+    const applied = applyOverride(value, text);
+    value = applied.value;
+    overrides.push(applied.override);
+  }
+  const find = (path: string, place: Path): string =>
+    findPath !== undefined && valueAt(own, place) === path ? findPath(path, place) : resolve(setFolder, path);
+  return { value: mapFilePaths(value, find), overrides };
+}
+
+async function check(value: unknown, { checks = NO_CHECKS, unused }: Pick<LoadOptions, 'checks' | 'unused'>): Promise<Checked<Recipe>> {
   if (isEmpty(value)) return EMPTY;
   const shape = checkShape(value);
-  const written = [...checkReferences(value), ...(await checks.written(value, folder))];
+  const written = [...checkReferences(value), ...(await checks.written(value))];
   if ('problems' in shape) return { problems: [...shape.problems, ...written] };
-  const { recipe, problems } = await checks.complete(withLoadStages(withStudents(withAbsolutePaths(shape.value, folder))));
+  const { recipe, problems } = await checks.complete(withLoadStages(withStudents(shape.value)));
   const isUsed = ({ path }: Problem): boolean => unused === undefined || !unused.every((key, i) => path[i] === key);
   const all = [...written, ...problems, ...checkValues(recipe)].filter(isUsed);
   return all.length > 0 ? { problems: all } : { value: recipe };
@@ -165,30 +179,4 @@ function lineOf({ place }: Finding): number {
 /** The default that the schema alone does not know. */
 function withStudents(recipe: Recipe): Recipe {
   return { ...recipe, workers: { ...recipe.workers, students: studentsOf(recipe) } };
-}
-
-function withAbsolutePaths(recipe: Recipe, folder: string): Recipe {
-  const { path } = recipe.data;
-  return {
-    ...recipe,
-    data: { ...recipe.data, path: path.startsWith('builtin:') ? path : resolve(folder, path) },
-    models: mapValues(recipe.models, (model) => withAbsoluteModule(model, folder)),
-    stages: mapValues(recipe.stages, (stage) => mapOutside(withAbsoluteTerms(stage, folder), (from) => withAbsoluteSource(from, folder))),
-  };
-}
-
-function withAbsoluteTerms(stage: StageRecipe, folder: string): StageRecipe {
-  return mapTerms(stage, (term) => withAbsoluteModule(term, folder));
-}
-
-function withAbsoluteModule<T extends { readonly module?: string | undefined }>(spec: T, folder: string): T {
-  return spec.module === undefined ? spec : { ...spec, module: resolve(folder, spec.module) };
-}
-
-function withAbsoluteSource(from: OutsideModel, folder: string): OutsideModel {
-  return 'file' in from ? { file: resolve(folder, from.file) } : { ...from, run: resolve(folder, from.run) };
-}
-
-function mapValues<T>(record: Readonly<Record<string, T>>, change: (value: T) => T): Record<string, T> {
-  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
 }

@@ -32,12 +32,6 @@ export function withLoadStages(recipe: Recipe): Recipe {
   return { ...recipe, stages: Object.fromEntries([...loads, ...stages]) };
 }
 
-/** The stage with each model from outside that it names changed, also the one that a stage `load` takes. */
-export function mapOutside(stage: StageRecipe, change: (from: OutsideModel) => OutsideModel): StageRecipe {
-  const own = stage.kind === 'load' ? { ...stage, from: change(stage.from) } : stage;
-  return replaceOutside(own, change);
-}
-
 function replaceOutside(stage: StageRecipe, change: (from: OutsideModel, path: Path) => unknown): StageRecipe {
   const places: Path[] = [['teacher'], ...pathsOfKey(stage, 'init')];
   return places.reduce<StageRecipe>((changed, path) => {

@@ -53,13 +53,13 @@ export function keysOf(value: unknown): string[] {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : [];
 }
 
-/** The value with another one at the path. It copies the maps along the path, because others may share them through an alias. */
+/** The value with another one at the path; a key that is there keeps its place. It copies the maps along the path, because others may share them through an alias. */
 export function replaceAt(value: unknown, path: Path, next: unknown): unknown {
   const [key, ...rest] = path;
   if (key === undefined) return next;
   const child = replaceAt(entryOf(value, key), rest, next);
   if (Array.isArray(value)) return value.map((entry: unknown, index) => (index === key ? child : entry));
-  const entries = Object.entries((value ?? {}) as Record<string, unknown>).filter(([other]) => other !== key);
+  const entries = new Map(Object.entries((value ?? {}) as Record<string, unknown>)).set(String(key), child);
   // fromEntries defines own properties, whatever their names: "__proto__" is a key like any other.
-  return Object.fromEntries([...entries, [String(key), child]]);
+  return Object.fromEntries(entries);
 }

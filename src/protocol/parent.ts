@@ -5,6 +5,7 @@
 
 import type { EngineName, Placement } from '../config/schema.js';
 import type { ErrorCode } from '../errors/table.js';
+import type { ModelStructure } from '../tensor/model-structure.js';
 import type { Report, Summary } from './report.js';
 
 /** The accuracy on a split that guessing reaches. */
@@ -26,6 +27,8 @@ export interface CoordinatorArguments {
   readonly resume?: string | undefined;
   /** The folder in which the folder of a new run is made; 'runs' when left out. */
   readonly runsFolder?: string | undefined;
+  /** The structure of each model of the recipe; left out by a caller that has built none. */
+  readonly structures?: Readonly<Record<string, ModelStructure>> | undefined;
   /** The control address; port `*` means any port. */
   readonly listen: string;
   /** The data address; when left out, the host of `listen` and any port. */
@@ -49,7 +52,8 @@ export type CoordinatorToParent =
   | { readonly type: 'report'; readonly report: Report }
   /** The run has ended, with any outcome; `file` is summary.json. */
   | { readonly type: 'summary'; readonly file: string; readonly summary: RunSummary }
-  | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string };
+  /** `mend`: in words, the mend that the run needs before it can go on; null where it goes on as it is, or never. */
+  | { readonly type: 'error'; readonly code: ErrorCode; readonly message: string; readonly mend: string | null };
 
 export type ParentToCoordinator =
   /** Asks for a stop with a checkpoint. A second one changes nothing: a parent that cannot wait kills the process. */

@@ -1,18 +1,20 @@
 /**
- * The things that a run rests on: its recipe, the content of its splits, and the modules of its user. They are kept when the run begins,
- * and compared when it goes on: parameters that were trained on one thing are never trained further on another unsaid.
+ * The things that a run rests on: its recipe, the content of its splits, the structure of its models, and the modules of its user. They are
+ * kept when the run begins, and compared when it goes on: parameters that were trained on one thing are never trained further on another unsaid.
  */
 
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { present } from '../base/assert.js';
 import { formatPath, keysOf, type Path, valueAt } from '../config/problem.js';
 import type { Recipe } from '../config/schema.js';
 import { needsOf, stageOrder } from '../config/stage-graph.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
 import { fingerprintSplit } from '../data/dataset.js';
 import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
-import { type UserModule, userModules } from './user-fault.js';
+import type { ModelStructure } from '../tensor/model-structure.js';
+import { stageOfLoss, type UserModule, userModules } from './user-fault.js';
 
 export interface Basis {
   /** The resolved recipe. */
@@ -21,19 +23,42 @@ export interface Basis {
   readonly splits: Readonly<Record<string, string>>;
   /** The SHA-256 of each module of the user's, by its place in the recipe. */
   readonly modules: Readonly<Record<string, string>>;
+  /** The structure of each model, by its name in the recipe; empty where nobody has built them. */
+  readonly models: Readonly<Record<string, ModelStructure>>;
 }
 
-const digits = z.record(z.string(), z.string().regex(/^[0-9a-f]{64}$/));
-/** The recipe in it is only compared, so its own schema does not matter here. */
-const basisSchema = z.strictObject({ recipe: z.looseObject({}), splits: digits, modules: digits });
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+const digests = z.record(z.string(), digest);
+/** The structures of models by their names, as they are passed between processes and kept. */
+export const structuresSchema = z.record(
+  z.string(),
+  z.strictObject({ digest, layers: z.int().min(0), parameters: z.int().min(0) }),
+) satisfies z.ZodType<Basis['models']>;
+/** The recipe in it is only compared, so its own schema does not matter here. A run of before has less in it. */
+const basisSchema = z.strictObject({
+  home: z.string().nullable().default(null),
+  recipe: z.looseObject({ models: z.record(z.string(), z.unknown()), stages: z.record(z.string(), z.unknown()) }),
+  splits: digests,
+  modules: digests,
+  models: structuresSchema.default({}),
+});
 
-/** The basis of a recipe with the files as they are now. Reads the data where no earlier fingerprint is known. Throws data.missing, data.damaged, model.invalid and loss.invalid. */
-export async function basisOf(recipe: Recipe): Promise<Basis> {
+/** The file of a run's folder that keeps what the run rests on. */
+export const BASIS_FILE = 'basis.json';
+
+/** A basis as the folder of a run keeps it. */
+export interface KeptBasis extends Basis {
+  /** The absolute path of that folder when the basis was written: the places of files are known from there. Null: not known. */
+  readonly home: string | null;
+}
+
+/** The basis of a recipe and its models with the files as they are now. Reads the data where no earlier fingerprint is known. Throws data.missing, data.damaged, model.invalid and loss.invalid. */
+export async function basisOf(recipe: Recipe, models: Basis['models'] = {}): Promise<Basis> {
   const splits: Record<string, string> = {};
   for (const name of Object.keys(recipe.data.splits)) splits[name] = await fingerprintSplit(recipe.data, name);
   const modules: Record<string, string> = {};
   for (const own of userModules(recipe)) modules[own.place] = await digestOf(own);
-  return { recipe, splits, modules };
+  return { recipe, splits, modules, models };
 }
 
 /** The part of it that other processes compare with their own files. */
@@ -42,12 +67,12 @@ export function digestsOf({ splits, modules }: Basis): Pick<Basis, 'splits' | 'm
 }
 
 /** The text of a file that keeps the basis. */
-export function spellBasis(basis: Basis): string {
+export function spellBasis(basis: KeptBasis): string {
   return `${JSON.stringify(basis, null, 1)}\n`;
 }
 
 /** The basis that such a file keeps; null when the text is none. */
-export function parseBasis(text: string): Basis | null {
+export function parseBasis(text: string): KeptBasis | null {
   try {
     const parsed = basisSchema.parse(JSON.parse(text));
     return { ...parsed, recipe: parsed.recipe as unknown as Recipe };
@@ -73,6 +98,8 @@ export interface BasisChange {
   readonly place: string;
   readonly before: string;
   readonly now: string;
+  /** The place in the recipe of the module that has changed it. */
+  readonly module?: string;
 }
 
 export interface BasisComparison {
@@ -84,18 +111,27 @@ export interface BasisComparison {
   readonly longer: readonly string[];
 }
 
-/** Compares the basis of a run with that of its continuation. Pure. */
-export function compareBases(before: Basis, now: Basis): BasisComparison {
+/** Compares the basis of a run with that of its continuation. `begun`: the stages of which trained parameters are kept. Pure. */
+export function compareBases(before: KeptBasis, now: KeptBasis, begun: ReadonlySet<string>): BasisComparison {
   const changes = differences(before.recipe, now.recipe, []);
+  const isMoved = before.home !== null && before.home !== now.home;
+  const moved = isMoved ? [{ place: "the run's folder", before: String(before.home), now: String(now.home) }] : [];
   const [allowed, refused] = [changes.filter(isFree), changes.filter((change) => !isFree(change))];
+  const restructured = Object.keys(before.models).filter((name) => isOther(before.models[name]?.digest, now.models[name]?.digest));
+  const modules = digestChanges(before.modules, now.modules)
+    // The change of what a model computes says more.
+    .filter(({ key }) => !restructured.includes(modelAt(key) ?? ''))
+    .map(({ key, ...digits }) => ({ place: `the content of the module of ${key}`, ...digits, module: key }));
+  const mended = modules.filter(({ module }) => mayChange(module, { before, now, begun }));
   const content = [
-    ...digestChanges(before.splits, now.splits, (name) => `the content of the split ${name}`),
-    ...digestChanges(before.modules, now.modules, (place) => `the content of the module of ${place}`),
+    ...digestChanges(before.splits, now.splits).map(({ key, ...digits }) => ({ place: `the content of the split ${key}`, ...digits })),
+    ...restructured.map((name) => structureChange(name, before, now)),
+    ...modules.filter((change) => !mended.includes(change)),
   ];
   const longer = allowed.flatMap(({ path: [top, stage, key], before: old }) =>
     top === 'stages' && key === 'epochs' && old !== undefined ? [String(stage)] : [],
   );
-  return { refused: [...refused.map(spell), ...content], allowed: allowed.map(spell), longer };
+  return { refused: [...refused.map(spell), ...content], allowed: [...moved, ...allowed.map(spell), ...mended], longer };
 }
 
 interface Difference {
@@ -136,19 +172,50 @@ function isFree({ path, before, now }: Difference): boolean {
   return FREE_KEYS.includes(key) || (key === 'epochs' && Number(now) > Number(before));
 }
 
+/**
+ * Whether a run may go on with other content of the module at this place: a model's, if it computes the same, because its parameters are
+ * kept; a loss's, as long as nothing is kept that was trained with it.
+ */
+function mayChange(
+  place: string,
+  { before, now, begun }: { readonly before: Basis; readonly now: Basis; readonly begun: ReadonlySet<string> },
+): boolean {
+  const model = modelAt(place);
+  if (model === null) return !begun.has(stageOfLoss(place));
+  return before.models[model] !== undefined && before.models[model].digest === now.models[model]?.digest;
+}
+
+/** The name of the model at this place of the recipe; null for a loss. */
+function modelAt(place: string): string | null {
+  return place.startsWith('models.') ? place.slice('models.'.length) : null;
+}
+
+function structureChange(name: string, before: Basis, now: Basis): BasisChange {
+  const place = `models.${name}`;
+  const texts = { before: spellStructure(before.models[name]), now: spellStructure(now.models[name]) };
+  return { place: `the structure of the model ${name}`, ...texts, ...(Object.hasOwn(before.modules, place) ? { module: place } : {}) };
+}
+
+function spellStructure(structure: ModelStructure | undefined): string {
+  const { digest: own, layers, parameters } = present(structure, 'a structure');
+  return `${layers} layers, ${parameters.toLocaleString('en-US')} parameters (${own.slice(0, DIGITS_SHOWN)})`;
+}
+
 /** Enough digits of a digest to tell two apart. */
 const DIGITS_SHOWN = 12;
 
-function digestChanges(
-  before: Readonly<Record<string, string>>,
-  now: Readonly<Record<string, string>>,
-  nameOf: (key: string) => string,
-): readonly BasisChange[] {
+type Digests = Readonly<Record<string, string>>;
+
+function digestChanges(before: Digests, now: Digests): readonly { readonly key: string; readonly before: string; readonly now: string }[] {
   return Object.entries(before).flatMap(([key, old]) => {
-    const present = now[key];
-    if (present === undefined || present === old) return [];
-    return [{ place: nameOf(key), before: old.slice(0, DIGITS_SHOWN), now: present.slice(0, DIGITS_SHOWN) }];
+    const own = now[key];
+    return own === undefined || own === old ? [] : [{ key, before: old.slice(0, DIGITS_SHOWN), now: own.slice(0, DIGITS_SHOWN) }];
   });
+}
+
+/** Whether both are known, and are not the same. */
+function isOther(before: string | undefined, now: string | undefined): boolean {
+  return before !== undefined && now !== undefined && before !== now;
 }
 
 function spell({ path, before, now }: Difference): BasisChange {

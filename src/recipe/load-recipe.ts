@@ -13,10 +13,10 @@ import { checkModelNames } from './model-check.js';
  * As loadRecipe of src/config, with the checks that need to know data formats, models and losses. A user's loss module is
  * imported by a process of its own. Throws as loadRecipe of src/config does.
  */
-export function loadRecipe(file: string, options: Pick<LoadOptions, 'set' | 'unused'> = {}): Promise<Recipe> {
+export function loadRecipe(file: string, options: Omit<LoadOptions, 'checks'> = {}): Promise<Recipe> {
   const losses = new LossCheck();
   const checks: RecipeChecks = {
-    written: async (root, folder) => [...checkDataNames(root), ...checkModelNames(root), ...(await losses.checkTerms(root, folder))],
+    written: async (root) => [...checkDataNames(root), ...checkModelNames(root), ...(await losses.checkTerms(root))],
     complete: async (written) => {
       const recipe = await losses.complete(written);
       return { recipe, problems: [...checkData(recipe), ...(await losses.checkStages(recipe))] };

@@ -3,7 +3,6 @@
  * once. Owns the checks that need a declaration, and the completion of terms with their defaults.
  */
 
-import { resolve } from 'node:path';
 import { mapTerms, pathsOfTerms, trainedPeers } from '../config/peer.js';
 import { entryOf, formatPath, keysOf, type Path, type Problem, valueAt } from '../config/problem.js';
 import type { PeerRecipe, Recipe, StageRecipe } from '../config/schema.js';
@@ -21,14 +20,12 @@ type Named = { readonly traits: LossTraits } | { readonly key: 'loss' | 'module'
 export class LossCheck {
   readonly #modules = new Map<string, Promise<DeclarationAnswer>>();
 
-  /** All problems of the terms of a recipe as it was written, each by itself. Paths of modules start from `folder`. */
-  async checkTerms(root: unknown, folder: string): Promise<readonly Problem[]> {
+  /** All problems of the terms of a recipe as it was written, each by itself. Its paths are absolute. */
+  async checkTerms(root: unknown): Promise<readonly Problem[]> {
     const stages = valueAt(root, ['stages']);
     const found = keysOf(stages).flatMap((name) => {
       const stage = entryOf(stages, name);
-      return pathsOfTerms(stage).map((place) =>
-        this.#checkTerm(valueAt(stage, place), { path: ['stages', name, ...place], stage, folder }),
-      );
+      return pathsOfTerms(stage).map((place) => this.#checkTerm(valueAt(stage, place), { path: ['stages', name, ...place], stage }));
     });
     return (await Promise.all(found)).flat();
   }
@@ -64,15 +61,12 @@ export class LossCheck {
 
   async #learnsFromTeacher(peer: PeerRecipe): Promise<boolean> {
     const terms = longForm(peer).terms.filter((term) => sideOf(term, peer) === 'teacher');
-    const named = await Promise.all(terms.map((term) => this.#named(term, '')));
+    const named = await Promise.all(terms.map((term) => this.#named(term)));
     return named.some((one) => one === null || !('traits' in one) || one.traits.takesOther);
   }
 
-  async #checkTerm(
-    term: unknown,
-    { path, stage, folder }: { readonly path: Path; readonly stage: unknown; readonly folder: string },
-  ): Promise<readonly Problem[]> {
-    const named = await this.#named(term, folder);
+  async #checkTerm(term: unknown, { path, stage }: { readonly path: Path; readonly stage: unknown }): Promise<readonly Problem[]> {
+    const named = await this.#named(term);
     if (named === null) return [];
     if ('text' in named) {
       const place = [...path, named.key];
@@ -86,7 +80,7 @@ export class LossCheck {
   async #completeStage(stage: StageRecipe): Promise<StageRecipe> {
     const traits = new Map<string, LossTraits>();
     for (const path of pathsOfTerms(stage)) {
-      const named = await this.#named(valueAt(stage, path), '');
+      const named = await this.#named(valueAt(stage, path));
       if (named !== null && 'traits' in named) traits.set(formatPath(path), named.traits);
     }
     return mapTerms(stage, (term, path) => {
@@ -96,13 +90,12 @@ export class LossCheck {
   }
 
   /** The loss of a term; null when the term does not name one, which is a problem for the schema. */
-  async #named(term: unknown, folder: string): Promise<Named | null> {
+  async #named(term: unknown): Promise<Named | null> {
     const [loss, module] = [entryOf(term, 'loss'), entryOf(term, 'module')];
     if (typeof loss === 'string' && module === undefined) return ofPackage(loss);
     if (typeof module !== 'string' || loss !== undefined) return null;
-    const file = resolve(folder, module);
-    const answer = this.#modules.get(file) ?? readDeclaration(file);
-    this.#modules.set(file, answer);
+    const answer = this.#modules.get(module) ?? readDeclaration(module);
+    this.#modules.set(module, answer);
     const read = await answer;
     return read.type === 'declared' ? { traits: read.traits } : { key: 'module', text: read.message };
   }

@@ -29,6 +29,12 @@ export function userModules(recipe: Recipe): readonly UserModule[] {
   });
 }
 
+/** The name of the stage whose loss has its module at this place. */
+export function stageOfLoss(place: string): string {
+  // Names of stages have no dot.
+  return place.split('.')[1] ?? '';
+}
+
 /** The error as one of the module in whose code it was thrown, with the line; null when that was in none of them. */
 export function userFault(error: unknown, modules: readonly UserModule[]): StillhouseError | null {
   for (const { place, file, code } of modules) {

@@ -6,6 +6,7 @@ import type { Recipe } from '../../config/schema.js';
 import { StillhouseError } from '../../errors/stillhouse-error.js';
 import { askChild } from '../../process/ask-child.js';
 import { describeEnd } from '../../process/child.js';
+import type { ModelStructure } from '../../tensor/model-structure.js';
 import { RecipeFault } from '../recipe-fault.js';
 import type { TrialExamples, TrialMessage, TrialPiece, TrialQuestion } from './message.js';
 
@@ -30,6 +31,8 @@ export interface TrialOptions {
 export interface TrialFindings {
   /** The number of each model's parameters, by its name in the recipe; without a model that could not be built in time. */
   readonly parameters: Readonly<Record<string, number>>;
+  /** The structure of each model of the recipe that was built. */
+  readonly structures: Readonly<Record<string, ModelStructure>>;
   /** The models of which a training step was made. */
   readonly tried: readonly string[];
   /** The engine of these steps; null when none was made. */
@@ -86,6 +89,7 @@ class Findings {
   readonly #recipe: Recipe;
   readonly #isQuick: boolean;
   readonly #parameters: Record<string, number> = {};
+  readonly #structures: Record<string, ModelStructure> = {};
   /** The warnings about each model of which a step was made. */
   readonly #stepped = new Map<string, readonly string[]>();
   readonly #untried = new Map<string, string>();
@@ -100,7 +104,10 @@ class Findings {
 
   take(message: TrialMessage): void {
     if (message.type === 'begun') this.piece = message.piece;
-    if (message.type === 'built') this.#parameters[message.model] = message.parameters;
+    if (message.type === 'built') {
+      this.#parameters[message.model] = message.parameters;
+      if (message.structure !== null) this.#structures[message.model] = message.structure;
+    }
     if (message.type === 'untried') this.#untried.set(message.peer, message.reason);
     if (message.type === 'stepped') {
       this.#stepped.set(message.peer, message.warnings);
@@ -111,7 +118,7 @@ class Findings {
   findings(more: readonly string[]): TrialFindings {
     const untried = [...this.#untried].map(([peer, reason]) => `${peer}: no training step could be tried: ${reason}`);
     const warnings = [...[...this.#stepped.values()].flat(), ...untried, ...more];
-    return { parameters: this.#parameters, tried: [...this.#stepped.keys()], engine: this.#engine, warnings };
+    return { parameters: this.#parameters, structures: this.#structures, tried: [...this.#stepped.keys()], engine: this.#engine, warnings };
   }
 
   /** Says what is left undone at the deadline, and what the trial was at. */

@@ -4,6 +4,7 @@ import type { Path } from '../../config/problem.js';
 import type { Recipe } from '../../config/schema.js';
 import type { LabelledImages } from '../../data/sample-source.js';
 import type { ErrorCode } from '../../errors/table.js';
+import type { ModelStructure } from '../../tensor/model-structure.js';
 
 /** The first message to the process. */
 export interface TrialQuestion {
@@ -40,7 +41,8 @@ export interface UserFile {
 export type TrialMessage =
   /** Begins a piece. */
   | { readonly type: 'begun'; readonly piece: TrialPiece }
-  | { readonly type: 'built'; readonly model: string; readonly parameters: number }
+  /** `structure`: null for a model from outside. */
+  | { readonly type: 'built'; readonly model: string; readonly parameters: number; readonly structure: ModelStructure | null }
   /** A training step of this model, `stage` or `stage.peer`, was made. */
   | { readonly type: 'stepped'; readonly peer: string; readonly engine: string; readonly warnings: readonly string[] }
   /** A training step of this model failed, and that is no fault of the recipe. */

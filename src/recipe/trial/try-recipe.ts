@@ -18,6 +18,7 @@ import { messageOf, StillhouseError } from '../../errors/stillhouse-error.js';
 import { buildModel } from '../../nn/build.js';
 import { shapeSourceOf } from '../../nn/knowledge-model.js';
 import { openDescribedModel } from '../../nn/model-topology.js';
+import { structureOf } from '../../nn/structure.js';
 import { arenaSchemaOf } from '../../nn/weights.js';
 import { GIVEN_ROUND } from '../../protocol/state-name.js';
 import { givenStages } from '../given-model.js';
@@ -91,12 +92,12 @@ async function tryOn(engine: EngineName, { question: { recipe, isQuick, given },
       buildModel(spec, { inputShape, classes, seed: recipe.seed }),
     );
     models.set(name, model);
-    tell({ type: 'built', model: name, parameters: model.countParams() });
+    tell({ type: 'built', model: name, parameters: model.countParams(), structure: structureOf(model) });
   }
   for (const { stage, path } of givenStages(recipe)) {
     const model = await attempt({ what: 'model', path, module: null }, () => openKeptModel(given ?? '', stage));
     models.set(modelKey(recipe, peerNamed(stage)), model);
-    tell({ type: 'built', model: modelLabel(recipe, peerNamed(stage)) ?? stage, parameters: model.countParams() });
+    tell({ type: 'built', model: modelLabel(recipe, peerNamed(stage)) ?? stage, parameters: model.countParams(), structure: null });
   }
   const shapes = new Map([...models].map(([name, model]) => [name, shapeSourceOf(model)]));
   for (const peer of trainedPeers(recipe)) {

@@ -16,11 +16,14 @@ const ended = (outcome) => ({ type: 'report', report: { type: 'run-ended', outco
 
 link.onMessage((message) => {
   if (recipe === 'stubborn') return;
-  void end(75, ended('stopped'), summary, { type: 'error', code: 'run.interrupted', message: message.reason });
+  void end(75, ended('stopped'), summary, { type: 'error', code: 'run.interrupted', message: message.reason, mend: null });
 });
-if (recipe === 'refused') await end(2, { type: 'error', code: 'transport.bind', message: 'in use' });
+if (recipe === 'refused') await end(2, { type: 'error', code: 'transport.bind', message: 'in use', mend: null });
 if (recipe !== 'stillborn') link.send({ type: 'listening', endpoint: `tcp://127.0.0.1:${process.pid}`, run: process.cwd() });
 if (recipe === 'stillborn' || recipe === 'crash') await end(1);
 if (recipe === 'done') await end(0, ended('done'), summary);
-if (recipe === 'failed') await end(1, ended('failed'), summary, { type: 'error', code: 'training.notFinite', message: 'NaN' });
-if (recipe === 'waited') await end(75, ended('failed'), summary, { type: 'error', code: 'run.interrupted', message: 'too long' });
+if (recipe === 'failed') await end(1, ended('failed'), summary, { type: 'error', code: 'training.notFinite', message: 'NaN', mend: null });
+if (recipe === 'waited')
+  await end(75, ended('failed'), summary, { type: 'error', code: 'run.interrupted', message: 'too long', mend: null });
+if (recipe === 'mendable')
+  await end(2, ended('failed'), summary, { type: 'error', code: 'loss.invalid', message: 'thrown', mend: 'that is mended' });

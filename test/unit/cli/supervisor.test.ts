@@ -122,6 +122,10 @@ describe('a signal', () => {
   });
 });
 
+test('an error that a person can mend says so with the way to go on', async () => {
+  expect(await start('mendable').end).toMatchObject({ code: 2, isResumable: true, mend: 'that is mended' });
+});
+
 describe('no engine outlives the run', () => {
   /** A worker whose engine does not notice the end of its agent, and whether that engine lives. */
   function busyWorker(): { name: string; isUp: () => boolean; isAlive: () => boolean } {

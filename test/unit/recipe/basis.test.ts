@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseRecipe } from '../../../src/config/load.js';
 import { replaceAt } from '../../../src/config/problem.js';
 import type { Recipe } from '../../../src/config/schema.js';
-import { type Basis, basisOf, compareBases, parseBasis, spellBasis, stagesToReopen } from '../../../src/recipe/basis.js';
+import { basisOf, compareBases, type KeptBasis, parseBasis, spellBasis, stagesToReopen } from '../../../src/recipe/basis.js';
 
 const common = { on: 'all', test: 'all', epochs: 3, batch: 8, model: 'small', optimizer: { name: 'sgd', rate: 0.1 } };
 const CONTENT = {
@@ -25,15 +25,22 @@ const CONTENT = {
   },
 };
 const recipe = parseRecipe(JSON.stringify(CONTENT));
-const basis: Basis = { recipe, splits: { all: 'aa' }, modules: { 'models.own': 'bb' } };
+const basis: KeptBasis = {
+  home: '/p/runs/r',
+  recipe,
+  splits: { all: 'aa' },
+  modules: { 'models.own': 'bb', 'stages.s.loss.terms[0]': 'cc' },
+  models: {},
+};
+const NONE = new Set<string>();
 
 function compared(path: readonly (string | number)[], value: unknown): ReturnType<typeof compareBases> {
-  return compareBases(basis, { ...basis, recipe: replaceAt(recipe, path, value) as Recipe });
+  return compareBases(basis, { ...basis, recipe: replaceAt(recipe, path, value) as Recipe }, NONE);
 }
 
 describe('a run goes on', () => {
   test('with the same', () => {
-    expect(compareBases(basis, basis)).toEqual({ refused: [], allowed: [], longer: [] });
+    expect(compareBases(basis, basis, NONE)).toEqual({ refused: [], allowed: [], longer: [] });
   });
 
   test.each([
@@ -50,6 +57,13 @@ describe('a run goes on', () => {
     const { refused, allowed, longer } = compared(path, value);
     expect({ refused, longer }).toEqual({ refused: [], longer: [] });
     expect(allowed.map(({ place }) => place)).toEqual([path.join('.')]);
+  });
+
+  test('from another place', () => {
+    expect(compareBases(basis, { ...basis, home: '/q/runs/r' }, NONE).allowed).toEqual([
+      { place: "the run's folder", before: '/p/runs/r', now: '/q/runs/r' },
+    ]);
+    expect(compareBases({ ...basis, home: null }, basis, NONE).allowed).toEqual([]);
   });
 
   test('with more epochs', () => {
@@ -75,18 +89,63 @@ describe('a run does not go on', () => {
     expect(compared(path, value).refused).toEqual([change]);
   });
 
-  test('with other images or another module', () => {
-    const { refused } = compareBases(basis, { ...basis, splits: { all: 'cc' }, modules: { 'models.own': 'dd' } });
+  test('with other images, or with another module of which nobody has built the model', () => {
+    const { refused } = compareBases(basis, { ...basis, splits: { all: 'cc' }, modules: { 'models.own': 'dd' } }, NONE);
     expect(refused).toEqual([
       { place: 'the content of the split all', before: 'aa', now: 'cc' },
-      { place: 'the content of the module of models.own', before: 'bb', now: 'dd' },
+      { place: 'the content of the module of models.own', before: 'bb', now: 'dd', module: 'models.own' },
+    ]);
+  });
+
+  test('with a model that computes something else, of the user or of the package', () => {
+    const models = { own: { digest: 'ee', layers: 5, parameters: 12_345 }, small: { digest: 'ff', layers: 7, parameters: 60 } };
+    const others = { own: { digest: 'gg', layers: 6, parameters: 12_400 }, small: { digest: 'hh', layers: 7, parameters: 60 } };
+    const modules = { ...basis.modules, 'models.own': 'dd' };
+    expect(compareBases({ ...basis, models }, { ...basis, modules, models: others }, NONE).refused).toEqual([
+      {
+        place: 'the structure of the model own',
+        before: '5 layers, 12,345 parameters (ee)',
+        now: '6 layers, 12,400 parameters (gg)',
+        module: 'models.own',
+      },
+      { place: 'the structure of the model small', before: '7 layers, 60 parameters (ff)', now: '7 layers, 60 parameters (hh)' },
     ]);
   });
 });
 
+describe('a module that was mended', () => {
+  const models = { own: { digest: 'ee', layers: 5, parameters: 12_345 } };
+
+  test('is allowed and said where the model computes the same, whatever was trained', () => {
+    const modules = { ...basis.modules, 'models.own': 'dd' };
+    const { refused, allowed } = compareBases({ ...basis, models }, { ...basis, modules, models }, new Set(['base', 's']));
+    expect(refused).toEqual([]);
+    expect(allowed).toEqual([{ place: 'the content of the module of models.own', before: 'bb', now: 'dd', module: 'models.own' }]);
+  });
+
+  test('is allowed where it is a loss with which nothing was trained that is kept', () => {
+    const now = { ...basis, modules: { ...basis.modules, 'stages.s.loss.terms[0]': 'dd' } };
+    const change = {
+      place: 'the content of the module of stages.s.loss.terms[0]',
+      before: 'cc',
+      now: 'dd',
+      module: 'stages.s.loss.terms[0]',
+    };
+    expect(compareBases(basis, now, new Set(['base']))).toMatchObject({ refused: [], allowed: [change] });
+    expect(compareBases(basis, now, new Set(['base', 's']))).toMatchObject({ refused: [change], allowed: [] });
+  });
+});
+
 test('the file of a basis is read again; anything else is none', () => {
-  const whole = { ...basis, splits: { all: 'a'.repeat(64) }, modules: {} };
+  const whole = {
+    ...basis,
+    splits: { all: 'a'.repeat(64) },
+    modules: {},
+    models: { small: { digest: 'b'.repeat(64), layers: 1, parameters: 2 } },
+  };
   expect(parseBasis(spellBasis(whole))).toEqual(whole);
+  const { home: _, models: __, ...older } = whole;
+  expect(parseBasis(JSON.stringify(older)), 'of a run that kept less').toEqual({ ...whole, home: null, models: {} });
   for (const text of ['', '{}', '[]', spellBasis(basis), spellBasis(whole).slice(0, 40)]) expect(parseBasis(text), text).toBeNull();
 });
 

@@ -1,0 +1,71 @@
+/**
+ * Loads the recipe of a run from the run's folder. Its paths are absolute: where the folder was moved, or copied to another machine, a file
+ * that is not there any more is looked for at the same place from the folder as before. For a module, the folder's own copy is the last choice.
+ */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { isOutside } from '../config/file-path.js';
+import { formatPath, type Path } from '../config/problem.js';
+import type { Recipe } from '../config/schema.js';
+import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
+import { BASIS_FILE, type KeptBasis, parseBasis } from './basis.js';
+import { loadRecipe } from './load-recipe.js';
+import { copyOf, neighboursOf } from './module-copy.js';
+
+/** The file of a run's folder that has the recipe with its defaults. */
+export const CONFIG_FILE = 'config.resolved.yaml';
+
+/**
+ * The recipe of the run in this folder, with these overrides, whose relative paths start from the working directory. Throws data.missing,
+ * model.invalid and loss.invalid, with the places where it looked, when a file of the recipe is nowhere; and the errors of loadRecipe.
+ */
+export function loadRun(folder: string, set: readonly string[]): Promise<Recipe> {
+  const run = resolve(folder);
+  const kept = readKept(join(run, BASIS_FILE));
+  const findPath = (path: string, place: Path): string => findFile(path, { run, kept, place });
+  return loadRecipe(join(run, CONFIG_FILE), { set, setFolder: resolve('.'), findPath });
+}
+
+function readKept(file: string): KeptBasis | null {
+  try {
+    return parseBasis(readFileSync(file, 'utf8'));
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    throw error;
+  }
+}
+
+interface Search {
+  /** The run's folder. */
+  readonly run: string;
+  readonly kept: KeptBasis | null;
+  readonly place: Path;
+}
+
+function findFile(path: string, { run, kept, place }: Search): string {
+  if (isOutside(place) || existsSync(path)) return path;
+  const moved = resolve(run, relative(kept?.home ?? run, path));
+  if (existsSync(moved)) return moved;
+  const nor = moved === path ? '' : `, nor at ${moved}, the same place from the run's folder as before`;
+  const key = `--set ${place.join('.')}=`;
+  if (place[0] === 'data') {
+    const hint = `Put it back, or say where it is: ${key}FOLDER`;
+    throw new StillhouseError('data.missing', `${formatPath(place)}: there is no such folder${nor}`, { file: path, hint });
+  }
+  const digest = kept?.modules[formatPath(place.slice(0, -1))];
+  const copy = digest === undefined ? null : copyOf(run, { file: path, digest });
+  const hasCopy = copy !== null && existsSync(copy);
+  const [neighbour] = hasCopy ? neighboursOf(readFileSync(copy, 'utf8')) : [];
+  if (hasCopy && neighbour === undefined) return copy;
+  const alone = hasCopy ? `. The run has a copy, ${copy}, which names files that were beside it (${neighbour})` : '';
+  const orCopy = hasCopy ? `, or put those files beside the copy and give that: ${key}${copy}` : '';
+  throw new StillhouseError(
+    place[0] === 'models' ? 'model.invalid' : 'loss.invalid',
+    `${formatPath(place)}: there is no such module${nor}${alone}`,
+    {
+      file: path,
+      hint: `Put it back, or say where it is: ${key}FILE${orCopy}`,
+    },
+  );
+}
