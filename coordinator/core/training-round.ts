@@ -14,7 +14,7 @@ import type { Range } from '../../src/protocol/field.js';
 import { addressOf, assign, otherCells } from './assignment.js';
 import { type ReasonFor, reasonsBy, unreachable } from './charge.js';
 import { commit } from './commit.js';
-import { countFailure, finish } from './ending.js';
+import { countFailure, stopSafely } from './ending.js';
 import {
   agreedHashes,
   type Column,
@@ -185,7 +185,7 @@ function onAveraged(turn: Turn, round: GridRound, message: WorkerMessageOf<'work
   if (!next.grid.every(isAveraged)) return;
   const agreed = agreedHashes(next.grid, committedOf(stageOf(turn).ledger) + totalOf(rangesOf(next.grid)));
   if ('problem' in agreed) {
-    finish(turn, { outcome: 'failed', code: 'protocol.invalid', message: `round ${round.id}: ${agreed.problem}` });
+    stopSafely(turn, { reason: `round ${round.id}: ${agreed.problem}`, failure: 'protocol.invalid' });
     return;
   }
   commit(turn, { round: round.id, grid: next.grid, hashes: agreed.hashes });
