@@ -6,11 +6,12 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LIMITS } from '../base/limits.js';
-import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { splitSuggestion } from '../base/nearest.js';
+import { type ErrorProblem, hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { checkReferences, checkValues } from './cross-check.js';
 import { applyOverride, type Override } from './override.js';
 import { mapTerms, studentsOf } from './peer.js';
-import type { Path, Problem } from './problem.js';
+import { formatPath, keysOf, type Path, type Problem, replaceAt, valueAt } from './problem.js';
 import type { Recipe, StageRecipe } from './schema.js';
 import { type Checked, checkShape } from './schema-problem.js';
 import { type Place, parseYaml, type YamlSource } from './yaml-source.js';
@@ -57,7 +58,7 @@ export async function loadRecipe(file: string, options: LoadOptions = {}): Promi
   const checked = await check(value, dirname(resolve(file)), options);
   const problems = 'problems' in checked ? checked.problems : [];
   const findings = [
-    ...source.duplicates.map((place) => ({ place, text: 'this key is in the same map twice' })),
+    ...source.duplicates.map((place) => ({ place, path: [], text: 'this key is in the same map twice' })),
     ...problems.map((problem) => locate(problem, source, overrides)),
   ];
   if (findings.length > 0 || 'problems' in checked) throw invalid(file, findings);
@@ -109,11 +110,34 @@ async function check(
   if (isEmpty(value)) return EMPTY;
   const shape = checkShape(value);
   const written = [...checkReferences(value), ...(await checks.written(value, folder))];
-  if ('problems' in shape) return { problems: [...shape.problems, ...written] };
-  const { recipe, problems } = await checks.complete(withStudents(withAbsolutePaths(shape.value, folder)));
+  const completed = async (part: Recipe): Promise<CompletedRecipe> => {
+    const { recipe, problems } = await checks.complete(withStudents(withAbsolutePaths(part, folder)));
+    return { recipe, problems: [...problems, ...checkValues(recipe)] };
+  };
+  if ('problems' in shape) {
+    const sound = soundPart(value, shape.problems);
+    return { problems: [...shape.problems, ...written, ...(sound === null ? [] : (await completed(sound)).problems)] };
+  }
+  const { recipe, problems } = await completed(shape.value);
   const isUsed = ({ path }: Problem): boolean => unused === undefined || !unused.every((key, i) => path[i] === key);
-  const all = [...written, ...problems, ...checkValues(recipe)].filter(isUsed);
+  const all = [...written, ...problems].filter(isUsed);
   return all.length > 0 ? { problems: all } : { value: recipe };
+}
+
+/** The recipe without the stages, models and sections whose shape is wrong, so that they do not hide other mistakes; null when too little is left. */
+function soundPart(value: unknown, problems: readonly Problem[]): Recipe | null {
+  const sound = problems.reduce((rest, { path }) => withoutEntry(rest, path), value);
+  const shape = checkShape(sound);
+  return 'problems' in shape || keysOf(shape.value.stages).length === 0 ? null : shape.value;
+}
+
+function withoutEntry(root: unknown, path: Path): unknown {
+  const [section = '', name] = path;
+  const isNamed = (section === 'stages' || section === 'models') && name !== undefined;
+  const place = isNamed ? [section] : [];
+  const map = valueAt(root, place);
+  const key = String(isNamed ? name : section);
+  return replaceAt(root, place, Object.fromEntries(Object.entries(map ?? {}).filter(([other]) => other !== key)));
 }
 
 async function readText(file: string): Promise<string> {
@@ -136,25 +160,38 @@ function whyUnreadable(error: unknown): string {
 interface Finding {
   /** The place in the file, or the override that brought the problem. */
   readonly place: Place | Override;
+  readonly path: Path;
   readonly text: string;
 }
 
 function locate(problem: Problem, source: YamlSource, overrides: readonly Override[]): Finding {
   const override = overrides.findLast(({ path }) => path.every((part, index) => String(part) === String(problem.path[index])));
-  return { place: override ?? source.placeOf(problem.path, problem.at), text: problem.text };
+  return { place: override ?? source.placeOf(problem.path, problem.at), path: problem.path, text: problem.text };
 }
 
 function invalid(file: string, findings: readonly Finding[]): StillhouseError {
-  const inOrder = [...findings].sort((a, b) => lineOf(a) - lineOf(b));
-  const [first, ...others] = inOrder.slice(0, PROBLEMS_SHOWN);
+  const shown = [...findings].sort((a, b) => lineOf(a) - lineOf(b)).slice(0, PROBLEMS_SHOWN);
+  const [first, ...others] = shown;
+  const problems = shown.map((finding) => detailsOf(file, finding));
   const rest = others.map(({ place, text }) =>
     'line' in place ? `${file}:${place.line}:${place.column}: ${text}` : `${place.text}: ${text}`,
   );
   if (findings.length > PROBLEMS_SHOWN) rest.push(`and ${findings.length - PROBLEMS_SHOWN} more`);
   const { place, text } = first ?? { place: { line: 1, column: 1 }, text: 'the recipe is empty' };
   const what = [text, ...rest].join('\n');
-  if ('line' in place) return new StillhouseError('recipe.invalid', what, { file, line: place.line, column: place.column });
-  return new StillhouseError('recipe.invalid', `${place.text}: ${what}`);
+  if ('line' in place) return new StillhouseError('recipe.invalid', what, { file, line: place.line, column: place.column, problems });
+  return new StillhouseError('recipe.invalid', `${place.text}: ${what}`, { problems });
+}
+
+/** A mistake as programs read it. */
+function detailsOf(file: string, { place, path, text }: Finding): ErrorProblem {
+  const { what, suggestion } = splitSuggestion(text);
+  return {
+    ...('line' in place ? { file, line: place.line, column: place.column } : { option: place.text }),
+    path: formatPath(path),
+    message: what,
+    ...(suggestion === null ? {} : { hint: suggestion }),
+  };
 }
 
 function lineOf({ place }: Finding): number {
