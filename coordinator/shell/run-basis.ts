@@ -4,9 +4,11 @@
  */
 
 import { readFile } from 'node:fs/promises';
+import { valueAt } from '../../src/config/problem.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { hasCode, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { type Basis, type BasisChange, compareBases, parseBasis, spellBasis, stagesToReopen } from '../../src/recipe/basis.js';
+import { stretchedSchedules } from '../../src/recipe/stretched-schedule.js';
 import { writeFileAtomic } from './atomic-file.js';
 import { type RunFolder, writeConfig } from './run-folder.js';
 
@@ -38,7 +40,13 @@ export async function compareBasis(
   const { refused, allowed, longer } = compareBases(before, now);
   if (refused.length > 0) throw changed(folder, refused);
   const reopened = reopen(folder, recipe, { longer: longer.filter((stage) => done.has(stage)), done });
-  return { changes: allowed.map(({ place, before: old, now: value }) => `${place} was ${old}, and is ${value}`), reopened };
+  const stretched = longer.flatMap((stage) =>
+    stretchedSchedules(recipe, stage, Number(valueAt(before.recipe, ['stages', stage, 'epochs']))),
+  );
+  return {
+    changes: [...allowed.map(({ place, before: old, now: value }) => `${place} was ${old}, and is ${value}`), ...stretched],
+    reopened,
+  };
 }
 
 /** Keeps the recipe with which the run goes on, and its basis. */
