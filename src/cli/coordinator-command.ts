@@ -12,6 +12,7 @@ import { requireEngine } from './require-engine.js';
 import { requireRunFolder } from './require-run-folder.js';
 import { runHere } from './run-command.js';
 import { tellWarnings } from './tell-warnings.js';
+import { tellWork } from './tell-work.js';
 
 interface CoordinatorOptions {
   readonly listen: string;
@@ -56,6 +57,7 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         // Workers on other machines have their own engines.
         if (isLoopback(listen)) await requireEngine(recipe);
         tellWarnings(checked?.warnings ?? [], output);
+        if (checked !== null) tellWork(checked.work, output, 'with the students of the recipe: ');
         const coordinator = { ...start, listen, insecure, ...(dataListen === undefined ? {} : { dataListen }) };
         const onListening = (endpoint: string, run: string): void => {
           output.result(output.json ? JSON.stringify({ type: 'listening', endpoint, run }) : `listening on ${endpoint}`);

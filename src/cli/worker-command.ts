@@ -1,6 +1,6 @@
 /** `stillhouse worker`: one worker for a coordinator that was started by hand. A worker that dies is not started again. */
 
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { ENGINE_CHOICES } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
@@ -15,6 +15,7 @@ import { action, type CliContext, EXIT_CODES, examples } from './cli-context.js'
 import { endWorkerNow } from './end-worker.js';
 import { checkEndpoint } from './endpoint-option.js';
 import type { Output } from './output.js';
+import { shortageOfThreads } from './place-workers.js';
 
 /** A worker that was asked to leave the run gets this time to end. */
 const STOP_MS = 10_000;
@@ -64,6 +65,8 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
           });
         }
         checkEndpoint(coordinator, insecure, output);
+        const shortage = threads === undefined ? null : shortageOfThreads(threads, availableParallelism());
+        if (shortage !== null) output.alert(`warning: ${shortage}`);
         if (listenHost !== undefined) checkEndpoint(`tcp://${listenHost}:*`, insecure, output);
         const plan: WorkerArguments = {
           ...{ role, coordinator, name, insecure },

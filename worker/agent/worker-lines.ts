@@ -42,7 +42,7 @@ export class WorkerLines {
       case 'send':
         return this.#onSend(effect.message, link, nowMs);
       case 'log':
-        return effect.event === 'session.rejoin' ? [`joins again: ${effect.fields.reason}`] : [];
+        return effect.event === 'session.rejoin' ? [`joins again: ${whyAgain(effect.fields)}`] : [];
       case 'exit':
         // The process itself tells an error.
         return effect.code === 0 ? [...this.#stageOver(), effect.reason] : this.#stageOver();
@@ -151,4 +151,10 @@ export class WorkerLines {
     if (stage === null || rounds === 0) return [];
     return [`${stage}: its part is over, ${rounds} ${rounds === 1 ? 'round' : 'rounds'} committed`];
   }
+}
+
+/** The reason to join again, without the words of the protocol. */
+function whyAgain({ code, reason }: Readonly<Record<string, unknown>>): string {
+  if (code === 'old-term') return 'the coordinator was started again';
+  return code === 'unknown-incarnation' ? 'the coordinator took it for dead' : String(reason);
 }
