@@ -38,7 +38,7 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
     .description('take part in a run as a teacher or a student')
     .addOption(new Option('--role <role>', 'the role of this worker (required)').choices(['teacher', 'student']).makeOptionMandatory())
     .requiredOption('--coordinator <address>', 'the address that the coordinator printed (required)')
-    .option('--name <name>', 'the name of this worker in the run (default: role, host and process id)')
+    .option('--name <name>', 'the name of this worker in the run (default: role, host and process id)', parseName)
     .addOption(new Option('--engine <engine>', 'the engine to compute with (default: as the recipe says)').choices(ENGINE_CHOICES))
     .option('--threads <number>', 'the number of threads that may compute (default: one for each core of this machine)', parseThreads)
     .option('--peer <peer>', 'the peer that this student trains, in stages that have one of this name (default: any)', parsePeer)
@@ -111,6 +111,11 @@ function parseThreads(text: string): number {
   const threads = Number(text);
   if (Number.isInteger(threads) && threads >= 1) return threads;
   throw new InvalidArgumentError('It must be a whole number from 1.');
+}
+
+function parseName(text: string): string {
+  if (field.name.safeParse(text).success) return text;
+  throw new InvalidArgumentError('It must be letters, digits, ".", "_" and "-", starting with a letter or digit.');
 }
 
 function parsePeer(text: string): string {

@@ -3,8 +3,9 @@
  * and column. Relative paths of the recipe start from the recipe's folder.
  */
 
+import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { LIMITS } from '../base/limits.js';
 import { splitSuggestion } from '../base/nearest.js';
 import { type ErrorProblem, hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
@@ -18,6 +19,8 @@ import { type Place, parseYaml, type YamlSource } from './yaml-source.js';
 
 /** More than twice the bytes that a recipe may take in a message. The search for duplicate keys takes time with the square of their number. */
 const FILE_BYTES_MAX = 128 * 1024;
+/** The recipe in the folder of a run. */
+const CONFIG_FILE = 'config.resolved.yaml';
 /** The number of problems that are shown; the others are only counted, because more at once do not help. */
 const PROBLEMS_SHOWN = 50;
 
@@ -146,7 +149,8 @@ async function readText(file: string): Promise<string> {
     if (size > FILE_BYTES_MAX) throw new Error(`it has ${size} bytes, of at most ${FILE_BYTES_MAX}`);
     return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
   } catch (error) {
-    throw new StillhouseError('recipe.unreadable', `the recipe cannot be read: ${whyUnreadable(error)}`, { file, cause: error });
+    const hint = existsSync(join(file, CONFIG_FILE)) ? { hint: 'It is the folder of a run: `stillhouse resume` continues it' } : {};
+    throw new StillhouseError('recipe.unreadable', `the recipe cannot be read: ${whyUnreadable(error)}`, { file, cause: error, ...hint });
   }
 }
 
@@ -154,6 +158,7 @@ async function readText(file: string): Promise<string> {
 function whyUnreadable(error: unknown): string {
   if (hasCode(error, 'ENOENT')) return 'there is no such file';
   if (hasCode(error, 'EISDIR')) return 'this is a folder, not a file';
+  if (hasCode(error, 'ERR_ENCODING_INVALID_ENCODED_DATA')) return 'it is not text in UTF-8. Save it as UTF-8';
   return messageOf(error);
 }
 

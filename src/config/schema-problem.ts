@@ -83,7 +83,7 @@ function describe(issue: Issue, part: Part): Problem[] {
       });
     case 'invalid_type':
       if (found === undefined && path.length > 0) return absent(path, part);
-      return problem(`${name} must be ${typeName(issue.expected)}, not ${formatValue(found)}`);
+      return problem(`${name} must be ${typeName(issue.expected)}, not ${formatValue(found)}${rightForm(issue.expected, found)}`);
     case 'invalid_value':
       return problem(notOneOf(name, found, issue.values.map(String)));
     case 'invalid_union':
@@ -176,6 +176,14 @@ function typeName(expected: string): string {
     boolean: 'true or false',
   };
   return names[expected] ?? expected;
+}
+
+/** The end of the message where only the form of a value is wrong: quotes, a decimal comma, no brackets. */
+function rightForm(expected: string, found: unknown): string {
+  if (expected === 'array' && typeof found === 'number') return `; write [${found}]`;
+  if ((expected !== 'number' && expected !== 'int') || typeof found !== 'string') return '';
+  const written = /^-?\d+,\d+$/.test(found) ? found.replace(',', '.') : found;
+  return written.trim() !== '' && Number.isFinite(Number(written)) ? `; write ${Number(written)}` : '';
 }
 
 function boundary(

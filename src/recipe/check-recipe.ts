@@ -12,6 +12,7 @@ import { type DataInfo, inspectData, type VerifiedData, verifyData } from '../da
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import type { ShapeSource } from '../nn/knowledge-model.js';
 import { classWarnings, overlapWarnings } from './data-warning.js';
+import { largeSteps } from './large-step.js';
 import { loadRecipe } from './load-recipe.js';
 import { trialsOf } from './term-trial.js';
 import { type WorkSize, workSizes } from './work-size.js';
@@ -45,8 +46,9 @@ export async function checkRecipe(file: string, set: readonly string[]): Promise
     for (const { path, run } of trialsOf(peer, recipe, shapes)) await placed({ file, path }, run);
   }
   const idle = findIdleSettings(recipe).map(({ text }) => text);
-  const warnings = [...idle, ...classWarnings(recipe, content), ...overlapWarnings(recipe, content)];
   const work = workSizes(recipe, data.splitSizes);
+  const large = largeSteps(recipe, data.splitSizes, work);
+  const warnings = [...idle, ...large, ...classWarnings(recipe, content), ...overlapWarnings(recipe, content)];
   return { recipe, data, content, parameters, warnings, work };
 }
 

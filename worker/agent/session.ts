@@ -279,7 +279,8 @@ function onCheckpoint(state: Session): SessionTransition {
 
 function onStop(state: Session, reason: string, nowMs: number): SessionTransition {
   const link = attached(state);
-  if (link === null || link.phase === 'draining') return end(state, EXIT.done, reason);
+  if (link === null) return end(state, EXIT.done, `it was stopped before it joined a run (${reason})`);
+  if (link.phase === 'draining') return end(state, EXIT.done, `it was stopped at once (${reason})`);
   return {
     state: { ...state, link: { ...link, phase: 'draining', drainUntilMs: nowMs + state.plan.timing.drainMs } },
     effects: [

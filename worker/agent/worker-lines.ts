@@ -10,6 +10,9 @@ import type { EngineOrder } from '../kit/orders.js';
 import type { Session, SessionEffect } from './session-types.js';
 import { WorkerWait } from './worker-wait.js';
 
+/** A coordinator that runs answers sooner. */
+const UNANSWERED_MS = 3_000;
+
 export class WorkerLines {
   readonly #role: 'teacher' | 'student';
   readonly #wait: WorkerWait;
@@ -19,6 +22,9 @@ export class WorkerLines {
   /** The rounds of the stage that were committed with this worker's part. */
   #rounds = 0;
   #refusal: string | null = null;
+  /** The time of the first hello since it had no coordinator; null while it has one. */
+  #askingSinceMs: number | null = null;
+  #wasUnanswered = false;
   /** The last line about how its steps run: another model of the stage usually runs alike. */
   #prepared = '';
 
@@ -33,6 +39,8 @@ export class WorkerLines {
       case 'start-engine': {
         const { run, term } = effect.welcome;
         this.#wait.begin({ type: 'nothing' }, nowMs);
+        this.#askingSinceMs = null;
+        this.#wasUnanswered = false;
         this.#seat = '';
         this.#prepared = '';
         return [`welcomed to the run ${run}${term > 1 ? `, start ${term}` : ''}; its engine starts`];
@@ -93,7 +101,7 @@ export class WorkerLines {
   #onSend(message: WorkerMessage, link: Session['link'], nowMs: number): string[] {
     switch (message.type) {
       case 'worker.hello':
-        return this.#onHello(link);
+        return this.#onHello(link, nowMs);
       case 'worker.ready':
         return [`its engine ${message.engine} is up; it waits for work`];
       case 'worker.prepared':
@@ -121,7 +129,12 @@ export class WorkerLines {
     }
   }
 
-  #onHello(link: Session['link']): string[] {
+  #onHello(link: Session['link'], nowMs: number): string[] {
+    this.#askingSinceMs ??= nowMs;
+    if (!this.#wasUnanswered && link.phase === 'joining' && link.refusal === null && nowMs - this.#askingSinceMs >= UNANSWERED_MS) {
+      this.#wasUnanswered = true;
+      return ['no answer yet, it asks on: is a coordinator running at this address?'];
+    }
     const refusal = link.phase === 'joining' ? link.refusal : null;
     const isNews = refusal !== null && refusal !== this.#refusal;
     this.#refusal = refusal;

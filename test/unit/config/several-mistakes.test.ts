@@ -1,6 +1,6 @@
 /** A recipe with several mistakes: each is told, whatever the others are, and programs get them one by one. */
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -65,4 +65,28 @@ test('a mistake of the command line names its option', async () => {
   expect(found).toEqual([
     { option: '--set stages.a.batch=0', path: 'stages.a.batch', message: 'stages.a.batch must be at least 1, not 0' },
   ]);
+});
+
+test.each([
+  ['"3"', 'stages.a.epochs must be a number, not "3"; write 3'],
+  ['"1,5"', 'stages.a.epochs must be a number, not "1,5"; write 1.5'],
+  ['three', 'stages.a.epochs must be a number, not "three"'],
+])('a number in the wrong form, %s, is told in the right one', async (written, message) => {
+  const found = await mistakes([`  a: { kind: train, ${STAGE}, epochs: ${written} }`]);
+  expect(found.map((problem) => problem.message)).toEqual([message]);
+});
+
+test('a number where a list belongs is told as a list', async () => {
+  const found = await mistakes([`  a: { kind: train, ${STAGE}, epochs: 1 }`], '', ['data.normalise.mean=0.2']);
+  expect(found.map(({ message }) => message)).toEqual(['data.normalise.mean must be a list, not 0.2; write [0.2]']);
+});
+
+test('a file of another encoding, and the folder of a run, are told with what to do', async () => {
+  const file = join(folder, 'utf16.yaml');
+  await writeFile(file, Buffer.from('\ufeffname: r\n', 'utf16le'));
+  await expect(loadRecipe(file)).rejects.toThrow('it is not text in UTF-8. Save it as UTF-8');
+  const run = join(folder, 'r-20260101-120000');
+  await mkdir(run);
+  await writeFile(join(run, 'config.resolved.yaml'), 'name: r\n');
+  await expect(loadRecipe(run)).rejects.toThrow('It is the folder of a run: `stillhouse resume` continues it');
 });

@@ -370,7 +370,7 @@ describe('the session', () => {
     expect(brief(asked.effects)).toEqual(['worker.leave']);
     const { state, effects } = stepSession(asked.state, { type: 'stop', reason: 'SIGTERM' }, 30);
     expect(effects[0]).toEqual({ type: 'kill-engine', engine: 1 });
-    expect(effects.at(-1)).toEqual({ type: 'exit', code: 0, reason: 'SIGTERM' });
+    expect(effects.at(-1)).toEqual({ type: 'exit', code: 0, reason: 'it was stopped at once (SIGTERM)' });
     expect(state.link.phase).toBe('over');
   });
 

@@ -255,3 +255,8 @@ test('a worker that is refused tells it once, and says when it joins again', () 
   say(2_000, { type: 'refuse', reason: 'old-term', of: 'worker.renew', message: 'term 2' });
   expect(told).toEqual(['joins again: the coordinator was started again']);
 });
+
+test('a worker that gets no answer says so once', () => {
+  for (let nowMs = 0; nowMs <= 20_000; nowMs += 100) play(nowMs, { type: 'tick', controlBytes: 0 });
+  expect(told).toEqual(['no answer yet, it asks on: is a coordinator running at this address?']);
+});
