@@ -25,6 +25,8 @@ export class WorkerLines {
   /** The time of the first hello since it had no coordinator; null while it has one. */
   #askingSinceMs: number | null = null;
   #wasUnanswered = false;
+  /** The message of the last failure that was told; null before the first. */
+  #failure: string | null = null;
   /** The last line about how its steps run: another model of the stage usually runs alike. */
   #prepared = '';
 
@@ -73,10 +75,18 @@ export class WorkerLines {
         this.#rounds += 1;
         return this.#wait.begin({ type: 'nothing' }, nowMs);
       case 'coordinator.abandon':
-        return [...this.#wait.begin({ type: 'nothing' }, nowMs), `its part of round ${order.round} is dropped: ${order.reason}`];
+        return [
+          ...this.#wait.begin({ type: 'nothing' }, nowMs),
+          `its part of round ${order.round} is dropped${this.#unlessTold(order.reason)}`,
+        ];
       default:
         return [];
     }
+  }
+
+  /** A reason that repeats the failure told last is left out. */
+  #unlessTold(reason: string): string {
+    return this.#failure !== null && reason.includes(this.#failure) ? '' : `: ${reason}`;
   }
 
   #onAssign({ base: { state }, work }: CoordinatorMessageOf<'coordinator.assign'>, nowMs: number): string[] {
@@ -111,6 +121,7 @@ export class WorkerLines {
       case 'worker.lost':
         return [`its engine is lost: ${message.message}`];
       case 'worker.failed':
+        this.#failure = message.message;
         return [`it could not do its work: ${message.message}`];
       case 'worker.trained': {
         const { round, samples } = message;

@@ -260,3 +260,11 @@ test('a worker that gets no answer says so once', () => {
   for (let nowMs = 0; nowMs <= 20_000; nowMs += 100) play(nowMs, { type: 'tick', controlBytes: 0 });
   expect(told).toEqual(['no answer yet, it asks on: is a coordinator running at this address?']);
 });
+
+test('the reason of a failure is told once', () => {
+  join();
+  say(20, assign(1));
+  report(30, { type: 'worker.failed', ...ids, code: 'loss.invalid', message: 'sum failed' });
+  say(40, { type: 'coordinator.abandon', ...ids, round: asRoundId(1), reason: 'worker w: sum failed' });
+  expect(told.slice(-2)).toEqual(['it could not do its work: sum failed', 'its part of round 1 is dropped']);
+});
