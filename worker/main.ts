@@ -14,6 +14,7 @@ import { DEVICES, ENGINE_CHOICES } from '../src/config/schema.js';
 import { asStillhouseError, messageOf, StillhouseError } from '../src/errors/stillhouse-error.js';
 import { EXIT } from '../src/errors/table.js';
 import { openLogger } from '../src/log/logger.js';
+import { plainLogger } from '../src/log/plain-logger.js';
 import { surviveClosedPipes } from '../src/process/closed-pipe.js';
 import { exitAfterFlush } from '../src/process/exit.js';
 import { linkToParent } from '../src/process/parent-link.js';
@@ -60,10 +61,10 @@ async function work(): Promise<number> {
     requireEndpoint(endpoint);
     requireLoopback(endpoint, { insecure });
   }
-  const logger = openLogger({
-    bindings: { process: 'agent', worker: name, role },
-    ...(logFile === null ? { level: 'warn' } : { file: logFile }),
-  });
+  const logger =
+    logFile === null
+      ? plainLogger({ name: `worker ${name}`, write: (line) => console.error(line), leaveOut: ['engine.crashed', 'engine.stuck'] })
+      : openLogger({ bindings: { process: 'agent', worker: name, role }, file: logFile });
   const { threads } = placement;
   const environment = engineEnvironment({ threads, processor: describeProcessor(), inherited: process.env });
   const agent = await startAgent({

@@ -7,9 +7,10 @@ import { assert } from '../../src/base/assert.js';
 import { spellPeer, studentsOf } from '../../src/config/peer.js';
 import { countWorkers } from '../../src/config/schema.js';
 import { isBestUnsaved, lostBest } from './best.js';
-import { finish, finishStop } from './ending.js';
+import { finish, finishStop, stopSafely } from './ending.js';
 import { kindOf } from './kinds/catalogue.js';
 import type { Next } from './kinds/stage-kind.js';
+import { concludeRound } from './lead-round.js';
 import { committedOf } from './ledger.js';
 import { tellRollback } from './rollback.js';
 import { readyMembers } from './roster.js';
@@ -60,7 +61,12 @@ function finishStage(turn: Turn): Verdict {
 /** After a stop or a failure: saves the committed parameters first, if they are not on disk and a member holds them. */
 function decideStop(turn: Turn, phase: Stopping): Verdict {
   const { stage } = turn.state;
-  if (stage?.round) return 'wait';
+  if (stage?.round) {
+    if (phase.isConcluding) return 'wait';
+    turn.state = { ...turn.state, phase: { ...phase, isConcluding: true } };
+    concludeRound(turn, { member: null, reason: phase.reason });
+    return 'again';
+  }
   const isOver = stage === null || isSafe(stage.base);
   if (!isOver && (turn.nowMs < stage.pauseUntilMs || askToSave(turn))) return 'wait';
   finishStop(turn, phase);
@@ -188,8 +194,9 @@ function waitFor(turn: Turn, role: 'student' | 'teacher', missing: readonly stri
     log(turn, ['info', 'stage.waiting'], { stage: name, for: role, missing });
     report(turn, { type: 'waiting', stage: name, for: role, missing });
   } else if (turn.nowMs >= sinceMs + turn.state.plan.timing.waitMs) {
-    const message = `stage ${name} waited for a ${role} for too long. Start one, and resume the run`;
-    finish(turn, { outcome: 'failed', code: 'run.interrupted', message });
+    const reason = `stage ${name} waited for a ${role} for too long. Start one, and resume the run`;
+    stopSafely(turn, { reason, failure: 'run.interrupted' });
+    return 'again';
   }
   return 'wait';
 }

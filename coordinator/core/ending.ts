@@ -25,6 +25,19 @@ export function finish(turn: Turn, { outcome, code, message }: Ending): void {
   turn.effects.push({ type: 'finish', outcome, code, message, summary: summarise(turn.state) });
 }
 
+/**
+ * The run ends once its committed state is on disk: because somebody asked for that, or with this failure. Nobody waits for the
+ * end of a failure, so its checkpoint has the time of any other. advance() does the rest.
+ */
+export function stopSafely(turn: Turn, { reason, failure }: Pick<Stopping, 'reason' | 'failure'>): void {
+  if (turn.state.phase.type !== 'running') return;
+  const { stopMs, saveMs } = turn.state.plan.timing;
+  const deadlineMs = turn.nowMs + (failure === null ? stopMs : saveMs);
+  turn.state = { ...turn.state, phase: { type: 'stopping', reason, failure, isConcluding: false, deadlineMs } };
+  // The tries to store the last checkpoint are counted anew, and the first one comes at once.
+  if (turn.state.stage !== null) setStage(turn, { failures: 0, pauseUntilMs: turn.nowMs });
+}
+
 /** The end of a run that was stopped, or has failed, once its committed state is on disk. */
 export function finishStop(turn: Turn, { reason, failure }: Stopping): void {
   if (failure === null) finish(turn, { outcome: 'stopped', code: 'run.interrupted', message: reason });
@@ -42,8 +55,22 @@ export function countFailure(turn: Turn, code: ErrorCode, message: string): void
   setStage(turn, { failures, pauseUntilMs: turn.nowMs + pauseMs });
   log(turn, ['warn', 'stage.failure'], { stage: stageOf(turn).name, code, message, failures });
   report(turn, { type: 'trouble', stage: stageOf(turn).name, code, message, failures });
-  // A stop has a deadline of its own, and ends as a stop.
-  if (failures < turn.state.plan.timing.failuresMax || turn.state.phase.type !== 'running') return;
-  const text = `stage ${stageOf(turn).name}: ${message} (${failures} failures in a row)`;
-  finish(turn, { outcome: 'failed', code, message: text });
+  if (failures >= turn.state.plan.timing.failuresMax) endWith(turn, { code, message, failures });
+}
+
+/** Too many failures in a row: the run ends, with what is committed on disk where it can be stored. */
+function endWith(
+  turn: Turn,
+  { code, message, failures }: { readonly code: ErrorCode; readonly message: string; readonly failures: number },
+): void {
+  const { phase } = turn.state;
+  const reason = `stage ${stageOf(turn).name}: ${message} (${failures} failures in a row)`;
+  if (phase.type === 'running') {
+    if (code === 'checkpoint.unwritable') finish(turn, { outcome: 'failed', code, message: reason });
+    else stopSafely(turn, { reason, failure: code });
+    return;
+  }
+  // A stop that was asked for has a short deadline of its own.
+  if (phase.type === 'stopping' && phase.failure !== null)
+    finishStop(turn, { ...phase, reason: `${phase.reason} (and the last checkpoint could not be stored: ${message})` });
 }

@@ -4,7 +4,6 @@
  */
 
 import type { Incarnation } from '../../src/base/ids.js';
-import type { ErrorCode } from '../../src/errors/table.js';
 import { EVALUATION_ROUND } from './evaluation-round.js';
 import { EXPORT_ROUND } from './export-round.js';
 import { cellsOf } from './grid.js';
@@ -67,13 +66,6 @@ export function peerInRound(turn: Turn, incarnation: Incarnation): string | null
 export function concludeRound(turn: Turn, why: Conclusion): void {
   const round = roundOf(turn);
   if (round !== null) sortOf(round).conclude(turn, round, why);
-}
-
-/** The run ends once its committed state is on disk: because somebody asked for that, or with this failure. advance() does the rest. */
-export function stopSafely(turn: Turn, { reason, failure }: { readonly reason: string; readonly failure: ErrorCode | null }): void {
-  const deadlineMs = turn.nowMs + turn.state.plan.timing.stopMs;
-  turn.state = { ...turn.state, phase: { type: 'stopping', reason, failure, deadlineMs } };
-  concludeRound(turn, { member: null, reason });
 }
 
 /** Called at every turn; acts when the deadline of the round under way, or of its phase, is over. */

@@ -144,7 +144,7 @@ export function releaseLeavers(turn: Turn): void {
       if (turn.nowMs >= stageOf(turn).pauseUntilMs) askToSave(turn);
       continue;
     }
-    sendTo(turn, incarnation, { type: 'coordinator.stop', outcome: 'stopped', message: 'drained' });
+    sendTo(turn, incarnation, { type: 'coordinator.stop', outcome: 'stopped', message: 'it has left the run' });
     expel(turn, incarnation, 'it left');
   }
 }

@@ -10,9 +10,9 @@ import { assertNever } from '../../src/base/assert.js';
 import { stageOrder } from '../../src/config/stage-graph.js';
 import type { WorkerMessage } from '../../src/protocol/control.js';
 import { advance } from './advance.js';
-import { finishStop } from './ending.js';
+import { finishStop, stopSafely } from './ending.js';
 import { acceptReport, onFailed } from './failing.js';
-import { onArtifactStored, onRoundDeadline, stopSafely } from './lead-round.js';
+import { onArtifactStored, onRoundDeadline } from './lead-round.js';
 import { expel, expelExpired, onHello, onLeave, onPrepared, onReady, onRenew, refuse, releaseLeavers } from './membership.js';
 import { expiryMs, type Member, withMember } from './roster.js';
 import { onSaveFailed, onStored, wantSave } from './saving.js';
@@ -121,8 +121,12 @@ function onMemberMessage(turn: Turn, member: Member, message: Exclude<WorkerMess
 
 /** Ends the round with as little loss as possible; advance() then asks for the checkpoint and ends the run. */
 function onStop(turn: Turn, reason: string): void {
-  if (turn.state.phase.type !== 'running') return;
-  stopSafely(turn, { reason, failure: null });
+  const { phase, plan } = turn.state;
+  if (phase.type === 'running') stopSafely(turn, { reason, failure: null });
+  // A person who stops a run that ends with a failure does not wait for longer than one who stops any other.
+  if (phase.type !== 'stopping' || phase.failure === null) return;
+  const deadlineMs = Math.min(phase.deadlineMs, turn.nowMs + plan.timing.stopMs);
+  turn.state = { ...turn.state, phase: { ...phase, deadlineMs } };
 }
 
 function checkDeadlines(turn: Turn): void {

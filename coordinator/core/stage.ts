@@ -122,6 +122,8 @@ export interface StageState {
   readonly losses: Readonly<Record<string, number>>;
   /** By worker, its cell in the last round of training; empty for one peer. */
   readonly seats: ReadonlyMap<string, { readonly peer: string; readonly column: number }>;
+  /** The students that had no cell in the last round of training. */
+  readonly spare: ReadonlySet<string>;
   /** The commits of the last seconds by the last contributors, oldest first, for the present rate. */
   readonly recent: readonly { readonly atMs: number; readonly committed: number; readonly contributors: string }[];
   /** The time since which workers are missing, and the models that lack a student; null when none are missing. */
@@ -190,6 +192,7 @@ export function openStage(options: {
     lockstep: options.lockstep,
     losses: options.losses,
     seats: new Map(),
+    spare: new Set(),
     waiting: null,
     msPerSample: null,
     failures: 0,

@@ -14,7 +14,7 @@ import type { Range } from '../../src/protocol/field.js';
 import { addressOf, assign, otherCells } from './assignment.js';
 import { type ReasonFor, reasonsBy, unreachable } from './charge.js';
 import { commit } from './commit.js';
-import { countFailure, finish } from './ending.js';
+import { countFailure, stopSafely } from './ending.js';
 import {
   agreedHashes,
   type Column,
@@ -68,6 +68,7 @@ export function startTraining(
     round: { sort: 'grid', id, phase: 'training', attempt: 0, grid, isAlone, concluding: null, batch, deadlineMs },
   });
   tellSeats(turn, grid);
+  tellSpare(turn, students, { seats: seated.length, seatsMax: peers.length * columnsMax });
   for (const [column, { ranges: own, cells }] of grid.entries()) {
     for (const { incarnation, peer } of cells) {
       const others = otherCells(turn, cells, peer);
@@ -94,6 +95,26 @@ function tellSeats(turn: Turn, grid: Grid): void {
     }
   }
   setStage(turn, { seats: next });
+}
+
+/** Reports which students have no part in the stage, and only those that had one, or were not there, the round before. */
+function tellSpare(
+  turn: Turn,
+  students: readonly ReadyMember[],
+  { seats, seatsMax }: { readonly seats: number; readonly seatsMax: number },
+): void {
+  const { name: stage, round, spare, needs } = stageOf(turn);
+  const places = { seats, peers: needs.peers.length, isFull: seats === seatsMax };
+  const taken = round?.sort === 'grid' ? cellsOf(round.grid).map(({ incarnation }) => incarnation) : [];
+  // At the end of a stage there may be less work than students.
+  if (taken.length < seats) return;
+  const next = students.filter(({ incarnation }) => !taken.includes(incarnation)).map(({ worker }) => worker);
+  for (const worker of next) {
+    if (spare.has(worker)) continue;
+    log(turn, ['info', 'worker.spare'], { worker, stage, ...places });
+    report(turn, { type: 'worker-spare', worker, stage, ...places });
+  }
+  setStage(turn, { spare: new Set(next) });
 }
 
 function roundBudgetMs(turn: Turn, stage: StageState, samplesEach: number): number {
@@ -185,7 +206,7 @@ function onAveraged(turn: Turn, round: GridRound, message: WorkerMessageOf<'work
   if (!next.grid.every(isAveraged)) return;
   const agreed = agreedHashes(next.grid, committedOf(stageOf(turn).ledger) + totalOf(rangesOf(next.grid)));
   if ('problem' in agreed) {
-    finish(turn, { outcome: 'failed', code: 'protocol.invalid', message: `round ${round.id}: ${agreed.problem}` });
+    stopSafely(turn, { reason: `round ${round.id}: ${agreed.problem}`, failure: 'protocol.invalid' });
     return;
   }
   commit(turn, { round: round.id, grid: next.grid, hashes: agreed.hashes });

@@ -18,6 +18,8 @@ export interface Stopping {
   readonly reason: string;
   /** Null: a stop was asked for. */
   readonly failure: ErrorCode | null;
+  /** Whether the round that was under way has been asked to end. */
+  readonly isConcluding: boolean;
   readonly deadlineMs: number;
 }
 

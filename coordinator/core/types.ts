@@ -55,7 +55,7 @@ export interface Timing {
   readonly saveMs: number;
   /** Students that were asked to conclude a round must have reported within this time. */
   readonly concludeMs: number;
-  /** A graceful stop is over within this time, with or without its checkpoint. */
+  /** A stop that was asked for is over within this time, with or without its checkpoint; the end after a failure within `saveMs`. */
   readonly stopMs: number;
   /** The time that the first stage of a term waits for the recipe's number of students, from the first one on. */
   readonly gatherMs: number;

@@ -5,6 +5,7 @@
 
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { valueAt } from '../../src/config/problem.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { hasCode, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import {
@@ -17,6 +18,7 @@ import {
   stagesToReopen,
 } from '../../src/recipe/basis.js';
 import { copyOf } from '../../src/recipe/module-copy.js';
+import { stretchedSchedules } from '../../src/recipe/stretched-schedule.js';
 import { userModules } from '../../src/recipe/user-fault.js';
 import { writeFileAtomic } from './atomic-file.js';
 import { keepModules } from './module-copies.js';
@@ -55,7 +57,13 @@ export async function compareBasis(folder: RunFolder, { basis: now, done, begun 
   const { refused, allowed, longer } = compareBases(before, { ...now, home: folder.path }, begun);
   if (refused.length > 0) throw changed(folder, before, refused);
   const reopened = reopen(folder, recipe, { longer: longer.filter((stage) => done.has(stage)), done });
-  return { changes: allowed.map(({ place, before: old, now: value }) => `${place} was ${old}, and is ${value}`), reopened };
+  const stretched = longer.flatMap((stage) =>
+    stretchedSchedules(recipe, stage, Number(valueAt(before.recipe, ['stages', stage, 'epochs']))),
+  );
+  return {
+    changes: [...allowed.map(({ place, before: old, now: value }) => `${place} was ${old}, and is ${value}`), ...stretched],
+    reopened,
+  };
 }
 
 /** Keeps the recipe with which the run goes on, and its basis. */

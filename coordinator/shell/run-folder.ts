@@ -9,6 +9,7 @@ import { RUN_FORMAT_FILE, RUN_FORMAT_TEXT, requireRunFormat } from '../../src/ch
 import { explainRecipe } from '../../src/config/explain.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { hasCode, messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { makeFolder } from '../../src/process/make-folder.js';
 import { BASIS_FILE } from '../../src/recipe/basis.js';
 import { CONFIG_FILE, loadRun } from '../../src/recipe/load-run.js';
 import { writeFileAtomic } from './atomic-file.js';
@@ -87,7 +88,7 @@ async function makeUnique(runsFolder: string, recipeName: string, time: string):
   const longestEnding = `-${time}-999`.length;
   const stem = `${recipeName.slice(0, LIMITS.nameLength - longestEnding)}-${time}`;
   try {
-    await mkdir(runsFolder, { recursive: true });
+    await makeFolder(runsFolder);
     for (let n = 1; ; n++) {
       const path = join(runsFolder, n === 1 ? stem : `${stem}-${n}`);
       try {
@@ -98,7 +99,11 @@ async function makeUnique(runsFolder: string, recipeName: string, time: string):
       }
     }
   } catch (error) {
-    throw new StillhouseError('run.unwritable', `cannot make a run folder: ${messageOf(error)}`, { file: runsFolder, cause: error });
+    const isFile = hasCode(error, 'EEXIST') || hasCode(error, 'ENOTDIR');
+    throw new StillhouseError('run.unwritable', `cannot make a run folder: ${isFile ? 'there is a file in its place' : messageOf(error)}`, {
+      ...{ file: runsFolder, cause: error },
+      ...(isFile ? { hint: 'Give --out a folder' } : {}),
+    });
   }
 }
 

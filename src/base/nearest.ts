@@ -21,9 +21,18 @@ function editsBetween(a: string, b: string): number {
   return isSwap && a.slice(first + 2) === b.slice(first + 2) ? 1 : distance(a, b);
 }
 
+const SUGGESTION = '; did you mean ';
+
+/** A message of which `suggest` made the end, in two: what is wrong, and the suggestion as a sentence, or null. */
+export function splitSuggestion(text: string): { readonly what: string; readonly suggestion: string | null } {
+  const at = text.lastIndexOf(SUGGESTION);
+  if (at < 0) return { what: text, suggestion: null };
+  return { what: text.slice(0, at), suggestion: `D${text.slice(at + '; d'.length)}` };
+}
+
 /** The end of an error message about an unknown name: it suggests the nearest candidate, or lists all of them. */
 export function suggest(word: string, candidates: readonly string[]): string {
   const match = nearest(word, candidates);
-  if (match !== null) return `; did you mean "${match}"?`;
+  if (match !== null) return `${SUGGESTION}"${match}"?`;
   return candidates.length === 0 ? '; there is none' : `; there is: ${candidates.join(', ')}`;
 }

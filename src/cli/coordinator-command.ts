@@ -15,6 +15,7 @@ import { requireEngine } from './require-engine.js';
 import { requireRunFolder } from './require-run-folder.js';
 import { runHere } from './run-command.js';
 import { tellWarnings } from './tell-warnings.js';
+import { tellWork } from './tell-work.js';
 
 interface CoordinatorOptions {
   readonly listen: string;
@@ -69,6 +70,7 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         const recipe = checked?.recipe ?? (await loadRun(resume ?? '', set));
         if (checked === null) await meanwhile(recipe);
         tellWarnings(checked?.warnings ?? [], output);
+        if (checked !== null) tellWork(checked.work, output, 'with the students of the recipe: ');
         const given = checked?.given ?? null;
         const coordinator = {
           ...start,

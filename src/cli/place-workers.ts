@@ -49,6 +49,12 @@ export function shortageOf(workers: readonly PlacedWorker[], cores: number): str
   return `the workers have ${threads} threads together, and this machine has ${cores} cores: they will wait for each other`;
 }
 
+/** A warning when a worker has more threads than there are cores; or null. */
+export function shortageOfThreads(threads: number, cores: number): string | null {
+  if (threads <= cores) return null;
+  return `--threads ${threads} is more than the ${cores} cores of this machine: the threads will wait for each other`;
+}
+
 function wantedOf(recipe: Recipe): readonly WantedWorker[] {
   const { workers, stages } = recipe;
   const hasTeaching = Object.values(stages).some(isTaughtStage);

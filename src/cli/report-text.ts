@@ -58,10 +58,16 @@ export function describeReport(report: Report): string {
       return describePrepared(report);
     case 'worker-seated':
       return `student ${report.worker} trains ${spellPeer(report)}, column ${report.column}`;
+    case 'worker-spare': {
+      const { worker, stage, seats, peers, isFull } = report;
+      const why = isFull ? `it uses ${seats}; a higher replicas in the recipe uses more` : `it uses them in groups of ${peers}`;
+      return `student ${worker} has no part in ${stage} now, which has enough students: ${why}`;
+    }
     case 'worker-gone':
       return `${report.role} ${report.worker} is gone: ${report.reason}`;
     case 'run-ended':
-      return `run ${report.outcome}${report.message === '' ? '' : `: ${report.message}`}`;
+      // The error of a failed run comes as one of its own, with its code.
+      return `run ${report.outcome}${report.message === '' || report.outcome === 'failed' ? '' : `: ${report.message}`}`;
     default:
       return assertNever(report, 'report');
   }

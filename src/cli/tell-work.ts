@@ -5,9 +5,12 @@ import { formatCount } from './format-figure.js';
 import type { Output } from './output.js';
 import { tellWarnings } from './tell-warnings.js';
 
-/** A line for each stage, and a warning where students average seldom. With --json it is in the warnings alone. */
-export function tellWork(work: readonly WorkSize[], output: Output): void {
-  if (!output.json) for (const size of work) output.note(describeWork(size));
+/**
+ * A line for each stage, and a warning where students average seldom. With --json it is in the warnings alone. `when` begins each line, where
+ * other students may come than those of the recipe.
+ */
+export function tellWork(work: readonly WorkSize[], output: Output, when = ''): void {
+  if (!output.json) for (const size of work) output.note(`${when}${describeWork(size)}`);
   tellWarnings(seldomAverages(work), output);
 }
 

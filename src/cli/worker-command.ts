@@ -1,6 +1,6 @@
 /** `stillhouse worker`: one worker for a coordinator that was started by hand. A worker that dies is not started again. */
 
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { ENGINE_CHOICES } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
@@ -15,6 +15,7 @@ import { action, type CliContext, EXIT_CODES, examples } from './cli-context.js'
 import { endWorkerNow } from './end-worker.js';
 import { checkEndpoint } from './endpoint-option.js';
 import type { Output } from './output.js';
+import { shortageOfThreads } from './place-workers.js';
 
 /** A worker that was asked to leave the run gets this time to end. */
 const STOP_MS = 10_000;
@@ -37,7 +38,7 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
     .description('take part in a run as a teacher or a student')
     .addOption(new Option('--role <role>', 'the role of this worker (required)').choices(['teacher', 'student']).makeOptionMandatory())
     .requiredOption('--coordinator <address>', 'the address that the coordinator printed (required)')
-    .option('--name <name>', 'the name of this worker in the run (default: role, host and process id)')
+    .option('--name <name>', 'the name of this worker in the run (default: role, host and process id)', parseName)
     .addOption(new Option('--engine <engine>', 'the engine to compute with (default: as the recipe says)').choices(ENGINE_CHOICES))
     .option('--threads <number>', 'the number of threads that may compute (default: one for each core of this machine)', parseThreads)
     .option('--peer <peer>', 'the peer that this student trains, in stages that have one of this name (default: any)', parsePeer)
@@ -64,6 +65,8 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
           });
         }
         checkEndpoint(coordinator, insecure, output);
+        const shortage = threads === undefined ? null : shortageOfThreads(threads, availableParallelism());
+        if (shortage !== null) output.alert(`warning: ${shortage}`);
         if (listenHost !== undefined) checkEndpoint(`tcp://${listenHost}:*`, insecure, output);
         const plan: WorkerArguments = {
           ...{ role, coordinator, name, insecure },
@@ -108,6 +111,11 @@ function parseThreads(text: string): number {
   const threads = Number(text);
   if (Number.isInteger(threads) && threads >= 1) return threads;
   throw new InvalidArgumentError('It must be a whole number from 1.');
+}
+
+function parseName(text: string): string {
+  if (field.name.safeParse(text).success) return text;
+  throw new InvalidArgumentError('It must be letters, digits, ".", "_" and "-", starting with a letter or digit.');
 }
 
 function parsePeer(text: string): string {

@@ -3,22 +3,26 @@
  * and column. Relative paths of the recipe start from the recipe's folder, and so do those of overrides, unless the caller says otherwise.
  */
 
+import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { LIMITS } from '../base/limits.js';
-import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { splitSuggestion } from '../base/nearest.js';
+import { type ErrorProblem, hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { checkReferences, checkValues } from './cross-check.js';
 import { mapFilePaths } from './file-path.js';
 import { withLoadStages } from './outside-model.js';
 import { applyOverride, type Override } from './override.js';
 import { studentsOf } from './peer.js';
-import { type Path, type Problem, valueAt } from './problem.js';
+import { formatPath, keysOf, type Path, type Problem, replaceAt, valueAt } from './problem.js';
 import type { Recipe } from './schema.js';
 import { type Checked, checkShape } from './schema-problem.js';
 import { type Place, parseYaml, type YamlSource } from './yaml-source.js';
 
 /** More than twice the bytes that a recipe may take in a message. The search for duplicate keys takes time with the square of their number. */
 const FILE_BYTES_MAX = 128 * 1024;
+/** The recipe in the folder of a run. */
+const CONFIG_FILE = 'config.resolved.yaml';
 /** The number of problems that are shown; the others are only counted, because more at once do not help. */
 const PROBLEMS_SHOWN = 50;
 
@@ -57,7 +61,7 @@ export async function loadRecipe(file: string, options: LoadOptions = {}): Promi
   const checked = await check(value, options);
   const problems = 'problems' in checked ? checked.problems : [];
   const findings = [
-    ...source.duplicates.map((place) => ({ place, text: 'this key is in the same map twice' })),
+    ...source.duplicates.map((place) => ({ place, path: [], text: 'this key is in the same map twice' })),
     ...problems.map((problem) => locate(problem, source, overrides)),
   ];
   if (findings.length > 0 || 'problems' in checked) throw invalid(file, findings);
@@ -124,11 +128,34 @@ async function check(value: unknown, { checks = NO_CHECKS, unused }: Pick<LoadOp
   if (isEmpty(value)) return EMPTY;
   const shape = checkShape(value);
   const written = [...checkReferences(value), ...(await checks.written(value))];
-  if ('problems' in shape) return { problems: [...shape.problems, ...written] };
-  const { recipe, problems } = await checks.complete(withLoadStages(withStudents(shape.value)));
+  const completed = async (part: Recipe): Promise<CompletedRecipe> => {
+    const { recipe, problems } = await checks.complete(withLoadStages(withStudents(part)));
+    return { recipe, problems: [...problems, ...checkValues(recipe)] };
+  };
+  if ('problems' in shape) {
+    const sound = soundPart(value, shape.problems);
+    return { problems: [...shape.problems, ...written, ...(sound === null ? [] : (await completed(sound)).problems)] };
+  }
+  const { recipe, problems } = await completed(shape.value);
   const isUsed = ({ path }: Problem): boolean => unused === undefined || !unused.every((key, i) => path[i] === key);
-  const all = [...written, ...problems, ...checkValues(recipe)].filter(isUsed);
+  const all = [...written, ...problems].filter(isUsed);
   return all.length > 0 ? { problems: all } : { value: recipe };
+}
+
+/** The recipe without the stages, models and sections whose shape is wrong, so that they do not hide other mistakes; null when too little is left. */
+function soundPart(value: unknown, problems: readonly Problem[]): Recipe | null {
+  const sound = problems.reduce((rest, { path }) => withoutEntry(rest, path), value);
+  const shape = checkShape(sound);
+  return 'problems' in shape || keysOf(shape.value.stages).length === 0 ? null : shape.value;
+}
+
+function withoutEntry(root: unknown, path: Path): unknown {
+  const [section = '', name] = path;
+  const isNamed = (section === 'stages' || section === 'models') && name !== undefined;
+  const place = isNamed ? [section] : [];
+  const map = valueAt(root, place);
+  const key = String(isNamed ? name : section);
+  return replaceAt(root, place, Object.fromEntries(Object.entries(map ?? {}).filter(([other]) => other !== key)));
 }
 
 async function readText(file: string): Promise<string> {
@@ -137,7 +164,8 @@ async function readText(file: string): Promise<string> {
     if (size > FILE_BYTES_MAX) throw new Error(`it has ${size} bytes, of at most ${FILE_BYTES_MAX}`);
     return new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
   } catch (error) {
-    throw new StillhouseError('recipe.unreadable', `the recipe cannot be read: ${whyUnreadable(error)}`, { file, cause: error });
+    const hint = existsSync(join(file, CONFIG_FILE)) ? { hint: 'It is the folder of a run: `stillhouse resume` continues it' } : {};
+    throw new StillhouseError('recipe.unreadable', `the recipe cannot be read: ${whyUnreadable(error)}`, { file, cause: error, ...hint });
   }
 }
 
@@ -145,31 +173,45 @@ async function readText(file: string): Promise<string> {
 function whyUnreadable(error: unknown): string {
   if (hasCode(error, 'ENOENT')) return 'there is no such file';
   if (hasCode(error, 'EISDIR')) return 'this is a folder, not a file';
+  if (hasCode(error, 'ERR_ENCODING_INVALID_ENCODED_DATA')) return 'it is not text in UTF-8. Save it as UTF-8';
   return messageOf(error);
 }
 
 interface Finding {
   /** The place in the file, or the override that brought the problem. */
   readonly place: Place | Override;
+  readonly path: Path;
   readonly text: string;
 }
 
 function locate(problem: Problem, source: YamlSource, overrides: readonly Override[]): Finding {
   const override = overrides.findLast(({ path }) => path.every((part, index) => String(part) === String(problem.path[index])));
-  return { place: override ?? source.placeOf(problem.path, problem.at), text: problem.text };
+  return { place: override ?? source.placeOf(problem.path, problem.at), path: problem.path, text: problem.text };
 }
 
 function invalid(file: string, findings: readonly Finding[]): StillhouseError {
-  const inOrder = [...findings].sort((a, b) => lineOf(a) - lineOf(b));
-  const [first, ...others] = inOrder.slice(0, PROBLEMS_SHOWN);
+  const shown = [...findings].sort((a, b) => lineOf(a) - lineOf(b)).slice(0, PROBLEMS_SHOWN);
+  const [first, ...others] = shown;
+  const problems = shown.map((finding) => detailsOf(file, finding));
   const rest = others.map(({ place, text }) =>
     'line' in place ? `${file}:${place.line}:${place.column}: ${text}` : `${place.text}: ${text}`,
   );
   if (findings.length > PROBLEMS_SHOWN) rest.push(`and ${findings.length - PROBLEMS_SHOWN} more`);
   const { place, text } = first ?? { place: { line: 1, column: 1 }, text: 'the recipe is empty' };
   const what = [text, ...rest].join('\n');
-  if ('line' in place) return new StillhouseError('recipe.invalid', what, { file, line: place.line, column: place.column });
-  return new StillhouseError('recipe.invalid', `${place.text}: ${what}`);
+  if ('line' in place) return new StillhouseError('recipe.invalid', what, { file, line: place.line, column: place.column, problems });
+  return new StillhouseError('recipe.invalid', `${place.text}: ${what}`, { problems });
+}
+
+/** A mistake as programs read it. */
+function detailsOf(file: string, { place, path, text }: Finding): ErrorProblem {
+  const { what, suggestion } = splitSuggestion(text);
+  return {
+    ...('line' in place ? { file, line: place.line, column: place.column } : { option: place.text }),
+    path: formatPath(path),
+    message: what,
+    ...(suggestion === null ? {} : { hint: suggestion }),
+  };
 }
 
 function lineOf({ place }: Finding): number {

@@ -5,7 +5,7 @@
 
 import type { z } from 'zod';
 import { nearest, suggest } from '../base/nearest.js';
-import { formatPath, formatValue, keysOf, notOneOf, type Path, type Problem, valueAt } from './problem.js';
+import { formatPath, formatValue, keysOf, notOneOf, type Path, type Problem, replaceAt, valueAt } from './problem.js';
 import { type Recipe, recipeSchema } from './schema.js';
 import { formsAt, type JsonSchema, jsonSchemaOf, keysAt, nearestForm } from './schema-key.js';
 
@@ -24,7 +24,30 @@ export function checkAs<T>(schema: z.ZodType<T>, value: unknown, path: Path = []
   const result = schema.safeParse(value);
   if (result.success) return { value: result.data };
   const part: Part = { path, root: value, schema: jsonSchemaOf(schema) };
-  return { problems: result.error.issues.flatMap((issue) => describe(issue, part)) };
+  const { issues } = result.error;
+  const problems = issues.flatMap((issue) => describe(issue, part));
+  const mended = mendNames(issues, value);
+  if (mended === value) return { problems };
+  // The keys of a map whose kind is misspelt are checked as those of the kind that was meant.
+  const again = checkAs(schema, mended, path);
+  return { problems: [...problems, ...('problems' in again ? again.problems.filter((other) => !isAmong(problems, other)) : [])] };
+}
+
+const isAmong = (problems: readonly Problem[], { text }: Problem): boolean => problems.some((problem) => problem.text === text);
+
+/** The value with the right name for each misspelt one that chooses the form of its map. The same value when there is none. */
+function mendNames(issues: readonly Issue[], root: unknown): unknown {
+  return issues.reduce((value, issue) => {
+    if (issue.code !== 'invalid_union' || issue.discriminator === undefined) return value;
+    const path = issue.path.filter((step) => typeof step !== 'symbol');
+    const found = valueAt(root, path);
+    const meant = typeof found === 'string' ? nearest(found, optionsOf(issue)) : null;
+    return meant === null ? value : replaceAt(value, path, meant);
+  }, root);
+}
+
+function optionsOf(issue: z.core.$ZodIssueInvalidUnion): string[] {
+  return 'options' in issue && Array.isArray(issue.options) ? issue.options.map(String) : [];
 }
 
 let recipeKeys: JsonSchema | null = null;
@@ -60,7 +83,7 @@ function describe(issue: Issue, part: Part): Problem[] {
       });
     case 'invalid_type':
       if (found === undefined && path.length > 0) return absent(path, part);
-      return problem(`${name} must be ${typeName(issue.expected)}, not ${formatValue(found)}`);
+      return problem(`${name} must be ${typeName(issue.expected)}, not ${formatValue(found)}${rightForm(issue.expected, found)}`);
     case 'invalid_value':
       return problem(notOneOf(name, found, issue.values.map(String)));
     case 'invalid_union':
@@ -102,8 +125,7 @@ function describeUnion(issue: z.core.$ZodIssueInvalidUnion, path: Path, part: Pa
   const problem = (text: string): Problem[] => [{ path: [...part.path, ...path], at: 'value', text }];
   if (issue.discriminator !== undefined) {
     if (found === undefined) return [missing(path, part)];
-    const options = 'options' in issue && Array.isArray(issue.options) ? issue.options.map(String) : [];
-    return problem(notOneOf(nameOf(part, path), found, options));
+    return problem(notOneOf(nameOf(part, path), found, optionsOf(issue)));
   }
   if (found === undefined && path.length > 0) return absent(path, part);
   // A branch that wants another type or word altogether is not the one that the user meant.
@@ -154,6 +176,14 @@ function typeName(expected: string): string {
     boolean: 'true or false',
   };
   return names[expected] ?? expected;
+}
+
+/** The end of the message where only the form of a value is wrong: quotes, a decimal comma, no brackets. */
+function rightForm(expected: string, found: unknown): string {
+  if (expected === 'array' && typeof found === 'number') return `; write [${found}]`;
+  if ((expected !== 'number' && expected !== 'int') || typeof found !== 'string') return '';
+  const written = /^-?\d+,\d+$/.test(found) ? found.replace(',', '.') : found;
+  return written.trim() !== '' && Number.isFinite(Number(written)) ? `; write ${Number(written)}` : '';
 }
 
 function boundary(

@@ -8,10 +8,11 @@
  */
 
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { cacheFolder } from '../process/cache-folder.js';
+import { makeFolder } from '../process/make-folder.js';
 import { FINGERPRINT_VERSION } from './fingerprint.js';
 
 /** The most entries. The oldest one makes room. */
@@ -64,7 +65,7 @@ export class FingerprintCache {
     const kept = [...entries].slice(-ENTRIES_MAX);
     const unfinished = `${this.#file}.${randomUUID()}`;
     try {
-      await mkdir(dirname(this.#file), { recursive: true });
+      await makeFolder(dirname(this.#file));
       await writeFile(unfinished, JSON.stringify(kept));
       await rename(unfinished, this.#file);
     } catch {

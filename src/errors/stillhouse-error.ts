@@ -12,6 +12,21 @@ export interface ErrorDetails {
   readonly address?: string;
   /** The user's next action, as a sentence without its full stop. */
   readonly hint?: string;
+  /** The mistakes one by one, where the message tells of several. */
+  readonly problems?: readonly ErrorProblem[];
+}
+
+/** One of the mistakes of a file. */
+export interface ErrorProblem {
+  /** Its place, with `line` and `column` from 1; or the option of the command line that brought it. */
+  readonly file?: string;
+  readonly line?: number;
+  readonly column?: number;
+  readonly option?: string;
+  /** The value's place in the file's structure, as in `stages.teacher.epochs`. */
+  readonly path: string;
+  readonly message: string;
+  readonly hint?: string;
 }
 
 export class StillhouseError extends Error {

@@ -136,6 +136,15 @@ export type Report =
       readonly threads: number;
       readonly note: string | null;
     }
+  /** A student that the stage has no place for: it uses `seats` students now, always a multiple of its `peers`, and no more where it is full. */
+  | {
+      readonly type: 'worker-spare';
+      readonly worker: string;
+      readonly stage: string;
+      readonly seats: number;
+      readonly peers: number;
+      readonly isFull: boolean;
+    }
   /** The cell that a student takes in a stage of several peers; reported again when it changes. */
   | {
       readonly type: 'worker-seated';

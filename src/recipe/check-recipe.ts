@@ -13,6 +13,7 @@ import type { LabelledImages } from '../data/sample-source.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { classWarnings, overlapWarnings } from './data-warning.js';
 import { discardGivenModels, takeGivenModels } from './given-model.js';
+import { largeSteps } from './large-step.js';
 import { loadRecipe } from './load-recipe.js';
 import { RecipeFault } from './recipe-fault.js';
 import { trainingOutside } from './run-model.js';
@@ -66,8 +67,10 @@ export async function checkRecipe(
     const { warnings: shown, ...tried } = await trial;
     const idle = findIdleSettings(recipe).map(({ text }) => text);
     const overlaps = overlapWarnings(recipe, content, await trainingOutside(recipe));
-    const warnings = [...idle, ...given.warnings, ...classWarnings(recipe, content), ...overlaps, ...shown];
-    return { recipe, data, content, ...tried, warnings, work: workSizes(recipe, data.splitSizes), given: given.folder };
+    const work = workSizes(recipe, data.splitSizes);
+    const large = largeSteps(recipe, data.splitSizes, work);
+    const warnings = [...idle, ...large, ...given.warnings, ...classWarnings(recipe, content), ...overlaps, ...shown];
+    return { recipe, data, content, ...tried, warnings, work, given: given.folder };
   } catch (error) {
     over.abort();
     await discardGivenModels(given.folder);

@@ -22,7 +22,7 @@ function missingClasses({ name, samples, classCounts }: VerifiedSplit): readonly
   if (missing.length === classCounts.length - 1) {
     const only = classCounts.findIndex((count) => count > 0);
     return [
-      `data.splits.${name}: all ${samples} images are of class ${only}. Where the files are sorted by class, give another from and to`,
+      `data.splits.${name}: ${samples === 1 ? 'the only image is' : `all ${samples} images are`} of class ${only}. Where the files are sorted by class, give another from and to`,
     ];
   }
   const which = missing.length <= NAMED_MAX ? `: ${missing.join(', ')}` : '';

@@ -20,8 +20,16 @@ export function requireEndpoint(endpoint: string): void {
   }
   if (LOCAL.test(endpoint) || port === '*' || (port !== undefined && Number(port) <= 65535)) return;
   throw new StillhouseError('transport.bind', `${endpoint} is not an address`, {
-    hint: 'Write tcp://host:port (port * takes any free one), ipc://path or inproc://name',
+    hint: meantBy(endpoint) ?? 'Write tcp://host:port (port * takes any free one), ipc://path or inproc://name',
   });
+}
+
+/** The hint where the address lacks its scheme, has that of something else, or lacks its port; null for any other mistake. */
+function meantBy(endpoint: string): string | null {
+  const rest = endpoint.replace(/^[a-z]+:\/{0,2}(?!\d+$)/i, '').replace(/\/+$/, '');
+  if (/^\d{1,5}$/.test(rest)) return `Write tcp://127.0.0.1:${rest}`;
+  if (TCP.test(`tcp://${rest}`)) return `Write tcp://${rest}`;
+  return TCP.test(`tcp://${rest}:1`) ? `Add a port, as in tcp://${rest}:7700` : null;
 }
 
 /** Whether only processes of this machine can reach the address. False for any host name but localhost. */

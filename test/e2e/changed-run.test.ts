@@ -37,6 +37,7 @@ test('a finished run gets more epochs; other values are refused by name, and cha
   expect(more.process.linesOf('basis-changed')[0]?.changes).toEqual([
     'stages.student.epochs was 2, and is 3',
     'workers.students was 2, and is 1',
+    'stages.student.loss.alpha is over 3 epochs now, and was over 2',
   ]);
   expect(await auditRun(run)).toEqual({ teacher: [], student: [] });
   expect(summaryOf(run).samplesCommitted).toBe(640 + 3 * 640);

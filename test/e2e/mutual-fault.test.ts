@@ -56,7 +56,7 @@ test('steps that are not finite in one peer: its column skips them, and every ot
   writeFileSync(join(room.folder, 'rarely-nan.mjs'), RARELY_NAN);
   const terms = [{ loss: 'hinton' }, { module: 'rarely-nan.mjs' }];
   const peers = { big: { model: 'big' }, small: { model: 'small', loss: { terms } } };
-  const cli = start(mutualRecipe({ replicas: 2, pair: { peers } }));
+  const cli = start(mutualRecipe({ replicas: 2, epochs: 20, pair: { peers } }));
   const { run: name } = await cli.said('run-started');
   expect(await cli.exit(), cli.stderr).toBe(0);
   const run = join(room.runs, name);

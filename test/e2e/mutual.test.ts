@@ -13,7 +13,7 @@ import { mutualRecipe } from '../support/small-recipe.js';
 
 const room = useRunRoom();
 /** Bit for bit the same on every machine: one replica of each peer, on the engine that is plain JavaScript. */
-const EXACT = mutualRecipe({ engine: 'cpu', images: 128, epochs: 4 });
+const EXACT = mutualRecipe({ engine: 'cpu', images: 96, epochs: 3, testImages: 32 });
 
 async function startRun(recipe: object): Promise<{ cli: RunProcess; run: string }> {
   const cli = room.start('run', room.recipe(recipe), '--out', room.runs, '--json');
@@ -64,7 +64,7 @@ test('after Ctrl-C with two students of each peer: no engine ends with the step,
   expect(await auditRun(run)).toEqual({ 'pair.big': [], 'pair.small': [] });
 });
 
-describe('two students of each peer: every commit, and the last checkpoint, is what one process comes to, bit for bit', () => {
+describe('two students of each peer', () => {
   /** An epoch of 75 images is a round of 32 images for each column, and one of 5 and 6 images. */
   async function recipe(epochs: number): Promise<object> {
     await writeIdx(join(room.folder, 'data'), { train: 75 });
@@ -85,14 +85,8 @@ describe('two students of each peer: every commit, and the last checkpoint, is w
     expect(shared.length, 'commits of two columns').toBeGreaterThan(2);
   }
 
-  test('undisturbed', async () => {
-    const { cli, run } = await startRun(await recipe(3));
-    expect(await cli.exit(), cli.stderr).toBe(0);
-    await expectReplay(run);
-  });
-
-  test('after kill -9 of an engine', async () => {
-    const { cli, run } = await startRun(await recipe(24));
+  test('every commit, and the last checkpoint, is what one process comes to, bit for bit, also after kill -9 of an engine', async () => {
+    const { cli, run } = await startRun(await recipe(12));
     await reached(cli, 0.2);
     process.kill(room.engine('student-4'), 'SIGKILL');
     expect(await cli.exit(), cli.stderr).toBe(0);
@@ -102,24 +96,31 @@ describe('two students of each peer: every commit, and the last checkpoint, is w
 });
 
 describe('kill -9 in mid-stage', () => {
-  test.each([
-    ['engine', 'student-1', 1],
-    ['agent', 'student-2', 1],
-    // An engine of a grid of two columns is killed above.
-    ['agent', 'student-4', 2],
-  ] as const)(
-    'of the %s of %s, with %i students of each peer: no sample is lost or counted twice, in either peer',
-    async (part, worker, replicas) => {
-      const { cli, run } = await startRun(mutualRecipe({ replicas }));
-      await reached(cli, 0.1);
+  /** Kills one after the other while the stage trains. No sample may be lost or counted twice, in either peer. */
+  async function expectWhole(replicas: number, killed: readonly (readonly ['engine' | 'agent', string])[]): Promise<void> {
+    const { cli, run } = await startRun(mutualRecipe({ replicas }));
+    for (const [i, [part, worker]] of killed.entries()) {
+      await reached(cli, 0.1 + 0.4 * i);
       process.kill(room[part](worker), 'SIGKILL');
-      expect(await cli.exit()).toBe(0);
-      expect(await auditRun(run)).toEqual({ 'pair.big': [], 'pair.small': [] });
-      const types = cli.lines().map((line) => (line.type === 'stage-done' ? `${line.result.stage} done` : line.type));
-      expect(types.indexOf('worker-gone'), 'it was killed in mid-stage').toBeLessThan(types.indexOf('pair done'));
-      const lives = logged(run, 'worker.welcomed').map((line) => line.worker);
-      const others = Array.from({ length: 2 * replicas }, (_, i) => `student-${i + 1}`).filter((name) => name !== worker);
-      expect(lives.filter((name) => name !== worker).sort(), 'the others kept their processes').toEqual(others);
-    },
-  );
+    }
+    expect(await cli.exit()).toBe(0);
+    expect(await auditRun(run)).toEqual({ 'pair.big': [], 'pair.small': [] });
+    const types = cli.lines().map((line) => (line.type === 'stage-done' ? `${line.result.stage} done` : line.type));
+    const gone = types.slice(0, types.indexOf('pair done')).filter((type) => type === 'worker-gone');
+    expect(gone, 'they were killed in mid-stage').toHaveLength(killed.length);
+    const others = Array.from({ length: 2 * replicas }, (_, i) => `student-${i + 1}`).filter(
+      (name) => !killed.some((one) => one[1] === name),
+    );
+    const lives = logged(run, 'worker.welcomed').map(({ worker }) => worker);
+    expect(lives.filter((name) => others.includes(name as string)).sort(), 'the others kept their processes').toEqual(others);
+  }
+
+  test('of an engine, and then of an agent, with one student of each peer', () =>
+    expectWhole(1, [
+      ['engine', 'student-1'],
+      ['agent', 'student-2'],
+    ]));
+
+  // An engine of a grid of two columns is killed above.
+  test('of an agent, with two students of each peer', () => expectWhole(2, [['agent', 'student-4']]));
 });

@@ -7,7 +7,8 @@ import type { Range } from '../../src/protocol/field.js';
 import { SAMPLES, type SimulationOptions, type SimulationResult, simulate } from './simulation.js';
 
 const SEEDS = Number(process.env.STILLHOUSE_SIM_SEEDS ?? 200);
-const COHORT_SEEDS = Math.ceil(SEEDS / 2);
+/** A run of a cohort has up to 33 students, and takes ten times as long. */
+const COHORT_SEEDS = Math.ceil(SEEDS / 5);
 const FIRST = Number(process.env.STILLHOUSE_SIM_FIRST ?? 1);
 const CALM = { lose: 0, repeat: 0, delay: 0, reorder: 0 };
 const ROUGH = { lose: 0.01, repeat: 0.02, delay: 0.01, reorder: 0.02 };

@@ -350,6 +350,8 @@ function planOf(options: Options): RunPlan {
       ...DEFAULT_TIMING,
       firstRoundMs: number('roundMs', DEFAULT_TIMING.firstRoundMs),
       leaseMs: number('leaseMs', DEFAULT_TIMING.leaseMs),
+      waitMs: number('waitMs', DEFAULT_TIMING.waitMs),
+      failuresMax: number('failuresMax', DEFAULT_TIMING.failuresMax),
     },
   });
 }

@@ -12,6 +12,8 @@ export interface SmallRecipeOptions {
   readonly studentEpochs?: number;
   /** Steps of a round of the stage that is taught. */
   readonly every?: number;
+  /** For tests, the last ones of the file. */
+  readonly testImages?: number;
 }
 
 const ADAM = { name: 'adam', rate: 0.003 };
@@ -25,8 +27,9 @@ export function smallRecipe({
   students = 2,
   images = 640,
   teacherEpochs = 1,
-  studentEpochs = 20,
+  studentEpochs = 12,
   every = 2,
+  testImages = 200,
 }: SmallRecipeOptions = {}): object {
   const stage = {
     model: 'student',
@@ -43,7 +46,7 @@ export function smallRecipe({
       format: 'idx',
       path: 'builtin:fashion-mnist',
       normalise: { mean: [0.286], std: [0.353] },
-      splits: { few: { part: 'test', from: 0, to: images }, test: { part: 'test', from: 9800, to: 10_000 } },
+      splits: { few: { part: 'test', from: 0, to: images }, test: { part: 'test', from: 10_000 - testImages, to: 10_000 } },
     },
     models: { student: { name: 'cnn-student' } },
     stages: {
@@ -68,6 +71,7 @@ export interface MutualRecipeOptions {
   readonly replicas?: number;
   readonly images?: number;
   readonly epochs?: number;
+  readonly testImages?: number;
   /** With a stage `base`, whose model teaches the peers as well. */
   readonly isTaught?: boolean;
   /** More keys of the stage `pair`. */
@@ -76,8 +80,8 @@ export interface MutualRecipeOptions {
 
 /** A stage `pair` whose peers `big` and `small` learn from each other, a test of `small`, and the export of `big`. */
 export function mutualRecipe(options: MutualRecipeOptions = {}): object {
-  const { engine = 'wasm', replicas = 1, images = 640, epochs = 20, isTaught = false, pair = {} } = options;
-  const { data, workers, stages, ...rest } = smallRecipe({ engine, images }) as Recipe;
+  const { engine = 'wasm', replicas = 1, images = 640, epochs = 10, testImages = 200, isTaught = false, pair = {} } = options;
+  const { data, workers, stages, ...rest } = smallRecipe({ engine, images, testImages }) as Recipe;
   const taught = { teacher: 'base', fromTeacher: { temperature: 2, weight: 0.5 } };
   return {
     ...rest,

@@ -26,6 +26,8 @@ export interface SessionTiming {
   readonly helloMaxMs: number;
   /** An agent that gets no welcome for this long ends: the coordinator is gone. */
   readonly joinMs: number;
+  /** An agent whose name a live worker has ends after this time. A worker that has died keeps its name for a lease. */
+  readonly takenMs: number;
   /** An agent that hears nothing from the coordinator for this number of leases says hello again. */
   readonly silentLeases: number;
   /**
@@ -47,6 +49,7 @@ export const DEFAULT_SESSION_TIMING: SessionTiming = {
   helloMs: 200,
   helloMaxMs: 2_000,
   joinMs: 60_000,
+  takenMs: 15_000,
   silentLeases: 4,
   firstBudgetMs: 600_000,
   budgetFloorMs: 20_000,

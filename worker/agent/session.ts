@@ -124,7 +124,11 @@ function onRefuse(state: Session, refuse: Extract<CoordinatorMessage, { type: 'r
     const isNews = message !== state.link.refusal;
     // A person reads the message alone: it is the reason of the exit, or of a line of the worker.
     const effects = isNews ? [logged('info', 'session.refused', { of: refuse.of, reason, message })] : [];
-    if (!FINAL_REASONS.includes(reason)) return { state: { ...state, link: { ...state.link, refusal: message } }, effects };
+    if (!FINAL_REASONS.includes(reason)) {
+      const isTaken = reason === 'name-taken' && isNews;
+      const untilMs = isTaken ? Math.min(state.link.untilMs, nowMs + state.plan.timing.takenMs) : state.link.untilMs;
+      return { state: { ...state, link: { ...state.link, refusal: message, untilMs } }, effects };
+    }
     const over = end(state, EXIT.usage, message);
     return { ...over, effects: [...effects, ...over.effects] };
   }
@@ -217,9 +221,9 @@ function onJoiningTick(state: Session, link: Joining, nowMs: number): SessionTra
 
 function onAttachedTick(state: Session, link: Attached, nowMs: number): SessionTransition {
   const { timing } = state.plan;
-  if (nowMs >= link.drainUntilMs) return end(state, EXIT.done, 'drained without an answer from the coordinator');
+  if (nowMs >= link.drainUntilMs) return end(state, EXIT.done, 'it has left; the coordinator did not answer');
   if (nowMs >= link.heardMs + timing.silentLeases * link.welcome.leaseMs) {
-    if (link.phase === 'draining') return end(state, EXIT.done, 'drained while the coordinator was silent');
+    if (link.phase === 'draining') return end(state, EXIT.done, 'it has left; the coordinator is silent');
     return join(state, nowMs, [...killed(state), logged('info', 'session.rejoin', { reason: 'the coordinator is silent' })]);
   }
   const budgetMs = engineBudgetMs(state, link);
@@ -275,7 +279,8 @@ function onCheckpoint(state: Session): SessionTransition {
 
 function onStop(state: Session, reason: string, nowMs: number): SessionTransition {
   const link = attached(state);
-  if (link === null || link.phase === 'draining') return end(state, EXIT.done, reason);
+  if (link === null) return end(state, EXIT.done, `it was stopped before it joined a run (${reason})`);
+  if (link.phase === 'draining') return end(state, EXIT.done, `it was stopped at once (${reason})`);
   return {
     state: { ...state, link: { ...link, phase: 'draining', drainUntilMs: nowMs + state.plan.timing.drainMs } },
     effects: [

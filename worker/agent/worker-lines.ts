@@ -10,6 +10,9 @@ import type { EngineOrder } from '../kit/orders.js';
 import type { Session, SessionEffect } from './session-types.js';
 import { WorkerWait } from './worker-wait.js';
 
+/** A coordinator that runs answers sooner. */
+const UNANSWERED_MS = 3_000;
+
 export class WorkerLines {
   readonly #role: 'teacher' | 'student';
   readonly #wait: WorkerWait;
@@ -19,6 +22,11 @@ export class WorkerLines {
   /** The rounds of the stage that were committed with this worker's part. */
   #rounds = 0;
   #refusal: string | null = null;
+  /** The time of the first hello since it had no coordinator; null while it has one. */
+  #askingSinceMs: number | null = null;
+  #wasUnanswered = false;
+  /** The message of the last failure that was told; null before the first. */
+  #failure: string | null = null;
   /** The last line about how its steps run: another model of the stage usually runs alike. */
   #prepared = '';
 
@@ -33,6 +41,8 @@ export class WorkerLines {
       case 'start-engine': {
         const { run, term } = effect.welcome;
         this.#wait.begin({ type: 'nothing' }, nowMs);
+        this.#askingSinceMs = null;
+        this.#wasUnanswered = false;
         this.#seat = '';
         this.#prepared = '';
         return [`welcomed to the run ${run}${term > 1 ? `, start ${term}` : ''}; its engine starts`];
@@ -42,7 +52,7 @@ export class WorkerLines {
       case 'send':
         return this.#onSend(effect.message, link, nowMs);
       case 'log':
-        return effect.event === 'session.rejoin' ? [`joins again: ${effect.fields.reason}`] : [];
+        return effect.event === 'session.rejoin' ? [`joins again: ${whyAgain(effect.fields)}`] : [];
       case 'exit':
         // The process itself tells an error.
         return effect.code === 0 ? [...this.#stageOver(), effect.reason] : this.#stageOver();
@@ -65,10 +75,18 @@ export class WorkerLines {
         this.#rounds += 1;
         return this.#wait.begin({ type: 'nothing' }, nowMs);
       case 'coordinator.abandon':
-        return [...this.#wait.begin({ type: 'nothing' }, nowMs), `its part of round ${order.round} is dropped: ${order.reason}`];
+        return [
+          ...this.#wait.begin({ type: 'nothing' }, nowMs),
+          `its part of round ${order.round} is dropped${this.#unlessTold(order.reason)}`,
+        ];
       default:
         return [];
     }
+  }
+
+  /** A reason that repeats the failure told last is left out. */
+  #unlessTold(reason: string): string {
+    return this.#failure !== null && reason.includes(this.#failure) ? '' : `: ${reason}`;
   }
 
   #onAssign({ base: { state }, work }: CoordinatorMessageOf<'coordinator.assign'>, nowMs: number): string[] {
@@ -93,7 +111,7 @@ export class WorkerLines {
   #onSend(message: WorkerMessage, link: Session['link'], nowMs: number): string[] {
     switch (message.type) {
       case 'worker.hello':
-        return this.#onHello(link);
+        return this.#onHello(link, nowMs);
       case 'worker.ready':
         return [`its engine ${message.engine} is up; it waits for work`];
       case 'worker.prepared':
@@ -103,6 +121,7 @@ export class WorkerLines {
       case 'worker.lost':
         return [`its engine is lost: ${message.message}`];
       case 'worker.failed':
+        this.#failure = message.message;
         return [`it could not do its work: ${message.message}`];
       case 'worker.trained': {
         const { round, samples } = message;
@@ -121,7 +140,12 @@ export class WorkerLines {
     }
   }
 
-  #onHello(link: Session['link']): string[] {
+  #onHello(link: Session['link'], nowMs: number): string[] {
+    this.#askingSinceMs ??= nowMs;
+    if (!this.#wasUnanswered && link.phase === 'joining' && link.refusal === null && nowMs - this.#askingSinceMs >= UNANSWERED_MS) {
+      this.#wasUnanswered = true;
+      return ['no answer yet, it asks on: is a coordinator running at this address?'];
+    }
     const refusal = link.phase === 'joining' ? link.refusal : null;
     const isNews = refusal !== null && refusal !== this.#refusal;
     this.#refusal = refusal;
@@ -151,4 +175,10 @@ export class WorkerLines {
     if (stage === null || rounds === 0) return [];
     return [`${stage}: its part is over, ${rounds} ${rounds === 1 ? 'round' : 'rounds'} committed`];
   }
+}
+
+/** The reason to join again, without the words of the protocol. */
+function whyAgain({ code, reason }: Readonly<Record<string, unknown>>): string {
+  if (code === 'old-term') return 'the coordinator was started again';
+  return code === 'unknown-incarnation' ? 'the coordinator took it for dead' : String(reason);
 }

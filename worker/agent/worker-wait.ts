@@ -33,7 +33,7 @@ export interface Links {
   readonly isLinked: boolean;
 }
 
-const WORK = 'for work; the coordinator says what the run waits for';
+const WORK = 'for work: no stage needs it now; the coordinator says what the run waits for';
 
 /** The waits of one worker. Each call gives the lines to tell. */
 export class WorkerWait {
@@ -94,7 +94,7 @@ export class WorkerWait {
     }
     // The coordinator does not answer an export.
     if (doing.kind === 'export') return `${WORK}, once the export is stored`;
-    const cells = doing.others.length === 0 ? [] : [`for the other cells of its column: ${doing.others.join(', ')}`];
+    const cells = doing.others.length === 0 ? [] : [`for the students that train the same images: ${doing.others.join(', ')}`];
     return [...cells, ...this.#teacherOf(doing)].join(', or ') || 'for data';
   }
 

@@ -8,6 +8,7 @@ import { parseRecipe } from '../../src/config/load.js';
 import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { EXIT } from '../../src/errors/table.js';
 import { openLogger } from '../../src/log/logger.js';
+import { plainLogger } from '../../src/log/plain-logger.js';
 import { surviveClosedPipes } from '../../src/process/closed-pipe.js';
 import { exitNow } from '../../src/process/exit.js';
 import { linkToParent, type ParentLink } from '../../src/process/parent-link.js';
@@ -43,10 +44,10 @@ function forward(order: EngineOrder): void {
 
 function configure(message: EngineConfigure, agent: ParentLink<ToEngine, FromEngine>): Promise<RunningEngine> {
   const { worker, role, run, term, incarnation, logFile } = message;
-  const logger = openLogger({
-    bindings: { process: 'engine', run, role, worker, term, incarnation },
-    ...(logFile === null ? { level: 'warn' } : { file: logFile }),
-  });
+  const logger =
+    logFile === null
+      ? plainLogger({ name: `worker ${worker}`, write: (line) => console.error(line), leaveOut: ['work.failed'] })
+      : openLogger({ bindings: { process: 'engine', run, role, worker, term, incarnation }, file: logFile });
   const crash = (error: unknown): void => {
     const fault = userFault(error, userModules(parseRecipe(message.recipe)));
     if (fault !== null) {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { placeWorkers, shortageOf } from '../../../src/cli/place-workers.js';
+import { placeWorkers, shortageOf, shortageOfThreads } from '../../../src/cli/place-workers.js';
 import { type Recipe, recipeSchema } from '../../../src/config/schema.js';
 import { smallRecipe } from '../../support/small-recipe.js';
 
@@ -52,5 +52,10 @@ describe('threads of the workers of a machine', () => {
     expect(shortage({ students: 2, teachers: 1, threads: 2 }, 4)).toMatch(/6 threads together, and this machine has 4 cores/);
     expect(shortage({ students: 2, teachers: 1, threads: 2 }, 6)).toBeNull();
     expect(shortage({ students: 4, teachers: 1 }, 2)).toBeNull();
+  });
+
+  test('so are those of one worker', () => {
+    expect(shortageOfThreads(3, 2)).toMatch(/^--threads 3 is more than the 2 cores/);
+    expect(shortageOfThreads(2, 2)).toBeNull();
   });
 });

@@ -63,7 +63,7 @@ describe('help', () => {
 describe('with --json an error is an object', () => {
   test.each<[readonly string[], number, object]>([
     [['run', 'nowhere.yaml'], 2, { code: 'recipe.unreadable', file: 'nowhere.yaml', message: expect.stringContaining('no such file') }],
-    [['run', DEMO, '--set', 'seed=-1'], 2, { code: 'recipe.invalid', message: expect.stringContaining('seed') }],
+    [['run', DEMO, '--set', 'seed=-1'], 2, { code: 'recipe.invalid', problems: [{ option: '--set seed=-1', path: 'seed' }] }],
     [
       ['validate', DEMO, '--set', 'data.path=/nowhere'],
       2,
@@ -96,6 +96,7 @@ describe('a mistake ends with the code 2 and says what to do', () => {
     [['engine', 'trace', DEMO, '--out', DEMO], /this is not an empty folder/],
     [['data', 'verify', DEMO, '--set', 'data.path=/nowhere'], /\/nowhere/],
     [['worker', '--role', 'pupil', '--coordinator', 'tcp://127.0.0.1:1'], /Allowed choices are teacher, student/],
+    [['worker', '--role', 'student', '--coordinator', 'tcp://127.0.0.1:1', '--name', 'a b'], /--name .*letters, digits/],
     [['worker', '--role', 'student', '--coordinator', 'tcp://10.0.0.1:1'], /--insecure/],
     [['worker', '--role', 'student', '--coordinator', 'tcp://127.0.0.1:1', '--threads', '0'], /--threads .*must be a whole number from 1/],
     [
@@ -105,7 +106,7 @@ describe('a mistake ends with the code 2 and says what to do', () => {
     [['worker', '--role', 'student', '--coordinator', 'tcp://10.0.0.1:1', '--insecure'], /Give --listen-host/],
     [['coordinator', DEMO, '--listen', 'tcp://10.0.0.1:1'], /--insecure/],
     [['coordinator', DEMO, '--listen', 'tcp://0.0.0.0:1', '--insecure'], /not an address that others can connect to/],
-    [['coordinator', DEMO, '--listen', 'localhost:1'], /localhost:1 is not an address/],
+    [['coordinator', DEMO, '--listen', 'localhost:1'], /localhost:1 is not an address. Write tcp:\/\/localhost:1/],
     [['coordinator'], /give either a recipe or --resume/],
     [['resume', tmpdir()], /this folder is not a run/],
     [['export', tmpdir(), '--out', 'x'], /this folder is not a run/],

@@ -69,6 +69,19 @@ test('a student is told with its peer and its column', () => {
   expect(describeReport(seated)).toBe('student s-1 trains together.big, column 2');
 });
 
+test('a student without work is told why', () => {
+  const spare = { type: 'worker-spare', worker: 's-3', stage: 'together', seats: 2, peers: 2 } as const;
+  expect(describeReport({ ...spare, isFull: true })).toBe(
+    'student s-3 has no part in together now, which has enough students: it uses 2; a higher replicas in the recipe uses more',
+  );
+  expect(describeReport({ ...spare, isFull: false })).toContain('it uses them in groups of 2');
+});
+
+test('the reason of a failure is in its error alone', () => {
+  expect(describeReport({ type: 'run-ended', outcome: 'failed', message: 'no space' })).toBe('run failed');
+  expect(describeReport({ type: 'run-ended', outcome: 'stopped', message: 'SIGINT' })).toBe('run stopped: SIGINT');
+});
+
 test('the bar goes back with the stage, evaluations are lines above it, and a stop is said in it', () => {
   const terminal = Object.assign(new PassThrough(), { isTTY: true, columns: 120, cursorTo() {}, clearLine() {}, moveCursor() {} });
   const view = new BarView(terminal, systemClock);

@@ -69,6 +69,14 @@ describe('two peers in two columns', () => {
     expect(seated()).toEqual(['s3', 's5']);
   });
 
+  test('a student without a cell is told once, and again when it has lost its cell', () => {
+    const spare = () =>
+      run.reports.splice(0).flatMap((report) => (report.type === 'worker-spare' ? [[report.worker, report.seats, report.isFull]] : []));
+    run.join(5);
+    commitRound(8);
+    expect(spare()).toEqual([['s5', 4, true]]);
+  });
+
   test('each row averages for itself, and the peers are committed together in one line', () => {
     for (let i = 1; i <= 4; i++) run.trained(i, 4);
     const orders = run.sent('coordinator.average').map(([student, { state, contributors }]) => {

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { parseRecipe } from '../../../src/config/load.js';
+import { largeSteps } from '../../../src/recipe/large-step.js';
 import { seldomAverages, workSizes } from '../../../src/recipe/work-size.js';
 
 const training = { on: 'all', test: 'all', epochs: 2, batch: 16, every: 8, model: 'net', optimizer: { name: 'sgd', rate: 0.1 } };
 
-function sizesWith(students: number | undefined, images = 200) {
-  const recipe = parseRecipe(
+function recipeWith(students: number | undefined) {
+  return parseRecipe(
     JSON.stringify({
       name: 'sizes',
       data: { format: 'idx', path: '/d', normalise: { mean: [0], std: [1] }, splits: { all: { part: 'train' } } },
@@ -18,8 +19,9 @@ function sizesWith(students: number | undefined, images = 200) {
       workers: students === undefined ? {} : { students },
     }),
   );
-  return workSizes(recipe, { all: images });
 }
+
+const sizesWith = (students: number | undefined, images = 200) => workSizes(recipeWith(students), { all: images });
 
 test('images a step, steps and averages an epoch', () => {
   expect(sizesWith(undefined)).toEqual([
@@ -41,4 +43,16 @@ test('students that average seldom are warned of; one student averages with nobo
   const size = { stage: 's', imagesPerStep: 16, stepsPerEpoch: 1, epochs: 1 };
   expect(seldomAverages([{ ...size, columns: 1, averagesPerEpoch: 0 }])).toEqual([]);
   expect(seldomAverages([{ ...size, columns: 2, averagesPerEpoch: 1, epochs: 30 }])).toEqual([]);
+});
+
+test('a step that takes more images than there are is warned of, with what that does', () => {
+  const large = (students: number, images: number) => largeSteps(recipeWith(students), { all: images }, sizesWith(students, images));
+  expect(large(4, 64)).toEqual([]);
+  expect(large(4, 50)).toEqual([
+    'base: a step of 4 students takes 64 images, and all has 50: some have fewer or none; give a smaller batch or fewer students',
+  ]);
+  const alone = [{ stage: 'base', columns: 1, imagesPerStep: 16, stepsPerEpoch: 1, averagesPerEpoch: 0, epochs: 2 }];
+  expect(largeSteps(recipeWith(4), { all: 3 }, alone)).toEqual([
+    'base: a step takes 16 images, and all has 3: each step has all of them; give a smaller batch',
+  ]);
 });

@@ -40,7 +40,10 @@ describe('createRunFolder', () => {
   test('a place that cannot be written to is told', async () => {
     const file = join(scratchFolder(), 'file');
     writeFileSync(file, '');
-    await expect(createRunFolder({ runsFolder: file, recipe: tinyRecipe(), wallMs })).rejects.toMatchObject({ code: 'run.unwritable' });
+    await expect(createRunFolder({ runsFolder: file, recipe: tinyRecipe(), wallMs })).rejects.toMatchObject({
+      code: 'run.unwritable',
+      message: `${file}: cannot make a run folder: there is a file in its place. Give --out a folder`,
+    });
   });
 });
 

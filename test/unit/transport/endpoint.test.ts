@@ -32,6 +32,19 @@ describe('addresses', () => {
   });
 
   test.each([
+    ['127.0.0.1:9000', 'Write tcp://127.0.0.1:9000'],
+    ['localhost:9000', 'Write tcp://localhost:9000'],
+    ['http://gpu-1:9000/', 'Write tcp://gpu-1:9000'],
+    ['[::1]:9000', 'Write tcp://[::1]:9000'],
+    ['9000', 'Write tcp://127.0.0.1:9000'],
+    ['gpu-1', 'Add a port, as in tcp://gpu-1:7700'],
+    ['tcp://10.0.0.1', 'Add a port, as in tcp://10.0.0.1:7700'],
+    ['what is this', 'Write tcp://host:port'],
+  ])('%s is none, and the right form is named', (endpoint, hint) => {
+    expect(() => requireEndpoint(endpoint)).toThrow(expect.objectContaining({ message: expect.stringContaining(hint) }));
+  });
+
+  test.each([
     '',
     'tcp://',
     'tcp://x',

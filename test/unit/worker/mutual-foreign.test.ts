@@ -11,8 +11,8 @@ import { expectSameCourse, STEP_BY_STEP, TRAINING } from './mutual-course.js';
 process.env.TF_ENABLE_ONEDNN_OPTS = '0';
 
 const MODULE = fileURLToPath(new URL('../../support/random-model.mjs', import.meta.url));
-/** The last one is new at every run; a failure names it. */
-const DRAWS = [1, 2, randomInt(2 ** 31)];
+/** The second one is new at every run; a failure names it. */
+const DRAWS = [1, randomInt(2 ** 31)];
 
 describeEachEngine((engine) => {
   describe.each(DRAWS)('the architectures of draw %i', (draw) => {

@@ -9,6 +9,7 @@ const timing = {
   helloMs: 100,
   helloMaxMs: 400,
   joinMs: 5_000,
+  takenMs: 1_500,
   silentLeases: 4,
   firstBudgetMs: 10_000,
   budgetFloorMs: 2_000,
@@ -306,8 +307,15 @@ describe('the session', () => {
   });
 
   test('a coordinator that goes on refusing is not tried for ever', () => {
-    const refused = play(joining, [50, refuse('name-taken', 'worker.hello')], [5_000, tick]);
-    expect(brief(refused.effects)).toEqual(['exit 2']);
+    const refused = play(joining, [50, refuse('busy', 'worker.hello')], [4_999, tick]);
+    expect(refused.state.link.phase).toBe('joining');
+    expect(brief(play(refused, [5_000, tick]).effects)).toEqual(['exit 2']);
+  });
+
+  test('a name that a live worker has is asked for until a dead one would have lost it', () => {
+    const refused = play(joining, [50, refuse('name-taken', 'worker.hello')], [1_549, tick]);
+    expect(refused.state.link.phase).toBe('joining');
+    expect(brief(play(refused, [1_550, tick]).effects)).toEqual(['exit 2']);
   });
 
   test.each(['unknown-peer', 'name-taken'] as const)('the code of the refusal %s is for the log, and its message for people', (reason) => {
@@ -362,7 +370,7 @@ describe('the session', () => {
     expect(brief(asked.effects)).toEqual(['worker.leave']);
     const { state, effects } = stepSession(asked.state, { type: 'stop', reason: 'SIGTERM' }, 30);
     expect(effects[0]).toEqual({ type: 'kill-engine', engine: 1 });
-    expect(effects.at(-1)).toEqual({ type: 'exit', code: 0, reason: 'SIGTERM' });
+    expect(effects.at(-1)).toEqual({ type: 'exit', code: 0, reason: 'it was stopped at once (SIGTERM)' });
     expect(state.link.phase).toBe('over');
   });
 

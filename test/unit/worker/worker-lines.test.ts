@@ -10,7 +10,7 @@ import type { FromEngine } from '../../../worker/engine/engine-message.js';
 
 const ids = { term: asTerm(1), incarnation: asIncarnation(5) };
 const endpoint = 'tcp://127.0.0.1:2';
-const waitsForWork = 'waits for work; the coordinator says what the run waits for';
+const waitsForWork = 'waits for work: no stage needs it now; the coordinator says what the run waits for';
 
 let lines: WorkerLines;
 let session: Session;
@@ -109,7 +109,7 @@ test('a long wait is told once, with its reason, and so is its end', () => {
   beat(1_000, 5_000, 1);
   expect(told.splice(0)).toEqual(['trains together.big, column 1, with small']);
   beat(6_000, 30_000, 1);
-  expect(told.splice(0)).toEqual(['waits for the other cells of its column: small']);
+  expect(told.splice(0)).toEqual(['waits for the students that train the same images: small']);
   beat(31_000, 32_000, 2);
   expect(told.splice(0)).toEqual(['goes on after 30 s']);
   finishRound(33_000, 1);
@@ -132,7 +132,7 @@ test('a report that waits for the others, and for a teacher', () => {
   say(1_000, assign(1));
   told.length = 0;
   beat(1_000, 15_000, 0);
-  expect(told.splice(0)).toEqual(['waits for the other cells of its column: small, or for an answer of a teacher']);
+  expect(told.splice(0)).toEqual(['waits for the students that train the same images: small, or for an answer of a teacher']);
   const figures = { samples: 4, lossSum: 1, correct: 1, trainMs: 1, waitedMs: 0, late: {} };
   report(16_000, { type: 'worker.trained', ...ids, round: asRoundId(1), ...figures });
   beat(17_000, 40_000, 0);
@@ -186,7 +186,7 @@ test('in an evaluation of a taught stage it waits for no teacher', () => {
     'tests the model of taught',
     'waits for data',
     'goes on after 15 s',
-    'waits for the other cells of its column: small',
+    'waits for the students that train the same images: small',
   ]);
 });
 
@@ -253,5 +253,18 @@ test('a worker that is refused tells it once, and says when it joins again', () 
   expect(told).toEqual([`is refused, and asks again: ${message}`]);
   join();
   say(2_000, { type: 'refuse', reason: 'old-term', of: 'worker.renew', message: 'term 2' });
-  expect(told).toEqual(['joins again: term 2']);
+  expect(told).toEqual(['joins again: the coordinator was started again']);
+});
+
+test('a worker that gets no answer says so once', () => {
+  for (let nowMs = 0; nowMs <= 20_000; nowMs += 100) play(nowMs, { type: 'tick', controlBytes: 0 });
+  expect(told).toEqual(['no answer yet, it asks on: is a coordinator running at this address?']);
+});
+
+test('the reason of a failure is told once', () => {
+  join();
+  say(20, assign(1));
+  report(30, { type: 'worker.failed', ...ids, code: 'loss.invalid', message: 'sum failed' });
+  say(40, { type: 'coordinator.abandon', ...ids, round: asRoundId(1), reason: 'worker w: sum failed' });
+  expect(told.slice(-2)).toEqual(['it could not do its work: sum failed', 'its part of round 1 is dropped']);
 });
