@@ -17,7 +17,7 @@ import {
   spellBasis,
   stagesToReopen,
 } from '../../src/recipe/basis.js';
-import { copyOf } from '../../src/recipe/module-copy.js';
+import { copyOf, moduleOption } from '../../src/recipe/module-copy.js';
 import { stretchedSchedules } from '../../src/recipe/stretched-schedule.js';
 import { userModules } from '../../src/recipe/user-fault.js';
 import { writeFileAtomic } from './atomic-file.js';
@@ -96,12 +96,7 @@ function copyText({ path }: RunFolder, { recipe, modules }: KeptBasis, { module 
   const digest = own === undefined ? undefined : modules[own.place];
   if (own === undefined || digest === undefined) return '';
   const copy = copyOf(path, { file: own.file, digest });
-  return existsSync(copy) ? `. The run has the module as it was: --set ${asKey(own.place)}.module=${copy}` : '';
-}
-
-/** A place as a key of `--set`. */
-function asKey(place: string): string {
-  return place.replaceAll(/\[(\d+)\]/g, '.$1');
+  return existsSync(copy) ? `. The run has the module as it was: ${moduleOption(own.place, copy)}` : '';
 }
 
 /** The finished stages that are to go on. Throws `run.invalid` where that cannot be done. */

@@ -11,7 +11,7 @@ import type { Recipe } from '../config/schema.js';
 import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
 import { BASIS_FILE, type KeptBasis, parseBasis } from './basis.js';
 import { loadRecipe } from './load-recipe.js';
-import { copyOf, neighboursOf } from './module-copy.js';
+import { copyOf, moduleOption, neighboursOf } from './module-copy.js';
 
 /** The file of a run's folder that has the recipe with its defaults. */
 export const CONFIG_FILE = 'config.resolved.yaml';
@@ -43,29 +43,32 @@ interface Search {
   readonly place: Path;
 }
 
-function findFile(path: string, { run, kept, place }: Search): string {
+function findFile(path: string, search: Search): string {
+  const { run, kept, place } = search;
   if (isOutside(place) || existsSync(path)) return path;
   const moved = resolve(run, relative(kept?.home ?? run, path));
   if (existsSync(moved)) return moved;
   const nor = moved === path ? '' : `, nor at ${moved}, the same place from the run's folder as before`;
-  const key = `--set ${place.join('.')}=`;
-  if (place[0] === 'data') {
-    const hint = `Put it back, or say where it is: ${key}FOLDER`;
-    throw new StillhouseError('data.missing', `${formatPath(place)}: there is no such folder${nor}`, { file: path, hint });
-  }
-  const digest = kept?.modules[formatPath(place.slice(0, -1))];
+  if (place[0] !== 'data') return findCopy(path, nor, search);
+  throw new StillhouseError('data.missing', `${formatPath(place)}: there is no such folder${nor}`, {
+    file: path,
+    hint: `Put it back, or say where it is: --set ${place.join('.')}=FOLDER`,
+  });
+}
+
+/** The run's copy of a module that is gone; `nor` says where else it was looked for. */
+function findCopy(path: string, nor: string, { run, kept, place }: Search): string {
+  const owner = formatPath(place.slice(0, -1));
+  const digest = kept?.modules[owner];
   const copy = digest === undefined ? null : copyOf(run, { file: path, digest });
   const hasCopy = copy !== null && existsSync(copy);
   const [neighbour] = hasCopy ? neighboursOf(readFileSync(copy, 'utf8')) : [];
   if (hasCopy && neighbour === undefined) return copy;
   const alone = hasCopy ? `. The run has a copy, ${copy}, which names files that were beside it (${neighbour})` : '';
-  const orCopy = hasCopy ? `, or put those files beside the copy and give that: ${key}${copy}` : '';
-  throw new StillhouseError(
-    place[0] === 'models' ? 'model.invalid' : 'loss.invalid',
-    `${formatPath(place)}: there is no such module${nor}${alone}`,
-    {
-      file: path,
-      hint: `Put it back, or say where it is: ${key}FILE${orCopy}`,
-    },
-  );
+  const orCopy = hasCopy ? `, or put those files beside the copy and give that: ${moduleOption(owner, copy)}` : '';
+  const code = place[0] === 'models' ? 'model.invalid' : 'loss.invalid';
+  throw new StillhouseError(code, `${formatPath(place)}: there is no such module${nor}${alone}`, {
+    file: path,
+    hint: `Put it back, or say where it is: --set ${place.join('.')}=FILE${orCopy}`,
+  });
 }

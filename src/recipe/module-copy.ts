@@ -16,6 +16,12 @@ export function copyOf(run: string, { file, digest }: { readonly file: string; r
   return join(folder, `${name.slice(0, NAME_MAX)}-${digest.slice(0, DIGITS)}${ext}`);
 }
 
+/** The option that gives this file to the module at this place of the recipe, as it can be typed. */
+export function moduleOption(place: string, file: string): string {
+  const key = place.replaceAll(/\[(\d+)\]/g, '.$1');
+  return `--set ${key}.module=${/^[\w./-]+$/.test(file) ? file : JSON.stringify(file)}`;
+}
+
 /** The files beside it that a module names, as it seems from its text: a copy of it elsewhere would not find them. */
 export function neighboursOf(text: string): readonly string[] {
   return [...new Set([...text.matchAll(/(['"`])(\.{1,2}\/[^'"`\n]+)\1/g)].map(([, , path = '']) => path))];

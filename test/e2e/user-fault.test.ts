@@ -61,7 +61,7 @@ export function sum({ student: [own], other: [teacher] }, knobs, { core: tf }) {
   const resumed = room.start('resume', join(room.runs, name));
   expect(await resumed.exit()).toBe(2);
   expect(resumed.stderr).toMatch(/the content of the module of stages\.student\.loss\.terms\[0\] was [0-9a-f]{12}, and is [0-9a-f]{12}/);
-  const copy = /--set stages\.student\.loss\.terms\.0\.module=(.*)/.exec(resumed.stderr)?.[1];
+  const copy = /--set stages\.student\.loss\.terms\.0\.module="(.*)"/.exec(resumed.stderr)?.[1];
   expect(readFileSync(present(copy, 'the copy that the run began with'), 'utf8')).toContain('++calls > 6)');
 });
 

@@ -1,7 +1,7 @@
 /** The names of the copies of modules, and the files that a copy would not find. */
 
 import { expect, test } from 'vitest';
-import { copyOf, neighboursOf } from '../../../src/recipe/module-copy.js';
+import { copyOf, moduleOption, neighboursOf } from '../../../src/recipe/module-copy.js';
 
 const digest = 'ab'.repeat(32);
 
@@ -10,6 +10,11 @@ test('a copy has the name of the file, digits of its content, and its extension;
   expect(copy).toBe('/runs/r/modules/own.loss-abababababab.mjs');
   expect(copyOf('/runs/r', { file: copy, digest: 'cd'.repeat(32) })).toBe(copy);
   expect(copyOf('/runs/r', { file: `/home/${'x'.repeat(250)}.js`, digest }).length).toBeLessThan(100);
+});
+
+test('the option that names a copy can be typed', () => {
+  expect(moduleOption('stages.s.loss.terms[0]', '/r/modules/a-1.mjs')).toBe('--set stages.s.loss.terms.0.module=/r/modules/a-1.mjs');
+  expect(moduleOption('models.own', '/my runs/a.mjs')).toBe('--set models.own.module="/my runs/a.mjs"');
 });
 
 test.each([
