@@ -64,7 +64,7 @@ export async function askTrial(
   if (isLate) {
     const limit = `${deadlineMs / 1000} s`;
     const isHung = piece?.what === 'model' && piece.module !== null && !isQuick && silentMs > HUNG_SHARE * deadlineMs;
-    if (isHung) throw faultOf(piece, `build has not returned within ${limit}. If it is only slow, --quick does without the trial`);
+    if (isHung) throw faultOf(piece, `the model is not built within ${limit}. If the module is only slow, --quick does without the trial`);
     return heard.findings([heard.describeLate(limit)]);
   }
   const ended = `its process ended (${describeEnd(end)})`;
