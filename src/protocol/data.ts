@@ -92,15 +92,6 @@ export const dataRequestSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('checkpoint.put'), ...head, term: field.term, incarnation: field.incarnation, ...stateFields }),
   /** To the coordinator. */
   z.strictObject({ type: z.literal('checkpoint.get'), ...head, state: stateNameSchema }),
-  /** Each tensor holds the bytes of a file (uint8 [bytes]) and has its name. To the coordinator. */
-  z.strictObject({
-    type: z.literal('artifact.put'),
-    ...head,
-    term: field.term,
-    incarnation: field.incarnation,
-    stage: field.stage,
-    peer: field.peer,
-  }),
 ]);
 export type DataRequest = z.infer<typeof dataRequestSchema>;
 
@@ -114,7 +105,7 @@ export const dataAnswerSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('arena.answer'), ...head, ...pieceFields, samples: field.count, ranges: rangesSchema }),
   /** The tensors of the state by name, as in checkpoint.put, without `topology`. Answers state.get and checkpoint.get. */
   z.strictObject({ type: z.literal('state.answer'), ...head, ...stateFields }),
-  /** Answers checkpoint.put and artifact.put: the put is on disk, whole. */
+  /** Answers checkpoint.put: it is on disk, whole. */
   z.strictObject({ type: z.literal('stored'), ...head }),
   z.strictObject({ type: z.literal('refuse'), ...head, reason: z.enum(REFUSE_REASONS), message: field.text }),
 ]);
@@ -130,7 +121,6 @@ export const ANSWER_OF = {
   'state.get': 'state.answer',
   'checkpoint.put': 'stored',
   'checkpoint.get': 'state.answer',
-  'artifact.put': 'stored',
 } as const satisfies Record<DataRequest['type'], DataAnswer['type']>;
 
 /** The answer, not a refusal, to a request of this type. */

@@ -95,7 +95,6 @@ export const COORDINATOR_MESSAGES: readonly CoordinatorMessage[] = [
     base: { ...base, state: { ...state, round: 0 }, hash: null, isStored: false },
     work: { kind: 'evaluate', split: 'test', start: 0, end: 2000, others: [] },
   },
-  { type: 'coordinator.assign', ...life, round, base, work: { kind: 'export' } },
   { type: 'coordinator.link', ...life, stage: 'distil', version: 4, teachers: [{ incarnation: asIncarnation(2), endpoint }] },
   {
     type: 'coordinator.average',
@@ -160,10 +159,6 @@ export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTe
     [float32('parameters', 1, 2, 3), float32('slots'), { name: 'topology', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }],
   ],
   [{ type: 'checkpoint.get', state }, []],
-  [
-    { type: 'artifact.put', ...life, stage: 'distil', peer: 'model' },
-    [{ name: 'model.json', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }],
-  ],
 ];
 
 export const DATA_ANSWERS: readonly (readonly [DataAnswerBody, readonly WireTensor[]])[] = [

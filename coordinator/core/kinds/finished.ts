@@ -17,9 +17,9 @@ export function unlessOne(students: readonly unknown[], model: PeerName): readon
 }
 
 /** The checkpoint of the other stage does not load: there is no older one, so the run fails. */
-export function failWithoutBase(turn: Turn): void {
+export function failWithoutBase(turn: Turn, why = ''): void {
   const { name, needs } = stageOf(turn);
   const which = needs.of?.epoch === 'best' ? 'the best epoch of ' : '';
-  const message = `stage ${name}: the checkpoint of ${which}stage ${needs.of?.stage} does not load, and there is no other`;
+  const message = `stage ${name}: the checkpoint of ${which}stage ${needs.of?.stage} does not load, and there is no other${why === '' ? '' : `: ${why}`}`;
   finish(turn, { outcome: 'failed', code: 'checkpoint.damaged', message });
 }
