@@ -90,8 +90,6 @@ export const EVALUATION_ROUND: RoundSort<EvaluateRound> = {
     );
     countFailure(turn, 'transport.deadline', 'an evaluation took too long');
   },
-
-  onArtifact: () => {},
 };
 
 function abandon(turn: Turn, { id, members }: EvaluateRound, reasonFor: ReasonFor): void {

@@ -1,44 +1,75 @@
-/** Rounds in which one student writes the stage's model as a tf.LayersModel, and puts it to the coordinator. */
+/**
+ * Rounds in which the coordinator itself writes a finished model from its checkpoint, for others to load. No worker has a part in them,
+ * so nobody's loss ends one.
+ */
 
-import type { PeerName } from '../../src/config/peer.js';
-import { assign } from './assignment.js';
+import { present } from '../../src/base/assert.js';
+import type { FinishedModel } from '../../src/config/peer.js';
+import type { ErrorCode } from '../../src/errors/table.js';
+import type { StageResult } from '../../src/protocol/report.js';
 import { countFailure } from './ending.js';
-import type { ReadyMember } from './roster.js';
+import { failWithoutBase } from './kinds/finished.js';
 import type { ExportRound } from './round.js';
 import type { RoundSort } from './round-sort.js';
-import { sendTo, setStage, type Turn, takeRoundId } from './turn.js';
+import { setStage, stageOf, type Turn, takeRoundId } from './turn.js';
 
-/** Has the first of these students export the model `subject`. */
-export function startExport(turn: Turn, [student]: readonly ReadyMember[], subject: PeerName): void {
-  if (student === undefined) return;
+/** Has the shell write the model `of` from the parameters that the stage works on. */
+export function startExport(turn: Turn, of: FinishedModel): void {
+  const { name, base } = stageOf(turn);
+  const { stage, peer } = of;
+  const { hash } = present(base.peers.get(peer), `the peer ${peer}`);
+  // Without a round nothing was trained, and no checkpoint was made.
+  if (base.round === 0 || hash === null) return failWithoutBase(turn);
   const id = takeRoundId(turn);
-  const deadlineMs = turn.nowMs + turn.state.plan.timing.firstRoundMs;
-  setStage(turn, { round: { sort: 'export', id, member: student.incarnation, deadlineMs } });
-  assign(turn, student.incarnation, { round: id, subject, work: { kind: 'export' } });
+  setStage(turn, { round: { sort: 'export', id, deadlineMs: turn.nowMs + turn.state.plan.timing.firstRoundMs } });
+  const tested = testedAs(turn.state.done, of, base.round);
+  turn.effects.push({ type: 'export', stage: name, round: id, state: { stage, peer, round: base.round }, hash, ...tested });
 }
 
-/** How an export is led. When its member is lost, another student begins it again. */
+/** The epoch and the accuracy of the model's evaluation in this round, which its stage has made. */
+function testedAs(
+  done: readonly StageResult[],
+  { stage, peer }: FinishedModel,
+  round: number,
+): { readonly epoch: number | null; readonly accuracy: number | null } {
+  const result = done.find((candidate) => candidate.stage === stage);
+  const last = result?.tests.find((test) => test.last.peer === peer)?.last;
+  const best = result?.best[peer];
+  const found = last?.round === round ? last : best?.round === round ? best : null;
+  return { epoch: found?.epoch ?? null, accuracy: found?.accuracy ?? null };
+}
+
+/** How an export is led: it ends by the shell's word, or by its deadline. */
 export const EXPORT_ROUND: RoundSort<ExportRound> = {
-  members: ({ member }) => [member],
+  members: () => [],
   onReport: () => null,
-  withdraw: (turn, round, { reason }) => EXPORT_ROUND.withdrawAll(turn, round, reason),
+  withdraw: () => {},
+  withdrawAll: (turn) => setStage(turn, { round: null }),
 
-  withdrawAll(turn, round, reason) {
+  conclude(turn, _, { member }) {
+    if (member === null) setStage(turn, { round: null });
+  },
+
+  onDeadline(turn) {
     setStage(turn, { round: null });
-    sendTo(turn, round.member, { type: 'coordinator.abandon', round: round.id, reason });
-  },
-
-  conclude(turn, round, { member, reason }) {
-    if (member === null || member.incarnation === round.member) EXPORT_ROUND.withdrawAll(turn, round, reason);
-  },
-
-  onDeadline(turn, round) {
-    EXPORT_ROUND.withdrawAll(turn, round, 'the deadline is over');
     countFailure(turn, 'transport.deadline', 'an export took too long');
   },
-
-  /** The export is on disk, if it came from the member that was asked for it. */
-  onArtifact(turn, round, incarnation) {
-    if (round.member === incarnation) setStage(turn, { round: null, isExported: true, failures: 0 });
-  },
 };
+
+/** The model is on disk. */
+export function onExported(turn: Turn, round: number): void {
+  if (isUnderWay(turn, round)) setStage(turn, { round: null, isExported: true, failures: 0 });
+}
+
+/** The model was not written. A checkpoint that does not load is not tried again. */
+export function onExportFailed(turn: Turn, { round, code, message }: { round: number; code: ErrorCode; message: string }): void {
+  if (!isUnderWay(turn, round)) return;
+  setStage(turn, { round: null });
+  if (code === 'checkpoint.damaged' || code === 'checkpoint.missing') failWithoutBase(turn, message);
+  else countFailure(turn, code, message);
+}
+
+function isUnderWay(turn: Turn, id: number): boolean {
+  const round = turn.state.stage?.round;
+  return round?.sort === 'export' && round.id === id;
+}

@@ -73,9 +73,3 @@ export function onRoundDeadline(turn: Turn): void {
   const round = roundOf(turn);
   if (round !== null && turn.nowMs >= round.deadlineMs) sortOf(round).onDeadline(turn, round);
 }
-
-/** An export is on disk; `incarnation` sent it. */
-export function onArtifactStored(turn: Turn, incarnation: Incarnation): void {
-  const round = roundOf(turn);
-  if (round !== null) sortOf(round).onArtifact(turn, round, incarnation);
-}

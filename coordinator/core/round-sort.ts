@@ -42,6 +42,4 @@ export interface RoundSort<R> {
   /** Ends the round soon, with as little loss as possible. */
   conclude(turn: Turn, round: R, why: Conclusion): void;
   onDeadline(turn: Turn, round: R): void;
-  /** An export is on the coordinator's disk; `incarnation` sent it. */
-  onArtifact(turn: Turn, round: R, incarnation: Incarnation): void;
 }

@@ -5,7 +5,7 @@
  *              training --all trained, one column--> committed without an average
  *              averaging --a contributor is lost--> the next attempt of averaging, with the rest
  *   evaluate:  all members report their rows -> done; a member is lost -> the others begin it again
- *   export:    the artifact is stored -> done
+ *   export:    the coordinator has written the model -> done
  *
  * Invariant: the contributor set is fixed before any arena is asked for.
  */
@@ -55,7 +55,6 @@ export interface EvaluateRound {
 export interface ExportRound {
   readonly sort: 'export';
   readonly id: RoundId;
-  readonly member: Incarnation;
   readonly deadlineMs: number;
 }
 

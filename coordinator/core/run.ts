@@ -11,8 +11,9 @@ import { stageOrder } from '../../src/config/stage-graph.js';
 import type { WorkerMessage } from '../../src/protocol/control.js';
 import { advance } from './advance.js';
 import { finishStop, stopSafely } from './ending.js';
+import { onExported, onExportFailed } from './export-round.js';
 import { acceptReport, onFailed } from './failing.js';
-import { onArtifactStored, onRoundDeadline } from './lead-round.js';
+import { onRoundDeadline } from './lead-round.js';
 import { expel, expelExpired, onHello, onLeave, onPrepared, onReady, onRenew, refuse, releaseLeavers } from './membership.js';
 import { expiryMs, type Member, withMember } from './roster.js';
 import { onSaveFailed, onStored, wantSave } from './saving.js';
@@ -67,8 +68,10 @@ function handle(turn: Turn, event: CoreEvent): void {
       return;
     case 'checkpoint-stored':
       return onStored(turn, event.checkpoint);
-    case 'artifact-stored':
-      return onArtifactStored(turn, event.incarnation);
+    case 'exported':
+      return onExported(turn, event.round);
+    case 'export-failed':
+      return onExportFailed(turn, event);
     case 'checkpoint':
       return wantSave(turn, 'the user');
     case 'stop':

@@ -166,8 +166,6 @@ export const GRID_ROUND: RoundSort<GridRound> = {
     else if (round.isAlone && round.concluding === null) askToConclude(turn, round, 'late');
     else fixContributors(turn, round);
   },
-
-  onArtifact: () => {},
 };
 
 /** Enters a cell's report of training; the last one fixes the contributor set. */

@@ -135,7 +135,15 @@ export type CoreEvent =
   | { readonly type: 'message'; readonly connection: string; readonly message: WorkerMessage }
   | { readonly type: 'tick' }
   | { readonly type: 'checkpoint-stored'; readonly checkpoint: CheckpointPart }
-  | { readonly type: 'artifact-stored'; readonly incarnation: Incarnation; readonly stage: string }
+  /** The end of an export. `round`: the one that its effect named. */
+  | { readonly type: 'exported'; readonly stage: string; readonly round: number }
+  | {
+      readonly type: 'export-failed';
+      readonly stage: string;
+      readonly round: number;
+      readonly code: ErrorCode;
+      readonly message: string;
+    }
   /** Somebody wants a checkpoint of what is committed. */
   | { readonly type: 'checkpoint' }
   | { readonly type: 'stop'; readonly reason: string };
@@ -154,6 +162,18 @@ export type Effect =
   | { readonly type: 'report'; readonly report: Report }
   /** Checkpoints of the stage whose rounds are not in this list may be deleted. */
   | { readonly type: 'retain'; readonly stage: string; readonly rounds: readonly number[] }
+  /** Write the model of this state, from its checkpoint, for the stage `stage`. Answered by `exported` or `export-failed`. */
+  | {
+      readonly type: 'export';
+      readonly stage: string;
+      readonly round: RoundId;
+      readonly state: StateName;
+      /** The hash of the state. */
+      readonly hash: string;
+      /** The test of this state in its own stage. */
+      readonly epoch: number | null;
+      readonly accuracy: number | null;
+    }
   /** The last effect of a run. `code` is null when the outcome is `done`. */
   | {
       readonly type: 'finish';

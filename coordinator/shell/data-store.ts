@@ -1,14 +1,12 @@
 /**
- * The answers of the coordinator's data server: workers put and fetch checkpoints and put exported models, and this is
- * the only writer of them. It takes only data that the core has asked for, in this term, from the incarnation that was
+ * The answers of the coordinator's data server: workers put and fetch checkpoints, and this is the only
+ * writer of them. It takes only data that the core has asked for, in this term, from the incarnation that was
  * asked, and only committed parameters as a checkpoint. Knowledge, arenas and states come from the workers.
  */
 
 import { assertNever } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
-import { writeFolder } from '../../src/checkpoint/atomic-folder.js';
 import { putFromWire } from '../../src/checkpoint/checkpoint-wire.js';
-import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import type { CheckpointStore } from '../../src/checkpoint/store.js';
 import { spellPeer } from '../../src/config/peer.js';
 import { totalOf } from '../../src/data/shard-plan.js';
@@ -26,10 +24,9 @@ import type { HeldTerm } from './term.js';
 export interface DataStoreOptions {
   readonly term: HeldTerm;
   readonly store: CheckpointStore;
-  readonly exportsFolder: string;
   readonly logger: Logger;
-  /** Called when a checkpoint or an export is on disk, whole. */
-  readonly onStored: (event: Extract<CoreEvent, { type: 'checkpoint-stored' | 'artifact-stored' }>) => void;
+  /** Called when a checkpoint is on disk, whole. */
+  readonly onStored: (event: Extract<CoreEvent, { type: 'checkpoint-stored' }>) => void;
   /** Called when this coordinator may not go on. */
   readonly onOver: (error: unknown) => void;
 }
@@ -43,8 +40,6 @@ export class DataStore {
   readonly #commits = new Map<string, { readonly hash: string | null; readonly committed: number }>();
   /** The incarnation that was asked for each state, by describeState. */
   readonly #saves = new Map<string, Incarnation>();
-  /** The incarnation that was asked to export each model, by spellPeer. */
-  readonly #exports = new Map<string, Incarnation>();
 
   constructor(options: DataStoreOptions) {
     this.#options = options;
@@ -57,8 +52,6 @@ export class DataStore {
       remember(this.#commits, describeState(state), { hash, committed });
     }
     if (message.type === 'coordinator.save') remember(this.#saves, describeState(message.state), message.incarnation);
-    if (message.type === 'coordinator.assign' && message.work.kind === 'export')
-      remember(this.#exports, spellPeer(message.base.state), message.incarnation);
   }
 
   /** Answers a request. Never rejects: an error is logged and becomes a refusal. */
@@ -84,8 +77,6 @@ export class DataStore {
         return this.#getCheckpoint(header.state);
       case 'topology.get':
         return this.#getTopology(header);
-      case 'artifact.put':
-        return this.#putArtifact(header, tensors);
       case 'knowledge.get':
       case 'arena.get':
       case 'state.get':
@@ -135,32 +126,6 @@ export class DataStore {
       header: { type: 'topology.answer', stage, peer },
       tensors: [{ name: 'topology', dtype: 'uint8', shape: [topology.length], data: topology }],
     };
-  }
-
-  async #putArtifact(header: DataRequestOf<'artifact.put'>, tensors: readonly WireTensor[]): Promise<DataReply> {
-    const { term, exportsFolder, onStored, logger } = this.#options;
-    const { stage, incarnation } = header;
-    const model = spellPeer(header);
-    const old = this.#refuseOldTerm(header.term);
-    if (old !== null) return old;
-    if (this.#exports.get(model) !== incarnation) {
-      return refusal('wrong-stage', `incarnation ${incarnation} was not asked to export ${model}`);
-    }
-    // A file's name is a tensor's name, which has no separators and does not start with a dot.
-    if (
-      tensors.length === 0 ||
-      tensors.some(({ dtype }) => dtype !== 'uint8') ||
-      new Set(tensors.map(({ name }) => name)).size < tensors.length
-    ) {
-      return refusal('invalid-message', 'an artifact is one or more files of different names, each a tensor uint8 [bytes]');
-    }
-    term.requireNewest();
-    await writeFolder({ fs: nodeFileSystem, parent: exportsFolder, name: model }, async (add) => {
-      for (const { name, data } of tensors) await add(name, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    });
-    logger.info('artifact.stored', { model, files: tensors.map(({ name }) => name) });
-    onStored({ type: 'artifact-stored', incarnation, stage });
-    return STORED;
   }
 
   #refuseOldTerm(term: number): DataReply | null {

@@ -8,6 +8,7 @@ import type { CoordinatorMessage } from '../../src/protocol/control.js';
 import type { Report } from '../../src/protocol/report.js';
 import type { ControlServer } from './control-server.js';
 import type { DataStore } from './data-store.js';
+import type { Exporter } from './exporter.js';
 import type { Journal } from './journal.js';
 import type { OuterEffect } from './runner.js';
 import type { HeldTerm } from './term.js';
@@ -17,6 +18,7 @@ export interface Outside {
   readonly control: Pick<ControlServer, 'send'>;
   readonly data: Pick<DataStore, 'expect'>;
   readonly journal: Pick<Journal, 'append'>;
+  readonly exporter: Pick<Exporter, 'begin'>;
   readonly store: Pick<CheckpointStore, 'retain'>;
   readonly logger: Logger;
   /** Sends a report to the parent, and appends it to metrics.jsonl. */
@@ -35,6 +37,8 @@ export async function performEffect(outside: Outside, effect: OuterEffect): Prom
       return outside.logger[effect.level](effect.event, effect.fields);
     case 'report':
       return outside.report(effect.report);
+    case 'export':
+      return outside.exporter.begin(effect);
     case 'retain':
       return retain(outside, effect.stage, effect.rounds);
     default:

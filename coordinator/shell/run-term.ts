@@ -21,6 +21,7 @@ import { startRun, stepRun } from '../core/run.js';
 import type { RunPlan, Timing } from '../core/types.js';
 import { DataStore } from './data-store.js';
 import { performEffect } from './effects.js';
+import { Exporter } from './exporter.js';
 import { takeGivenModels } from './given-models.js';
 import type { Inbox } from './inbox.js';
 import { type Journal, openJournal, readJournal } from './journal.js';
@@ -136,10 +137,18 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
   const data = new DataStore({
     term,
     store,
-    exportsFolder: run.folder.exports,
     logger,
     onStored: (event) => inbox.add(event),
     onOver: (error) => inbox.fail(error),
+  });
+  const exporter = new Exporter({
+    term,
+    store,
+    folder: run.folder.exports,
+    run: run.folder.name,
+    data: run.recipe.data,
+    logger,
+    onEnd: (event) => inbox.add(event),
   });
   run.sockets.begin({ logger, answer: (request) => data.answer(request) });
   const plan: RunPlan = {
@@ -165,14 +174,16 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
   await run.keepChanges();
   const recovered = recover([...journal.records, ...reopening], store.list().whole);
   const report = reporter(options, opened);
-  return runToEnd({
+  const end = await runToEnd({
     start: (nowMs) => startRun(plan, recovered, nowMs),
     step: stepRun,
     inbox,
     clock,
-    perform: (effect) => performEffect({ term, control, data, journal, store, logger, report }, effect),
+    perform: (effect) => performEffect({ term, control, data, exporter, journal, store, logger, report }, effect),
     checkTerm: () => term.requireNewest(),
   });
+  await exporter.idle();
+  return end;
 }
 
 /** Tells the core of the stop, also when it was asked for before. */

@@ -69,7 +69,7 @@ async function isLink(path: string): Promise<boolean> {
 
 async function requireFree(fs: FileSystem, path: string, names: readonly string[]): Promise<void> {
   const there = await fs.listFolder(path);
-  const taken = names.find((name) => there.includes(name));
+  const taken = names.findLast((name) => there.includes(name));
   if (taken === undefined) return;
   throw new StillhouseError('usage.invalid', `there is a model in this folder already (${taken})`, {
     file: path,

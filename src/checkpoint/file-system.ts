@@ -3,7 +3,9 @@
  * Paths are absolute. A call that fails rejects with Node's own error.
  */
 
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { hasCode } from '../errors/stillhouse-error.js';
 
 export interface WritableFile {
   /** Appends all of `bytes`. */
@@ -35,8 +37,20 @@ export interface FileSystem {
   remove(path: string): Promise<void>;
 }
 
+/** Folder by folder: with `recursive`, Node calls a place that is read-only a missing one. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if (hasCode(error, 'EEXIST') && (await stat(path)).isDirectory()) return;
+    if (!hasCode(error, 'ENOENT') || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await mkdir(path);
+  }
+}
+
 export const nodeFileSystem: FileSystem = {
-  makeFolder: async (path) => void (await mkdir(path, { recursive: true })),
+  makeFolder,
   listFolder: (path) => readdir(path),
 
   async syncFolder(path) {

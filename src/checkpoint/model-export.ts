@@ -59,8 +59,9 @@ export function exportModel({ topology: bytes, parameters, file }: StoredModel, 
   const weights = new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength);
   const { userDefinedMetadata: own = {}, ...rest } = topology;
   const before = Object.hasOwn(own, FACTS_KEY) ? { from: own[FACTS_KEY] } : {};
+  const { run, stage, peer, round, epoch, accuracy, mean, std, classNames } = facts;
   const all = {
-    ...facts,
+    ...{ run, stage, peer, round, epoch, accuracy, mean, std, classNames },
     inputShape: inputShapeOf(topology),
     output: 'logits',
     parametersSha256: createHash('sha256').update(weights).digest('hex'),

@@ -73,8 +73,6 @@ const workSchema = z.discriminatedUnion('kind', [
     end: field.count,
     others: z.array(cellSchema).max(LIMITS.members),
   }),
-  /** Write the model of the base parameters as a tf.LayersModel and put it to the coordinator. */
-  z.strictObject({ kind: z.literal('export') }),
 ]);
 export type Work = z.infer<typeof workSchema>;
 
@@ -209,7 +207,7 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
     /** The interval between two renewals; an incarnation that sends no renewal for `leaseMs` is dead. */
     renewEveryMs: field.milliseconds,
     leaseMs: field.milliseconds,
-    /** The address where checkpoints and artifacts are put and fetched. */
+    /** The address where checkpoints are put and fetched. */
     dataEndpoint: field.endpoint,
     /** The resolved recipe, as JSON. */
     recipe: z.string().max(LIMITS.recipeBytes),

@@ -94,15 +94,6 @@ export const dataRequestSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('checkpoint.get'), ...head, state: stateNameSchema }),
   /** To the coordinator: the layers of a model that the run was given. */
   z.strictObject({ type: z.literal('topology.get'), ...head, stage: field.stage, peer: field.peer }),
-  /** Each tensor holds the bytes of a file (uint8 [bytes]) and has its name. To the coordinator. */
-  z.strictObject({
-    type: z.literal('artifact.put'),
-    ...head,
-    term: field.term,
-    incarnation: field.incarnation,
-    stage: field.stage,
-    peer: field.peer,
-  }),
 ]);
 export type DataRequest = z.infer<typeof dataRequestSchema>;
 
@@ -118,7 +109,7 @@ export const dataAnswerSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('state.answer'), ...head, ...stateFields }),
   /** Tensor `topology` uint8 [bytes]: src/tensor/topology.ts. */
   z.strictObject({ type: z.literal('topology.answer'), ...head, stage: field.stage, peer: field.peer }),
-  /** Answers checkpoint.put and artifact.put: the put is on disk, whole. */
+  /** Answers checkpoint.put: it is on disk, whole. */
   z.strictObject({ type: z.literal('stored'), ...head }),
   z.strictObject({ type: z.literal('refuse'), ...head, reason: z.enum(REFUSE_REASONS), message: field.text }),
 ]);
@@ -135,7 +126,6 @@ export const ANSWER_OF = {
   'checkpoint.put': 'stored',
   'checkpoint.get': 'state.answer',
   'topology.get': 'topology.answer',
-  'artifact.put': 'stored',
 } as const satisfies Record<DataRequest['type'], DataAnswer['type']>;
 
 /** The answer, not a refusal, to a request of this type. */

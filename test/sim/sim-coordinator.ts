@@ -7,9 +7,9 @@ import { recover } from '../../coordinator/core/recovery.js';
 import { startRun, stepRun } from '../../coordinator/core/run.js';
 import type { RunState } from '../../coordinator/core/turn.js';
 import type { CheckpointPart, CoreEvent, Effect, JournalRecord, RunPlan } from '../../coordinator/core/types.js';
-import { asTerm, type Incarnation, type Term } from '../../src/base/ids.js';
+import { asTerm, type Term } from '../../src/base/ids.js';
 import { placeOf } from '../../src/checkpoint/place.js';
-import { type PeerName, spellPeer } from '../../src/config/peer.js';
+import { spellPeer } from '../../src/config/peer.js';
 import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
 import type { Outcome } from '../../src/protocol/report.js';
 import type { StateName } from '../../src/protocol/state-name.js';
@@ -73,9 +73,13 @@ export class SimCoordinator {
     this.#deliver({ type: 'checkpoint-stored', checkpoint });
   }
 
-  storeArtifact(incarnation: Incarnation, model: PeerName): void {
-    this.#disk.exported.add(spellPeer(model));
-    this.#deliver({ type: 'artifact-stored', incarnation, stage: model.stage });
+  /** As the shell does: the model is written from its checkpoint, which must be there. */
+  #export({ stage, round, state, hash }: Extract<Effect, { type: 'export' }>): void {
+    const stored = this.#disk.checkpoints.get(placeOf(state));
+    if (stored?.hash === hash) this.#disk.exported.add(spellPeer(state));
+    const failed = { code: 'checkpoint.missing', message: placeOf(state) } as const;
+    const outcome = stored?.hash === hash ? ({ type: 'exported' } as const) : ({ type: 'export-failed', ...failed } as const);
+    this.#world.after(1, () => this.#deliver({ ...outcome, stage, round }));
   }
 
   #deliver(event: CoreEvent): void {
@@ -90,6 +94,7 @@ export class SimCoordinator {
     for (const effect of effects) {
       if (effect.type === 'journal') this.#disk.records.push(effect.record);
       if (effect.type === 'send') this.#send(effect.connection, effect.message);
+      if (effect.type === 'export') this.#export(effect);
       if (effect.type === 'retain') this.#retain(effect.stage, effect.rounds);
       if (effect.type === 'finish') this.end = { outcome: effect.outcome, message: effect.message };
       if (effect.type === 'wake') {

@@ -243,7 +243,6 @@ export class SimEngine {
   #finishWork(order: Assign, base: SimState, done: number | null): void {
     const { round } = order;
     this.#progress++;
-    if (order.work.kind === 'export') return this.#coordinator()?.storeArtifact(this.#identity().incarnation, order.base.state);
     if (order.work.kind === 'evaluate') {
       const count = order.work.end - order.work.start;
       const figures = { correct: Math.min(count, totalOf(base.ranges)), count, lossSum: 1, evaluateMs: count, agreed: {}, parameters: 1 };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { present } from '../../src/base/assert.js';
 import { placeOf } from '../../src/checkpoint/place.js';
-import { trainedPeers } from '../../src/config/peer.js';
+import { spellPeer, trainedPeers } from '../../src/config/peer.js';
 import { subtractRanges, totalOf } from '../../src/data/shard-plan.js';
 import type { Range } from '../../src/protocol/field.js';
 import { SAMPLES, type SimulationOptions, type SimulationResult, simulate } from './simulation.js';
@@ -35,7 +35,21 @@ function audit(result: SimulationResult, seed: number, exported = 'taught'): voi
     const checkpoint = present(result.disk.checkpoints.get(place), `the checkpoint ${place} (${story})`);
     expect(checkpoint.ranges, story).toEqual(subtractRanges([{ start: 0, end: SAMPLES }], skippedIn(result, stage)));
   }
+  auditBest(result, story);
   expect([...result.disk.exported], story).toEqual([exported]);
+}
+
+/** The best epoch of each model that a result names is on disk, unless a fault has damaged a checkpoint. */
+function auditBest({ disk, faults, plan }: SimulationResult, story: string): void {
+  if (faults.some((fault) => fault.includes('damage'))) return;
+  for (const record of disk.records) {
+    if (record.type !== 'stage-done') continue;
+    const { stage, best } = record.result;
+    for (const { name } of trainedPeers(plan.recipe).filter((model) => model.name.stage === stage)) {
+      const { round, hash } = present(best[name.peer], `the best of ${spellPeer(name)} (${story})`);
+      expect(disk.checkpoints.get(placeOf({ ...name, round }))?.hash, story).toBe(hash);
+    }
+  }
 }
 
 /** The checkpoints that the run went back to, and the final ones, are of all peers: no peer is committed without the others. */

@@ -96,7 +96,6 @@ export const COORDINATOR_MESSAGES: readonly CoordinatorMessage[] = [
     base: { ...base, state: { ...state, round: 0 }, hash: null, isStored: false, init: { state: { ...state, stage: 'given' }, hash } },
     work: { kind: 'evaluate', split: 'test', start: 0, end: 2000, others: [] },
   },
-  { type: 'coordinator.assign', ...life, round, base, work: { kind: 'export' } },
   { type: 'coordinator.link', ...life, stage: 'distil', version: 4, teachers: [{ incarnation: asIncarnation(2), endpoint }] },
   {
     type: 'coordinator.average',
@@ -162,10 +161,6 @@ export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTe
   ],
   [{ type: 'checkpoint.get', state }, []],
   [{ type: 'topology.get', stage: 'given', peer: 'model' }, []],
-  [
-    { type: 'artifact.put', ...life, stage: 'distil', peer: 'model' },
-    [{ name: 'model.json', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }],
-  ],
 ];
 
 export const DATA_ANSWERS: readonly (readonly [DataAnswerBody, readonly WireTensor[]])[] = [

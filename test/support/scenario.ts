@@ -25,6 +25,7 @@ import { asIncarnation, asRoundId, asTerm, type Incarnation } from '../../src/ba
 import { MODEL_PEER } from '../../src/config/peer.js';
 import type { FinishedRecipe } from '../../src/config/schema.js';
 import { totalOf } from '../../src/data/shard-plan.js';
+import type { ErrorCode } from '../../src/errors/table.js';
 import type { WorkerMessage } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
 import type { StateName } from '../../src/protocol/state-name.js';
@@ -109,9 +110,16 @@ class Stagehand {
     if (command === 'hello') return this.#hello(name, options);
     if (command === 'stop') return { type: 'stop', reason: 'a person asked' };
     if (command === 'checkpoint' && name === '') return { type: 'checkpoint' };
-    if (command === 'exported') return { type: 'artifact-stored', incarnation: this.#incarnation(name), stage: options.stage ?? '' };
+    if (command === 'exported') return this.#exportEnd(options);
     if (command === 'stored') return { type: 'checkpoint-stored', checkpoint: this.#store() };
     return this.#message(command, name, options);
+  }
+
+  #exportEnd({ code, round: named }: Options): CoreEvent {
+    const stage = present(this.#state?.stage, 'a stage');
+    const about = { stage: stage.name, round: Number(named ?? stage.round?.id) };
+    if (code === undefined) return { type: 'exported', ...about };
+    return { type: 'export-failed', ...about, code: code as ErrorCode, message: 'it did not work' };
   }
 
   #message(command: string, name: string, options: Options): CoreEvent {
@@ -248,6 +256,10 @@ function describeEffect(effect: Effect): string[] {
       return [`journal ${describeRecord(effect.record)}`];
     case 'retain':
       return [`retain ${effect.stage} ${effect.rounds.join(' ')}`];
+    case 'export': {
+      const { state, epoch, accuracy } = effect;
+      return [`export ${spellState(state)}, epoch ${epoch} accuracy ${accuracy}`];
+    }
     case 'finish':
       return [`finish ${effect.outcome} ${effect.code ?? ''}: ${effect.message}`];
     case 'report':
@@ -266,14 +278,13 @@ function describeMessage(message: Extract<Effect, { type: 'send' }>['message']):
   switch (message.type) {
     case 'coordinator.assign': {
       const { round, base, work } = message;
-      const isTraining = work.kind === 'train';
-      const what = isTraining
-        ? `train ${spell(work.ranges)} of ${work.roundSamples}, column ${work.column} of ${work.replicas}`
-        : work.kind;
-      const rows = work.kind === 'evaluate' ? ` ${work.split}[${work.start},${work.end})` : '';
+      const what =
+        work.kind === 'train'
+          ? `train ${spell(work.ranges)} of ${work.roundSamples}, column ${work.column} of ${work.replicas}`
+          : `evaluate ${work.split}[${work.start},${work.end})`;
       const begin = base.init === null ? '' : `, with ${spellState(base.init.state)}`;
       const source = `${base.sources.length} sources${base.isStored ? ', stored' : ''}${begin}`;
-      return `assign round ${round} ${spellModel(base.state)}: ${what}${rows}, base ${base.state.round} (${source})`;
+      return `assign round ${round} ${spellModel(base.state)}: ${what}, base ${base.state.round} (${source})`;
     }
     case 'coordinator.average':
       return `average ${spellState(message.state)} attempt ${message.attempt}: ${message.contributors.map(({ incarnation, samples }) => `${incarnation}x${samples}`).join(' ')}`;

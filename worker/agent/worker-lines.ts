@@ -90,17 +90,13 @@ export class WorkerLines {
   }
 
   #onAssign({ base: { state }, work }: CoordinatorMessageOf<'coordinator.assign'>, nowMs: number): string[] {
-    const others = work.kind === 'export' ? [] : work.others.map(({ peer }) => peer);
+    const others = work.others.map(({ peer }) => peer);
     const isAlone = others.length === 0 && (work.kind !== 'train' || work.replicas === 1);
     const goesOn = this.#wait.begin({ type: 'work', kind: work.kind, stage: state.stage, others, isAlone }, nowMs);
     const name = spellPeer(state);
     if (work.kind !== 'train') {
-      if (this.#stage === state.stage && work.kind === 'evaluate') return goesOn;
-      return [
-        ...goesOn,
-        ...this.#enter(state.stage),
-        work.kind === 'export' ? `exports the model of ${name}` : `tests the model of ${name}`,
-      ];
+      if (this.#stage === state.stage) return goesOn;
+      return [...goesOn, ...this.#enter(state.stage), `tests the model of ${name}`];
     }
     const column = state.peer === MODEL_PEER ? '' : `, column ${work.column + 1}, with ${others.join(', ')}`;
     if (this.#seat === name + column) return goesOn;

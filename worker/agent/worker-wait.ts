@@ -92,8 +92,6 @@ export class WorkerWait {
     if (doing.type === 'reported') {
       return `for the ${doing.isAlone ? 'coordinator' : 'other students'}: its part of round ${doing.round} is done`;
     }
-    // The coordinator does not answer an export.
-    if (doing.kind === 'export') return `${WORK}, once the export is stored`;
     const cells = doing.others.length === 0 ? [] : [`for the students that train the same images: ${doing.others.join(', ')}`];
     return [...cells, ...this.#teacherOf(doing)].join(', or ') || 'for data';
   }

@@ -22,7 +22,7 @@ export const DATA_TIMING = {
   /** A committed state from another student, and from the coordinator's disk. */
   stateMs: 20_000,
   checkpointMs: 60_000,
-  /** The time until a checkpoint or an export is on the coordinator's disk. */
+  /** The time until a checkpoint is on the coordinator's disk. */
   storeMs: 60_000,
   /** A connection that carried no request for this long is closed. */
   connectionUnusedMs: 30_000,

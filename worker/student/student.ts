@@ -3,7 +3,7 @@
  * replicas. The other files of this room carry the orders out; this one says which states an order needs and leaves.
  *
  *   assign    takes up the base (the candidate or the trained state, where the base is one of them); drops the rest of the last
- *             round; trains, evaluates or exports
+ *             round; trains or evaluates
  *   conclude  ends the training under way after its step; the student reports the samples trained by then
  *   average   needs the trained state of the round; leaves a candidate; a later attempt starts from the trained state
  *   commit    makes the candidate, or in a row of one the trained state, the committed state
@@ -52,7 +52,7 @@ import {
   trainedState,
 } from './state.js';
 import { TeacherLinks } from './teacher-links.js';
-import { evaluateWork, exportWork, type TrainedReport, trainWork, type WorkJob } from './work.js';
+import { evaluateWork, type TrainedReport, trainWork, type WorkJob } from './work.js';
 
 /** The model in use, and the state that its program holds. */
 interface OpenModel {
@@ -216,9 +216,6 @@ export class Student implements Role {
       case 'evaluate':
         program.loadParameters(base);
         return evaluateWork(job, work, { column: this.#column });
-      case 'export':
-        program.loadParameters(base);
-        return exportWork(job);
       default:
         assertNever(work, 'work');
     }

@@ -9,7 +9,6 @@ import { asTrainingModel, type StageModel } from '../kit/stage-model.js';
 import { planBatches } from './batch-plan.js';
 import type { ColumnExchange, ExchangeOptions } from './column-exchange.js';
 import { evaluateRows } from './evaluate.js';
-import { exportModel } from './saving.js';
 import type { TeacherLinks } from './teacher-links.js';
 import { openTeachers } from './teacher-source.js';
 import { trainRanges } from './training.js';
@@ -121,9 +120,4 @@ export async function evaluateWork(job: WorkJob, work: WorkOf<'evaluate'>, { col
   const agreedWith = Object.fromEntries(others.map(({ peer }, i) => [peer, agreed[i] ?? 0]));
   const parameters = model.program.schema.model.size;
   context.report({ type: 'worker.evaluated', round: assign.round, ...result, agreed: agreedWith, parameters });
-}
-
-/** Sends the model to the coordinator, which reports its arrival itself. */
-export async function exportWork({ context, model, assign, signal }: WorkJob): Promise<void> {
-  await abortable(exportModel(context, model, assign.base.state), signal);
 }

@@ -2,19 +2,17 @@
 
 import type { StageRecipe } from '../../../src/config/schema.js';
 import { startExport } from '../export-round.js';
-import { failWithoutBase, needsOfFinished, unlessOne } from './finished.js';
+import { failWithoutBase, needsOfFinished } from './finished.js';
 import type { StageKind, StartRound } from './stage-kind.js';
 
-/** The kind `export`: one student writes the model once. */
+/** The kind `export`: the coordinator writes the model once. It needs no worker. */
 export function exportKind({ of }: Extract<StageRecipe, { kind: 'export' }>): StageKind {
   const needs = needsOfFinished(of);
-  const start: StartRound = (turn, students) => startExport(turn, students, needs.of);
+  const start: StartRound = (turn) => startExport(turn, needs.of);
   return {
     needs,
     next: ({ isExported }) =>
-      isExported
-        ? { type: 'done' }
-        : { type: 'round', missing: (students) => unlessOne(students, needs.of), isTaught: false, isTraining: false, start },
+      isExported ? { type: 'done' } : { type: 'round', missing: () => [], isTaught: false, isTraining: false, start },
     onBaseLost: failWithoutBase,
   };
 }

@@ -17,9 +17,10 @@ export function unlessOne(students: readonly unknown[], model: PeerName): readon
 }
 
 /** The checkpoint of the finished model does not load: there is no older one, so the run fails. */
-export function failWithoutBase(turn: Turn): void {
+export function failWithoutBase(turn: Turn, why = ''): void {
   const { name, needs } = stageOf(turn);
   const which = needs.of?.epoch === 'best' ? 'the best epoch of ' : '';
-  const message = `stage ${name}: the checkpoint of ${which}stage ${needs.of?.stage ?? name} does not load, and there is no other`;
+  const reason = why === '' ? '' : `: ${why}`;
+  const message = `stage ${name}: the checkpoint of ${which}stage ${needs.of?.stage ?? name} does not load, and there is no other${reason}`;
   finish(turn, { outcome: 'failed', code: 'checkpoint.damaged', message });
 }

@@ -194,7 +194,7 @@ const VALUES: Readonly<Record<string, Uint8Array>> = {
   ),
   ...named(
     'work',
-    { 'an unknown kind': { kind: 'sleep' }, 'a field of another kind': { kind: 'export', start: 0 }, null: null, 'a list': [] },
+    { 'an unknown kind': { kind: 'sleep' }, 'a field of another kind': { kind: 'train', start: 0 }, null: null, 'a list': [] },
     (work) => altered(assign, { work }),
   ),
   'a field more': altered(renew, { more: 1 }),

@@ -141,7 +141,9 @@ describe('refused', () => {
 
   test('a build that never returns', async () => {
     const error = await failure(await modelWith('for (;;) {}'), '', { trialMs: 6_000 });
-    expect(error.message).toMatch(/models\.own: \S.*model-\d+\.mjs: the model is not built within 6 s\. If the module is only slow, --quick/);
+    expect(error.message).toMatch(
+      /models\.own: \S.*model-\d+\.mjs: the model is not built within 6 s\. If the module is only slow, --quick/,
+    );
   });
 });
 

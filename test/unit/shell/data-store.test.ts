@@ -1,13 +1,12 @@
 /** The coordinator's data server on real sockets: what it takes, what it hands out, and what it refuses. */
 
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { CoreEvent } from '../../../coordinator/core/types.js';
 import { DataStore } from '../../../coordinator/shell/data-store.js';
 import { takeTerm } from '../../../coordinator/shell/term.js';
 import { systemClock } from '../../../src/base/clock.js';
-import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
+import { asIncarnation, asTerm } from '../../../src/base/ids.js';
 import { putToWire } from '../../../src/checkpoint/checkpoint-wire.js';
 import { openCheckpointStore } from '../../../src/checkpoint/store.js';
 import { totalOf } from '../../../src/data/shard-plan.js';
@@ -28,18 +27,15 @@ const term = asTerm(1);
 
 async function opened() {
   const folder = scratchFolder();
-  const exportsFolder = join(folder, 'export');
   const terms = join(folder, 'terms');
   const held = await takeTerm(terms, {});
   const store = await openCheckpointStore(join(folder, 'checkpoints'));
-  await openCheckpointStore(exportsFolder);
   const lines: LogLine[] = [];
   const events: CoreEvent[] = [];
   const over: unknown[] = [];
   const data = new DataStore({
     term: held,
     store,
-    exportsFolder,
     logger: recordingLogger(lines),
     onStored: (event) => events.push(event),
     onOver: (error) => over.push(error),
@@ -51,7 +47,7 @@ async function opened() {
     await server.close();
   });
   const ask = (body: DataRequestBody, tensors: readonly WireTensor[] = []) => client.request(body, tensors, DEADLINE_MS);
-  return { folder, exportsFolder, terms, store, lines, events, over, data, ask };
+  return { terms, store, lines, events, over, data, ask };
 }
 
 const save = (round: number) => ({ type: 'coordinator.save', term, incarnation, state: stateOf(round) }) as const;
@@ -191,58 +187,6 @@ describe('checkpoints', () => {
     expect(over).toEqual([expect.objectContaining({ code: 'run.busy' })]);
     expect(store.list().whole).toEqual([]);
   });
-});
-
-describe('artifacts', () => {
-  const assign = {
-    type: 'coordinator.assign',
-    term,
-    incarnation,
-    round: asRoundId(4),
-    base: { state: stateOf(3, 'model'), hash: 'ab'.repeat(32), committed: 9, sources: [], isStored: false },
-    work: { kind: 'export' },
-  } as const;
-  const body = { type: 'artifact.put', term, incarnation, stage: 'model', peer: 'model' } as const;
-
-  test('are files in a folder of their stage; a second put replaces all of them', async () => {
-    const { data, ask, events, exportsFolder } = await opened();
-    data.expect(assign as never);
-    await ask(body, [file('model.json', '{}'), file('old.bin', 'x')]);
-    await ask(body, [file('model.json', '{"a":1}'), file('weights.bin', '')]);
-    expect(events).toEqual([
-      { type: 'artifact-stored', incarnation, stage: 'model' },
-      { type: 'artifact-stored', incarnation, stage: 'model' },
-    ]);
-    expect(readdirSync(exportsFolder)).toEqual(['model']);
-    expect(readdirSync(join(exportsFolder, 'model')).sort()).toEqual(['model.json', 'weights.bin']);
-    expect(readFileSync(join(exportsFolder, 'model', 'model.json'), 'utf8')).toBe('{"a":1}');
-  });
-
-  test.each<[string, object, WireTensor[], string]>([
-    ['of a stage that is not exported', { stage: 'other' }, [file('a', 'x')], 'wrong-stage'],
-    ['of another incarnation', { incarnation: asIncarnation(9) }, [file('a', 'x')], 'wrong-stage'],
-    ['of another term', { term: asTerm(7) }, [file('a', 'x')], 'old-term'],
-    ['without files', {}, [], 'invalid-message'],
-    ['with a name twice', {}, [file('a', 'x'), file('a', 'y')], 'invalid-message'],
-    ['with floats', {}, [floats('a', new Float32Array(1))], 'invalid-message'],
-  ])('%s are refused', async (_, change, tensors, reason) => {
-    const { data, ask, events, exportsFolder } = await opened();
-    data.expect(assign as never);
-    await expect(ask({ ...body, ...change }, tensors)).rejects.toEqual(refusedWith(reason));
-    expect({ events, files: readdirSync(exportsFolder) }).toEqual({ events: [], files: [] });
-  });
-
-  test.each(['../x', '..', '.hidden', 'a/b', 'a\\b', '/etc/x', '', 'a\0b', 'C:x'])(
-    'a file named %j never gets to the disk',
-    async (name) => {
-      const { data, ask, exportsFolder, folder } = await opened();
-      data.expect(assign as never);
-      const before = readdirSync(folder, { recursive: true });
-      await expect(ask(body, [file(name, 'x')])).rejects.toEqual(refusedWith('invalid-message'));
-      expect(readdirSync(folder, { recursive: true })).toEqual(before);
-      expect(readdirSync(exportsFolder)).toEqual([]);
-    },
-  );
 });
 
 test.each<DataRequestBody>([

@@ -24,6 +24,7 @@ async function outside(change: Partial<Outside> = {}) {
     },
     data: { expect: (message) => void done.push(`expect ${message.type}`) },
     journal: { append: async (record) => void done.push(`journal ${record.type}`) },
+    exporter: { begin: ({ stage }) => void done.push(`export ${stage}`) },
     store: { retain: async () => [] },
     logger: recordingLogger(lines),
     report: async () => {},

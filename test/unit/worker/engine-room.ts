@@ -176,7 +176,6 @@ export interface RoomOptions {
 
 export class EngineRoom {
   readonly transport = createMemoryTransport();
-  readonly artifacts = new Map<string, ReadonlyMap<string, Uint8Array>>();
   readonly engines: TestEngine[] = [];
   readonly #clients: DataClient[] = [];
   #notify: () => void = () => {};
@@ -243,11 +242,6 @@ export class EngineRoom {
     return this.store.get(state);
   }
 
-  async exported(stage: string): Promise<ReadonlyMap<string, Uint8Array>> {
-    await this.#until(() => this.artifacts.has(stage));
-    return present(this.artifacts.get(stage), 'the export');
-  }
-
   async close(): Promise<void> {
     await Promise.all([...this.engines, ...this.#clients].map((part) => part.close()));
     await this.#server.close();
@@ -265,6 +259,7 @@ export class EngineRoom {
   async #answer({ header, tensors }: DataMessage<DataRequest>): Promise<DataReply> {
     switch (header.type) {
       case 'checkpoint.put': {
+        if (this.isFull) return refusal('failed', 'no space left on device');
         const { term, state, ranges, hash, schema } = header;
         const content = putFromWire(tensors);
         if (typeof content === 'string') throw new Error(content);
@@ -287,11 +282,6 @@ export class EngineRoom {
         const tensor: WireTensor = { name: 'topology', dtype: 'uint8', shape: [topology.length], data: topology };
         return { header: { type: 'topology.answer', stage: header.stage, peer: header.peer }, tensors: [tensor] };
       }
-      case 'artifact.put':
-        if (this.isFull) return refusal('failed', 'no space left on device');
-        this.artifacts.set(header.stage, new Map(tensors.map(({ name, data }) => [name, data as Uint8Array])));
-        this.#notify();
-        return { header: { type: 'stored' }, tensors: [] };
       default:
         return refusal('missing', header.type);
     }

@@ -97,13 +97,6 @@ describe('a student alone', () => {
     expect(halves.reduce((sum, { lossSum }) => sum + lossSum, 0)).toBeCloseTo(whole.lossSum, 3);
   });
 
-  test('exports a model of two files', async () => {
-    const student = await room.engine('student', 1);
-    student.assign(1, { work: { kind: 'export' } });
-    const files = await room.exported('plain');
-    expect([...files.keys()].sort()).toEqual(['model.json', 'weights.bin']);
-  });
-
   test('parameters that are not finite are named with stage, round and step, and never handed out', async () => {
     const student = await room.engine('student', 1);
     student.train(1, 0, 40, { stage: 'hot' });
@@ -224,13 +217,14 @@ describe('a student alone', () => {
     expect(failed.message).toContain('stage plain, round 2, epoch 1');
   });
 
-  test('an export that is not stored is called that', async () => {
+  test('a checkpoint that is not stored is called that', async () => {
     const student = await room.engine('student', 1);
+    const base = await trainAlone(student, 1, { start: 0, end: 20 }, INITIAL);
     room.isFull = true;
-    student.assign(1, { work: { kind: 'export' } });
+    student.order({ type: 'coordinator.save', state: base.state });
     const failed = await student.next('worker.failed');
-    expect(failed.code).toBe('run.unwritable');
-    expect(failed.message).toMatch(/the export of the model plain was not stored: .*no space left on device/);
+    expect(failed.code).toBe('checkpoint.unwritable');
+    expect(failed.message).toMatch(/the checkpoint of stage plain, round 1 was not stored: .*no space left on device/);
   });
 
   test('with another model, nothing is known of how long a batch takes', async () => {

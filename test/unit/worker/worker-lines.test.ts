@@ -167,13 +167,6 @@ test('after an evaluation, which no commit follows, it waits for work', () => {
   expect(told).toEqual(['tests the model of baseline', waitsForWork]);
 });
 
-test('after an export, which no message follows, it waits for work', () => {
-  join();
-  say(1_000, other({ kind: 'export' }, 'baseline'));
-  beat(1_000, 15_000, 0);
-  expect(told).toEqual(['exports the model of baseline', `${waitsForWork}, once the export is stored`]);
-});
-
 test('in an evaluation of a taught stage it waits for no teacher', () => {
   join();
   say(1_000, { type: 'coordinator.link', ...ids, stage: 'taught', version: 1, teachers: [{ incarnation: asIncarnation(9), endpoint }] });
