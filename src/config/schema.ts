@@ -94,6 +94,8 @@ const schedule = z.discriminatedUnion('name', [
 ]);
 export type ScheduleRecipe = z.infer<typeof schedule>;
 
+const batchSize = wholeFromOne.max(4096);
+
 const training = {
   needs: z.array(name).default([]),
   model: name,
@@ -101,8 +103,8 @@ const training = {
   on: name,
   test: name,
   epochs: wholeFromOne,
-  /** The number of samples of a step of one student. */
-  batch: wholeFromOne.max(4096),
+  /** The number of samples of a step of one student; or of a step of all columns together (batch.ts). */
+  batch: z.union([batchSize, z.strictObject({ global: batchSize })]),
   /** The number of steps of each student between two averages, which is one round. */
   every: wholeFromOne.default(8),
   augment: augment.default({ cropPadding: 0, flip: false }),

@@ -2,6 +2,7 @@
 
 import { abortable } from '../../src/base/abortable.js';
 import { present } from '../../src/base/assert.js';
+import { columnBatch } from '../../src/config/batch.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { sideFrom } from '../../src/losses/stage-loss.js';
 import type { ColumnCell, CoordinatorMessageOf, Work } from '../../src/protocol/control.js';
@@ -44,14 +45,15 @@ export interface TrainedWork {
 /** Trains the ranges, or fewer samples when it is concluded. The caller sends the report, once it holds the trained state. Throws StepNotFinite. */
 export async function trainWork(
   job: WorkJob,
-  { ranges, roundSamples, others }: WorkOf<'train'>,
+  { column: index, replicas, ranges, roundSamples, others }: WorkOf<'train'>,
   { links, column }: OtherSides,
 ): Promise<TrainedWork> {
   const { context, model, assign, signal, conclude } = job;
   const { round } = assign;
   const startMs = context.clock.nowMs();
   const split = await abortable(context.splits.get(model.stage.on), signal);
-  const batches = planBatches({ ranges, size: split.count, batch: model.stage.batch, seed: context.recipe.seed });
+  const batch = columnBatch(model.stage.batch, { column: index, columns: replicas });
+  const batches = planBatches({ ranges, size: split.count, batch, seed: context.recipe.seed });
   const { loss } = present(model.training, 'the training of the stage');
   const fromTeacher = sideFrom(loss, 'teacher');
   const knowledge = fromTeacher === null ? null : openTeachers(job, { views: batches, specs: fromTeacher.specs }, links);

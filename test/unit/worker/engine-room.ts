@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { present } from '../../../src/base/assert.js';
 import { systemClock } from '../../../src/base/clock.js';
-import { asIncarnation, asRoundId, asTerm, type Incarnation } from '../../../src/base/ids.js';
+import { asIncarnation, asRoundId, asTerm, type Incarnation, type Term } from '../../../src/base/ids.js';
 import type { CheckpointContent } from '../../../src/checkpoint/read-checkpoint.js';
 import { type CheckpointStore, openCheckpointStore } from '../../../src/checkpoint/store.js';
 import { recipeJson } from '../../../src/config/load.js';
@@ -63,6 +63,11 @@ export function smallRecipe(folder: string, stages: Record<string, unknown> = {}
   });
 }
 
+export interface EngineOptions {
+  readonly term?: Term;
+  readonly hear?: (report: EngineReport) => void;
+}
+
 /** One engine, as its agent sees it. */
 export class TestEngine {
   readonly incarnation: Incarnation;
@@ -73,12 +78,17 @@ export class TestEngine {
   readonly progress: EngineProgress[] = [];
   /** Lines of its log. */
   readonly lines: LogFields[] = [];
+  readonly #term: Term;
+  readonly #hear: (report: EngineReport) => void;
   #running: RunningEngine | null = null;
   #taken = 0;
   #notify: () => void = () => {};
 
-  constructor(incarnation: number) {
+  /** `hear` is called with each report. */
+  constructor(incarnation: number, { term = TERM, hear = () => {} }: EngineOptions = {}) {
     this.incarnation = asIncarnation(incarnation);
+    this.#term = term;
+    this.#hear = hear;
   }
 
   get endpoint(): string {
@@ -93,6 +103,7 @@ export class TestEngine {
   readonly onMessage = (message: FromEngine): void => {
     if (message.type === 'engine.progress') this.progress.push(message);
     if (message.type === 'engine.progress' || message.type === 'engine.unusable' || message.type === 'engine.opening') return;
+    this.#hear(message);
     if (message.type === 'worker.prepared') {
       this.prepared.push(message);
       return;
@@ -107,7 +118,12 @@ export class TestEngine {
   };
 
   order(order: Order): void {
-    this.#running?.handle({ ...order, term: TERM, incarnation: this.incarnation } as EngineOrder);
+    this.#running?.handle({ ...order, term: this.#term, incarnation: this.incarnation } as EngineOrder);
+  }
+
+  /** Takes an order as it is. */
+  obey(order: EngineOrder): void {
+    this.#running?.handle(order);
   }
 
   assign(round: number, options: { readonly stage?: string; readonly base?: Base; readonly work: Work }): void {
@@ -179,6 +195,8 @@ export class EngineRoom {
   readonly #clients: DataClient[] = [];
   #notify: () => void = () => {};
   folder = '';
+  /** Answers the data requests to the coordinator in place of the room. */
+  answering: ((request: DataMessage<DataRequest>) => Promise<DataReply>) | null = null;
   /** Whether the disk is full. */
   isFull = false;
   recipe!: Recipe;
@@ -192,13 +210,13 @@ export class EngineRoom {
     await writeIdx(join(this.folder, 'data'));
     this.recipe = smallRecipe(join(this.folder, 'data'), stages, models);
     this.store = await openCheckpointStore(join(this.folder, 'checkpoints'));
-    const answer = (request: DataMessage<DataRequest>) => this.#answer(request);
+    const answer = (request: DataMessage<DataRequest>) => this.answering?.(request) ?? this.#answer(request);
     this.#server = await serveData({ transport: this.transport, endpoint: 'tcp://127.0.0.1:*', answer });
     return this;
   }
 
-  async engine(role: 'student' | 'teacher', incarnation: number): Promise<TestEngine> {
-    const engine = new TestEngine(incarnation);
+  async engine(role: 'student' | 'teacher', incarnation: number, options: EngineOptions = {}): Promise<TestEngine> {
+    const engine = new TestEngine(incarnation, options);
     this.engines.push(engine);
     const running = await startEngine({
       configure: {
@@ -206,7 +224,7 @@ export class EngineRoom {
         worker: `${role}-${incarnation}`,
         role,
         run: 'small',
-        term: TERM,
+        term: options.term ?? TERM,
         incarnation: engine.incarnation,
         recipe: recipeJson(this.recipe),
         digests: { splits: {}, modules: {} },
@@ -226,6 +244,10 @@ export class EngineRoom {
     engine.attach(running);
     await engine.next('worker.ready');
     return engine;
+  }
+
+  get dataEndpoint(): string {
+    return this.#server.endpoint;
   }
 
   /** A peer that asks an engine over the data plane. */
@@ -289,7 +311,8 @@ export class EngineRoom {
   }
 }
 
-function recorder(lines: LogFields[], bindings: LogFields): Logger {
+/** A logger that keeps its lines. */
+export function recorder(lines: LogFields[], bindings: LogFields): Logger {
   const write = (event: string, fields?: LogFields) => void lines.push({ event, ...bindings, ...fields });
   return { info: write, warn: write, error: write, child: (more) => recorder(lines, { ...bindings, ...more }) };
 }
