@@ -66,7 +66,7 @@ function handle(turn: Turn, event: CoreEvent): void {
     case 'tick':
       return;
     case 'checkpoint-stored':
-      return onStored(turn, event.checkpoint);
+      return onStored(turn, event.checkpoint, event.slotsOf);
     case 'artifact-stored':
       return onArtifactStored(turn, event.incarnation);
     case 'checkpoint':

@@ -127,7 +127,8 @@ export type JournalRecord =
 export type CoreEvent =
   | { readonly type: 'message'; readonly connection: string; readonly message: WorkerMessage }
   | { readonly type: 'tick' }
-  | { readonly type: 'checkpoint-stored'; readonly checkpoint: CheckpointPart }
+  /** `slotsOf`: the number of replicas whose optimiser's state is in it. */
+  | { readonly type: 'checkpoint-stored'; readonly checkpoint: CheckpointPart; readonly slotsOf: number }
   | { readonly type: 'artifact-stored'; readonly incarnation: Incarnation; readonly stage: string }
   /** Somebody wants a checkpoint of what is committed. */
   | { readonly type: 'checkpoint' }

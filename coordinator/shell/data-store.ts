@@ -15,9 +15,9 @@ import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js
 import type { Logger } from '../../src/log/logger.js';
 import type { CoordinatorMessage } from '../../src/protocol/control.js';
 import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
-import { describeState, type StateName } from '../../src/protocol/state-name.js';
+import { describeState } from '../../src/protocol/state-name.js';
 import { type DataReply, refusal } from '../../src/rpc/data-server.js';
-import { stateFromWire, stateToWire } from '../../src/tensor/state-tensors.js';
+import { hasSlotsOf, slotsIn, stateForColumn, stateFromWire, stateToWire } from '../../src/tensor/state-tensors.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 import type { CoreEvent } from '../core/types.js';
 import type { HeldTerm } from './term.js';
@@ -55,7 +55,8 @@ export class DataStore {
       const { state, hash, committed } = message;
       remember(this.#commits, describeState(state), { hash, committed });
     }
-    if (message.type === 'coordinator.save') remember(this.#saves, describeState(message.state), message.incarnation);
+    if (message.type === 'coordinator.save' && message.others !== null)
+      remember(this.#saves, describeState(message.state), message.incarnation);
     if (message.type === 'coordinator.assign' && message.work.kind === 'export')
       remember(this.#exports, spellPeer(message.base.state), message.incarnation);
   }
@@ -80,12 +81,13 @@ export class DataStore {
       case 'checkpoint.put':
         return this.#putCheckpoint(header, tensors);
       case 'checkpoint.get':
-        return this.#getCheckpoint(header.state);
+        return this.#getCheckpoint(header);
       case 'artifact.put':
         return this.#putArtifact(header, tensors);
       case 'knowledge.get':
       case 'arena.get':
       case 'state.get':
+      case 'slots.get':
         return refusal('missing', `the coordinator does not answer ${header.type}: ask a worker`);
       default:
         return assertNever(header, 'data request');
@@ -112,14 +114,16 @@ export class DataStore {
     if (!outcome.stored) return refusal(outcome.reason, outcome.message);
     // A commit of one replica has no hash: the first put gives it.
     remember(this.#commits, name, { ...commit, hash });
-    onStored({ type: 'checkpoint-stored', checkpoint: outcome.checkpoint });
+    onStored({ type: 'checkpoint-stored', checkpoint: outcome.checkpoint, slotsOf: slotsIn(content) });
     return STORED;
   }
 
-  async #getCheckpoint(state: StateName): Promise<DataReply> {
+  async #getCheckpoint({ state, column }: DataRequestOf<'checkpoint.get'>): Promise<DataReply> {
     const { info, tensors } = await this.#options.store.get(state);
     const { ranges, hash, schema } = info;
-    return { header: { type: 'state.answer', state, ranges: [...ranges], hash, schema }, tensors: stateToWire(tensors) };
+    if (column !== null && !hasSlotsOf(tensors, column)) this.#options.logger.info('checkpoint.slotsOfAnother', { ...state, column });
+    const own = stateToWire(stateForColumn(tensors, column));
+    return { header: { type: 'state.answer', state, ranges: [...ranges], hash, schema }, tensors: own };
   }
 
   async #putArtifact(header: DataRequestOf<'artifact.put'>, tensors: readonly WireTensor[]): Promise<DataReply> {

@@ -29,7 +29,7 @@ const tensorSchema = z
   .refine(({ name, file }) => file === fileOf(name), 'a tensor in a file of another name');
 
 const manifestSchema = z.strictObject({
-  format: z.literal(3),
+  format: z.literal(4),
   state: stateNameSchema,
   term: field.term,
   /** The samples that the parameters contain, as positions of the stage's order. */

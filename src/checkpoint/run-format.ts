@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
 
 /** Raised by every change after which an older program would misread the folder, or this one an older folder. */
-export const RUN_FORMAT = 3;
+export const RUN_FORMAT = 4;
 
 /** The file that says it. Folders of version 1 have none. */
 export const RUN_FORMAT_FILE = 'format';

@@ -170,7 +170,7 @@ class FolderStore implements CheckpointStore {
     for (const above of [this.#folder, dirname(parent)]) await this.#fs.syncFolder(above);
     await writeFolder({ fs: this.#fs, parent, name: state.peer }, async (add) => {
       const files = await writeTensors(add, tensors, hash);
-      const manifest: Manifest = { format: 3, state, term, ranges: [...ranges], hash, schema, tensors: files };
+      const manifest: Manifest = { format: 4, state, term, ranges: [...ranges], hash, schema, tensors: files };
       await add(MANIFEST_FILE, new TextEncoder().encode(writeManifest(manifest)));
     });
   }

@@ -85,10 +85,15 @@ export const dataRequestSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('arena.get'), ...head, term: field.term, ...pieceFields }),
   /** To a student that holds this state in memory. `hash` is the expected hash; null when it is not known yet. */
   z.strictObject({ type: z.literal('state.get'), ...head, term: field.term, state: stateNameSchema, hash: field.hash.nullable() }),
-  /** Float32 tensors by name: `parameters` [P], `slots` [S], and the other tensors of the state. To the coordinator. */
+  /** To a student that was told that a checkpoint of this state is due: the state of its own optimiser. */
+  z.strictObject({ type: z.literal('slots.get'), ...head, term: field.term, state: stateNameSchema, hash: field.hash }),
+  /**
+   * Float32 tensors by name: `parameters` [P], `slots` [S], and the other tensors of the state; `slots.1`, `slots.2` and so on are the
+   * optimiser's state of the replicas of other columns. To the coordinator.
+   */
   z.strictObject({ type: z.literal('checkpoint.put'), ...head, term: field.term, incarnation: field.incarnation, ...stateFields }),
-  /** To the coordinator. */
-  z.strictObject({ type: z.literal('checkpoint.get'), ...head, state: stateNameSchema }),
+  /** To the coordinator. `slots` of the answer is the optimiser's state of this column, where the checkpoint has it. */
+  z.strictObject({ type: z.literal('checkpoint.get'), ...head, state: stateNameSchema, column: field.count.nullable() }),
   /** Each tensor holds the bytes of a file (uint8 [bytes]) and has its name. To the coordinator. */
   z.strictObject({
     type: z.literal('artifact.put'),
@@ -111,6 +116,8 @@ export const dataAnswerSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('arena.answer'), ...head, ...pieceFields, samples: field.count, ranges: rangesSchema }),
   /** The tensors of the state by name, as in checkpoint.put. Answers state.get and checkpoint.get. */
   z.strictObject({ type: z.literal('state.answer'), ...head, ...stateFields }),
+  /** Tensor `slots` float32 [S]: the answering replica's own. `hash`: of the state that the replicas share. */
+  z.strictObject({ type: z.literal('slots.answer'), ...head, state: stateNameSchema, hash: field.hash, schema: field.hash }),
   /** Answers checkpoint.put and artifact.put: the put is on disk, whole. */
   z.strictObject({ type: z.literal('stored'), ...head }),
   z.strictObject({ type: z.literal('refuse'), ...head, reason: z.enum(REFUSE_REASONS), message: field.text }),
@@ -125,6 +132,7 @@ export const ANSWER_OF = {
   'knowledge.get': 'knowledge.answer',
   'arena.get': 'arena.answer',
   'state.get': 'state.answer',
+  'slots.get': 'slots.answer',
   'checkpoint.put': 'stored',
   'checkpoint.get': 'state.answer',
   'artifact.put': 'stored',

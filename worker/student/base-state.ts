@@ -11,12 +11,14 @@ import { joinState } from '../../src/tensor/state-tensors.js';
 import type { EngineContext } from '../kit/context.js';
 import { type FetchedState, fetchCheckpoint, fetchFromHolder } from '../kit/fetch-state.js';
 import type { StageModel } from '../kit/stage-model.js';
-import { type CommittedState, isBase } from './state.js';
+import { type CommittedState, hasSlotsFor, isBase } from './state.js';
 
 export interface BaseStateOptions {
   readonly context: EngineContext;
   readonly model: StageModel;
   readonly base: Base;
+  /** The column that trains on from it; null for other work. */
+  readonly column: number | null;
   /** The state that the student holds. */
   readonly committed: CommittedState | null;
   readonly signal: AbortSignal;
@@ -24,10 +26,11 @@ export interface BaseStateOptions {
 
 /** The base of an assignment. Throws request.refused or checkpoint.damaged when no source hands it over, and model.invalid when it belongs to another model. */
 export async function baseState(options: BaseStateOptions): Promise<CommittedState> {
-  const { model, base, committed, signal } = options;
-  if (isBase(committed, base)) return committed;
+  const { model, base, column, committed, signal } = options;
+  if (isBase(committed, base) && hasSlotsFor(committed, column)) return committed;
   if (base.state.round === 0) return initialState(model, base);
-  const { state, hash, ranges, tensors } = await abortable(fetchState(options), signal);
+  const { found, slotsFor } = await abortable(fetchState(options), signal);
+  const { state, hash, ranges, tensors } = found;
   const { parameters, slots } = joinState(tensors);
   const { schema, slotCount } = model.program;
   if (parameters.length !== schema.size || slots.length !== slotCount) {
@@ -36,22 +39,27 @@ export async function baseState(options: BaseStateOptions): Promise<CommittedSta
       hint: 'The adapters of a loss or the optimiser have changed since then: put them back as they were, or begin a new run',
     });
   }
-  return { state, hash, ranges, parameters, slots, isChecked: true };
+  return { state, hash, ranges, parameters, slots, slotsFor, isChecked: true };
 }
 
 /** The state of round 0, which is the same in every process. */
 function initialState({ initial }: StageModel, { state }: Base): CommittedState {
-  return { state, hash: null, ranges: [], parameters: initial, slots: null, isChecked: false };
+  return { state, hash: null, ranges: [], parameters: initial, slots: null, slotsFor: 'own', isChecked: false };
 }
 
-async function fetchState({ context, model, base }: BaseStateOptions): Promise<FetchedState> {
+interface Found {
+  readonly found: FetchedState;
+  readonly slotsFor: CommittedState['slotsFor'];
+}
+
+async function fetchState({ context, model, base, column }: BaseStateOptions): Promise<Found> {
   const { state, hash } = base;
   const wanted = { state, hash, schema: model.program.schema.model.hash };
   let failure: StillhouseError | null = null;
   for (const { incarnation, endpoint } of base.sources) {
     if (incarnation === context.incarnation) continue;
     try {
-      return await fetchFromHolder(context, endpoint, wanted);
+      return { found: await fetchFromHolder(context, endpoint, wanted), slotsFor: 'own' };
     } catch (error) {
       if (!(error instanceof StillhouseError)) throw error;
       context.logger.warn('base.notFetched', { ...state, from: endpoint, error });
@@ -63,5 +71,5 @@ async function fetchState({ context, model, base }: BaseStateOptions): Promise<F
     const why = failure?.message ?? 'nobody else is named who has them';
     throw new StillhouseError('request.refused', `the parameters of ${describeState(state)} are not to be had: ${why}`);
   }
-  return fetchCheckpoint(context, wanted);
+  return { found: await fetchCheckpoint(context, wanted, column), slotsFor: column };
 }

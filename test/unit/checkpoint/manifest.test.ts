@@ -7,7 +7,7 @@ import { type Manifest, readManifest, writeManifest } from '../../../src/checkpo
 
 const HASH = 'ab'.repeat(32);
 const manifest: Manifest = {
-  format: 3,
+  format: 4,
   state: { stage: 'base', peer: 'model', round: 3 },
   term: asTerm(2),
   ranges: [{ start: 0, end: 9 }],

@@ -15,12 +15,12 @@ import { recipeJson } from '../../../src/config/load.js';
 import { MODEL_PEER } from '../../../src/config/peer.js';
 import { type EngineName, type Recipe, recipeSchema } from '../../../src/config/schema.js';
 import type { LogFields, Logger } from '../../../src/log/logger.js';
-import type { Base, ColumnCell, Contributor, Work } from '../../../src/protocol/control.js';
+import type { Base, ColumnCell, Contributor, CoordinatorMessageOf, Work } from '../../../src/protocol/control.js';
 import type { DataMessage, DataRequest } from '../../../src/protocol/data.js';
 import { isSameState, type StateName } from '../../../src/protocol/state-name.js';
 import { type DataClient, openDataClient } from '../../../src/rpc/data-client.js';
 import { type DataReply, type DataServer, refusal, serveData } from '../../../src/rpc/data-server.js';
-import { stateFromWire, stateToWire } from '../../../src/tensor/state-tensors.js';
+import { stateForColumn, stateFromWire, stateToWire } from '../../../src/tensor/state-tensors.js';
 import type { FromEngine } from '../../../worker/engine/engine-message.js';
 import { type RunningEngine, startEngine } from '../../../worker/engine/start-engine.js';
 import type { EngineProgress } from '../../../worker/kit/meter.js';
@@ -37,7 +37,10 @@ export const stateOf = (round: number, stage = 'plain'): StateName => ({ stage, 
 /** Where a stage begins; an assignment puts its own stage in. */
 export const INITIAL: Base = { state: stateOf(0), hash: null, committed: 0, sources: [], isStored: false };
 
-type Order = EngineOrder extends infer M ? (M extends unknown ? Omit<M, 'term' | 'incarnation'> : never) : never;
+/** An order; a save of the only replica may leave out the rest. */
+type Order =
+  | (EngineOrder extends infer M ? (M extends unknown ? Omit<M, 'term' | 'incarnation'> : never) : never)
+  | Pick<CoordinatorMessageOf<'coordinator.save'>, 'type' | 'state'>;
 type ReportOf<T extends EngineReport['type']> = Extract<EngineReport, { type: T }>;
 
 /** A small training recipe on 60 + 20 noise images; `stages` come on top of a stage `plain`, `models` on top of two. */
@@ -118,7 +121,8 @@ export class TestEngine {
   };
 
   order(order: Order): void {
-    this.#running?.handle({ ...order, term: this.#term, incarnation: this.incarnation } as EngineOrder);
+    const rest = order.type === 'coordinator.save' ? { column: 0, others: [] } : {};
+    this.#running?.handle({ ...rest, ...order, term: this.#term, incarnation: this.incarnation } as EngineOrder);
   }
 
   /** Takes an order as it is. */
@@ -294,11 +298,14 @@ export class EngineRoom {
         return { header: { type: 'stored' }, tensors: [] };
       }
       case 'checkpoint.get': {
-        const { state } = header;
+        const { state, column } = header;
         if (!this.store.list().whole.some((checkpoint) => isSameState(checkpoint.state, state))) return refusal('missing', state.stage);
         const { info, tensors: content } = await this.store.get(state);
         const { ranges, hash, schema } = info;
-        return { header: { type: 'state.answer', state, ranges: [...ranges], hash, schema }, tensors: stateToWire(content) };
+        return {
+          header: { type: 'state.answer', state, ranges: [...ranges], hash, schema },
+          tensors: stateToWire(stateForColumn(content, column)),
+        };
       }
       case 'artifact.put':
         if (this.isFull) return refusal('failed', 'no space left on device');
