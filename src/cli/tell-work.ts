@@ -19,7 +19,6 @@ export function describeWork({ stage, columns, imagesPerStep, stepsPerEpoch, ave
 }
 
 /** The claim of `batch: { global }`. */
-const GLOBAL =
-  '; images a step and steps an epoch are the same with any number of students, and so are the parameters, to rounding, with SGD, every: 1 and no BatchNorm only';
+const GLOBAL = '; the same steps with any number of students (parameters equal to rounding for SGD, every: 1, and no BatchNorm only)';
 
 const count = (number: number, what: string): string => `${formatCount(number)} ${what}${number === 1 ? '' : 's'}`;

@@ -64,8 +64,11 @@ function spareStudents(sizes: readonly WorkSize[]): readonly string[] {
 /** A warning for each stage whose students average so seldom that the result is another one than with one student. */
 export function seldomAverages(sizes: readonly WorkSize[]): readonly string[] {
   return sizes
-    .filter(({ columns, averagesPerEpoch, epochs }) => {
-      return columns > 1 && averagesPerEpoch < IN_EPOCH_LEAST && averagesPerEpoch * epochs < IN_STAGE_LEAST;
+    .filter(({ columns, averagesPerEpoch, stepsPerEpoch, epochs }) => {
+      // Students that average after each step learn as one.
+      return (
+        columns > 1 && averagesPerEpoch < stepsPerEpoch && averagesPerEpoch < IN_EPOCH_LEAST && averagesPerEpoch * epochs < IN_STAGE_LEAST
+      );
     })
     .map(({ stage, columns, averagesPerEpoch, stepsPerEpoch }) => {
       const often = averagesPerEpoch === 1 ? 'once' : `${averagesPerEpoch} times`;

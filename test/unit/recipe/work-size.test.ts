@@ -40,7 +40,10 @@ test('students that average seldom are warned of; one student averages with nobo
   expect(seldomAverages(sizesWith(4, 60_000))).toEqual([]);
   const size = { stage: 's', imagesPerStep: 16, stepsPerEpoch: 1, epochs: 1, isGlobal: false, spare: 0 };
   expect(seldomAverages([{ ...size, columns: 1, averagesPerEpoch: 0 }])).toEqual([]);
-  expect(seldomAverages([{ ...size, columns: 2, averagesPerEpoch: 1, epochs: 30 }])).toEqual([]);
+  const few = { ...size, columns: 2, averagesPerEpoch: 1, stepsPerEpoch: 2 };
+  expect(seldomAverages([{ ...few, epochs: 29 }])).toHaveLength(1);
+  expect(seldomAverages([{ ...few, epochs: 30 }])).toEqual([]);
+  expect(seldomAverages([{ ...few, averagesPerEpoch: 2 }]), 'after each step').toEqual([]);
 });
 
 test('with a global batch, images a step and steps an epoch do not depend on the number of students', () => {
