@@ -48,7 +48,7 @@ export function commit(turn: Turn, { round, grid, hashes }: Commit): void {
   }
   const parts = peersOf(grid).map((peer): [string, PeerBase] => {
     const holders = rowOf(grid, peer).map(({ incarnation }) => incarnation);
-    return [peer, { hash: hashes.get(peer) ?? null, holders, isStored: false }];
+    return [peer, { hash: hashes.get(peer) ?? null, holders, replicas: holders, isStored: false }];
   });
   setStage(turn, {
     ledger,

@@ -9,6 +9,7 @@
 
 import { assert, present } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
+import { shareSteps } from '../../src/config/batch.js';
 import { splitRanges, takeRanges, totalOf } from '../../src/data/shard-plan.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
@@ -38,12 +39,11 @@ export interface Column {
 export type Grid = readonly Column[];
 
 /**
- * Plans as many columns as there are students for, with the ranges shared out evenly. Columns that would have no sample are left
- * out, and so are students that do not fill a column. Students of one column follow each other in the list.
+ * Plans a round of these columns: of each step of `perStep` samples every column has as even a share as whole numbers allow. Columns that
+ * would have no sample in the whole round are left out; they are the last ones.
  */
-export function planGrid(ranges: readonly Range[], peers: readonly string[], students: readonly Incarnation[]): Grid {
-  const columns = columnsOf(peers, students);
-  const shares = splitRanges(ranges, evenly(totalOf(ranges), columns.length));
+export function planGrid(ranges: readonly Range[], columns: readonly (readonly Seat[])[], perStep: number): Grid {
+  const shares = splitRanges(ranges, shareSteps(totalOf(ranges), perStep, columns.length));
   return columns.flatMap((seats, column) => {
     const share = shares[column] ?? [];
     return share.length === 0 ? [] : [{ ranges: share, cells: seats.map((seat): Cell => ({ ...seat, trained: null, averaged: null })) }];

@@ -6,6 +6,7 @@
  * Invariant: a step is skipped only while its samples are pending, so no committed parameters contain them.
  */
 
+import { columnBatchMax, imagesPerStep } from '../../src/config/batch.js';
 import { spellPeer } from '../../src/config/peer.js';
 import { isTrainingStage } from '../../src/config/stage-kinds.js';
 import { subtractRanges, totalOf } from '../../src/data/shard-plan.js';
@@ -38,11 +39,11 @@ export function onNotFinite(turn: Turn, sender: Member, message: WorkerMessageOf
   if (!isUnderWay && !isOfBase) return null;
   const { batch, every } = stage.recipe;
   const all = [{ start: 0, end: stage.ledger.size * stage.ledger.epochs }];
-  if (totalOf(message.ranges) > batch || subtractRanges(message.ranges, all).length > 0) {
+  if (totalOf(message.ranges) > columnBatchMax(batch) || subtractRanges(message.ranges, all).length > 0) {
     return { type: 'untrue', incarnation, reason: 'it says that a step was not finite, and names samples that are not of one step' };
   }
   const peer = peerInRound(turn, incarnation) ?? holderOf(stage, sender);
-  const roundSamples = batch * every * readyMembers(turn.state.roster, 'student').length;
+  const roundSamples = every * imagesPerStep(batch, readyMembers(turn.state.roster, 'student').length);
   const next = nextDivergence(stage.divergence, { position: firstOf(message.ranges), nearby: 2 * roundSamples });
   if (isUnderWay) withdraw(turn, sender, 'a step of it is not finite');
   if (next.isTooOften || isOfBase || isLost(stageOf(turn).base)) {

@@ -29,8 +29,8 @@ export interface GridRound {
    * wants it over. Null: they were not asked.
    */
   readonly concluding: 'late' | 'wanted' | null;
-  /** Samples of one step of one student. */
-  readonly batch: number;
+  /** The samples of a step of one student, or one more than it has. */
+  readonly stepSamples: number;
   readonly deadlineMs: number;
 }
 

@@ -67,7 +67,7 @@ function handle(turn: Turn, event: CoreEvent): void {
     case 'tick':
       return;
     case 'checkpoint-stored':
-      return onStored(turn, event.checkpoint);
+      return onStored(turn, event.checkpoint, event.slotsOf);
     case 'exported':
       return onExported(turn, event.round);
     case 'export-failed':

@@ -1,10 +1,14 @@
 /**
- * Checkpoints: one holder of each peer's committed parameters is asked to store them, and the checkpoint is whole when all
- * parts are stored. This file also decides which older ones are kept.
+ * Checkpoints: one holder of each peer's committed parameters is asked to store them, with the optimiser's state of the other replicas,
+ * and the checkpoint is whole when all parts are stored. This file also decides which older ones are kept.
  */
 
+import { present } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
+import { LIMITS } from '../../src/base/limits.js';
 import { totalOf } from '../../src/data/shard-plan.js';
+import type { StateName } from '../../src/protocol/state-name.js';
+import { addressOf } from './assignment.js';
 import { keptBest } from './best.js';
 import { countFailure } from './ending.js';
 import { committedOf } from './ledger.js';
@@ -31,10 +35,23 @@ export function askToSave(turn: Turn): boolean {
     isSaveWanted: false,
     savedMs: turn.nowMs,
   });
-  for (const [peer, part] of parts) {
-    if (!part.isStored) sendTo(turn, part.holder, { type: 'coordinator.save', state: { stage: stage.name, peer, round } });
-  }
+  for (const [peer, part] of parts) if (!part.isStored) sendSave(turn, { stage: stage.name, peer, round }, part.holder);
   return true;
+}
+
+/**
+ * Asks the holder for the part, and the other replicas that hold it to keep their optimiser's state for it: those of the first columns, as
+ * many as a checkpoint may have.
+ */
+function sendSave(turn: Turn, state: StateName, holder: Incarnation): void {
+  const { holders, replicas } = present(stageOf(turn).base.peers.get(state.peer), 'the peer');
+  const others = replicas
+    .map((incarnation, column) => ({ column, ...addressOf(turn, incarnation) }))
+    .filter(({ incarnation }) => incarnation !== holder && holders.includes(incarnation))
+    .slice(0, LIMITS.replicaStates - 1);
+  const column = Math.max(0, replicas.indexOf(holder));
+  sendTo(turn, holder, { type: 'coordinator.save', state, column, others });
+  for (const other of others) sendTo(turn, other.incarnation, { type: 'coordinator.save', state, column: other.column, others: null });
 }
 
 /** Somebody wants a checkpoint: it is made after the next commit, or now where a commit is not stored and no round is under way. */
@@ -47,17 +64,17 @@ export function wantSave(turn: Turn, by: string): void {
 /** A part for each peer, with the first holder of each part that is not stored; null when a peer has no holder. */
 function partsToSave({ peers }: StageBase): Parts | null {
   const parts: [string, SavingPart][] = [];
-  for (const [peer, { hash, holders, isStored }] of peers) {
+  for (const [peer, { hash, holders, replicas, isStored }] of peers) {
     const [holder] = holders;
     if (isStored && hash !== null) parts.push([peer, { hash, isStored }]);
-    else if (holder !== undefined) parts.push([peer, { holder, hash, isStored: false }]);
+    else if (holder !== undefined) parts.push([peer, { holder, hash, replicas: replicas.length, isStored: false }]);
     else return null;
   }
   return new Map(parts);
 }
 
-/** A part is on disk. A part of parameters that a rollback has undone is ignored. */
-export function onStored(turn: Turn, stored: CheckpointPart): void {
+/** A part is on disk, with the optimiser's state of so many replicas. A part of parameters that a rollback has undone is ignored. */
+export function onStored(turn: Turn, stored: CheckpointPart, slotsOf: number): void {
   const { stage } = turn.state;
   const { state, hash } = stored;
   const saving = stage?.saving;
@@ -71,6 +88,7 @@ export function onStored(turn: Turn, stored: CheckpointPart): void {
     onSaveFailed(turn, `it holds ${totalOf(stored.ranges)} samples and the hash ${hash}, which nobody committed`);
     return;
   }
+  if (slotsOf < part.replicas) tellOfReplicas(turn, state, { slotsOf, replicas: part.replicas });
   const parts = new Map(saving.parts).set(state.peer, { hash, isStored: true });
   const isBase = stage.base.round === state.round;
   setStage(turn, {
@@ -79,6 +97,21 @@ export function onStored(turn: Turn, stored: CheckpointPart): void {
   });
   const hashes = [...parts].flatMap(([peer, { hash: own, isStored }]) => (isStored ? [[peer, own] as const] : []));
   if (hashes.length === parts.size) closeSaving(turn, { ...state, ranges: stored.ranges, hashes: Object.fromEntries(hashes) });
+}
+
+/** Says that a checkpoint has the optimiser's state of fewer replicas than there are: people hear it once, the log each time. */
+function tellOfReplicas(
+  turn: Turn,
+  state: StateName,
+  { slotsOf, replicas }: { readonly slotsOf: number; readonly replicas: number },
+): void {
+  const { toldOfReplicas, name } = stageOf(turn);
+  const what = { stage: name, peer: state.peer, slotsOf, replicas, most: LIMITS.replicaStates };
+  log(turn, ['warn', 'checkpoint.fewerReplicas'], { round: state.round, ...what });
+  const told = `${slotsOf} of ${replicas}`;
+  if (toldOfReplicas.get(state.peer) === told) return;
+  setStage(turn, { toldOfReplicas: new Map(toldOfReplicas).set(state.peer, told) });
+  report(turn, { type: 'fewer-replicas', ...what });
 }
 
 /** All parts are stored: the checkpoint is whole. */

@@ -57,6 +57,8 @@ export interface PeerBase {
   readonly hash: string | null;
   /** The live incarnations that hold them in memory. */
   readonly holders: readonly Incarnation[];
+  /** The replicas of the commit, by column, also those that are gone; empty where the parameters come from a checkpoint. */
+  readonly replicas: readonly Incarnation[];
   /** Whether a checkpoint holds exactly these parameters. */
   readonly isStored: boolean;
 }
@@ -70,8 +72,8 @@ export interface StageBase {
 
 /** One peer's part of a checkpoint under way. */
 export type SavingPart =
-  /** This member was asked for it. `hash` is the expected hash; null when it is not known yet. */
-  | { readonly isStored: false; readonly holder: Incarnation; readonly hash: string | null }
+  /** This member was asked for it. `hash` is the expected hash; null when it is not known yet. `replicas`: how many the peer has. */
+  | { readonly isStored: false; readonly holder: Incarnation; readonly hash: string | null; readonly replicas: number }
   | { readonly isStored: true; readonly hash: string };
 
 /** A checkpoint under way: it is whole when the parts of all peers are stored. */
@@ -109,6 +111,8 @@ export interface StageState {
   /** The number of commits, also those that a rollback has undone. */
   readonly commits: number;
   readonly commitsSinceCheckpoint: number;
+  /** By peer, what people were last told of replicas whose optimiser's state is not in a checkpoint. */
+  readonly toldOfReplicas: ReadonlyMap<string, string>;
   /** Whether somebody wants a checkpoint of the next commit. */
   readonly isSaveWanted: boolean;
   /** The time at which the last checkpoint was asked for, or the stage was opened. */
@@ -184,6 +188,7 @@ export function openStage(options: {
     isExported: false,
     commits: options.commits,
     commitsSinceCheckpoint: 0,
+    toldOfReplicas: new Map(),
     isSaveWanted: false,
     savedMs: options.nowMs,
     startedMs: options.nowMs,
@@ -223,7 +228,7 @@ function finished(done: readonly StageResult[], { stage, peer }: PeerName): Fini
 /** The base of a checkpoint; without one, the initial parameters. No member holds it in memory yet. */
 export function baseOf(checkpoint: StageResult['checkpoint'], peers: readonly string[]): StageBase {
   const entries = peers.map((peer): [string, PeerBase] => {
-    return [peer, { hash: checkpoint?.hashes[peer] ?? null, holders: [], isStored: checkpoint !== null }];
+    return [peer, { hash: checkpoint?.hashes[peer] ?? null, holders: [], replicas: [], isStored: checkpoint !== null }];
   });
   return { round: checkpoint?.round ?? 0, peers: new Map(entries) };
 }

@@ -8,6 +8,7 @@
 
 import { assertNever, present } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
+import { type Batch, columnBatch, columnsMaxOf, imagesPerStep } from '../../src/config/batch.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import type { Contributor, WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
@@ -20,6 +21,7 @@ import {
   type Column,
   cellsOf,
   columnOf,
+  columnsOf,
   cutToTrained,
   type Grid,
   hasCell,
@@ -48,27 +50,34 @@ export function seatsOf({ needs, base }: Pick<StageState, 'needs' | 'base'>, stu
   return seatStudents({ peers: needs.peers, students, columnsMax, holdersOf: (peer) => base.peers.get(peer)?.holders ?? [] });
 }
 
-/** Lends the next positions to these students and sends each its column's ranges. A round has `every` steps of `batch` samples per column. */
+/**
+ * Lends the next positions to these students and sends each its column's ranges. A round has `every` steps. Students that would have
+ * no sample in a whole step are spare.
+ */
 export function startTraining(
   turn: Turn,
   students: readonly ReadyMember[],
-  { batch, every, columnsMax }: { readonly batch: number; readonly every: number; readonly columnsMax: number },
+  { batch, every, columnsMax }: { readonly batch: Batch; readonly every: number; readonly columnsMax: number },
 ): void {
   const stage = stageOf(turn);
   const { peers } = stage.needs;
-  const { seated } = seatsOf(stage, students, columnsMax);
-  const { ledger, ranges } = lend(stage.ledger, (seated.length / peers.length) * batch * every);
-  const grid = planGrid(ranges, peers, seated);
+  const usable = Math.min(columnsMax, columnsMaxOf(batch));
+  const { seated } = seatsOf(stage, students, usable);
+  const columns = columnsOf(peers, seated);
+  const perStep = imagesPerStep(batch, columns.length);
+  const { ledger, ranges } = lend(stage.ledger, perStep * every);
+  const grid = planGrid(ranges, columns, perStep);
   const roundSamples = totalOf(ranges);
   const deadlineMs = turn.nowMs + roundBudgetMs(turn, stage, Math.ceil(roundSamples / grid.length));
   const id = takeRoundId(turn);
   const isAlone = grid.length === 1;
+  const stepSamples = columnBatch(batch, { column: 0, columns: columns.length });
   setStage(turn, {
     ledger,
-    round: { sort: 'grid', id, phase: 'training', attempt: 0, grid, isAlone, concluding: null, batch, deadlineMs },
+    round: { sort: 'grid', id, phase: 'training', attempt: 0, grid, isAlone, concluding: null, stepSamples, deadlineMs },
   });
   tellSeats(turn, grid);
-  tellSpare(turn, students, { seats: seated.length, seatsMax: peers.length * columnsMax });
+  tellSpare(turn, students, { seats: seated.length, seatsMax: peers.length * usable });
   for (const [column, { ranges: own, cells }] of grid.entries()) {
     for (const { incarnation, peer } of cells) {
       const others = otherCells(turn, cells, peer);
@@ -226,9 +235,9 @@ function askToConclude(turn: Turn, round: GridRound, concluding: 'late' | 'wante
 }
 
 /** The time for the step under way: as the slowest step was measured, with room to spare. */
-function conclusionBudgetMs(turn: Turn, { batch }: GridRound): number {
+function conclusionBudgetMs(turn: Turn, { stepSamples }: GridRound): number {
   const { concludeMs, roundFactor } = turn.state.plan.timing;
-  return Math.max(concludeMs, roundFactor * (stageOf(turn).msPerSample ?? 0) * batch);
+  return Math.max(concludeMs, roundFactor * (stageOf(turn).msPerSample ?? 0) * stepSamples);
 }
 
 /** Fixes the contributor set: whoever has trained by now, with what they have trained. */

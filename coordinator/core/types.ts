@@ -134,7 +134,8 @@ export type JournalRecord =
 export type CoreEvent =
   | { readonly type: 'message'; readonly connection: string; readonly message: WorkerMessage }
   | { readonly type: 'tick' }
-  | { readonly type: 'checkpoint-stored'; readonly checkpoint: CheckpointPart }
+  /** `slotsOf`: the number of replicas whose optimiser's state is in it. */
+  | { readonly type: 'checkpoint-stored'; readonly checkpoint: CheckpointPart; readonly slotsOf: number }
   /** The end of an export. `round`: the one that its effect named. */
   | { readonly type: 'exported'; readonly stage: string; readonly round: number }
   | {

@@ -14,9 +14,9 @@ import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js
 import type { Logger } from '../../src/log/logger.js';
 import type { CoordinatorMessage } from '../../src/protocol/control.js';
 import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
-import { describeState, type StateName } from '../../src/protocol/state-name.js';
+import { describeState } from '../../src/protocol/state-name.js';
 import { type DataReply, refusal } from '../../src/rpc/data-server.js';
-import { stateToWire } from '../../src/tensor/state-tensors.js';
+import { hasSlotsOf, slotsIn, stateForColumn, stateToWire } from '../../src/tensor/state-tensors.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 import type { CoreEvent } from '../core/types.js';
 import type { HeldTerm } from './term.js';
@@ -51,7 +51,8 @@ export class DataStore {
       const { state, hash, committed } = message;
       remember(this.#commits, describeState(state), { hash, committed });
     }
-    if (message.type === 'coordinator.save') remember(this.#saves, describeState(message.state), message.incarnation);
+    if (message.type === 'coordinator.save' && message.others !== null)
+      remember(this.#saves, describeState(message.state), message.incarnation);
   }
 
   /** Answers a request. Never rejects: an error is logged and becomes a refusal. */
@@ -74,12 +75,13 @@ export class DataStore {
       case 'checkpoint.put':
         return this.#putCheckpoint(header, tensors);
       case 'checkpoint.get':
-        return this.#getCheckpoint(header.state);
+        return this.#getCheckpoint(header);
       case 'topology.get':
         return this.#getTopology(header);
       case 'knowledge.get':
       case 'arena.get':
       case 'state.get':
+      case 'slots.get':
         return refusal('missing', `the coordinator does not answer ${header.type}: ask a worker`);
       default:
         return assertNever(header, 'data request');
@@ -106,14 +108,16 @@ export class DataStore {
     if (!outcome.stored) return refusal(outcome.reason, outcome.message);
     // A commit of one replica has no hash: the first put gives it.
     remember(this.#commits, name, { ...commit, hash });
-    onStored({ type: 'checkpoint-stored', checkpoint: outcome.checkpoint });
+    onStored({ type: 'checkpoint-stored', checkpoint: outcome.checkpoint, slotsOf: slotsIn(content.tensors) });
     return STORED;
   }
 
-  async #getCheckpoint(state: StateName): Promise<DataReply> {
+  async #getCheckpoint({ state, column }: DataRequestOf<'checkpoint.get'>): Promise<DataReply> {
     const { info, tensors } = await this.#options.store.get(state);
     const { ranges, hash, schema } = info;
-    return { header: { type: 'state.answer', state, ranges: [...ranges], hash, schema }, tensors: stateToWire(tensors) };
+    if (column !== null && !hasSlotsOf(tensors, column)) this.#options.logger.info('checkpoint.slotsOfAnother', { ...state, column });
+    const own = stateToWire(stateForColumn(tensors, column));
+    return { header: { type: 'state.answer', state, ranges: [...ranges], hash, schema }, tensors: own };
   }
 
   /** The layers of a model are the same in all its checkpoints. */

@@ -35,6 +35,8 @@ export const LIMITS = {
   ranges: 1024,
   /** Members of a round, teachers of a student. */
   members: 256,
+  /** Replicas of a peer whose optimiser's state is in a checkpoint. */
+  replicaStates: 8,
   /** Axes of a tensor. */
   axes: 8,
   /** Bytes of the resolved recipe, as JSON. */

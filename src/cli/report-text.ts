@@ -48,6 +48,8 @@ export function describeReport(report: Report): string {
     }
     case 'checkpoint':
       return `${report.stage}: checkpoint ${report.stage}/${report.round} is on disk`;
+    case 'fewer-replicas':
+      return describeFewerReplicas(report);
     case 'stage-done': {
       const { stage, seconds } = report.result;
       return `${stage}: done in ${formatDuration(seconds)}${describeAccuracy(report.result)}`;
@@ -128,4 +130,11 @@ function describeProgress(report: Progress): string {
   return progressFigures(report)
     .map(({ text }) => text)
     .join(', ');
+}
+
+function describeFewerReplicas(report: Extract<Report, { type: 'fewer-replicas' }>): string {
+  const { slotsOf, replicas, most } = report;
+  const why = slotsOf >= most ? `a checkpoint holds that of ${most} at most` : 'the others did not hand it over in time';
+  const what = `the checkpoint has the optimiser state of ${slotsOf} of ${replicas} students (${why})`;
+  return `${spellPeer(report)}: ${what}; after a resume the others go on with that of the first, and the run does not have the bits of one that was not stopped`;
 }

@@ -7,7 +7,7 @@ import { stageOrder } from '../config/stage-graph.js';
 import { EXIT } from '../errors/table.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { discardGivenModels } from '../recipe/given-model.js';
-import { seldomAverages } from '../recipe/work-size.js';
+import { workWarnings } from '../recipe/work-size.js';
 import { action, type CliContext, examples, gather, QUICK } from './cli-context.js';
 import { formatClasses, formatCount } from './format-figure.js';
 import { placeWorkers, shortageOf } from './place-workers.js';
@@ -40,7 +40,7 @@ export function addValidateCommand(program: Command, context: CliContext): void 
         const cores = availableParallelism();
         const workers = placeWorkers(recipe, cores);
         const shortage = shortageOf(workers, cores);
-        const all = [...(shortage === null ? [] : [shortage]), ...warnings, ...seldomAverages(work)];
+        const all = [...(shortage === null ? [] : [shortage]), ...warnings, ...workWarnings(work)];
         if (output.json)
           output.result(JSON.stringify({ type: 'recipe', recipe, splits: data.splitSizes, parameters, tried, warnings: all }));
         else if (options.explain) output.result(explainRecipe(recipe).trimEnd());

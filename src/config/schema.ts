@@ -111,6 +111,8 @@ export type OutsideModel = z.infer<typeof outsideModel>;
 /** A model by the name of the stage that has it, or one from outside, for which loading makes a stage `load` (outside-model.ts). */
 const anyModel = z.xor([name, ...outsideForms]) as unknown as z.ZodType<string>;
 
+const batchSize = wholeFromOne.max(4096);
+
 const training = {
   needs: z.array(name).default([]),
   /** The model whose parameters the stage begins with; when left out, new ones. */
@@ -120,8 +122,8 @@ const training = {
   on: name,
   test: name,
   epochs: wholeFromOne,
-  /** The number of samples of a step of one student. */
-  batch: wholeFromOne.max(4096),
+  /** The number of samples of a step of one student; or of a step of all columns together (batch.ts). */
+  batch: z.union([batchSize, z.strictObject({ global: batchSize })]),
   /** The number of steps of each student between two averages, which is one round. */
   every: wholeFromOne.default(8),
   augment: augment.default({ cropPadding: 0, flip: false }),

@@ -21,6 +21,10 @@ export type Contributor = z.infer<typeof contributorSchema>;
 const engineAddressSchema = z.strictObject({ incarnation: field.incarnation, endpoint: field.endpoint });
 export type EngineAddress = z.infer<typeof engineAddressSchema>;
 
+/** A replica of a row, by its column. */
+const replicaSchema = z.strictObject({ column: field.count, ...engineAddressSchema.shape });
+export type Replica = z.infer<typeof replicaSchema>;
+
 /** A cell of the receiver's column, as the receiver sees it. */
 const cellSchema = z.strictObject({ peer: field.peer, ...engineAddressSchema.shape });
 export type ColumnCell = z.infer<typeof cellSchema>;
@@ -252,8 +256,18 @@ export const coordinatorMessageSchema = z.discriminatedUnion('type', [
     hash: field.hash.nullable(),
     committed: field.count,
   }),
-  /** To a holder of the committed state, when a checkpoint is due: put it to the coordinator's data server. */
-  z.strictObject({ type: z.literal('coordinator.save'), ...toWorker, state: stateNameSchema }),
+  /**
+   * To the replicas that hold the committed state, when a checkpoint is due. One of them gets the `others`: it fetches the state of
+   * their optimisers, and puts the checkpoint to the coordinator's data server. To the others `others` is null: they keep that state at hand.
+   */
+  z.strictObject({
+    type: z.literal('coordinator.save'),
+    ...toWorker,
+    state: stateNameSchema,
+    /** The column in which the receiver has trained. */
+    column: field.count,
+    others: z.array(replicaSchema).max(LIMITS.replicaStates).nullable(),
+  }),
   /** To a member of a round from which it is withdrawn: drop the work of this round. None of it is committed. */
   z.strictObject({ type: z.literal('coordinator.abandon'), ...toWorker, round: field.round, reason: field.text }),
   /**

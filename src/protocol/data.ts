@@ -85,13 +85,16 @@ export const dataRequestSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('arena.get'), ...head, term: field.term, ...pieceFields }),
   /** To a student that holds this state in memory. `hash` is the expected hash; null when it is not known yet. */
   z.strictObject({ type: z.literal('state.get'), ...head, term: field.term, state: stateNameSchema, hash: field.hash.nullable() }),
+  /** To a student that was told that a checkpoint of this state is due: the state of its own optimiser. */
+  z.strictObject({ type: z.literal('slots.get'), ...head, term: field.term, state: stateNameSchema, hash: field.hash }),
   /**
-   * Float32 tensors by name: `parameters` [P], `slots` [S], and the other tensors of the state; and `topology` uint8 [bytes], the layers
-   * of its model (src/tensor/topology.ts). To the coordinator.
+   * Float32 tensors by name: `parameters` [P], `slots` [S], and the other tensors of the state; `slots.1`, `slots.2` and so on are the
+   * optimiser's state of the replicas of other columns; `topology` uint8 [bytes] has the layers of its model (src/tensor/topology.ts). To the
+   * coordinator.
    */
   z.strictObject({ type: z.literal('checkpoint.put'), ...head, term: field.term, incarnation: field.incarnation, ...stateFields }),
-  /** To the coordinator. */
-  z.strictObject({ type: z.literal('checkpoint.get'), ...head, state: stateNameSchema }),
+  /** To the coordinator. `slots` of the answer is the optimiser's state of this column, where the checkpoint has it. */
+  z.strictObject({ type: z.literal('checkpoint.get'), ...head, state: stateNameSchema, column: field.count.nullable() }),
   /** To the coordinator: the layers of a model that the run was given. */
   z.strictObject({ type: z.literal('topology.get'), ...head, stage: field.stage, peer: field.peer }),
 ]);
@@ -107,6 +110,8 @@ export const dataAnswerSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('arena.answer'), ...head, ...pieceFields, samples: field.count, ranges: rangesSchema }),
   /** The tensors of the state by name, as in checkpoint.put, without `topology`. Answers state.get and checkpoint.get. */
   z.strictObject({ type: z.literal('state.answer'), ...head, ...stateFields }),
+  /** Tensor `slots` float32 [S]: the answering replica's own. `hash`: of the state that the replicas share. */
+  z.strictObject({ type: z.literal('slots.answer'), ...head, state: stateNameSchema, hash: field.hash, schema: field.hash }),
   /** Tensor `topology` uint8 [bytes]: src/tensor/topology.ts. */
   z.strictObject({ type: z.literal('topology.answer'), ...head, stage: field.stage, peer: field.peer }),
   /** Answers checkpoint.put: it is on disk, whole. */
@@ -123,6 +128,7 @@ export const ANSWER_OF = {
   'knowledge.get': 'knowledge.answer',
   'arena.get': 'arena.answer',
   'state.get': 'state.answer',
+  'slots.get': 'slots.answer',
   'checkpoint.put': 'stored',
   'checkpoint.get': 'state.answer',
   'topology.get': 'topology.answer',

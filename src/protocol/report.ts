@@ -116,6 +116,15 @@ export type Report =
     }
   /** A checkpoint that somebody asked for is on disk. */
   | { readonly type: 'checkpoint'; readonly stage: string; readonly round: number }
+  /** A checkpoint has the optimiser's state of `slotsOf` of the replicas of this peer; it may have that of `most`. Reported when it changes. */
+  | {
+      readonly type: 'fewer-replicas';
+      readonly stage: string;
+      readonly peer: string;
+      readonly slotsOf: number;
+      readonly replicas: number;
+      readonly most: number;
+    }
   | { readonly type: 'stage-done'; readonly result: StageResult }
   | {
       readonly type: 'worker-joined';

@@ -224,7 +224,7 @@ function spell({ path, before, now }: Difference): BasisChange {
 
 function spellValue(value: unknown): string {
   if (value === undefined) return 'left out';
-  return isMap(value) ? 'there' : JSON.stringify(value);
+  return isMap(value) && keysOf(value).length > 1 ? 'there' : JSON.stringify(value);
 }
 
 /**

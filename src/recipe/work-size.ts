@@ -1,5 +1,6 @@
 /** The size of each stage's work in steps and averages, as it follows from the number of students. Pure. */
 
+import { columnsMaxOf, imagesPerStep as imagesOf } from '../config/batch.js';
 import { peersOf, studentsOf } from '../config/peer.js';
 import { countWorkers, type Recipe } from '../config/schema.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
@@ -14,6 +15,10 @@ export interface WorkSize {
   /** Averages of the columns in an epoch; 0 with one column, which has nothing to average. */
   readonly averagesPerEpoch: number;
   readonly epochs: number;
+  /** Whether the steps are the same for any number of students: `batch: { global }`. */
+  readonly isGlobal: boolean;
+  /** The students that have no image in a step of `batch: { global }`, and so do nothing in the stage. */
+  readonly spare: number;
 }
 
 /** The sizes of the stages that train, when the run has the students of the recipe. */
@@ -21,13 +26,16 @@ export function workSizes(recipe: Recipe, splitSizes: Readonly<Record<string, nu
   const students = countWorkers(studentsOf(recipe));
   return Object.entries(recipe.stages).flatMap(([name, stage]) => {
     if (!isTrainingStage(stage)) return [];
-    const columns = 'replicas' in stage ? Math.max(1, Math.min(stage.replicas, Math.floor(students / peersOf(stage).size))) : students;
-    const imagesPerStep = stage.batch * columns;
+    const full = 'replicas' in stage ? Math.max(1, Math.min(stage.replicas, Math.floor(students / peersOf(stage).size))) : students;
+    const columns = Math.min(full, columnsMaxOf(stage.batch));
+    const imagesPerStep = imagesOf(stage.batch, columns);
     const stepsPerEpoch = Math.ceil((splitSizes[stage.on] ?? 0) / imagesPerStep);
     return [
       {
         ...{ stage: name, columns, imagesPerStep, stepsPerEpoch, epochs: stage.epochs },
         averagesPerEpoch: columns === 1 ? 0 : Math.ceil(stepsPerEpoch / stage.every),
+        isGlobal: typeof stage.batch !== 'number',
+        spare: (full - columns) * peersOf(stage).size,
       },
     ];
   });
@@ -38,11 +46,29 @@ const IN_EPOCH_LEAST = 3;
 /** With fewer averages in the whole stage, what the students learned apart has no time to grow together. */
 const IN_STAGE_LEAST = 30;
 
+/** The warnings about the size of the work. */
+export function workWarnings(sizes: readonly WorkSize[]): readonly string[] {
+  return [...seldomAverages(sizes), ...spareStudents(sizes)];
+}
+
+function spareStudents(sizes: readonly WorkSize[]): readonly string[] {
+  return sizes.flatMap(({ stage, imagesPerStep, spare }) => {
+    if (spare === 0) return [];
+    const idle = spare === 1 ? '1 student has no image of a step, and does' : `${spare} students have no image of a step, and do`;
+    return [
+      `${stage}: batch has ${imagesPerStep} images for all students together: ${idle} nothing; give a larger batch or fewer students`,
+    ];
+  });
+}
+
 /** A warning for each stage whose students average so seldom that the result is another one than with one student. */
 export function seldomAverages(sizes: readonly WorkSize[]): readonly string[] {
   return sizes
-    .filter(({ columns, averagesPerEpoch, epochs }) => {
-      return columns > 1 && averagesPerEpoch < IN_EPOCH_LEAST && averagesPerEpoch * epochs < IN_STAGE_LEAST;
+    .filter(({ columns, averagesPerEpoch, stepsPerEpoch, epochs }) => {
+      // Students that average after each step learn as one.
+      return (
+        columns > 1 && averagesPerEpoch < stepsPerEpoch && averagesPerEpoch < IN_EPOCH_LEAST && averagesPerEpoch * epochs < IN_STAGE_LEAST
+      );
     })
     .map(({ stage, columns, averagesPerEpoch, stepsPerEpoch }) => {
       const often = averagesPerEpoch === 1 ? 'once' : `${averagesPerEpoch} times`;

@@ -1,7 +1,7 @@
 /**
  * The tensors of a state by name, in messages and in checkpoints: `parameters` (the model's flat arena),
- * `adapters` (those of the stage's loss, where it has any), and `slots` (the optimiser's). All are float32 and flat, and never change
- * once they are in such a map.
+ * `adapters` (those of the stage's loss, where it has any), and `slots` (the optimiser's); a checkpoint may have those of other replicas of
+ * the peer as well, `slots.1` and so on, by column. All are float32 and flat, and never change once they are in such a map.
  *
  * Invariant: the hash of a state covers the tensors that replicas share: `parameters`, then `adapters` where there are any. Slots
  * belong to a replica and are not hashed.
@@ -60,6 +60,40 @@ export function joinState(tensors: StateTensors): StateArrays {
   parameters.set(own);
   parameters.set(adapters, own.length);
   return { parameters, slots };
+}
+
+/**
+ * The state with the optimiser's state of several replicas, by column. That of the first column is `slots`, from which a column without a
+ * state of its own goes on; the others have a tensor each.
+ */
+export function withReplicaSlots(tensors: StateTensors, byColumn: ReadonlyMap<number, Float32Array>): StateTensors {
+  const [first, ...others] = [...byColumn].sort(([a], [b]) => a - b);
+  if (first === undefined) return tensors;
+  return new Map([...tensors, ['slots', first[1]], ...others.map(([column, slots]) => [slotsName(column), slots] as const)]);
+}
+
+/** The state as the replica of a column goes on from it (null: one replica, of no column): with one tensor `slots`. */
+export function stateForColumn(tensors: StateTensors, column: number | null): StateTensors {
+  const own = column === null ? undefined : tensors.get(slotsName(column));
+  const shared = [...tensors].filter(([name]) => !name.startsWith(REPLICA_SLOTS));
+  return new Map(own === undefined ? shared : [...shared, ['slots', own]]);
+}
+
+/** Whether the state has an optimiser's state for this column; a state without any needs none. */
+export function hasSlotsOf(tensors: StateTensors, column: number): boolean {
+  return column === 0 || tensors.has(slotsName(column)) || tensors.get('slots')?.length === 0;
+}
+
+/** The number of replicas whose optimiser's state is there; as many as there may be, where it is empty. */
+export function slotsIn(tensors: StateTensors): number {
+  if (tensors.get('slots')?.length === 0) return Number.POSITIVE_INFINITY;
+  return [...tensors.keys()].filter((name) => name === 'slots' || name.startsWith(REPLICA_SLOTS)).length;
+}
+
+const REPLICA_SLOTS = 'slots.';
+
+function slotsName(column: number): string {
+  return `${REPLICA_SLOTS}${column}`;
 }
 
 /** The name of the first tensor that holds a NaN or an infinity; null when all are finite. */

@@ -2,6 +2,7 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { columnBatchMax } from '../config/batch.js';
 import { runEagerly } from '../step/eager-step.js';
 import { buildTensorStep } from '../step/tensor-step.js';
 import type { Graph } from './graph.js';
@@ -32,7 +33,7 @@ export interface WrittenTrace {
  */
 export function writeTrace({ folder, ...options }: WriteTraceOptions): WrittenTrace {
   const { training, inputShape, precision } = options;
-  const { batch } = training.stage;
+  const batch = columnBatchMax(training.stage.batch);
   const step = buildTensorStep(options);
   const eager = runEagerly(step, options);
   let graph!: Graph;

@@ -26,7 +26,7 @@ const APART = /^worker\/(teacher|student)\//;
 
 const TFJS_ROOMS = /^(src\/(nn|losses|optim|step|engines|trace|programs)|worker\/(kit|teacher|student))\//;
 const CORE_MAY_IMPORT =
-  /^(coordinator\/core\/|src\/(base|errors|protocol)\/|src\/config\/(peer|schema|stage-graph|stage-kinds)\.ts|src\/data\/shard-plan\.ts)/;
+  /^(coordinator\/core\/|src\/(base|errors|protocol)\/|src\/config\/(batch|peer|schema|stage-graph|stage-kinds)\.ts|src\/data\/shard-plan\.ts)/;
 
 /** The place of a file's room in a list of rooms under `parent`; -1 for a file that lies elsewhere. */
 function levelOf(file: string, parent: string, rooms: readonly string[]): number {

@@ -118,7 +118,7 @@ async function attackData(endpoint: string): Promise<void> {
   const flood = await dial({ endpoint, ...DATA_CHANNEL });
   await sendAll(flood.dialer, hostileData());
   const { dialer, answer } = await dial({ endpoint, ...DATA_CHANNEL });
-  const ask = { type: 'checkpoint.get', state: { stage: 'nowhere', peer: 'model', round: 1 } } as const;
+  const ask = { type: 'checkpoint.get', state: { stage: 'nowhere', peer: 'model', round: 1 }, column: null } as const;
   dialer.send(encodeData(ask, 1, []));
   await answer((frames) => {
     const decoded = decodeDataAnswer(frames);

@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runFolderAt } from '../../coordinator/shell/run-folder.js';
 import { present } from '../../src/base/assert.js';
+import { columnBatchMax } from '../../src/config/batch.js';
 import { peersOf } from '../../src/config/peer.js';
 import type { PeerRecipe, Recipe } from '../../src/config/schema.js';
 import { assembleBatch } from '../../src/data/batch.js';
@@ -87,7 +88,7 @@ async function writeCase(recipe: Recipe, folder: string, seed: Seed): Promise<vo
     seed,
     // Our order is that of all epochs.
     epochs: seed === null ? 1 : stage.epochs,
-    batch: stage.batch,
+    batch: columnBatchMax(stage.batch),
     temperature: present(loss.temperature, 'a temperature'),
     weight: present(loss.weight, 'a weight'),
     train: writePixels(folder, 'train', train),
@@ -126,7 +127,7 @@ interface Pixels {
 /** All batches of the stage, in the order in which the students train them. */
 function trainedPixels(recipe: Recipe, stage: PeerRecipe, split: SampleSource): Pixels {
   const ranges = [{ start: 0, end: stage.epochs * split.count }];
-  const plan = planBatches({ ranges, size: split.count, batch: stage.batch, seed: recipe.seed });
+  const plan = planBatches({ ranges, size: split.count, batch: columnBatchMax(stage.batch), seed: recipe.seed });
   const imageSize = split.height * split.width * split.channels;
   const out = room(stage.epochs * split.count, imageSize);
   let done = 0;

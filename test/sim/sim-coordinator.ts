@@ -70,7 +70,7 @@ export class SimCoordinator {
     if (!this.isAlive || term !== this.term) return;
     const checkpoint = { state, term, hash, ranges };
     this.#disk.checkpoints.set(placeOf(state), checkpoint);
-    this.#deliver({ type: 'checkpoint-stored', checkpoint });
+    this.#deliver({ type: 'checkpoint-stored', checkpoint, slotsOf: Number.POSITIVE_INFINITY });
   }
 
   /** As the shell does: the model is written from its checkpoint, which must be there. */

@@ -358,7 +358,8 @@ export class SimEngine {
     if (made !== null && isSameState(made.state, state) && (hash === null || made.hash === hash)) this.#committed = made;
   }
 
-  #save({ state }: CoordinatorMessageOf<'coordinator.save'>): void {
+  #save({ state, others }: CoordinatorMessageOf<'coordinator.save'>): void {
+    if (others === null) return;
     const saved = this.#committed;
     if (saved === null || !isSameState(saved.state, state)) {
       this.#say({ ...this.#identity(), type: 'worker.failed', code: 'checkpoint.unwritable', message: 'it is not here' });

@@ -5,6 +5,7 @@
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { present } from '../../src/base/assert.js';
+import { columnBatchMax } from '../../src/config/batch.js';
 import { peerNamed, peerRecipe, peersOf } from '../../src/config/peer.js';
 import type { EngineName, EngineRecipe, PeerRecipe, Recipe } from '../../src/config/schema.js';
 import { assembleBatch } from '../../src/data/batch.js';
@@ -89,7 +90,7 @@ export class Cohort {
 
   /** Trains these ranges of a round that begins after `committed` samples and has `roundSamples` over all columns. */
   train(ranges: readonly Range[], { committed, roundSamples = totalOf(ranges) }: { committed: number; roundSamples?: number }): void {
-    const { batch } = present(this.#peers[0], 'a peer').recipe;
+    const batch = columnBatchMax(present(this.#peers[0], 'a peer').recipe.batch);
     let done = 0;
     for (const view of planBatches({ ranges, size: this.#split.count, batch, seed: this.#recipe.seed })) {
       this.#step(view, committed + (done * roundSamples) / totalOf(ranges));

@@ -109,7 +109,8 @@ export const COORDINATOR_MESSAGES: readonly CoordinatorMessage[] = [
   },
   { type: 'coordinator.commit', ...life, state, hash, committed: 3072 },
   { type: 'coordinator.commit', ...life, state: { ...state, peer: 'big' }, hash: null, committed: 3072 },
-  { type: 'coordinator.save', ...life, state },
+  { type: 'coordinator.save', ...life, state, column: 0, others: [{ column: 2, incarnation: asIncarnation(8), endpoint }] },
+  { type: 'coordinator.save', ...life, state, column: 2, others: null },
   { type: 'coordinator.abandon', ...life, round, reason: 'its deadline passed' },
   { type: 'coordinator.conclude', ...life, round },
   { type: 'coordinator.serve', ...life, stage: 'distil', from: { ...state, stage: 'teach' }, hash },
@@ -155,11 +156,12 @@ export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTe
   ],
   [{ type: 'arena.get', term: life.term, ...piece }, []],
   [{ type: 'state.get', term: life.term, state, hash: null }, []],
+  [{ type: 'slots.get', term: life.term, state, hash }, []],
   [
     { type: 'checkpoint.put', ...life, ...content },
     [float32('parameters', 1, 2, 3), float32('slots'), { name: 'topology', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }],
   ],
-  [{ type: 'checkpoint.get', state }, []],
+  [{ type: 'checkpoint.get', state, column: 1 }, []],
   [{ type: 'topology.get', stage: 'given', peer: 'model' }, []],
 ];
 
@@ -174,6 +176,7 @@ export const DATA_ANSWERS: readonly (readonly [DataAnswerBody, readonly WireTens
   ],
   [{ type: 'arena.answer', ...piece, samples: 512, ranges }, [float32('parameters', -1, 0.5)]],
   [{ type: 'state.answer', ...content }, [float32('parameters', 1), float32('slots', 2)]],
+  [{ type: 'slots.answer', state, hash, schema: 'cd'.repeat(32) }, [float32('slots', 2)]],
   [
     { type: 'topology.answer', stage: 'given', peer: 'model' },
     [{ name: 'topology', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }],

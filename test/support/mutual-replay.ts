@@ -3,10 +3,10 @@
  * journal who trained which samples in each commit. Learning rates and weights of losses must not change during the stage.
  */
 
-import { evenly } from '../../coordinator/core/grid.js';
 import { runFolderAt } from '../../coordinator/shell/run-folder.js';
 import { present } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
+import { shareOut } from '../../src/config/batch.js';
 import { peersOf } from '../../src/config/peer.js';
 import { splitRanges, totalOf } from '../../src/data/shard-plan.js';
 import { openEngine } from '../../src/engines/catalogue.js';
@@ -55,7 +55,7 @@ function trainCommit(
   { peers, commit, committed }: { peers: string[]; commit: Commit; committed: number },
 ): void {
   const roundSamples = totalOf(commit.ranges);
-  const samples = evenly(roundSamples, columns.length);
+  const samples = shareOut(roundSamples, columns.length);
   const shares = splitRanges(commit.ranges, samples);
   for (const [i, column] of columns.entries()) column.train(present(shares[i], 'a share'), { committed, roundSamples });
   for (const peer of peers) averageCohorts(columns, peer, samples);

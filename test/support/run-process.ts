@@ -14,7 +14,13 @@ import type { Report } from '../../src/protocol/report.js';
 export type OutputLine =
   | Report
   | { readonly type: 'listening'; readonly endpoint: string; readonly run: string }
-  | { readonly type: 'export'; readonly stage: string; readonly round: number; readonly epoch: number | null; readonly accuracy: number | null }
+  | {
+      readonly type: 'export';
+      readonly stage: string;
+      readonly round: number;
+      readonly epoch: number | null;
+      readonly accuracy: number | null;
+    }
   | ({ readonly type: 'summary' } & RunSummary);
 
 export type LineOf<T extends OutputLine['type']> = Extract<OutputLine, { type: T }>;

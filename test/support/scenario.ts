@@ -111,7 +111,7 @@ class Stagehand {
     if (command === 'stop') return { type: 'stop', reason: 'a person asked' };
     if (command === 'checkpoint' && name === '') return { type: 'checkpoint' };
     if (command === 'exported') return this.#exportEnd(options);
-    if (command === 'stored') return { type: 'checkpoint-stored', checkpoint: this.#store() };
+    if (command === 'stored') return { type: 'checkpoint-stored', checkpoint: this.#store(), slotsOf: Number.POSITIVE_INFINITY };
     return this.#message(command, name, options);
   }
 
@@ -293,7 +293,7 @@ function describeMessage(message: Extract<Effect, { type: 'send' }>['message']):
     case 'coordinator.link':
       return `link ${message.stage} v${message.version}: ${message.teachers.map(({ incarnation }) => incarnation).join(' ') || 'nobody'}`;
     case 'coordinator.save':
-      return `save ${spellState(message.state)}`;
+      return message.others === null ? `keep slots of ${spellState(message.state)}` : `save ${spellState(message.state)}`;
     case 'coordinator.conclude':
       return `conclude round ${message.round}`;
     case 'coordinator.abandon':

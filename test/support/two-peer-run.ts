@@ -148,10 +148,10 @@ export class TwoPeerRun {
     this.#say(student, { type: 'worker.lost', code: 'engine.crashed', message, ...this.#life(student) });
   }
 
-  stored(peer: string, round: number, samples: number): CheckpointPart {
+  stored(peer: string, round: number, samples: number, slotsOf = Number.POSITIVE_INFINITY): CheckpointPart {
     const ranges = [{ start: 0, end: samples }];
     const checkpoint = { state: { stage: 'base', peer, round }, term, ranges, hash: hashOf(peer, round) };
-    this.event({ type: 'checkpoint-stored', checkpoint });
+    this.event({ type: 'checkpoint-stored', checkpoint, slotsOf });
     return checkpoint;
   }
 

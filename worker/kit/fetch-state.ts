@@ -1,6 +1,7 @@
 /** Fetches committed parameters from another student's memory or from the coordinator's disk. Every answer is checked before it is used. */
 
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { Replica } from '../../src/protocol/control.js';
 import type { DataAnswerOf, DataMessage } from '../../src/protocol/data.js';
 import type { Range } from '../../src/protocol/field.js';
 import { describeState, isSameState, type StateName } from '../../src/protocol/state-name.js';
@@ -16,6 +17,12 @@ export interface WantedState {
   readonly hash: string | null;
   /** The hash of the arena's schema. */
   readonly schema: string;
+}
+
+/** The state of the optimiser of another replica of a state. */
+export interface WantedSlots extends WantedState {
+  readonly hash: string;
+  readonly replica: Replica;
 }
 
 /** A state with the samples that it contains. The caller owns the tensors. */
@@ -39,13 +46,27 @@ export async function fetchFromHolder(context: EngineContext, endpoint: string, 
   return found;
 }
 
+/** Fetches the optimiser's state of another replica of the state. Throws as `fetchFromHolder` does. */
+export async function fetchSlots(context: EngineContext, { state, hash, schema, replica }: WantedSlots): Promise<Float32Array> {
+  const { endpoint } = replica;
+  const body = { type: 'slots.get', term: context.term, state, hash } as const;
+  const { header, tensors } = await context.connections.request(endpoint, { body, deadlineMs: DATA_TIMING.slotsMs });
+  if (!isSameState(header.state, state) || header.hash !== hash) throw wrong({ state }, 'the answer is about another state', endpoint);
+  if (header.schema !== schema) throw otherModel({ state, hash, schema }, header.schema);
+  const [slots] = tensors;
+  if (tensors.length !== 1 || !(slots?.data instanceof Float32Array) || firstNotFinite(new Map([['slots', slots.data]])) !== null) {
+    throw wrong({ state }, 'the answer is not the state of an optimiser', endpoint);
+  }
+  return slots.data;
+}
+
 /**
- * Fetches a state from the coordinator's disk. Throws checkpoint.damaged when another request would give the same (an older
+ * Fetches a state from the coordinator's disk, for the replica of this column (null: for none). Throws checkpoint.damaged when another request would give the same (an older
  * checkpoint may serve), and model.invalid when the state belongs to another model than the one here.
  */
-export async function fetchCheckpoint(context: EngineContext, wanted: WantedState): Promise<FetchedState> {
+export async function fetchCheckpoint(context: EngineContext, wanted: WantedState, column: number | null): Promise<FetchedState> {
   const { state, hash } = wanted;
-  const body = { type: 'checkpoint.get', state } as const;
+  const body = { type: 'checkpoint.get', state, column } as const;
   const damaged = (what: string, cause?: unknown) =>
     new StillhouseError('checkpoint.damaged', `the checkpoint of ${describeState(state)}: ${what}`, { cause });
   const { dataEndpoint } = context;
@@ -76,7 +97,7 @@ function damageOf(found: FetchedState, hash: string | null): string | null {
   return culprit === null ? null : `the tensor ${culprit} is not finite`;
 }
 
-function wrong({ state }: WantedState, what: string, address: string): StillhouseError {
+function wrong({ state }: Pick<WantedState, 'state'>, what: string, address: string): StillhouseError {
   return new StillhouseError('protocol.invalid', `${describeState(state)}: ${what}`, { address });
 }
 

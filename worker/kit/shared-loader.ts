@@ -3,6 +3,7 @@
  * a recipe have one shape.
  */
 
+import { columnBatchMax } from '../../src/config/batch.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { BATCHES_AHEAD } from '../../src/data/loader/batch-stream.js';
 import { type Loader, openLoader } from '../../src/data/loader/loader.js';
@@ -29,7 +30,7 @@ export class SharedLoader {
 
   /** `program`: see LoaderOptions. */
   constructor(recipe: Recipe, role: 'student' | 'teacher', program?: URL) {
-    const batches = Object.values(recipe.stages).map((stage) => ('batch' in stage ? stage.batch : 0));
+    const batches = Object.values(recipe.stages).map((stage) => ('batch' in stage ? columnBatchMax(stage.batch) : 0));
     this.rowsMax = Math.max(role === 'teacher' ? TEACH_ROWS : TEST_ROWS, ...batches);
     this.#program = program;
   }

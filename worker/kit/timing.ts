@@ -22,6 +22,8 @@ export const DATA_TIMING = {
   /** A committed state from another student, and from the coordinator's disk. */
   stateMs: 20_000,
   checkpointMs: 60_000,
+  /** The optimiser's state of another replica, for a checkpoint, which does not wait longer: a stop has a deadline. */
+  slotsMs: 3_000,
   /** The time until a checkpoint is on the coordinator's disk. */
   storeMs: 60_000,
   /** A connection that carried no request for this long is closed. */

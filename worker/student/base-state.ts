@@ -12,12 +12,14 @@ import { joinState } from '../../src/tensor/state-tensors.js';
 import type { EngineContext } from '../kit/context.js';
 import { type FetchedState, fetchCheckpoint, fetchFromHolder } from '../kit/fetch-state.js';
 import type { StageModel } from '../kit/stage-model.js';
-import { type CommittedState, isBase } from './state.js';
+import { type CommittedState, hasSlotsFor, isBase } from './state.js';
 
 export interface BaseStateOptions {
   readonly context: EngineContext;
   readonly model: StageModel;
   readonly base: Base;
+  /** The column that trains on from it; null for other work. */
+  readonly column: number | null;
   /** The state that the student holds. */
   readonly committed: CommittedState | null;
   readonly signal: AbortSignal;
@@ -25,10 +27,11 @@ export interface BaseStateOptions {
 
 /** The base of an assignment. Throws request.refused or checkpoint.damaged when no source hands it over, and model.invalid when it belongs to another model. */
 export async function baseState(options: BaseStateOptions): Promise<CommittedState> {
-  const { model, base, committed, signal } = options;
-  if (isBase(committed, base)) return committed;
+  const { model, base, column, committed, signal } = options;
+  if (isBase(committed, base) && hasSlotsFor(committed, column)) return committed;
   if (base.state.round === 0) return abortable(initialState(options), signal);
-  const { state, hash, ranges, tensors } = await abortable(fetchState(options), signal);
+  const { found, slotsFor } = await abortable(fetchState(options), signal);
+  const { state, hash, ranges, tensors } = found;
   const { parameters, slots } = joinState(tensors);
   const { schema, slotCount } = model.program;
   if (parameters.length !== schema.size || slots.length !== slotCount) {
@@ -37,7 +40,7 @@ export async function baseState(options: BaseStateOptions): Promise<CommittedSta
       hint: 'The adapters of a loss or the optimiser have changed since then: put them back as they were, or begin a new run',
     });
   }
-  return { state, hash, ranges, parameters, slots, isChecked: true };
+  return { state, hash, ranges, parameters, slots, slotsFor, isChecked: true };
 }
 
 /** The state of round 0, which is the same in every process: new parameters, or those of the model that the stage begins with. */
@@ -46,20 +49,25 @@ async function initialState({ context, model, base }: BaseStateOptions): Promise
   const { state, init } = base;
   const parameters = init === null ? initial : initial.slice();
   if (init !== null) {
-    const { tensors } = await fetchCheckpoint(context, { ...init, schema: program.schema.model.hash });
+    const { tensors } = await fetchCheckpoint(context, { ...init, schema: program.schema.model.hash }, null);
     parameters.set(present(tensors.get('parameters'), 'the parameters of a state'));
   }
-  return { state, hash: null, ranges: [], parameters, slots: null, isChecked: false };
+  return { state, hash: null, ranges: [], parameters, slots: null, slotsFor: 'own', isChecked: false };
 }
 
-async function fetchState({ context, model, base }: BaseStateOptions): Promise<FetchedState> {
+interface Found {
+  readonly found: FetchedState;
+  readonly slotsFor: CommittedState['slotsFor'];
+}
+
+async function fetchState({ context, model, base, column }: BaseStateOptions): Promise<Found> {
   const { state, hash } = base;
   const wanted = { state, hash, schema: model.program.schema.model.hash };
   let failure: StillhouseError | null = null;
   for (const { incarnation, endpoint } of base.sources) {
     if (incarnation === context.incarnation) continue;
     try {
-      return await fetchFromHolder(context, endpoint, wanted);
+      return { found: await fetchFromHolder(context, endpoint, wanted), slotsFor: 'own' };
     } catch (error) {
       if (!(error instanceof StillhouseError)) throw error;
       context.logger.warn('base.notFetched', { ...state, from: endpoint, error });
@@ -71,5 +79,5 @@ async function fetchState({ context, model, base }: BaseStateOptions): Promise<F
     const why = failure?.message ?? 'nobody else is named who has them';
     throw new StillhouseError('request.refused', `the parameters of ${describeState(state)} are not to be had: ${why}`);
   }
-  return fetchCheckpoint(context, wanted);
+  return { found: await fetchCheckpoint(context, wanted, column), slotsFor: column };
 }

@@ -24,6 +24,8 @@ export interface CommittedState {
   readonly parameters: Float32Array | null;
   /** The slots of this student's own optimiser. Null when they are in the program alone, or in round 0, where the program begins with them. */
   readonly slots: Float32Array | null;
+  /** The column for which the slots were taken from a checkpoint (null: for none); 'own' where they are of no checkpoint. */
+  readonly slotsFor: number | null | 'own';
   /** Whether both arrays are there and known to be finite. Such a state may be handed out. */
   readonly isChecked: boolean;
 }
@@ -68,6 +70,11 @@ export function isBase(held: CommittedState | null, base: Pick<Base, 'state' | '
   return held.hash === null || base.hash === null || held.hash === base.hash;
 }
 
+/** Whether the state has the slots with which this column goes on (null: it is not trained on, so that any will do). */
+export function hasSlotsFor({ slotsFor }: CommittedState, column: number | null): boolean {
+  return column === null || slotsFor === 'own' || slotsFor === column;
+}
+
 /** The state that comes of training `own` on top of another state. Asserts that that state does not contain the samples of `own`. */
 export function trainedState(options: {
   readonly state: StateName;
@@ -109,12 +116,12 @@ export function candidateOf(
 
 /** The committed state of an average. The slots stay in the program, which trained them. */
 export function commitAverage({ state, hash, ranges, parameters }: Candidate): CommittedState {
-  return { state, hash, ranges, parameters, slots: null, isChecked: false };
+  return { state, hash, ranges, parameters, slots: null, slotsFor: 'own', isChecked: false };
 }
 
 /** The committed state of a row of one: the state that the student has trained. */
 export function commitTrained({ state, ranges, parameters }: TrainedState): CommittedState {
-  return { state, hash: null, ranges, parameters, slots: null, isChecked: false };
+  return { state, hash: null, ranges, parameters, slots: null, slotsFor: 'own', isChecked: false };
 }
 
 /**

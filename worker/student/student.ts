@@ -80,6 +80,8 @@ export class Student implements Role {
   /** The report of training of the round, once it was sent; a conclusion asks for it again. */
   #report: TrainedReport | null = null;
   #candidate: Candidate | null = null;
+  /** The last state that a checkpoint was due of: the replica that saves it asks for the slots. */
+  #kept: CheckedState | null = null;
   /** The samples of the last step of the state that was trained last: the culprit, should that state not be finite. */
   #lastStep: { readonly state: StateName; readonly ranges: TrainWork['ranges'] } | null = null;
 
@@ -128,7 +130,7 @@ export class Student implements Role {
   }
 
   async answer({ header }: DataMessage<DataRequest>): Promise<DataReply> {
-    if (header.type !== 'arena.get' && header.type !== 'state.get' && header.type !== 'knowledge.get') {
+    if (header.type !== 'arena.get' && header.type !== 'state.get' && header.type !== 'slots.get' && header.type !== 'knowledge.get') {
       return refusal('invalid-message', `a student does not answer ${header.type}`);
     }
     const { term } = this.#context;
@@ -140,6 +142,8 @@ export class Student implements Role {
         return this.#column.answer(header);
       case 'state.get':
         return this.#handOver(header);
+      case 'slots.get':
+        return this.#handOverSlots(header);
       default:
         return assertNever(header, 'request');
     }
@@ -197,7 +201,8 @@ export class Student implements Role {
     const context = this.#context;
     const { model, program } = await this.#modelOf(assign.base);
     signal.throwIfAborted();
-    const base = await baseState({ context, model, base: assign.base, committed: this.#committed, signal });
+    const column = assign.work.kind === 'train' ? assign.work.column : null;
+    const base = await baseState({ context, model, base: assign.base, column, committed: this.#committed, signal });
     this.#committed = base;
     try {
       await this.#carryOut({ context, model, assign, signal, conclude: this.#conclude.signal }, { base, program });
@@ -292,6 +297,7 @@ export class Student implements Role {
     this.#open?.model.dispose();
     this.#open = null;
     this.#committed = null;
+    this.#kept = null;
   }
 
   #average(order: CoordinatorMessageOf<'coordinator.average'>): void {
@@ -317,8 +323,11 @@ export class Student implements Role {
     else this.#context.logger.warn('commit.notHeld', { ...state, hash });
   }
 
-  /** The state is read out before anything else can happen, because the next order may train on. */
-  async #save({ state }: CoordinatorMessageOf<'coordinator.save'>): Promise<void> {
+  /**
+   * The state is read out before anything else can happen, because the next order may train on. It is kept for the replica that saves,
+   * or saved with the optimiser's state of the others.
+   */
+  async #save({ state, column, others }: CoordinatorMessageOf<'coordinator.save'>): Promise<void> {
     let checked: CheckedState | null;
     try {
       checked = this.#readOut({ state, hash: null });
@@ -327,10 +336,11 @@ export class Student implements Role {
       return;
     }
     const model = this.#open?.model;
-    if (checked === null || model === undefined) {
-      throw new StillhouseError('checkpoint.unwritable', `${describeState(state)} is not the committed one here`);
-    }
-    await saveState(this.#context, checked, model);
+    if (checked !== null && model !== undefined) {
+      this.#kept = checked;
+      if (others !== null) await saveState(this.#context, checked, { model, column, others });
+    } else if (others === null) this.#context.logger.warn('slots.notHeld', { ...state });
+    else throw new StillhouseError('checkpoint.unwritable', `${describeState(state)} is not the committed one here`);
   }
 
   /** The committed state with its arrays, if it is the wanted one; null otherwise. Throws training.notFinite. */
@@ -340,6 +350,14 @@ export class Student implements Role {
     const checked = this.#open.program.readOut(committed);
     this.#committed = checked;
     return wanted.hash === null || wanted.hash === checked.hash ? checked : null;
+  }
+
+  #handOverSlots({ state, hash }: DataRequestOf<'slots.get'>): DataReply {
+    const isKept = this.#kept !== null && isSameState(this.#kept.state, state) && this.#kept.hash === hash;
+    const checked = isKept ? this.#kept : this.#readOut({ state, hash });
+    const schema = this.#open?.model.program.schema.model.hash;
+    if (checked === null || schema === undefined) return refusal('not-ready', `${describeState(state)} is not at hand here`);
+    return { header: { type: 'slots.answer', state, hash, schema }, tensors: stateToWire(new Map([['slots', checked.slots]])) };
   }
 
   #handOver({ state, hash }: DataRequestOf<'state.get'>): DataReply {

@@ -1,6 +1,7 @@
 /** The kinds of work in an assignment, each from the base to the report. To add one: a function here, a case in student.ts. */
 
 import { abortable } from '../../src/base/abortable.js';
+import { columnBatch } from '../../src/config/batch.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { sideFrom } from '../../src/losses/stage-loss.js';
 import type { ColumnCell, CoordinatorMessageOf, Work } from '../../src/protocol/control.js';
@@ -42,7 +43,7 @@ export interface TrainedWork {
 /** Trains the ranges, or fewer samples when it is concluded. The caller sends the report, once it holds the trained state. Throws StepNotFinite. */
 export async function trainWork(
   job: WorkJob,
-  { ranges, roundSamples, others }: WorkOf<'train'>,
+  { column: index, replicas, ranges, roundSamples, others }: WorkOf<'train'>,
   { links, column }: OtherSides,
 ): Promise<TrainedWork> {
   const { context, assign, signal, conclude } = job;
@@ -51,7 +52,8 @@ export async function trainWork(
   const { round } = assign;
   const startMs = context.clock.nowMs();
   const split = await abortable(context.splits.get(stage.on), signal);
-  const batches = planBatches({ ranges, size: split.count, batch: stage.batch, seed: context.recipe.seed });
+  const batch = columnBatch(stage.batch, { column: index, columns: replicas });
+  const batches = planBatches({ ranges, size: split.count, batch, seed: context.recipe.seed });
   const { loss } = model.training;
   const fromTeacher = sideFrom(loss, 'teacher');
   const knowledge =

@@ -107,7 +107,7 @@ export class Teacher implements Role {
     const model = await openStageModel(context, from, stage);
     try {
       const wanted = { state: from, hash, schema: model.program.schema.model.hash };
-      const { tensors } = await abortable(fetchCheckpoint(context, wanted), signal);
+      const { tensors } = await abortable(fetchCheckpoint(context, wanted, null), signal);
       model.program.writeParameters(present(tensors.get('parameters'), 'the parameters of a state'));
       return new ServedModel({ context, name: stage, stage: recipe, from, model, split });
     } catch (error) {

@@ -9,6 +9,8 @@ const TROUBLE = { type: 'trouble', stage: 'teacher', code: 'checkpoint.unwritabl
 const ROLLBACK = { type: 'rollback', stage: 'teacher', checkpoint: 'teacher-25', committed: 3_200, samples: 6_400 } as const;
 const LOST = { type: 'best-lost', stage: 'teacher', peer: 'model', epoch: 15, accuracy: 0.79, kept: null } as const;
 
+const FEWER = { type: 'fewer-replicas', stage: 'pair', peer: 'big', slotsOf: 8, replicas: 10, most: 8 } as const;
+
 describe('what went wrong is one line', () => {
   test.each<[Report, string]>([
     [TROUBLE, 'teacher: trouble: the disk is full'],
@@ -23,6 +25,13 @@ describe('what went wrong is one line', () => {
   ])('%o', (report, line) => {
     expect(describeReport(report)).toBe(line);
   });
+});
+
+test('replicas whose optimiser is not in the checkpoint are told, with the reason', () => {
+  expect(describeReport(FEWER)).toMatch(
+    /^pair\.big: the checkpoint has the optimiser state of 8 of 10 students \(a checkpoint holds that of 8 at most\); after a resume/,
+  );
+  expect(describeReport({ ...FEWER, slotsOf: 1, replicas: 2 })).toContain('of 1 of 2 students (the others did not hand it over in time)');
 });
 
 test('the test of a finished model is after no epoch', () => {

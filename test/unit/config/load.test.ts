@@ -136,6 +136,11 @@ describe('what is wrong is named with its place and the nearest valid name', () 
     ['part of an epoch', edited('epochs: 3', 'epochs: 3.5'), '18:13', /stages\.teacher\.epochs must be a whole number, not 3\.5/],
     ['not a number', edited('epochs: 3', 'epochs: .nan'), '18:13', /stages\.teacher\.epochs must be a number, not NaN/],
     ['too small', edited('batch: 64', 'batch: 0'), '19:12', /stages\.teacher\.batch must be at least 1, not 0/],
+    ['global batch', edited('batch: 64', 'batch: { global: 0 }'), '19:22', /stages\.teacher\.batch\.global must be at least 1, not 0/],
+    ['global batch', edited('batch: 64', 'batch: { globl: 8 }'), '19:14', /"globl" in stages\.teacher\.batch; did you mean "global"\?/],
+    ['no batch', edited('batch: 64', 'batch: many'), '19:12', /stages\.teacher\.batch must be a number or a map, not "many"/],
+    ['part of an image', edited('batch: 64', 'batch: 6.5'), '19:12', /stages\.teacher\.batch must be a whole number or a map, not 6\.5/],
+    ['too large', edited('batch: 64', 'batch: 5000'), '19:12', /stages\.teacher\.batch must be at most 4096, not 5000/],
     ['too large', edited('momentum: 0.9', 'momentum: 1'), '20:51', /momentum must be less than 1, not 1/],
     [
       'kind of stage',

@@ -6,6 +6,7 @@ import {
   agreedHashes,
   cellsOf,
   columnOf,
+  columnsOf,
   cutToTrained,
   evenly,
   type Grid,
@@ -28,7 +29,7 @@ import { mergeRanges, totalOf } from '../../../src/data/shard-plan.js';
 
 const ids = (...numbers: number[]) => numbers.map(asIncarnation);
 const range = (start: number, end: number) => ({ start, end });
-const PAIR = planGrid([range(0, 8)], ['big', 'small'], ids(1, 2, 3, 4));
+const PAIR = planGrid([range(0, 8)], columnsOf(['big', 'small'], ids(1, 2, 3, 4)), 4);
 
 const report = (incarnation: number) => ({ term: asTerm(1), incarnation: asIncarnation(incarnation), round: asRoundId(7) });
 const trained = (incarnation: number, samples: number, lossSum = samples) =>
@@ -223,12 +224,12 @@ describe('planGrid', () => {
       students: [1, 2, 3],
       samples: 2,
       expected: [
-        [[range(0, 1)], ['model 2']],
-        [[range(1, 2)], ['model 3']],
+        [[range(0, 1)], ['model 1']],
+        [[range(1, 2)], ['model 2']],
       ],
     },
   ])('$peers x $students over $samples samples', ({ peers, students, samples, expected }) => {
-    expect(shown(planGrid([range(0, samples)], peers, ids(...students)))).toEqual(expected);
+    expect(shown(planGrid([range(0, samples)], columnsOf(peers, ids(...students)), 2))).toEqual(expected);
   });
 
   test('gives out every position once, and every cell of a column the same', () => {
@@ -237,9 +238,11 @@ describe('planGrid', () => {
         fc.integer({ min: 1, max: 3 }),
         fc.integer({ min: 1, max: 9 }),
         fc.integer({ min: 1, max: 50 }),
-        (peers, columns, samples) => {
+        fc.integer({ min: 1, max: 20 }),
+        (peers, columns, samples, perStep) => {
           const names = Array.from({ length: peers }, (_, i) => `p${i}`);
-          const grid = planGrid([range(3, 3 + samples)], names, ids(...Array.from({ length: peers * columns }, (_, i) => i + 1)));
+          const students = ids(...Array.from({ length: peers * columns }, (_, i) => i + 1));
+          const grid = planGrid([range(3, 3 + samples)], columnsOf(names, students), perStep);
           expect(mergeRanges(rangesOf(grid))).toEqual([range(3, 3 + samples)]);
           for (const { cells, ranges } of grid) {
             expect(cells.map(({ peer }) => peer)).toEqual(names);

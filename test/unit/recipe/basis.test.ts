@@ -79,6 +79,7 @@ describe('a run does not go on', () => {
     [['seed'], 2, { place: 'seed', before: '1', now: '2' }],
     [['stages', 's', 'epochs'], 2, { place: 'stages.s.epochs', before: '3', now: '2' }],
     [['stages', 's', 'batch'], 16, { place: 'stages.s.batch', before: '8', now: '16' }],
+    [['stages', 's', 'batch'], { global: 8 }, { place: 'stages.s.batch', before: '8', now: '{"global":8}' }],
     [['stages', 's', 'optimizer', 'rate'], 0.2, { place: 'stages.s.optimizer.rate', before: '0.1', now: '0.2' }],
     [['stages', 's'], undefined, { place: 'stages.s', before: 'there', now: 'left out' }],
     [['models', 'small', 'name'], 'cnn-teacher', { place: 'models.small.name', before: '"cnn-student"', now: '"cnn-teacher"' }],

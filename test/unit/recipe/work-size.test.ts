@@ -1,19 +1,19 @@
 import { expect, test } from 'vitest';
 import { parseRecipe } from '../../../src/config/load.js';
 import { largeSteps } from '../../../src/recipe/large-step.js';
-import { seldomAverages, workSizes } from '../../../src/recipe/work-size.js';
+import { seldomAverages, workSizes, workWarnings } from '../../../src/recipe/work-size.js';
 
 const training = { on: 'all', test: 'all', epochs: 2, batch: 16, every: 8, model: 'net', optimizer: { name: 'sgd', rate: 0.1 } };
 
-function recipeWith(students: number | undefined) {
+function recipeWith(students: number | undefined, batch: number | { global: number } = 16) {
   return parseRecipe(
     JSON.stringify({
       name: 'sizes',
       data: { format: 'idx', path: '/d', normalise: { mean: [0], std: [1] }, splits: { all: { part: 'train' } } },
       models: { net: { name: 'cnn-student' } },
       stages: {
-        base: { kind: 'train', ...training },
-        pair: { kind: 'mutual', ...training, peers: { a: {}, b: {} }, replicas: 2 },
+        base: { kind: 'train', ...training, batch },
+        pair: { kind: 'mutual', ...training, batch, peers: { a: {}, b: {} }, replicas: 2 },
         last: { kind: 'evaluate', of: 'base', test: 'all' },
       },
       workers: students === undefined ? {} : { students },
@@ -21,12 +21,13 @@ function recipeWith(students: number | undefined) {
   );
 }
 
-const sizesWith = (students: number | undefined, images = 200) => workSizes(recipeWith(students), { all: images });
+const sizesWith = (students: number | undefined, images = 200, batch: number | { global: number } = 16) =>
+  workSizes(recipeWith(students, batch), { all: images });
 
 test('images a step, steps and averages an epoch', () => {
   expect(sizesWith(undefined)).toEqual([
-    { stage: 'base', columns: 4, imagesPerStep: 64, stepsPerEpoch: 4, averagesPerEpoch: 1, epochs: 2 },
-    { stage: 'pair', columns: 2, imagesPerStep: 32, stepsPerEpoch: 7, averagesPerEpoch: 1, epochs: 2 },
+    { stage: 'base', columns: 4, imagesPerStep: 64, stepsPerEpoch: 4, averagesPerEpoch: 1, epochs: 2, isGlobal: false, spare: 0 },
+    { stage: 'pair', columns: 2, imagesPerStep: 32, stepsPerEpoch: 7, averagesPerEpoch: 1, epochs: 2, isGlobal: false, spare: 0 },
   ]);
   expect(sizesWith(8, 60_000).map(({ columns, averagesPerEpoch }) => [columns, averagesPerEpoch])).toEqual([
     [8, 59],
@@ -40,9 +41,30 @@ test('students that average seldom are warned of; one student averages with nobo
     expect.stringMatching(/^pair: 2 students average once in an epoch of 7 steps/),
   ]);
   expect(seldomAverages(sizesWith(4, 60_000))).toEqual([]);
-  const size = { stage: 's', imagesPerStep: 16, stepsPerEpoch: 1, epochs: 1 };
+  const size = { stage: 's', imagesPerStep: 16, stepsPerEpoch: 1, epochs: 1, isGlobal: false, spare: 0 };
   expect(seldomAverages([{ ...size, columns: 1, averagesPerEpoch: 0 }])).toEqual([]);
-  expect(seldomAverages([{ ...size, columns: 2, averagesPerEpoch: 1, epochs: 30 }])).toEqual([]);
+  const few = { ...size, columns: 2, averagesPerEpoch: 1, stepsPerEpoch: 2 };
+  expect(seldomAverages([{ ...few, epochs: 29 }])).toHaveLength(1);
+  expect(seldomAverages([{ ...few, epochs: 30 }])).toEqual([]);
+  expect(seldomAverages([{ ...few, averagesPerEpoch: 2 }]), 'after each step').toEqual([]);
+});
+
+test('with a global batch, images a step and steps an epoch do not depend on the number of students', () => {
+  for (const [students, averagesPerEpoch] of [
+    [4, 1],
+    [5, 1],
+    [7, 1],
+  ] as const) {
+    const [base] = sizesWith(students, 200, { global: 32 });
+    expect(base).toMatchObject({ columns: students, imagesPerStep: 32, stepsPerEpoch: 7, averagesPerEpoch, isGlobal: true, spare: 0 });
+  }
+});
+
+test('students that have no image in a step of a global batch are warned of', () => {
+  const sizes = sizesWith(6, 200, { global: 4 });
+  expect(sizes[0]).toMatchObject({ columns: 4, imagesPerStep: 4, spare: 2 });
+  expect(workWarnings(sizes)).toEqual([expect.stringMatching(/^base: batch has 4 images .*: 2 students have no image/)]);
+  expect(workWarnings(sizesWith(4, 200, { global: 4 }))).toEqual([]);
 });
 
 test('a step that takes more images than there are is warned of, with what that does', () => {
@@ -51,7 +73,9 @@ test('a step that takes more images than there are is warned of, with what that 
   expect(large(4, 50)).toEqual([
     'base: a step of 4 students takes 64 images, and all has 50: some have fewer or none; give a smaller batch or fewer students',
   ]);
-  const alone = [{ stage: 'base', columns: 1, imagesPerStep: 16, stepsPerEpoch: 1, averagesPerEpoch: 0, epochs: 2 }];
+  const alone = [
+    { stage: 'base', columns: 1, imagesPerStep: 16, stepsPerEpoch: 1, averagesPerEpoch: 0, epochs: 2, isGlobal: false, spare: 0 },
+  ];
   expect(largeSteps(recipeWith(4), { all: 3 }, alone)).toEqual([
     'base: a step takes 16 images, and all has 3: each step has all of them; give a smaller batch',
   ]);

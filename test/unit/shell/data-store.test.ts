@@ -10,6 +10,7 @@ import { asIncarnation, asTerm } from '../../../src/base/ids.js';
 import { putToWire } from '../../../src/checkpoint/checkpoint-wire.js';
 import { openCheckpointStore } from '../../../src/checkpoint/store.js';
 import { totalOf } from '../../../src/data/shard-plan.js';
+import type { CoordinatorMessage } from '../../../src/protocol/control.js';
 import type { DataRequestBody } from '../../../src/protocol/data.js';
 import { openDataClient } from '../../../src/rpc/data-client.js';
 import { serveData } from '../../../src/rpc/data-server.js';
@@ -50,7 +51,9 @@ async function opened() {
   return { terms, store, lines, events, over, data, ask };
 }
 
-const save = (round: number) => ({ type: 'coordinator.save', term, incarnation, state: stateOf(round) }) as const;
+const save = (round: number): CoordinatorMessage => {
+  return { type: 'coordinator.save', term, incarnation, state: stateOf(round), column: 0, others: [] };
+};
 
 /** What the core sends before a put. `hash`: null for a commit of one replica. */
 function commitAndSave(data: DataStore, round: number, hash: string | null = contentOf(round).info.hash): void {
@@ -81,13 +84,29 @@ const refusedWith = (reason: string, message: RegExp = /./) =>
   expect.objectContaining({ code: 'request.refused', reason, message: expect.stringMatching(message) });
 
 describe('checkpoints', () => {
+  test('hands out the optimiser of a column, or that of the first, which the log says', async () => {
+    const { data, ask, lines, events } = await opened();
+    const slots = { name: 'slots.1', dtype: 'float32', shape: [2], data: Float32Array.of(5, 6) } as const;
+    commitAndSave(data, 2);
+    const { info, tensors } = contentOf(2);
+    const put = { type: 'checkpoint.put', incarnation, ...info, ranges: [...info.ranges] } as DataRequestBody;
+    await ask(put, [...stateToWire(tensors), slots]);
+    expect(events).toMatchObject([{ type: 'checkpoint-stored', slotsOf: 2 }]);
+    const slotsFor = async (column: number | null) => (await ask({ type: 'checkpoint.get', state: stateOf(2), column })).tensors;
+    expect((await slotsFor(1)).find(({ name }) => name === 'slots')?.data).toEqual(slots.data);
+    for (const column of [null, 0]) expect(await slotsFor(column)).toEqual(stateToWire(tensors));
+    expect(lines.filter(({ event }) => event === 'checkpoint.slotsOfAnother')).toEqual([]);
+    expect(await slotsFor(2)).toEqual(stateToWire(tensors));
+    expect(lines).toContainEqual(expect.objectContaining({ event: 'checkpoint.slotsOfAnother' }));
+  });
+
   test('one that was asked for is stored, told to the core, and handed out again', async () => {
     const { data, ask, events, store } = await opened();
     commitAndSave(data, 2);
     expect((await ask(...put(2))).header.type).toBe('stored');
-    expect(events).toEqual([{ type: 'checkpoint-stored', checkpoint: contentOf(2).info }]);
+    expect(events).toEqual([{ type: 'checkpoint-stored', slotsOf: 1, checkpoint: contentOf(2).info }]);
     expect(store.list().whole).toEqual([contentOf(2).info]);
-    const { header, tensors } = await ask({ type: 'checkpoint.get', state: stateOf(2) });
+    const { header, tensors } = await ask({ type: 'checkpoint.get', state: stateOf(2), column: 0 });
     const { state, ranges, hash, schema } = contentOf(2).info;
     expect(header).toMatchObject({ type: 'state.answer', state, ranges, hash, schema });
     expect(tensors).toEqual(stateToWire(contentOf(2).tensors));
@@ -97,7 +116,7 @@ describe('checkpoints', () => {
     const { data, ask, events } = await opened();
     commitAndSave(data, 2, null);
     expect((await ask(...put(2))).header.type).toBe('stored');
-    expect(events).toEqual([{ type: 'checkpoint-stored', checkpoint: contentOf(2).info }]);
+    expect(events).toEqual([{ type: 'checkpoint-stored', slotsOf: 1, checkpoint: contentOf(2).info }]);
     await expect(ask(...put(2, { hash: 'a'.repeat(64) }))).rejects.toEqual(refusedWith('wrong-round'));
   });
 
@@ -176,7 +195,7 @@ describe('checkpoints', () => {
 
   test('one that is not there is missing', async () => {
     const { ask } = await opened();
-    await expect(ask({ type: 'checkpoint.get', state: stateOf(1) })).rejects.toEqual(refusedWith('missing'));
+    await expect(ask({ type: 'checkpoint.get', state: stateOf(1), column: null })).rejects.toEqual(refusedWith('missing'));
   });
 
   test('after another coordinator has taken over nothing is stored, and this one is told', async () => {

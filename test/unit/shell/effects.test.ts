@@ -38,6 +38,8 @@ const save: CoordinatorMessage = {
   term: asTerm(1),
   incarnation: asIncarnation(1),
   state: { stage: 'base', peer: 'model', round: 1 },
+  column: 0,
+  others: [],
 };
 const record: JournalRecord = { type: 'run-done', term: asTerm(1) };
 

@@ -130,7 +130,7 @@ export class ScriptedStudent {
         });
         return;
       case 'coordinator.save':
-        return this.#saves ? this.#save(message).catch(allowDeadline) : undefined;
+        return this.#saves && message.others !== null ? this.#save(message).catch(allowDeadline) : undefined;
       case 'coordinator.stop':
         this.#stop();
         return;

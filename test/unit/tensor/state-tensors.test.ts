@@ -1,6 +1,15 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { firstNotFinite, hashState, stateFromWire, stateToWire } from '../../../src/tensor/state-tensors.js';
+import {
+  firstNotFinite,
+  hashState,
+  hasSlotsOf,
+  slotsIn,
+  stateForColumn,
+  stateFromWire,
+  stateToWire,
+  withReplicaSlots,
+} from '../../../src/tensor/state-tensors.js';
 import type { WireTensor } from '../../../src/tensor/tensor.js';
 
 const parameters = Float32Array.of(1, -2, 3.5);
@@ -37,6 +46,51 @@ describe('the hash of a state', () => {
 test('a tensor that is not finite is named', () => {
   expect(firstNotFinite(plain)).toBeNull();
   expect(firstNotFinite(new Map(plain).set('slots', Float32Array.of(Number.NaN)))).toBe('slots');
+});
+
+describe('the optimisers of several replicas', () => {
+  const [first, second, third] = [Float32Array.of(9), Float32Array.of(8), Float32Array.of(7)];
+  const several = withReplicaSlots(
+    plain,
+    new Map([
+      [2, third],
+      [0, first],
+      [1, second],
+    ]),
+  );
+
+  test('that of the first column has the name of a single one', () => {
+    expect([...several]).toEqual([...plain, ['slots.1', second], ['slots.2', third]]);
+    expect(hashState(several)).toBe(hashState(plain));
+    expect([slotsIn(plain), slotsIn(several)]).toEqual([1, 3]);
+  });
+
+  test.each([
+    [null, first],
+    [0, first],
+    [1, second],
+    [2, third],
+    [3, first],
+  ])('column %s goes on with its own, or with that of the first', (column, expected) => {
+    expect([...stateForColumn(several, column)]).toEqual([...new Map(plain).set('slots', expected)]);
+  });
+
+  test('it is known which columns have one', () => {
+    expect([0, 1, 2, 3].map((column) => hasSlotsOf(several, column))).toEqual([true, true, true, false]);
+    expect(hasSlotsOf(new Map(plain).set('slots', new Float32Array(0)), 3), 'an optimiser without a state').toBe(true);
+  });
+
+  test('where that of the first column is missing, the lowest one stands in', () => {
+    const rest = withReplicaSlots(
+      plain,
+      new Map([
+        [1, second],
+        [2, third],
+      ]),
+    );
+    expect(stateForColumn(rest, 1).get('slots')).toBe(second);
+    expect(stateForColumn(rest, 2).get('slots')).toBe(third);
+  });
 });
 
 describe('over the wire', () => {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { present } from '../../../src/base/assert.js';
 import { systemClock } from '../../../src/base/clock.js';
-import { asIncarnation, asRoundId, asTerm, type Incarnation } from '../../../src/base/ids.js';
+import { asIncarnation, asRoundId, asTerm, type Incarnation, type Term } from '../../../src/base/ids.js';
 import { putFromWire } from '../../../src/checkpoint/checkpoint-wire.js';
 import type { CheckpointContent } from '../../../src/checkpoint/read-checkpoint.js';
 import { type CheckpointStore, openCheckpointStore } from '../../../src/checkpoint/store.js';
@@ -16,12 +16,12 @@ import { recipeJson } from '../../../src/config/load.js';
 import { MODEL_PEER } from '../../../src/config/peer.js';
 import { type EngineName, type Recipe, recipeSchema } from '../../../src/config/schema.js';
 import type { LogFields, Logger } from '../../../src/log/logger.js';
-import type { Base, ColumnCell, Contributor, Work } from '../../../src/protocol/control.js';
+import type { Base, ColumnCell, Contributor, CoordinatorMessageOf, Work } from '../../../src/protocol/control.js';
 import type { DataMessage, DataRequest } from '../../../src/protocol/data.js';
 import { isSameState, type StateName } from '../../../src/protocol/state-name.js';
 import { type DataClient, openDataClient } from '../../../src/rpc/data-client.js';
 import { type DataReply, type DataServer, refusal, serveData } from '../../../src/rpc/data-server.js';
-import { stateToWire } from '../../../src/tensor/state-tensors.js';
+import { stateForColumn, stateToWire } from '../../../src/tensor/state-tensors.js';
 import type { WireTensor } from '../../../src/tensor/tensor.js';
 import type { FromEngine } from '../../../worker/engine/engine-message.js';
 import { type RunningEngine, startEngine } from '../../../worker/engine/start-engine.js';
@@ -39,7 +39,10 @@ export const stateOf = (round: number, stage = 'plain'): StateName => ({ stage, 
 /** Where a stage begins; an assignment puts its own stage in. */
 export const INITIAL: Base = { state: stateOf(0), hash: null, committed: 0, sources: [], isStored: false, init: null };
 
-type Order = EngineOrder extends infer M ? (M extends unknown ? Omit<M, 'term' | 'incarnation'> : never) : never;
+/** An order; a save of the only replica may leave out the rest. */
+type Order =
+  | (EngineOrder extends infer M ? (M extends unknown ? Omit<M, 'term' | 'incarnation'> : never) : never)
+  | Pick<CoordinatorMessageOf<'coordinator.save'>, 'type' | 'state'>;
 type ReportOf<T extends EngineReport['type']> = Extract<EngineReport, { type: T }>;
 
 /** A small training recipe on 60 + 20 noise images; `stages` come on top of a stage `plain`, `models` on top of two. */
@@ -65,6 +68,11 @@ export function smallRecipe(folder: string, stages: Record<string, unknown> = {}
   });
 }
 
+export interface EngineOptions {
+  readonly term?: Term;
+  readonly hear?: (report: EngineReport) => void;
+}
+
 /** One engine, as its agent sees it. */
 export class TestEngine {
   readonly incarnation: Incarnation;
@@ -75,12 +83,17 @@ export class TestEngine {
   readonly progress: EngineProgress[] = [];
   /** Lines of its log. */
   readonly lines: LogFields[] = [];
+  readonly #term: Term;
+  readonly #hear: (report: EngineReport) => void;
   #running: RunningEngine | null = null;
   #taken = 0;
   #notify: () => void = () => {};
 
-  constructor(incarnation: number) {
+  /** `hear` is called with each report. */
+  constructor(incarnation: number, { term = TERM, hear = () => {} }: EngineOptions = {}) {
     this.incarnation = asIncarnation(incarnation);
+    this.#term = term;
+    this.#hear = hear;
   }
 
   get endpoint(): string {
@@ -95,6 +108,7 @@ export class TestEngine {
   readonly onMessage = (message: FromEngine): void => {
     if (message.type === 'engine.progress') this.progress.push(message);
     if (message.type === 'engine.progress' || message.type === 'engine.unusable' || message.type === 'engine.opening') return;
+    this.#hear(message);
     if (message.type === 'worker.prepared') {
       this.prepared.push(message);
       return;
@@ -109,7 +123,13 @@ export class TestEngine {
   };
 
   order(order: Order): void {
-    this.#running?.handle({ ...order, term: TERM, incarnation: this.incarnation } as EngineOrder);
+    const rest = order.type === 'coordinator.save' ? { column: 0, others: [] } : {};
+    this.#running?.handle({ ...rest, ...order, term: this.#term, incarnation: this.incarnation } as EngineOrder);
+  }
+
+  /** Takes an order as it is. */
+  obey(order: EngineOrder): void {
+    this.#running?.handle(order);
   }
 
   assign(round: number, options: { readonly stage?: string; readonly base?: Base; readonly work: Work }): void {
@@ -180,6 +200,8 @@ export class EngineRoom {
   readonly #clients: DataClient[] = [];
   #notify: () => void = () => {};
   folder = '';
+  /** Answers the data requests to the coordinator in place of the room. */
+  answering: ((request: DataMessage<DataRequest>) => Promise<DataReply>) | null = null;
   /** Whether the disk is full. */
   isFull = false;
   recipe!: Recipe;
@@ -193,13 +215,13 @@ export class EngineRoom {
     await writeIdx(join(this.folder, 'data'));
     this.recipe = smallRecipe(join(this.folder, 'data'), stages, models);
     this.store = await openCheckpointStore(join(this.folder, 'checkpoints'));
-    const answer = (request: DataMessage<DataRequest>) => this.#answer(request);
+    const answer = (request: DataMessage<DataRequest>) => this.answering?.(request) ?? this.#answer(request);
     this.#server = await serveData({ transport: this.transport, endpoint: 'tcp://127.0.0.1:*', answer });
     return this;
   }
 
-  async engine(role: 'student' | 'teacher', incarnation: number): Promise<TestEngine> {
-    const engine = new TestEngine(incarnation);
+  async engine(role: 'student' | 'teacher', incarnation: number, options: EngineOptions = {}): Promise<TestEngine> {
+    const engine = new TestEngine(incarnation, options);
     this.engines.push(engine);
     const running = await startEngine({
       configure: {
@@ -207,7 +229,7 @@ export class EngineRoom {
         worker: `${role}-${incarnation}`,
         role,
         run: 'small',
-        term: TERM,
+        term: options.term ?? TERM,
         incarnation: engine.incarnation,
         recipe: recipeJson(this.recipe),
         digests: { splits: {}, modules: {} },
@@ -227,6 +249,10 @@ export class EngineRoom {
     engine.attach(running);
     await engine.next('worker.ready');
     return engine;
+  }
+
+  get dataEndpoint(): string {
+    return this.#server.endpoint;
   }
 
   /** A peer that asks an engine over the data plane. */
@@ -269,11 +295,14 @@ export class EngineRoom {
         return { header: { type: 'stored' }, tensors: [] };
       }
       case 'checkpoint.get': {
-        const { state } = header;
+        const { state, column } = header;
         if (!this.store.list().whole.some((checkpoint) => isSameState(checkpoint.state, state))) return refusal('missing', state.stage);
         const { info, tensors: content } = await this.store.get(state);
         const { ranges, hash, schema } = info;
-        return { header: { type: 'state.answer', state, ranges: [...ranges], hash, schema }, tensors: stateToWire(content) };
+        return {
+          header: { type: 'state.answer', state, ranges: [...ranges], hash, schema },
+          tensors: stateToWire(stateForColumn(content, column)),
+        };
       }
       case 'topology.get': {
         const stored = this.store.list().whole.find((checkpoint) => checkpoint.state.stage === header.stage);
@@ -288,7 +317,8 @@ export class EngineRoom {
   }
 }
 
-function recorder(lines: LogFields[], bindings: LogFields): Logger {
+/** A logger that keeps its lines. */
+export function recorder(lines: LogFields[], bindings: LogFields): Logger {
   const write = (event: string, fields?: LogFields) => void lines.push({ event, ...bindings, ...fields });
   return { info: write, warn: write, error: write, child: (more) => recorder(lines, { ...bindings, ...more }) };
 }

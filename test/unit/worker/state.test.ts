@@ -14,7 +14,7 @@ import {
 const arena = Float32Array.of(1, 2);
 const name = (round: number, stage = 's', peer = 'model') => ({ stage, peer, round });
 const BASE = [{ start: 0, end: 10 }];
-const held: CommittedState = { state: name(4), hash: 'h', ranges: BASE, parameters: arena, slots: arena, isChecked: true };
+const held: CommittedState = { state: name(4), hash: 'h', ranges: BASE, parameters: arena, slots: arena, slotsFor: 'own', isChecked: true };
 const own = trainedState({ state: name(5), base: BASE, own: [{ start: 10, end: 14 }], parameters: arena });
 
 describe('what a student holds', () => {
