@@ -45,8 +45,8 @@ export interface RunState {
   readonly stage: StageState | null;
   /** The state of an earlier term, for the first stage that runs; used once. */
   readonly left: Recovered | null;
-  /** The errors of the user's for which members were sent away: the second such error ends the run. */
-  readonly sentAwayFor: ReadonlySet<ErrorCode>;
+  /** What members were sent away for, as failing.ts names it. */
+  readonly sentAwayFor: ReadonlySet<string>;
   readonly nextIncarnation: number;
   readonly nextRound: number;
   readonly commits: number;

@@ -108,8 +108,7 @@ export async function runHere(options: {
   const again = options.workers === undefined ? 'resume' : 'coordinator --resume';
   if (end.run !== null && end.isResumable) {
     const where = options.workers === undefined ? '' : addressOptions(coordinator);
-    const when = end.mustBeMended ? 'to continue the run when that is mended' : 'to continue the run';
-    output.alert(`${when}: npx stillhouse ${again} ${typeable(end.run)}${where}`);
+    output.alert(`to continue the run${end.condition}: npx stillhouse ${again} ${typeable(end.run)}${where}`);
   }
   return end.code;
 }

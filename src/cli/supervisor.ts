@@ -53,8 +53,8 @@ export interface RunEnd {
   readonly run: string | null;
   /** Whether another command can continue the run. */
   readonly isResumable: boolean;
-  /** Whether that works only once the cause of the error is mended. */
-  readonly mustBeMended: boolean;
+  /** What must come before that, as the end of "to continue the run"; empty when nothing. */
+  readonly condition: string;
 }
 
 interface Worker {
@@ -106,7 +106,7 @@ class Supervisor {
       const end = await this.#coordinator.ended;
       await this.#endWorkers();
       const code = this.#conclude(end);
-      return { code, summary: this.#summary, run: this.#run, isResumable: this.#isResumable(), mustBeMended: this.#isMendable() };
+      return { code, summary: this.#summary, run: this.#run, isResumable: this.#isResumable(), condition: this.#condition() };
     } finally {
       for (const timer of this.#timers) timer.cancel();
       offSignal();
@@ -248,12 +248,13 @@ class Supervisor {
     if (this.#run === null || this.#outcome === 'done') return false;
     // With run.busy, another coordinator works on the run. Without the engine, every try ends the same way.
     if (this.#error === 'run.busy' || this.#error === 'engine.unusable') return false;
-    return this.#outcome !== 'failed' || (this.#error !== null && (ERROR_TABLE[this.#error].retryable || this.#isMendable()));
+    return this.#outcome !== 'failed' || (this.#error !== null && (ERROR_TABLE[this.#error].retryable || this.#condition() !== ''));
   }
 
-  /** Whether the run goes on when its data files are mended. A module that was mended is another one: with it the run would not go on. */
-  #isMendable(): boolean {
-    return this.#error === 'data.damaged' || this.#error === 'data.missing';
+  /** What makes the run go on. A module that was mended is another one, and so is a stage with another batch: with it the run would not go on. */
+  #condition(): string {
+    if (this.#error === 'data.damaged' || this.#error === 'data.missing') return ' when that is mended';
+    return this.#error === 'engine.outOfMemory' ? ' with the same batch, once it has more memory or another engine' : '';
   }
 
   #later(delayMs: number, callback: () => void): void {

@@ -110,6 +110,8 @@ export interface Attached {
   readonly progress: Omit<EngineProgress, 'type'>;
   /** The agent's `controlBytes` when this incarnation began. */
   readonly controlBytesBefore: number;
+  /** Whether the engine has reported that its memory does not suffice. */
+  readonly isOutOfMemory: boolean;
   /** While draining, the time at which the agent ends without an answer; infinite otherwise. */
   readonly drainUntilMs: number;
 }

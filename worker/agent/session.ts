@@ -78,7 +78,9 @@ function onControl(state: Session, message: CoordinatorMessage, nowMs: number): 
 
 /** The end of the run, or of this worker's part in it. */
 function onEnd(state: Session, { outcome, message }: CoordinatorMessageOf<'coordinator.stop'>): SessionTransition {
-  return end(state, outcome === 'failed' ? EXIT.failed : EXIT.done, `the run is over for this worker (${outcome}): ${message}`);
+  // Another start would find the same memory.
+  const failed = attached(state)?.isOutOfMemory ? EXIT.usage : EXIT.failed;
+  return end(state, outcome === 'failed' ? failed : EXIT.done, `the run is over for this worker (${outcome}): ${message}`);
 }
 
 function onWelcome(state: Session, welcome: CoordinatorMessageOf<'coordinator.welcome'>, nowMs: number): SessionTransition {
@@ -96,6 +98,7 @@ function onWelcome(state: Session, welcome: CoordinatorMessageOf<'coordinator.we
     nextRenewMs: nowMs + welcome.renewEveryMs,
     progress: NO_PROGRESS,
     controlBytesBefore: state.controlBytes,
+    isOutOfMemory: false,
     drainUntilMs: Number.POSITIVE_INFINITY,
   };
   return {
@@ -156,7 +159,8 @@ function onEngine(state: Session, { engine, message }: { engine: number; message
     }
     default: {
       const isReady = message.type === 'worker.ready' && link.phase === 'starting';
-      const next: Attached = isReady ? { ...heard, phase: 'working' } : heard;
+      const isOutOfMemory = heard.isOutOfMemory || (message.type === 'worker.failed' && message.code === 'engine.outOfMemory');
+      const next: Attached = { ...heard, phase: isReady ? 'working' : heard.phase, isOutOfMemory };
       return { state: { ...state, link: next }, effects: [{ type: 'send', message }] };
     }
   }

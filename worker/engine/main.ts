@@ -15,6 +15,7 @@ import { watchParent } from '../../src/process/parent-watch.js';
 import { ignoreSignals } from '../../src/process/signal.js';
 import { userFault, userModules } from '../../src/recipe/user-fault.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
+import { plainMemoryFault } from '../kit/context.js';
 import type { EngineOrder } from '../kit/orders.js';
 import type { EngineConfigure, FromEngine, ToEngine } from './engine-message.js';
 import { type RunningEngine, startEngine } from './start-engine.js';
@@ -48,7 +49,7 @@ function configure(message: EngineConfigure, agent: ParentLink<ToEngine, FromEng
     ...(logFile === null ? { level: 'warn' } : { file: logFile }),
   });
   const crash = (error: unknown): void => {
-    const fault = userFault(error, userModules(parseRecipe(message.recipe)));
+    const fault = plainMemoryFault(error) ?? userFault(error, userModules(parseRecipe(message.recipe)));
     if (fault !== null) {
       agent.send({ type: 'engine.unusable', code: fault.code, message: fault.message, exitCode: fault.exitCode });
       return;

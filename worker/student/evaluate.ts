@@ -2,11 +2,13 @@
 
 import { nextTurn } from '../../src/base/abortable.js';
 import { present } from '../../src/base/assert.js';
+import type { PeerName } from '../../src/config/peer.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
 import { evaluateLogits } from '../../src/step/score.js';
-import type { KnowledgeTensor } from '../../src/tensor/knowledge.js';
+import { type KnowledgeTensor, LOGITS_SPEC } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
+import { blankAnswer, memoryFault } from '../kit/memory-fault.js';
 import { TEST_ROWS } from '../kit/shared-loader.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { testView } from '../kit/view.js';
@@ -16,6 +18,8 @@ export interface EvaluateOptions {
   readonly context: EngineContext;
   /** The model, with the parameters to test in its program. */
   readonly model: StageModel;
+  /** The stage and the peer that is tested. */
+  readonly peer: PeerName;
   readonly split: SampleSource;
   /** Rows [start, end) of the split. */
   readonly start: number;
@@ -36,7 +40,8 @@ export interface TestResult {
 }
 
 /** Tests the rows and sums over them, up to the first batch whose loss is not finite. Throws the signal's reason when it is cancelled. */
-export async function evaluateRows({ context, model, split, start, end, exchange, signal }: EvaluateOptions): Promise<TestResult> {
+export async function evaluateRows(options: EvaluateOptions): Promise<TestResult> {
+  const { context, model, split, start, end, exchange, signal } = options;
   const view = testView(context.recipe);
   const requests = Array.from({ length: Math.ceil((end - start) / TEST_ROWS) }, (_, batch) => {
     const row = start + batch * TEST_ROWS;
@@ -48,7 +53,7 @@ export async function evaluateRows({ context, model, split, start, end, exchange
   try {
     for (const { samples } of requests) {
       const { images, labels } = await batches.next();
-      const { result: logits, elapsedMs } = context.meter.measure(samples.length, () => model.program.predict(images, samples.length));
+      const { result: logits, elapsedMs } = predict(options, images, samples.length);
       const result = evaluateLogits(logits, labels, model.classes);
       total = {
         correct: total.correct + result.correct,
@@ -72,6 +77,16 @@ export async function evaluateRows({ context, model, split, start, end, exchange
     column?.close();
   }
   return total;
+}
+
+/** The logits of a batch, [B, K], and the time that they took. */
+function predict({ context, model, peer }: EvaluateOptions, images: Float32Array, size: number) {
+  try {
+    return context.meter.measure(size, () => model.program.predict(images, size));
+  } catch (error) {
+    const tryBatch = (other: number) => blankAnswer(model, other, [LOGITS_SPEC]);
+    throw memoryFault(context, error, { task: 'test', peer, model, size, tryBatch });
+  }
 }
 
 /** The number of rows whose largest logit is at the same place in both, [B, K] each. */

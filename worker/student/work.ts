@@ -68,7 +68,7 @@ export async function trainWork(
       correct,
       waits: loadWaits,
       lastStep,
-    } = await trainRanges({ context, model, round, ranges, signal, conclude, ...rest });
+    } = await trainRanges({ context, model, peer: assign.base.state, round, ranges, signal, conclude, ...rest });
     const trainMs = context.clock.nowMs() - startMs;
     context.logger.info('round.trained', {
       stage: model.name,
@@ -109,7 +109,7 @@ export async function evaluateWork(job: WorkJob, work: WorkOf<'evaluate'>, { col
   const split = await abortable(context.splits.get(work.split), signal);
   // Agreement is measured on both models' logits as they are.
   const exchange = exchangeWith(job, others, { column, onLate: null, half: false });
-  const { agreed, ...result } = await evaluateRows({ context, model, split, start, end, exchange, signal });
+  const { agreed, ...result } = await evaluateRows({ context, model, peer: assign.base.state, split, start, end, exchange, signal });
   if (!Number.isFinite(result.lossSum)) {
     const { count } = await context.splits.get(model.stage.on);
     const where = `stage ${model.name}, round ${assign.round}, epoch ${Math.ceil(assign.base.committed / count)}`;
