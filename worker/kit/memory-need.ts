@@ -37,13 +37,13 @@ function describeWork({ task, size, model }: MemoryNeed): string {
     case 'answer':
       return `an answer about ${images} by the model ${model}, which teaches,`;
     case 'test':
-      return `a test of ${images} at once with the model ${model}`;
+      return `a test of ${images} with the model ${model}`;
   }
 }
 
 function describeLimit({ engine, limitBytes, isOwnLimit }: MemoryNeed): string {
   if (limitBytes === null) return '';
-  const size = `${(limitBytes / 2 ** 30).toFixed(1)} GiB`;
+  const size = limitBytes < 2 ** 30 ? `${Math.round(limitBytes / 2 ** 20)} MiB` : `${(limitBytes / 2 ** 30).toFixed(1)} GiB`;
   return isOwnLimit
     ? ` (the engine ${engine} has ${size}, the most that WebAssembly can have)`
     : ` (the engine ${engine} got no more than ${size})`;
