@@ -44,7 +44,7 @@ test('two students of one machine are tried once each, and the figure that they 
   expect(run.stderr.match(/is gone/g) ?? []).toHaveLength(1);
   expect(run.stderr).not.toContain('engine.crashed');
   expect(run.stderr).toMatch(/to continue the run with the same batch, once it has more memory or another engine: npx stillhouse resume/);
-  const largest = Number(/that fits here is about (\d+)/.exec(run.stderr)?.[1]);
+  const largest = Number(/that fits safely is about (\d+)/.exec(run.stderr)?.[1]);
   expect(largest).toBeGreaterThan(0);
   const smaller = room.startWith({ env }, 'run', recipe, '--out', room.runs, '--set', `stages.s.batch=${largest}`);
   expect(await smaller.exit()).toBe(0);

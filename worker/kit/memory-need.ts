@@ -2,6 +2,7 @@
 
 import { type PeerName, spellPeer } from '../../src/config/peer.js';
 import type { EngineName } from '../../src/config/schema.js';
+import { roundDown } from './batch-search.js';
 
 /** The work that did not fit into memory. */
 export interface MemoryNeed {
@@ -18,6 +19,12 @@ export interface MemoryNeed {
   /** Whether the limit is the engine's own, on any machine. */
   readonly isOwnLimit: boolean;
 }
+
+/**
+ * The share of the largest batch that fits where the system sets the limit. Another process may get less of it: memory grows by large
+ * pieces, and others take some of it.
+ */
+const SAFE = 0.85;
 
 /** The need in words. `largest`: the largest batch that was tried and fits, 0 when not even one image does; null when none was tried. */
 export function describeNeed(need: MemoryNeed, largest: number | null): string {
@@ -49,10 +56,12 @@ function describeLimit({ engine, limitBytes, isOwnLimit }: MemoryNeed): string {
     : ` (the engine ${engine} got no more than ${size})`;
 }
 
-function describeFit({ task, model }: MemoryNeed, largest: number): string {
+function describeFit({ task, model, isOwnLimit }: MemoryNeed, largest: number): string {
   if (largest === 0) return 'Not even one image fits';
   const what = task === 'train' ? 'The largest batch' : `The largest batch of the model ${model}`;
-  return `${what} that fits here is about ${largest.toLocaleString('en-US')}: that was tried`;
+  const tried = largest.toLocaleString('en-US');
+  if (isOwnLimit) return `${what} that fits is about ${tried} (tried)`;
+  return `${what} that fits safely is about ${Math.max(1, roundDown(SAFE * largest)).toLocaleString('en-US')} (${tried} was tried)`;
 }
 
 function adviceFor({ task, peer, isOwnLimit }: MemoryNeed): string {

@@ -27,7 +27,7 @@ test('a step that does not fit names the largest batch that does, and a run with
   const { code, message } = await student.next('worker.failed');
   expect(code).toBe('engine.outOfMemory');
   const words =
-    /^wide: a training step of 60 images with the model wide needs .* than there is \(the engine wasm got no more than \d\d MiB\)\. The largest batch that fits here is about (\d+): that was tried/;
+    /^wide: a training step of 60 images with the model wide needs .* than there is \(the engine wasm got no more than \d\d MiB\)\. The largest batch that fits safely is about (\d+) \(\d+ was tried\)/;
   expect(message).toMatch(words);
   const largest = Number(words.exec(message)?.[1]);
   expect(largest).toBeGreaterThan(1);

@@ -14,14 +14,15 @@ const training: MemoryNeed = {
 test('a training step: stage, images, model, memory, the largest batch, and what next', () => {
   expect(describeNeed(training, 3584)).toBe(
     's: a training step of 4,096 images with the model net needs more memory than there is (the engine wasm has 4.0 GiB, the most that WebAssembly can have). ' +
-      'The largest batch that fits here is about 3,584: that was tried. ' +
+      'The largest batch that fits is about 3,584 (tried). ' +
       'Begin a new run with a smaller batch (stages.s.batch), which more students (workers.students) make up for, or take an engine that can have more memory (workers.engine: tensorflow)',
   );
 });
 
 test('where other work shares the machine, fewer workers are advised, and more students only elsewhere', () => {
-  const text = describeNeed({ ...training, peer: { stage: 's', peer: 'big' }, isOwnLimit: false, limitBytes: 900 * 2 ** 20 }, 1);
+  const text = describeNeed({ ...training, peer: { stage: 's', peer: 'big' }, isOwnLimit: false, limitBytes: 900 * 2 ** 20 }, 100);
   expect(text).toMatch(/^s\.big: .*\(the engine wasm got no more than 900 MiB\)/);
+  expect(text).toMatch(/The largest batch that fits safely is about 80 \(100 was tried\)\. /);
   expect(text).toMatch(/more students \(workers\.students\) make up for on other machines, or give it more memory: fewer workers/);
 });
 
