@@ -1,6 +1,7 @@
 /** The cost of a worker's failure: another try, its place, or the run. A member is believed only about itself. */
 
 import { assertNever } from '../../src/base/assert.js';
+import { peersOf } from '../../src/config/peer.js';
 import { ERROR_TABLE, type ErrorCode } from '../../src/errors/table.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import { cutText } from '../../src/protocol/field.js';
@@ -20,7 +21,17 @@ const UNREACHABLE_MAX = 3;
 /** Errors of a user's module, which other machines have too, unless their file is another one. */
 const OF_A_MODULE: readonly ErrorCode[] = ['model.invalid', 'loss.invalid'];
 /** Errors of one machine, which the other machines need not have. */
-const OF_ONE_MACHINE: readonly ErrorCode[] = ['data.missing', 'data.damaged', 'basis.differs', 'engine.unusable', ...OF_A_MODULE];
+const OF_ONE_MACHINE: readonly ErrorCode[] = [
+  'data.missing',
+  'data.damaged',
+  'basis.differs',
+  'engine.unusable',
+  'engine.outOfMemory',
+  ...OF_A_MODULE,
+];
+
+/** Errors of one machine after which others may have the same error. */
+const MAY_COME_AGAIN: readonly ErrorCode[] = ['engine.outOfMemory', ...OF_A_MODULE];
 
 /**
  * A worker could not carry out an order. A failure that another try may mend is counted. An error of its machine costs the
@@ -49,6 +60,14 @@ export function onFailed(turn: Turn, member: Member, message: WorkerMessageOf<'w
   if (role === 'teacher' && turn.state.phase.type === 'running') askToServe(turn, incarnation);
 }
 
+/** The engine of a worker has ended. Where memory ran out, others may have the same end; otherwise it costs the worker alone its place. */
+export function onLost(turn: Turn, member: Member, { code, message }: WorkerMessageOf<'worker.lost'>): void {
+  const isOver = code === 'engine.outOfMemory' && !canOthersDoIt(turn, member, code);
+  if (code === 'engine.outOfMemory' && !isOver) return sendAway(turn, member, { code, reason: message });
+  expel(turn, member.incarnation, message);
+  if (isOver) failRun(turn, member, { code: 'engine.outOfMemory', message: `worker ${member.worker}: ${message}` });
+}
+
 /** The run fails because of what this member reported; its committed state goes to disk first. */
 function failRun(turn: Turn, member: Member, { code, message }: { readonly code: ErrorCode; readonly message: string }): void {
   const { phase, stage } = turn.state;
@@ -68,23 +87,44 @@ function failRun(turn: Turn, member: Member, { code, message }: { readonly code:
 }
 
 /**
- * Tells the member why it must leave, and expels it. Without another member of its role the run fails with that reason, and so it does where
- * a user's module has failed on another member before.
+ * Tells the member why it must leave, and expels it. Where no other member can do its work, the run fails with that reason.
  */
 function sendAway(turn: Turn, member: Member, { code, reason }: { readonly code: ErrorCode; readonly reason: string }): void {
-  const { incarnation, worker, role } = member;
-  const others = [...turn.state.roster.values()].filter((other) => other.role === role && other.incarnation !== incarnation);
-  const isAgain = OF_A_MODULE.includes(code) && turn.state.sentAwayFor.has(code);
-  if (others.length === 0 || isAgain) {
+  const { incarnation, worker } = member;
+  if (!canOthersDoIt(turn, member, code)) {
     failRun(turn, member, { code, message: `worker ${worker}: ${reason}` });
     return;
   }
-  turn.state = { ...turn.state, sentAwayFor: new Set([...turn.state.sentAwayFor, code]) };
+  turn.state = { ...turn.state, sentAwayFor: new Set([...turn.state.sentAwayFor, causeOf(member, code)]) };
   // The next worker may fail likewise.
-  if (turn.state.stage !== null && OF_A_MODULE.includes(code)) setStage(turn, { isSaveWanted: true });
+  if (turn.state.stage !== null && MAY_COME_AGAIN.includes(code)) setStage(turn, { isSaveWanted: true });
   sendTo(turn, incarnation, { type: 'coordinator.stop', outcome: 'failed', message: reason });
   log(turn, ['warn', 'worker.sentAway'], { worker, incarnation, code, reason });
   expel(turn, incarnation, reason);
+}
+
+/**
+ * Whether other members may succeed where this one has failed. A user's module has two tries in all. A machine whose memory ran out has two:
+ * the second one has the memory that the first one had, too.
+ */
+function canOthersDoIt(turn: Turn, member: Member, code: ErrorCode): boolean {
+  const { incarnation, role, host } = member;
+  const others = [...turn.state.roster.values()].filter((other) => other.role === role && other.incarnation !== incarnation);
+  const isAgain = turn.state.sentAwayFor.has(causeOf(member, code));
+  if (OF_A_MODULE.includes(code)) return !isAgain && others.length > 0;
+  if (code !== 'engine.outOfMemory') return others.length > 0;
+  const hopeful = isAgain ? others.filter((other) => other.host !== host) : others;
+  return hopeful.length >= studentsNeeded(turn, role);
+}
+
+/** The least number of workers of the role with which the stage goes on. */
+function studentsNeeded({ state: { stage } }: Turn, role: Member['role']): number {
+  return role === 'student' && stage !== null ? Math.max(1, peersOf(stage.recipe).size) : 1;
+}
+
+/** The cause for which a worker is sent away: memory runs out on one machine, and a module fails anywhere. */
+function causeOf({ host }: Member, code: ErrorCode): string {
+  return code === 'engine.outOfMemory' ? `${code} on ${host}` : code;
 }
 
 /** The checkpoint that the base rests on does not load. Without a holder, the stage goes back to the checkpoint before. */

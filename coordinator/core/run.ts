@@ -12,9 +12,9 @@ import type { WorkerMessage } from '../../src/protocol/control.js';
 import { advance } from './advance.js';
 import { finishStop, stopSafely } from './ending.js';
 import { onExported, onExportFailed } from './export-round.js';
-import { acceptReport, onFailed } from './failing.js';
+import { acceptReport, onFailed, onLost } from './failing.js';
 import { onRoundDeadline } from './lead-round.js';
-import { expel, expelExpired, onHello, onLeave, onPrepared, onReady, onRenew, refuse, releaseLeavers } from './membership.js';
+import { expelExpired, onHello, onLeave, onPrepared, onReady, onRenew, refuse, releaseLeavers } from './membership.js';
 import { expiryMs, type Member, withMember } from './roster.js';
 import { onSaveFailed, onStored, wantSave } from './saving.js';
 import { NO_TOTALS } from './summary.js';
@@ -108,7 +108,7 @@ function onMemberMessage(turn: Turn, member: Member, message: Exclude<WorkerMess
     case 'worker.renew':
       return onRenew(turn, member, message);
     case 'worker.lost':
-      return expel(turn, incarnation, message.message);
+      return onLost(turn, member, message);
     case 'worker.leave':
       return onLeave(turn, member, message);
     case 'worker.checkpoint':

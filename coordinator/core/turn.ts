@@ -47,8 +47,8 @@ export interface RunState {
   readonly stage: StageState | null;
   /** The state of an earlier term, for the first stage that runs; used once. */
   readonly left: Recovered | null;
-  /** The errors of the user's for which members were sent away: the second such error ends the run. */
-  readonly sentAwayFor: ReadonlySet<ErrorCode>;
+  /** The causes for which members were sent away, as failing.ts names them. */
+  readonly sentAwayFor: ReadonlySet<string>;
   readonly nextIncarnation: number;
   readonly nextRound: number;
   readonly commits: number;

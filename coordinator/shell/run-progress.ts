@@ -32,6 +32,8 @@ export async function mendOf(code: ErrorCode, recipe: Recipe, findProgress: () =
     case 'data.damaged':
     case 'data.missing':
       return 'that is mended';
+    case 'engine.outOfMemory':
+      return 'it has more memory, or another engine: the batch stays as it is';
     case 'model.invalid':
       return 'that is mended, with the same layers in the model';
     case 'loss.invalid': {

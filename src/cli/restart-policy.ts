@@ -17,7 +17,7 @@ export type RestartDecision =
 export function decideRestart(end: ChildEnd, restarts: number, restartsMax: number): RestartDecision {
   if (end.code === EXIT.done) return { type: 'leave' };
   if (end.code === EXIT.usage)
-    return { type: 'give-up', why: 'it cannot use its arguments or the recipe, and another start would not change that' };
+    return { type: 'give-up', why: 'it cannot do its work with these arguments and this recipe, and another start would not change that' };
   if (restarts >= restartsMax)
     return { type: 'give-up', why: `it was started again ${restarts} times already, the maximum (workers.restarts)` };
   return { type: 'restart', delayMs: Math.min(DELAY_MAX_MS, FIRST_DELAY_MS * 2 ** restarts) };

@@ -8,7 +8,7 @@ import { ENGINE_NAMES, type EngineName } from '../config/schema.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import type { EngineProbe } from '../system/engine-probe.js';
 import { cpuEngine } from './cpu.js';
-import type { Engine } from './engine.js';
+import type { Engine, EngineMemory } from './engine.js';
 import { tensorflowEngine } from './tensorflow.js';
 import { wasmEngine } from './wasm.js';
 
@@ -25,6 +25,8 @@ export interface OpenedEngine {
   readonly note: string;
   /** Whether it computes on several threads; see {@link Engine}. */
   readonly isMultithreaded: boolean;
+  /** Its memory; null where it cannot be measured. */
+  readonly memory: EngineMemory | null;
 }
 
 /** Tries an engine on this machine. Never throws. Leaves tfjs's current backend as it was. */
@@ -46,8 +48,8 @@ export async function openEngine(choice: EngineName | 'auto', onTry?: (name: Eng
     const probe = await ENGINES[name].probe();
     if (probe.usable) {
       await openProbed(name);
-      const { isMultithreaded } = ENGINES[name];
-      return { name, note: [probe.note, ...passedOver].join('; not '), isMultithreaded };
+      const { isMultithreaded, memory } = ENGINES[name];
+      return { name, note: [probe.note, ...passedOver].join('; not '), isMultithreaded, memory: memory?.() ?? null };
     }
     if (choice !== 'auto') throw new StillhouseError('engine.unusable', `the engine ${name} cannot be used here: ${probe.note}`);
     passedOver.push(`${name}: ${probe.note}`);

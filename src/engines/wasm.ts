@@ -3,15 +3,22 @@
  * it, so a new installation trains with this engine. It computes on one thread.
  */
 
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import type { Engine } from './engine.js';
+import type { Engine, EngineMemory } from './engine.js';
 import { tryConvolution } from './tiny-convolution.js';
 import { installWasmKernels } from './wasm-kernels/install-wasm-kernels.js';
+import { guardMemory } from './wasm-memory.js';
 
 async function open(): Promise<void> {
   await import('@tensorflow/tfjs-backend-wasm');
   installWasmKernels();
   if (!(await tf.setBackend('wasm'))) throw new Error('tfjs could not start its WebAssembly module');
+  memory();
+}
+
+function memory(): EngineMemory {
+  return guardMemory(tf.findBackend('wasm') as BackendWasm);
 }
 
 export const wasmEngine: Engine<'wasm'> = {
@@ -25,4 +32,5 @@ export const wasmEngine: Engine<'wasm'> = {
     return { name: 'wasm', usable: false, note: `${fault}; ${mend}` };
   },
   open,
+  memory,
 };

@@ -21,6 +21,7 @@ export const ERROR_TABLE = {
   'model.invalid': { retryable: false, exitCode: EXIT.usage, meaning: 'a model cannot be built as the recipe says' },
   'loss.invalid': { retryable: false, exitCode: EXIT.usage, meaning: 'a term of a loss cannot be loaded or computed as the recipe says' },
   'engine.unusable': { retryable: false, exitCode: EXIT.usage, meaning: 'the engine asked for does not work on this machine' },
+  'engine.outOfMemory': { retryable: false, exitCode: EXIT.usage, meaning: 'the work does not fit into the memory of the engine' },
   'engine.crashed': { retryable: true, exitCode: EXIT.failed, meaning: 'the engine process ended unexpectedly' },
   'engine.stuck': { retryable: true, exitCode: EXIT.failed, meaning: 'the engine made no progress within its budget' },
   'install.missing': { retryable: false, exitCode: EXIT.usage, meaning: 'an install needs something that this machine lacks' },

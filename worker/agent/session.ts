@@ -29,7 +29,7 @@ const NO_PROGRESS: Attached['progress'] = { progress: 0, images: 0, busyMs: 0, d
 
 /** The first transition of a new agent: it sends its first hello. */
 export function startSession(plan: SessionPlan, nowMs: number): SessionTransition {
-  const state: Session = { plan, link: { phase: 'over' }, engines: 0, losses: 0, controlBytes: 0 };
+  const state: Session = { plan, link: { phase: 'over' }, engines: 0, losses: 0, memoryLosses: 0, controlBytes: 0 };
   return withWake(join(state, nowMs, []));
 }
 
@@ -78,7 +78,9 @@ function onControl(state: Session, message: CoordinatorMessage, nowMs: number): 
 
 /** The end of the run, or of this worker's part in it. */
 function onEnd(state: Session, { outcome, message }: CoordinatorMessageOf<'coordinator.stop'>): SessionTransition {
-  return end(state, outcome === 'failed' ? EXIT.failed : EXIT.done, `the run is over for this worker (${outcome}): ${message}`);
+  // Another start would find the same memory.
+  const failed = attached(state)?.isOutOfMemory ? EXIT.usage : EXIT.failed;
+  return end(state, outcome === 'failed' ? failed : EXIT.done, `the run is over for this worker (${outcome}): ${message}`);
 }
 
 function onWelcome(state: Session, welcome: CoordinatorMessageOf<'coordinator.welcome'>, nowMs: number): SessionTransition {
@@ -96,6 +98,7 @@ function onWelcome(state: Session, welcome: CoordinatorMessageOf<'coordinator.we
     nextRenewMs: nowMs + welcome.renewEveryMs,
     progress: NO_PROGRESS,
     controlBytesBefore: state.controlBytes,
+    isOutOfMemory: false,
     drainUntilMs: Number.POSITIVE_INFINITY,
   };
   return {
@@ -160,16 +163,28 @@ function onEngine(state: Session, { engine, message }: { engine: number; message
     }
     default: {
       const isReady = message.type === 'worker.ready' && link.phase === 'starting';
-      const next: Attached = isReady ? { ...heard, phase: 'working' } : heard;
+      const isOutOfMemory = heard.isOutOfMemory || (message.type === 'worker.failed' && message.code === 'engine.outOfMemory');
+      const next: Attached = { ...heard, phase: isReady ? 'working' : heard.phase, isOutOfMemory };
       return { state: { ...state, link: next }, effects: [{ type: 'send', message }] };
     }
   }
 }
 
-function onEngineExit(state: Session, { engine, end }: Extract<SessionEvent, { type: 'engine-exit' }>, nowMs: number): SessionTransition {
+function onEngineExit(
+  state: Session,
+  { engine, end: how, sign = null }: Extract<SessionEvent, { type: 'engine-exit' }>,
+  nowMs: number,
+): SessionTransition {
   const link = attached(state);
   if (link === null || !isCurrent(state, engine)) return same(state);
-  return onLoss(state, { code: 'engine.crashed', message: describeEngineEnd(end, link.engineName) }, nowMs);
+  const message = describeEngineEnd(how, link.engineName, sign);
+  if (sign === null || link.phase === 'draining') return onLoss(state, { code: 'engine.crashed', message }, nowMs);
+  const memoryLosses = state.memoryLosses + 1;
+  if (memoryLosses <= state.plan.timing.memoryLossesMax)
+    return onLoss({ ...state, memoryLosses }, { code: 'engine.crashed', message }, nowMs);
+  const lost = { ...identity(link), type: 'worker.lost', code: 'engine.outOfMemory', message: cutText(message) } as const;
+  const over = end({ ...state, link: { phase: 'over' } }, EXIT.usage, message);
+  return { ...over, effects: [{ type: 'send', message: lost }, logged('error', lost.code, { message }), ...over.effects] };
 }
 
 /** The engine crashed or is stuck: the coordinator is told at once, and the agent joins again as a new incarnation. */

@@ -16,6 +16,7 @@ import { watchParent } from '../../src/process/parent-watch.js';
 import { ignoreSignals } from '../../src/process/signal.js';
 import { userFault, userModules } from '../../src/recipe/user-fault.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
+import { plainMemoryFault } from '../kit/context.js';
 import type { EngineOrder } from '../kit/orders.js';
 import type { EngineConfigure, FromEngine, ToEngine } from './engine-message.js';
 import { type RunningEngine, startEngine } from './start-engine.js';
@@ -49,7 +50,7 @@ function configure(message: EngineConfigure, agent: ParentLink<ToEngine, FromEng
       ? plainLogger({ name: `worker ${worker}`, write: (line) => console.error(line), leaveOut: ['work.failed'] })
       : openLogger({ bindings: { process: 'engine', run, role, worker, term, incarnation }, file: logFile });
   const crash = (error: unknown): void => {
-    const fault = userFault(error, userModules(parseRecipe(message.recipe)));
+    const fault = plainMemoryFault(error) ?? userFault(error, userModules(parseRecipe(message.recipe)));
     if (fault !== null) {
       agent.send({ type: 'engine.unusable', code: fault.code, message: fault.message, exitCode: fault.exitCode });
       return;

@@ -53,7 +53,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   const recipe = parseRecipe(configure.recipe);
   await requireModules(recipe, configure.digests);
   const onTry = (engine: EngineName) => send({ type: 'engine.opening', engine });
-  const { name, note, isMultithreaded } = await openEngine(configure.engine ?? recipe.workers.engine, onTry);
+  const { name, note, isMultithreaded, memory } = await openEngine(configure.engine ?? recipe.workers.engine, onTry);
   requirePrecision(name, recipe.engine);
   const compute = { engine: name, threads: isMultithreaded ? placement.threads : 1 };
   logger.info('engine.opened', { ...compute, device: placement.device, note });
@@ -64,7 +64,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   const report: EngineContext['report'] = (message) => send({ ...message, term, incarnation });
   const showProgress = () => send(meter.progress(connections.bytes()));
   const context: EngineContext = {
-    ...{ worker: configure.worker, term, incarnation, recipe, compute, dataEndpoint },
+    ...{ worker: configure.worker, term, incarnation, recipe, compute, memory, dataEndpoint },
     ...{ clock, connections, splits, loaders, meter, logger, showProgress, report, crash },
   };
   const role = roleOf(configure.role, context);

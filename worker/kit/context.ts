@@ -6,7 +6,9 @@ import type { Incarnation, Term } from '../../src/base/ids.js';
 import { MODEL_PEER, type PeerName, spellPeer } from '../../src/config/peer.js';
 import type { EngineName, Recipe, StageRecipe, TrainingStage } from '../../src/config/schema.js';
 import { isTrainingStage } from '../../src/config/stage-kinds.js';
-import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { EngineMemory } from '../../src/engines/engine.js';
+import { isOutOfMemory } from '../../src/engines/out-of-memory.js';
+import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { LogFields, Logger } from '../../src/log/logger.js';
 import { cutText } from '../../src/protocol/field.js';
 import { userFault, userModules } from '../../src/recipe/user-fault.js';
@@ -24,6 +26,8 @@ export interface EngineContext {
   readonly recipe: Recipe;
   /** The engine that is open, and the number of threads that it really uses. */
   readonly compute: { readonly engine: EngineName; readonly threads: number };
+  /** The memory of that engine; null where it cannot be measured. */
+  readonly memory: EngineMemory | null;
   /** The address of the coordinator's data plane. */
   readonly dataEndpoint: string;
   readonly clock: Clock;
@@ -63,11 +67,19 @@ export function loadStage({ recipe }: EngineContext, name: PeerName): Extract<St
  * fields of `work` say in the log which work failed.
  */
 export function reportFailure(context: EngineContext, error: unknown, work: LogFields = {}): void {
-  const known = error instanceof StillhouseError ? error : userFault(error, userModules(context.recipe));
+  const known = error instanceof StillhouseError ? error : (plainMemoryFault(error) ?? userFault(error, userModules(context.recipe)));
   if (known === null) {
     context.crash(error);
     return;
   }
   context.logger.error('work.failed', { ...work, code: known.code, error: known });
   context.report({ type: 'worker.failed', code: known.code, message: cutText(known.message) });
+}
+
+/** The error of a process whose memory ran out where it is not known for which batch; null for any other error. */
+export function plainMemoryFault(error: unknown): StillhouseError | null {
+  if (!isOutOfMemory(error)) return null;
+  const hint =
+    'Begin a new run with a smaller batch, or give the engine more memory: fewer workers or threads on the machine, a higher limit';
+  return new StillhouseError('engine.outOfMemory', `the memory of the process ran out: ${messageOf(error)}`, { hint, cause: error });
 }

@@ -2,11 +2,14 @@
 
 import { nextTurn } from '../../src/base/abortable.js';
 import { present } from '../../src/base/assert.js';
+import type { PeerName } from '../../src/config/peer.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
+import { isOutOfMemory } from '../../src/engines/out-of-memory.js';
 import { evaluateLogits } from '../../src/step/score.js';
 import type { KnowledgeTensor } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
+import { memoryFault } from '../kit/memory-fault.js';
 import { TEST_ROWS } from '../kit/shared-loader.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { testView } from '../kit/view.js';
@@ -16,6 +19,8 @@ export interface EvaluateOptions {
   readonly context: EngineContext;
   /** The model, with the parameters to test in its program. */
   readonly model: StageModel;
+  /** The stage and the peer that is tested. */
+  readonly peer: PeerName;
   readonly split: SampleSource;
   /** Rows [start, end) of the split. */
   readonly start: number;
@@ -36,7 +41,8 @@ export interface TestResult {
 }
 
 /** Tests the rows and sums over them, up to the first batch whose loss is not finite. Throws the signal's reason when it is cancelled. */
-export async function evaluateRows({ context, model, split, start, end, exchange, signal }: EvaluateOptions): Promise<TestResult> {
+export async function evaluateRows(options: EvaluateOptions): Promise<TestResult> {
+  const { context, model, split, start, end, exchange, signal } = options;
   const view = testView(context.recipe);
   const requests = Array.from({ length: Math.ceil((end - start) / TEST_ROWS) }, (_, batch) => {
     const row = start + batch * TEST_ROWS;
@@ -48,7 +54,7 @@ export async function evaluateRows({ context, model, split, start, end, exchange
   try {
     for (const { samples } of requests) {
       const { images, labels } = await batches.next();
-      const { result: logits, elapsedMs } = context.meter.measure(samples.length, () => model.program.predict(images, samples.length));
+      const { result: logits, elapsedMs } = predict(options, images, samples.length);
       const result = evaluateLogits(logits, labels, model.classes);
       total = {
         correct: total.correct + result.correct,
@@ -72,6 +78,33 @@ export async function evaluateRows({ context, model, split, start, end, exchange
     column?.close();
   }
   return total;
+}
+
+/**
+ * The logits of a batch, [B, K], and the time that they took. A batch that does not fit into memory is tested in two halves: the batch of
+ * a test is no choice of the user's.
+ */
+function predict(
+  options: EvaluateOptions,
+  images: Float32Array,
+  size: number,
+): { readonly result: Float32Array; readonly elapsedMs: number } {
+  const { context, model, peer } = options;
+  try {
+    return context.meter.measure(size, () => model.program.predict(images, size));
+  } catch (error) {
+    if (size === 1 || !isOutOfMemory(error)) throw memoryFault(context, error, { task: 'test', peer, model, size, tryBatch: () => {} });
+  }
+  const first = Math.ceil(size / 2);
+  const cut = (images.length / size) * first;
+  const halves = [predict(options, images.subarray(0, cut), first), predict(options, images.subarray(cut), size - first)];
+  const result = new Float32Array(size * model.classes);
+  let at = 0;
+  for (const half of halves) {
+    result.set(half.result, at);
+    at += half.result.length;
+  }
+  return { result, elapsedMs: halves.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0) };
 }
 
 /** The number of rows whose largest logit is at the same place in both, [B, K] each. */

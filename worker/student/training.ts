@@ -6,6 +6,7 @@
 import { abortable, nextTurn } from '../../src/base/abortable.js';
 import { present } from '../../src/base/assert.js';
 import type { RoundId } from '../../src/base/ids.js';
+import type { PeerName } from '../../src/config/peer.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
 import { takeRanges, totalOf } from '../../src/data/shard-plan.js';
@@ -15,6 +16,7 @@ import type { Range } from '../../src/protocol/field.js';
 import type { StepBatch, StepKnobs, StepResult } from '../../src/step/step-program.js';
 import type { KnowledgeTensor } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
+import { blankStep, type MemoryWork, memoryFault } from '../kit/memory-fault.js';
 import type { TrainingModel } from '../kit/stage-model.js';
 import { type SampleView, trainingView } from '../kit/view.js';
 import type { StepExchange } from './column-exchange.js';
@@ -24,6 +26,8 @@ import { StepNotFinite } from './not-finite.js';
 export interface TrainOptions {
   readonly context: EngineContext;
   readonly model: TrainingModel;
+  /** The stage and the peer that is trained. */
+  readonly peer: PeerName;
   readonly split: SampleSource;
   readonly round: RoundId;
   readonly ranges: readonly Range[];
@@ -71,7 +75,7 @@ export async function trainRanges(options: TrainOptions): Promise<TrainResult> {
 }
 
 async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<Omit<TrainResult, 'waits'>> {
-  const { model, round, ranges, batches, exchange, signal, conclude } = options;
+  const { context, model, round, ranges, batches, exchange, signal, conclude } = options;
   const end = exchange?.endSignal(conclude) ?? conclude;
   let lossSum = 0;
   let correct = 0;
@@ -84,7 +88,9 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
     if (inputs === null) break;
     const { images, labels, other } = inputs;
     const batch = { size, images, labels: { classes: labels, mixed: null }, other };
-    const result = await makeStep(options, { batch, knobsAt: (answered) => knobsAt(options, done, answered) });
+    const result = await makeStep(options, { batch, knobsAt: (answered) => knobsAt(options, done, answered) }).catch((error: unknown) => {
+      throw memoryFault(context, error, workOf(options, size));
+    });
     if (result === null) break;
     const own = positionsAt(ranges, done, size);
     if (!result.finite) {
@@ -100,6 +106,11 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
     await nextTurn(signal);
   }
   return { samples: done, steps, lossSum, correct, lastStep: lastStep ?? [] };
+}
+
+/** A step, for the error where memory runs out. */
+function workOf({ model, peer, exchange }: TrainOptions, size: number): MemoryWork {
+  return { task: 'train', peer, model, size, tryBatch: (other) => blankStep(model, other, exchange !== null) };
 }
 
 interface StepOrder {

@@ -71,7 +71,7 @@ export async function trainWork(
       correct,
       waits: loadWaits,
       lastStep,
-    } = await trainRanges({ context, model, round, ranges, signal, conclude, ...rest });
+    } = await trainRanges({ context, model, peer: assign.base.state, round, ranges, signal, conclude, ...rest });
     const trainMs = context.clock.nowMs() - startMs;
     context.logger.info('round.trained', {
       stage: model.name,
@@ -112,7 +112,7 @@ export async function evaluateWork(job: WorkJob, work: WorkOf<'evaluate'>, { col
   const split = await abortable(context.splits.get(work.split), signal);
   // Agreement is measured on both models' logits as they are.
   const exchange = exchangeWith(job, others, { column, onLate: null, half: false });
-  const { agreed, ...result } = await evaluateRows({ context, model, split, start, end, exchange, signal });
+  const { agreed, ...result } = await evaluateRows({ context, model, peer: assign.base.state, split, start, end, exchange, signal });
   if (!Number.isFinite(result.lossSum)) {
     const trained = model.stage === null ? null : await context.splits.get(model.stage.on);
     const epoch = trained === null ? '' : `, epoch ${Math.ceil(assign.base.committed / trained.count)}`;

@@ -3,6 +3,7 @@
  */
 
 import { present } from '../../src/base/assert.js';
+import { MODEL_PEER } from '../../src/config/peer.js';
 import type { TrainingStage } from '../../src/config/schema.js';
 import type { Loader, Loading } from '../../src/data/loader/loader.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
@@ -11,6 +12,7 @@ import { shapeSourceOf, shapesOf } from '../../src/nn/knowledge-model.js';
 import type { StateName } from '../../src/protocol/state-name.js';
 import type { Knowledge, KnowledgeSpec } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
+import { blankAnswer, memoryFault } from '../kit/memory-fault.js';
 import { TEACH_ROWS } from '../kit/shared-loader.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { type SampleView, trainingView } from '../kit/view.js';
@@ -87,6 +89,12 @@ export class ServedModel {
     const { context, model } = this.#options;
     const { images, labels } = this.#loader.arraysOf(loadings);
     const rows = labels.length;
-    return context.meter.measure(rows, () => model.program.answer(images, rows, specs)).result;
+    try {
+      return context.meter.measure(rows, () => model.program.answer(images, rows, specs)).result;
+    } catch (error) {
+      const tryBatch = (size: number) => blankAnswer(model, size, specs);
+      const peer = { stage: this.stage, peer: MODEL_PEER };
+      throw memoryFault(context, error, { task: 'answer', peer, model, size: rows, tryBatch });
+    }
   }
 }

@@ -77,7 +77,11 @@ export class Teacher implements Role {
     const asked = served.ask(view, specs);
     if (asked === null) return refusal('busy', 'too many requests wait');
     const knowledge = await asked.catch((error: unknown) => {
-      if (error instanceof StillhouseError) throw error;
+      if (error instanceof StillhouseError) {
+        // Students would ask in vain, again and again.
+        if (error.code === 'engine.outOfMemory') reportFailure(this.#context, error, { stage });
+        throw error;
+      }
       this.#context.crash(error);
       return null;
     });

@@ -13,7 +13,7 @@ describe('a worker that ended', () => {
     [
       { code: 2, signal: null },
       0,
-      { type: 'give-up', why: 'it cannot use its arguments or the recipe, and another start would not change that' },
+      { type: 'give-up', why: 'it cannot do its work with these arguments and this recipe, and another start would not change that' },
     ],
   ] as const)('%j after %i restarts of 3', (end, restarts, decision) => {
     expect(decideRestart(end, restarts, 3)).toEqual(decision);

@@ -15,6 +15,7 @@ const timing = {
   budgetFloorMs: 2_000,
   budgetFactor: 20,
   drainMs: 3_000,
+  memoryLossesMax: 1,
   lossesMax: 2,
 };
 const plan: SessionPlan = { worker: 'w1', role: 'student', peer: null, host: 'here', pid: 7, schema: 'abc', timing };

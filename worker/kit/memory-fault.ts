@@ -1,0 +1,102 @@
+/**
+ * Work for which memory ran out becomes an error that says so, with the largest batch that fits. That batch is searched for in the same
+ * process, right after the fault: a refused allocation leaves the engine as it was.
+ *
+ * The search trains on blank images, so the state in the program is no longer that of any round.
+ */
+
+import { present } from '../../src/base/assert.js';
+import { modelLabel, type PeerName } from '../../src/config/peer.js';
+import { isOutOfMemory } from '../../src/engines/out-of-memory.js';
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { knobsOfLoss } from '../../src/losses/stage-loss.js';
+import { memoryLimit } from '../../src/system/memory-limit.js';
+import type { KnowledgeSpec } from '../../src/tensor/knowledge.js';
+import { sizeOf } from '../../src/tensor/tensor.js';
+import { largestFit, nextBatch, type TriedBatch } from './batch-search.js';
+import type { EngineContext } from './context.js';
+import { describeNeed, type MemoryNeed } from './memory-need.js';
+import type { StageModel, TrainingModel } from './stage-model.js';
+
+/** The work under way. */
+export interface MemoryWork {
+  readonly task: MemoryNeed['task'];
+  /** The stage of which the batch is. */
+  readonly peer: PeerName;
+  readonly model: StageModel;
+  /** The images of the batch. */
+  readonly size: number;
+  /** Carries the same work out with a blank batch of another size. */
+  tryBatch(size: number): void;
+}
+
+/** The error to throw in place of `error`: it names the work and the largest batch that fits when memory ran out, and is `error` itself otherwise. */
+export function memoryFault(context: EngineContext, error: unknown, work: MemoryWork): unknown {
+  if (!isOutOfMemory(error)) return error;
+  const need = needOf(context, work);
+  context.logger.warn('memory.full', { ...need, error });
+  const tried = search(context, need, work);
+  context.logger.info('memory.searched', { tried });
+  return new StillhouseError('engine.outOfMemory', describeNeed(need, largestFit(tried)), { cause: error });
+}
+
+function needOf({ compute, memory, recipe }: EngineContext, { task, peer, size }: MemoryWork): MemoryNeed {
+  const limitBytes = memory === null ? memoryLimit() : memory.limitBytes;
+  return {
+    task,
+    peer,
+    model: modelLabel(recipe, peer) ?? peer.stage,
+    size,
+    engine: compute.engine,
+    limitBytes,
+    isOwnLimit: memory?.isOwnLimit ?? false,
+  };
+}
+
+function search(context: EngineContext, { size: failed, limitBytes }: MemoryNeed, { tryBatch }: MemoryWork): readonly TriedBatch[] {
+  // Batches of other sizes take other times.
+  context.meter.forgetTimes();
+  context.showProgress();
+  const tried: TriedBatch[] = [];
+  const limit = context.memory === null || limitBytes === null ? null : limitBytes - context.memory.reserveBytes;
+  for (let size = nextBatch({ failed, limitBytes: limit, tried }); size !== null; size = nextBatch({ failed, limitBytes: limit, tried })) {
+    tried.push(tryOne(context, size, tryBatch));
+    context.showProgress();
+  }
+  return tried;
+}
+
+function tryOne({ memory }: EngineContext, size: number, tryBatch: MemoryWork['tryBatch']): TriedBatch {
+  const run = () => tryBatch(size);
+  try {
+    if (memory !== null) return { size, fits: true, peakBytes: memory.peakOf(run) };
+    run();
+    return { size, fits: true, peakBytes: null };
+  } catch (error) {
+    if (!isOutOfMemory(error)) throw error;
+    return { size, fits: false, peakBytes: null };
+  }
+}
+
+/** Makes one update of a blank batch. In halves it keeps as much as a step that exchanges knowledge between them. */
+export function blankStep({ model, training, program, stage }: TrainingModel, size: number, isInHalves: boolean): void {
+  const { loss, otherShapes } = training;
+  const zeros = (shape: readonly number[]) => ({ shape: [size, ...shape], data: new Float32Array(size * sizeOf(shape)) });
+  const answers = { labels: { classes: new Int32Array(size), mixed: null }, other: otherShapes.map(zeros) };
+  const knobs = { rate: 0, loss: knobsOfLoss(loss, { epoch: 0, epochs: stage.epochs }) };
+  const images = blankImages(model, size);
+  if (isInHalves) {
+    program.forward(images, size);
+    program.backward(answers, knobs);
+  } else program.step({ size, images, ...answers }, knobs);
+}
+
+/** Answers about a blank batch. */
+export function blankAnswer({ model, program }: StageModel, size: number, specs: readonly KnowledgeSpec[]): void {
+  program.answer(blankImages(model, size), size, specs);
+}
+
+function blankImages(model: StageModel['model'], size: number): Float32Array {
+  const shape = present(model.inputs[0], 'the input of the model').shape.slice(1);
+  return new Float32Array(size * sizeOf(shape.map((axis) => present(axis, 'an axis of the images'))));
+}
