@@ -43,7 +43,7 @@ test('a misspelt kind hides neither the mistakes of its stage nor those of other
   ]);
   expect(found[0]).toEqual({
     ...{ file: 'recipe.yaml', line: 5, column: 14, path: 'stages.a.kind', hint: 'Did you mean "train"?' },
-    message: 'stages.a.kind must be one of train, distil, mutual, evaluate, export, not "trian"',
+    message: 'stages.a.kind must be one of train, distil, mutual, load, evaluate, export, not "trian"',
   });
 });
 

@@ -88,9 +88,9 @@ describe('checkpoints', () => {
     const { data, ask, lines, events } = await opened();
     const slots = { name: 'slots.1', dtype: 'float32', shape: [2], data: Float32Array.of(5, 6) } as const;
     commitAndSave(data, 2);
-    const { info, tensors } = contentOf(2);
+    const { info, tensors, topology } = contentOf(2);
     const put = { type: 'checkpoint.put', incarnation, ...info, ranges: [...info.ranges] } as DataRequestBody;
-    await ask(put, [...stateToWire(tensors), slots]);
+    await ask(put, putToWire({ tensors: new Map([...tensors, [slots.name, slots.data]]), topology }));
     expect(events).toMatchObject([{ type: 'checkpoint-stored', slotsOf: 2 }]);
     const slotsFor = async (column: number | null) => (await ask({ type: 'checkpoint.get', state: stateOf(2), column })).tensors;
     expect((await slotsFor(1)).find(({ name }) => name === 'slots')?.data).toEqual(slots.data);
