@@ -122,7 +122,7 @@ function studentsNeeded({ state: { stage } }: Turn, role: Member['role']): numbe
   return role === 'student' && stage !== null ? Math.max(1, peersOf(stage.recipe).size) : 1;
 }
 
-/** What workers are sent away for: memory runs out on one machine, and a module fails anywhere. */
+/** The cause for which a worker is sent away: memory runs out on one machine, and a module fails anywhere. */
 function causeOf({ host }: Member, code: ErrorCode): string {
   return code === 'engine.outOfMemory' ? `${code} on ${host}` : code;
 }

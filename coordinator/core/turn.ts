@@ -45,7 +45,7 @@ export interface RunState {
   readonly stage: StageState | null;
   /** The state of an earlier term, for the first stage that runs; used once. */
   readonly left: Recovered | null;
-  /** What members were sent away for, as failing.ts names it. */
+  /** The causes for which members were sent away, as failing.ts names them. */
   readonly sentAwayFor: ReadonlySet<string>;
   readonly nextIncarnation: number;
   readonly nextRound: number;

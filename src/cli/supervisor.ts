@@ -53,7 +53,7 @@ export interface RunEnd {
   readonly run: string | null;
   /** Whether another command can continue the run. */
   readonly isResumable: boolean;
-  /** What must come before that, as the end of "to continue the run"; empty when nothing. */
+  /** The things that must come before that, as the end of "to continue the run"; empty when nothing. */
   readonly condition: string;
 }
 
@@ -251,7 +251,7 @@ class Supervisor {
     return this.#outcome !== 'failed' || (this.#error !== null && (ERROR_TABLE[this.#error].retryable || this.#condition() !== ''));
   }
 
-  /** What makes the run go on. A module that was mended is another one, and so is a stage with another batch: with it the run would not go on. */
+  /** The thing that makes the run go on. A module that was mended is another one, and so is a stage with another batch: with it the run would not go on. */
   #condition(): string {
     if (this.#error === 'data.damaged' || this.#error === 'data.missing') return ' when that is mended';
     return this.#error === 'engine.outOfMemory' ? ' with the same batch, once it has more memory or another engine' : '';

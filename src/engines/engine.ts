@@ -10,7 +10,9 @@ import type { EngineProbe } from '../system/engine-probe.js';
 export interface EngineMemory {
   /** The most bytes that it can have, as far as is known yet. */
   readonly limitBytes: number;
-  /** Whether that is the engine's own limit: it would be the same with any memory of the machine. */
+  /** The part of it that is kept for the engine's own code. */
+  readonly reserveBytes: number;
+  /** Whether the limit is the engine's own: it would be the same with any memory of the machine. */
   readonly isOwnLimit: boolean;
   /** Runs, and answers the most bytes that were in use meanwhile. Throws what `run` throws. */
   peakOf(run: () => void): number;

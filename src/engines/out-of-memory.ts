@@ -9,7 +9,7 @@ export class MemoryFull extends Error {
   }
 }
 
-/** What is said of memory by libtensorflow and oneDNN, the C++ library, V8, and the operating system. */
+/** The words of libtensorflow and oneDNN, the C++ library, V8, and the operating system. */
 const WORDS: readonly RegExp[] = [
   /\bOOM when allocating\b/,
   /\bran out of memory\b/,

@@ -55,6 +55,8 @@ class GuardedMemory implements EngineMemory {
     return this.#refusedAt ?? MODULE_BYTES;
   }
 
+  readonly reserveBytes = RESERVE_BYTES;
+
   get isOwnLimit(): boolean {
     return this.#refusedAt === null;
   }

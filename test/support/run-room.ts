@@ -23,7 +23,7 @@ export interface RunRoom {
   readonly runs: string;
   /** Starts the command line in the folder. */
   start(...args: readonly string[]): RunProcess;
-  startWith(options: Pick<RunProcessOptions, 'launcher' | 'waitMs'>, ...args: readonly string[]): RunProcess;
+  startWith(options: Pick<RunProcessOptions, 'launcher' | 'waitMs' | 'env'>, ...args: readonly string[]): RunProcess;
   /** Writes a recipe (JSON is YAML) and answers its path. */
   recipe(content: object): string;
   processes(): readonly MarkedProcess[];
@@ -62,7 +62,7 @@ export function useRunRoom(): RunRoom {
       ({ command }) => command.includes('/worker/main.js') && command.includes(`"name":${JSON.stringify(worker)}`),
     );
   const startWith: RunRoom['startWith'] = (options, ...args) =>
-    new RunProcess(args, { ...options, env: markedEnvironment(mark), cwd: folder });
+    new RunProcess(args, { ...options, env: { ...options.env, ...markedEnvironment(mark) }, cwd: folder });
   return {
     get folder() {
       return folder;

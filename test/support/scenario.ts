@@ -96,11 +96,11 @@ class Stagehand {
 
   #hello(name: string, options: Options): CoreEvent {
     const role = options.role === 'teacher' ? 'teacher' : 'student';
-    const pid = Number(options.pid ?? 1);
+    const { pid = '1', host = 'h', peer = null } = options;
     return {
       type: 'message',
       connection: name,
-      message: { type: 'worker.hello', protocol: 1, schema: '', worker: name, role, peer: options.peer ?? null, host: 'h', pid },
+      message: { type: 'worker.hello', protocol: 1, schema: '', worker: name, role, peer, host, pid: Number(pid) },
     };
   }
 
@@ -172,7 +172,7 @@ class Stagehand {
       case 'failed':
         return { ...from, type: 'worker.failed', code: options.code ?? '', message: 'it did not work' };
       case 'lost':
-        return { ...from, type: 'worker.lost', code: 'engine.crashed', message: 'signal SIGKILL' };
+        return { ...from, type: 'worker.lost', code: options.code ?? 'engine.crashed', message: 'signal SIGKILL' };
       case 'leave':
         return { ...from, type: 'worker.leave', message: 'drained' };
       case 'checkpoint':

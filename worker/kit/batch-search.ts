@@ -25,6 +25,8 @@ export interface BatchSearch {
 const USABLE = 0.95;
 /** The next proposal after one that did not fit, as a share of that. */
 const STEP_BACK = 0.85;
+/** After more proposals that did not fit, the line is wrong, and the proposals are halved. */
+const STEPS_BACK = 3;
 /** A batch is tried if it is larger than one that fits by this factor. */
 const WORTH = 1.1;
 /** The parts of the failed batch that are measured first. */
@@ -56,13 +58,20 @@ function nextByLine(search: BatchSearch, limitBytes: number): number | null {
     .sort((a, b) => a.size - b.size);
   const [low, high] = measured.slice(-2);
   if (low === undefined || high === undefined) {
-    const other = Math.min(Math.max(second, 2 * fit), misfit - 1);
+    const other = Math.min(Math.max(second, 2 * fit), tried.length > 1 ? Math.floor((fit + misfit) / 2) : misfit - 1);
     return other > fit ? other : null;
   }
   const perSample = (high.peakBytes - low.peakBytes) / (high.size - low.size);
   const byLine = perSample > 0 ? high.size + (USABLE * limitBytes - high.peakBytes) / perSample : Number.POSITIVE_INFINITY;
-  const next = roundDown(Math.min(byLine, misfit === failed ? failed - 1 : STEP_BACK * misfit));
+  const next = roundDown(Math.min(byLine, belowMisfit(fit, { misfit, misfits: tried.filter((one) => !one.fits).length })));
   return next >= WORTH * fit && next > fit ? next : null;
+}
+
+/** The largest batch to propose below one that does not fit: the middle, when one that fits is near. */
+function belowMisfit(fit: number, { misfit, misfits }: { readonly misfit: number; readonly misfits: number }): number {
+  if (misfits === 0) return misfit - 1;
+  if (fit >= misfit / 2) return (fit + misfit) / 2;
+  return misfits <= STEPS_BACK ? STEP_BACK * misfit : misfit / 2;
 }
 
 /** 1, 2, 4, 8, and from 16 on also the middle between two powers. */

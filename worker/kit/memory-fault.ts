@@ -50,7 +50,7 @@ function search(context: EngineContext, { size: failed, limitBytes }: MemoryNeed
   context.meter.forgetTimes();
   context.showProgress();
   const tried: TriedBatch[] = [];
-  const limit = context.memory === null ? null : limitBytes;
+  const limit = context.memory === null || limitBytes === null ? null : limitBytes - context.memory.reserveBytes;
   for (let size = nextBatch({ failed, limitBytes: limit, tried }); size !== null; size = nextBatch({ failed, limitBytes: limit, tried })) {
     tried.push(tryOne(context, size, tryBatch));
     context.showProgress();

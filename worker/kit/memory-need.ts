@@ -2,6 +2,7 @@
 
 import { type PeerName, spellPeer } from '../../src/config/peer.js';
 import type { EngineName } from '../../src/config/schema.js';
+import { roundDown } from './batch-search.js';
 
 /** The work that did not fit into memory. */
 export interface MemoryNeed {
@@ -18,6 +19,12 @@ export interface MemoryNeed {
   /** Whether the limit is the engine's own, on any machine. */
   readonly isOwnLimit: boolean;
 }
+
+/**
+ * The share of the largest batch that fits where the system sets the limit. Another process may get less of it: memory grows by large
+ * pieces, and others take some of it.
+ */
+const SAFE = 0.85;
 
 /** The need in words. `largest`: the largest batch that was tried and fits, 0 when not even one image does; null when none was tried. */
 export function describeNeed(need: MemoryNeed, largest: number | null): string {
@@ -37,22 +44,24 @@ function describeWork({ task, size, model }: MemoryNeed): string {
     case 'answer':
       return `an answer about ${images} by the model ${model}, which teaches,`;
     case 'test':
-      return `a test of ${images} at once with the model ${model}`;
+      return `a test of ${images} with the model ${model}`;
   }
 }
 
 function describeLimit({ engine, limitBytes, isOwnLimit }: MemoryNeed): string {
   if (limitBytes === null) return '';
-  const size = `${(limitBytes / 2 ** 30).toFixed(1)} GiB`;
+  const size = limitBytes < 2 ** 30 ? `${Math.round(limitBytes / 2 ** 20)} MiB` : `${(limitBytes / 2 ** 30).toFixed(1)} GiB`;
   return isOwnLimit
     ? ` (the engine ${engine} has ${size}, the most that WebAssembly can have)`
     : ` (the engine ${engine} got no more than ${size})`;
 }
 
-function describeFit({ task, model }: MemoryNeed, largest: number): string {
+function describeFit({ task, model, isOwnLimit }: MemoryNeed, largest: number): string {
   if (largest === 0) return 'Not even one image fits';
   const what = task === 'train' ? 'The largest batch' : `The largest batch of the model ${model}`;
-  return `${what} that fits here is about ${largest.toLocaleString('en-US')}: that was tried`;
+  const tried = largest.toLocaleString('en-US');
+  if (isOwnLimit) return `${what} that fits is about ${tried} (tried)`;
+  return `${what} that fits safely is about ${Math.max(1, roundDown(SAFE * largest)).toLocaleString('en-US')} (${tried} was tried)`;
 }
 
 function adviceFor({ task, peer, isOwnLimit }: MemoryNeed): string {

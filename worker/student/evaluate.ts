@@ -5,10 +5,11 @@ import { present } from '../../src/base/assert.js';
 import type { PeerName } from '../../src/config/peer.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
+import { isOutOfMemory } from '../../src/engines/out-of-memory.js';
 import { evaluateLogits } from '../../src/step/score.js';
-import { type KnowledgeTensor, LOGITS_SPEC } from '../../src/tensor/knowledge.js';
+import type { KnowledgeTensor } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
-import { blankAnswer, memoryFault } from '../kit/memory-fault.js';
+import { memoryFault } from '../kit/memory-fault.js';
 import { TEST_ROWS } from '../kit/shared-loader.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { testView } from '../kit/view.js';
@@ -79,14 +80,31 @@ export async function evaluateRows(options: EvaluateOptions): Promise<TestResult
   return total;
 }
 
-/** The logits of a batch, [B, K], and the time that they took. */
-function predict({ context, model, peer }: EvaluateOptions, images: Float32Array, size: number) {
+/**
+ * The logits of a batch, [B, K], and the time that they took. A batch that does not fit into memory is tested in two halves: the batch of
+ * a test is no choice of the user's.
+ */
+function predict(
+  options: EvaluateOptions,
+  images: Float32Array,
+  size: number,
+): { readonly result: Float32Array; readonly elapsedMs: number } {
+  const { context, model, peer } = options;
   try {
     return context.meter.measure(size, () => model.program.predict(images, size));
   } catch (error) {
-    const tryBatch = (other: number) => blankAnswer(model, other, [LOGITS_SPEC]);
-    throw memoryFault(context, error, { task: 'test', peer, model, size, tryBatch });
+    if (size === 1 || !isOutOfMemory(error)) throw memoryFault(context, error, { task: 'test', peer, model, size, tryBatch: () => {} });
   }
+  const first = Math.ceil(size / 2);
+  const cut = (images.length / size) * first;
+  const halves = [predict(options, images.subarray(0, cut), first), predict(options, images.subarray(cut), size - first)];
+  const result = new Float32Array(size * model.classes);
+  let at = 0;
+  for (const half of halves) {
+    result.set(half.result, at);
+    at += half.result.length;
+  }
+  return { result, elapsedMs: halves.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0) };
 }
 
 /** The number of rows whose largest logit is at the same place in both, [B, K] each. */

@@ -342,6 +342,15 @@ describe('the session', () => {
     expect(run.effects.find((effect) => effect.type === 'send')).toMatchObject({ message: { code: 'engine.stuck' } });
   });
 
+  test('a worker whose memory does not suffice ends as one that another start would not help', () => {
+    const failed = { type: 'worker.failed', ...ids(), message: 'too large' } as const;
+    const stop = control({ type: 'coordinator.stop', ...ids(), outcome: 'failed', message: 'too large' });
+    const codes = ['engine.outOfMemory', 'data.missing'].map((code) => {
+      return brief(play(working, [40, engine({ ...failed, code })], [50, stop]).effects).at(-1);
+    });
+    expect(codes).toEqual(['exit 2', 'exit 1']);
+  });
+
   test('every loss is a new engine and a new incarnation, until there were too many', () => {
     let run = joining;
     for (let loss = 1; loss <= 2; loss++) {
