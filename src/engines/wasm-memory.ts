@@ -3,7 +3,7 @@
  * tensor would lie at address 0, over the module's own data, and later results could be anything. Here it throws instead, and
  * the module stays as it was.
  *
- * Invariant: after a large allocation, `RESERVE_BYTES` more could be had. The module's own code allocates small things, and
+ * Invariant: after a large allocation, `reserveBytes` more could be had. The module's own code allocates small things, and
  * ends the process where it gets nothing.
  */
 
@@ -12,7 +12,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { EngineMemory } from './engine.js';
 import { MemoryFull } from './out-of-memory.js';
 
-const RESERVE_BYTES = 16 * 2 ** 20;
+/** The reserve as a share of the heap, and its maximum. */
+const RESERVE_SHARE = 1 / 32;
+const RESERVE_MAX_BYTES = 16 * 2 ** 20;
 /** Smaller allocations are made without a look at the reserve. */
 const LARGE_BYTES = 2 ** 20;
 /** The most that the module may ask for: all that 32 bits address, but the last page. */
@@ -38,7 +40,7 @@ export function guardMemory(backend: BackendWasm): EngineMemory {
 
 class GuardedMemory implements EngineMemory {
   readonly #module: WasmModule;
-  /** The bytes that the system gave before it refused more; null as long as it did not. */
+  /** The bytes that the system gave before it first refused more: so many another process gets, too. Null as long as it did not. */
   #refusedAt: number | null = null;
   /** While a peak is measured: the bytes of each allocation since it began. */
   #sizes: Map<number, number> | null = null;
@@ -55,7 +57,9 @@ class GuardedMemory implements EngineMemory {
     return this.#refusedAt ?? MODULE_BYTES;
   }
 
-  readonly reserveBytes = RESERVE_BYTES;
+  get reserveBytes(): number {
+    return Math.min(RESERVE_MAX_BYTES, Math.ceil(RESERVE_SHARE * this.#module.asm.memory.buffer.byteLength));
+  }
 
   get isOwnLimit(): boolean {
     return this.#refusedAt === null;
@@ -78,9 +82,10 @@ class GuardedMemory implements EngineMemory {
     const address = asm.malloc(bytes);
     if (address === 0) throw this.#full(bytes);
     if (bytes >= LARGE_BYTES) {
-      const reserve = asm.malloc(RESERVE_BYTES);
+      const { reserveBytes } = this;
+      const reserve = asm.malloc(reserveBytes);
       asm.free(reserve === 0 ? address : reserve);
-      if (reserve === 0) throw this.#full(bytes + RESERVE_BYTES);
+      if (reserve === 0) throw this.#full(bytes + reserveBytes);
     }
     if (this.#sizes !== null) {
       this.#sizes.set(address >>> 0, bytes);
@@ -99,7 +104,7 @@ class GuardedMemory implements EngineMemory {
   /** Notes whose limit was met, and answers the error. */
   #full(bytes: number): MemoryFull {
     const heldBytes = this.#module.asm.memory.buffer.byteLength;
-    if (heldBytes + bytes <= MODULE_BYTES) this.#refusedAt = Math.max(heldBytes, this.#refusedAt ?? 0);
+    if (heldBytes + bytes <= MODULE_BYTES) this.#refusedAt ??= heldBytes;
     return new MemoryFull(bytes, heldBytes);
   }
 }

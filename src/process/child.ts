@@ -27,6 +27,8 @@ export interface ChildOptions {
   readonly stdout?: 'stderr' | 'inherit' | 'ignore';
   /** Lines of its standard error that are dropped. */
   readonly hideLines?: RegExp;
+  /** Takes the text of its standard error as it comes. Only with `hideLines`. */
+  readonly onErrorText?: (text: string) => void;
 }
 
 /** A running child that sends `In` and understands `Out`. */
@@ -51,7 +53,7 @@ export function startChild<In, Out>(options: ChildOptions): Child<In, Out> {
   const file = join(distFolder, options.module);
   assert(existsSync(file), `${file} is missing: compile the program first (npm run build)`);
   const output = { stderr: 2, inherit: 1, ignore: 'ignore' } as const;
-  const { hideLines } = options;
+  const { hideLines, onErrorText } = options;
   const child = fork(file, [...options.args], {
     // Flags of this process (a debugger's port, a test runner's loaders) are not the child's.
     execArgv: [],
@@ -59,7 +61,10 @@ export function startChild<In, Out>(options: ChildOptions): Child<In, Out> {
     stdio: ['ignore', output[options.stdout ?? 'stderr'], hideLines === undefined ? 2 : 'pipe', 'ipc'],
     serialization: 'advanced',
   });
-  if (hideLines !== undefined && child.stderr !== null) forwardLines(child.stderr, process.stderr, hideLines);
+  if (hideLines !== undefined && child.stderr !== null) {
+    forwardLines(child.stderr, process.stderr, hideLines);
+    if (onErrorText !== undefined) child.stderr.on('data', onErrorText);
+  }
   return childOf<In, Out>(child);
 }
 

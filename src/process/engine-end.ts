@@ -13,10 +13,20 @@ const NATIVE_FAULTS: Readonly<Partial<Record<NodeJS.Signals, string>>> = {
   SIGTRAP: 'its native code stopped itself; the reason is above or in the standard error',
 };
 
-/** Describes the end of an engine's process. `engine` is the engine that was loaded or was loading; null when none was chosen yet. */
-export function describeEngineEnd(end: ChildEnd, engine: EngineName | null): string {
+/** A sign that an engine's process ended because memory ran out: the kernel has counted that kill, or the engine has said so. */
+export type MemorySign = 'killed' | 'said';
+
+/**
+ * Describes the end of an engine's process. `engine` is the engine that was loaded or was loading; null when none was chosen yet. `sign`:
+ * null when nothing shows that memory ran out.
+ */
+export function describeEngineEnd(end: ChildEnd, engine: EngineName | null, sign: MemorySign | null = null): string {
   const who = engine === null ? 'the engine' : `the engine ${engine}`;
   const how = `${who} ended: ${describeEnd(end)}`;
+  if (sign !== null) {
+    const who = sign === 'killed' ? 'the kernel killed it' : 'it said so';
+    return `${how}: memory ran out (${who}): begin a new run with a smaller batch, or use fewer workers or threads on the machine, or a higher limit`;
+  }
   if (end.signal === 'SIGKILL') return `${how}: it was killed. If nobody killed it, memory ran out: use fewer workers or a smaller batch`;
   const fault = end.signal === null ? undefined : NATIVE_FAULTS[end.signal];
   if (fault === undefined) return how;

@@ -35,7 +35,7 @@ test('two students of one machine are tried once each, and the figure that they 
     stages: { s: stage },
     workers: { students: 2, engine: 'wasm' },
   });
-  const env = { NODE_OPTIONS: `--import ${SMALL_MEMORY}`, SMALL_WASM_BYTES: String(64 * 2 ** 20) };
+  const env = { NODE_OPTIONS: `--import ${SMALL_MEMORY}`, SMALL_WASM_BYTES: String(40 * 2 ** 20) };
   const run = room.startWith({ env }, 'run', recipe, '--out', room.runs);
   expect(await run.exit()).toBe(2);
   expect(run.stderr).toMatch(

@@ -172,7 +172,7 @@ class RunningAgent implements Agent {
     const { plan, engineHost, engine, placement, listen, logFile } = this.#options;
     const handle = engineHost.start({
       onMessage: (message) => this.#deliver({ type: 'engine', engine: number, message }),
-      onExit: (end) => this.#deliver({ type: 'engine-exit', engine: number, end }),
+      onExit: (end, sign = null) => this.#deliver({ type: 'engine-exit', engine: number, end, sign }),
     });
     this.#engine = { number, handle };
     const { run, term, incarnation, recipe, digests, dataEndpoint } = welcome;

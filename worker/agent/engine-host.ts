@@ -1,13 +1,16 @@
 /** Starts engines for the agent: as child processes in real runs. A simulation has another host with the same interface. */
 
+import { saysOutOfMemory } from '../../src/engines/out-of-memory.js';
 import { type ChildEnd, startChild } from '../../src/process/child.js';
+import type { MemorySign } from '../../src/process/engine-end.js';
 import { NATIVE_GREETING } from '../../src/system/engine-environment.js';
+import { haveRisen, memoryKills } from '../../src/system/kill-count.js';
 import type { FromEngine, ToEngine } from '../engine/engine-message.js';
 
 export interface EngineHandlers {
   onMessage(message: FromEngine): void;
   /** Called once, when the engine has ended. */
-  onExit(end: ChildEnd): void;
+  onExit(end: ChildEnd, sign?: MemorySign | null): void;
 }
 
 export interface EngineHandle {
@@ -30,9 +33,19 @@ export interface EngineHost {
 export function childEngineHost(env: Readonly<Record<string, string>>): EngineHost {
   return {
     start(handlers) {
-      const child = startChild<FromEngine, ToEngine>({ module: 'worker/engine/main.js', args: [], env, hideLines: NATIVE_GREETING });
+      const kills = memoryKills();
+      let hasSaid = false;
+      const child = startChild<FromEngine, ToEngine>({
+        ...{ module: 'worker/engine/main.js', args: [], env, hideLines: NATIVE_GREETING },
+        onErrorText: (text) => {
+          hasSaid ||= saysOutOfMemory(text);
+        },
+      });
       child.onMessage((message) => handlers.onMessage(message));
-      child.onExit((end) => handlers.onExit(end));
+      child.onExit((end) => {
+        const isKilled = end.signal === 'SIGKILL' && haveRisen(kills, memoryKills());
+        handlers.onExit(end, isKilled ? 'killed' : hasSaid && end.signal !== null ? 'said' : null);
+      });
       return {
         ended: child.ended,
         send: (message) => void child.send(message),

@@ -2,6 +2,7 @@
 
 import type { EngineName } from '../../src/config/schema.js';
 import type { ChildEnd } from '../../src/process/child.js';
+import type { MemorySign } from '../../src/process/engine-end.js';
 import type { CoordinatorMessage, CoordinatorMessageOf, WorkerMessage } from '../../src/protocol/control.js';
 import type { FromEngine } from '../engine/engine-message.js';
 import type { EngineProgress } from '../kit/meter.js';
@@ -39,6 +40,8 @@ export interface SessionTiming {
   readonly budgetFactor: number;
   /** An agent that asked to leave waits this long for the coordinator's stop; meanwhile a checkpoint may be made. */
   readonly drainMs: number;
+  /** The maximum of engines that may be lost because memory ran out: more tries end likewise. */
+  readonly memoryLossesMax: number;
   /** The maximum of engines that may be lost in one life of the agent. */
   readonly lossesMax: number;
 }
@@ -52,6 +55,7 @@ export const DEFAULT_SESSION_TIMING: SessionTiming = {
   budgetFloorMs: 20_000,
   budgetFactor: 20,
   drainMs: 9_000,
+  memoryLossesMax: 1,
   lossesMax: 10,
 };
 
@@ -59,7 +63,7 @@ export type SessionEvent =
   | { readonly type: 'control'; readonly message: CoordinatorMessage }
   /** `engine` is the number under which the engine was started. */
   | { readonly type: 'engine'; readonly engine: number; readonly message: FromEngine }
-  | { readonly type: 'engine-exit'; readonly engine: number; readonly end: ChildEnd }
+  | { readonly type: 'engine-exit'; readonly engine: number; readonly end: ChildEnd; readonly sign?: MemorySign | null }
   /** `controlBytes` were sent and received on the control plane since the agent started. */
   | { readonly type: 'tick'; readonly controlBytes: number }
   /** The user of this worker wants a checkpoint. */
@@ -128,6 +132,8 @@ export interface Session {
   readonly engines: number;
   /** The number of engines that crashed or were stuck. */
   readonly losses: number;
+  /** The number of those that ended because memory ran out. */
+  readonly memoryLosses: number;
   /** Bytes sent and received on the control plane since the agent started. */
   readonly controlBytes: number;
 }

@@ -29,7 +29,7 @@ const NO_PROGRESS: Attached['progress'] = { progress: 0, images: 0, busyMs: 0, d
 
 /** The first transition of a new agent: it sends its first hello. */
 export function startSession(plan: SessionPlan, nowMs: number): SessionTransition {
-  const state: Session = { plan, link: { phase: 'over' }, engines: 0, losses: 0, controlBytes: 0 };
+  const state: Session = { plan, link: { phase: 'over' }, engines: 0, losses: 0, memoryLosses: 0, controlBytes: 0 };
   return withWake(join(state, nowMs, []));
 }
 
@@ -166,10 +166,21 @@ function onEngine(state: Session, { engine, message }: { engine: number; message
   }
 }
 
-function onEngineExit(state: Session, { engine, end }: Extract<SessionEvent, { type: 'engine-exit' }>, nowMs: number): SessionTransition {
+function onEngineExit(
+  state: Session,
+  { engine, end: how, sign = null }: Extract<SessionEvent, { type: 'engine-exit' }>,
+  nowMs: number,
+): SessionTransition {
   const link = attached(state);
   if (link === null || !isCurrent(state, engine)) return same(state);
-  return onLoss(state, { code: 'engine.crashed', message: describeEngineEnd(end, link.engineName) }, nowMs);
+  const message = describeEngineEnd(how, link.engineName, sign);
+  if (sign === null || link.phase === 'draining') return onLoss(state, { code: 'engine.crashed', message }, nowMs);
+  const memoryLosses = state.memoryLosses + 1;
+  if (memoryLosses <= state.plan.timing.memoryLossesMax)
+    return onLoss({ ...state, memoryLosses }, { code: 'engine.crashed', message }, nowMs);
+  const lost = { ...identity(link), type: 'worker.lost', code: 'engine.outOfMemory', message: cutText(message) } as const;
+  const over = end({ ...state, link: { phase: 'over' } }, EXIT.usage, message);
+  return { ...over, effects: [{ type: 'send', message: lost }, logged('error', lost.code, { message }), ...over.effects] };
 }
 
 /** The engine crashed or is stuck: the coordinator is told at once, and the agent joins again as a new incarnation. */

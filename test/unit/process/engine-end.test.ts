@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { EngineName } from '../../../src/config/schema.js';
-import { describeEngineEnd } from '../../../src/process/engine-end.js';
+import { describeEngineEnd, type MemorySign } from '../../../src/process/engine-end.js';
 
 test.each<[NodeJS.Signals, EngineName | null, RegExp]>([
   [
@@ -18,6 +18,17 @@ test.each<[NodeJS.Signals, EngineName | null, RegExp]>([
   ['SIGKILL', 'cpu', /^the engine cpu ended: signal SIGKILL: .*memory ran out/],
 ])('%s of %s says what it means and what to do', (signal, engine, words) => {
   expect(describeEngineEnd({ code: null, signal }, engine)).toMatch(words);
+});
+
+test.each<[NodeJS.Signals, MemorySign, RegExp]>([
+  [
+    'SIGKILL',
+    'killed',
+    /^the engine wasm ended: signal SIGKILL: memory ran out \(the kernel killed it\): begin a new run with a smaller batch/,
+  ],
+  ['SIGABRT', 'said', /^the engine wasm ended: signal SIGABRT: memory ran out \(it said so\): /],
+])('%s with the sign %s means that memory ran out', (signal, sign, words) => {
+  expect(describeEngineEnd({ code: null, signal }, 'wasm', sign)).toMatch(words);
 });
 
 test('an exit code speaks for itself: the log has the rest', () => {

@@ -1,4 +1,4 @@
-/** Batches that do not fit into a WebAssembly memory of 32 MiB: the error of a student and of a teacher, and that its figure is true. */
+/** Batches that do not fit into a WebAssembly memory of 24 MiB: the error of a student and of a teacher, and that its figure is true. */
 
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { limitWasmMemory } from '../../support/small-wasm-memory.js';
@@ -7,7 +7,7 @@ import { EngineRoom } from './engine-room.js';
 let room: EngineRoom;
 
 beforeAll(async () => {
-  await limitWasmMemory(32 * 2 ** 20);
+  await limitWasmMemory(24 * 2 ** 20);
 });
 beforeEach(() => {
   room = new EngineRoom();

@@ -14,6 +14,7 @@ const timing = {
   budgetFloorMs: 2_000,
   budgetFactor: 20,
   drainMs: 3_000,
+  memoryLossesMax: 1,
   lossesMax: 2,
 };
 const plan: SessionPlan = { worker: 'w1', role: 'student', peer: null, host: 'here', pid: 7, schema: 'abc', timing };
@@ -340,15 +341,6 @@ describe('the session', () => {
     run = play(run, [1_000 + budgetMs, tick]);
     expect(brief(run.effects)).toEqual(['kill-engine 1', 'worker.lost', 'worker.hello']);
     expect(run.effects.find((effect) => effect.type === 'send')).toMatchObject({ message: { code: 'engine.stuck' } });
-  });
-
-  test('a worker whose memory does not suffice ends as one that another start would not help', () => {
-    const failed = { type: 'worker.failed', ...ids(), message: 'too large' } as const;
-    const stop = control({ type: 'coordinator.stop', ...ids(), outcome: 'failed', message: 'too large' });
-    const codes = ['engine.outOfMemory', 'data.missing'].map((code) => {
-      return brief(play(working, [40, engine({ ...failed, code })], [50, stop]).effects).at(-1);
-    });
-    expect(codes).toEqual(['exit 2', 'exit 1']);
   });
 
   test('every loss is a new engine and a new incarnation, until there were too many', () => {
