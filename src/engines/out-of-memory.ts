@@ -13,6 +13,7 @@ export class MemoryFull extends Error {
 const WORDS: readonly RegExp[] = [
   /\bOOM when allocating\b/,
   /\bran out of memory\b/,
+  /\bFatal process OOM\b/,
   /\bRESOURCE_EXHAUSTED\b/,
   /\bcould not create a memory object\b/,
   /\bstd::bad_alloc\b/,

@@ -3,6 +3,12 @@
 import type { EngineName } from '../config/schema.js';
 import { type ChildEnd, describeEnd } from './child.js';
 
+const MEMORY_SIGNS: Readonly<Record<MemorySign, string>> = {
+  killed: 'memory ran out (the kernel killed it)',
+  said: 'memory ran out (it said so)',
+  limited: 'memory ran out, it seems, as its address space is limited (ulimit -v)',
+};
+
 /** The signals by which the operating system or the library itself ends native code, with the cause. */
 const NATIVE_FAULTS: Readonly<Partial<Record<NodeJS.Signals, string>>> = {
   SIGSEGV: 'its native code used memory that does not belong to it',
@@ -13,8 +19,11 @@ const NATIVE_FAULTS: Readonly<Partial<Record<NodeJS.Signals, string>>> = {
   SIGTRAP: 'its native code stopped itself; the reason is above or in the standard error',
 };
 
-/** A sign that an engine's process ended because memory ran out: the kernel has counted that kill, or the engine has said so. */
-export type MemorySign = 'killed' | 'said';
+/**
+ * A sign that an engine's process ended because memory ran out: the kernel has counted that kill, the engine has said so, or native
+ * code has ended where the address space is limited, in which libtensorflow takes a refused allocation for memory.
+ */
+export type MemorySign = 'killed' | 'said' | 'limited';
 
 /**
  * Describes the end of an engine's process. `engine` is the engine that was loaded or was loading; null when none was chosen yet. `sign`:
@@ -24,8 +33,7 @@ export function describeEngineEnd(end: ChildEnd, engine: EngineName | null, sign
   const who = engine === null ? 'the engine' : `the engine ${engine}`;
   const how = `${who} ended: ${describeEnd(end)}`;
   if (sign !== null) {
-    const who = sign === 'killed' ? 'the kernel killed it' : 'it said so';
-    return `${how}: memory ran out (${who}): begin a new run with a smaller batch, or use fewer workers or threads on the machine, or a higher limit`;
+    return `${how}: ${MEMORY_SIGNS[sign]}: begin a new run with a smaller batch, or use fewer workers or threads on the machine, or a higher limit`;
   }
   if (end.signal === 'SIGKILL') return `${how}: it was killed. If nobody killed it, memory ran out: use fewer workers or a smaller batch`;
   const fault = end.signal === null ? undefined : NATIVE_FAULTS[end.signal];

@@ -10,6 +10,11 @@ export function memoryLimit(): number {
   return Math.min(totalmem(), group > 0 ? group : Number.POSITIVE_INFINITY, addressSpaceOf(limitsOfProcess()));
 }
 
+/** Whether the address space of this process, and of those that it starts, is limited (`ulimit -v`). */
+export function isAddressSpaceLimited(): boolean {
+  return Number.isFinite(addressSpaceOf(limitsOfProcess()));
+}
+
 function limitsOfProcess(): string {
   try {
     return readFileSync('/proc/self/limits', 'utf8');

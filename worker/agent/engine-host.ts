@@ -5,6 +5,7 @@ import { type ChildEnd, startChild } from '../../src/process/child.js';
 import type { MemorySign } from '../../src/process/engine-end.js';
 import { NATIVE_GREETING } from '../../src/system/engine-environment.js';
 import { haveRisen, memoryKills } from '../../src/system/kill-count.js';
+import { isAddressSpaceLimited } from '../../src/system/memory-limit.js';
 import type { FromEngine, ToEngine } from '../engine/engine-message.js';
 
 export interface EngineHandlers {
@@ -44,7 +45,7 @@ export function childEngineHost(env: Readonly<Record<string, string>>): EngineHo
       child.onMessage((message) => handlers.onMessage(message));
       child.onExit((end) => {
         const isKilled = end.signal === 'SIGKILL' && haveRisen(kills, memoryKills());
-        handlers.onExit(end, isKilled ? 'killed' : hasSaid && end.signal !== null ? 'said' : null);
+        handlers.onExit(end, isKilled ? 'killed' : signOf(end, hasSaid));
       });
       return {
         ended: child.ended,
@@ -53,4 +54,11 @@ export function childEngineHost(env: Readonly<Record<string, string>>): EngineHo
       };
     },
   };
+}
+
+/** The sign of an end by native code itself. */
+function signOf({ signal }: ChildEnd, hasSaid: boolean): MemorySign | null {
+  if (signal === null || signal === 'SIGKILL' || signal === 'SIGTERM') return null;
+  if (hasSaid) return 'said';
+  return isAddressSpaceLimited() ? 'limited' : null;
 }

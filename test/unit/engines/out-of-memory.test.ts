@@ -10,6 +10,7 @@ test.each([
   new Error('OOM when allocating tensor with shape[1024,12,12,16] and type float on device:CPU:0 by allocator mklcpu'),
   new Error('Invalid TF_Status: 8\nMessage: RESOURCE_EXHAUSTED: failed to allocate'),
   new Error('Operation received an exception:Status: 1, message: could not create a memory object'),
+  new Error('Fatal process OOM in Failed to reserve virtual memory for CodeRange'),
   new Error('std::bad_alloc'),
   new Error('spawn ENOMEM'),
 ])('%s means that memory ran out', (error) => {

@@ -26,6 +26,7 @@ test.each<[NodeJS.Signals, MemorySign, RegExp]>([
     'killed',
     /^the engine wasm ended: signal SIGKILL: memory ran out \(the kernel killed it\): begin a new run with a smaller batch/,
   ],
+  ['SIGSEGV', 'limited', /^the engine wasm ended: signal SIGSEGV: memory ran out, it seems, .*\(ulimit -v\): begin/],
   ['SIGABRT', 'said', /^the engine wasm ended: signal SIGABRT: memory ran out \(it said so\): /],
 ])('%s with the sign %s means that memory ran out', (signal, sign, words) => {
   expect(describeEngineEnd({ code: null, signal }, 'wasm', sign)).toMatch(words);
