@@ -4,6 +4,7 @@
  */
 
 import { beforeEach, describe, expect, test } from 'vitest';
+import { recover } from '../../../coordinator/core/recovery.js';
 import { present } from '../../../src/base/assert.js';
 import { asTerm } from '../../../src/base/ids.js';
 import { LIMITS } from '../../../src/base/limits.js';
