@@ -33,7 +33,7 @@ export async function mendOf(code: ErrorCode, recipe: Recipe, findProgress: () =
     case 'data.missing':
       return 'that is mended';
     case 'engine.outOfMemory':
-      return 'it has more memory, or another engine: the batch stays as it is';
+      return 'it has more memory or another engine, with the same batch';
     case 'model.invalid':
       return 'that is mended, with the same layers in the model';
     case 'loss.invalid': {

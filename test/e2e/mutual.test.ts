@@ -52,18 +52,6 @@ test('after Ctrl-C: the same weights of both peers, bit for bit, as without; sta
   expect(existsSync(join(out, 'model.json'))).toBe(true);
 });
 
-test('after Ctrl-C with two students of each peer: no engine ends with the step, and the run goes on later', async () => {
-  const { cli, run } = await startRun(mutualRecipe({ replicas: 2 }));
-  await reached(cli, 0.2);
-  cli.interrupt();
-  expect(await cli.exit()).toBe(130);
-  expect(cli.lines().filter(({ type }) => type === 'worker-gone')).toEqual([]);
-  const resumed = room.start('resume', run, '--json');
-  await resumed.said('progress', ({ committed, samples }) => committed > 0.2 * samples);
-  expect(await resumed.exit()).toBe(0);
-  expect(await auditRun(run)).toEqual({ 'pair.big': [], 'pair.small': [] });
-});
-
 describe('two students of each peer', () => {
   /** An epoch of 75 images is a round of 32 images for each column, and one of 5 and 6 images. */
   async function recipe(epochs: number): Promise<object> {

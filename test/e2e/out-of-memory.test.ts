@@ -43,7 +43,7 @@ test('two students of one machine are tried once each, and the figure that they 
   );
   expect(run.stderr.match(/is gone/g) ?? []).toHaveLength(1);
   expect(run.stderr).not.toContain('engine.crashed');
-  expect(run.stderr).toMatch(/to continue the run with the same batch, once it has more memory or another engine: npx stillhouse resume/);
+  expect(run.stderr).toMatch(/to continue the run when it has more memory or another engine, with the same batch: npx stillhouse resume/);
   const largest = Number(/that fits safely is about (\d+)/.exec(run.stderr)?.[1]);
   expect(largest).toBeGreaterThan(0);
   const smaller = room.startWith({ env }, 'run', recipe, '--out', room.runs, '--set', `stages.s.batch=${largest}`);

@@ -4,7 +4,6 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { present } from '../../src/base/assert.js';
-import type { Recipe } from '../../src/config/schema.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import { auditRun, finalCheckpoints, finalHashes } from '../support/audit.js';
 import type { RunProcess } from '../support/run-process.js';
@@ -16,9 +15,6 @@ const room = useRunRoom();
 
 /** Bit for bit the same on every machine: one student, on the engine that is plain JavaScript. */
 const EXACT = smallRecipe({ engine: 'cpu', students: 1, images: 96, testImages: 32, teacherEpochs: 4, studentEpochs: 4 });
-/** Two students, each with the state of an optimiser of its own, and a checkpoint after every second round. */
-const { stages, ...REST } = smallRecipe({ engine: 'cpu', images: 128, teacherEpochs: 8 }) as Recipe;
-const PAIR = { ...REST, stages: { teacher: { ...stages.teacher, checkpointEvery: 2 } } };
 const EXACT_SAMPLES = 4 * 96;
 /** Told when a stop has taken its full time, and all is killed. */
 const STOP_OVERDUE = 'not stopped within';
@@ -79,25 +75,6 @@ describe('resume', () => {
     expect(await auditRun(run)).toEqual({ teacher: [], student: [] });
     expect(await finalHashes(run)).toEqual(await finalHashes(undisturbed.run));
     expect(readdirSync(room.runs).length).toBe(2);
-  });
-
-  test('of two students, by Ctrl-C and by kill -9: the same weights, bit for bit, as without', async () => {
-    const undisturbed = await startRun(PAIR);
-    expect(await undisturbed.cli.exit()).toBe(0);
-
-    const { cli, run } = await startRun(PAIR);
-    await interrupt(cli, 'teacher');
-    const second = room.start('resume', run, '--json');
-    await reached(second, 'teacher', 0.7);
-    process.kill(room.coordinator(), 'SIGKILL');
-    expect(await second.exit()).toBe(75);
-
-    const third = room.start('resume', run, '--json');
-    expect(await third.exit()).toBe(0);
-    const commits = [...(await journalOf(run, 'commit')), ...(await journalOf(undisturbed.run, 'commit'))];
-    expect(new Set(commits.map(({ contributors }) => contributors.length)), 'both students took part in every round').toEqual(new Set([2]));
-    expect(await auditRun(run)).toEqual({ teacher: [] });
-    expect(await finalHashes(run)).toEqual(await finalHashes(undisturbed.run));
   });
 
   test('a second Ctrl-C does not wait for a checkpoint', async () => {
