@@ -37,8 +37,8 @@ async function take(
   { state, folder, term }: Omit<GivenOptions, 'recipe'> & { readonly state: StateName },
 ): Promise<string> {
   if (folder === undefined) {
-    throw new StillhouseError('run.invalid', `stage ${state.stage}: the run ended before it had the model that it was given`, {
-      hint: 'Nothing was trained yet: begin a new run',
+    throw new StillhouseError('run.invalid', `stage ${state.stage}: the model that it takes is not in the run's checkpoints`, {
+      hint: 'Resume the run with `stillhouse resume`, which takes it from its source',
     });
   }
   const { info, ...content } = await readCheckpointOf(folder, state);

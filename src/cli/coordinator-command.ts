@@ -5,7 +5,7 @@ import type { Recipe } from '../config/schema.js';
 import { verifyData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
-import { discardGivenModels } from '../recipe/given-model.js';
+import { discardGivenModels, takeMissingModels } from '../recipe/given-model.js';
 import { loadRun } from '../recipe/load-run.js';
 import { structuresOf } from '../recipe/model-structures.js';
 import { isLoopback } from '../transport/endpoint.js';
@@ -71,7 +71,7 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         if (checked === null) await meanwhile(recipe);
         tellWarnings(checked?.warnings ?? [], output);
         if (checked !== null) tellWork(checked.work, output, 'with the students of the recipe: ');
-        const given = checked?.given ?? null;
+        const given = checked === null ? (await takeMissingModels(recipe, resume ?? '')).folder : checked.given;
         const coordinator = {
           ...start,
           listen,

@@ -8,7 +8,7 @@ import { type VerifiedData, verifyData } from '../data/dataset.js';
 import type { CoordinatorArguments } from '../protocol/parent.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { overlapWarnings } from '../recipe/data-warning.js';
-import { discardGivenModels } from '../recipe/given-model.js';
+import { discardGivenModels, takeMissingModels } from '../recipe/given-model.js';
 import { tellingGuesses } from '../recipe/guess.js';
 import { learnedNothing } from '../recipe/learned-nothing.js';
 import { loadRun } from '../recipe/load-run.js';
@@ -91,8 +91,10 @@ export function addResumeCommand(program: Command, context: CliContext): void {
         await requireEngine(recipe);
         const content = await verifyData(recipe.data);
         const structures = await structuresOf(recipe);
-        const coordinator = { resume: run, set, listen: LISTEN, insecure: false, force };
-        return runHere({ recipe, content, structures, coordinator, context, output });
+        const { folder: given, warnings } = await takeMissingModels(recipe, run);
+        tellWarnings(warnings, output);
+        const coordinator = { resume: run, set, listen: LISTEN, insecure: false, force, ...(given === null ? {} : { given }) };
+        return runHere({ recipe, content, structures, coordinator, context, output }).finally(() => discardGivenModels(given));
       }),
     );
 }

@@ -4,6 +4,7 @@
  * needed once.
  */
 
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +14,7 @@ import { asTerm } from '../base/ids.js';
 import type { CheckpointContent } from '../checkpoint/read-checkpoint.js';
 import { openCheckpointStore } from '../checkpoint/store.js';
 import { MODEL_PEER, trainedPeers } from '../config/peer.js';
-import type { Path } from '../config/problem.js';
+import { formatPath, type Path } from '../config/problem.js';
 import type { OutsideModel, Recipe } from '../config/schema.js';
 import { type DataInfo, inspectData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
@@ -80,9 +81,9 @@ export interface TakenModels {
   readonly warnings: readonly string[];
 }
 
-/** Reads, checks and keeps the models. Throws {@link RecipeFault}, with the place in the recipe. */
-export async function takeGivenModels(recipe: Recipe): Promise<TakenModels> {
-  const stages = givenStages(recipe);
+/** Reads, checks and keeps the models, without those of the stages `taken`. Throws {@link RecipeFault}, with the place in the recipe. */
+export async function takeGivenModels(recipe: Recipe, taken: ReadonlySet<string> = new Set()): Promise<TakenModels> {
+  const stages = givenStages(recipe).filter(({ stage }) => !taken.has(stage));
   if (stages.length === 0) return { folder: null, warnings: [] };
   const data = { ...(await inspectData(recipe.data)), normalise: recipe.data.normalise };
   const folder = await mkdtemp(join(tmpdir(), 'stillhouse-given-'));
@@ -102,6 +103,18 @@ export async function takeGivenModels(recipe: Recipe): Promise<TakenModels> {
     await discardGivenModels(folder);
     throw error;
   }
+}
+
+/**
+ * The same for the run in a folder that goes on: its own copies are kept, and a stage that was added since, or that it had no time to take,
+ * gets its model now.
+ */
+export async function takeMissingModels(recipe: Recipe, run: string): Promise<TakenModels> {
+  const stages = givenStages(recipe).map(({ stage }) => stage);
+  const taken = stages.filter((stage) => existsSync(join(run, 'checkpoints', stage)));
+  return takeGivenModels(recipe, new Set(taken)).catch((error: unknown) => {
+    throw error instanceof RecipeFault ? new StillhouseError(error.code, `${formatPath(error.path)}: ${error.message}`) : error;
+  });
 }
 
 /** Removes the folder of the models, if there is one. */
