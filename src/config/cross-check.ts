@@ -36,6 +36,8 @@ export function checkReferences(root: unknown): readonly Problem[] {
     const add = (what: string) => problems.push({ path, at: 'value', text: `${formatPath(path)}: ${what}` });
     if (peers.length > 0) add(`stage "${found}" trains several models; name one: ${peers.join(', ')}`);
     else if (stageNames.includes(found)) add(`stage "${found}" has no model of its own${suggest(found, trained)}`);
+    else if (/[/\\]|\.json$/.test(found))
+      add(`"${found}" is no stage; give a model from outside as { file: ${found} } or { run: ${found} }`);
     else add(`there is no training stage "${found}"${suggestPeer(found, trained)}`);
   };
   for (const name of stageNames) {

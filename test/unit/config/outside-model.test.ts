@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { checkReferences } from '../../../src/config/cross-check.js';
 import { withLoadStages } from '../../../src/config/outside-model.js';
 import type { Recipe } from '../../../src/config/schema.js';
 import { checkShape } from '../../../src/config/schema-problem.js';
@@ -69,4 +70,11 @@ test.each([
   const problems = problemsOf({ s: stage });
   expect(problems.join('\n')).toMatch(message);
   expect(problems).toHaveLength(1);
+});
+
+test('a path where a stage is named is told how a model from outside is given', () => {
+  const problems = checkReferences(written({ s: { kind: 'distil', ...common, teacher: './big', loss: {} } }));
+  expect(problems.map(({ text }) => text)).toEqual([
+    'stages.s.teacher: "./big" is no stage; give a model from outside as { file: ./big } or { run: ./big }',
+  ]);
 });
