@@ -4,6 +4,7 @@
  * because nothing is known about it.
  */
 
+import { randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
@@ -20,7 +21,8 @@ type Holder = z.infer<typeof holderSchema>;
  */
 export async function takeLock(file: string): Promise<string | null> {
   const self: Holder = { host: hostname(), pid: process.pid, mark: markOf(process.pid) };
-  const own = `${file}.${process.pid}`;
+  // Each call has a file of its own: to write a file that is linked already would empty the lock of another call.
+  const own = `${file}.${randomUUID()}`;
   await mkdir(dirname(file), { recursive: true });
   // A link appears whole or not at all, so nobody reads a half written lock.
   await writeFile(own, JSON.stringify(self));

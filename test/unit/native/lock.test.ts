@@ -30,6 +30,14 @@ test('a lock that is held names its holder, and can be taken when it is given ba
   expect(readdirSync(join(folder, 'cache'))).toEqual(['a.lock']);
 });
 
+test('of many calls of one process, one has it', async () => {
+  for (let round = 0; round < 20; round++) {
+    const holders = await Promise.all(Array.from({ length: 8 }, () => takeLock(file)));
+    expect(holders.filter((holder) => holder === null)).toHaveLength(1);
+    await freeLock(file);
+  }
+});
+
 test('the lock of a process that was killed is taken over', async () => {
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)']);
   await once(child, 'spawn');
