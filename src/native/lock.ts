@@ -21,7 +21,7 @@ type Holder = z.infer<typeof holderSchema>;
  */
 export async function takeLock(file: string): Promise<string | null> {
   const self: Holder = { host: hostname(), pid: process.pid, mark: markOf(process.pid) };
-  // Each call has a file of its own: to write a file that is linked already would empty the lock of another call.
+  // Each call has a file of its own: two calls of one process must not remove each other's.
   const own = `${file}.${randomUUID()}`;
   await mkdir(dirname(file), { recursive: true });
   // A link appears whole or not at all, so nobody reads a half written lock.

@@ -30,9 +30,14 @@ test('a lock that is held names its holder, and can be taken when it is given ba
   expect(readdirSync(join(folder, 'cache'))).toEqual(['a.lock']);
 });
 
-test('of many calls of one process, one has it', async () => {
-  for (let round = 0; round < 20; round++) {
-    const holders = await Promise.all(Array.from({ length: 8 }, () => takeLock(file)));
+test('of many calls of one process, at any distance from each other, one has it', async () => {
+  for (let turns = 0; turns < 40; turns++) {
+    const calls: Promise<string | null>[] = [];
+    for (let call = 0; call < 4; call++) {
+      calls.push(takeLock(file));
+      for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
+    }
+    const holders = await Promise.all(calls);
     expect(holders.filter((holder) => holder === null)).toHaveLength(1);
     await freeLock(file);
   }
