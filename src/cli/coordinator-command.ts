@@ -2,12 +2,10 @@
 
 import type { Command } from 'commander';
 import type { Recipe } from '../config/schema.js';
-import { verifyData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
-import { discardGivenModels, takeMissingModels } from '../recipe/given-model.js';
-import { loadRun } from '../recipe/load-run.js';
-import { structuresOf } from '../recipe/model-structures.js';
+import { checkRun } from '../recipe/check-run.js';
+import { discardGivenModels } from '../recipe/given-model.js';
 import { isLoopback } from '../transport/endpoint.js';
 import { action, type CliContext, EXIT_CODES, examples, FORCE, gather, QUICK } from './cli-context.js';
 import { checkEndpoint } from './endpoint-option.js';
@@ -66,12 +64,11 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         if (resume !== undefined) requireRunFolder(resume);
         // Workers on other machines have their own engines.
         const meanwhile = async (loaded: Recipe): Promise<void> => (isLoopback(listen) ? requireEngine(loaded) : undefined);
-        const checked = file === undefined ? null : await checkRecipe(file, { set, isQuick: quick, meanwhile });
-        const recipe = checked?.recipe ?? (await loadRun(resume ?? '', set));
-        if (checked === null) await meanwhile(recipe);
-        tellWarnings(checked?.warnings ?? [], output);
-        if (checked !== null) tellWork(checked.work, output, 'with the students of the recipe: ');
-        const given = checked === null ? (await takeMissingModels(recipe, resume ?? '')).folder : checked.given;
+        const check = { set, isQuick: quick, meanwhile };
+        const begun = file === undefined ? null : await checkRecipe(file, check);
+        const { recipe, content, structures, warnings, given } = begun ?? (await checkRun(resume ?? '', check));
+        tellWarnings(warnings, output);
+        if (begun !== null) tellWork(begun.work, output, 'with the students of the recipe: ');
         const coordinator = {
           ...start,
           listen,
@@ -83,8 +80,6 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         const onListening = (endpoint: string, run: string): void => {
           output.result(output.json ? JSON.stringify({ type: 'listening', endpoint, run }) : `listening on ${endpoint}`);
         };
-        const structures = checked?.structures ?? (await structuresOf(recipe));
-        const content = checked?.content ?? (await verifyData(recipe.data));
         return runHere({ recipe, content, structures, coordinator, context, output, workers: [], onListening }).finally(() =>
           discardGivenModels(given),
         );

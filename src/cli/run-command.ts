@@ -4,15 +4,14 @@ import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
 import type { Command } from 'commander';
 import type { Recipe } from '../config/schema.js';
-import { type VerifiedData, verifyData } from '../data/dataset.js';
+import type { VerifiedData } from '../data/dataset.js';
 import type { CoordinatorArguments } from '../protocol/parent.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
+import { checkRun } from '../recipe/check-run.js';
 import { overlapWarnings } from '../recipe/data-warning.js';
-import { discardGivenModels, takeMissingModels } from '../recipe/given-model.js';
+import { discardGivenModels } from '../recipe/given-model.js';
 import { tellingGuesses } from '../recipe/guess.js';
 import { learnedNothing } from '../recipe/learned-nothing.js';
-import { loadRun } from '../recipe/load-run.js';
-import { structuresOf } from '../recipe/model-structures.js';
 import { trainingOutside } from '../recipe/run-model.js';
 import { action, type CliContext, EXIT_CODES, examples, FORCE, gather, QUICK } from './cli-context.js';
 import { openRunView } from './open-run-view.js';
@@ -75,6 +74,7 @@ export function addResumeCommand(program: Command, context: CliContext): void {
       'override a value of the recipe that may change, such as epochs; a path starts from this folder; may be given several times',
       gather,
     )
+    .option('--quick', QUICK)
     .option('--force', FORCE)
     .addHelpText(
       'after',
@@ -85,17 +85,16 @@ export function addResumeCommand(program: Command, context: CliContext): void {
       ) + EXIT_CODES,
     )
     .action(
-      action<Pick<RunOptions, 'set' | 'force'>>(context, async ({ args: [run = ''], options: { set = [], force }, output }) => {
-        requireRunFolder(run);
-        const recipe = await loadRun(run, set);
-        await requireEngine(recipe);
-        const content = await verifyData(recipe.data);
-        const structures = await structuresOf(recipe);
-        const { folder: given, warnings } = await takeMissingModels(recipe, run);
-        tellWarnings(warnings, output);
-        const coordinator = { resume: run, set, listen: LISTEN, insecure: false, force, ...(given === null ? {} : { given }) };
-        return runHere({ recipe, content, structures, coordinator, context, output }).finally(() => discardGivenModels(given));
-      }),
+      action<Pick<RunOptions, 'set' | 'quick' | 'force'>>(
+        context,
+        async ({ args: [run = ''], options: { set = [], quick, force }, output }) => {
+          requireRunFolder(run);
+          const { recipe, content, structures, warnings, given } = await checkRun(run, { set, isQuick: quick, meanwhile: requireEngine });
+          tellWarnings(warnings, output);
+          const coordinator = { resume: run, set, listen: LISTEN, insecure: false, force, ...(given === null ? {} : { given }) };
+          return runHere({ recipe, content, structures, coordinator, context, output }).finally(() => discardGivenModels(given));
+        },
+      ),
     );
 }
 

@@ -5,20 +5,16 @@
  */
 
 import { findIdleSettings } from '../config/idle-setting.js';
-import { locateInRecipe } from '../config/load.js';
-import { formatPath } from '../config/problem.js';
 import type { Recipe } from '../config/schema.js';
-import { type DataInfo, inspectData, type VerifiedData, verifyData } from '../data/dataset.js';
-import type { LabelledImages } from '../data/sample-source.js';
-import { StillhouseError } from '../errors/stillhouse-error.js';
+import type { DataInfo, VerifiedData } from '../data/dataset.js';
 import { classWarnings, overlapWarnings } from './data-warning.js';
 import { discardGivenModels, takeGivenModels } from './given-model.js';
 import { largeSteps } from './large-step.js';
 import { loadRecipe } from './load-recipe.js';
-import { RecipeFault } from './recipe-fault.js';
+import { placeFault } from './recipe-fault.js';
 import { trainingOutside } from './run-model.js';
-import { askTrial, type TrialFindings } from './trial/ask-trial.js';
-import { examplesOf } from './trial/examples.js';
+import type { TrialFindings } from './trial/ask-trial.js';
+import { readAndTry } from './trial/read-and-try.js';
 import { type WorkSize, workSizes } from './work-size.js';
 
 export interface CheckedRecipe extends Omit<TrialFindings, 'warnings'> {
@@ -52,19 +48,12 @@ export async function checkRecipe(
 ): Promise<CheckedRecipe> {
   const recipe = await loadRecipe(file, { set });
   const given = await takeGivenModels(recipe).catch(async (error: unknown) => {
-    throw error instanceof RecipeFault ? await placed(file, error) : error;
+    throw await placeFault(file, error);
   });
-  const over = new AbortController();
-  const reading = readData(recipe);
-  const examples = reading.then((read) => read.examples);
-  const trial = askTrial(recipe, { given: given.folder, isQuick, examples, signal: over.signal, deadlineMs: trialMs });
-  const other = meanwhile?.(recipe);
-  // From here on: each of them may fail while nobody awaits it yet.
-  const all = Promise.allSettled([reading, trial, other]);
   try {
-    const { data, content } = await reading;
-    await other;
-    const { warnings: shown, ...tried } = await trial;
+    const folders = given.folder === null ? [] : [given.folder];
+    const { data, content, findings } = await readAndTry(recipe, { given: folders, isQuick, meanwhile, deadlineMs: trialMs });
+    const { warnings: shown, ...tried } = findings;
     const idle = findIdleSettings(recipe).map(({ text }) => text);
     const overlaps = overlapWarnings(recipe, content, await trainingOutside(recipe));
     const work = workSizes(recipe, data.splitSizes);
@@ -72,25 +61,7 @@ export async function checkRecipe(
     const warnings = [...idle, ...large, ...given.warnings, ...classWarnings(recipe, content), ...overlaps, ...shown];
     return { recipe, data, content, ...tried, warnings, work, given: given.folder };
   } catch (error) {
-    over.abort();
     await discardGivenModels(given.folder);
-    throw error instanceof RecipeFault ? await placed(file, error) : error;
-  } finally {
-    await all;
+    throw await placeFault(file, error);
   }
-}
-
-async function readData(recipe: Recipe) {
-  const data = await inspectData(recipe.data);
-  const examples: Record<string, LabelledImages> = {};
-  const content = await verifyData(recipe.data, undefined, (name, images) => {
-    examples[name] = examplesOf(images);
-  });
-  return { data, content, examples };
-}
-
-/** The fault with its line in the recipe; the name of a module's file stays in its message. */
-async function placed(file: string, { path, code, message }: RecipeFault): Promise<StillhouseError> {
-  const place = await locateInRecipe(file, path);
-  return new StillhouseError(code, `${formatPath(path)}: ${message}`, { file, ...place });
 }

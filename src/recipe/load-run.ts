@@ -22,14 +22,15 @@ export const CONFIG_FILE = 'config.resolved.yaml';
  */
 export function loadRun(folder: string, set: readonly string[]): Promise<Recipe> {
   const run = resolve(folder);
-  const kept = readKept(join(run, BASIS_FILE));
+  const kept = readKeptBasis(run);
   const findPath = (path: string, place: Path): string => findFile(path, { run, kept, place });
   return loadRecipe(join(run, CONFIG_FILE), { set, setFolder: resolve('.'), findPath });
 }
 
-function readKept(file: string): KeptBasis | null {
+/** The basis that the folder of a run keeps; null when it keeps none. */
+export function readKeptBasis(run: string): KeptBasis | null {
   try {
-    return parseBasis(readFileSync(file, 'utf8'));
+    return parseBasis(readFileSync(join(run, BASIS_FILE), 'utf8'));
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return null;
     throw error;

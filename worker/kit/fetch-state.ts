@@ -105,6 +105,6 @@ function otherModel({ state, schema }: WantedState, theirs: string): StillhouseE
   const begin = (hash: string) => hash.slice(0, 12);
   const what = `the model here has the schema ${begin(schema)}, the parameters were made with ${begin(theirs)}`;
   return new StillhouseError('model.invalid', `${describeState(state)}: ${what}`, {
-    hint: 'The model has changed since then, or differs between machines: put it back as it was, or begin a new run',
+    hint: 'The model has changed since then, differs between machines, or is another than the one that the stage begins with (init): put it back as it was, or begin a new run',
   });
 }

@@ -16,10 +16,11 @@ const DEADLINE_MS = 20_000;
 /** A user's `build` that takes more than this share of the time has hung, or will hold up every worker. */
 const HUNG_SHARE = 0.5;
 
-export interface TrialOptions {
-  /** The folder of the models from outside; null when there are none. */
-  readonly given: string | null;
+export interface TrialOptions extends Pick<TrialQuestion, 'given'>, Partial<Pick<TrialQuestion, 'before'>> {
+  /** Whether the user wants no trial: no training step is made, and a module that is slow is not refused. */
   readonly isQuick: boolean;
+  /** Leaves out the training steps, and nothing else. */
+  readonly isWithoutSteps?: boolean | undefined;
   /** Samples of each split that a stage trains on. */
   readonly examples: Promise<TrialExamples['splits']>;
   /** Ends the trial: nobody waits for it any more. */
@@ -43,14 +44,15 @@ export interface TrialFindings {
 /** The findings of a trial. Throws {@link RecipeFault}; what does not keep the recipe from being run is a warning. */
 export async function askTrial(
   recipe: Recipe,
-  { given, isQuick, examples, signal, deadlineMs = DEADLINE_MS }: TrialOptions,
+  { given, before = {}, isQuick, isWithoutSteps = false, examples, signal, deadlineMs = DEADLINE_MS }: TrialOptions,
 ): Promise<TrialFindings> {
-  const heard = new Findings(recipe, isQuick);
+  const hasSteps = !isQuick && !isWithoutSteps;
+  const heard = new Findings(recipe, hasSteps);
   const { answer, end, isLate, silentMs } = await askChild<TrialMessage, TrialQuestion | TrialExamples>(
     {
       module: MODULE,
       args: [],
-      question: { type: 'question', recipe, given, isQuick },
+      question: { type: 'question', recipe, given, before, hasSteps },
       later: examples.then((splits) => ({ type: 'examples', splits })),
       onAnswer: (message) => heard.take(message),
       signal,
@@ -87,7 +89,7 @@ function faultOf({ path, module }: TrialPiece, what: string): RecipeFault {
 /** Keeps what a trial has told so far. */
 class Findings {
   readonly #recipe: Recipe;
-  readonly #isQuick: boolean;
+  readonly #hasSteps: boolean;
   readonly #parameters: Record<string, number> = {};
   readonly #structures: Record<string, ModelStructure> = {};
   /** The warnings about each model of which a step was made. */
@@ -97,9 +99,9 @@ class Findings {
   /** The piece that was begun last; null before the first. */
   piece: TrialPiece | null = null;
 
-  constructor(recipe: Recipe, isQuick: boolean) {
+  constructor(recipe: Recipe, hasSteps: boolean) {
     this.#recipe = recipe;
-    this.#isQuick = isQuick;
+    this.#hasSteps = hasSteps;
   }
 
   take(message: TrialMessage): void {
@@ -124,7 +126,7 @@ class Findings {
   /** Says what is left undone at the deadline, and what the trial was at. */
   describeLate(limit: string): string {
     const names = trainedPeers(this.#recipe).map(({ name }) => spellPeer(name));
-    const left = this.#isQuick ? [] : names.filter((name) => !this.#stepped.has(name));
+    const left = this.#hasSteps ? names.filter((name) => !this.#stepped.has(name)) : [];
     const at = this.piece === null ? 'starting' : `at ${formatPath(this.piece.path)}`;
     const what = left.length === 0 ? 'not all models and terms were tried' : `no training step was tried of ${left.join(', ')}`;
     return `${what}: after ${limit} the trial was still ${at}. --quick leaves it out`;

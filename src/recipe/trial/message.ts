@@ -10,13 +10,15 @@ import type { ModelStructure } from '../../tensor/model-structure.js';
 export interface TrialQuestion {
   readonly type: 'question';
   readonly recipe: Recipe;
-  /** The folder of the models from outside (given-model.ts); null when there are none. */
-  readonly given: string | null;
-  /** Leaves out the training steps. */
-  readonly isQuick: boolean;
+  /** The folders in which models from outside are kept (given-model.ts). A model is taken from the first that has it. */
+  readonly given: readonly string[];
+  /** Makes a training step of each model that a stage trains. */
+  readonly hasSteps: boolean;
+  /** The structures that models must have, by their names. Where one has another, nothing more is tried: the caller refuses the model. */
+  readonly before: Readonly<Record<string, ModelStructure>>;
 }
 
-/** The second one, unless the training steps are left out: samples of each split that a stage trains on (examples.ts). */
+/** The second one, where training steps are made: samples of each split that a stage trains on (examples.ts). */
 export interface TrialExamples {
   readonly type: 'examples';
   readonly splits: Readonly<Record<string, LabelledImages>>;

@@ -7,6 +7,8 @@
  * that another engine has, `cpu` takes its place: plain JavaScript, which takes seconds for a large model.
  */
 
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { present } from '../../base/assert.js';
 import { readCheckpointOf } from '../../checkpoint/read-checkpoint.js';
 import { MODEL_PEER, modelLabel, peerNamed, spellPeer, type TrainedPeer, trainedPeers } from '../../config/peer.js';
@@ -76,7 +78,7 @@ function refuse(error: unknown, tell: Tell): void {
   tell({ type: 'refused', path: error.path, code: error.fault.code, message: error.fault.message });
 }
 
-async function tryOn(engine: EngineName, { question: { recipe, isQuick, given }, examples }: Trial, tell: Tell): Promise<void> {
+async function tryOn(engine: EngineName, { question: { recipe, given, before, hasSteps }, examples }: Trial, tell: Tell): Promise<void> {
   await openEngine(engine);
   const { height, width, channels, classes } = await inRecipe(['data'], () => inspectData(recipe.data));
   const inputShape = [height, width, channels] as const;
@@ -87,15 +89,19 @@ async function tryOn(engine: EngineName, { question: { recipe, isQuick, given },
     });
   };
   const models: TrialModels = new Map();
+  let isAsBefore = true;
   for (const [name, spec] of Object.entries(recipe.models)) {
     const model = await attempt({ what: 'model', path: ['models', name], module: moduleOf(spec) }, () =>
       buildModel(spec, { inputShape, classes, seed: recipe.seed }),
     );
     models.set(name, model);
-    tell({ type: 'built', model: name, parameters: model.countParams(), structure: structureOf(model) });
+    const structure = structureOf(model);
+    isAsBefore &&= (before[name] ?? structure).digest === structure.digest;
+    tell({ type: 'built', model: name, parameters: model.countParams(), structure });
   }
+  if (!isAsBefore) return tell({ type: 'done' });
   for (const { stage, path } of givenStages(recipe)) {
-    const model = await attempt({ what: 'model', path, module: null }, () => openKeptModel(given ?? '', stage));
+    const model = await attempt({ what: 'model', path, module: null }, () => openKeptModel(given, stage));
     models.set(modelKey(recipe, peerNamed(stage)), model);
     tell({ type: 'built', model: modelLabel(recipe, peerNamed(stage)) ?? stage, parameters: model.countParams(), structure: null });
   }
@@ -104,7 +110,7 @@ async function tryOn(engine: EngineName, { question: { recipe, isQuick, given },
     await attempt({ what: 'model', path: peer.place('init'), module: null }, async () => checkInit(peer, recipe, models));
     for (const { path, module, run } of trialsOf(peer, recipe, shapes)) await attempt({ what: 'term', path, module: ofLoss(module) }, run);
   }
-  if (!isQuick) {
+  if (hasSteps) {
     const trials = new StepTrials({ recipe, models, examples: (await examples).splits });
     for (const peer of trainedPeers(recipe)) {
       const piece: TrialPiece = { what: 'step', path: peer.place('model'), module: moduleOfPeer(peer, recipe) };
@@ -131,7 +137,11 @@ async function tryPeer({ peer, trials, engine }: PeerTrial, tell: Tell): Promise
 }
 
 /** A model from outside, as it is kept for the run. */
-async function openKeptModel(folder: string, stage: string) {
+async function openKeptModel(folders: readonly string[], stage: string) {
+  const folder = present(
+    folders.find((one) => existsSync(join(one, stage))),
+    `the model of ${stage}`,
+  );
   const { topology, tensors } = await readCheckpointOf(folder, { stage, peer: MODEL_PEER, round: GIVEN_ROUND });
   return openDescribedModel({ topology, parameters: present(tensors.get('parameters'), 'the parameters of a state'), file: folder });
 }

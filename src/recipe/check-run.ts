@@ -1,0 +1,63 @@
+/**
+ * Checks a run that is to go on, before anything starts: its data is read to the last label, and a process of its own builds its models and
+ * computes its terms. That process makes training steps too where something is new to the run: a stage, a model, the code of a module.
+ */
+
+import { join } from 'node:path';
+import type { Recipe } from '../config/schema.js';
+import type { VerifiedData } from '../data/dataset.js';
+import type { ModelStructure } from '../tensor/model-structure.js';
+import { digestOf, type KeptBasis } from './basis.js';
+import type { CheckOptions } from './check-recipe.js';
+import { discardGivenModels, takeMissingModels } from './given-model.js';
+import { CONFIG_FILE, loadRun, readKeptBasis } from './load-run.js';
+import { placeFault } from './recipe-fault.js';
+import { readAndTry } from './trial/read-and-try.js';
+import { userModules } from './user-fault.js';
+
+export interface CheckedRun {
+  readonly recipe: Recipe;
+  readonly content: VerifiedData;
+  /** The structure of each model of the recipe; without one that could not be built in time. */
+  readonly structures: Readonly<Record<string, ModelStructure>>;
+  /** The models of which a training step was made. */
+  readonly tried: readonly string[];
+  /** Facts that a person should know; the run can go on. */
+  readonly warnings: readonly string[];
+  /** A folder with the models from outside that the run does not have yet (given-model.ts); null when there are none. The caller removes it. */
+  readonly given: string | null;
+}
+
+/**
+ * Loads and checks the run in this folder. Throws the errors of loadRun, takeMissingModels, inspectData and `meanwhile`, and those of models,
+ * terms and steps with their line in the run's recipe. It does not refuse what has changed: the coordinator does.
+ */
+export async function checkRun(folder: string, { set = [], isQuick = false, meanwhile, trialMs }: CheckOptions = {}): Promise<CheckedRun> {
+  const recipe = await loadRun(folder, set);
+  const kept = readKeptBasis(folder);
+  const isWithoutSteps = kept !== null && !(await hasNews(recipe, kept));
+  const given = await takeMissingModels(recipe, folder);
+  try {
+    const { content, findings } = await readAndTry(recipe, {
+      given: [...(given.folder === null ? [] : [given.folder]), join(folder, 'checkpoints')],
+      before: kept?.models ?? {},
+      isQuick,
+      isWithoutSteps,
+      meanwhile,
+      deadlineMs: trialMs,
+    });
+    const { structures, tried, warnings } = findings;
+    return { recipe, content, structures, tried, warnings: [...given.warnings, ...warnings], given: given.folder };
+  } catch (error) {
+    await discardGivenModels(given.folder);
+    throw await placeFault(join(folder, CONFIG_FILE), error);
+  }
+}
+
+/** Whether the recipe has a stage, a model or the content of a module that the run did not begin with. */
+async function hasNews(recipe: Recipe, { recipe: before, modules }: KeptBasis): Promise<boolean> {
+  const isNewIn = (map: object) => (name: string) => !Object.hasOwn(map, name);
+  if (Object.keys(recipe.stages).some(isNewIn(before.stages)) || Object.keys(recipe.models).some(isNewIn(before.models))) return true;
+  for (const module of userModules(recipe)) if (modules[module.place] !== (await digestOf(module))) return true;
+  return false;
+}

@@ -1,0 +1,48 @@
+/** Reads the data of a recipe to the last label, while its models, terms and steps are tried in a process of its own. */
+
+import type { Recipe } from '../../config/schema.js';
+import { type DataInfo, inspectData, type VerifiedData, verifyData } from '../../data/dataset.js';
+import type { LabelledImages } from '../../data/sample-source.js';
+import { askTrial, type TrialFindings, type TrialOptions } from './ask-trial.js';
+import { examplesOf } from './examples.js';
+
+export interface ReadAndTryOptions extends Omit<TrialOptions, 'examples' | 'signal'> {
+  /** Checks something else of the recipe at the same time. */
+  readonly meanwhile?: ((recipe: Recipe) => Promise<void>) | undefined;
+}
+
+export interface ReadAndTried {
+  readonly data: DataInfo;
+  /** The content of its files. */
+  readonly content: VerifiedData;
+  readonly findings: TrialFindings;
+}
+
+/** Does both. Throws the errors of inspectData, `meanwhile` and askTrial: the first fault of the data before any of a model. */
+export async function readAndTry(recipe: Recipe, { meanwhile, ...options }: ReadAndTryOptions): Promise<ReadAndTried> {
+  const over = new AbortController();
+  const reading = readData(recipe);
+  const trial = askTrial(recipe, { ...options, examples: reading.then(({ examples }) => examples), signal: over.signal });
+  const other = meanwhile?.(recipe);
+  // From here on: each of them may fail while nobody awaits it yet.
+  const all = Promise.allSettled([reading, trial, other]);
+  try {
+    const { data, content } = await reading;
+    await other;
+    return { data, content, findings: await trial };
+  } catch (error) {
+    over.abort();
+    throw error;
+  } finally {
+    await all;
+  }
+}
+
+async function readData(recipe: Recipe) {
+  const data = await inspectData(recipe.data);
+  const examples: Record<string, LabelledImages> = {};
+  const content = await verifyData(recipe.data, undefined, (name, images) => {
+    examples[name] = examplesOf(images);
+  });
+  return { data, content, examples };
+}
