@@ -1,5 +1,6 @@
 /** Fetches committed parameters from another student's memory or from the coordinator's disk. Every answer is checked before it is used. */
 
+import { type PeerName, spellPeer } from '../../src/config/peer.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { Replica } from '../../src/protocol/control.js';
 import type { DataAnswerOf, DataMessage } from '../../src/protocol/data.js';
@@ -67,17 +68,35 @@ export async function fetchSlots(context: EngineContext, { state, hash, schema, 
 export async function fetchCheckpoint(context: EngineContext, wanted: WantedState, column: number | null): Promise<FetchedState> {
   const { state, hash } = wanted;
   const body = { type: 'checkpoint.get', state, column } as const;
-  const damaged = (what: string, cause?: unknown) =>
-    new StillhouseError('checkpoint.damaged', `the checkpoint of ${describeState(state)}: ${what}`, { cause });
   const { dataEndpoint } = context;
-  const answer = await context.connections.request(dataEndpoint, { body, deadlineMs: DATA_TIMING.checkpointMs }).catch((error: unknown) => {
-    const isDamage = error instanceof RequestRefusal && (error.reason === 'missing' || error.reason === 'failed');
-    throw isDamage ? damaged(error.message, error) : error;
-  });
-  const found = stateOf(answer, wanted, dataEndpoint);
+  const asked = context.connections.request(dataEndpoint, { body, deadlineMs: DATA_TIMING.checkpointMs });
+  const found = stateOf(await asked.catch(throwDamage(describeState(state))), wanted, dataEndpoint);
   const damage = damageOf(found, hash);
-  if (damage !== null) throw damaged(damage);
+  if (damage !== null) throw damaged(describeState(state), damage);
   return found;
+}
+
+/** Fetches the layers of a model (src/tensor/topology.ts) from the coordinator's disk. Throws checkpoint.damaged when another request would give the same. */
+export async function fetchTopology({ connections, dataEndpoint }: EngineContext, { stage, peer }: PeerName): Promise<Uint8Array> {
+  const body = { type: 'topology.get', stage, peer } as const;
+  const name = spellPeer({ stage, peer });
+  const asked = connections.request(dataEndpoint, { body, deadlineMs: DATA_TIMING.checkpointMs });
+  const { tensors } = await asked.catch(throwDamage(name));
+  const bytes = tensors.length === 1 ? tensors[0]?.data : undefined;
+  if (bytes instanceof Uint8Array) return bytes;
+  throw new StillhouseError('protocol.invalid', `the answer has no layers of the model ${name}`, { address: dataEndpoint });
+}
+
+/** Throws what a request has thrown; as damage of the checkpoint of `name` where the coordinator does not have it whole. */
+function throwDamage(name: string): (error: unknown) => never {
+  return (error) => {
+    const isDamage = error instanceof RequestRefusal && (error.reason === 'missing' || error.reason === 'failed');
+    throw isDamage ? damaged(name, error.message, error) : error;
+  };
+}
+
+function damaged(name: string, what: string, cause?: unknown): StillhouseError {
+  return new StillhouseError('checkpoint.damaged', `the checkpoint of ${name}: ${what}`, { cause });
 }
 
 /** The state in an answer. Throws unless it is the wanted state, of this model. */

@@ -23,6 +23,8 @@ export interface MemoryWork {
   readonly task: MemoryNeed['task'];
   /** The stage of which the batch is. */
   readonly peer: PeerName;
+  /** The model that computes: that of the peer, or one that teaches its stage. */
+  readonly computing: PeerName;
   readonly model: StageModel;
   /** The images of the batch. */
   readonly size: number;
@@ -40,12 +42,12 @@ export function memoryFault(context: EngineContext, error: unknown, work: Memory
   return new StillhouseError('engine.outOfMemory', describeNeed(need, largestFit(tried)), { cause: error });
 }
 
-function needOf({ compute, memory, recipe }: EngineContext, { task, peer, size }: MemoryWork): MemoryNeed {
+function needOf({ compute, memory, recipe }: EngineContext, { task, peer, computing, size }: MemoryWork): MemoryNeed {
   const limitBytes = memory === null ? memoryLimit() : memory.limitBytes;
   return {
     task,
     peer,
-    model: modelLabel(recipe, peer) ?? peer.stage,
+    model: modelLabel(recipe, computing) ?? computing.stage,
     size,
     engine: compute.engine,
     limitBytes,

@@ -1,11 +1,11 @@
 /** The model of one peer of a stage with the program that runs it, as students train it and teachers ask it. */
 
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { abortable } from '../../src/base/abortable.js';
 import { present } from '../../src/base/assert.js';
 import { type PeerName, peerRecipe, spellPeer } from '../../src/config/peer.js';
 import type { PeerRecipe } from '../../src/config/schema.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
-import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { buildModel } from '../../src/nn/build.js';
 import { openDescribedModel, topologyOf } from '../../src/nn/model-topology.js';
 import { disposeModel } from '../../src/nn/weights.js';
@@ -17,7 +17,7 @@ import type { StepTraining } from '../../src/step/trainer.js';
 import { bfloat16Support } from '../../src/system/bfloat16-support.js';
 import { describeProcessor } from '../../src/system/processor.js';
 import { type EngineContext, loadStage } from './context.js';
-import { DATA_TIMING } from './timing.js';
+import { fetchTopology } from './fetch-state.js';
 import { initialSeed } from './view.js';
 
 export interface StageModel {
@@ -49,18 +49,25 @@ export function asTrainingModel(model: StageModel): TrainingModel {
   return { ...model, stage: present(stage, `the recipe of ${model.name}`), training: present(training, `the training of ${model.name}`) };
 }
 
+/** A model that is wanted. */
+export interface PeerToOpen {
+  readonly peer: PeerName;
+  /** Nobody waits for it any more when this is aborted. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * Builds the model of a peer of a stage, and has the agent know that a batch may take longer from now on. `taught`: the stage that
- * the model is to teach; null: it is trained, and has an optimiser. Throws model.invalid, engine.unusable and what the
- * data throws.
+ * the model is to teach; null: it is trained, and has an optimiser. Throws model.invalid, engine.unusable, checkpoint.damaged and what the
+ * data throws, and the signal's reason while it waits for data or layers.
  */
-export async function openStageModel(context: EngineContext, peer: PeerName, taught: string | null): Promise<StageModel> {
+export async function openStageModel(context: EngineContext, { peer, signal }: PeerToOpen, taught: string | null): Promise<StageModel> {
   const { stage: name } = peer;
   const stage = peerRecipe(context.recipe, peer);
-  const images = await context.splits.get(stage?.on ?? loadStage(context, peer).test);
-  const { model, seed } = await buildPeer(context, peer, images);
+  const images = await abortable(context.splits.get(stage?.on ?? loadStage(context, peer).test), signal);
+  const { model, seed } = await buildPeer(context, { peer, signal }, images);
   try {
-    const buildTeacher = async (teacher: PeerName) => (await buildPeer(context, teacher, images)).model;
+    const buildTeacher = async (teacher: PeerName) => (await buildPeer(context, { peer: teacher, signal }, images)).model;
     const training = taught === null && stage !== null ? await loadTraining(stage, { model, seed, buildTeacher }) : null;
     const { height, width, channels, classes } = images;
     context.meter.forgetTimes();
@@ -96,10 +103,11 @@ interface BuiltModel {
   readonly seed: number;
 }
 
-async function buildPeer(context: EngineContext, name: PeerName, images: ImageShape): Promise<BuiltModel> {
+async function buildPeer(context: EngineContext, wanted: PeerToOpen, images: ImageShape): Promise<BuiltModel> {
   const { recipe } = context;
+  const { peer: name } = wanted;
   const trained = peerRecipe(recipe, name);
-  if (trained === null) return { model: await fetchModel(context, name), seed: recipe.seed };
+  if (trained === null) return { model: await fetchModel(context, wanted), seed: recipe.seed };
   const { model } = trained;
   const { height, width, channels, classes } = images;
   const seed = initialSeed(recipe, { model, peer: name.peer });
@@ -108,17 +116,9 @@ async function buildPeer(context: EngineContext, name: PeerName, images: ImageSh
 }
 
 /** The model that the run was given for a stage. Its layers come from the coordinator; its parameters are written later, as those of any state. */
-async function fetchModel(context: EngineContext, { stage, peer }: PeerName): Promise<LayersModel> {
-  const { dataEndpoint, connections } = context;
-  const body = { type: 'topology.get', stage, peer } as const;
-  const { tensors } = await connections.request(dataEndpoint, { body, deadlineMs: DATA_TIMING.checkpointMs });
-  const bytes = tensors.length === 1 ? tensors[0]?.data : undefined;
-  if (!(bytes instanceof Uint8Array)) {
-    throw new StillhouseError('protocol.invalid', `the answer has no layers of the model ${spellPeer({ stage, peer })}`, {
-      address: dataEndpoint,
-    });
-  }
-  return openDescribedModel({ topology: bytes, parameters: null, file: `the layers of the model ${spellPeer({ stage, peer })}` });
+async function fetchModel(context: EngineContext, { peer, signal }: PeerToOpen): Promise<LayersModel> {
+  const topology = await abortable(fetchTopology(context, peer), signal);
+  return openDescribedModel({ topology, parameters: null, file: `the layers of the model ${spellPeer(peer)}` });
 }
 
 /** Logs how the steps of a stage run, and tells the coordinator once for all batch sizes that run alike. */

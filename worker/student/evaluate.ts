@@ -93,7 +93,9 @@ function predict(
   try {
     return context.meter.measure(size, () => model.program.predict(images, size));
   } catch (error) {
-    if (size === 1 || !isOutOfMemory(error)) throw memoryFault(context, error, { task: 'test', peer, model, size, tryBatch: () => {} });
+    if (size === 1 || !isOutOfMemory(error)) {
+      throw memoryFault(context, error, { task: 'test', peer, computing: peer, model, size, tryBatch: () => {} });
+    }
   }
   const first = Math.ceil(size / 2);
   const cut = (images.length / size) * first;

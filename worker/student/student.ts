@@ -199,7 +199,7 @@ export class Student implements Role {
 
   async #work(assign: Assign, signal: AbortSignal): Promise<void> {
     const context = this.#context;
-    const { model, program } = await this.#modelOf(assign.base);
+    const { model, program } = await this.#modelOf(assign.base, signal);
     signal.throwIfAborted();
     const column = assign.work.kind === 'train' ? assign.work.column : null;
     const base = await baseState({ context, model, base: assign.base, column, committed: this.#committed, signal });
@@ -284,10 +284,10 @@ export class Student implements Role {
     this.#context.report({ type: 'worker.notFinite', round: about, ranges: [...ranges], message: cutText(error.message) });
   }
 
-  async #modelOf({ state: { stage, peer }, init }: Assign['base']): Promise<OpenModel> {
+  async #modelOf({ state: { stage, peer }, init }: Assign['base'], signal: AbortSignal): Promise<OpenModel> {
     if (this.#open?.stage === stage && this.#open.peer === peer) return this.#open;
     this.#closeModel();
-    const model = await openStageModel(this.#context, { stage, peer }, null);
+    const model = await openStageModel(this.#context, { peer: { stage, peer }, signal }, null);
     this.#open = { stage, peer, model, program: new ProgramState(model.program, init === null ? { stage, peer, round: 0 } : null) };
     return this.#open;
   }

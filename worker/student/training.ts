@@ -110,7 +110,7 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
 
 /** A step, for the error where memory runs out. */
 function workOf({ model, peer, exchange }: TrainOptions, size: number): MemoryWork {
-  return { task: 'train', peer, model, size, tryBatch: (other) => blankStep(model, other, exchange !== null) };
+  return { task: 'train', peer, computing: peer, model, size, tryBatch: (other) => blankStep(model, other, exchange !== null) };
 }
 
 interface StepOrder {

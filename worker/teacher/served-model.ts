@@ -94,7 +94,7 @@ export class ServedModel {
     } catch (error) {
       const tryBatch = (size: number) => blankAnswer(model, size, specs);
       const peer = { stage: this.stage, peer: MODEL_PEER };
-      throw memoryFault(context, error, { task: 'answer', peer, model, size: rows, tryBatch });
+      throw memoryFault(context, error, { task: 'answer', peer, computing: this.from, model, size: rows, tryBatch });
     }
   }
 }

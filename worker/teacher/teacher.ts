@@ -108,7 +108,7 @@ export class Teacher implements Role {
     const context = this.#context;
     const recipe = trainingStage(context, stage);
     const split = await abortable(context.splits.get(recipe.on), signal);
-    const model = await openStageModel(context, from, stage);
+    const model = await openStageModel(context, { peer: from, signal }, stage);
     try {
       const wanted = { state: from, hash, schema: model.program.schema.model.hash };
       const { tensors } = await abortable(fetchCheckpoint(context, wanted, null), signal);

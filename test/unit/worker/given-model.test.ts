@@ -7,6 +7,7 @@ import { openEngine } from '../../../src/engines/catalogue.js';
 import { buildModel } from '../../../src/nn/build.js';
 import { topologyOf } from '../../../src/nn/model-topology.js';
 import { arenaSchemaOf, disposeModel, readArena } from '../../../src/nn/weights.js';
+import { refusal } from '../../../src/rpc/data-server.js';
 import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import { hashState } from '../../../src/tensor/state-tensors.js';
 import { EngineRoom, INITIAL, PATIENT_MS, stateOf, TERM } from './engine-room.js';
@@ -79,6 +80,31 @@ test('a damaged one is refused by its hash', async () => {
   const init = { state: GIVEN, hash: 'ab'.repeat(32) };
   student.train(1, 0, 8, { stage: 'tuned', base: { ...INITIAL, init } });
   expect(await student.next('worker.failed')).toMatchObject({ code: 'checkpoint.damaged' });
+});
+
+test('its layers are damaged on the disk: that is said, for a student and a teacher', async () => {
+  room.answering = async () => refusal('failed', 'a file is damaged');
+  const damage = { code: 'checkpoint.damaged', message: expect.stringMatching(/^the checkpoint of given: .*: a file is damaged/) };
+  const student = await room.engine('student', 1);
+  student.assign(1, { base: { ...BASE, hash }, work: { kind: 'evaluate', split: 'test', start: 0, end: 20, others: [] } });
+  expect(await student.next('worker.failed')).toMatchObject(damage);
+  const teacher = await room.engine('teacher', 9);
+  teacher.order({ type: 'coordinator.serve', stage: 'learner', from: GIVEN, hash });
+  expect(await teacher.next('worker.failed')).toMatchObject(damage);
+});
+
+test('another order comes while its layers are fetched: they are not waited for', async () => {
+  const student = await room.engine('student', 1);
+  const isAsked = new Promise<void>((resolve) => {
+    room.answering = () => {
+      resolve();
+      return new Promise(() => {});
+    };
+  });
+  student.assign(1, { base: { ...BASE, hash }, work: { kind: 'evaluate', split: 'test', start: 0, end: 20, others: [] } });
+  await isAsked;
+  student.train(2, 0, 8);
+  expect(await student.next('worker.trained')).toMatchObject({ samples: 8 });
 });
 
 test('a teacher serves it', async () => {

@@ -1,8 +1,9 @@
 /** Batches that do not fit into a WebAssembly memory of 24 MiB: the error of a student and of a teacher, and that its figure is true. */
 
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import { limitWasmMemory } from '../../support/small-wasm-memory.js';
-import { EngineRoom } from './engine-room.js';
+import { EngineRoom, PATIENT_MS, stateOf, TERM } from './engine-room.js';
 
 let room: EngineRoom;
 
@@ -38,4 +39,29 @@ test('a step that does not fit names the largest batch that does, and a run with
   other.train(1, 0, 60, { stage: 'wide' });
   expect(await other.next('worker.trained')).toMatchObject({ samples: 60 });
   await second.close();
+});
+
+test('an answer that does not fit names the model that teaches, and not the one that learns', async () => {
+  const training = { model: 'small', on: 'train', test: 'test', epochs: 1, batch: 60, every: 1, optimizer: { name: 'sgd', rate: 0.01 } };
+  const learner = { kind: 'distil', ...training, teacher: 'wide', loss: {} };
+  await room.open({ ...stageOf(1), learner }, { models: WIDE, engine: 'wasm' });
+  const student = await room.engine('student', 1);
+  student.train(1, 0, 1, { stage: 'wide' });
+  await student.next('worker.trained');
+  const wide = stateOf(1, 'wide');
+  student.commit(wide, 1);
+  student.order({ type: 'coordinator.save', state: wide });
+  const { hash } = (await room.stored(wide)).info;
+
+  const teacher = await room.engine('teacher', 9);
+  teacher.order({ type: 'coordinator.serve', stage: 'learner', from: wide, hash });
+  await teacher.next('worker.serving');
+  const samples = { name: 'samples', dtype: 'int32', shape: [240], data: Int32Array.from({ length: 240 }, (_, i) => i % 60) } as const;
+  const question = { term: TERM, stage: 'learner', about: { of: 'view', epoch: 0 }, half: false } as const;
+  const client = await room.client(teacher);
+  await expect(client.request({ type: 'knowledge.get', ...question, specs: [LOGITS_SPEC] }, [samples], PATIENT_MS)).rejects.toThrow();
+  const { code, message } = await teacher.next('worker.failed');
+  expect(code).toBe('engine.outOfMemory');
+  expect(message).toMatch(/^learner: an answer about 240 images by the model wide, which teaches, needs more memory than there is/);
+  expect(message).toContain('The largest batch of the model wide that fits');
 });
