@@ -125,7 +125,7 @@ export class DataStore {
     const { store } = this.#options;
     const stored = store.list().whole.find(({ state }) => state.stage === stage && state.peer === peer);
     if (stored === undefined) return refusal('missing', `there is no checkpoint of the model ${spellPeer({ stage, peer })}`);
-    const { topology } = await store.get(stored.state);
+    const topology = await store.getTopology(stored.state);
     return {
       header: { type: 'topology.answer', stage, peer },
       tensors: [{ name: 'topology', dtype: 'uint8', shape: [topology.length], data: topology }],

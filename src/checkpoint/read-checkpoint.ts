@@ -65,6 +65,12 @@ export async function readCheckpoint(at: CheckpointPlace, keep: boolean): Promis
   return { info: { state, term, ranges, hash, schema }, tensors, topology };
 }
 
+/** Reads and verifies the layers of a checkpoint, and none of its tensors. Throws `checkpoint.damaged`. */
+export async function readTopologyAt(at: CheckpointPlace): Promise<Uint8Array> {
+  const { topology } = await readManifestAt(at);
+  return readDescribed(at.fs, join(at.folder, at.place), { spec: topology, keep: true, shared: null });
+}
+
 /**
  * Reads the whole checkpoint of the stage (and of its peer, where it has several) with the highest round. It reads the tensors
  * of that checkpoint alone, and of newer ones that prove damaged. Throws `checkpoint.missing`, naming the damaged ones, when

@@ -15,7 +15,15 @@ import { type AddFile, discardFolder, sweepFolder, writeFolder } from './atomic-
 import { type FileSystem, nodeFileSystem } from './file-system.js';
 import { MANIFEST_FILE, type Manifest, type TensorFile, TOPOLOGY_FILE, writeManifest } from './manifest.js';
 import { listEntries, listPlaces, placeOf, roundFolderOf } from './place.js';
-import { type CheckpointContent, DAMAGE_FILE, newestFirst, readCheckpoint, type StoredCheckpoint } from './read-checkpoint.js';
+import {
+  type CheckpointContent,
+  type CheckpointPlace,
+  DAMAGE_FILE,
+  newestFirst,
+  readCheckpoint,
+  readTopologyAt,
+  type StoredCheckpoint,
+} from './read-checkpoint.js';
 import { NotFiniteError, sharedHashOf, writeTensor } from './tensor-file.js';
 
 export type PutOutcome =
@@ -38,6 +46,8 @@ export interface CheckpointStore {
   put(content: CheckpointContent): Promise<PutOutcome>;
   /** Reads and verifies a checkpoint. Throws `checkpoint.missing`, or `checkpoint.damaged` with file and offset. */
   get(state: StateName): Promise<CheckpointContent>;
+  /** The layers of a checkpoint, verified; its tensors are not read. Throws as `get` does. */
+  getTopology(state: StateName): Promise<Uint8Array>;
   /** The whole checkpoints, highest round first, and the damaged ones: as found when the store was opened, and by `get` since. */
   list(): { readonly whole: readonly StoredCheckpoint[]; readonly damaged: readonly DamagedCheckpoint[] };
   /**
@@ -110,13 +120,21 @@ class FolderStore implements CheckpointStore {
   }
 
   get(state: StateName): Promise<CheckpointContent> {
+    return this.#read(state, (at) => readCheckpoint(at, true));
+  }
+
+  getTopology(state: StateName): Promise<Uint8Array> {
+    return this.#read(state, readTopologyAt);
+  }
+
+  #read<T>(state: StateName, read: (at: CheckpointPlace) => Promise<T>): Promise<T> {
     return this.#alone(async () => {
       const place = placeOf(state);
       const marked = this.#damaged.get(place);
       if (marked !== undefined) throw new StillhouseError('checkpoint.damaged', marked);
       if (!this.#whole.has(place)) throw new StillhouseError('checkpoint.missing', `no checkpoint ${place}`, { file: this.#folder });
       try {
-        return await readCheckpoint({ fs: this.#fs, folder: this.#folder, place }, true);
+        return await read({ fs: this.#fs, folder: this.#folder, place });
       } catch (error) {
         await this.#mark(place, error);
         throw error;

@@ -16,7 +16,7 @@ import type { StepProgram } from '../../src/step/step-program.js';
 import type { StepTraining } from '../../src/step/trainer.js';
 import { bfloat16Support } from '../../src/system/bfloat16-support.js';
 import { describeProcessor } from '../../src/system/processor.js';
-import { type EngineContext, loadStage } from './context.js';
+import { type EngineContext, loadStage, trainingStage } from './context.js';
 import { fetchTopology } from './fetch-state.js';
 import { initialSeed } from './view.js';
 
@@ -64,7 +64,10 @@ export interface PeerToOpen {
 export async function openStageModel(context: EngineContext, { peer, signal }: PeerToOpen, taught: string | null): Promise<StageModel> {
   const { stage: name } = peer;
   const stage = peerRecipe(context.recipe, peer);
-  const images = await abortable(context.splits.get(stage?.on ?? loadStage(context, peer).test), signal);
+  const own = stage?.on ?? loadStage(context, peer).test;
+  // All splits have images of the same shape. A teacher has read those of the stage that it teaches.
+  const split = taught === null ? own : trainingStage(context, taught).on;
+  const images = await abortable(context.splits.get(split), signal);
   const { model, seed } = await buildPeer(context, { peer, signal }, images);
   try {
     const buildTeacher = async (teacher: PeerName) => (await buildPeer(context, { peer: teacher, signal }, images)).model;

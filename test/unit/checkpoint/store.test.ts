@@ -229,6 +229,17 @@ describe('damage', () => {
     expect(store.list().whole.map(({ state }) => state)).toEqual([stateOf(1)]);
   });
 
+  test('the layers are read without the tensors; damage of their own is found', async () => {
+    const store = await openCheckpointStore(folder);
+    await store.put(contentOf(3));
+    await truncate(join(folder, 'base/3/model/parameters.bin'), 4);
+    expect(await store.getTopology(stateOf(3))).toEqual(contentOf(3).topology);
+    await expect(store.getTopology(stateOf(9))).rejects.toMatchObject({ code: 'checkpoint.missing' });
+    await appendFile(join(folder, 'base/3/model/topology.json'), ' ');
+    await expect(store.getTopology(stateOf(3))).rejects.toMatchObject({ code: 'checkpoint.damaged' });
+    expect(store.list().damaged).toContainEqual(expect.objectContaining({ place: 'base/3/model' }));
+  });
+
   test('is marked, and not tried again even when the file is put right', async () => {
     const path = join(folder, 'base/2/model', 'parameters.bin');
     const bytes = await readFile(path);

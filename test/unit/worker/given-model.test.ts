@@ -1,5 +1,7 @@
 /** Models from outside in real engines: a student tests one, begins with one, and a teacher serves one. Their layers come from the coordinator. */
 
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { asTerm } from '../../../src/base/ids.js';
 import { loadSplit } from '../../../src/data/dataset.js';
@@ -107,7 +109,8 @@ test('another order comes while its layers are fetched: they are not waited for'
   expect(await student.next('worker.trained')).toMatchObject({ samples: 8 });
 });
 
-test('a teacher serves it', async () => {
+test('a teacher serves it, and reads no other images than those of the stage that it teaches', async () => {
+  for (const what of ['images-idx3', 'labels-idx1']) await rm(join(room.folder, 'data', `t10k-${what}-ubyte`));
   const teacher = await room.engine('teacher', 9);
   teacher.order({ type: 'coordinator.serve', stage: 'learner', from: GIVEN, hash });
   expect(await teacher.next('worker.serving')).toMatchObject({ stage: 'learner' });
