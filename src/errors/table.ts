@@ -16,7 +16,7 @@ export const ERROR_TABLE = {
   'recipe.invalid': { retryable: false, exitCode: EXIT.usage, meaning: 'the recipe has an unknown key or a bad value' },
   'recipe.unreadable': { retryable: false, exitCode: EXIT.usage, meaning: 'the recipe file cannot be read or is not YAML' },
   'data.missing': { retryable: false, exitCode: EXIT.usage, meaning: 'a data file is not where the recipe says' },
-  'data.damaged': { retryable: false, exitCode: EXIT.failed, meaning: 'a data file is cut short, or breaks the rules of its format' },
+  'data.damaged': { retryable: false, exitCode: EXIT.usage, meaning: 'a data file is cut short, or breaks the rules of its format' },
   'basis.differs': { retryable: false, exitCode: EXIT.usage, meaning: 'the data or a module of this machine is not that of the run' },
   'model.invalid': { retryable: false, exitCode: EXIT.usage, meaning: 'a model cannot be built as the recipe says' },
   'loss.invalid': { retryable: false, exitCode: EXIT.usage, meaning: 'a term of a loss cannot be loaded or computed as the recipe says' },

@@ -57,7 +57,7 @@ describe('before anything starts', () => {
     writeFileSync(file, RECIPE);
     truncateSync(join(room.folder, 'data', name), bytes);
     const cli = room.start('run', file, '--out', room.runs);
-    expect(await cli.exit()).toBe(1);
+    expect(await cli.exit()).toBe(2);
     expect(cli.stderr).toContain(join(room.folder, 'data', name));
     expect(cli.stderr).toMatch(/byte \d+/);
     expectNothing();
@@ -71,7 +71,7 @@ describe('before anything starts', () => {
     // Sixty labels; one of them is of no class.
     writeFileSync(labels, Buffer.concat([Buffer.from([0, 0, 8, 1, 0, 0, 0, 60]), Buffer.alloc(60, 3).fill(200, 30, 31)]));
     const cli = room.start('run', file, '--out', room.runs);
-    expect(await cli.exit()).toBe(1);
+    expect(await cli.exit()).toBe(2);
     expect(cli.stderr).toContain(labels);
     expect(cli.stderr).toMatch(/byte 38\b/);
   });

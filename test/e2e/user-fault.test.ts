@@ -78,7 +78,7 @@ test('data that is damaged under way: committed work is saved first, and the run
     labels,
     Uint8Array.from(whole, (byte, i) => (i === whole.length - 1 ? 255 : byte)),
   );
-  expect(await run.exit()).toBe(1);
+  expect(await run.exit()).toBe(2);
   expect(run.stderr).toContain('to continue the run when that is mended: npx stillhouse resume');
   const checkpoints = await journalOf(join(room.runs, folder), 'checkpoint');
   expect(present(checkpoints.at(-1), 'a checkpoint').round).toBeGreaterThan(0);
