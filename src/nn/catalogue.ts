@@ -3,7 +3,9 @@
 import { cnn, cnnStudent, cnnTeacher } from './cnn.js';
 import type { ModelFamily } from './model-family.js';
 import type { ModelName } from './names.js';
-import { resnet } from './resnet.js';
+import { resnet, resnetX4 } from './resnet.js';
+import { vgg } from './vgg.js';
+import { wideResnet } from './wide-resnet.js';
 
 export const MODELS: Readonly<Record<ModelName, ModelFamily>> = {
   cnn,
@@ -16,4 +18,12 @@ export const MODELS: Readonly<Record<ModelName, ModelFamily>> = {
   resnet44: resnet(44),
   resnet56: resnet(56),
   resnet110: resnet(110),
+  resnet8x4: resnetX4(8),
+  resnet32x4: resnetX4(32),
+  'wrn-16-2': wideResnet(16, 2),
+  'wrn-40-1': wideResnet(40, 1),
+  'wrn-40-2': wideResnet(40, 2),
+  vgg8: vgg(8),
+  vgg13: vgg(13),
+  vgg16: vgg(16),
 };

@@ -11,10 +11,15 @@ import { arenaSchemaOf, writeArena } from './weights.js';
 
 /**
  * `torch`: PyTorch's defaults, kernels and biases uniform within 1 / sqrt(fan in).
- * `kaiming`: convolutions normal with variance 2 / fan out (He et al., arXiv 1502.01852), dense layers as `torch`.
- * In both, BatchNorm's scale and variance are 1, its shift and mean 0.
+ * `kaiming`: convolutions normal with variance 2 / fan out (He et al., arXiv 1502.01852), all else as `torch`.
+ * `kaiming-zero-bias`: the same, with biases of 0.
+ * `normal-head`: convolutions as `kaiming`, dense layers normal with deviation .01, biases of 0.
+ * In all, BatchNorm's scale and variance are 1, its shift and mean 0.
  */
-export type InitialisationScheme = 'torch' | 'kaiming';
+export type InitialisationScheme = 'torch' | 'kaiming' | 'kaiming-zero-bias' | 'normal-head';
+
+/** The deviation of a dense layer's kernel under `normal-head`. */
+const HEAD_DEVIATION = 0.01;
 
 /** Options for the layers of a model that {@link initialise} fills, so that tfjs draws nothing at random before. */
 export const ZEROS = { kernelInitializer: 'zeros', biasInitializer: 'zeros' } as const;
@@ -44,14 +49,18 @@ function fill(out: Float32Array, entry: ArenaEntry, { scheme, seed, fanIn }: Fil
     return;
   }
   assert(entry.kind === 'kernel' || entry.kind === 'bias', `no rule to initialise ${entry.name}`);
+  if (entry.kind === 'bias' && (scheme === 'kaiming-zero-bias' || scheme === 'normal-head')) return;
   const random = new Prng(seed, hashString(entry.name));
-  if (scheme === 'kaiming' && entry.shape.length === 4) {
-    const deviation = Math.sqrt(2 / fansOf(entry.shape).fanOut);
-    for (let i = 0; i < out.length; i++) out[i] = deviation * random.normal();
-  } else {
-    const bound = 1 / Math.sqrt(fanIn);
-    for (let i = 0; i < out.length; i++) out[i] = bound * (2 * random.uniform() - 1);
-  }
+  const deviation = entry.kind === 'kernel' ? deviationOf(entry.shape, scheme) : null;
+  const bound = 1 / Math.sqrt(fanIn);
+  for (let i = 0; i < out.length; i++) out[i] = deviation === null ? bound * (2 * random.uniform() - 1) : deviation * random.normal();
+}
+
+/** The deviation of a kernel that is drawn from a normal distribution; null for one that is uniform. */
+function deviationOf(shape: readonly number[], scheme: InitialisationScheme): number | null {
+  if (scheme === 'torch') return null;
+  if (shape.length === 4) return Math.sqrt(2 / fansOf(shape).fanOut);
+  return scheme === 'normal-head' ? HEAD_DEVIATION : null;
 }
 
 /** The number of inputs of one output, and the number of outputs of one input, for a kernel [in, out] or [height, width, in, out]. */

@@ -14,5 +14,13 @@ export const MODEL_NAMES = [
   'resnet44',
   'resnet56',
   'resnet110',
+  'resnet8x4',
+  'resnet32x4',
+  'wrn-16-2',
+  'wrn-40-1',
+  'wrn-40-2',
+  'vgg8',
+  'vgg13',
+  'vgg16',
 ] as const;
 export type ModelName = (typeof MODEL_NAMES)[number];

@@ -1,14 +1,15 @@
 /**
  * The CIFAR ResNets (He et al., arXiv 1512.03385, section 4.2): three stages of (depth - 2) / 6 blocks with 16, 32 and 64
- * channels. They use stock tfjs layers only, so that a saved model opens anywhere. BatchNorm is as in PyTorch: epsilon 1e-5, and .9
- * in tfjs's sense of momentum (.1 in PyTorch's). Convolutions have no bias, for BatchNorm would remove it.
+ * channels; and those of four times the width, as the tables of distillation have them (RepDistiller, arXiv 1910.10699): 64, 128
+ * and 256 channels after a stem of 32, with shortcuts of option B.
  */
 
 import { input, type LayersModel, layers, model, type SymbolicTensor } from '@tensorflow/tfjs-layers';
 import { z } from 'zod';
-import { initialise, ZEROS } from './initialise.js';
+import { initialise } from './initialise.js';
 import { type BuildContext, family, type ModelFamily } from './model-family.js';
 import type { ResnetDepth } from './names.js';
+import { add, classifier, convolution, norm, relu } from './picture-layers.js';
 
 const options = z.strictObject({
   /** The shortcut of a block that changes its shape: A subsamples and pads with zero channels, B is a 1x1 convolution with BatchNorm. */
@@ -19,22 +20,35 @@ type Shortcut = z.infer<typeof options>['shortcut'];
 
 /** The ResNet of a depth. With shortcut A, on CIFAR-10: 269,722 trainable parameters at depth 20, 853,018 at 56. */
 export function resnet(depth: ResnetDepth): ModelFamily {
-  return family({ options, build: (context, { shortcut }) => build(depth, shortcut, context) });
+  const design = { name: `resnet${depth}`, depth, stem: 16, stages: [16, 32, 64] };
+  return family({ options, build: (context, { shortcut }) => build(context, { ...design, shortcut }) });
 }
 
-function build(depth: ResnetDepth, shortcut: Shortcut, { inputShape, classes, seed }: BuildContext): LayersModel {
+/** The ResNet of four times the width. On CIFAR-100: 1,233,540 trainable parameters at depth 8, 7,433,860 at 32. */
+export function resnetX4(depth: 8 | 32): ModelFamily {
+  const design: Design = { name: `resnet${depth}x4`, depth, stem: 32, stages: [64, 128, 256], shortcut: 'B' };
+  return family({ options: z.strictObject({}), build: (context) => build(context, design) });
+}
+
+interface Design {
+  readonly name: string;
+  readonly depth: number;
+  /** The channels of the first convolution, and of each stage. */
+  readonly stem: number;
+  readonly stages: readonly number[];
+  readonly shortcut: Shortcut;
+}
+
+function build({ inputShape, classes, seed }: BuildContext, { name, depth, stem, stages, shortcut }: Design): LayersModel {
   const start = input({ shape: [...inputShape], name: 'image' });
-  let x = relu(norm(convolution(start, { name: 'stem.conv', filters: 16 }), 'stem.norm'), 'stem.relu');
-  const blocks = (depth - 2) / 6;
-  [16, 32, 64].forEach((channels, stage) => {
-    for (let i = 0; i < blocks; i++) {
-      const down = stage > 0 && i === 0;
-      x = block(x, { name: `stage${stage + 1}.block${i + 1}`, channels, down, shortcut });
+  let x = relu(norm(convolution(start, { name: 'stem.conv', filters: stem }), 'stem.norm'), 'stem.relu');
+  stages.forEach((channels, stage) => {
+    for (let i = 0; i < (depth - 2) / 6; i++) {
+      const strides = stage > 0 && i === 0 ? 2 : 1;
+      x = block(x, { name: `stage${stage + 1}.block${i + 1}`, channels, strides, shortcut });
     }
   });
-  x = layers.globalAveragePooling2d({ name: 'pool' }).apply(x) as SymbolicTensor;
-  x = layers.dense({ name: 'logits', units: classes, ...ZEROS }).apply(x) as SymbolicTensor;
-  const built = model({ name: `resnet${depth}`, inputs: start, outputs: x });
+  const built = model({ name, inputs: start, outputs: classifier(x, classes) });
   initialise(built, 'kaiming', seed);
   return built;
 }
@@ -42,20 +56,20 @@ function build(depth: ResnetDepth, shortcut: Shortcut, { inputShape, classes, se
 interface BlockOptions {
   readonly name: string;
   readonly channels: number;
-  /** Whether the block halves the picture and doubles the channels. */
-  readonly down: boolean;
+  /** 2 for a block that halves the picture. */
+  readonly strides: 1 | 2;
   readonly shortcut: Shortcut;
 }
 
-function block(x: SymbolicTensor, { name, channels, down, shortcut }: BlockOptions): SymbolicTensor {
-  const strides = down ? 2 : 1;
+function block(x: SymbolicTensor, { name, channels, strides, shortcut }: BlockOptions): SymbolicTensor {
   let y = convolution(x, { name: `${name}.conv1`, filters: channels, strides });
   y = relu(norm(y, `${name}.norm1`), `${name}.relu1`);
   y = norm(convolution(y, { name: `${name}.conv2`, filters: channels }), `${name}.norm2`);
   let direct = x;
-  if (down) direct = shortcut === 'A' ? paddedShortcut(x, name) : projectedShortcut(x, name, channels);
-  const sum = layers.add({ name: `${name}.add` }).apply([y, direct]) as SymbolicTensor;
-  return relu(sum, `${name}.relu2`);
+  if (strides > 1 || x.shape[3] !== channels) {
+    direct = shortcut === 'A' ? paddedShortcut(x, name) : projectedShortcut(x, { name, channels, strides });
+  }
+  return relu(add(y, direct, `${name}.add`), `${name}.relu2`);
 }
 
 /**
@@ -73,29 +87,6 @@ function paddedShortcut(x: SymbolicTensor, name: string): SymbolicTensor {
   return layers.zeroPadding2d({ name: `${name}.widen`, padding, dataFormat: 'channelsFirst' }).apply(y) as SymbolicTensor;
 }
 
-function projectedShortcut(x: SymbolicTensor, name: string, filters: number): SymbolicTensor {
-  const convolution = layers.conv2d({ name: `${name}.project`, filters, kernelSize: 1, strides: 2, useBias: false, ...ZEROS });
-  return norm(convolution.apply(x) as SymbolicTensor, `${name}.project-norm`);
-}
-
-interface ConvolutionOptions {
-  readonly name: string;
-  readonly filters: number;
-  readonly strides?: number;
-}
-
-/** 3x3 with one pixel of padding on each side. tfjs's own `same` would pad a stride of 2 on the right and below only. */
-function convolution(x: SymbolicTensor, { name, filters, strides = 1 }: ConvolutionOptions): SymbolicTensor {
-  const padded = strides === 1 ? x : layers.zeroPadding2d({ name: `${name}-pad`, padding: 1 }).apply(x);
-  const padding = strides === 1 ? 'same' : 'valid';
-  const layer = layers.conv2d({ name, filters, kernelSize: 3, strides, padding, useBias: false, ...ZEROS });
-  return layer.apply(padded) as SymbolicTensor;
-}
-
-function norm(x: SymbolicTensor, name: string): SymbolicTensor {
-  return layers.batchNormalization({ name, epsilon: 1e-5, momentum: 0.9 }).apply(x) as SymbolicTensor;
-}
-
-function relu(x: SymbolicTensor, name: string): SymbolicTensor {
-  return layers.activation({ name, activation: 'relu' }).apply(x) as SymbolicTensor;
+function projectedShortcut(x: SymbolicTensor, { name, channels, strides }: Omit<BlockOptions, 'shortcut'>): SymbolicTensor {
+  return norm(convolution(x, { name: `${name}.project`, filters: channels, kernelSize: 1, strides }), `${name}.project-norm`);
 }

@@ -38,8 +38,10 @@ export const STAGES: Readonly<Record<string, (optimizer: OptimizerRecipe) => Pee
 
 export { MODEL_NAMES };
 
+const QUICK_MODELS: ReadonlySet<ModelName> = new Set(['cnn', 'cnn-teacher', 'cnn-student', 'resnet8', 'resnet14']);
+
 /** Those that take long to record. */
-export const DEEP_MODELS: ReadonlySet<ModelName> = new Set(['resnet20', 'resnet32', 'resnet44', 'resnet56', 'resnet110']);
+export const DEEP_MODELS: ReadonlySet<ModelName> = new Set(MODEL_NAMES.filter((name) => !QUICK_MODELS.has(name)));
 
 export const CLASSES = 5;
 export const INPUT_SHAPE = [16, 16, 3] as const;

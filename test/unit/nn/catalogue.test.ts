@@ -62,6 +62,22 @@ describe('parameter counts', () => {
     model.dispose();
   });
 
+  // Those of the networks in PyTorch, built as RepDistiller's: 100 classes, 32x32x3.
+  test.each([
+    ['resnet8x4', 1_233_540],
+    ['resnet32x4', 7_433_860],
+    ['wrn-16-2', 703_284],
+    ['wrn-40-1', 569_780],
+    ['wrn-40-2', 2_255_156],
+    ['vgg8', 3_965_028],
+    ['vgg13', 9_462_180],
+    ['vgg16', 14_774_436],
+  ])('%s on CIFAR-100: %i', async (name, expected) => {
+    const model = await build(name, {}, { ...CIFAR, classes: 100 });
+    expect(trainableOf(model)).toBe(expected);
+    model.dispose();
+  });
+
   test.each([
     ['cnn-teacher', {}, 52_138],
     ['cnn-student', {}, 4_266],
@@ -117,6 +133,24 @@ describe('initial parameters', () => {
     model.dispose();
   });
 
+  test('wide ResNet: as a ResNet, but the bias of the classifier is 0', async () => {
+    const model = await build('wrn-16-2');
+    expect(spread(entryOf(model, 'stage3.block2.conv2/kernel'))).toBeCloseTo(Math.sqrt(2 / (9 * 128)), 3);
+    expect(spread(entryOf(model, 'logits/kernel'))).toBeCloseTo(1 / Math.sqrt(3 * 128), 2);
+    expect([...new Set(entryOf(model, 'logits/bias'))]).toEqual([0]);
+    model.dispose();
+  });
+
+  test('VGG: convolutions normal with variance 2 / fan out, the classifier normal with deviation .01, all biases 0', async () => {
+    const model = await build('vgg8');
+    expect(spread(entryOf(model, 'group4.conv1/kernel'))).toBeCloseTo(Math.sqrt(2 / (9 * 512)), 4);
+    const logits = entryOf(model, 'logits/kernel');
+    expect(spread(logits)).toBeCloseTo(0.01, 3);
+    expect(logits.some((x) => Math.abs(x) > 0.03)).toBe(true);
+    expect([...new Set([...entryOf(model, 'group4.conv1/bias'), ...entryOf(model, 'logits/bias')])]).toEqual([0]);
+    model.dispose();
+  });
+
   test("small CNN: PyTorch's default, kernel and bias uniform within 1 / sqrt(fan in)", async () => {
     const model = await build('cnn-teacher', {}, FASHION);
     const bound = 1 / Math.sqrt(8 * 9);
@@ -130,6 +164,59 @@ describe('initial parameters', () => {
 });
 
 describe('layers', () => {
+  // From each block's end on, where losses of features tap: [height, width, channels].
+  test.each([
+    [
+      'resnet8x4',
+      ['stage1.block1.relu2', 'stage2.block1.relu2', 'stage3.block1.relu2'],
+      [
+        [32, 64],
+        [16, 128],
+        [8, 256],
+      ],
+    ],
+    [
+      'wrn-16-2',
+      ['stage1.block2.add', 'stage2.block2.add', 'last.relu'],
+      [
+        [32, 32],
+        [16, 64],
+        [8, 128],
+      ],
+    ],
+    [
+      'vgg8',
+      ['group1.relu1', 'group2.relu1', 'group3.relu1', 'group4.relu1', 'group5.relu1'],
+      [
+        [32, 64],
+        [16, 128],
+        [8, 256],
+        [4, 512],
+        [4, 512],
+      ],
+    ],
+  ] as const)('%s: the ends of its blocks', async (name, taps, expected) => {
+    const model = await build(name);
+    const shapes = taps.map((tap) => model.getLayer(tap).outputShape);
+    expect(shapes).toEqual(expected.map(([size, channels]) => [null, size, size, channels]));
+    model.dispose();
+  });
+
+  test.each([
+    [28, ['group3.pool']],
+    [64, ['group3.pool', 'group4.pool']],
+  ])('VGG on images of %i pixels ends with %j', async (size, last) => {
+    const model = await build('vgg8', {}, { ...CIFAR, inputShape: [size, size, 1] });
+    const pools = model.layers.map(({ name }) => name).filter((name) => /^group[3-5]\.pool$/.test(name));
+    expect(pools).toEqual(last);
+    model.dispose();
+  });
+
+  test('VGG refuses images that are too small, in words', async () => {
+    const refused = build('vgg8', {}, { ...CIFAR, inputShape: [7, 32, 3] });
+    await expect(refused).rejects.toThrow(/model 'vgg8' cannot be built for images of 7x32x3.*give images of 8x8 or more/);
+  });
+
   test("BatchNorm has PyTorch's epsilon and momentum, convolutions before it no bias", async () => {
     const model = await build('resnet8', { shortcut: 'B' });
     const configs = leafLayers(model).map((layer) => ({ type: layer.getClassName(), ...layer.getConfig() }) as Record<string, unknown>);

@@ -47,6 +47,8 @@ test.each([
   ['cnn-student', { name: 'cnn-student', options: {} }, [8, 8, 2]],
   ['resnet8, shortcut A', { name: 'resnet8', options: {} }, [8, 8, 3]],
   ['resnet8, shortcut B', { name: 'resnet8', options: { shortcut: 'B' } }, [8, 8, 3]],
+  ['wrn-16-2', { name: 'wrn-16-2', options: {} }, [8, 8, 3]],
+  ['vgg8', { name: 'vgg8', options: {} }, [8, 8, 3]],
   ["a user's module", { module: user, options: { filters: 2 } }, [8, 8, 1]],
 ] as const)('%s opens in stock tfjs and predicts the same, to the bit', async (_, spec, inputShape) => {
   const model = await buildModel(spec, { inputShape, classes: 3, seed: 5 });
