@@ -15,9 +15,10 @@ let offEnd: (() => void) | null = null;
 
 /** Makes an empty folder whose name begins with `prefix`. */
 export function makeTemporaryFolder(prefix: string): string {
+  // First: a signal that comes meanwhile is then heard when the folder is known.
+  watchEnd();
   const folder = mkdtempSync(join(tmpdir(), prefix));
   open.add(folder);
-  watchEnd();
   return folder;
 }
 

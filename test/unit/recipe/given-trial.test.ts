@@ -1,6 +1,8 @@
 /** A model from outside is tried before a run begins: its outputs on two images, which its layers do not show. Then nothing of it is left. */
 
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-layers';
@@ -9,6 +11,7 @@ import { exportModel } from '../../../src/checkpoint/model-export.js';
 import { openEngine } from '../../../src/engines/catalogue.js';
 import { topologyOf } from '../../../src/nn/model-topology.js';
 import { arenaSchemaOf, disposeModel, readArena } from '../../../src/nn/weights.js';
+import { distFolder } from '../../../src/process/package-folder.js';
 import { type CheckOptions, checkRecipe } from '../../../src/recipe/check-recipe.js';
 import { discardGivenModels } from '../../../src/recipe/given-model.js';
 
@@ -78,4 +81,16 @@ test('a sound one is kept until the caller removes it; --quick tries no model', 
   const quick = await check('soft', { isQuick: true });
   expect(quick.tried).toEqual([]);
   await discardGivenModels(quick.given);
+});
+
+test('Ctrl-C during the check leaves nothing, and ends the command as it does everywhere', async () => {
+  const watcher = watch(join(folder, 'tmp'));
+  const command = spawn(process.execPath, [join(distFolder, 'src/cli/main.js'), 'validate', recipe], { stdio: 'ignore' });
+  const ended = once(command, 'exit');
+  await once(watcher, 'change');
+  expect(left()).toHaveLength(1);
+  command.kill('SIGINT');
+  expect(await ended).toEqual([null, 'SIGINT']);
+  watcher.close();
+  expect(left()).toEqual([]);
 });
