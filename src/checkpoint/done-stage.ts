@@ -6,7 +6,7 @@ import { readRecords } from './kept-epoch.js';
 
 const checkpoint = z.object({ round: field.count, hashes: z.record(field.peer, field.hash) });
 /** The checkpoint that a stage has ended with, with the hash of each peer; null where it has none. */
-export type LastCheckpoint = z.infer<typeof checkpoint> | null;
+type LastCheckpoint = z.infer<typeof checkpoint> | null;
 
 const recordSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('stage-done'), result: z.object({ stage: field.stage, checkpoint: checkpoint.nullable() }) }),

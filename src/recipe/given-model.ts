@@ -27,7 +27,7 @@ import { RecipeFault } from './recipe-fault.js';
 import { readRunModel } from './run-model.js';
 
 /** A model from outside, as the run takes it. */
-export interface GivenModel {
+interface GivenModel {
   readonly content: CheckpointContent;
   /** Facts that a person should know; the model can be taken. */
   readonly warnings: readonly string[];
@@ -60,7 +60,7 @@ export async function openGivenModel(stage: string, from: OutsideModel, data: Gi
 const CHANGED_SINCE = 'the numbers of the model are not those that it was exported with: it was changed since, or is damaged';
 
 /** A stage `load`, with the place in the recipe where its user has named the model. */
-export interface GivenStage {
+interface GivenStage {
   readonly stage: string;
   readonly from: OutsideModel;
   readonly path: Path;
