@@ -22,7 +22,7 @@ import type { RunPlan, Timing } from '../core/types.js';
 import { DataStore } from './data-store.js';
 import { performEffect } from './effects.js';
 import { Exporter } from './exporter.js';
-import { takeGivenModels } from './given-models.js';
+import { storeGivenModels } from './given-models.js';
 import type { Inbox } from './inbox.js';
 import { type Journal, openJournal, readJournal } from './journal.js';
 import { type LineFile, openLineFile } from './line-file.js';
@@ -151,6 +151,10 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
     onEnd: (event) => inbox.add(event),
   });
   run.sockets.begin({ logger, answer: (request) => data.answer(request) });
+  // In this order a crash between two lines leaves no stage done whose model trains on.
+  const reopening = run.reopened.map((stage) => ({ type: 'reopen' as const, term: term.term, stage })).reverse();
+  const records = [...journal.records, ...reopening];
+  const done = new Set(recover(records, []).done.map(({ stage }) => stage));
   const plan: RunPlan = {
     run: run.folder.name,
     term: term.term,
@@ -158,7 +162,7 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
     recipeJson: recipeJson(run.recipe),
     dataEndpoint,
     digests: run.digests,
-    given: await takeGivenModels(store, { recipe: run.recipe, folder: options.args.given, term: term.term }),
+    given: await storeGivenModels(store, { recipe: run.recipe, folder: options.args.given, term: term.term, done }),
     splitSizes: run.splitSizes,
     guesses: options.args.guesses ?? {},
     isForced: options.args.force ?? false,
@@ -168,11 +172,9 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
   tell({ type: 'listening', endpoint: control.endpoint, run: run.folder.path });
   stopOn(stop, inbox);
   options.onCheckpointWanted(() => inbox.add({ type: 'checkpoint' }));
-  // In this order a crash between two lines leaves no stage done whose model trains on.
-  const reopening = run.reopened.map((stage) => ({ type: 'reopen' as const, term: term.term, stage })).reverse();
   for (const record of reopening) await journal.append(record);
   await run.keepChanges();
-  const recovered = recover([...journal.records, ...reopening], store.list().whole);
+  const recovered = recover(records, store.list().whole);
   const report = reporter(options, opened);
   const end = await runToEnd({
     start: (nowMs) => startRun(plan, recovered, nowMs),

@@ -58,7 +58,8 @@ export function bestRound(evaluated: readonly EvaluatedRound[]): EvaluatedRound 
   return evaluated.reduce<EvaluatedRound | null>((best, one) => (best === null || one.accuracy > best.accuracy ? one : best), null);
 }
 
-async function readRecords(journal: string): Promise<readonly unknown[]> {
+/** The records of a journal, of any type. Throws `run.invalid`, with file and line, when it is damaged. */
+export async function readRecords(journal: string): Promise<readonly unknown[]> {
   const text = await readFile(journal, 'utf8').catch((error: unknown) => {
     if (hasCode(error, 'ENOENT')) return '';
     throw error;

@@ -5,7 +5,6 @@ import type { Recipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { checkRun } from '../recipe/check-run.js';
-import { discardGivenModels } from '../recipe/given-model.js';
 import { isLoopback } from '../transport/endpoint.js';
 import { action, type CliContext, EXIT_CODES, examples, FORCE, gather, QUICK } from './cli-context.js';
 import { checkEndpoint } from './endpoint-option.js';
@@ -75,14 +74,11 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
           insecure,
           force,
           ...(dataListen === undefined ? {} : { dataListen }),
-          ...(given === null ? {} : { given }),
         };
         const onListening = (endpoint: string, run: string): void => {
           output.result(output.json ? JSON.stringify({ type: 'listening', endpoint, run }) : `listening on ${endpoint}`);
         };
-        return runHere({ recipe, content, structures, coordinator, context, output, workers: [], onListening }).finally(() =>
-          discardGivenModels(given),
-        );
+        return runHere({ recipe, content, structures, given, coordinator, context, output, workers: [], onListening });
       }),
     );
 }

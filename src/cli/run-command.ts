@@ -56,9 +56,8 @@ export function addRunCommand(program: Command, context: CliContext): void {
         const { recipe, content, warnings, work, given, structures } = checked;
         tellWarnings(warnings, output);
         tellWork(work, output);
-        const taken = given === null ? {} : { given };
-        const coordinator = { recipe: file, set, runsFolder: options.out, listen: LISTEN, insecure: false, force, ...taken };
-        return runHere({ recipe, content, structures, coordinator, context, output }).finally(() => discardGivenModels(given));
+        const coordinator = { recipe: file, set, runsFolder: options.out, listen: LISTEN, insecure: false, force };
+        return runHere({ recipe, content, structures, given, coordinator, context, output });
       }),
     );
 }
@@ -91,15 +90,19 @@ export function addResumeCommand(program: Command, context: CliContext): void {
           requireRunFolder(run);
           const { recipe, content, structures, warnings, given } = await checkRun(run, { set, isQuick: quick, meanwhile: requireEngine });
           tellWarnings(warnings, output);
-          const coordinator = { resume: run, set, listen: LISTEN, insecure: false, force, ...(given === null ? {} : { given }) };
-          return runHere({ recipe, content, structures, coordinator, context, output }).finally(() => discardGivenModels(given));
+          const coordinator = { resume: run, set, listen: LISTEN, insecure: false, force };
+          return runHere({ recipe, content, structures, given, coordinator, context, output });
         },
       ),
     );
 }
 
 /** Supervises a run, shows its progress, and prints its results. Answers the exit code. */
-export async function runHere(options: {
+export function runHere(options: HereOptions): Promise<number> {
+  return superviseHere(options).finally(() => discardGivenModels(options.given));
+}
+
+interface HereOptions {
   readonly recipe: Recipe;
   readonly coordinator: CoordinatorArguments;
   readonly context: CliContext;
@@ -108,17 +111,25 @@ export async function runHere(options: {
   readonly content: VerifiedData;
   /** The structure of each of its models. */
   readonly structures: NonNullable<CoordinatorArguments['structures']>;
+  /** The folder of the models from outside; it is removed once the coordinator has taken them, and in any case at the end. */
+  readonly given: string | null;
   /** The workers to start; an empty list when workers are started by hand; those of the recipe when left out. */
   readonly workers?: SupervisorOptions['workers'];
   readonly onListening?: NonNullable<SupervisorOptions['onListening']>;
-}): Promise<number> {
-  const { recipe, content, structures, coordinator, context, output, onListening } = options;
+}
+
+async function superviseHere(options: HereOptions): Promise<number> {
+  const { recipe, content, structures, given, coordinator, context, output } = options;
   const workers = options.workers ?? placeHere(recipe, output);
   const view = openRunView(output, context.clock);
   const { restarts } = recipe.workers;
-  const listening = onListening === undefined ? {} : { onListening };
-  const args = { ...coordinator, structures, guesses: tellingGuesses(content) };
-  const end = await supervise({ coordinator: args, workers, restarts, view, clock: context.clock, ...listening }).finally(() =>
+  const onListening = (endpoint: string, run: string): void => {
+    // The coordinator has its own copies. When that fails, it is tried again at the end, and told.
+    discardGivenModels(given).catch(() => undefined);
+    options.onListening?.(endpoint, run);
+  };
+  const args = { ...coordinator, ...(given === null ? {} : { given }), structures, guesses: tellingGuesses(content) };
+  const end = await supervise({ coordinator: args, workers, restarts, view, clock: context.clock, onListening }).finally(() =>
     view.close(),
   );
   if (end.summary !== null) {

@@ -10,7 +10,7 @@ import type { DataInfo, VerifiedData } from '../data/dataset.js';
 import { classWarnings, overlapWarnings } from './data-warning.js';
 import { discardGivenModels, takeGivenModels } from './given-model.js';
 import { largeSteps } from './large-step.js';
-import { loadRecipe } from './load-recipe.js';
+import { loadPlacedRecipe } from './load-recipe.js';
 import { placeFault } from './recipe-fault.js';
 import { trainingOutside } from './run-model.js';
 import type { TrialFindings } from './trial/ask-trial.js';
@@ -46,13 +46,13 @@ export async function checkRecipe(
   file: string,
   { set = [], isQuick = false, meanwhile, trialMs }: CheckOptions = {},
 ): Promise<CheckedRecipe> {
-  const recipe = await loadRecipe(file, { set });
-  const given = await takeGivenModels(recipe).catch(async (error: unknown) => {
+  const placed = await loadPlacedRecipe(file, { set });
+  const { recipe } = placed;
+  const given = await takeGivenModels(placed).catch(async (error: unknown) => {
     throw await placeFault(file, error);
   });
   try {
-    const folders = given.folder === null ? [] : [given.folder];
-    const { data, content, findings } = await readAndTry(recipe, { given: folders, isQuick, meanwhile, deadlineMs: trialMs });
+    const { data, content, findings } = await readAndTry(recipe, { given, isQuick, meanwhile, deadlineMs: trialMs });
     const { warnings: shown, ...tried } = findings;
     const idle = findIdleSettings(recipe).map(({ text }) => text);
     const overlaps = overlapWarnings(recipe, content, await trainingOutside(recipe));

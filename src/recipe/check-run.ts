@@ -10,7 +10,7 @@ import type { ModelStructure } from '../tensor/model-structure.js';
 import { digestOf, type KeptBasis } from './basis.js';
 import type { CheckOptions } from './check-recipe.js';
 import { discardGivenModels, takeMissingModels } from './given-model.js';
-import { CONFIG_FILE, loadRun, readKeptBasis } from './load-run.js';
+import { CONFIG_FILE, loadPlacedRun, readKeptBasis } from './load-run.js';
 import { placeFault } from './recipe-fault.js';
 import { readAndTry } from './trial/read-and-try.js';
 import { userModules } from './user-fault.js';
@@ -29,17 +29,18 @@ export interface CheckedRun {
 }
 
 /**
- * Loads and checks the run in this folder. Throws the errors of loadRun, takeMissingModels, inspectData and `meanwhile`, and those of models,
+ * Loads and checks the run in this folder. Throws the errors of loadPlacedRun, takeMissingModels, inspectData and `meanwhile`, and those of models,
  * terms and steps with their line in the run's recipe. It does not refuse what has changed: the coordinator does.
  */
 export async function checkRun(folder: string, { set = [], isQuick = false, meanwhile, trialMs }: CheckOptions = {}): Promise<CheckedRun> {
-  const recipe = await loadRun(folder, set);
+  const placed = await loadPlacedRun(folder, set);
+  const { recipe } = placed;
   const kept = readKeptBasis(folder);
   const isWithoutSteps = kept !== null && !(await hasNews(recipe, kept));
-  const given = await takeMissingModels(recipe, folder);
+  const given = await takeMissingModels(placed, folder, kept?.recipe ?? null);
   try {
     const { content, findings } = await readAndTry(recipe, {
-      given: [...(given.folder === null ? [] : [given.folder]), join(folder, 'checkpoints')],
+      given,
       before: kept?.models ?? {},
       isQuick,
       isWithoutSteps,

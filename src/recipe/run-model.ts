@@ -2,11 +2,12 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { readDoneStages } from '../checkpoint/done-stage.js';
 import { bestRound, readEvaluatedRounds } from '../checkpoint/kept-epoch.js';
 import { type CheckpointContent, readCheckpointOf, readNewestCheckpoint } from '../checkpoint/read-checkpoint.js';
 import { requireRunFormat } from '../checkpoint/run-format.js';
 import { loadRecipe } from '../config/load.js';
-import { spellPeer } from '../config/peer.js';
+import { type PeerName, spellPeer } from '../config/peer.js';
 import type { OutsideModel, Recipe, SplitRecipe, TrainingStage } from '../config/schema.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
@@ -15,18 +16,39 @@ import type { OutsideTraining } from './data-warning.js';
 
 type OfRun = Extract<OutsideModel, { run: string }>;
 
+/** A model of another run. */
+interface RunModel {
+  readonly content: CheckpointContent;
+  /** The other run's. */
+  readonly recipe: Recipe;
+  /** Facts that a person should know; the model can be taken. */
+  readonly warnings: readonly string[];
+}
+
 /** Reads the model. Throws `run.invalid`, `usage.invalid` for a stage that trains no model, and the errors of its checkpoint. */
-export async function readRunModel({ run, stage, epoch }: OfRun): Promise<CheckpointContent> {
-  const { name } = chooseModel(await readRunRecipe(run), stage);
-  requireRunFormat(run);
+export async function readRunModel(from: OfRun): Promise<RunModel> {
+  const { run, epoch } = from;
+  const { recipe, name } = await findModel(from);
   const checkpoints = join(run, 'checkpoints');
-  if (epoch === 'last') return readNewestCheckpoint(checkpoints, name);
+  if (epoch === 'last') {
+    const content = await readNewestCheckpoint(checkpoints, name);
+    return { content, recipe, warnings: await warningsOfLast(run, name, content) };
+  }
   const best = bestRound(await readEvaluatedRounds(join(run, 'journal'), name));
-  if (best !== null) return readCheckpointOf(checkpoints, { ...name, round: best.round });
+  if (best !== null) return { content: await readCheckpointOf(checkpoints, { ...name, round: best.round }), recipe, warnings: [] };
   throw new StillhouseError('checkpoint.missing', `no checkpoint of ${spellPeer(name)} has been tested in this run, so none is the best`, {
     file: run,
     hint: 'Take its last epoch',
   });
+}
+
+/** Says that the newest checkpoint is not the one that the stage ends with. */
+async function warningsOfLast(run: string, name: PeerName, { info: { state } }: CheckpointContent): Promise<readonly string[]> {
+  const last = (await readDoneStages(join(run, 'journal'))).get(name.stage);
+  const [stage, taken] = [spellPeer(name), `its newest whole checkpoint is taken, of round ${state.round}`];
+  if (last === undefined) return [`the run ${run} has not finished its stage ${stage}: ${taken}`];
+  if (last === null || last.round === state.round) return [];
+  return [`the run ${run} ended its stage ${stage} in round ${last.round}, and has no whole checkpoint of it: ${taken}`];
 }
 
 /** The samples that the models from other runs were trained on, where those runs used the same files. */
@@ -43,10 +65,9 @@ export async function trainingOutside(recipe: Recipe): Promise<OutsideTraining> 
 }
 
 /** The stage of the other run that trained the model, and that run's recipe; null when the folder cannot be read. */
-export async function readTrainingOf(from: OfRun): Promise<{ readonly recipe: Recipe; readonly stage: TrainingStage } | null> {
+async function readTrainingOf(from: OfRun): Promise<{ readonly recipe: Recipe; readonly stage: TrainingStage } | null> {
   try {
-    const recipe = await readRunRecipe(from.run);
-    const { name } = chooseModel(recipe, from.stage);
+    const { recipe, name } = await findModel(from);
     const stage = recipe.stages[name.stage];
     return stage !== undefined && isTrainingStage(stage) ? { recipe, stage } : null;
   } catch (error) {
@@ -55,8 +76,20 @@ export async function readTrainingOf(from: OfRun): Promise<{ readonly recipe: Re
   }
 }
 
-async function readRunRecipe(run: string): Promise<Recipe> {
+const EXPORT_IT = 'Export the model with the version of Stillhouse that made the run, and give that as { file: FOLDER }';
+
+/** The other run's recipe, and the name of the model in it. */
+async function findModel({ run, stage }: OfRun): Promise<{ readonly recipe: Recipe; readonly name: PeerName }> {
   const file = join(run, 'config.resolved.yaml');
-  if (existsSync(file)) return loadRecipe(file);
-  throw new StillhouseError('run.invalid', 'this folder is not a run', { file: run, hint: 'Give a folder that "stillhouse run" made' });
+  if (!existsSync(file)) {
+    throw new StillhouseError('run.invalid', 'this folder is not a run', { file: run, hint: 'Give a folder that "stillhouse run" made' });
+  }
+  requireRunFormat(run, EXPORT_IT);
+  const recipe = await loadRecipe(file);
+  try {
+    return { recipe, name: chooseModel(recipe, stage).name };
+  } catch (error) {
+    // The user reads it beside a recipe of his own.
+    throw error instanceof StillhouseError ? new StillhouseError(error.code, `the run ${run}: ${error.message}`) : error;
+  }
 }

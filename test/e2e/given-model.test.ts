@@ -1,6 +1,7 @@
 /** A trained model is the input of another run: by its run and by an exported file, as a teacher and to begin with. */
 
-import { rename } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Recipe } from '../../src/config/schema.js';
@@ -33,8 +34,15 @@ test('a model of another run teaches, an exported one is trained further; then t
     },
     workers,
   };
-  const second = room.start('run', room.recipe(next), '--out', room.runs, '--json', '--set', 'stages.student.epochs=4');
+  const temporary = join(room.folder, 'tmp');
+  await mkdir(temporary);
+  const args = ['run', room.recipe(next), '--out', room.runs, '--json', '--set', 'stages.student.epochs=4'];
+  const second = room.startWith({ env: { TMPDIR: temporary } }, ...args);
+  const given = () => readdirSync(temporary).filter((name) => name.startsWith('stillhouse-given-'));
   const run = join(room.runs, (await second.said('run-started')).run);
+  // The coordinator has taken the models before a stage begins: they are in no other place from then on.
+  await second.said('stage-done');
+  expect(given()).toEqual([]);
   expect(await second.exit(), second.stderr).toBe(0);
   const { accuracy } = summaryOf(run);
   const before = summaryOf(source).accuracy.base;

@@ -18,7 +18,7 @@ import { tryStep } from '../../step/try-step.js';
 import type { Knowledge } from '../../tensor/knowledge.js';
 import { modelKey } from '../term-trial.js';
 import { BATCH, STEPS_MAX } from './examples.js';
-import { judgeStep, type StepFindings } from './judge-step.js';
+import { faultOfLogits, judgeStep, type StepFindings } from './judge-step.js';
 
 /** The built models, by their keys (term-trial.ts). */
 export type TrialModels = Map<string, Awaited<ReturnType<typeof buildModel>>>;
@@ -69,6 +69,19 @@ export class StepTrials {
       batches: this.#batches(peer, { images, training }),
     });
     return judgeStep(peer, { tried, file: present(this.#recipe.models[stage.model], `model ${stage.model}`).module });
+  }
+
+  /** Has a model from outside predict two images of its test split. Throws `model.invalid` when the outputs can be no logits. */
+  judgeGiven(stage: string): void {
+    const own = present(this.#recipe.stages[stage], `stage ${stage}`);
+    const images = present('test' in own ? this.#examples[own.test] : undefined, `examples for ${stage}`);
+    const { store } = residentSource(images, { name: stage, from: 0, to: images.count });
+    const out = { images: new Float32Array(BATCH * images.height * images.width * images.channels), labels: new Int32Array(BATCH) };
+    const { seed, data } = this.#recipe;
+    const view = { seed, epoch: 0, augment: { cropPadding: 0, flip: false }, normalise: data.normalise };
+    assembleBatch({ store, view, samples: Array.from({ length: BATCH }, (_, i) => i), out });
+    const fault = faultOfLogits(this.#answer(this.#modelOf(peerNamed(stage)), images).predict(out.images, BATCH), BATCH);
+    if (fault !== null) throw fault;
   }
 
   dispose(): void {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { checkReferences } from '../../../src/config/cross-check.js';
-import { withLoadStages } from '../../../src/config/outside-model.js';
+import { loadsInUse, type PlacedRecipe, withLoadStages } from '../../../src/config/outside-model.js';
 import type { Recipe } from '../../../src/config/schema.js';
 import { checkShape } from '../../../src/config/schema-problem.js';
 import { needsOf, stageOrder } from '../../../src/config/stage-graph.js';
@@ -17,7 +17,9 @@ function written(stages: object): unknown {
   };
 }
 
-function loaded(stages: object): Recipe {
+const loaded = (stages: object): Recipe => placed(stages).recipe;
+
+function placed(stages: object): PlacedRecipe {
   const checked = checkShape(written(stages));
   if ('problems' in checked) throw new Error(JSON.stringify(checked.problems));
   return withLoadStages(checked.value);
@@ -53,6 +55,39 @@ test('its name is free, and belongs to the stage', () => {
   });
   expect(Object.keys(recipe.stages)).toEqual(['s-init-2', 't-init', 's-init', 's', 't']);
   expect(recipe.stages.s).toMatchObject({ init: 's-init-2' });
+});
+
+test('the place of each model is where the user has named it first', () => {
+  const stage = 's'.repeat(64);
+  const { places } = placed({
+    's-x': { kind: 'load', from: RUN, test: 'test' },
+    [stage]: { kind: 'train', ...common, init: FILE },
+    s: { kind: 'distil', ...common, teacher: 's-x', init: FILE, loss: {} },
+    pair: { kind: 'mutual', ...common, peers: { a: { init: { file: '/other' } }, b: {} } },
+  });
+  expect(Object.values(places).sort()).toEqual([
+    ['stages', 'pair', 'peers', 'a', 'init'],
+    ['stages', 's-x', 'from'],
+    ['stages', stage, 'init'],
+  ]);
+});
+
+test('a stage load that the user has written is used, unless it waits for others or tests on other images', () => {
+  const load = { kind: 'load', from: FILE, test: 'test' };
+  const stages = { s: { kind: 'train', ...common, init: FILE }, own: load };
+  expect(Object.keys(loaded(stages).stages)).toEqual(['s', 'own']);
+  expect(loaded(stages).stages.s).toMatchObject({ init: 'own' });
+  expect(loaded({ ...stages, own: { ...load, needs: ['s'] } }).stages.s).toMatchObject({ init: 's-init' });
+  expect(loaded({ ...stages, own: { ...load, test: 'other' } }).stages.s).toMatchObject({ init: 's-init' });
+});
+
+test('a model is needed while it is not tested, or a stage that names it is not done', () => {
+  const recipe = loaded({ s: { kind: 'train', ...common, init: FILE }, t: { kind: 'distil', ...common, teacher: RUN, loss: {} } });
+  const inUse = (...done: readonly string[]) => loadsInUse(recipe, new Set(done));
+  expect(inUse()).toEqual(['s-init', 't-teacher']);
+  expect(inUse('s-init', 't-teacher', 's')).toEqual(['t-teacher']);
+  expect(inUse('s-init', 's', 't')).toEqual(['t-teacher']);
+  expect(inUse('s-init', 't-teacher', 's', 't')).toEqual([]);
 });
 
 test.each([
