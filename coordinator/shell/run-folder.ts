@@ -30,7 +30,7 @@ export interface RunFolder {
   /** The file of reports, one JSON line each. */
   readonly metrics: string;
   readonly checkpoints: string;
-  /** A folder per exported stage. */
+  /** A folder for each export: config/peer.ts names it. */
   readonly exports: string;
   readonly summary: string;
 }

@@ -39,6 +39,19 @@ export function spellPeer({ stage, peer }: PeerName): string {
   return peer === MODEL_PEER ? stage : `${stage}.${peer}`;
 }
 
+/**
+ * The name of the folder that a stage of kind export writes: that of the model, `base` or `together.big`; the stage's own where several
+ * stages export that model, so that none overwrites another. A stage's name has no dot and is no other stage's, so all are different.
+ */
+export function exportName({ stages }: Pick<Recipe, 'stages'>, exporting: string): string {
+  const exported = Object.entries(stages).flatMap(([name, stage]) =>
+    stage.kind === 'export' ? [{ name, model: spellPeer(finishedModel(stage.of)) }] : [],
+  );
+  const model = exported.find(({ name }) => name === exporting)?.model;
+  const isOnly = exported.filter((other) => other.model === model).length === 1;
+  return model !== undefined && isOnly ? model : exporting;
+}
+
 /** The recipe by which each peer of the stage trains, in the order of the recipe; empty for a stage that trains nothing. */
 export function peersOf(stage: StageRecipe): ReadonlyMap<string, PeerRecipe> {
   if (!isTrainingStage(stage)) return new Map();

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { checkReferences, checkValues } from '../../../src/config/cross-check.js';
 import {
+  exportName,
   finishedModel,
   mapTerms,
   peerNamed,
@@ -11,7 +12,7 @@ import {
   trainedPeers,
 } from '../../../src/config/peer.js';
 import { formatPath } from '../../../src/config/problem.js';
-import { type PeerRecipe, recipeSchema } from '../../../src/config/schema.js';
+import { type PeerRecipe, recipeSchema, type StageRecipe } from '../../../src/config/schema.js';
 import { checkShape } from '../../../src/config/schema-problem.js';
 import { needsOf } from '../../../src/config/stage-graph.js';
 
@@ -33,6 +34,12 @@ const one = recipeSchema.parse({
 });
 const OWN_LOSS = { labels: { weight: 1, smoothing: 0 }, terms: [{ module: 'own.mjs' }, { loss: 'dkd' }] };
 const OPTIMIZER: PeerRecipe['optimizer'] = { name: 'sgd', rate: 1, momentum: 0, nesterov: true, weightDecay: 0, decayAll: false };
+
+test('an export has the name of its model, and that of its stage where several export the model', () => {
+  const of = (stage: string): StageRecipe => ({ kind: 'export', needs: [], of: stage });
+  const stages = { ...one.stages, a: of('alone'), b: of('together.big'), c: of('together.small'), d: of('together.small') };
+  expect(['a', 'b', 'c', 'd'].map((name) => exportName({ stages }, name))).toEqual(['alone', 'together.big', 'c', 'd']);
+});
 
 /** The recipe above, with these keys of the peer small. */
 function pairWith(small: Partial<PeerRecipe>): typeof one {
