@@ -80,19 +80,47 @@ export function peerRecipe({ stages }: Pick<Recipe, 'stages'>, { stage, peer }: 
   return found === undefined ? null : (peersOf(found).get(peer) ?? null);
 }
 
-/** The name of a model for people: that of the recipe by which it trains, or the place that a model from outside came from; null when no stage has it. */
-export function modelLabel(recipe: Pick<Recipe, 'stages'>, name: PeerName): string | null {
-  const trained = peerRecipe(recipe, name);
-  if (trained !== null) return trained.model;
-  const stage = Object.hasOwn(recipe.stages, name.stage) ? recipe.stages[name.stage] : undefined;
-  return stage?.kind === 'load' ? labelOf(stage.from) : null;
+/** The key of a model by which programs find its figures: its name in the recipe; for one from outside, its stage. */
+export function modelKey(recipe: Pick<Recipe, 'stages'>, name: PeerName): string {
+  // No model has a name with a space in it.
+  return peerRecipe(recipe, name)?.model ?? `stage ${name.stage}`;
 }
 
-/** `model.json`, or `demo-20260101-120000:teacher (best)`. */
-function labelOf(from: OutsideModel): string {
-  const last = (path: string) => path.split(/[\\/]/).findLast((part) => part !== '') ?? path;
-  if ('file' in from) return last(from.file);
-  return `${last(from.run)}${from.stage === undefined ? '' : `:${from.stage}`} (${from.epoch})`;
+/**
+ * The name of a model for people: that of the recipe by which it trains, or the place that a model from outside came from, with as many of
+ * its folders as tell it from the other models; null when no stage has it.
+ */
+export function modelLabel(recipe: Pick<Recipe, 'stages' | 'models'>, name: PeerName): string | null {
+  const trained = peerRecipe(recipe, name);
+  if (trained !== null) return trained.model;
+  const from = sourceOf(recipe.stages, name.stage);
+  if (from === null) return null;
+  const own = JSON.stringify(from);
+  const sources = Object.keys(recipe.stages).flatMap((stage) => sourceOf(recipe.stages, stage) ?? []);
+  const others = sources.filter((other) => JSON.stringify(other) !== own);
+  const isTaken = (label: string, parts: number) =>
+    Object.hasOwn(recipe.models, label) || others.some((other) => labelOf(other, parts) === label);
+  const most = partsOf('file' in from ? from.file : from.run).length;
+  let parts = 1;
+  while (parts < most && isTaken(labelOf(from, parts), parts)) parts++;
+  return labelOf(from, parts);
+}
+
+/** The place that the model of a stage `load` came from; null for every other stage. */
+function sourceOf(stages: Recipe['stages'], name: string): OutsideModel | null {
+  const stage = Object.hasOwn(stages, name) ? stages[name] : undefined;
+  return stage?.kind === 'load' ? stage.from : null;
+}
+
+/** `model.json`, or `demo-20260101-120000:teacher (best)`, with so many parts of the path. */
+function labelOf(from: OutsideModel, parts: number): string {
+  const end = (path: string) => partsOf(path).slice(-parts).join('/');
+  if ('file' in from) return end(from.file);
+  return `${end(from.run)}${from.stage === undefined ? '' : `:${from.stage}`} (${from.epoch})`;
+}
+
+function partsOf(path: string): readonly string[] {
+  return path.split(/[\\/]/).filter((part) => part !== '');
 }
 
 /** A model that a stage trains. */

@@ -9,7 +9,7 @@
 
 import { present } from '../../base/assert.js';
 import { readCheckpointOf } from '../../checkpoint/read-checkpoint.js';
-import { MODEL_PEER, modelLabel, peerNamed, spellPeer, type TrainedPeer, trainedPeers } from '../../config/peer.js';
+import { MODEL_PEER, modelKey, modelLabel, peerNamed, spellPeer, type TrainedPeer, trainedPeers } from '../../config/peer.js';
 import type { Path } from '../../config/problem.js';
 import type { EngineName, ModelRecipe, Recipe } from '../../config/schema.js';
 import { inspectData } from '../../data/dataset.js';
@@ -22,7 +22,7 @@ import { structureOf } from '../../nn/structure.js';
 import { arenaSchemaOf } from '../../nn/weights.js';
 import { GIVEN_ROUND } from '../../protocol/state-name.js';
 import { givenStages } from '../given-model.js';
-import { modelKey, trialsOf } from '../term-trial.js';
+import { trialsOf } from '../term-trial.js';
 import { userFault, userModules } from '../user-fault.js';
 import type { TrialExamples, TrialMessage, TrialPiece, TrialQuestion, UserFile } from './message.js';
 import { StepTrials, type TrialModels } from './step-trial.js';
@@ -96,8 +96,9 @@ async function tryOn(engine: EngineName, { question: { recipe, isQuick, given },
   }
   for (const { stage, path } of givenStages(recipe)) {
     const model = await attempt({ what: 'model', path, module: null }, () => openKeptModel(given ?? '', stage));
-    models.set(modelKey(recipe, peerNamed(stage)), model);
-    tell({ type: 'built', model: modelLabel(recipe, peerNamed(stage)) ?? stage, parameters: model.countParams(), structure: null });
+    const key = modelKey(recipe, peerNamed(stage));
+    models.set(key, model);
+    tell({ type: 'built', model: key, parameters: model.countParams(), structure: null });
   }
   const shapes = new Map([...models].map(([name, model]) => [name, shapeSourceOf(model)]));
   for (const peer of trainedPeers(recipe)) {
