@@ -5,6 +5,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander';
 import { present } from '../base/assert.js';
+import { formatShare } from '../base/share.js';
 import { requireExportTarget, writeExport } from '../checkpoint/export-folder.js';
 import { bestRound, type EvaluatedRound, readEvaluatedRounds } from '../checkpoint/kept-epoch.js';
 import { EXPORTED_FILES, exportModel } from '../checkpoint/model-export.js';
@@ -16,7 +17,6 @@ import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
 import { chooseModel } from '../recipe/choose-model.js';
 import { action, type CliContext, examples } from './cli-context.js';
-import { formatShare } from './format-figure.js';
 import { type RunFiles, requireRunFolder } from './require-run-folder.js';
 
 interface ExportOptions {

@@ -1,11 +1,12 @@
 /** The results of a run as text: a line for each stage, and the margin of each distilled stage. Pure. */
 
 import { present } from '../base/assert.js';
+import { formatShare, shownPercent } from '../base/share.js';
 import { finishedModel, modelKey, modelLabel, type PeerName, peerNamed, peersOf, spellPeer, trainedPeers } from '../config/peer.js';
 import type { PeerRecipe, Recipe } from '../config/schema.js';
 import { stageOrder } from '../config/stage-graph.js';
 import type { RunSummary } from '../protocol/parent.js';
-import { formatBytes, formatCount, formatDuration, formatShare, formatTable, shownPercent } from './format-figure.js';
+import { formatBytes, formatCount, formatDuration, formatTable } from './format-figure.js';
 
 export interface TableOptions {
   /** Facts that must be known beside the accuracy. */

@@ -24,7 +24,7 @@ export interface Evaluation {
 }
 
 /** An evaluated epoch whose parameters are in a checkpoint. */
-export interface KeptEpoch {
+interface KeptEpoch {
   readonly round: number;
   readonly epoch: number;
   readonly accuracy: number;

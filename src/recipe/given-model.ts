@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { present } from '../base/assert.js';
 import { asTerm } from '../base/ids.js';
+import { FACTS_KEY } from '../checkpoint/model-export.js';
 import type { CheckpointContent } from '../checkpoint/read-checkpoint.js';
 import { openCheckpointStore } from '../checkpoint/store.js';
 import { MODEL_PEER, trainedPeers } from '../config/peer.js';
@@ -137,11 +138,11 @@ interface SourceFacts {
 
 /** The facts that an export of ours has in its metadata. */
 const exportSchema = z.object({
-  stillhouse: z.object({ parametersSha256: z.string(), mean: z.array(z.number()), std: z.array(z.number()) }),
+  [FACTS_KEY]: z.object({ parametersSha256: z.string(), mean: z.array(z.number()), std: z.array(z.number()) }),
 });
 
 function factsIn(metadata: unknown): SourceFacts {
-  const own = exportSchema.safeParse(metadata).data?.stillhouse;
+  const own = exportSchema.safeParse(metadata).data?.[FACTS_KEY];
   return own === undefined ? { hash: null, normalise: null } : { hash: own.parametersSha256, normalise: { mean: own.mean, std: own.std } };
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { bestRound, readEvaluatedRounds } from '../checkpoint/kept-epoch.js';
 import { type CheckpointContent, readCheckpointOf, readNewestCheckpoint } from '../checkpoint/read-checkpoint.js';
 import { requireRunFormat } from '../checkpoint/run-format.js';
-import { loadRecipe } from '../config/load.js';
+import { CONFIG_FILE, loadRecipe } from '../config/load.js';
 import { spellPeer } from '../config/peer.js';
 import type { OutsideModel, Recipe, SplitRecipe, TrainingStage } from '../config/schema.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
@@ -56,7 +56,7 @@ export async function readTrainingOf(from: OfRun): Promise<{ readonly recipe: Re
 }
 
 async function readRunRecipe(run: string): Promise<Recipe> {
-  const file = join(run, 'config.resolved.yaml');
+  const file = join(run, CONFIG_FILE);
   if (existsSync(file)) return loadRecipe(file);
   throw new StillhouseError('run.invalid', 'this folder is not a run', { file: run, hint: 'Give a folder that "stillhouse run" made' });
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { formatBytes, formatClasses, formatCount, formatDuration, formatShare, formatTable } from '../../../src/cli/format-figure.js';
+import { formatShare } from '../../../src/base/share.js';
+import { formatBytes, formatClasses, formatCount, formatDuration, formatTable } from '../../../src/cli/format-figure.js';
 import { resultTable } from '../../../src/cli/result-table.js';
 import { parseRecipe } from '../../../src/config/load.js';
 import type { StageRecipe } from '../../../src/config/schema.js';
