@@ -8,7 +8,7 @@ import { writeFolder } from '../../src/checkpoint/atomic-folder.js';
 import { type FileSystem, nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import { exportModel } from '../../src/checkpoint/model-export.js';
 import type { CheckpointStore } from '../../src/checkpoint/store.js';
-import { exportName, spellPeer } from '../../src/config/peer.js';
+import { exportName, originOf, spellPeer } from '../../src/config/peer.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { classNamesOf } from '../../src/data/catalogue.js';
 import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
@@ -73,7 +73,7 @@ export class Exporter {
     const { mean, std } = recipe.data.normalise;
     const classNames = classNamesOf(recipe.data);
     const parameters = present(tensors.get('parameters'), 'the parameters');
-    const facts = { run, ...state, epoch, accuracy, mean, std, ...(classNames === null ? {} : { classNames }) };
+    const facts = { run, ...state, ...originOf(recipe, state), epoch, accuracy, mean, std, ...(classNames === null ? {} : { classNames }) };
     const files = exportModel({ topology, parameters, file: folder }, facts);
     term.requireNewest();
     await writeFolder({ fs, parent: folder, name: exportName(recipe, stage) }, async (add) => {

@@ -106,6 +106,12 @@ export function modelLabel(recipe: Pick<Recipe, 'stages' | 'models'>, name: Peer
   return labelOf(from, parts);
 }
 
+/** The place in words that the model of a stage `load` came from, as a fact of an export; none for a model that the run trained. */
+export function originOf(recipe: Pick<Recipe, 'stages' | 'models'>, name: PeerName): { readonly takenFrom?: string } {
+  const takenFrom = sourceOf(recipe.stages, name.stage) === null ? null : modelLabel(recipe, name);
+  return takenFrom === null ? {} : { takenFrom };
+}
+
 /** The place that the model of a stage `load` came from; null for every other stage. */
 function sourceOf(stages: Recipe['stages'], name: string): OutsideModel | null {
   const stage = Object.hasOwn(stages, name) ? stages[name] : undefined;

@@ -2,31 +2,24 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { bestRound, readEvaluatedRounds } from '../checkpoint/kept-epoch.js';
-import { type CheckpointContent, readCheckpointOf, readNewestCheckpoint } from '../checkpoint/read-checkpoint.js';
+import { readChosenCheckpoint } from '../checkpoint/chosen-checkpoint.js';
+import type { CheckpointContent } from '../checkpoint/read-checkpoint.js';
 import { requireRunFormat } from '../checkpoint/run-format.js';
 import { CONFIG_FILE, loadRecipe } from '../config/load.js';
-import { spellPeer } from '../config/peer.js';
 import type { OutsideModel, Recipe, SplitRecipe, TrainingStage } from '../config/schema.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import { chooseModel } from './choose-model.js';
+import { chooseFinishedModel, chooseModel } from './choose-model.js';
 import type { OutsideTraining } from './data-warning.js';
 
 type OfRun = Extract<OutsideModel, { run: string }>;
 
-/** Reads the model. Throws `run.invalid`, `usage.invalid` for a stage that trains no model, and the errors of its checkpoint. */
+/** Reads the model. Throws `run.invalid`, `usage.invalid` for a stage that has no model, and the errors of its checkpoint. */
 export async function readRunModel({ run, stage, epoch }: OfRun): Promise<CheckpointContent> {
-  const { name } = chooseModel(await readRunRecipe(run), stage);
+  const model = chooseFinishedModel(await readRunRecipe(run), stage);
   requireRunFormat(run);
-  const checkpoints = join(run, 'checkpoints');
-  if (epoch === 'last') return readNewestCheckpoint(checkpoints, name);
-  const best = bestRound(await readEvaluatedRounds(join(run, 'journal'), name));
-  if (best !== null) return readCheckpointOf(checkpoints, { ...name, round: best.round });
-  throw new StillhouseError('checkpoint.missing', `no checkpoint of ${spellPeer(name)} has been tested in this run, so none is the best`, {
-    file: run,
-    hint: 'Take its last epoch',
-  });
+  const files = { checkpoints: join(run, 'checkpoints'), journal: join(run, 'journal') };
+  return (await readChosenCheckpoint(files, { ...model, which: epoch })).content;
 }
 
 /** The samples that the models from other runs were trained on, where those runs used the same files. */

@@ -90,6 +90,15 @@ test('the last and the best epoch of one model are both kept, each in the folder
   expect([epochOf('final'), epochOf('peak')]).toEqual([4, 3]);
 });
 
+test('the export of a model from outside says where it came from, and no epoch', async () => {
+  const load: StageRecipe = { kind: 'load', needs: [], from: { run: '/runs/old', stage: 's', epoch: 'best' }, test: 'all' };
+  const { exports, store, carryOut } = await opened({ stages: { base: load, out: { kind: 'export', needs: [], of: 'base' } } });
+  await store.put(contentOf(2));
+  await carryOut({ epoch: 0 });
+  const { userDefinedMetadata } = JSON.parse(readFileSync(join(exports, 'base/model.json'), 'utf8')) as Record<string, unknown>;
+  expect(userDefinedMetadata).toMatchObject({ stillhouse: { takenFrom: 'old:s (best)', epoch: null, accuracy: 0.79 } });
+});
+
 test.each<[string, Partial<ExportEffect>, string, RegExp]>([
   ['a checkpoint that is not there', { state: stateOf(3) }, 'checkpoint.missing', /the export of base was not written: .*no checkpoint/],
   ['a checkpoint of other parameters', { hash: 'a'.repeat(64) }, 'checkpoint.damaged', /has other parameters than were committed/],
