@@ -2,6 +2,7 @@
 
 import { assert, present } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
+import { formatShare } from '../../src/base/share.js';
 import { modelLabel, type PeerName, spellPeer } from '../../src/config/peer.js';
 import { planLinks } from './links.js';
 import { measuredRate, type ReadyMember, readyMembers, withMember } from './roster.js';
@@ -18,8 +19,7 @@ export function doubtOfTeacher({ plan, done }: Pick<RunState, 'plan' | 'done'>, 
   const accuracy = tests.find(({ last }) => last.peer === teacher.peer)?.last.accuracy;
   const guess = plan.guesses[recipe.test];
   if (accuracy === undefined || guess === undefined || accuracy > guess.most) return null;
-  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-  const right = `${percent(accuracy)} right on ${recipe.test}; ${percent(guess.share)} come from always saying the most frequent class`;
+  const right = `${formatShare(accuracy)} right on ${recipe.test}; ${formatShare(guess.share)} come from always saying the most frequent class`;
   // A model from outside has no stage that the user knows.
   const name = 'from' in recipe ? `, the model ${modelLabel(plan.recipe, teacher)},` : ` ${spellPeer(teacher)}`;
   return `its teacher${name} is no better than guessing (${right})`;

@@ -7,11 +7,12 @@ import { LIMITS } from '../../src/base/limits.js';
 import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import { RUN_FORMAT_FILE, RUN_FORMAT_TEXT, requireRunFormat } from '../../src/checkpoint/run-format.js';
 import { explainRecipe } from '../../src/config/explain.js';
+import { CONFIG_FILE } from '../../src/config/load.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { hasCode, messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { makeFolder } from '../../src/process/make-folder.js';
 import { BASIS_FILE } from '../../src/recipe/basis.js';
-import { CONFIG_FILE, loadRun } from '../../src/recipe/load-run.js';
+import { loadRun } from '../../src/recipe/load-run.js';
 import { writeFileAtomic } from './atomic-file.js';
 
 export interface RunFolder {
@@ -30,7 +31,7 @@ export interface RunFolder {
   /** The file of reports, one JSON line each. */
   readonly metrics: string;
   readonly checkpoints: string;
-  /** A folder per exported stage. */
+  /** A folder for each export: config/peer.ts names it. */
   readonly exports: string;
   readonly summary: string;
 }

@@ -146,7 +146,7 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
     store,
     folder: run.folder.exports,
     run: run.folder.name,
-    data: run.recipe.data,
+    recipe: run.recipe,
     logger,
     onEnd: (event) => inbox.add(event),
   });

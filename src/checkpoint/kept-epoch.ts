@@ -10,6 +10,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
 import { field } from '../protocol/field.js';
+import { GIVEN_ROUND } from '../protocol/state-name.js';
 import { readJournalLine } from './journal-line.js';
 
 /** An evaluated round of a stage. */
@@ -32,14 +33,15 @@ const recordSchema = z.discriminatedUnion('type', [
 
 /**
  * The evaluated rounds of this model that checkpoints were made of, oldest first. Older checkpoints may be deleted by now, but never the best
- * one. Throws `run.invalid`, with file and line, when the journal is damaged; a line that is not written to its end is left out.
+ * one. `isGiven`: the model was taken from outside, and its checkpoint was there before the journal. Throws `run.invalid`, with file and
+ * line, when the journal is damaged; a line that is not written to its end is left out.
  */
 export async function readEvaluatedRounds(
   journal: string,
-  { stage, peer }: { readonly stage: string; readonly peer: string },
+  { stage, peer, isGiven = false }: { readonly stage: string; readonly peer: string; readonly isGiven?: boolean },
 ): Promise<readonly EvaluatedRound[]> {
   let evaluated: EvaluatedRound[] = [];
-  const stored = new Set<number>();
+  const stored = new Set<number>(isGiven ? [GIVEN_ROUND] : []);
   for (const record of await readRecords(journal)) {
     const found = recordSchema.safeParse(record).data;
     if (found === undefined || found.stage !== stage) continue;

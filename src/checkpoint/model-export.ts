@@ -19,7 +19,9 @@ export interface ModelFacts {
   readonly stage: string;
   readonly peer: string;
   readonly round: number;
-  /** The epoch after which the model was tested; null when it was not tested as it is. */
+  /** The place that the run took the model from, in words; left out where the run trained it. */
+  readonly takenFrom?: string;
+  /** The epoch after which the model was tested; null when it was not tested as it is. A model that the run took from outside has none. */
   readonly epoch: number | null;
   /** The share of the test images that it classified right, 0 to 1; null as above. */
   readonly accuracy: number | null;
@@ -59,9 +61,10 @@ export function exportModel({ topology: bytes, parameters, file }: StoredModel, 
   const weights = new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength);
   const { userDefinedMetadata: own = {}, ...rest } = topology;
   const before = Object.hasOwn(own, FACTS_KEY) ? { from: own[FACTS_KEY] } : {};
-  const { run, stage, peer, round, epoch, accuracy, mean, std, classNames } = facts;
+  const { run, stage, peer, round, takenFrom, accuracy, mean, std, classNames } = facts;
+  const epoch = takenFrom === undefined ? facts.epoch : null;
   const all = {
-    ...{ run, stage, peer, round, epoch, accuracy, mean, std, classNames },
+    ...{ run, stage, peer, round, takenFrom, epoch, accuracy, mean, std, classNames },
     inputShape: inputShapeOf(topology),
     output: 'logits',
     parametersSha256: createHash('sha256').update(weights).digest('hex'),

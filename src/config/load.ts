@@ -21,8 +21,8 @@ import { type Place, parseYaml, type YamlSource } from './yaml-source.js';
 
 /** More than twice the bytes that a recipe may take in a message. The search for duplicate keys takes time with the square of their number. */
 const FILE_BYTES_MAX = 128 * 1024;
-/** The recipe in the folder of a run. */
-const CONFIG_FILE = 'config.resolved.yaml';
+/** The recipe in the folder of a run, with its defaults. */
+export const CONFIG_FILE = 'config.resolved.yaml';
 /** The number of problems that are shown; the others are only counted, because more at once do not help. */
 const PROBLEMS_SHOWN = 50;
 

@@ -4,13 +4,14 @@
  */
 
 import { join } from 'node:path';
+import { CONFIG_FILE } from '../config/load.js';
 import type { Recipe } from '../config/schema.js';
 import type { VerifiedData } from '../data/dataset.js';
 import type { ModelStructure } from '../tensor/model-structure.js';
 import { digestOf, type KeptBasis } from './basis.js';
 import type { CheckOptions } from './check-recipe.js';
 import { discardGivenModels, takeMissingModels } from './given-model.js';
-import { CONFIG_FILE, loadPlacedRun, readKeptBasis } from './load-run.js';
+import { loadPlacedRun, readKeptBasis } from './load-run.js';
 import { placeFault } from './recipe-fault.js';
 import { readAndTry } from './trial/read-and-try.js';
 import { userModules } from './user-fault.js';

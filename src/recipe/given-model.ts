@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { present } from '../base/assert.js';
 import { asTerm } from '../base/ids.js';
 import { readDoneStages } from '../checkpoint/done-stage.js';
+import { FACTS_KEY } from '../checkpoint/model-export.js';
 import { placeOf } from '../checkpoint/place.js';
 import { type CheckpointContent, readCheckpointOf } from '../checkpoint/read-checkpoint.js';
 import { openCheckpointStore } from '../checkpoint/store.js';
@@ -216,11 +217,11 @@ interface SourceFacts {
 
 /** The facts that an export of ours has in its metadata. */
 const exportSchema = z.object({
-  stillhouse: z.object({ parametersSha256: z.string(), mean: z.array(z.number()), std: z.array(z.number()) }),
+  [FACTS_KEY]: z.object({ parametersSha256: z.string(), mean: z.array(z.number()), std: z.array(z.number()) }),
 });
 
 function factsIn(metadata: unknown): SourceFacts {
-  const own = exportSchema.safeParse(metadata).data?.stillhouse;
+  const own = exportSchema.safeParse(metadata).data?.[FACTS_KEY];
   return own === undefined ? { hash: null, normalise: null } : { hash: own.parametersSha256, normalise: { mean: own.mean, std: own.std } };
 }
 

@@ -6,6 +6,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { isOutside } from '../config/file-path.js';
+import { CONFIG_FILE } from '../config/load.js';
 import type { PlacedRecipe } from '../config/outside-model.js';
 import { formatPath, type Path } from '../config/problem.js';
 import type { Recipe } from '../config/schema.js';
@@ -13,9 +14,6 @@ import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
 import { BASIS_FILE, type KeptBasis, parseBasis } from './basis.js';
 import { loadPlacedRecipe } from './load-recipe.js';
 import { copyOf, moduleOption, neighboursOf } from './module-copy.js';
-
-/** The file of a run's folder that has the recipe with its defaults. */
-export const CONFIG_FILE = 'config.resolved.yaml';
 
 /**
  * The recipe of the run in this folder, with these overrides, whose relative paths start from the working directory. Throws data.missing,

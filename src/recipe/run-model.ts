@@ -2,16 +2,16 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { readChosenCheckpoint } from '../checkpoint/chosen-checkpoint.js';
 import { readDoneStages } from '../checkpoint/done-stage.js';
-import { bestRound, readEvaluatedRounds } from '../checkpoint/kept-epoch.js';
-import { type CheckpointContent, readCheckpointOf, readNewestCheckpoint } from '../checkpoint/read-checkpoint.js';
+import type { CheckpointContent } from '../checkpoint/read-checkpoint.js';
 import { requireRunFormat } from '../checkpoint/run-format.js';
-import { loadRecipe } from '../config/load.js';
+import { CONFIG_FILE, loadRecipe } from '../config/load.js';
 import { type PeerName, spellPeer } from '../config/peer.js';
 import type { OutsideModel, Recipe, SplitRecipe, TrainingStage } from '../config/schema.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import { chooseModel } from './choose-model.js';
+import { type ChosenModel, chooseFinishedModel } from './choose-model.js';
 import type { OutsideTraining } from './data-warning.js';
 
 type OfRun = Extract<OutsideModel, { run: string }>;
@@ -25,21 +25,13 @@ interface RunModel {
   readonly warnings: readonly string[];
 }
 
-/** Reads the model. Throws `run.invalid`, `usage.invalid` for a stage that trains no model, and the errors of its checkpoint. */
+/** Reads the model. Throws `run.invalid`, `usage.invalid` for a stage that has no model, and the errors of its checkpoint. */
 export async function readRunModel(from: OfRun): Promise<RunModel> {
   const { run, epoch } = from;
-  const { recipe, name } = await findModel(from);
-  const checkpoints = join(run, 'checkpoints');
-  if (epoch === 'last') {
-    const content = await readNewestCheckpoint(checkpoints, name);
-    return { content, recipe, warnings: await warningsOfLast(run, name, content) };
-  }
-  const best = bestRound(await readEvaluatedRounds(join(run, 'journal'), name));
-  if (best !== null) return { content: await readCheckpointOf(checkpoints, { ...name, round: best.round }), recipe, warnings: [] };
-  throw new StillhouseError('checkpoint.missing', `no checkpoint of ${spellPeer(name)} has been tested in this run, so none is the best`, {
-    file: run,
-    hint: 'Take its last epoch',
-  });
+  const { recipe, model } = await findModel(from);
+  const files = { checkpoints: join(run, 'checkpoints'), journal: join(run, 'journal') };
+  const { content } = await readChosenCheckpoint(files, { ...model, which: epoch });
+  return { content, recipe, warnings: epoch === 'last' ? await warningsOfLast(run, model.name, content) : [] };
 }
 
 /** Says that the newest checkpoint is not the one that the stage ends with. */
@@ -67,8 +59,8 @@ export async function trainingOutside(recipe: Recipe): Promise<OutsideTraining> 
 /** The stage of the other run that trained the model, and that run's recipe; null when the folder cannot be read. */
 async function readTrainingOf(from: OfRun): Promise<{ readonly recipe: Recipe; readonly stage: TrainingStage } | null> {
   try {
-    const { recipe, name } = await findModel(from);
-    const stage = recipe.stages[name.stage];
+    const { recipe, model } = await findModel(from);
+    const stage = recipe.stages[model.name.stage];
     return stage !== undefined && isTrainingStage(stage) ? { recipe, stage } : null;
   } catch (error) {
     if (error instanceof StillhouseError) return null;
@@ -78,16 +70,16 @@ async function readTrainingOf(from: OfRun): Promise<{ readonly recipe: Recipe; r
 
 const EXPORT_IT = 'Export the model with the version of Stillhouse that made the run, and give that as { file: FOLDER }';
 
-/** The other run's recipe, and the name of the model in it. */
-async function findModel({ run, stage }: OfRun): Promise<{ readonly recipe: Recipe; readonly name: PeerName }> {
-  const file = join(run, 'config.resolved.yaml');
+/** The other run's recipe, and the model in it. */
+async function findModel({ run, stage }: OfRun): Promise<{ readonly recipe: Recipe; readonly model: ChosenModel }> {
+  const file = join(run, CONFIG_FILE);
   if (!existsSync(file)) {
     throw new StillhouseError('run.invalid', 'this folder is not a run', { file: run, hint: 'Give a folder that "stillhouse run" made' });
   }
   requireRunFormat(run, EXPORT_IT);
   const recipe = await loadRecipe(file);
   try {
-    return { recipe, name: chooseModel(recipe, stage).name };
+    return { recipe, model: chooseFinishedModel(recipe, stage) };
   } catch (error) {
     // The user reads it beside a recipe of his own.
     throw error instanceof StillhouseError ? new StillhouseError(error.code, `the run ${run}: ${error.message}`) : error;

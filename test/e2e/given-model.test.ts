@@ -44,11 +44,13 @@ test('a model of another run teaches, an exported one is trained further; then t
   await second.said('stage-done');
   expect(given()).toEqual([]);
   expect(await second.exit(), second.stderr).toBe(0);
-  const { accuracy } = summaryOf(run);
+  const { accuracy, models } = summaryOf(run);
   const before = summaryOf(source).accuracy.base;
   // The same parameters on the same images: the very same accuracy.
   expect(accuracy['student-teacher']?.last).toBe(before?.best);
   expect(accuracy['tuned-init']?.last).toBe(before?.best);
+  const [trained] = Object.values(summaryOf(source).models);
+  for (const stage of ['student-teacher', 'tuned-init']) expect(models[`stage ${stage}`]?.parameters, stage).toBe(trained?.parameters ?? 0);
   expect(Object.keys(accuracy).sort()).toEqual(['student', 'student-teacher', 'tuned', 'tuned-init']);
 
   // The run has its own copy: it goes on without the source. A stage that is added takes its model now.

@@ -30,7 +30,7 @@ export interface TrialOptions extends Pick<TrialQuestion, 'given'>, Partial<Pick
 }
 
 export interface TrialFindings {
-  /** The number of each model's parameters, by its name in the recipe; without a model that could not be built in time. */
+  /** The number of each model's parameters, by its key (`modelKey`); without a model that could not be built in time. */
   readonly parameters: Readonly<Record<string, number>>;
   /** The structure of each model of the recipe that was built. */
   readonly structures: Readonly<Record<string, ModelStructure>>;

@@ -44,7 +44,7 @@ export interface UserFile {
 export type TrialMessage =
   /** Begins a piece. */
   | { readonly type: 'begun'; readonly piece: TrialPiece }
-  /** `structure`: null for a model from outside. */
+  /** `model`: its key (config/peer.ts). `structure`: null for a model from outside. */
   | { readonly type: 'built'; readonly model: string; readonly parameters: number; readonly structure: ModelStructure | null }
   /** A training step of this model, `stage` or `stage.peer`, was made. */
   | { readonly type: 'stepped'; readonly peer: string; readonly engine: string; readonly warnings: readonly string[] }

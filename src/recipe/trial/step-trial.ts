@@ -1,7 +1,7 @@
 /** Makes a training step of each model that a stage trains, on two samples. */
 
 import { present } from '../../base/assert.js';
-import { type PeerName, peerNamed, type TrainedPeer } from '../../config/peer.js';
+import { modelKey, type PeerName, peerNamed, type TrainedPeer } from '../../config/peer.js';
 import type { OtherSide, Recipe } from '../../config/schema.js';
 import { assembleBatch } from '../../data/batch.js';
 import { residentSource } from '../../data/resident-source.js';
@@ -16,7 +16,6 @@ import type { StepBatch, StepProgram } from '../../step/step-program.js';
 import type { StepTraining } from '../../step/trainer.js';
 import { tryStep } from '../../step/try-step.js';
 import type { Knowledge } from '../../tensor/knowledge.js';
-import { modelKey } from '../term-trial.js';
 import { BATCH, STEPS_MAX } from './examples.js';
 import { faultOfLogits, judgeStep, type StepFindings } from './judge-step.js';
 

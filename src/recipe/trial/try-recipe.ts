@@ -11,7 +11,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { present } from '../../base/assert.js';
 import { readCheckpointOf } from '../../checkpoint/read-checkpoint.js';
-import { MODEL_PEER, modelLabel, peerNamed, spellPeer, type TrainedPeer, trainedPeers } from '../../config/peer.js';
+import { MODEL_PEER, modelKey, modelLabel, peerNamed, spellPeer, type TrainedPeer, trainedPeers } from '../../config/peer.js';
 import { formatPath, type Path } from '../../config/problem.js';
 import type { EngineName, ModelRecipe, Recipe } from '../../config/schema.js';
 import { inspectData } from '../../data/dataset.js';
@@ -23,7 +23,7 @@ import { openDescribedModel } from '../../nn/model-topology.js';
 import { structureOf } from '../../nn/structure.js';
 import { arenaSchemaOf } from '../../nn/weights.js';
 import { GIVEN_ROUND } from '../../protocol/state-name.js';
-import { modelKey, trialsOf } from '../term-trial.js';
+import { trialsOf } from '../term-trial.js';
 import { userFault, userModules } from '../user-fault.js';
 import type { TrialExamples, TrialMessage, TrialPiece, TrialQuestion, UserFile } from './message.js';
 import { StepTrials, type TrialModels } from './step-trial.js';
@@ -101,8 +101,9 @@ async function tryOn(engine: EngineName, { question: { recipe, given, before, ha
   if (!isAsBefore) return tell({ type: 'done' });
   for (const { stage, path } of given.stages) {
     const model = await attempt({ what: 'model', path, module: null }, () => openKeptModel(given.folders, stage));
-    models.set(modelKey(recipe, peerNamed(stage)), model);
-    tell({ type: 'built', model: modelLabel(recipe, peerNamed(stage)) ?? stage, parameters: model.countParams(), structure: null });
+    const key = modelKey(recipe, peerNamed(stage));
+    models.set(key, model);
+    tell({ type: 'built', model: key, parameters: model.countParams(), structure: null });
   }
   const shapes = new Map([...models].map(([name, model]) => [name, shapeSourceOf(model)]));
   const peers = trainedPeers(recipe).filter(({ recipe: { teacher, init } }) =>

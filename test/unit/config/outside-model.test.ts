@@ -107,6 +107,18 @@ test.each([
   expect(problems).toHaveLength(1);
 });
 
+test('the name of a stage that loading will make is told how such a stage is written', () => {
+  const seen = { kind: 'evaluate', of: 's-teacher', test: 'test' };
+  const textsOf = (teacher: unknown) =>
+    checkReferences(written({ s: { kind: 'distil', ...common, teacher, loss: {} }, t: { kind: 'train', ...common }, seen })).map(
+      ({ text }) => text,
+    );
+  expect(textsOf(FILE)).toEqual([
+    'stages.seen.of: "s-teacher" is not written in this recipe; write it, as a stage { kind: load, from: ..., test: ... }, and name it here and there',
+  ]);
+  expect(textsOf('t')).toEqual([expect.stringMatching(/there is no training stage "s-teacher"/)]);
+});
+
 test('a path where a stage is named is told how a model from outside is given', () => {
   const problems = checkReferences(written({ s: { kind: 'distil', ...common, teacher: './big', loss: {} } }));
   expect(problems.map(({ text }) => text)).toEqual([
