@@ -9,7 +9,7 @@ const stages = {
   'student-teacher': { kind: 'load', needs: [], from: { run: '/runs/demo-1', stage: 'big', epoch: 'best' }, test: 'test' },
   base: { kind: 'train', test: 'test', model: 'small' },
 } as unknown as Recipe['stages'];
-const recipe = { stages } as Recipe;
+const recipe = { stages, models: {} } as unknown as Recipe;
 
 const doubtOf = (stage: string) => {
   const last = { peer: 'model', accuracy: 0.1 };

@@ -163,9 +163,6 @@ test('a mistake about another run names that run', async () => {
     code: 'usage.invalid',
     message: `the run ${run}: the recipe has no training stage "bass"; did you mean "base"?`,
   });
-  const idle = await makeRun({ round: 3, isDone: true, stages: '{ other: { kind: load, from: { file: /x }, test: all } }' });
-  const message = `the run ${idle}: the recipe has no stage that trains`;
-  await expect(openGivenModel('big', { run: idle, epoch: 'last' }, DATA)).rejects.toMatchObject({ message });
 });
 
 test('a run of another format: its recipe is not read, and an export is the way', async () => {
