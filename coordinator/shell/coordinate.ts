@@ -43,7 +43,7 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
   const { records } = await readJournal(folder.journal);
   const basis = await basisOf(recipe, args.structures);
   const { done, begun } = await progressOf(folder, records);
-  const { changes, reopened } = await compareBasis(folder, { basis, done, begun });
+  const { changes, reopened, kept } = compareBasis(folder, { basis, done, begun });
   if (changes.length > 0) tell({ type: 'report', report: { type: 'basis-changed', changes } });
   if (reopened.length === 0 && Object.keys(recipe.stages).every((name) => done.has(name))) {
     tell({ type: 'report', report: { type: 'run-ended', outcome: 'done', message: 'the run was finished before' } });
@@ -54,7 +54,7 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
   await requireNoHolder(folder.terms, options);
   const { splitSizes } = await inspectData(recipe.data);
   return serve(options, async () => {
-    const keepChanges = async () => (changes.length > 0 ? renewBasis(folder, basis) : undefined);
+    const keepChanges = async () => (kept === null ? undefined : renewBasis(folder, kept));
     const earlierSeconds = await secondsOfEarlierTerms(folder.metrics);
     return { folder, recipe, splitSizes, digests: digestsOf(basis), earlierSeconds, reopened, keepChanges };
   });

@@ -4,6 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { present } from '../base/assert.js';
@@ -12,7 +13,7 @@ import type { Recipe } from '../config/schema.js';
 import { needsOf, stageOrder } from '../config/stage-graph.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
 import { fingerprintSplit } from '../data/dataset.js';
-import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
+import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import type { ModelStructure } from '../tensor/model-structure.js';
 import { stageOfLoss, type UserModule, userModules } from './user-fault.js';
 
@@ -67,17 +68,24 @@ export function digestsOf({ splits, modules }: Basis): Pick<Basis, 'splits' | 'm
 }
 
 /** The text of a file that keeps the basis. */
-export function spellBasis(basis: KeptBasis): string {
-  return `${JSON.stringify(basis, null, 1)}\n`;
+export function spellBasis({ home, recipe, splits, modules, models }: KeptBasis): string {
+  return `${JSON.stringify({ home, recipe, splits, modules, models }, null, 1)}\n`;
 }
 
-/** The basis that such a file keeps; null when the text is none. */
-export function parseBasis(text: string): KeptBasis | null {
+/** The basis that this file keeps; null when there is no such file: an old run kept none. Throws `run.invalid` when it cannot be read, or is damaged. */
+export function readBasis(file: string): KeptBasis | null {
   try {
-    const parsed = basisSchema.parse(JSON.parse(text));
-    return { ...parsed, recipe: parsed.recipe as unknown as Recipe };
-  } catch {
-    return null;
+    const { recipe, ...rest } = basisSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return { ...rest, recipe: recipe as unknown as Recipe };
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    const isUnread = error instanceof Error && 'syscall' in error;
+    const what = 'so nothing says with which recipe, images, models and modules the run began';
+    throw new StillhouseError('run.invalid', `this file ${isUnread ? `cannot be read (${messageOf(error)})` : 'is damaged'}, ${what}`, {
+      file,
+      hint: 'Put back a whole copy of it. Where there is none and you know that nothing has changed, delete it: the run then goes on with what is there now, and compares nothing',
+      cause: error,
+    });
   }
 }
 

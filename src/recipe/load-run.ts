@@ -8,8 +8,8 @@ import { join, relative, resolve } from 'node:path';
 import { isOutside } from '../config/file-path.js';
 import { formatPath, type Path } from '../config/problem.js';
 import type { Recipe } from '../config/schema.js';
-import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
-import { BASIS_FILE, type KeptBasis, parseBasis } from './basis.js';
+import { StillhouseError } from '../errors/stillhouse-error.js';
+import { BASIS_FILE, type KeptBasis, readBasis } from './basis.js';
 import { loadRecipe } from './load-recipe.js';
 import { copyOf, moduleOption, neighboursOf } from './module-copy.js';
 
@@ -18,22 +18,14 @@ export const CONFIG_FILE = 'config.resolved.yaml';
 
 /**
  * The recipe of the run in this folder, with these overrides, whose relative paths start from the working directory. Throws data.missing,
- * model.invalid and loss.invalid, with the places where it looked, when a file of the recipe is nowhere; and the errors of loadRecipe.
+ * model.invalid and loss.invalid, with the places where it looked, when a file of the recipe is nowhere; the errors of readBasis, and those of
+ * loadRecipe.
  */
 export function loadRun(folder: string, set: readonly string[]): Promise<Recipe> {
   const run = resolve(folder);
-  const kept = readKept(join(run, BASIS_FILE));
+  const kept = readBasis(join(run, BASIS_FILE));
   const findPath = (path: string, place: Path): string => findFile(path, { run, kept, place });
   return loadRecipe(join(run, CONFIG_FILE), { set, setFolder: resolve('.'), findPath });
-}
-
-function readKept(file: string): KeptBasis | null {
-  try {
-    return parseBasis(readFileSync(file, 'utf8'));
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return null;
-    throw error;
-  }
 }
 
 interface Search {
