@@ -13,6 +13,7 @@ import type { Recipe } from '../../src/config/schema.js';
 import { classNamesOf } from '../../src/data/catalogue.js';
 import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { Logger } from '../../src/log/logger.js';
+import type { TrainingSplit } from '../../src/protocol/training-split.js';
 import type { CoreEvent, Effect } from '../core/types.js';
 import type { HeldTerm } from './term.js';
 
@@ -25,6 +26,8 @@ export interface ExporterOptions {
   /** The name of the run. */
   readonly run: string;
   readonly data: Recipe['data'];
+  /** The images that the model of a stage has learned from. */
+  trainedOn(stage: string): readonly TrainingSplit[];
   readonly logger: Logger;
   readonly onEnd: (event: Extract<CoreEvent, { type: 'exported' | 'export-failed' }>) => void;
   readonly fs?: FileSystem;
@@ -73,7 +76,8 @@ export class Exporter {
     const { mean, std } = data.normalise;
     const classNames = classNamesOf(data);
     const parameters = present(tensors.get('parameters'), 'the parameters');
-    const facts = { run, ...state, epoch, accuracy, mean, std, ...(classNames === null ? {} : { classNames }) };
+    const trainedOn = this.#options.trainedOn(state.stage);
+    const facts = { run, ...state, epoch, accuracy, mean, std, trainedOn, ...(classNames === null ? {} : { classNames }) };
     const files = exportModel({ topology, parameters, file: folder }, facts);
     term.requireNewest();
     await writeFolder({ fs, parent: folder, name }, async (add) => {

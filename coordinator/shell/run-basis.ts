@@ -30,8 +30,9 @@ export interface Continuation {
   readonly changes: readonly string[];
   /** The finished stages that are to go on, or to be done again. */
   readonly reopened: readonly string[];
-  /** The basis to keep from now on; null where it is kept already. */
-  readonly kept: Basis | null;
+  /** The basis that it goes on with, and whether the folder keeps all of that already. */
+  readonly basis: Basis;
+  readonly isKept: boolean;
 }
 
 /** Keeps the basis of a run, and copies of its modules. Throws `run.unwritable`, and model.invalid or loss.invalid where a module has changed since. */
@@ -55,7 +56,7 @@ export function compareBasis(folder: RunFolder, { basis: now, done, begun }: Con
   const before = readBasis(folder.basis);
   if (before === null) {
     const changes = ['the run kept nothing to compare with: its recipe and data are taken as they are'];
-    return { changes, reopened: [], kept: now };
+    return { changes, reopened: [], basis: now, isKept: false };
   }
   const { refused, allowed, longer } = compareBases(before, { ...now, home: folder.path }, begun);
   if (refused.length > 0) throw changed(folder, before, refused);
@@ -63,10 +64,12 @@ export function compareBasis(folder: RunFolder, { basis: now, done, begun }: Con
   const stretched = longer.flatMap((stage) =>
     stretchedSchedules(recipe, stage, Number(valueAt(before.recipe, ['stages', stage, 'epochs']))),
   );
+  const basis = joined(before, now);
   return {
     changes: [...allowed.map(({ place, before: old, now: value }) => `${place} was ${old}, and is ${value}`), ...stretched],
     reopened,
-    kept: fullerBasis(folder, before, now),
+    basis,
+    isKept: spellBasis({ ...basis, home: folder.path }) === spellBasis(before),
   };
 }
 
@@ -76,10 +79,9 @@ export async function renewBasis(folder: RunFolder, basis: Basis): Promise<void>
   await keepBasis(folder, basis);
 }
 
-/** What is to be kept from now on: a run of before, or one that was begun with --quick, kept less. Null where it is kept already. */
-function fullerBasis(folder: RunFolder, before: KeptBasis, now: Basis): Basis | null {
-  const fuller = { ...now, models: { ...before.models, ...now.models } };
-  return spellBasis({ ...fuller, home: folder.path }) === spellBasis(before) ? null : fuller;
+/** The basis that the run goes on with, and the facts that it knew before: an older run, or one that was begun with --quick, kept less; and its caller may know less now. */
+function joined(before: KeptBasis, now: Basis): Basis {
+  return { ...now, models: { ...before.models, ...now.models }, training: { ...before.training, ...now.training } };
 }
 
 function changed(folder: RunFolder, kept: KeptBasis, changes: readonly BasisChange[]): StillhouseError {

@@ -11,6 +11,7 @@ import { structuresOf } from '../recipe/model-structures.js';
 import { isLoopback } from '../transport/endpoint.js';
 import { action, type CliContext, EXIT_CODES, examples, FORCE, gather, QUICK } from './cli-context.js';
 import { checkEndpoint } from './endpoint-option.js';
+import { keptTraining } from './kept-training.js';
 import { requireEngine } from './require-engine.js';
 import { requireRunFolder } from './require-run-folder.js';
 import { runHere } from './run-command.js';
@@ -85,7 +86,8 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         };
         const structures = checked?.structures ?? (await structuresOf(recipe));
         const content = checked?.content ?? (await verifyData(recipe.data));
-        return runHere({ recipe, content, structures, coordinator, context, output, workers: [], onListening }).finally(() =>
+        const training = checked?.training ?? (await keptTraining(recipe, content, resume ?? ''));
+        return runHere({ recipe, content, structures, training, coordinator, context, output, workers: [], onListening }).finally(() =>
           discardGivenModels(given),
         );
       }),

@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import type { Recipe } from '../config/schema.js';
 import { type VerifiedData, verifyData } from '../data/dataset.js';
 import type { CoordinatorArguments } from '../protocol/parent.js';
+import type { GivenTraining } from '../protocol/training-split.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { overlapWarnings } from '../recipe/data-warning.js';
 import { discardGivenModels, takeMissingModels } from '../recipe/given-model.js';
@@ -13,8 +14,8 @@ import { tellingGuesses } from '../recipe/guess.js';
 import { learnedNothing } from '../recipe/learned-nothing.js';
 import { loadRun } from '../recipe/load-run.js';
 import { structuresOf } from '../recipe/model-structures.js';
-import { trainingOutside } from '../recipe/run-model.js';
 import { action, type CliContext, EXIT_CODES, examples, FORCE, gather, QUICK } from './cli-context.js';
+import { keptTraining } from './kept-training.js';
 import { openRunView } from './open-run-view.js';
 import type { Output } from './output.js';
 import { placeWorkers, shortageOf } from './place-workers.js';
@@ -54,12 +55,12 @@ export function addRunCommand(program: Command, context: CliContext): void {
       action<RunOptions>(context, async ({ args: [file = ''], options, output }) => {
         const { set = [], quick, force } = options;
         const checked = await checkRecipe(file, { set, isQuick: quick, meanwhile: requireEngine });
-        const { recipe, content, warnings, work, given, structures } = checked;
+        const { recipe, content, warnings, work, given, structures, training } = checked;
         tellWarnings(warnings, output);
         tellWork(work, output);
         const taken = given === null ? {} : { given };
         const coordinator = { recipe: file, set, runsFolder: options.out, listen: LISTEN, insecure: false, force, ...taken };
-        return runHere({ recipe, content, structures, coordinator, context, output }).finally(() => discardGivenModels(given));
+        return runHere({ recipe, content, structures, training, coordinator, context, output }).finally(() => discardGivenModels(given));
       }),
     );
 }
@@ -91,10 +92,11 @@ export function addResumeCommand(program: Command, context: CliContext): void {
         await requireEngine(recipe);
         const content = await verifyData(recipe.data);
         const structures = await structuresOf(recipe);
+        const training = await keptTraining(recipe, content, run);
         const { folder: given, warnings } = await takeMissingModels(recipe, run);
         tellWarnings(warnings, output);
         const coordinator = { resume: run, set, listen: LISTEN, insecure: false, force, ...(given === null ? {} : { given }) };
-        return runHere({ recipe, content, structures, coordinator, context, output }).finally(() => discardGivenModels(given));
+        return runHere({ recipe, content, structures, training, coordinator, context, output }).finally(() => discardGivenModels(given));
       }),
     );
 }
@@ -109,21 +111,23 @@ export async function runHere(options: {
   readonly content: VerifiedData;
   /** The structure of each of its models. */
   readonly structures: NonNullable<CoordinatorArguments['structures']>;
+  /** The facts that are known of the images that its models from outside were trained on. */
+  readonly training: GivenTraining;
   /** The workers to start; an empty list when workers are started by hand; those of the recipe when left out. */
   readonly workers?: SupervisorOptions['workers'];
   readonly onListening?: NonNullable<SupervisorOptions['onListening']>;
 }): Promise<number> {
-  const { recipe, content, structures, coordinator, context, output, onListening } = options;
+  const { recipe, content, structures, training, coordinator, context, output, onListening } = options;
   const workers = options.workers ?? placeHere(recipe, output);
   const view = openRunView(output, context.clock);
   const { restarts } = recipe.workers;
   const listening = onListening === undefined ? {} : { onListening };
-  const args = { ...coordinator, structures, guesses: tellingGuesses(content) };
+  const args = { ...coordinator, structures, training, guesses: tellingGuesses(content) };
   const end = await supervise({ coordinator: args, workers, restarts, view, clock: context.clock, ...listening }).finally(() =>
     view.close(),
   );
   if (end.summary !== null) {
-    const caveats = [...overlapWarnings(recipe, content, await trainingOutside(recipe)), ...learnedNothing(recipe, content, end.summary)];
+    const caveats = [...overlapWarnings(recipe, content, training), ...learnedNothing(recipe, content, end.summary)];
     if (output.json) output.result(JSON.stringify({ type: 'summary', ...end.summary, warnings: caveats }));
     else if (Object.keys(end.summary.accuracy).length > 0)
       output.result(resultTable(recipe, end.summary, { caveats, columns: output.columns }));

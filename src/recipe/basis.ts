@@ -14,6 +14,7 @@ import { needsOf, stageOrder } from '../config/stage-graph.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
 import { fingerprintSplit } from '../data/dataset.js';
 import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { type GivenTraining, givenTrainingSchema } from '../protocol/training-split.js';
 import type { ModelStructure } from '../tensor/model-structure.js';
 import { stageOfLoss, type UserModule, userModules } from './user-fault.js';
 
@@ -26,6 +27,8 @@ export interface Basis {
   readonly modules: Readonly<Record<string, string>>;
   /** The structure of each model, by its name in the recipe; empty where nobody has built them. */
   readonly models: Readonly<Record<string, ModelStructure>>;
+  /** The facts that are known of the images that the models from outside were trained on. It is kept, and not compared. */
+  readonly training: GivenTraining;
 }
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
@@ -42,6 +45,7 @@ const basisSchema = z.strictObject({
   splits: digests,
   modules: digests,
   models: structuresSchema.default({}),
+  training: givenTrainingSchema.default({}),
 });
 
 /** The file of a run's folder that keeps what the run rests on. */
@@ -53,13 +57,19 @@ export interface KeptBasis extends Basis {
   readonly home: string | null;
 }
 
-/** The basis of a recipe and its models with the files as they are now. Reads the data where no earlier fingerprint is known. Throws data.missing, data.damaged, model.invalid and loss.invalid. */
-export async function basisOf(recipe: Recipe, models: Basis['models'] = {}): Promise<Basis> {
+/** The facts that a caller knows of the models of a recipe; left out where it has not looked. */
+interface KnownOfModels {
+  readonly models?: Basis['models'] | undefined;
+  readonly training?: Basis['training'] | undefined;
+}
+
+/** The basis of a recipe, its models and their training with the files as they are now. Reads the data where no earlier fingerprint is known. Throws data.missing, data.damaged, model.invalid and loss.invalid. */
+export async function basisOf(recipe: Recipe, { models = {}, training = {} }: KnownOfModels = {}): Promise<Basis> {
   const splits: Record<string, string> = {};
   for (const name of Object.keys(recipe.data.splits)) splits[name] = await fingerprintSplit(recipe.data, name);
   const modules: Record<string, string> = {};
   for (const own of userModules(recipe)) modules[own.place] = await digestOf(own);
-  return { recipe, splits, modules, models };
+  return { recipe, splits, modules, models, training };
 }
 
 /** The part of it that other processes compare with their own files. */
@@ -68,8 +78,8 @@ export function digestsOf({ splits, modules }: Basis): Pick<Basis, 'splits' | 'm
 }
 
 /** The text of a file that keeps the basis. */
-export function spellBasis({ home, recipe, splits, modules, models }: KeptBasis): string {
-  return `${JSON.stringify({ home, recipe, splits, modules, models }, null, 1)}\n`;
+export function spellBasis({ home, recipe, splits, modules, models, training }: KeptBasis): string {
+  return `${JSON.stringify({ home, recipe, splits, modules, models, training }, null, 1)}\n`;
 }
 
 /** The basis that this file keeps; null when there is no such file: an old run kept none. Throws `run.invalid` when it cannot be read, or is damaged. */

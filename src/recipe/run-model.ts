@@ -7,11 +7,9 @@ import { type CheckpointContent, readCheckpointOf, readNewestCheckpoint } from '
 import { requireRunFormat } from '../checkpoint/run-format.js';
 import { loadRecipe } from '../config/load.js';
 import { spellPeer } from '../config/peer.js';
-import type { OutsideModel, Recipe, SplitRecipe, TrainingStage } from '../config/schema.js';
-import { isTrainingStage } from '../config/stage-kinds.js';
+import type { OutsideModel, Recipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { chooseModel } from './choose-model.js';
-import type { OutsideTraining } from './data-warning.js';
 
 type OfRun = Extract<OutsideModel, { run: string }>;
 
@@ -29,26 +27,11 @@ export async function readRunModel({ run, stage, epoch }: OfRun): Promise<Checkp
   });
 }
 
-/** The samples that the models from other runs were trained on, where those runs used the same files. */
-export async function trainingOutside(recipe: Recipe): Promise<OutsideTraining> {
-  const found = new Map<string, SplitRecipe>();
-  for (const [name, own] of Object.entries(recipe.stages)) {
-    const other = own.kind === 'load' && 'run' in own.from ? await readTrainingOf(own.from) : null;
-    if (other === null) continue;
-    const { format, path, splits } = other.recipe.data;
-    const split = splits[other.stage.on];
-    if (split !== undefined && format === recipe.data.format && path === recipe.data.path) found.set(name, split);
-  }
-  return found;
-}
-
-/** The stage of the other run that trained the model, and that run's recipe; null when the folder cannot be read. */
-export async function readTrainingOf(from: OfRun): Promise<{ readonly recipe: Recipe; readonly stage: TrainingStage } | null> {
+/** The recipe of the other run, and the name of its stage that trained the model; null when the folder cannot be read. */
+export async function readTrainingOf(from: OfRun): Promise<{ readonly recipe: Recipe; readonly name: string } | null> {
   try {
     const recipe = await readRunRecipe(from.run);
-    const { name } = chooseModel(recipe, from.stage);
-    const stage = recipe.stages[name.stage];
-    return stage !== undefined && isTrainingStage(stage) ? { recipe, stage } : null;
+    return { recipe, name: chooseModel(recipe, from.stage).name.stage };
   } catch (error) {
     if (error instanceof StillhouseError) return null;
     throw error;

@@ -31,6 +31,7 @@ const basis: KeptBasis = {
   splits: { all: 'aa' },
   modules: { 'models.own': 'bb', 'stages.s.loss.terms[0]': 'cc' },
   models: {},
+  training: {},
 };
 const NONE = new Set<string>();
 

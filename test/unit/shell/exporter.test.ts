@@ -30,7 +30,16 @@ async function opened(fs: FileSystem = nodeFileSystem) {
   const store = await openCheckpointStore(join(folder, 'checkpoints'));
   const events: CoreEvent[] = [];
   const exporter = new Exporter({
-    ...{ term: await takeTerm(terms, {}), store, folder: exports, run: 'demo-1', data, logger: recordingLogger([]), fs },
+    ...{
+      term: await takeTerm(terms, {}),
+      store,
+      folder: exports,
+      run: 'demo-1',
+      data,
+      trainedOn: () => [],
+      logger: recordingLogger([]),
+      fs,
+    },
     onEnd: (event) => events.push(event),
   });
   const carryOut = async (change: Partial<ExportEffect> = {}) => {
