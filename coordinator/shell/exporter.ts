@@ -13,6 +13,7 @@ import type { Recipe } from '../../src/config/schema.js';
 import { classNamesOf } from '../../src/data/catalogue.js';
 import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { Logger } from '../../src/log/logger.js';
+import type { TrainingSplit } from '../../src/protocol/training-split.js';
 import type { CoreEvent, Effect } from '../core/types.js';
 import type { HeldTerm } from './term.js';
 
@@ -25,6 +26,8 @@ export interface ExporterOptions {
   /** The name of the run. */
   readonly run: string;
   readonly recipe: Recipe;
+  /** The images that the model of a stage has learned from. */
+  trainedOn(stage: string): readonly TrainingSplit[];
   readonly logger: Logger;
   readonly onEnd: (event: Extract<CoreEvent, { type: 'exported' | 'export-failed' }>) => void;
   readonly fs?: FileSystem;
@@ -73,7 +76,9 @@ export class Exporter {
     const { mean, std } = recipe.data.normalise;
     const classNames = classNamesOf(recipe.data);
     const parameters = present(tensors.get('parameters'), 'the parameters');
-    const facts = { run, ...state, ...originOf(recipe, state), epoch, accuracy, mean, std, ...(classNames === null ? {} : { classNames }) };
+    const trainedOn = this.#options.trainedOn(state.stage);
+    const known = { ...originOf(recipe, state), trainedOn, ...(classNames === null ? {} : { classNames }) };
+    const facts = { run, ...state, epoch, accuracy, mean, std, ...known };
     const files = exportModel({ topology, parameters, file: folder }, facts);
     term.requireNewest();
     await writeFolder({ fs, parent: folder, name: exportName(recipe, stage) }, async (add) => {

@@ -15,6 +15,8 @@ import { ERROR_TABLE, EXIT } from '../../src/errors/table.js';
 import { type Logger, openLogger } from '../../src/log/logger.js';
 import type { CoordinatorArguments, CoordinatorToParent, RunSummary } from '../../src/protocol/parent.js';
 import type { Report } from '../../src/protocol/report.js';
+import type { GivenTraining } from '../../src/protocol/training-split.js';
+import { trainingOf } from '../../src/recipe/given-training.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { recover } from '../core/recovery.js';
 import { startRun, stepRun } from '../core/run.js';
@@ -54,6 +56,8 @@ export interface TermRun {
   readonly recipe: Recipe;
   readonly splitSizes: RunPlan['splitSizes'];
   readonly digests: RunPlan['digests'];
+  /** The facts that are known of the images that the models from outside were trained on. */
+  readonly training: GivenTraining;
   /** The seconds that earlier terms took. */
   readonly earlierSeconds: number;
   /** Finished stages that go on, or are done again. */
@@ -147,6 +151,7 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
     folder: run.folder.exports,
     run: run.folder.name,
     recipe: run.recipe,
+    trainedOn: (stage) => trainingOf(run.recipe, { run: run.folder.name, stage, splits: run.digests.splits, training: run.training }),
     logger,
     onEnd: (event) => inbox.add(event),
   });

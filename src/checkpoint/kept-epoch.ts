@@ -2,8 +2,8 @@
  * The evaluated epochs of a stage whose parameters are in its checkpoints, from the run's journal: for processes that are not the
  * run's coordinator. Reading only; a run may go on meanwhile.
  *
- * Invariants: an epoch counts only when the journal has a whole checkpoint of its round, and no rollback has undone it; of equal
- * accuracies the first is the best.
+ * Invariants: an epoch counts only when the journal has a whole checkpoint of its round, and no rollback has undone it; a line of an older
+ * term after one of a newer term does not count; of equal accuracies the first is the best.
  */
 
 import { readFile } from 'node:fs/promises';
@@ -60,20 +60,27 @@ export function bestRound(evaluated: readonly EvaluatedRound[]): EvaluatedRound 
   return evaluated.reduce<EvaluatedRound | null>((best, one) => (best === null || one.accuracy > best.accuracy ? one : best), null);
 }
 
+/** The part of a record of any type that says which coordinator wrote it. */
+const writtenSchema = z.object({ term: field.term });
+
 /** The records of a journal, of any type. Throws `run.invalid`, with file and line, when it is damaged. */
 export async function readRecords(journal: string): Promise<readonly unknown[]> {
   const text = await readFile(journal, 'utf8').catch((error: unknown) => {
     if (hasCode(error, 'ENOENT')) return '';
     throw error;
   });
+  const records: unknown[] = [];
+  let newestTerm = 0;
   // The text after the last line feed was not written to its end.
-  return text
-    .split('\n')
-    .slice(0, -1)
-    .map((line, index) => {
-      const record = readJournalLine(line);
-      if (record === null)
-        throw new StillhouseError('run.invalid', 'this line of the journal is damaged', { file: journal, line: index + 1 });
-      return record;
-    });
+  for (const [index, line] of text.split('\n').slice(0, -1).entries()) {
+    const record = readJournalLine(line);
+    const term = writtenSchema.safeParse(record).data?.term;
+    if (term === undefined)
+      throw new StillhouseError('run.invalid', 'this line of the journal is damaged', { file: journal, line: index + 1 });
+    // An older coordinator wrote on before it noticed that another had taken over: the newer one went on without that record.
+    if (term < newestTerm) continue;
+    newestTerm = term;
+    records.push(record);
+  }
+  return records;
 }

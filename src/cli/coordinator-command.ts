@@ -65,7 +65,7 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         const meanwhile = async (loaded: Recipe): Promise<void> => (isLoopback(listen) ? requireEngine(loaded) : undefined);
         const check = { set, isQuick: quick, meanwhile };
         const begun = file === undefined ? null : await checkRecipe(file, check);
-        const { recipe, content, structures, warnings, given } = begun ?? (await checkRun(resume ?? '', check));
+        const { recipe, content, structures, warnings, training, given } = begun ?? (await checkRun(resume ?? '', check));
         tellWarnings(warnings, output);
         if (begun !== null) tellWork(begun.work, output, 'with the students of the recipe: ');
         const coordinator = {
@@ -78,7 +78,7 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         const onListening = (endpoint: string, run: string): void => {
           output.result(output.json ? JSON.stringify({ type: 'listening', endpoint, run }) : `listening on ${endpoint}`);
         };
-        return runHere({ recipe, content, structures, given, coordinator, context, output, workers: [], onListening });
+        return runHere({ recipe, content, structures, training, given, coordinator, context, output, workers: [], onListening });
       }),
     );
 }

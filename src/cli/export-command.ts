@@ -3,6 +3,7 @@
  * folder alone: no data, no module, no engine.
  */
 
+import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { present } from '../base/assert.js';
 import { formatShare } from '../base/share.js';
@@ -15,7 +16,9 @@ import { originOf, type PeerName, spellPeer } from '../config/peer.js';
 import { classNamesOf } from '../data/catalogue.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
+import { BASIS_FILE, readBasis } from '../recipe/basis.js';
 import { chooseFinishedModel } from '../recipe/choose-model.js';
+import { trainingOf } from '../recipe/given-training.js';
 import { action, type CliContext, examples } from './cli-context.js';
 import { requireRunFolder } from './require-run-folder.js';
 
@@ -56,9 +59,13 @@ export function addExportCommand(program: Command, context: CliContext): void {
         const { round } = content.info.state;
         const origin = originOf(recipe, name);
         const { mean, std } = recipe.data.normalise;
+        const basis = readBasis(join(run, BASIS_FILE));
+        const of = { run: files.name, stage: name.stage, splits: basis?.splits ?? {}, training: basis?.training ?? {} };
+        const trainedOn = trainingOf(recipe, of);
         const classNames = classNamesOf(recipe.data);
         const facts = {
-          ...{ run: files.name, ...name, round, ...origin, epoch: tested?.epoch ?? null, accuracy: tested?.accuracy ?? null, mean, std },
+          ...{ run: files.name, ...name, round, ...origin, epoch: tested?.epoch ?? null, accuracy: tested?.accuracy ?? null },
+          ...{ mean, std, trainedOn },
           ...(classNames === null ? {} : { classNames }),
         };
         const parameters = present(content.tensors.get('parameters'), 'the parameters');

@@ -6,13 +6,13 @@ import type { Command } from 'commander';
 import type { Recipe } from '../config/schema.js';
 import type { VerifiedData } from '../data/dataset.js';
 import type { CoordinatorArguments } from '../protocol/parent.js';
+import type { GivenTraining } from '../protocol/training-split.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { checkRun } from '../recipe/check-run.js';
 import { overlapWarnings } from '../recipe/data-warning.js';
 import { discardGivenModels } from '../recipe/given-model.js';
 import { tellingGuesses } from '../recipe/guess.js';
 import { learnedNothing } from '../recipe/learned-nothing.js';
-import { trainingOutside } from '../recipe/run-model.js';
 import { action, type CliContext, EXIT_CODES, examples, FORCE, gather, QUICK } from './cli-context.js';
 import { openRunView } from './open-run-view.js';
 import type { Output } from './output.js';
@@ -53,11 +53,11 @@ export function addRunCommand(program: Command, context: CliContext): void {
       action<RunOptions>(context, async ({ args: [file = ''], options, output }) => {
         const { set = [], quick, force } = options;
         const checked = await checkRecipe(file, { set, isQuick: quick, meanwhile: requireEngine });
-        const { recipe, content, warnings, work, given, structures } = checked;
+        const { recipe, content, warnings, work, given, structures, training } = checked;
         tellWarnings(warnings, output);
         tellWork(work, output);
         const coordinator = { recipe: file, set, runsFolder: options.out, listen: LISTEN, insecure: false, force };
-        return runHere({ recipe, content, structures, given, coordinator, context, output });
+        return runHere({ recipe, content, structures, training, given, coordinator, context, output });
       }),
     );
 }
@@ -88,10 +88,11 @@ export function addResumeCommand(program: Command, context: CliContext): void {
         context,
         async ({ args: [run = ''], options: { set = [], quick, force }, output }) => {
           requireRunFolder(run);
-          const { recipe, content, structures, warnings, given } = await checkRun(run, { set, isQuick: quick, meanwhile: requireEngine });
+          const checked = await checkRun(run, { set, isQuick: quick, meanwhile: requireEngine });
+          const { recipe, content, structures, warnings, training, given } = checked;
           tellWarnings(warnings, output);
           const coordinator = { resume: run, set, listen: LISTEN, insecure: false, force };
-          return runHere({ recipe, content, structures, given, coordinator, context, output });
+          return runHere({ recipe, content, structures, training, given, coordinator, context, output });
         },
       ),
     );
@@ -111,6 +112,8 @@ interface HereOptions {
   readonly content: VerifiedData;
   /** The structure of each of its models. */
   readonly structures: NonNullable<CoordinatorArguments['structures']>;
+  /** The facts that are known of the images that its models from outside were trained on. */
+  readonly training: GivenTraining;
   /** The folder of the models from outside; it is removed once the coordinator has taken them, and in any case at the end. */
   readonly given: string | null;
   /** The workers to start; an empty list when workers are started by hand; those of the recipe when left out. */
@@ -119,7 +122,7 @@ interface HereOptions {
 }
 
 async function superviseHere(options: HereOptions): Promise<number> {
-  const { recipe, content, structures, given, coordinator, context, output } = options;
+  const { recipe, content, structures, training, given, coordinator, context, output } = options;
   const workers = options.workers ?? placeHere(recipe, output);
   const view = openRunView(output, context.clock);
   const { restarts } = recipe.workers;
@@ -128,12 +131,12 @@ async function superviseHere(options: HereOptions): Promise<number> {
     discardGivenModels(given).catch(() => undefined);
     options.onListening?.(endpoint, run);
   };
-  const args = { ...coordinator, ...(given === null ? {} : { given }), structures, guesses: tellingGuesses(content) };
+  const args = { ...coordinator, ...(given === null ? {} : { given }), structures, training, guesses: tellingGuesses(content) };
   const end = await supervise({ coordinator: args, workers, restarts, view, clock: context.clock, onListening }).finally(() =>
     view.close(),
   );
   if (end.summary !== null) {
-    const caveats = [...overlapWarnings(recipe, content, await trainingOutside(recipe)), ...learnedNothing(recipe, content, end.summary)];
+    const caveats = [...overlapWarnings(recipe, content, training), ...learnedNothing(recipe, content, end.summary)];
     if (output.json) output.result(JSON.stringify({ type: 'summary', ...end.summary, warnings: caveats }));
     else if (Object.keys(end.summary.accuracy).length > 0)
       output.result(resultTable(recipe, end.summary, { caveats, columns: output.columns }));

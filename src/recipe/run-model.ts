@@ -8,11 +8,9 @@ import type { CheckpointContent } from '../checkpoint/read-checkpoint.js';
 import { requireRunFormat } from '../checkpoint/run-format.js';
 import { CONFIG_FILE, loadRecipe } from '../config/load.js';
 import { type PeerName, spellPeer } from '../config/peer.js';
-import type { OutsideModel, Recipe, SplitRecipe, TrainingStage } from '../config/schema.js';
-import { isTrainingStage } from '../config/stage-kinds.js';
+import type { OutsideModel, Recipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { type ChosenModel, chooseFinishedModel } from './choose-model.js';
-import type { OutsideTraining } from './data-warning.js';
 
 type OfRun = Extract<OutsideModel, { run: string }>;
 
@@ -43,25 +41,11 @@ async function warningsOfLast(run: string, name: PeerName, { info: { state } }: 
   return [`the run ${run} ended its stage ${stage} in round ${last.round}, and has no whole checkpoint of it: ${taken}`];
 }
 
-/** The samples that the models from other runs were trained on, where those runs used the same files. */
-export async function trainingOutside(recipe: Recipe): Promise<OutsideTraining> {
-  const found = new Map<string, SplitRecipe>();
-  for (const [name, own] of Object.entries(recipe.stages)) {
-    const other = own.kind === 'load' && 'run' in own.from ? await readTrainingOf(own.from) : null;
-    if (other === null) continue;
-    const { format, path, splits } = other.recipe.data;
-    const split = splits[other.stage.on];
-    if (split !== undefined && format === recipe.data.format && path === recipe.data.path) found.set(name, split);
-  }
-  return found;
-}
-
-/** The stage of the other run that trained the model, and that run's recipe; null when the folder cannot be read. */
-async function readTrainingOf(from: OfRun): Promise<{ readonly recipe: Recipe; readonly stage: TrainingStage } | null> {
+/** The recipe of the other run, and the name of its stage that has the model; null when the folder cannot be read. */
+export async function readTrainingOf(from: OfRun): Promise<{ readonly recipe: Recipe; readonly name: string } | null> {
   try {
     const { recipe, model } = await findModel(from);
-    const stage = recipe.stages[model.name.stage];
-    return stage !== undefined && isTrainingStage(stage) ? { recipe, stage } : null;
+    return { recipe, name: model.name.stage };
   } catch (error) {
     if (error instanceof StillhouseError) return null;
     throw error;

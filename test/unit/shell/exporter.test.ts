@@ -41,6 +41,7 @@ async function opened({ fs = nodeFileSystem, stages = recipe.stages }: { fs?: Fi
       folder: exports,
       run: 'demo-1',
       recipe: { ...recipe, stages },
+      trainedOn: () => [],
       logger: recordingLogger([]),
       fs,
     },
