@@ -9,6 +9,7 @@ import { dkdDeclaration } from './dkd-declaration.js';
 import { hintonDeclaration } from './hinton-declaration.js';
 import type { LossDeclaration } from './loss-declaration.js';
 import type { LossMethod } from './loss-method.js';
+import { nstDeclaration } from './nst-declaration.js';
 import { lowEntropyDeclaration, rightDeclaration, weightedDeclaration, wideMarginDeclaration } from './selective-declaration.js';
 
 export interface CatalogueEntry {
@@ -23,6 +24,7 @@ export const LOSSES: Readonly<Record<string, CatalogueEntry>> = {
     declaration: attentionTransferDeclaration,
     load: async () => (await import('./attention-transfer.js')).attentionTransfer,
   },
+  nst: { declaration: nstDeclaration, load: async () => (await import('./nst.js')).nst },
   'selective-weighted': { declaration: weightedDeclaration, load: async () => (await import('./selective.js')).weighted },
   'selective-right': { declaration: rightDeclaration, load: async () => (await import('./selective.js')).right },
   'selective-entropy': { declaration: lowEntropyDeclaration, load: async () => (await import('./selective.js')).lowEntropy },
