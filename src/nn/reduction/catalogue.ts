@@ -5,12 +5,14 @@ import { suggest } from '../../base/nearest.js';
 import { StillhouseError } from '../../errors/stillhouse-error.js';
 import type { ReductionSpec } from '../../tensor/knowledge.js';
 import { attention } from './attention.js';
+import { channelGram } from './channel-gram.js';
 import { placeGram } from './place-gram.js';
 import type { Reduction } from './reduction.js';
 import { unitChannels } from './unit-channels.js';
 
 const REDUCTIONS: Readonly<Record<string, Reduction>> = {
   attention,
+  'channel-gram': channelGram,
   'place-gram': placeGram,
   'unit-channels': unitChannels,
 };
