@@ -9,6 +9,7 @@ import { dkdDeclaration } from './dkd-declaration.js';
 import { hintonDeclaration } from './hinton-declaration.js';
 import type { LossDeclaration } from './loss-declaration.js';
 import type { LossMethod } from './loss-method.js';
+import { similarityDeclaration } from './similarity-declaration.js';
 
 export interface CatalogueEntry {
   readonly declaration: LossDeclaration;
@@ -22,6 +23,7 @@ export const LOSSES: Readonly<Record<string, CatalogueEntry>> = {
     declaration: attentionTransferDeclaration,
     load: async () => (await import('./attention-transfer.js')).attentionTransfer,
   },
+  similarity: { declaration: similarityDeclaration, load: async () => (await import('./similarity.js')).similarity },
 };
 
 /** The loss of this name; where there is none, the message that says so, with the nearest name. */

@@ -8,9 +8,11 @@ import { findIdleSettings } from '../config/idle-setting.js';
 import type { Recipe } from '../config/schema.js';
 import type { DataInfo, VerifiedData } from '../data/dataset.js';
 import { classWarnings, overlapWarnings } from './data-warning.js';
+import { dividedRelations } from './divided-relation.js';
 import { discardGivenModels, takeGivenModels } from './given-model.js';
 import { largeSteps } from './large-step.js';
 import { loadRecipe } from './load-recipe.js';
+import { LossCheck } from './loss-check.js';
 import { placeFault } from './recipe-fault.js';
 import { trainingOutside } from './run-model.js';
 import type { TrialFindings } from './trial/ask-trial.js';
@@ -58,7 +60,8 @@ export async function checkRecipe(
     const overlaps = overlapWarnings(recipe, content, await trainingOutside(recipe));
     const work = workSizes(recipe, data.splitSizes);
     const large = largeSteps(recipe, data.splitSizes, work);
-    const warnings = [...idle, ...large, ...given.warnings, ...classWarnings(recipe, content), ...overlaps, ...shown];
+    const divided = dividedRelations(await new LossCheck().termsOverBatch(recipe), work);
+    const warnings = [...idle, ...large, ...divided, ...given.warnings, ...classWarnings(recipe, content), ...overlaps, ...shown];
     return { recipe, data, content, ...tried, warnings, work, given: given.folder };
   } catch (error) {
     await discardGivenModels(given.folder);
