@@ -5,9 +5,10 @@ import { suggest } from '../../base/nearest.js';
 import { StillhouseError } from '../../errors/stillhouse-error.js';
 import type { ReductionSpec } from '../../tensor/knowledge.js';
 import { attention } from './attention.js';
+import { pool } from './pool.js';
 import type { Reduction } from './reduction.js';
 
-const REDUCTIONS: Readonly<Record<string, Reduction>> = { attention };
+const REDUCTIONS: Readonly<Record<string, Reduction>> = { attention, pool };
 
 /** The reduced tensor of a tap [B, ...]; gradients flow through it. Must be called inside tf.tidy. Throws `model.invalid` as `shapeOf` does. */
 export function reduce(value: tf.Tensor, spec: ReductionSpec): tf.Tensor {
