@@ -9,6 +9,7 @@ import { dkdDeclaration } from './dkd-declaration.js';
 import { hintonDeclaration } from './hinton-declaration.js';
 import type { LossDeclaration } from './loss-declaration.js';
 import type { LossMethod } from './loss-method.js';
+import { pktDeclaration } from './pkt-declaration.js';
 import { rkdDeclaration } from './rkd-declaration.js';
 import { similarityDeclaration } from './similarity-declaration.js';
 
@@ -24,6 +25,7 @@ export const LOSSES: Readonly<Record<string, CatalogueEntry>> = {
     declaration: attentionTransferDeclaration,
     load: async () => (await import('./attention-transfer.js')).attentionTransfer,
   },
+  pkt: { declaration: pktDeclaration, load: async () => (await import('./pkt.js')).pkt },
   rkd: { declaration: rkdDeclaration, load: async () => (await import('./rkd.js')).rkd },
   similarity: { declaration: similarityDeclaration, load: async () => (await import('./similarity.js')).similarity },
 };

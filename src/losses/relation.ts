@@ -40,6 +40,14 @@ export function withoutScale(features: tf.Tensor): tf.Tensor2D {
 }
 
 /**
+ * The features [B, N] around their mean, without their scale: for a relation of differences neither counts, and small differences keep their
+ * digits.
+ */
+export function centred(features_BN: tf.Tensor): tf.Tensor2D {
+  return withoutScale(tf.sub(features_BN, constant(tf.mean(features_BN, 0, true))));
+}
+
+/**
  * The relation of each pair of taps, a scalar for the whole batch, times the pair's weight and the size of the batch: so the division
  * of the stage's loss leaves the sum of the weighted relations.
  */

@@ -14,8 +14,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { present } from '../base/assert.js';
 import type { LossMethod } from './loss-method.js';
-import { directionsOf, sumOverPairs, withoutScale } from './relation.js';
-import { constant } from './softmax-gradient.js';
+import { centred, directionsOf, sumOverPairs } from './relation.js';
 
 /** The least mean distance, for a batch of equal samples. */
 const DISTANCE_MIN = 1e-12;
@@ -49,11 +48,6 @@ function geometryOf(embedding: tf.Tensor): Geometry {
     distance_BB: tf.div(length_BB, tf.maximum(mean, DISTANCE_MIN)),
     angle_BBB: tf.matMul(unit, unit, false, true),
   };
-}
-
-/** The embeddings around their mean, without their scale: neither counts, and small differences keep their digits. */
-function centred(embedding: tf.Tensor): tf.Tensor2D {
-  return withoutScale(tf.sub(embedding, constant(tf.mean(embedding, 0, true))));
 }
 
 /**
