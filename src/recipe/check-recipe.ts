@@ -9,10 +9,12 @@ import type { Recipe } from '../config/schema.js';
 import type { DataInfo, VerifiedData } from '../data/dataset.js';
 import type { GivenTraining } from '../protocol/training-split.js';
 import { classWarnings, overlapWarnings } from './data-warning.js';
+import { dividedRelations } from './divided-relation.js';
 import { discardGivenModels, takeGivenModels } from './given-model.js';
 import { trainingOutside } from './given-training.js';
 import { largeSteps } from './large-step.js';
 import { loadPlacedRecipe } from './load-recipe.js';
+import { LossCheck } from './loss-check.js';
 import { placeFault } from './recipe-fault.js';
 import type { TrialFindings } from './trial/ask-trial.js';
 import { readAndTry } from './trial/read-and-try.js';
@@ -62,7 +64,8 @@ export async function checkRecipe(
     const overlaps = overlapWarnings(recipe, content, training);
     const work = workSizes(recipe, data.splitSizes);
     const large = largeSteps(recipe, data.splitSizes, work);
-    const warnings = [...idle, ...large, ...given.warnings, ...classWarnings(recipe, content), ...overlaps, ...shown];
+    const divided = dividedRelations(await new LossCheck().termsOverBatch(recipe), work);
+    const warnings = [...idle, ...large, ...divided, ...given.warnings, ...classWarnings(recipe, content), ...overlaps, ...shown];
     return { recipe, data, content, ...tried, warnings, work, training, given: given.folder };
   } catch (error) {
     await discardGivenModels(given.folder);

@@ -7,6 +7,7 @@ import type { ReductionSpec } from '../../tensor/knowledge.js';
 import { attention } from './attention.js';
 import { channelGram } from './channel-gram.js';
 import { placeGram } from './place-gram.js';
+import { pool } from './pool.js';
 import type { Reduction } from './reduction.js';
 import { unitChannels } from './unit-channels.js';
 
@@ -14,6 +15,7 @@ const REDUCTIONS: Readonly<Record<string, Reduction>> = {
   attention,
   'channel-gram': channelGram,
   'place-gram': placeGram,
+  pool,
   'unit-channels': unitChannels,
 };
 
