@@ -87,7 +87,7 @@ function joined(before: KeptBasis, now: Basis): Basis {
 function changed(folder: RunFolder, kept: KeptBasis, changes: readonly BasisChange[]): StillhouseError {
   const lines = changes.map((change) => `\n  ${change.place} was ${change.before}, and is ${change.now}${copyText(folder, kept, change)}`);
   const mend =
-    'Put them back, or begin a new run. Workers, engine, evaluateEvery, checkpointEvery, places of files and the code of a model that computes the same may change, epochs may rise, and stages be added';
+    'Put them back, or begin a new run. Workers, engine, evaluateEvery, checkpointEvery, places of files and the code of a model that computes the same may change, epochs may rise, stages be added, and one that has not tested or exported yet may take another model';
   return new StillhouseError('run.invalid', `the run cannot go on with other values than it began with:${lines.join('')}\n${mend}`, {
     file: folder.config,
   });

@@ -134,7 +134,8 @@ export function compareBases(before: KeptBasis, now: KeptBasis, begun: ReadonlyS
   const changes = differences(before.recipe, now.recipe, []);
   const isMoved = before.home !== null && before.home !== now.home;
   const moved = isMoved ? [{ place: "the run's folder", before: String(before.home), now: String(now.home) }] : [];
-  const [allowed, refused] = [changes.filter(isFree), changes.filter((change) => !isFree(change))];
+  const mayDiffer = (change: Difference) => isFree(change) || isChoiceOf(change, begun);
+  const [allowed, refused] = [changes.filter(mayDiffer), changes.filter((change) => !mayDiffer(change))];
   const restructured = Object.keys(before.models).filter((name) => isOther(before.models[name]?.digest, now.models[name]?.digest));
   const modules = digestChanges(before.modules, now.modules)
     // The change of what a model computes says more.
@@ -188,6 +189,11 @@ function isFree({ path, before, now }: Difference): boolean {
   if (path.length === 3 && top === 'data' && name === 'splits') return before === undefined;
   if (path.length !== 3 || top !== 'stages') return false;
   return FREE_KEYS.includes(key) || (key === 'epochs' && Number(now) > Number(before));
+}
+
+/** Whether it is the model that a stage tests or exports which has not done so: nothing rests on that yet. */
+function isChoiceOf({ path: [top, stage, key] }: Difference, begun: ReadonlySet<string>): boolean {
+  return top === 'stages' && key === 'of' && !begun.has(String(stage));
 }
 
 /**

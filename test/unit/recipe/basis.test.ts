@@ -75,6 +75,13 @@ describe('a run goes on', () => {
   });
 });
 
+test('a stage that has not tested or exported yet may take another model', () => {
+  const other = replaceAt(recipe, ['stages', 'last', 'of'], { stage: 's', epoch: 'last' }) as Recipe;
+  const compare = (...begun: readonly string[]) => compareBases(basis, { ...basis, recipe: other }, new Set(begun));
+  expect(compare('base', 's')).toMatchObject({ refused: [], allowed: [{ place: 'stages.last.of' }] });
+  expect(compare('base', 's', 'last')).toMatchObject({ refused: [{ place: 'stages.last.of' }], allowed: [] });
+});
+
 describe('a run does not go on', () => {
   test.each([
     [['seed'], 2, { place: 'seed', before: '1', now: '2' }],
