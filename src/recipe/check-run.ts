@@ -62,7 +62,7 @@ export async function checkRun(folder: string, { set = [], isQuick = false, mean
   }
 }
 
-/** What the run has kept, and the rest from the sources. One that cannot be read says nothing: the run needs it no more. */
+/** The training that the run has kept, and the rest from the sources. One that cannot be read says nothing: the run needs it no more. */
 async function keptTraining(recipe: Recipe, content: VerifiedData, kept: GivenTraining): Promise<GivenTraining> {
   try {
     return await trainingOutside(recipe, content, kept);

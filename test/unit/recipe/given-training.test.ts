@@ -7,6 +7,7 @@ import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { RUN_FORMAT_FILE, RUN_FORMAT_TEXT } from '../../../src/checkpoint/run-format.js';
 import { parseRecipe } from '../../../src/config/load.js';
 import type { OutsideModel, Recipe } from '../../../src/config/schema.js';
 import { verifyData } from '../../../src/data/dataset.js';
@@ -51,6 +52,7 @@ async function writeRun(name: string, stages: object, training: GivenTraining = 
   mkdirSync(folder, { recursive: true });
   const recipe = recipeOf(stages);
   writeFileSync(join(folder, 'config.resolved.yaml'), JSON.stringify(recipe));
+  writeFileSync(join(folder, RUN_FORMAT_FILE), RUN_FORMAT_TEXT);
   writeFileSync(join(folder, 'basis.json'), spellBasis({ ...(await basisOf(recipe, { training })), home: folder }));
 }
 
