@@ -16,7 +16,7 @@ import { originOf, type PeerName, spellPeer } from '../config/peer.js';
 import { classNamesOf } from '../data/catalogue.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
-import { BASIS_FILE, readBasis } from '../recipe/basis.js';
+import { BASIS_FILE, type KeptBasis, readBasis } from '../recipe/basis.js';
 import { chooseFinishedModel } from '../recipe/choose-model.js';
 import { trainingOf } from '../recipe/given-training.js';
 import { action, type CliContext, examples } from './cli-context.js';
@@ -59,9 +59,8 @@ export function addExportCommand(program: Command, context: CliContext): void {
         const { round } = content.info.state;
         const origin = originOf(recipe, name);
         const { mean, std } = recipe.data.normalise;
-        const basis = readBasis(join(run, BASIS_FILE));
-        const of = { run: files.name, stage: name.stage, splits: basis?.splits ?? {}, training: basis?.training ?? {} };
-        const trainedOn = trainingOf(recipe, of);
+        const basis = knownBasis(run, output.alert);
+        const trainedOn = basis === null ? [] : trainingOf(recipe, { ...basis, run: files.name, stage: name.stage });
         const classNames = classNamesOf(recipe.data);
         const facts = {
           ...{ run: files.name, ...name, round, ...origin, epoch: tested?.epoch ?? null, accuracy: tested?.accuracy ?? null },
@@ -89,6 +88,17 @@ interface Exported {
   readonly round: number;
   readonly tested: EvaluatedRound | null;
   readonly origin: ReturnType<typeof originOf>;
+}
+
+/** The run's record of its data; null where there is none. A damaged one is a warning: the model is whole without it. */
+function knownBasis(run: string, tell: (line: string) => void): KeptBasis | null {
+  try {
+    return readBasis(join(run, BASIS_FILE));
+  } catch (error) {
+    if (!(error instanceof StillhouseError)) throw error;
+    tell(`warning: the model does not say on which images it was trained: ${error.message}`);
+    return null;
+  }
 }
 
 function resultOf({ name, round, tested, origin }: Exported): object {
