@@ -71,7 +71,8 @@ describeTensorflow('tensorflow', () => {
     // A term may have nothing to say of a batch, but not of all.
     expect(values.filter((value) => value > 0)).toHaveLength(keys.length);
     expect(notices).toEqual([{ call: 'step', size: SIZE, traced: true, precision: 'fp32' }]);
-    expect(worstTensorError(eager, eager.readParameters(), traced.readParameters())).toBeLessThan(1e-5);
+    // A weight of 30,000 multiplies the rounding, too.
+    expect(worstTensorError(eager, eager.readParameters(), traced.readParameters())).toBeLessThan(1e-4);
     dispose();
   });
 });
