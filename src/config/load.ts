@@ -63,7 +63,8 @@ export async function loadRecipe(file: string, options: LoadOptions = {}): Promi
 export async function loadPlacedRecipe(file: string, options: LoadOptions = {}): Promise<PlacedRecipe> {
   const source = parseYaml(await readText(file), file);
   const { value, overrides } = override(source.value, dirname(resolve(file)), options);
-  const checked = await check(value, options);
+  const areNamesKnown = !NAMED_MAPS.some((path) => source.hasDuplicate(path));
+  const checked = await check(value, { ...options, areNamesKnown });
   const problems = 'problems' in checked ? checked.problems : [];
   const findings = [
     ...source.duplicates.map((place) => ({ place, path: [], text: 'this key is in the same map twice' })),
@@ -103,6 +104,8 @@ export function recipeJson(recipe: Recipe): string {
   });
 }
 
+/** The maps whose keys other parts of a recipe name. */
+const NAMED_MAPS: readonly Path[] = [['stages'], ['models'], ['data', 'splits']];
 const NO_CHECKS: RecipeChecks = { written: async () => [], complete: async (recipe) => ({ recipe, problems: [] }) };
 const EMPTY: { readonly problems: readonly Problem[] } = { problems: [{ path: [], at: 'value', text: 'the recipe is empty' }] };
 
@@ -131,11 +134,12 @@ function override(
 
 async function check(
   value: unknown,
-  { checks = NO_CHECKS, unused }: Pick<LoadOptions, 'checks' | 'unused'>,
+  { checks = NO_CHECKS, unused, areNamesKnown }: Pick<LoadOptions, 'checks' | 'unused'> & { readonly areNamesKnown: boolean },
 ): Promise<Checked<PlacedRecipe>> {
   if (isEmpty(value)) return EMPTY;
   const shape = checkShape(value);
-  const written = [...checkReferences(value), ...(await checks.written(value))];
+  // Of two entries with one name, the other name may be the one that is looked for.
+  const written = [...(areNamesKnown ? checkReferences(value) : []), ...(await checks.written(value))];
   const completed = async (part: Recipe): Promise<CompletedRecipe & PlacedRecipe> => {
     const { recipe: whole, places } = withLoadStages(withStudents(part));
     const { recipe, problems } = await checks.complete(whole);
