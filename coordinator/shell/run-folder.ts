@@ -1,7 +1,7 @@
 /** The folder of a run: the path of each of its files, how a new folder is made, and how an older one is opened again. */
 
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { LIMITS } from '../../src/base/limits.js';
 import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
@@ -82,7 +82,22 @@ export async function openRunFolder(path: string, set: readonly string[] = []): 
     throw new StillhouseError('run.invalid', 'this folder is not a run', { file: folder.config, hint: 'Give a folder that "run" made' });
   }
   requireRunFormat(folder.path);
-  return { folder, recipe: await loadRun(folder.path, set) };
+  const recipe = await loadRun(folder.path, set);
+  await requireJournal(folder, recipe);
+  return { folder, recipe };
+}
+
+/** Throws `run.invalid` where a stage has checkpoints and the run no journal: without it, the run would train all again, over them. */
+async function requireJournal({ path, journal }: RunFolder, { stages }: Recipe): Promise<void> {
+  if (existsSync(journal)) return;
+  const saved = await readdir(join(path, 'checkpoints')).catch(() => []);
+  // Models from outside are stored before the journal begins.
+  const trained = saved.filter((name) => stages[name] !== undefined && stages[name].kind !== 'load');
+  if (trained.length === 0) return;
+  throw new StillhouseError('run.invalid', `the journal of this run is gone, and there are checkpoints of ${trained.join(', ')}`, {
+    file: journal,
+    hint: 'Put the file back. Without it the run would begin anew; its checkpoints can be exported, and given to a new run as { file: model.json }',
+  });
 }
 
 async function makeUnique(runsFolder: string, recipeName: string, time: string): Promise<string> {

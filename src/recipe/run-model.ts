@@ -32,8 +32,8 @@ export async function readRunModel(from: OfRun): Promise<RunModel> {
   return { content, recipe, warnings: epoch === 'last' ? await warningsOfLast(run, model.name, content) : [] };
 }
 
-/** Says that the newest checkpoint is not the one that the stage ends with. */
-async function warningsOfLast(run: string, name: PeerName, { info: { state } }: CheckpointContent): Promise<readonly string[]> {
+/** Says that the newest checkpoint is not the one that the stage ends with. Throws `run.invalid` when the journal is damaged. */
+export async function warningsOfLast(run: string, name: PeerName, { info: { state } }: CheckpointContent): Promise<readonly string[]> {
   const last = (await readDoneStages(join(run, 'journal'))).get(name.stage);
   const [stage, taken] = [spellPeer(name), `its newest whole checkpoint is taken, of round ${state.round}`];
   if (last === undefined) return [`the run ${run} has not finished its stage ${stage}: ${taken}`];
