@@ -8,13 +8,10 @@ import { catalogueModel, DEEP_MODELS, expectSameBits, OPTIMIZERS, openPair, STAG
 // Read by libtensorflow when it is loaded, which is in this file's own process.
 process.env.TF_ENABLE_ONEDNN_OPTS = '0';
 
-/** The largest of their families, which trace-deep-tolerance.test.ts has. */
-const LARGE: ReadonlySet<string> = new Set(['resnet32x4', 'wrn-40-1', 'wrn-40-2', 'vgg13', 'vgg16']);
-
 describeTensorflow('deep models traced as eager, to the bit', () => {
   beforeAll(() => openEngine('tensorflow'));
 
-  test.each([...DEEP_MODELS].filter((name) => !LARGE.has(name)))('%s', (name) => {
+  test.each([...DEEP_MODELS])('%s', (name) => {
     const stage = STAGES.distillation!(OPTIMIZERS['sgd with momentum']!);
     const pair = openPair({ build: () => catalogueModel(name), stage });
     expectSameBits(pair, { steps: 2, taught: true });
