@@ -1,24 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import type { Prng } from '../../../src/base/prng.js';
 import { LOSSES } from '../../../src/losses/catalogue.js';
 import { gram } from '../../../src/losses/gram.js';
 import { gramDeclaration } from '../../../src/losses/gram-declaration.js';
 import { describeEachEngine } from '../../support/each-engine.js';
 import { describeLoss, type LossCase, runLoss } from '../../support/loss-suite.js';
-import { type Plain, somePlain } from '../../support/plain-tensor.js';
-
-type MapShape = readonly [number, number, number];
-
-/** Maps [height, width, channels] of the student and the teacher, by pairs. */
-function maps(pairs: readonly (readonly [MapShape, MapShape])[], more: Partial<LossCase> = {}): (random: Prng, size: number) => LossCase {
-  return (random, size) => ({
-    classes: 2,
-    labels: Array.from({ length: size }, () => 0),
-    student: pairs.map(([own]) => somePlain(random, [size, ...own])),
-    other: pairs.map(([, teacher]) => somePlain(random, [size, ...teacher])),
-    ...more,
-  });
-}
+import { maps, plainMap } from '../../support/map-case.js';
+import type { Plain } from '../../support/plain-tensor.js';
 
 /** The mean over the places of the product of the channels c and d of sample b. */
 function gramAt({ shape: [, height = 0, width = 0, channels = 0], data }: Plain, b: number, [c, d]: readonly [number, number]): number {
@@ -31,12 +18,8 @@ function gramAt({ shape: [, height = 0, width = 0, channels = 0], data }: Plain,
   return sum / places;
 }
 
-const map = (height: number, width: number, channels: number, data: readonly number[]): Plain => ({
-  shape: [data.length / (height * width * channels), height, width, channels],
-  data,
-});
 const filled = (value: (i: number) => number): Plain =>
-  map(
+  plainMap(
     2,
     2,
     3,
@@ -106,8 +89,8 @@ describeEachEngine(() => {
 
   describe('by hand', () => {
     // Two places of two channels, (1, 2) and (3, 0): the matrix is ((5, 1), (1, 2)). One place (1, 1): all entries are 1.
-    const own = map(1, 2, 2, [1, 2, 3, 0]);
-    const teacher = map(1, 1, 2, [1, 1]);
+    const own = plainMap(1, 2, 2, [1, 2, 3, 0]);
+    const teacher = plainMap(1, 1, 2, [1, 1]);
 
     test('the mean over the entries of the squared distance: (16 + 0 + 0 + 1) / 4', () => {
       const { sum, count } = run([own], [teacher]);
@@ -120,7 +103,7 @@ describeEachEngine(() => {
     });
 
     test('the order of the places does not matter, and neither does the sign of the map', () => {
-      const { sum, gradients } = run([own], [map(2, 1, 2, [-3, 0, -1, -2])]);
+      const { sum, gradients } = run([own], [plainMap(2, 1, 2, [-3, 0, -1, -2])]);
       expect(Math.abs(sum)).toBeLessThan(1e-10);
       expect(Math.max(...gradients[0]!.map(Math.abs))).toBeLessThan(1e-6);
     });

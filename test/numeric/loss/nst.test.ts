@@ -1,25 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import type { Prng } from '../../../src/base/prng.js';
 import { LOSSES } from '../../../src/losses/catalogue.js';
 import { nst } from '../../../src/losses/nst.js';
 import { nstDeclaration } from '../../../src/losses/nst-declaration.js';
 import { describeEachEngine } from '../../support/each-engine.js';
 import { describeLoss, type LossCase, runLoss } from '../../support/loss-suite.js';
-import { type Plain, somePlain } from '../../support/plain-tensor.js';
+import { maps, plainMap } from '../../support/map-case.js';
+import type { Plain } from '../../support/plain-tensor.js';
 import { pooledAt } from '../../support/pooling-reference.js';
-
-type MapShape = readonly [number, number, number];
-
-/** Maps [height, width, channels] of the student and the teacher, by pairs. */
-function maps(pairs: readonly (readonly [MapShape, MapShape])[], more: Partial<LossCase> = {}): (random: Prng, size: number) => LossCase {
-  return (random, size) => ({
-    classes: 2,
-    labels: Array.from({ length: size }, () => 0),
-    student: pairs.map(([own]) => somePlain(random, [size, ...own])),
-    other: pairs.map(([, teacher]) => somePlain(random, [size, ...teacher])),
-    ...more,
-  });
-}
 
 /** The channels of sample b as unit vectors over the places. */
 function unitChannelsOf(map: Plain, size: { readonly height: number; readonly width: number }, b: number): number[][] {
@@ -37,12 +24,8 @@ function meanKernel(a: readonly number[][], b: readonly number[][]): number {
   return a.reduce((sum, x) => sum + b.reduce((part, y) => part + dot(x, y) ** 2, 0), 0) / (a.length * b.length);
 }
 
-const map = (height: number, width: number, channels: number, data: readonly number[]): Plain => ({
-  shape: [data.length / (height * width * channels), height, width, channels],
-  data,
-});
 const filled = (channels: number, value: (i: number) => number): Plain =>
-  map(
+  plainMap(
     2,
     3,
     channels,
@@ -129,19 +112,19 @@ describeEachEngine(() => {
   describe('by hand', () => {
     // One channel each, of 1x2: (1, 1) / sqrt 2 and (1, 0). K(t, t) = K(s, s) = 1, K(s, t) = 1/2.
     test('two channels at half a right angle: 1 + 1 - 2 / 2', () => {
-      const { sum, count } = run(map(1, 2, 1, [3, 3]), map(1, 2, 1, [5, 0]));
+      const { sum, count } = run(plainMap(1, 2, 1, [3, 3]), plainMap(1, 2, 1, [5, 0]));
       expect(sum).toBeCloseTo(1, 5);
       expect(count).toBe(1);
     });
 
     // The teacher's channels are (1, 0) and (0, 1): mean K(t, t) = 1/2, mean K(s, t) = 1/2 for every student of one channel.
     test('with two channels of the teacher, in Gram matrices: 1/2 + 1 - 2 / 2, by the weight of the pair', () => {
-      expect(run(map(1, 2, 1, [3, 3]), map(1, 2, 2, [1, 0, 0, 1]), { weights: [4] }).sum).toBeCloseTo(2, 5);
+      expect(run(plainMap(1, 2, 1, [3, 3]), plainMap(1, 2, 2, [1, 0, 0, 1]), { weights: [4] }).sum).toBeCloseTo(2, 5);
     });
 
     test('the order, the sizes and the signs of the channels do not matter', () => {
-      const own = map(1, 3, 2, [1, -4, 2, 0, 3, 8]);
-      const { sum, gradients } = run(own, map(1, 3, 2, [-2, 10, 0, 20, 4, 30]));
+      const own = plainMap(1, 3, 2, [1, -4, 2, 0, 3, 8]);
+      const { sum, gradients } = run(own, plainMap(1, 3, 2, [-2, 10, 0, 20, 4, 30]));
       expect(Math.abs(sum)).toBeLessThan(1e-6);
       expect(Math.max(...gradients[0]!.map(Math.abs))).toBeLessThan(1e-6);
     });
