@@ -5,6 +5,7 @@
 
 import type { RoundId } from '../../src/base/ids.js';
 import { addLockstep, cellsOf, type Grid, type GridTotals, peersOf, rowOf, sharesWaited, totalsOf } from './grid.js';
+import { addRound } from './learning.js';
 import { commitLent, committedOf, epochsDone, samplesOf } from './ledger.js';
 import type { PeerBase } from './stage.js';
 import { journal, report, sendTo, setStage, stageOf, type Turn } from './turn.js';
@@ -60,6 +61,7 @@ export function commit(turn: Turn, { round, grid, hashes }: Commit): void {
     msPerSample: isLate ? stage.msPerSample : totals.msPerSample,
     lockstep: addLockstep(stage.lockstep, totals.lockstep),
     losses: totals.losses,
+    learning: addRound(stage.learning, grid),
     failures: 0,
   });
   const reached = [...turn.state.roster].map(

@@ -1,12 +1,14 @@
 /** Rounds that test the committed parameters: the rows of a split are shared out, and the results are added up. */
 
 import { assert } from '../../src/base/assert.js';
+import { addSums, calibrationOf, NO_SUMS } from '../../src/base/calibration.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Evaluation } from '../../src/protocol/report.js';
 import { assign, otherCells } from './assignment.js';
 import { type ReasonFor, reasonsBy, unreachable } from './charge.js';
 import { countFailure } from './ending.js';
 import { evenly, type Seat } from './grid.js';
+import { factsOf, type Learning } from './learning.js';
 import type { EvaluateRound } from './round.js';
 import type { Charge, RoundSort } from './round-sort.js';
 import { lastEvaluation } from './stage.js';
@@ -117,15 +119,15 @@ function onEvaluated(turn: Turn, round: EvaluateRound, message: WorkerMessageOf<
 function closeEvaluation(turn: Turn, round: EvaluateRound): void {
   const stage = stageOf(turn);
   const peers = [...new Set(round.members.map(({ peer }) => peer))];
-  const evaluations = peers.map((peer) => evaluationOf(round, peer));
+  const evaluations = peers.map((peer) => evaluationOf(round, peer, stage.learning));
   for (const evaluation of evaluations) {
     journal(turn, { type: 'evaluation', stage: stage.name, evaluation });
     report(turn, { type: 'evaluated', stage: stage.name, evaluation });
   }
-  setStage(turn, { round: null, evaluations: [...stage.evaluations, ...evaluations], failures: 0 });
+  setStage(turn, { round: null, learning: {}, evaluations: [...stage.evaluations, ...evaluations], failures: 0 });
 }
 
-function evaluationOf({ members, epoch, tested }: EvaluateRound, peer: string): Evaluation {
+function evaluationOf({ members, epoch, tested }: EvaluateRound, peer: string, learning: Learning): Evaluation {
   const reports = members.flatMap((member) => (member.peer === peer && member.evaluated !== null ? [member.evaluated] : []));
   const sum = (of: (message: WorkerMessageOf<'worker.evaluated'>) => number) => reports.reduce((total, message) => total + of(message), 0);
   const count = sum((message) => message.count);
@@ -139,5 +141,7 @@ function evaluationOf({ members, epoch, tested }: EvaluateRound, peer: string): 
     millisecondsPerImage: sum(({ evaluateMs }) => evaluateMs) / count,
     parameters: reports[0]?.parameters ?? 0,
     agreement: Object.fromEntries(others.map((other) => [other, sum(({ agreed }) => agreed[other] ?? 0) / count])),
+    calibration: calibrationOf(reports.map(({ calibration }) => calibration).reduce(addSums, NO_SUMS)),
+    training: factsOf(learning[peer]),
   };
 }

@@ -30,6 +30,7 @@ export function goBack(turn: Turn): void {
     evaluations: evaluations.filter(({ epoch }) => epoch <= epochsDone(ledger)),
     commitsSinceCheckpoint: 0,
     recent: [],
+    learning: {},
   });
   tellRollback(turn);
 }

@@ -15,6 +15,7 @@ import type { Evaluation, StageResult } from '../../src/protocol/report.js';
 import type { StateName } from '../../src/protocol/state-name.js';
 import { bestKeptOf, bestOf } from './best.js';
 import { type Lockstep, sharesWaited, timesLate } from './grid.js';
+import type { Learning } from './learning.js';
 import { committedOf, type Ledger, openLedger } from './ledger.js';
 import type { Round } from './round.js';
 import type { CheckpointInfo } from './types.js';
@@ -124,6 +125,8 @@ export interface StageState {
   readonly lockstep: Readonly<Record<string, Lockstep>>;
   /** By peer, the mean training loss of the last commit of this term; empty for one peer. */
   readonly losses: Readonly<Record<string, number>>;
+  /** The training since the last evaluation, or since the stage went back. */
+  readonly learning: Learning;
   /** By worker, its cell in the last round of training; empty for one peer. */
   readonly seats: ReadonlyMap<string, { readonly peer: string; readonly column: number }>;
   /** The students that had no cell in the last round of training. */
@@ -196,6 +199,7 @@ export function openStage(options: {
     divergence: null,
     lockstep: options.lockstep,
     losses: options.losses,
+    learning: {},
     seats: new Map(),
     spare: new Set(),
     waiting: null,

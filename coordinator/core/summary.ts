@@ -31,6 +31,8 @@ export function summarise(state: RunState): Summary {
     engine: [...new Set([...state.totals.engines, ...engines])].sort().join(', '),
     accuracy: ofTests(state.done, ({ last, best }) => ({ last: last.accuracy, best: best.accuracy, epoch: best.epoch })),
     testLoss: ofTests(state.done, ({ last }) => last.loss),
+    calibration: known(ofTests(state.done, ({ last }) => last.calibration)),
+    training: known(ofTests(state.done, ({ last }) => last.training)),
     agreement: agreementOf(state.done),
     waited: ofEachPeer(state.done, ({ waited }) => waited),
     late: ofEachPeer(state.done, ({ late }) => late),
@@ -58,6 +60,10 @@ function ofTests<T>(done: readonly StageResult[], figureOf: (test: StageResult['
     tests.map((test) => [tests.length === 1 ? stage : spellPeer({ stage, peer: test.last.peer }), figureOf(test)] as const),
   );
   return Object.fromEntries(entries);
+}
+
+function known<T>(figures: Readonly<Record<string, T | null>>): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(figures).flatMap(([name, figure]) => (figure === null ? [] : [[name, figure]])));
 }
 
 function agreementOf(done: readonly StageResult[]): Summary['agreement'] {

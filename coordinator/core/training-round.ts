@@ -38,7 +38,7 @@ import {
   withoutColumns,
   withTrained,
 } from './grid.js';
-import { committedOf, giveBack, lend } from './ledger.js';
+import { commitLent, committedOf, giveBack, type Ledger, lend } from './ledger.js';
 import type { ReadyMember } from './roster.js';
 import type { GridRound } from './round.js';
 import type { Charge, RoundSort } from './round-sort.js';
@@ -50,6 +50,14 @@ export function seatsOf({ needs, base }: Pick<StageState, 'needs' | 'base'>, stu
   return seatStudents({ peers: needs.peers, students, columnsMax, holdersOf: (peer) => base.peers.get(peer)?.holders ?? [] });
 }
 
+export interface TrainingRoundOptions {
+  readonly batch: Batch;
+  readonly every: number;
+  readonly columnsMax: number;
+  /** Whether parameters with the samples of this ledger are to be tested. */
+  isTested(ledger: Ledger): boolean;
+}
+
 /**
  * Lends the next positions to these students and sends each its column's ranges. A round has `every` steps. Students that would have
  * no sample in a whole step are spare.
@@ -57,7 +65,7 @@ export function seatsOf({ needs, base }: Pick<StageState, 'needs' | 'base'>, stu
 export function startTraining(
   turn: Turn,
   students: readonly ReadyMember[],
-  { batch, every, columnsMax }: { readonly batch: Batch; readonly every: number; readonly columnsMax: number },
+  { batch, every, columnsMax, isTested }: TrainingRoundOptions,
 ): void {
   const stage = stageOf(turn);
   const { peers } = stage.needs;
@@ -70,6 +78,7 @@ export function startTraining(
   const roundSamples = totalOf(ranges);
   const deadlineMs = turn.nowMs + roundBudgetMs(turn, stage, Math.ceil(roundSamples / grid.length));
   const id = takeRoundId(turn);
+  const measures = isTested(commitLent(ledger));
   const isAlone = grid.length === 1;
   const stepSamples = columnBatch(batch, { column: 0, columns: columns.length });
   setStage(turn, {
@@ -81,7 +90,15 @@ export function startTraining(
   for (const [column, { ranges: own, cells }] of grid.entries()) {
     for (const { incarnation, peer } of cells) {
       const others = otherCells(turn, cells, peer);
-      const work = { kind: 'train' as const, column, replicas: grid.length, ranges: [...own], roundSamples, others };
+      const work = {
+        kind: 'train' as const,
+        column,
+        replicas: grid.length,
+        ranges: [...own],
+        roundSamples,
+        others,
+        measures: measures && column === 0,
+      };
       assign(turn, incarnation, { round: id, subject: { stage: stage.name, peer }, work });
     }
   }
@@ -199,10 +216,13 @@ function onTrained(turn: Turn, round: GridRound, message: WorkerMessageOf<'worke
 }
 
 /** Says in words why a report of training cannot be true; null when it can. */
-function untruthOf({ concluding }: GridRound, { ranges }: Column, { samples, correct }: WorkerMessageOf<'worker.trained'>): string | null {
+function untruthOf({ concluding }: GridRound, { ranges }: Column, message: WorkerMessageOf<'worker.trained'>): string | null {
+  const { samples, correct, sameAsTeacher } = message;
   const lent = totalOf(ranges);
   const isPossible = concluding === null ? samples === lent : samples <= lent;
-  return isPossible && correct <= samples ? null : `it says it trained ${samples} samples, ${correct} of them right, of ${lent}`;
+  return isPossible && correct <= samples && (sameAsTeacher ?? 0) <= samples
+    ? null
+    : `it says it trained ${samples} samples, ${correct} of them right, of ${lent}`;
 }
 
 /** Enters a contributor's report of averaging; the last one commits the round, when all replicas of a row have the same bits. */

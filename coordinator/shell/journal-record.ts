@@ -6,6 +6,15 @@ import { MODEL_PEER } from '../../src/config/peer.js';
 import { field, rangesSchema } from '../../src/protocol/field.js';
 import type { JournalRecord } from '../core/types.js';
 
+/** The schema of a calibration. */
+export const calibrationSchema = z.strictObject({ error: field.finite, temperature: field.finite, errorAtTemperature: field.finite });
+
+/** The schema of the facts of a training. */
+export const trainingFactsSchema = z.strictObject({
+  terms: z.record(z.string(), z.strictObject({ loss: field.finite, share: field.finite.nullable() })),
+  sameAsTeacher: field.finite.nullable(),
+});
+
 const evaluation = z.strictObject({
   /** A line that names no peer is about a stage of one. */
   peer: field.peer.default(MODEL_PEER),
@@ -16,6 +25,9 @@ const evaluation = z.strictObject({
   millisecondsPerImage: field.finite,
   parameters: field.count,
   agreement: z.record(field.peer, field.finite),
+  /** A line without these two is of a program that did not write them. */
+  calibration: calibrationSchema.nullable().default(null),
+  training: trainingFactsSchema.nullable().default(null),
 });
 
 /** The hash of each peer, by its name. */

@@ -5,11 +5,14 @@ import { z } from 'zod';
 import { hasCode, messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { RunSummary } from '../../src/protocol/parent.js';
 import { writeFileAtomic } from './atomic-file.js';
+import { calibrationSchema, trainingFactsSchema } from './journal-record.js';
 
 const summarySchema: z.ZodType<RunSummary> = z.object({
   engine: z.string(),
   accuracy: z.record(z.string(), z.object({ last: z.number(), best: z.number(), epoch: z.number() })),
   testLoss: z.record(z.string(), z.number()).default({}),
+  calibration: z.record(z.string(), calibrationSchema).default({}),
+  training: z.record(z.string(), trainingFactsSchema).default({}),
   agreement: z.record(z.string(), z.record(z.string(), z.number())),
   waited: z.record(z.string(), z.number()),
   late: z.record(z.string(), z.number()).default({}),

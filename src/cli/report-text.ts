@@ -5,6 +5,7 @@ import { formatShare } from '../base/share.js';
 import { spellPeer } from '../config/peer.js';
 import type { Evaluation, Report, StageResult } from '../protocol/report.js';
 import { formatCount, formatDuration } from './format-figure.js';
+import { describeCalibration, describeTraining } from './loss-text.js';
 
 export type Progress = Extract<Report, { type: 'progress' }>;
 
@@ -23,11 +24,8 @@ export function describeReport(report: Report): string {
       return `${report.stage}: ${report.kind}${report.epochs > 0 ? `, ${report.epochs} ${report.epochs === 1 ? 'epoch' : 'epochs'} of ${formatCount(report.samples / report.epochs)} images` : ''}`;
     case 'progress':
       return `${report.stage}: ${formatShare(shareDone(report))}, ${describeProgress(report)}`;
-    case 'evaluated': {
-      const { peer, epoch, accuracy, loss, agreement } = report.evaluation;
-      const name = spellPeer({ stage: report.stage, peer });
-      return `${name}: accuracy ${formatShare(accuracy)}, test loss ${loss.toFixed(3)}${epoch === 0 ? '' : ` after epoch ${epoch}`}${describeAgreement(agreement)}`;
-    }
+    case 'evaluated':
+      return describeEvaluation(report);
     case 'skipped': {
       const { stage, peer, worker, samples, message } = report;
       const name = spellPeer({ stage, peer });
@@ -74,6 +72,18 @@ export function describeReport(report: Report): string {
     default:
       return assertNever(report, 'report');
   }
+}
+
+function describeEvaluation({ stage, evaluation }: Extract<Report, { type: 'evaluated' }>): string {
+  const { peer, epoch, accuracy, loss, agreement, calibration, training } = evaluation;
+  const when = epoch === 0 ? '' : ` after epoch ${epoch}`;
+  const facts = [
+    calibration === null ? '' : `calibration error ${describeCalibration(calibration)}`,
+    training === null ? '' : describeTraining(training),
+  ];
+  const known = facts.filter((fact) => fact !== '').map((fact) => `; ${fact}`);
+  const name = spellPeer({ stage, peer });
+  return `${name}: accuracy ${formatShare(accuracy)}, test loss ${loss.toFixed(3)}${when}${describeAgreement(agreement)}${known.join('')}`;
 }
 
 function describeAgreement(agreement: Evaluation['agreement']): string {

@@ -7,6 +7,7 @@ import type { PeerRecipe, Recipe } from '../config/schema.js';
 import { stageOrder } from '../config/stage-graph.js';
 import type { RunSummary } from '../protocol/parent.js';
 import { formatBytes, formatCount, formatDuration, formatTable } from './format-figure.js';
+import { describeCalibration, describeTraining } from './loss-text.js';
 
 export interface TableOptions {
   /** Facts that must be known beside the accuracy. */
@@ -25,6 +26,7 @@ export function resultTable(recipe: Recipe, summary: RunSummary, { caveats = [],
     ...caveats.map((caveat) => `warning: ${caveat}`),
     ...marginsOf(recipe, summary),
     ...agreementsOf(summary),
+    ...factsOf(summary),
     ...lossesOf(recipe, summary),
     ...waitsOf(summary),
     ...skippedOf(summary),
@@ -78,6 +80,15 @@ function marginsOf(recipe: Recipe, summary: RunSummary): string[] {
     lines.push(`size: ${name} has ${share} the parameters of its teacher`);
   }
   return lines;
+}
+
+/** The parts of the losses, and the calibration of the models. */
+function factsOf({ training, calibration }: RunSummary): string[] {
+  const trainings = Object.entries(training).flatMap(([name, facts]) => {
+    const text = describeTraining(facts);
+    return text === '' ? [] : [`loss of ${name}: ${text}`];
+  });
+  return [...trainings, ...Object.entries(calibration).map(([name, own]) => `calibration error of ${name}: ${describeCalibration(own)}`)];
 }
 
 /** How often the peers of a stage say the same, each pair once, in the order of the stage. */

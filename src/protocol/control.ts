@@ -4,6 +4,7 @@
  */
 
 import { z } from 'zod';
+import { CALIBRATION_SIZES } from '../base/calibration.js';
 import { LIMITS } from '../base/limits.js';
 import { field, REFUSE_REASONS, rangesSchema } from './field.js';
 import { stateNameSchema } from './state-name.js';
@@ -12,6 +13,9 @@ import { stateNameSchema } from './state-name.js';
 const fromWorker = { term: field.term, incarnation: field.incarnation };
 /** In messages to a worker: the same pair, so that a worker ignores a late message to an earlier incarnation. */
 const toWorker = fromWorker;
+
+/** A number of each part of a loss, by its key. */
+const termsOf = (number: z.ZodType<number>) => z.record(z.string().max(LIMITS.layerLength), number);
 
 /** A replica of a row as the others of the row see it. Its rank is its index in the list. */
 const contributorSchema = z.strictObject({ incarnation: field.incarnation, endpoint: field.endpoint, samples: field.count });
@@ -68,6 +72,8 @@ const workSchema = z.discriminatedUnion('kind', [
     roundSamples: field.count,
     /** The other cells of the column, in the order of the stage's peers: they exchange their knowledge at each step. */
     others: z.array(cellSchema).max(LIMITS.members),
+    /** Whether the cell is to measure the gradient of each part of the loss at its last step: a test of the parameters follows. */
+    measures: z.boolean(),
   }),
   /** Rows [start, end) of this split. The cells of a column test the same rows, and exchange what they say of them. */
   z.strictObject({
@@ -121,6 +127,12 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     round: field.round,
     samples: field.count,
     lossSum: field.finite,
+    /** The parts of the loss by key, without their weights, summed over the samples. */
+    terms: termsOf(field.finite),
+    /** The length of each part's weighted gradient, with the batch of the last step; empty where none was measured. */
+    gradients: termsOf(z.number().min(0)),
+    /** The samples that the model put into the same class as its teacher; null where the loss does not take a teacher's logits. */
+    sameAsTeacher: field.count.nullable(),
     correct: field.count,
     trainMs: field.milliseconds,
     /** The part of `trainMs` in which it waited for the other cells of its column. */
@@ -170,6 +182,12 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     correct: field.count,
     count: field.count,
     lossSum: field.finite,
+    /** Sums over its rows, as src/step/calibration.ts adds them up. */
+    calibration: z.strictObject({
+      losses: z.array(field.finite).length(CALIBRATION_SIZES.losses).readonly(),
+      gaps: z.array(field.finite).length(CALIBRATION_SIZES.gaps).readonly(),
+      judged: field.count,
+    }),
     evaluateMs: field.milliseconds,
     /** By the other peers of its column: the rows of which it says the same class. */
     agreed: z.record(field.peer, field.count),

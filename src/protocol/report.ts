@@ -3,6 +3,7 @@
  * results of stages, progress, members coming and going, and the summary at the end.
  */
 
+import type { Calibration } from '../base/calibration.js';
 import type { ErrorCode } from '../errors/table.js';
 
 export interface Evaluation {
@@ -21,6 +22,21 @@ export interface Evaluation {
   readonly parameters: number;
   /** By the other peers of the stage: the share of the test images of which both say the same class, 0 to 1. */
   readonly agreement: Readonly<Record<string, number>>;
+  /** Null where it was not measured. */
+  readonly calibration: Calibration | null;
+  /** The training since the evaluation before; null where the term has trained nothing since. */
+  readonly training: TrainingFacts | null;
+}
+
+/** The training of a peer, as its own reports tell it. */
+export interface TrainingFacts {
+  /**
+   * The labels and each term of the loss, by key. `loss` is without the weight, the mean of a sample. `share` is the length of the part's
+   * weighted gradient over the sum of all lengths, at the last step of the first column; null where it was not measured.
+   */
+  readonly terms: Readonly<Record<string, { readonly loss: number; readonly share: number | null }>>;
+  /** The share of the training images that it puts into the same class as its teacher; null where the loss takes no logits of a teacher. */
+  readonly sameAsTeacher: number | null;
 }
 
 /** An evaluated epoch whose parameters are in a checkpoint. */
@@ -180,6 +196,10 @@ export interface Summary {
   readonly accuracy: Readonly<Record<string, { readonly last: number; readonly best: number; readonly epoch: number }>>;
   /** By the same names: the mean cross-entropy of the test split after the last epoch. */
   readonly testLoss: Readonly<Record<string, number>>;
+  /** By the same names: how far the probabilities of the last epoch's answers are from the share that is right. */
+  readonly calibration: Readonly<Record<string, Calibration>>;
+  /** By the same names: the parts of the loss in the last epochs, up to the last test. */
+  readonly training: Readonly<Record<string, TrainingFacts>>;
   /** By `stage.peer` of stages with several models, and by the other peer: the share of the test images of which both say the same class. */
   readonly agreement: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** By `stage.peer` of stages with several models: the share of its training time in which it waited for the others. */

@@ -41,6 +41,7 @@ export function runEagerly(tensorStep: TensorStep, { inputShape }: Pick<EagerSte
     forward: (images, size) => stepper.forward(images, size),
     backward: (answers, knobs) => stepper.backward(answers, knobs),
     abandon: () => stepper.abandon(),
+    gradientLengths: (batch, loss) => stepper.gradientLengths(batch, loss),
     predict: (images, size) => stepper.predict(images, size),
     evaluate: (images, labels, size) => evaluateLogits(stepper.predict(images, size), labels, classes),
     answer: (images, size, specs) => stepper.answer(images, size, specs),
@@ -93,7 +94,7 @@ class Stepper {
 
   forward(images: Float32Array, size: number): Knowledge {
     this.abandon();
-    this.#before = this.#statistics.map((variable) => tf.keep(tf.clone(variable)));
+    this.#keepStatistics();
     try {
       const knowledge = withoutTensors(() => knowledgeOf(this.#step.forward(this.#imageTensor(images.slice(), size))));
       this.#open = present(knowledge[0], 'the logits').data.slice();
@@ -115,6 +116,20 @@ class Stepper {
     });
   }
 
+  gradientLengths({ size, images, ...answers }: StepBatch, loss: StepKnobs['loss']): Record<string, number> {
+    this.abandon();
+    this.#keepStatistics();
+    try {
+      return withoutTensors(() => {
+        const inputs = { images: this.#imageTensor(images, size), ...this.#answerTensors(answers, size) };
+        const lengths = this.#step.gradientLengths(inputs, knobTensors(loss));
+        return Object.fromEntries(Object.entries(lengths).map(([key, length]) => [key, numberOf(length)]));
+      });
+    } finally {
+      this.abandon();
+    }
+  }
+
   abandon(): void {
     this.#open = null;
     this.#step.abandon();
@@ -125,6 +140,10 @@ class Stepper {
   dispose(): void {
     this.abandon();
     this.#step.dispose();
+  }
+
+  #keepStatistics(): void {
+    this.#before = this.#statistics.map((variable) => tf.keep(tf.clone(variable)));
   }
 
   #forgetBefore(): void {
@@ -157,11 +176,15 @@ class Stepper {
     };
   }
 
-  #result(loss: LossOutputs, logits: Float32Array, { labels }: StepAnswerBatch): StepResult {
-    const numberOf = (scalar: tf.Scalar) => scalar.dataSync<'float32'>()[0] ?? Number.NaN;
+  #result(loss: LossOutputs, logits: Float32Array, answers: StepAnswerBatch): StepResult {
     const terms = Object.entries(loss.terms).map(([name, term]) => [name, numberOf(term)] as const);
-    return stepResult({ mean: numberOf(loss.mean), terms: Object.fromEntries(terms), logits }, labels.classes, this.#step.classes);
+    const reading = { mean: numberOf(loss.mean), terms: Object.fromEntries(terms), logits };
+    return stepResult(reading, answers, present(this.#step.training, 'the training of the step').loss);
   }
+}
+
+function numberOf(scalar: tf.Scalar): number {
+  return scalar.dataSync<'float32'>()[0] ?? Number.NaN;
 }
 
 /** tf.tidy for a function that returns no tensors: tf.tidy itself would look for tensors in every element of an array. */

@@ -1,7 +1,9 @@
 /** Loss and hits of a batch, on plain typed arrays. Logits are [B, K], labels [B]. */
 
+import type { StageLoss } from '../losses/stage-loss.js';
 import { isFiniteArena } from '../tensor/finite.js';
-import type { EvaluateResult, StepResult } from './step-program.js';
+import type { Knowledge } from '../tensor/knowledge.js';
+import type { EvaluateResult, StepAnswerBatch, StepResult } from './step-program.js';
 
 /** The results of a training step that are read back. */
 export interface StepReading {
@@ -12,17 +14,44 @@ export interface StepReading {
   readonly logits: Float32Array;
 }
 
-/** A training step's result: sums over the batch, and hits. */
-export function stepResult({ mean, terms, logits }: StepReading, labels: Int32Array, classes: number): StepResult {
-  const count = labels.length;
+/** A training step's result: sums over the batch, hits, and agreement with the teacher, where its logits are among the answers. */
+export function stepResult({ mean, terms, logits }: StepReading, { labels, other }: StepAnswerBatch, loss: StageLoss): StepResult {
+  const count = labels.classes.length;
+  const classes = logits.length / count;
+  const teacher = teacherLogits(loss, other);
   return {
     lossSum: mean * count,
     terms: Object.fromEntries(Object.entries(terms).map(([name, term]) => [name, term * count])),
+    sameAsTeacher: teacher === null ? null : countSameClass(logits, teacher, classes),
     count,
-    correct: countHits(logits, labels, classes),
+    correct: countHits(logits, labels.classes, classes),
     finite: Number.isFinite(mean),
     finiteLogits: Number.isFinite(mean) || isFiniteArena(logits),
   };
+}
+
+/** The teacher's logits among the other side's knowledge, [B, K]; null where the loss does not take them. */
+function teacherLogits(loss: Pick<StageLoss, 'sides'>, other: Knowledge): Float32Array | null {
+  let start = 0;
+  for (const { from, specs, count } of loss.sides) {
+    const place = from === 'teacher' ? specs.findIndex(({ of }) => of === 'logits') : -1;
+    if (place >= 0) return other[start + place]?.data ?? null;
+    start += specs.length * count;
+  }
+  return null;
+}
+
+/** The number of rows whose largest logit is at the same place in both, [B, K] each; the first of equals counts. */
+export function countSameClass(a: Float32Array, b: Float32Array, classes: number): number {
+  let same = 0;
+  for (let start = 0; start < a.length; start += classes) if (largestOf(a, start, classes) === largestOf(b, start, classes)) same++;
+  return same;
+}
+
+function largestOf(logits: Float32Array, start: number, classes: number): number {
+  let best = 0;
+  for (let k = 1; k < classes; k++) if (logits[start + k]! > logits[start + best]!) best = k;
+  return best;
 }
 
 /** Loss and hits of logits in inference mode. */

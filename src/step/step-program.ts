@@ -44,6 +44,8 @@ export interface StepResult {
   readonly lossSum: number;
   /** The terms of the loss by name, without their weights, summed over the batch. */
   readonly terms: Readonly<Record<string, number>>;
+  /** The number of samples that the model puts into the same class as its teacher; null where the loss takes no logits of a teacher. */
+  readonly sameAsTeacher: number | null;
   /** B. */
   readonly count: number;
   /** The number of samples that the model put into their class, in training mode and before the update. */
@@ -81,6 +83,11 @@ export interface StepProgram {
   backward(answers: StepAnswerBatch, knobs: StepKnobs): StepResult;
   /** Undoes an open half whose second half will not come: the state is what it was before. Changes nothing when no half is open. */
   abandon(): void;
+  /**
+   * The length (L2 norm) of the gradient of each part of the loss by its key, weighted, over all trained variables: what the part has to
+   * say in a step with this batch. Op by op, a forward pass for each part; changes nothing. Drops an open half.
+   */
+  gradientLengths(batch: StepBatch, loss: StepKnobs['loss']): Readonly<Record<string, number>>;
   /** Loss and hits of `size` samples in inference mode; images [B, H, W, C], labels [B]. */
   evaluate(images: Float32Array, labels: Int32Array, size: number): EvaluateResult;
   /** Logits [B, K] in inference mode. */

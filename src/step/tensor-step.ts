@@ -62,6 +62,11 @@ export interface TensorStep {
   forward(images: tf.Tensor4D): tf.Tensor[];
   /** The second half. Throws when no first half is open. */
   backward(answers: StepAnswers, knobs: KnobTensors): LossOutputs;
+  /**
+   * The length of the gradient of each part of the loss, weighted by the loss's knobs (by their names): scalars by the part's key. Moves the
+   * BatchNorm statistics, once for each part; changes nothing else. Drops an open first half.
+   */
+  gradientLengths(inputs: StepInputs, knobs: KnobTensors): Readonly<Record<string, tf.Scalar>>;
   /** Drops an open first half. Changes nothing when none is open. */
   abandon(): void;
   /**
@@ -101,6 +106,7 @@ function buildTrainingStep(model: LayersModel, training: StepTraining, onGradien
     },
     forward: (images) => trainer.forward(images),
     backward: (answers, knobs) => trainer.backward(answers, knobs),
+    gradientLengths: ({ images, ...answers }, knobs) => trainer.gradientLengths(images, answers, knobs),
     abandon: () => trainer.abandon(),
     answer: (images, specs) => knowledgeModel(model, specs).run(images, { training: false }),
     shapesOf: (specs) => shapesOf(specs, shapeSourceOf(model)),
@@ -127,6 +133,7 @@ function buildFrozenStep(model: LayersModel): TensorStep {
     train: untrained,
     forward: untrained,
     backward: untrained,
+    gradientLengths: untrained,
     abandon: () => {},
     answer: (images, specs) => copies.run(images, specs),
     shapesOf: (specs) => shapesOf(specs, shapeSourceOf(model)),

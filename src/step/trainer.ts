@@ -10,6 +10,7 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { assert, present } from '../base/assert.js';
 import type { PeerRecipe } from '../config/schema.js';
 import type { Labels } from '../losses/loss-method.js';
+import { knobName, LABELS_KEY } from '../losses/loss-plan.js';
 import type { StageLoss, StageLossValue } from '../losses/stage-loss.js';
 import { createAdapters } from '../nn/adapter.js';
 import { overrideBatchNorms } from '../nn/batch-norm.js';
@@ -45,6 +46,13 @@ export type KnobTensors = Readonly<Record<string, tf.Scalar>>;
 
 /** The training loss before the update, and its terms by name, without their weights: means over the batch. */
 export type LossOutputs = StageLossValue;
+
+/** A part of the loss: the labels or a term, by its key. */
+interface PartCall {
+  readonly key: string;
+  readonly answers: StepAnswers;
+  readonly knobs: Readonly<Record<string, tf.Scalar>>;
+}
 
 const LOSS = 'loss.';
 const COEFFICIENT = 'optimizer.';
@@ -115,6 +123,29 @@ export class Trainer {
     } finally {
       if (kept !== null) mapLoss(kept, (scalar) => scalar.dispose());
     }
+  }
+
+  /**
+   * The length of the gradient of each part of the loss, weighted as `knobs` say, over all trained variables: scalars by the part's key.
+   * `knobs` are the loss's own, without a prefix. A forward pass for each part, which moves the BatchNorm statistics. Drops an open half.
+   */
+  gradientLengths(images: tf.Tensor4D, answers: StepAnswers, knobs: Readonly<Record<string, tf.Scalar>>): Record<string, tf.Scalar> {
+    const { plan } = this.#loss;
+    const keys = [...(plan.labels.weight === 0 ? [] : [LABELS_KEY]), ...plan.terms.map(({ key }) => key)];
+    return Object.fromEntries(keys.map((key) => [key, tf.tidy(() => this.#gradientLength(images, { key, answers, knobs }))]));
+  }
+
+  #gradientLength(images: tf.Tensor4D, { key, answers, knobs }: PartCall): tf.Scalar {
+    this.forward(images);
+    const held = present(this.#open, 'the first half');
+    this.#open = null;
+    const inputs = { ...answers, student: held.outputs, adapters: this.#adapters };
+    const { grads } = held.gradients(() => {
+      const part = present(this.#loss.sum(inputs, knobs).terms[key], `the part ${key}`);
+      return tf.mul(part, present(knobs[knobName(key, 'weight')], `the weight of ${key}`)) as tf.Scalar;
+    }, this.#trained);
+    const squares = Object.values(grads).flatMap((gradient) => (gradient === null ? [] : [tf.sum(tf.square(gradient))]));
+    return tf.sqrt(tf.addN(squares)) as tf.Scalar;
   }
 
   /** Drops an open first half. Changes nothing when none is open. */

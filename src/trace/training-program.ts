@@ -10,6 +10,7 @@ import { checkAnswers } from '../step/check-answers.js';
 import { evaluateLogits, stepResult } from '../step/score.js';
 import type { EvaluateResult, StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from '../step/step-program.js';
 import type { TensorStep } from '../step/tensor-step.js';
+import type { StepTraining } from '../step/trainer.js';
 import type { ArenaSchema } from '../tensor/arena.js';
 import type { Knowledge, KnowledgeSpec } from '../tensor/knowledge.js';
 import type { FrozenProgramParts } from './frozen-program.js';
@@ -28,6 +29,7 @@ export class TrainingProgram implements StepProgram {
   readonly schema: ArenaSchema;
   readonly slotCount: number;
   readonly #step: TensorStep;
+  readonly #training: StepTraining;
   readonly #eager: StepProgram;
   readonly #options: FrozenProgramParts['options'];
   readonly #traces: TraceCache<TrainingTrace>;
@@ -45,7 +47,8 @@ export class TrainingProgram implements StepProgram {
     this.#eager = eager;
     this.#options = options;
     this.#traces = new TraceCache(options);
-    this.#lastKnobs = sampleKnobs(present(step.training, 'the training of the step'));
+    this.#training = present(step.training, 'the training of the step');
+    this.#lastKnobs = sampleKnobs(this.#training);
   }
 
   step(batch: StepBatch, knobs: StepKnobs): StepResult {
@@ -55,7 +58,7 @@ export class TrainingProgram implements StepProgram {
     this.#lastKnobs = knobs;
     const trace = this.#traceFor('whole', batch, knobs);
     if (trace === null) return this.#eagerly().step(batch, knobs);
-    return stepResult(this.#holding(trace).train({ batch, knobs }), batch.labels.classes, this.#step.classes);
+    return stepResult(this.#holding(trace).train({ batch, knobs }), batch, this.#training.loss);
   }
 
   forward(images: Float32Array, size: number): Knowledge {
@@ -77,7 +80,13 @@ export class TrainingProgram implements StepProgram {
     this.#checkAnswers(answers, open.trace.size);
     const loss = open.trace.backward({ ...answers, labels: asMixed(answers.labels) }, knobs);
     this.#open = null;
-    return stepResult({ ...loss, logits: open.logits }, answers.labels.classes, this.#step.classes);
+    return stepResult({ ...loss, logits: open.logits }, answers, this.#training.loss);
+  }
+
+  /** Runs op by op; the state moves there, and back at the next step. */
+  gradientLengths(batch: StepBatch, loss: StepKnobs['loss']): Readonly<Record<string, number>> {
+    this.abandon();
+    return this.#eagerly().gradientLengths(batch, loss);
   }
 
   abandon(): void {
@@ -196,6 +205,6 @@ export class TrainingProgram implements StepProgram {
   }
 
   #checkAnswers(answers: StepAnswerBatch, size: number): void {
-    checkAnswers(answers, size, present(this.#step.training, 'the training of the step'));
+    checkAnswers(answers, size, this.#training);
   }
 }

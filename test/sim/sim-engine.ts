@@ -12,6 +12,7 @@ import type { Range } from '../../src/protocol/field.js';
 import { isSameState, type StateName } from '../../src/protocol/state-name.js';
 import type { EngineConfigure, FromEngine, ToEngine } from '../../worker/engine/engine-message.js';
 import type { EngineOrder } from '../../worker/kit/orders.js';
+import { UNMEASURED_CALIBRATION, UNMEASURED_LOSS } from '../support/no-facts.js';
 import type { SimCoordinator } from './sim-coordinator.js';
 import type { World } from './world.js';
 
@@ -246,7 +247,7 @@ export class SimEngine {
     if (order.work.kind === 'evaluate') {
       const count = order.work.end - order.work.start;
       const figures = { correct: Math.min(count, totalOf(base.ranges)), count, lossSum: 1, evaluateMs: count, agreed: {}, parameters: 1 };
-      this.#say({ ...this.#identity(), type: 'worker.evaluated', round, ...figures });
+      this.#say({ ...this.#identity(), type: 'worker.evaluated', round, ...figures, ...UNMEASURED_CALIBRATION });
       return;
     }
     const { state } = order.base;
@@ -275,6 +276,7 @@ export class SimEngine {
       round,
       samples,
       lossSum: samples,
+      ...UNMEASURED_LOSS,
       correct: 0,
       trainMs: samples,
       waitedMs: 0,

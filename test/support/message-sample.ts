@@ -1,5 +1,6 @@
 /** One valid message of every type, with every field set to something that is not its default. */
 
+import { NO_SUMS } from '../../src/base/calibration.js';
 import { asIncarnation, asRoundId, asTerm } from '../../src/base/ids.js';
 import { SCHEMA_HASH } from '../../src/protocol/codec.js';
 import type { CoordinatorMessage, WorkerMessage } from '../../src/protocol/control.js';
@@ -30,7 +31,20 @@ export const WORKER_MESSAGES: readonly WorkerMessage[] = [
   },
   { type: 'worker.ready', ...life, endpoint, engine: 'wasm' },
   { type: 'worker.renew', ...life, progress: 9, images: 640, busyMs: 12.5, controlBytes: 1000, dataBytes: 2 ** 40 },
-  { type: 'worker.trained', ...life, round, samples: 512, lossSum: -1.25, correct: 100, trainMs: 33.3, waitedMs: 3.5, late: { small: 2 } },
+  {
+    type: 'worker.trained',
+    ...life,
+    round,
+    samples: 512,
+    lossSum: -1.25,
+    terms: { labels: 700.5, hinton: 12 },
+    gradients: { labels: 0.5, hinton: 0.25 },
+    sameAsTeacher: 90,
+    correct: 100,
+    trainMs: 33.3,
+    waitedMs: 3.5,
+    late: { small: 2 },
+  },
   { type: 'worker.notFinite', ...life, round, ranges, message: 'the loss of step 3 of 8 is NaN' },
   { type: 'worker.averaged', ...life, round, attempt: 2, hash, contained: 2048 },
   { type: 'worker.unreachable', ...life, round, attempt: 1, replica: asIncarnation(8), message: 'no answer within 2000 ms' },
@@ -41,6 +55,7 @@ export const WORKER_MESSAGES: readonly WorkerMessage[] = [
     correct: 1700,
     count: 2000,
     lossSum: 901.5,
+    calibration: { losses: NO_SUMS.losses.map((_, i) => i / 4), gaps: NO_SUMS.gaps.map((_, i) => i / 8 - 20), judged: 1000 },
     evaluateMs: 120,
     agreed: { small: 1500 },
     parameters: 4266,
@@ -87,6 +102,7 @@ export const COORDINATOR_MESSAGES: readonly CoordinatorMessage[] = [
       ranges,
       others: [{ peer: 'small', incarnation: asIncarnation(4), endpoint: 'tcp://10.0.0.4:4000' }],
       roundSamples: 1024,
+      measures: true,
     },
   },
   {

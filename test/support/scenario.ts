@@ -30,6 +30,7 @@ import type { WorkerMessage } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
 import type { StateName } from '../../src/protocol/state-name.js';
 import { corePlan } from './core-plan.js';
+import { UNMEASURED_CALIBRATION, UNMEASURED_LOSS } from './no-facts.js';
 
 type Options = Readonly<Record<string, string>>;
 
@@ -149,7 +150,18 @@ class Stagehand {
         };
       case 'trained': {
         const samples = Number(options.samples ?? totalOf(this.#rangesOf(from.incarnation)));
-        return { ...from, type: 'worker.trained', round, samples, lossSum: samples, correct: 0, trainMs: samples, waitedMs: 0, late: {} };
+        return {
+          ...from,
+          type: 'worker.trained',
+          round,
+          samples,
+          lossSum: samples,
+          ...UNMEASURED_LOSS,
+          correct: 0,
+          trainMs: samples,
+          waitedMs: 0,
+          late: {},
+        };
       }
       case 'averaged': {
         const hash = createHash('sha256')
@@ -176,6 +188,7 @@ class Stagehand {
           lossSum: 1,
           evaluateMs: 2,
           agreed: {},
+          ...UNMEASURED_CALIBRATION,
           parameters: 10,
         };
       case 'failed':

@@ -11,6 +11,7 @@ import type { StageRecipe } from '../../src/config/schema.js';
 import type { CoordinatorMessage, CoordinatorMessageOf, WorkerMessage, WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Report } from '../../src/protocol/report.js';
 import { corePlan } from './core-plan.js';
+import { UNMEASURED_CALIBRATION, UNMEASURED_LOSS } from './no-facts.js';
 
 const term = asTerm(1);
 
@@ -122,6 +123,7 @@ export class TwoPeerRun {
       trainMs: 1,
       waitedMs: 0,
       late: {},
+      ...UNMEASURED_LOSS,
       ...figures,
       ...this.#life(student),
     });
@@ -140,7 +142,7 @@ export class TwoPeerRun {
   }
 
   evaluated(student: number, correct: number, agreed: Readonly<Record<string, number>>): void {
-    const figures = { count: 1, correct, lossSum: 1, evaluateMs: 1, agreed, parameters: 40 };
+    const figures = { count: 1, correct, lossSum: 1, evaluateMs: 1, agreed, parameters: 40, ...UNMEASURED_CALIBRATION };
     this.#say(student, { type: 'worker.evaluated', round: asRoundId(this.round), ...figures, ...this.#life(student) });
   }
 

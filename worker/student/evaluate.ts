@@ -2,12 +2,12 @@
 
 import { nextTurn } from '../../src/base/abortable.js';
 import { present } from '../../src/base/assert.js';
+import { addSums, type CalibrationSums, calibrationSums, NO_SUMS } from '../../src/base/calibration.js';
 import type { PeerName } from '../../src/config/peer.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
 import { isOutOfMemory } from '../../src/engines/out-of-memory.js';
-import { evaluateLogits } from '../../src/step/score.js';
-import type { KnowledgeTensor } from '../../src/tensor/knowledge.js';
+import { countSameClass, evaluateLogits } from '../../src/step/score.js';
 import type { EngineContext } from '../kit/context.js';
 import { memoryFault } from '../kit/memory-fault.js';
 import { TEST_ROWS } from '../kit/shared-loader.js';
@@ -34,6 +34,7 @@ export interface TestResult {
   readonly correct: number;
   readonly count: number;
   readonly lossSum: number;
+  readonly calibration: CalibrationSums;
   /** The time in the model alone. */
   readonly evaluateMs: number;
   /** For each other cell of the column, in order: the number of rows of which both models say the same class. */
@@ -50,7 +51,7 @@ export async function evaluateRows(options: EvaluateOptions): Promise<TestResult
   });
   const batches = new BatchStream(context.loaders.for(split), requests);
   const column = exchange?.(requests.map(({ samples }) => samples.length)) ?? null;
-  let total: TestResult = { correct: 0, count: 0, lossSum: 0, evaluateMs: 0, agreed: [] };
+  let total: TestResult = { correct: 0, count: 0, lossSum: 0, calibration: NO_SUMS, evaluateMs: 0, agreed: [] };
   try {
     for (const { samples } of requests) {
       const { images, labels } = await batches.next();
@@ -60,15 +61,20 @@ export async function evaluateRows(options: EvaluateOptions): Promise<TestResult
         correct: total.correct + result.correct,
         count: total.count + result.count,
         lossSum: total.lossSum + result.lossSum,
+        calibration: total.calibration,
         evaluateMs: total.evaluateMs + elapsedMs,
         agreed: total.agreed,
       };
       // A sum that is not finite stays so. The other cells wait in vain; the caller's error ends the round for them.
       if (!Number.isFinite(total.lossSum)) break;
+      total = { ...total, calibration: addSums(total.calibration, calibrationSums(logits, labels, samples[0] ?? 0)) };
       if (column !== null) {
         const own = { shape: [samples.length, model.classes], data: logits };
         const taken = present(await column.exchange([own]), 'the answers in an evaluation, which no cell ends early');
-        const same = taken.map((other) => sameClasses(own, present(other?.[0], 'the logits of a cell that was waited for')));
+        const same = taken.map((other) => {
+          const { data } = present(other?.[0], 'the logits of a cell that was waited for');
+          return countSameClass(logits, data, model.classes);
+        });
         total = { ...total, agreed: same.map((count, i) => count + (total.agreed[i] ?? 0)) };
       }
       await nextTurn(signal);
@@ -107,18 +113,4 @@ function predict(
     at += half.result.length;
   }
   return { result, elapsedMs: halves.reduce((sum, { elapsedMs }) => sum + elapsedMs, 0) };
-}
-
-/** The number of rows whose largest logit is at the same place in both, [B, K] each. */
-function sameClasses(a: KnowledgeTensor, b: KnowledgeTensor): number {
-  const [rows = 0, classes = 0] = a.shape;
-  let same = 0;
-  for (let row = 0; row < rows; row++) if (largestOf(a.data, row, classes) === largestOf(b.data, row, classes)) same++;
-  return same;
-}
-
-function largestOf(logits: Float32Array, row: number, classes: number): number {
-  let best = 0;
-  for (let k = 1; k < classes; k++) if (logits[row * classes + k]! > logits[row * classes + best]!) best = k;
-  return best;
 }

@@ -13,7 +13,7 @@ import { takeRanges, totalOf } from '../../src/data/shard-plan.js';
 import { knobsOfLoss, sideFrom } from '../../src/losses/stage-loss.js';
 import { rateAt } from '../../src/optim/schedule.js';
 import type { Range } from '../../src/protocol/field.js';
-import type { StepBatch, StepKnobs, StepResult } from '../../src/step/step-program.js';
+import type { StepBatch, StepKnobs, StepProgram, StepResult } from '../../src/step/step-program.js';
 import type { KnowledgeTensor } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
 import { blankStep, type MemoryWork, memoryFault } from '../kit/memory-fault.js';
@@ -37,6 +37,8 @@ export interface TrainOptions {
   readonly knowledge: KnowledgeSource | null;
   /** The other cells of the column, where their knowledge is exchanged at each step. */
   readonly exchange: StepExchange | null;
+  /** Whether to measure the gradient of each part of the loss at the last step. */
+  readonly measures: boolean;
   /** Samples of the stage committed before the round, and of all members in it. */
   readonly committed: number;
   readonly roundSamples: number;
@@ -50,6 +52,11 @@ export interface TrainResult {
   readonly samples: number;
   readonly steps: number;
   readonly lossSum: number;
+  /** The parts of the loss by key, summed. */
+  readonly terms: Readonly<Record<string, number>>;
+  /** The length of each part's gradient at the last step; empty where none was measured. */
+  readonly gradients: Readonly<Record<string, number>>;
+  readonly sameAsTeacher: number | null;
   readonly correct: number;
   /** The samples of the last step. */
   readonly lastStep: readonly Range[];
@@ -79,6 +86,9 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
   const end = exchange?.endSignal(conclude) ?? conclude;
   let lossSum = 0;
   let correct = 0;
+  let terms: Readonly<Record<string, number>> = {};
+  let gradients: Readonly<Record<string, number>> = {};
+  let sameAsTeacher: number | null = null;
   let done = 0;
   let steps = 0;
   let lastStep: readonly Range[] | null = null;
@@ -88,10 +98,14 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
     if (inputs === null) break;
     const { images, labels, other } = inputs;
     const batch = { size, images, labels: { classes: labels, mixed: null }, other };
-    const result = await makeStep(options, { batch, knobsAt: (answered) => knobsAt(options, done, answered) }).catch((error: unknown) => {
-      throw memoryFault(context, error, workOf(options, size));
-    });
-    if (result === null) break;
+    const measures = options.measures && index === batches.length - 1;
+    const made = await makeStep(options, { batch, measures, knobsAt: (answered) => knobsAt(options, done, answered) }).catch(
+      (error: unknown) => {
+        throw memoryFault(context, error, workOf(options, size));
+      },
+    );
+    if (made === null) break;
+    const { result } = made;
     const own = positionsAt(ranges, done, size);
     if (!result.finite) {
       const what = `the loss of step ${index + 1} of ${batches.length} is ${result.lossSum},`;
@@ -101,11 +115,18 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
     lastStep = own;
     lossSum += result.lossSum;
     correct += result.correct;
+    terms = addTerms(terms, result.terms);
+    gradients = made.gradients;
+    sameAsTeacher = result.sameAsTeacher === null ? null : (sameAsTeacher ?? 0) + result.sameAsTeacher;
     done += size;
     steps += 1;
     await nextTurn(signal);
   }
-  return { samples: done, steps, lossSum, correct, lastStep: lastStep ?? [] };
+  return { samples: done, steps, lossSum, terms, gradients, sameAsTeacher, correct, lastStep: lastStep ?? [] };
+}
+
+function addTerms(sums: Readonly<Record<string, number>>, terms: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(terms).map(([key, term]) => [key, (sums[key] ?? 0) + term]));
 }
 
 /** A step, for the error where memory runs out. */
@@ -115,6 +136,8 @@ function workOf({ model, peer, exchange }: TrainOptions, size: number): MemoryWo
 
 interface StepOrder {
   readonly batch: StepBatch;
+  /** Whether to measure the gradients of the loss's parts before the step. */
+  readonly measures: boolean;
   /** The knobs of the step when these other cells of the column have answered; all of them when it is left out. */
   knobsAt(answered?: readonly boolean[]): StepKnobs;
 }
@@ -123,11 +146,15 @@ interface StepOrder {
  * Makes one update. In a column of several cells the knowledge is exchanged between its two halves; null: the column has ended
  * before this step, and the program has made its first half in vain.
  */
-async function makeStep({ context, model, exchange, signal }: TrainOptions, { batch, knobsAt }: StepOrder): Promise<StepResult | null> {
+async function makeStep({ context, model, exchange, signal }: TrainOptions, order: StepOrder): Promise<StepMade | null> {
   const { program } = model;
   const { loss } = present(model.training, 'the training of the stage');
+  const { batch, knobsAt } = order;
   const { size, images, labels, other: fromTeacher } = batch;
-  if (exchange === null) return context.meter.measure(size, () => program.step(batch, knobsAt())).result;
+  if (exchange === null) {
+    const gradients = measureGradients(program, order, knobsAt().loss);
+    return { gradients, result: context.meter.measure(size, () => program.step(batch, knobsAt())).result };
+  }
   const { result: own } = context.meter.measure(size, () => program.forward(images, size));
   const taken = await exchange.exchange(own.slice(0, 1)).catch((error: unknown) => {
     program.abandon();
@@ -140,7 +167,22 @@ async function makeStep({ context, model, exchange, signal }: TrainOptions, { ba
   const fromPeers = taken.flatMap((answer) => answer ?? own.slice(0, 1).map(standIn));
   const answers = { labels, other: takes ? [...fromTeacher, ...fromPeers] : fromTeacher };
   const knobs = knobsAt(taken.map((answer) => answer !== null));
-  return context.meter.measure(0, () => program.backward(answers, knobs)).result;
+  const result = context.meter.measure(0, () => program.backward(answers, knobs)).result;
+  // After the step: measuring drops an open half.
+  return { result, gradients: measureGradients(program, { ...order, batch: { size, images, ...answers } }, knobs.loss) };
+}
+
+interface StepMade {
+  readonly result: StepResult;
+  /** Empty where they were not measured. */
+  readonly gradients: Readonly<Record<string, number>>;
+}
+
+/** The lengths of the gradients; none where one is not finite, which the loss of this step or of the next one tells. */
+function measureGradients(program: StepProgram, { batch, measures }: StepOrder, loss: StepKnobs['loss']): Readonly<Record<string, number>> {
+  if (!measures) return {};
+  const lengths = program.gradientLengths(batch, loss);
+  return Object.values(lengths).every(Number.isFinite) ? lengths : {};
 }
 
 /** The knowledge of a cell that was not waited for: its weight is 0, so that it may be anything finite. */

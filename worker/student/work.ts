@@ -43,7 +43,7 @@ export interface TrainedWork {
 /** Trains the ranges, or fewer samples when it is concluded. The caller sends the report, once it holds the trained state. Throws StepNotFinite. */
 export async function trainWork(
   job: WorkJob,
-  { column: index, replicas, ranges, roundSamples, others }: WorkOf<'train'>,
+  { column: index, replicas, ranges, roundSamples, others, measures }: WorkOf<'train'>,
   { links, column }: OtherSides,
 ): Promise<TrainedWork> {
   const { context, assign, signal, conclude } = job;
@@ -63,14 +63,14 @@ export async function trainWork(
   const exchange = open?.(batches.map(({ samples }) => samples.length)) ?? null;
   try {
     const committed = assign.base.committed;
-    const rest = { split, batches, knowledge, exchange, committed, roundSamples };
+    const rest = { split, batches, knowledge, exchange, measures, committed, roundSamples };
     const {
       samples,
       steps,
       lossSum,
-      correct,
       waits: loadWaits,
       lastStep,
+      ...figures
     } = await trainRanges({ context, model, peer: assign.base.state, round, ranges, signal, conclude, ...rest });
     const trainMs = context.clock.nowMs() - startMs;
     context.logger.info('round.trained', {
@@ -86,7 +86,7 @@ export async function trainWork(
         : { waitedMs: exchange.waitedMs, waitedMsPerStep: exchange.waitedMs / Math.max(1, steps), late: exchange.late }),
     });
     const waits = { waitedMs: exchange?.waitedMs ?? 0, late: { ...exchange?.late } };
-    return { report: { type: 'worker.trained', round, samples, lossSum, correct, trainMs, ...waits }, lastStep: [...lastStep] };
+    return { report: { type: 'worker.trained', round, samples, lossSum, ...figures, trainMs, ...waits }, lastStep: [...lastStep] };
   } finally {
     knowledge?.close();
     exchange?.close();

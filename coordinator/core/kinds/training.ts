@@ -7,7 +7,7 @@ import { peerNamed, peersOf } from '../../../src/config/peer.js';
 import type { TrainingStage } from '../../../src/config/schema.js';
 import { startEvaluation } from '../evaluation-round.js';
 import { columnsOf } from '../grid.js';
-import { epochsDone } from '../ledger.js';
+import { epochsDone, type Ledger } from '../ledger.js';
 import { rollBack } from '../rollback.js';
 import type { ReadyMember } from '../roster.js';
 import type { StageNeeds, StageState } from '../stage.js';
@@ -40,7 +40,10 @@ export function trainingKind(recipe: TrainingStage, { teacher, columnsMax = Numb
         return { type: 'round', missing, isTaught: false, isTraining: false, start };
       }
       if (stage.ledger.pending.length === 0) return { type: 'done' };
-      const start: StartRound = (turn, students) => startTraining(turn, students, { batch, every, columnsMax });
+      const start: StartRound = (turn, students) => {
+        const isTested = (ledger: Ledger) => evaluationDue({ ledger, evaluations: stage.evaluations }, recipe.evaluateEvery) !== null;
+        startTraining(turn, students, { batch, every, columnsMax, isTested });
+      };
       return { type: 'round', missing, isTaught: teacher !== null, isTraining: true, start };
     },
     onBaseLost: rollBack,
@@ -48,7 +51,7 @@ export function trainingKind(recipe: TrainingStage, { teacher, columnsMax = Numb
 }
 
 /** The epoch after which the peers are to be evaluated now; null when they are not. All of them are evaluated together. */
-function evaluationDue(stage: StageState, evaluateEvery: number): number | null {
+function evaluationDue(stage: Pick<StageState, 'ledger' | 'evaluations'>, evaluateEvery: number): number | null {
   const { pending, lent } = stage.ledger;
   const epoch = epochsDone(stage.ledger);
   const isEnd = pending.length === 0 && lent.length === 0;

@@ -3,6 +3,7 @@ import type { Clock } from '../../../src/base/clock.js';
 import { LineView } from '../../../src/cli/line-view.js';
 import type { Output } from '../../../src/cli/output.js';
 import type { Report } from '../../../src/protocol/report.js';
+import { ACCURACY_ALONE } from '../../support/no-facts.js';
 
 const PROGRESS: Report = {
   type: 'progress',
@@ -22,7 +23,17 @@ const PROGRESS: Report = {
 const EVALUATED: Report = {
   type: 'evaluated',
   stage: 'teacher',
-  evaluation: { peer: 'model', epoch: 2, round: 4, accuracy: 0.81, loss: 0.6, millisecondsPerImage: 0.1, parameters: 10, agreement: {} },
+  evaluation: {
+    peer: 'model',
+    epoch: 2,
+    round: 4,
+    accuracy: 0.81,
+    loss: 0.6,
+    millisecondsPerImage: 0.1,
+    parameters: 10,
+    agreement: {},
+    ...ACCURACY_ALONE,
+  },
 };
 
 /** The lines of a view that is shown reports at given seconds. */

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/base/clock.js';
 import { BarView } from '../../../src/cli/bar-view.js';
 import { describeReport } from '../../../src/cli/report-text.js';
-import type { Report } from '../../../src/protocol/report.js';
+import type { Report, TrainingFacts } from '../../../src/protocol/report.js';
+import { ACCURACY_ALONE } from '../../support/no-facts.js';
 
 const TROUBLE = { type: 'trouble', stage: 'teacher', code: 'checkpoint.unwritable', message: 'the disk is full', failures: 1 } as const;
 const ROLLBACK = { type: 'rollback', stage: 'teacher', checkpoint: 'teacher-25', committed: 3_200, samples: 6_400 } as const;
@@ -44,10 +45,31 @@ test('the test of a finished model is after no epoch', () => {
     millisecondsPerImage: 1,
     parameters: 10,
     agreement: {},
+    ...ACCURACY_ALONE,
   };
   const line = (epoch: number) => describeReport({ type: 'evaluated', stage: 'final', evaluation: { ...evaluation, epoch } });
   expect(line(0)).toBe('final.small: accuracy 50.0 %, test loss 1.500');
   expect(line(3)).toBe('final.small: accuracy 50.0 %, test loss 1.500 after epoch 3');
+});
+
+test('a test tells the calibration, the parts of the loss with their shares of the gradient, and agreement with the teacher', () => {
+  const evaluation = {
+    ...{ peer: 'model', epoch: 2, round: 4, accuracy: 0.5, loss: 1.5, millisecondsPerImage: 1, parameters: 10, agreement: {} },
+    calibration: { error: 0.153, temperature: 2.828, errorAtTemperature: 0.029 },
+  };
+  const line = (training: TrainingFacts | null) =>
+    describeReport({ type: 'evaluated', stage: 's', evaluation: { ...evaluation, training } });
+  const start = 's: accuracy 50.0 %, test loss 1.500 after epoch 2; calibration error 15.3 %, 2.9 % at temperature 2.83';
+  const labels = { loss: 0.769, share: 0.045 };
+  expect(line(null)).toBe(start);
+  // One part is the whole loss, which the progress tells.
+  expect(line({ terms: { labels }, sameAsTeacher: null })).toBe(start);
+  expect(line({ terms: { labels, hinton: { loss: 0.0002916, share: 0.955 } }, sameAsTeacher: 0.923 })).toBe(
+    `${start}; labels 0.769 (4.5 % of the gradient), hinton 0.000292 (95.5 %); the teacher's class for 92.3 % of the training images`,
+  );
+  expect(line({ terms: { labels: { ...labels, share: null }, rkd: { loss: 2, share: null } }, sameAsTeacher: null })).toBe(
+    `${start}; labels 0.769, rkd 2.00`,
+  );
 });
 
 test('the progress of several peers has the loss of each', () => {
@@ -116,6 +138,7 @@ test('the bar goes back with the stage, evaluations are lines above it, and a st
     millisecondsPerImage: 1,
     parameters: 10,
     agreement: {},
+    ...ACCURACY_ALONE,
   };
   view.report({ type: 'evaluated', stage: 'teacher', evaluation });
   view.report(ROLLBACK);

@@ -43,6 +43,8 @@ const summary: RunSummary = {
   late: {},
   trainingLoss: {},
   testLoss: {},
+  calibration: {},
+  training: {},
   skipped: {},
   models: {
     large: { parameters: 52138, bytes: 208552, millisecondsPerImage: 0.2 },
@@ -132,6 +134,14 @@ describe('the table of results', () => {
     expect(text).toContain('lockstep: pair.little waited for the others in 40.0 % of its time\n');
     expect(text).toContain('left out: 48 images of pair, because the steps with them were not finite');
     expect(text).toMatch(/pair\.big +large +90\.0 %[\s\S]*pair\.little +small +80\.0 %/);
+  });
+
+  test('the parts of the losses and the calibration have lines of their own', () => {
+    const calibration = { alone: { error: 0.1, temperature: 2, errorAtTemperature: 0.02 } };
+    const training = { student: { terms: { labels: { loss: 1, share: 0.25 }, hinton: { loss: 2, share: 0.75 } }, sameAsTeacher: null } };
+    const text = resultTable(recipe, { ...summary, calibration, training });
+    expect(text).toContain('\nloss of student: labels 1.00 (25.0 % of the gradient), hinton 2.00 (75.0 %)\n');
+    expect(text).toContain('\ncalibration error of alone: 10.0 %, 2.0 % at temperature 2.00\n');
   });
 
   test('the pairs of peers are in the order of the stage', () => {

@@ -9,9 +9,10 @@ import type { CheckpointInfo, CheckpointPart, JournalRecord } from '../../../coo
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
 import type { Evaluation, Report } from '../../../src/protocol/report.js';
 import { corePlan } from '../../support/core-plan.js';
+import { ACCURACY_ALONE } from '../../support/no-facts.js';
 
 const evaluation = (round: number, accuracy: number, peer = 'model'): Evaluation => ({
-  ...{ peer, epoch: round, round, accuracy, loss: 1, millisecondsPerImage: 1, parameters: 10, agreement: {} },
+  ...{ peer, epoch: round, round, accuracy, loss: 1, millisecondsPerImage: 1, parameters: 10, agreement: {}, ...ACCURACY_ALONE },
 });
 const hashOf = (round: number): string => String(round).repeat(64);
 const checkpoint = (round: number, peers = ['model']): CheckpointInfo => ({

@@ -26,6 +26,7 @@ import {
 } from '../../../coordinator/core/grid.js';
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
 import { mergeRanges, totalOf } from '../../../src/data/shard-plan.js';
+import { UNMEASURED_LOSS } from '../../support/no-facts.js';
 
 const ids = (...numbers: number[]) => numbers.map(asIncarnation);
 const range = (start: number, end: number) => ({ start, end });
@@ -42,6 +43,7 @@ const trained = (incarnation: number, samples: number, lossSum = samples) =>
     trainMs: 10 * samples,
     waitedMs: samples,
     late: {},
+    ...UNMEASURED_LOSS,
   }) as const;
 const averaged = (incarnation: number, hash: string, contained = 8) =>
   ({ ...report(incarnation), type: 'worker.averaged', attempt: 1, hash, contained }) as const;

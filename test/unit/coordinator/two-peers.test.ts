@@ -33,12 +33,34 @@ describe('two peers in two columns', () => {
       ranges: [{ start, end: start + 4 }],
       roundSamples: 8,
       others: [{ ...other, endpoint: `inproc://${other.incarnation}` }],
+      measures: false,
     });
     expect(assigned).toEqual([
       [1, 'big', work(0, 0, { peer: 'small', incarnation: 2 })],
       [2, 'small', work(0, 0, { peer: 'big', incarnation: 1 })],
       [3, 'big', work(1, 4, { peer: 'small', incarnation: 4 })],
       [4, 'small', work(1, 4, { peer: 'big', incarnation: 3 })],
+    ]);
+  });
+
+  test('the first column measures its gradients in the last round before a test, and the test tells them', () => {
+    const measuring = () =>
+      run.sent('coordinator.assign').flatMap(([student, { work }]) => (work.kind === 'train' && work.measures ? [student] : []));
+    expect(measuring()).toEqual([]);
+    commitRound(8);
+    expect(measuring()).toEqual([1, 2]);
+    const terms = { labels: 2, hinton: 4 };
+    run.trained(1, 4, { terms, gradients: { labels: 3, hinton: 1 } });
+    for (const student of [2, 3, 4]) run.trained(student, 4, { terms });
+    for (let i = 1; i <= 4; i++) run.averaged(i, { peer: i % 2 === 1 ? 'big' : 'small', contained: 16 });
+    for (let i = 1; i <= 4; i++) run.evaluated(i, 1, { [i % 2 === 1 ? 'small' : 'big']: 1 });
+    const told = run.reports.flatMap((report) =>
+      report.type === 'evaluated' ? [[report.evaluation.peer, report.evaluation.training]] : [],
+    );
+    expect(told).toEqual([
+      // In the first of the two rounds the students told nothing of their losses.
+      ['big', { terms: { labels: { loss: 0.25, share: 0.75 }, hinton: { loss: 0.5, share: 0.25 } }, sameAsTeacher: null }],
+      ['small', { terms: { labels: { loss: 0.25, share: null }, hinton: { loss: 0.5, share: null } }, sameAsTeacher: null }],
     ]);
   });
 

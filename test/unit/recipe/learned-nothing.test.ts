@@ -30,6 +30,8 @@ const splits = [
 const resultsOf = (shares: Readonly<Record<string, number>>) => ({
   accuracy: Object.fromEntries(Object.entries(shares).map(([name, last]) => [name, { last, best: last, epoch: 1 }])),
   testLoss: {},
+  calibration: {},
+  training: {},
 });
 const warningsOf = (shares: Readonly<Record<string, number>>) => learnedNothing(recipe, { splits }, resultsOf(shares));
 

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import type { JournalRecord } from '../../../coordinator/core/types.js';
 import { encodeLine, openJournal, readJournal } from '../../../coordinator/shell/journal.js';
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
+import { ACCURACY_ALONE } from '../../support/no-facts.js';
 import { scratchFolder } from './scratch-folder.js';
 
 const evaluation = {
@@ -18,6 +19,7 @@ const evaluation = {
   millisecondsPerImage: 0.1,
   parameters: 40,
   agreement: {},
+  ...ACCURACY_ALONE,
 };
 const HASH = 'ab'.repeat(32);
 const term = asTerm(1);

@@ -113,6 +113,7 @@ describe('a whole run', () => {
     expect(Object.keys(summary).sort()).toEqual([
       'accuracy',
       'agreement',
+      'calibration',
       'commits',
       'durationSeconds',
       'engine',
@@ -123,6 +124,7 @@ describe('a whole run', () => {
       'samplesCommitted',
       'skipped',
       'testLoss',
+      'training',
       'trainingLoss',
       'waited',
       'wireBytes',

@@ -20,6 +20,8 @@ const finish: Effect = {
     agreement: {},
     trainingLoss: {},
     testLoss: {},
+    calibration: {},
+    training: {},
     waited: {},
     late: {},
     skipped: {},

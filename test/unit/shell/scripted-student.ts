@@ -14,6 +14,7 @@ import { PROTOCOL_VERSION } from '../../../src/protocol/version.js';
 import { openDataClient } from '../../../src/rpc/data-client.js';
 import type { Dialer } from '../../../src/transport/transport.js';
 import { zmqTransport } from '../../../src/transport/zmq-transport.js';
+import { UNMEASURED_CALIBRATION, UNMEASURED_LOSS } from '../../support/no-facts.js';
 import { sha256, topologyFor } from '../checkpoint/content.js';
 
 type Body<M> = M extends unknown ? Omit<M, 'term' | 'incarnation'> : never;
@@ -127,6 +128,7 @@ export class ScriptedStudent {
           trainMs: 0,
           waitedMs: 0,
           late: {},
+          ...UNMEASURED_LOSS,
         });
         return;
       case 'coordinator.save':
@@ -151,6 +153,7 @@ export class ScriptedStudent {
         trainMs: 5,
         waitedMs: 0,
         late: {},
+        ...UNMEASURED_LOSS,
       });
     }
     if (work.kind === 'evaluate') {
@@ -163,6 +166,7 @@ export class ScriptedStudent {
         lossSum: count,
         evaluateMs: 3,
         agreed: {},
+        ...UNMEASURED_CALIBRATION,
         parameters: 40,
       });
     }

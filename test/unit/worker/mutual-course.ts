@@ -186,7 +186,7 @@ async function trainColumns(columns: Columns, { stage, round, committed, shares,
     const base = { ...baseAt(state, committed), hash: hashes?.get(cell.peer) ?? null };
     const ranges = [...shares[index]!];
     const others = [...othersOf(column, cell)];
-    const work = { kind: 'train', column: index, replicas: columns.length, ranges, roundSamples, others } as const;
+    const work = { kind: 'train', column: index, replicas: columns.length, ranges, roundSamples, others, measures: false } as const;
     cell.engine.assign(round, { base, work });
   }
   for (const { index, cell } of cells) {

@@ -13,7 +13,7 @@ afterEach(() => room.close());
 /** Trains a column of three in a round of its own, up to the report. */
 async function trainColumn(student: TestEngine, round: number, { base, column }: { readonly base: Base; readonly column: number }) {
   const ranges = [{ start: 20 * column + 20 * (round - 1), end: 20 * column + 20 * round }];
-  student.assign(round, { base, work: { kind: 'train', column, replicas: 3, ranges, roundSamples: 60, others: [] } });
+  student.assign(round, { base, work: { kind: 'train', column, replicas: 3, ranges, roundSamples: 60, others: [], measures: false } });
   return student.contributor((await student.next('worker.trained')).samples);
 }
 
@@ -48,7 +48,15 @@ test('it is read out when the checkpoint is due, and is given back by column; a 
 
 /** The loss of a round of several steps, which depends on the optimiser's state that it begins with. */
 async function lossOf(student: TestEngine, round: number, { base, column }: { readonly base: Base; readonly column: number }) {
-  const work = { kind: 'train' as const, column, replicas: 3, ranges: [{ start: 90, end: 120 }], roundSamples: 30, others: [] };
+  const work = {
+    kind: 'train' as const,
+    column,
+    replicas: 3,
+    ranges: [{ start: 90, end: 120 }],
+    roundSamples: 30,
+    others: [],
+    measures: false,
+  };
   student.assign(round, { base, work });
   return (await student.next('worker.trained')).lossSum;
 }

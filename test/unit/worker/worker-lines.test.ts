@@ -7,6 +7,7 @@ import { startSession, stepSession } from '../../../worker/agent/session.js';
 import { DEFAULT_SESSION_TIMING, type Session, type SessionEvent } from '../../../worker/agent/session-types.js';
 import { WorkerLines } from '../../../worker/agent/worker-lines.js';
 import type { FromEngine } from '../../../worker/engine/engine-message.js';
+import { UNMEASURED_CALIBRATION, UNMEASURED_LOSS } from '../../support/no-facts.js';
 
 const ids = { term: asTerm(1), incarnation: asIncarnation(5) };
 const endpoint = 'tcp://127.0.0.1:2';
@@ -61,13 +62,13 @@ function beat(fromMs: number, toMs: number, progress: number): void {
 
 function assign(round: number, { stage = 'together', peer = 'big', column = 0 } = {}): CoordinatorMessageOf<'coordinator.assign'> {
   const others = peer === 'model' ? [] : [{ peer: 'small', incarnation: asIncarnation(6), endpoint }];
-  const work = { kind: 'train' as const, column, replicas: 1, ranges: [{ start: 0, end: 4 }], roundSamples: 4, others };
+  const work = { kind: 'train' as const, column, replicas: 1, ranges: [{ start: 0, end: 4 }], roundSamples: 4, others, measures: false };
   const base = { state: { stage, peer, round: 0 }, hash: null, committed: 0, sources: [], isStored: false, init: null };
   return { type: 'coordinator.assign', ...ids, round: asRoundId(round), base, work };
 }
 
 function finishRound(nowMs: number, round: number, { stage = 'together', peer = 'big' } = {}): void {
-  const figures = { samples: 4, lossSum: 1, correct: 1, trainMs: 1, waitedMs: 0, late: {} };
+  const figures = { samples: 4, lossSum: 1, correct: 1, trainMs: 1, waitedMs: 0, late: {}, ...UNMEASURED_LOSS };
   report(nowMs, { type: 'worker.trained', ...ids, round: asRoundId(round), ...figures });
   say(nowMs, { type: 'coordinator.commit', ...ids, state: { stage, peer, round }, hash: null, committed: 4 });
 }
@@ -133,7 +134,7 @@ test('a report that waits for the others, and for a teacher', () => {
   told.length = 0;
   beat(1_000, 15_000, 0);
   expect(told.splice(0)).toEqual(['waits for the students that train the same images: small, or for an answer of a teacher']);
-  const figures = { samples: 4, lossSum: 1, correct: 1, trainMs: 1, waitedMs: 0, late: {} };
+  const figures = { samples: 4, lossSum: 1, correct: 1, trainMs: 1, waitedMs: 0, late: {}, ...UNMEASURED_LOSS };
   report(16_000, { type: 'worker.trained', ...ids, round: asRoundId(1), ...figures });
   beat(17_000, 40_000, 0);
   expect(told).toEqual(['goes on after 15 s', 'waits for the other students: its part of round 1 is done']);
@@ -161,7 +162,7 @@ const evaluate = { kind: 'evaluate' as const, split: 'test', start: 0, end: 4, o
 test('after an evaluation, which no commit follows, it waits for work', () => {
   join();
   say(1_000, other(evaluate, 'baseline'));
-  const figures = { correct: 1, count: 4, lossSum: 1, evaluateMs: 1, agreed: {}, parameters: 4 };
+  const figures = { correct: 1, count: 4, lossSum: 1, evaluateMs: 1, agreed: {}, parameters: 4, ...UNMEASURED_CALIBRATION };
   report(2_000, { type: 'worker.evaluated', ...ids, round: asRoundId(1), ...figures });
   beat(3_000, 15_000, 1);
   expect(told).toEqual(['tests the model of baseline', waitsForWork]);
@@ -185,7 +186,7 @@ test('in an evaluation of a taught stage it waits for no teacher', () => {
 
 test('a student that is alone in its round waits for no other students, and after a round without samples for work', () => {
   join();
-  const figures = { lossSum: 0, correct: 0, trainMs: 1, waitedMs: 0, late: {} };
+  const figures = { lossSum: 0, correct: 0, trainMs: 1, waitedMs: 0, late: {}, ...UNMEASURED_LOSS };
   const trained = (nowMs: number, samples: number) =>
     report(nowMs, { type: 'worker.trained', ...ids, round: asRoundId(1), samples, ...figures });
   say(1_000, assign(1, { stage: 'baseline', peer: 'model' }));
