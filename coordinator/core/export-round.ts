@@ -7,7 +7,7 @@ import { present } from '../../src/base/assert.js';
 import type { FinishedModel } from '../../src/config/peer.js';
 import type { ErrorCode } from '../../src/errors/table.js';
 import type { StageResult } from '../../src/protocol/report.js';
-import { countFailure } from './ending.js';
+import { countFailure, finish } from './ending.js';
 import { failWithoutBase } from './kinds/finished.js';
 import type { ExportRound } from './round.js';
 import type { RoundSort } from './round-sort.js';
@@ -18,8 +18,10 @@ export function startExport(turn: Turn, of: FinishedModel): void {
   const { name, base } = stageOf(turn);
   const { stage, peer } = of;
   const { hash } = present(base.peers.get(peer), `the peer ${peer}`);
-  // Without a round nothing was trained, and no checkpoint was made.
-  if (base.round === 0 || hash === null) return failWithoutBase(turn);
+  if (base.round === 0 || hash === null) {
+    const message = `stage ${name}: there is no model to export: all images of the stage ${stage} were left out, so it has trained nothing`;
+    return finish(turn, { outcome: 'failed', code: 'run.failed', message });
+  }
   const id = takeRoundId(turn);
   setStage(turn, { round: { sort: 'export', id, deadlineMs: turn.nowMs + turn.state.plan.timing.firstRoundMs } });
   const tested = testedAs(turn.state.done, of, base.round);

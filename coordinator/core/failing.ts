@@ -6,6 +6,7 @@ import { ERROR_TABLE, type ErrorCode } from '../../src/errors/table.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import { cutText } from '../../src/protocol/field.js';
 import { countFailure, finish, stopSafely } from './ending.js';
+import { codeOfLoss } from './kinds/finished.js';
 import { onReport, withdraw } from './lead-round.js';
 import { expel, forgetHolder } from './membership.js';
 import { onNotFinite } from './not-finite.js';
@@ -53,7 +54,10 @@ export function onFailed(turn: Turn, member: Member, message: WorkerMessageOf<'w
     onSaveFailed(turn, text);
     return;
   }
-  if (code === 'checkpoint.damaged' && role === 'student') onCheckpointDamaged(turn);
+  if (code === 'checkpoint.damaged') {
+    if (loadsFinished(turn, member)) return onModelLost(turn, member, message.message);
+    onCheckpointDamaged(turn);
+  }
   forgetHolder(turn, incarnation);
   withdraw(turn, member, message.message);
   countFailure(turn, code, text);
@@ -125,6 +129,21 @@ function studentsNeeded({ state: { stage } }: Turn, role: Member['role']): numbe
 /** The cause for which a worker is sent away: memory runs out on one machine, and a module fails anywhere. */
 function causeOf({ host }: Member, code: ErrorCode): string {
   return code === 'engine.outOfMemory' ? `${code} on ${host}` : code;
+}
+
+/** Whether a member loads the model of a finished stage, to teach or to begin with: no older checkpoint has it. */
+function loadsFinished(turn: Turn, { role }: Member): boolean {
+  const { base, init } = stageOf(turn);
+  return role === 'teacher' || (base.round === 0 && init.size > 0);
+}
+
+/** The checkpoint of that model does not load. The run ends, unless another teacher has it in memory. */
+function onModelLost(turn: Turn, member: Member, reason: string): void {
+  const { name, taughtBy, init } = stageOf(turn);
+  const lost = member.role === 'teacher' ? taughtBy : [...init.values()][0];
+  const code = codeOfLoss(turn, lost?.state.stage ?? name);
+  if (member.role === 'teacher') sendAway(turn, member, { code, reason });
+  else failRun(turn, member, { code, message: `worker ${member.worker}: ${reason}` });
 }
 
 /** The checkpoint that the base rests on does not load. Without a holder, the stage goes back to the checkpoint before. */

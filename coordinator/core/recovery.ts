@@ -16,7 +16,8 @@ type CommitRecord = Extract<JournalRecord, { type: 'commit' }>;
 /** The history of the stage under way, in the order of the journal. */
 interface Trail {
   readonly stage: string | null;
-  readonly commits: readonly CommitRecord[];
+  /** `isSaved`: the journal says that a checkpoint of it was stored. */
+  readonly commits: readonly (CommitRecord & { readonly isSaved?: boolean })[];
   readonly skipped: readonly Range[];
   readonly evaluations: readonly { readonly evaluation: Evaluation; readonly afterRound: number }[];
 }
@@ -49,6 +50,7 @@ export function recover(records: readonly JournalRecord[], parts: readonly Check
     done,
     stage: trail.stage,
     checkpoints,
+    lost: trail.commits.filter(({ round, isSaved }) => isSaved && round > upTo).map(({ round }) => round),
     skipped: trail.skipped,
     evaluations: trail.evaluations.filter(({ afterRound }) => afterRound <= upTo).map(({ evaluation }) => evaluation),
     round: rounds.reduce((highest, round) => Math.max(highest, round), 0),
@@ -90,7 +92,7 @@ function follow(trail: Trail, record: JournalRecord): Trail {
     case 'checkpoint': {
       // The first checkpoint of a commit without hashes gives the hashes.
       const { commits } = ofStage(trail, record.stage);
-      const known = commits.map((commit) => (commit.round === record.round ? { ...commit, hashes: record.hashes } : commit));
+      const known = commits.map((commit) => (commit.round === record.round ? { ...commit, hashes: record.hashes, isSaved: true } : commit));
       return { ...ofStage(trail, record.stage), commits: known };
     }
     case 'skip':

@@ -166,7 +166,7 @@ export function openStage(options: {
   const { name, recipe, needs, checkpoints, done } = options;
   const checkpoint = checkpoints.at(-1) ?? null;
   const size = needs.training === null ? 0 : (options.splitSizes[needs.training.split] ?? 0);
-  const source = needs.of === null ? null : sourceOf(done, needs.of);
+  const source = needs.of === null ? null : workedOn(done, needs.of);
   const from = source === null ? checkpoint : source.checkpoint;
   return {
     name,
@@ -183,9 +183,9 @@ export function openStage(options: {
     saving: null,
     checkpoints,
     evaluations: options.evaluations,
-    init: new Map([...needs.init].map(([peer, model]) => [peer, finished(done, model)])),
+    init: new Map([...needs.init].map(([peer, model]) => [peer, finishedState(done, model)])),
     sourceEpoch: source?.epoch ?? 0,
-    taughtBy: needs.teacher === null ? null : finished(done, needs.teacher),
+    taughtBy: needs.teacher === null ? null : finishedState(done, needs.teacher),
     linkVersion: 0,
     links: new Map(),
     isExported: false,
@@ -210,7 +210,7 @@ export function openStage(options: {
 }
 
 /** The parameters of a finished model that a stage works on. `epoch` is 0 for its last ones; there the best may be the last as well. */
-function sourceOf(done: readonly StageResult[], { stage, peer, epoch }: FinishedModel): Source {
+export function workedOn(done: readonly StageResult[], { stage, peer, epoch }: FinishedModel): Source {
   const result = done.find((candidate) => candidate.stage === stage);
   const last = result?.checkpoint ?? null;
   const best = epoch === 'best' ? result?.best[peer] : undefined;
@@ -218,13 +218,14 @@ function sourceOf(done: readonly StageResult[], { stage, peer, epoch }: Finished
   return { checkpoint: { round: best.round, hashes: { [peer]: best.hash } }, epoch: best.epoch };
 }
 
+/** The parameters that a stage works on. */
 interface Source {
   readonly checkpoint: StageResult['checkpoint'];
   readonly epoch: number;
 }
 
-/** The final parameters of a peer of a finished stage. */
-function finished(done: readonly StageResult[], { stage, peer }: PeerName): FinishedState {
+/** The final parameters of a peer of a finished stage, which must have a checkpoint. */
+export function finishedState(done: readonly StageResult[], { stage, peer }: PeerName): FinishedState {
   const { round, hashes } = present(done.find((result) => result.stage === stage)?.checkpoint, `the checkpoint of stage ${stage}`);
   return { state: { stage, peer, round }, hash: present(hashes[peer], `the peer ${peer} of stage ${stage}`) };
 }

@@ -191,6 +191,8 @@ export interface Recovered {
   readonly stage: string | null;
   /** The whole checkpoints of the stage that is not done, oldest first. It goes on from the last. */
   readonly checkpoints: readonly CheckpointInfo[];
+  /** The rounds after that one whose checkpoints were stored, oldest first: they are not whole any more, or are gone. */
+  readonly lost: readonly number[];
   /** The samples that were taken out of that stage. */
   readonly skipped: readonly Range[];
   /** The evaluations of that stage up to the checkpoint. */

@@ -12,6 +12,7 @@ import { basisOf, digestsOf } from '../../src/recipe/basis.js';
 import { loadRecipe } from '../../src/recipe/load-recipe.js';
 import { requireEndpoint, requireLoopback } from '../../src/transport/endpoint.js';
 import { secondsOfEarlierTerms } from './earlier-terms.js';
+import { lostModelOf } from './finished-models.js';
 import { readJournal } from './journal.js';
 import { compareBasis, keepBasis, renewBasis } from './run-basis.js';
 import { createRunFolder, openRunFolder } from './run-folder.js';
@@ -54,6 +55,8 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
     return EXIT.done;
   }
   await requireNoHolder(folder.terms, options);
+  const lost = await lostModelOf(folder, { recipe, records, reopened, begun });
+  if (lost !== null) throw lost;
   const { splitSizes } = await inspectData(recipe.data);
   return serve(options, async () => {
     const keepChanges = async () => (isKept ? undefined : renewBasis(folder, basis));

@@ -4,7 +4,7 @@
  */
 
 import { mkdir } from 'node:fs/promises';
-import { assert } from '../../src/base/assert.js';
+import { assert, present } from '../../src/base/assert.js';
 import type { Clock } from '../../src/base/clock.js';
 import { type SteadyClock, steadyClock } from '../../src/base/steady-clock.js';
 import { type CheckpointStore, openCheckpointStore } from '../../src/checkpoint/store.js';
@@ -24,12 +24,13 @@ import type { RunPlan, Timing } from '../core/types.js';
 import { DataStore } from './data-store.js';
 import { performEffect } from './effects.js';
 import { Exporter } from './exporter.js';
+import { lostModelOf } from './finished-models.js';
 import { storeGivenModels } from './given-models.js';
 import type { Inbox } from './inbox.js';
 import { type Journal, openJournal, readJournal } from './journal.js';
 import { type LineFile, openLineFile } from './line-file.js';
 import type { RunFolder } from './run-folder.js';
-import { mendOf, progressOf } from './run-progress.js';
+import { lostCheckpoints, mendOf, progressOf } from './run-progress.js';
 import { writeSummary } from './run-summary.js';
 import { type FinishEffect, runToEnd } from './runner.js';
 import type { Sockets } from './sockets.js';
@@ -181,6 +182,9 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
   await run.keepChanges();
   const recovered = recover(records, store.list().whole);
   const report = reporter(options, opened);
+  for (const message of lostCheckpoints(recovered, store.list().damaged)) {
+    await report({ type: 'warning', stage: present(recovered.stage, 'the stage under way'), message });
+  }
   const end = await runToEnd({
     start: (nowMs) => startRun(plan, recovered, nowMs),
     step: stepRun,
@@ -223,5 +227,13 @@ async function tellEnd(
   tell({ type: 'summary', file: folder.summary, summary });
   if (end.code === null) return;
   const mend = await mendOf(end.code, recipe, async () => progressOf(folder, (await readJournal(folder.journal)).records));
-  tell({ type: 'error', code: end.code, message: end.message, mend });
+  const lost = end.code === 'checkpoint.missing' ? await lostNow(folder, recipe) : null;
+  tell({ type: 'error', code: end.code, message: lost?.message ?? end.message, mend });
+}
+
+/** The model that a run has lost, with the way out; null when its checkpoint is whole by now. */
+async function lostNow(folder: RunFolder, recipe: Recipe): Promise<StillhouseError | null> {
+  const { records } = await readJournal(folder.journal);
+  const { begun } = await progressOf(folder, records);
+  return lostModelOf(folder, { recipe, records, reopened: [], begun });
 }

@@ -13,10 +13,15 @@ const recordSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('reopen'), stage: field.stage }),
 ]);
 
-/** The stages that are done, and not opened again since. Throws `run.invalid`, with file and line, when the journal is damaged. */
+/** The same from a journal. Throws `run.invalid`, with file and line, when it is damaged. */
 export async function readDoneStages(journal: string): Promise<ReadonlyMap<string, LastCheckpoint>> {
+  return doneStages(await readRecords(journal));
+}
+
+/** The stages that are done by these records of a journal, and not opened again since. */
+export function doneStages(records: readonly unknown[]): ReadonlyMap<string, LastCheckpoint> {
   const done = new Map<string, LastCheckpoint>();
-  for (const record of await readRecords(journal)) {
+  for (const record of records) {
     const found = recordSchema.safeParse(record).data;
     if (found?.type === 'stage-done') done.set(found.result.stage, found.result.checkpoint);
     if (found?.type === 'reopen') done.delete(found.stage);

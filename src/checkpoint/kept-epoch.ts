@@ -33,16 +33,15 @@ const recordSchema = z.discriminatedUnion('type', [
 
 /**
  * The evaluated rounds of this model that checkpoints were made of, oldest first. Older checkpoints may be deleted by now, but never the best
- * one. `isGiven`: the model was taken from outside, and its checkpoint was there before the journal. Throws `run.invalid`, with file and
- * line, when the journal is damaged; a line that is not written to its end is left out.
+ * one. `isGiven`: the model was taken from outside, and its checkpoint was there before the journal.
  */
-export async function readEvaluatedRounds(
-  journal: string,
+export function evaluatedRounds(
+  records: readonly unknown[],
   { stage, peer, isGiven = false }: { readonly stage: string; readonly peer: string; readonly isGiven?: boolean },
-): Promise<readonly EvaluatedRound[]> {
+): readonly EvaluatedRound[] {
   let evaluated: EvaluatedRound[] = [];
   const stored = new Set<number>(isGiven ? [GIVEN_ROUND] : []);
-  for (const record of await readRecords(journal)) {
+  for (const record of records) {
     const found = recordSchema.safeParse(record).data;
     if (found === undefined || found.stage !== stage) continue;
     if (found.type === 'checkpoint') stored.add(found.round);
@@ -63,7 +62,10 @@ export function bestRound(evaluated: readonly EvaluatedRound[]): EvaluatedRound 
 /** The part of a record of any type that says which coordinator wrote it. */
 const writtenSchema = z.object({ term: field.term });
 
-/** The records of a journal, of any type. Throws `run.invalid`, with file and line, when it is damaged. */
+/**
+ * The records of a journal, of any type; a line that is not written to its end is left out. Throws `run.invalid`, with file and line, when it
+ * is damaged.
+ */
 export async function readRecords(journal: string): Promise<readonly unknown[]> {
   const text = await readFile(journal, 'utf8').catch((error: unknown) => {
     if (hasCode(error, 'ENOENT')) return '';

@@ -19,7 +19,6 @@ import { EXIT } from '../errors/table.js';
 import { BASIS_FILE, type KeptBasis, readBasis } from '../recipe/basis.js';
 import { chooseFinishedModel } from '../recipe/choose-model.js';
 import { trainingOf } from '../recipe/given-training.js';
-import { warningsOfLast } from '../recipe/run-model.js';
 import { action, type CliContext, examples } from './cli-context.js';
 import { requireRunFolder } from './require-run-folder.js';
 
@@ -55,10 +54,9 @@ export function addExportCommand(program: Command, context: CliContext): void {
         const { name } = model;
         await requireExportTarget(options.out, EXPORTED_FILES);
         const which = options.round ?? (options.best === true ? 'best' : 'last');
-        const { content, tested, doubt } = await readChosenCheckpoint(files, { ...model, which });
+        const { content, tested, doubt, lag } = await readChosenCheckpoint(run, { ...model, which });
         if (doubt !== null) output.alert(`warning: epoch and accuracy of the model are not known: ${doubt}`);
-        const isLast = which === 'last' && !model.isGiven && doubt === null;
-        for (const warning of isLast ? await warningsOfLast(run, name, content) : []) output.alert(`warning: ${warning}`);
+        if (lag !== null) output.alert(`warning: ${lag}`);
         const { round } = content.info.state;
         const origin = originOf(recipe, name);
         const { mean, std } = recipe.data.normalise;

@@ -11,8 +11,6 @@ export interface RunFiles {
   readonly config: string;
   /** The name of the run. */
   readonly name: string;
-  /** The path of the journal. */
-  readonly journal: string;
   /** The path of the folder of checkpoints. */
   readonly checkpoints: string;
 }
@@ -25,5 +23,5 @@ export function requireRunFolder(folder: string): RunFiles {
     throw new StillhouseError('run.invalid', 'this folder is not a run', { file: path, hint: 'Give a folder that "stillhouse run" made' });
   }
   requireRunFormat(path);
-  return { config, name: basename(path), journal: join(path, 'journal'), checkpoints: join(path, 'checkpoints') };
+  return { config, name: basename(path), checkpoints: join(path, 'checkpoints') };
 }

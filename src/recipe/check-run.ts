@@ -12,12 +12,15 @@ import type { GivenTraining } from '../protocol/training-split.js';
 import type { ModelStructure } from '../tensor/model-structure.js';
 import { BASIS_FILE, digestOf, type KeptBasis, readBasis } from './basis.js';
 import type { CheckOptions } from './check-recipe.js';
+import { dividedRelations } from './divided-relation.js';
 import { discardGivenModels, takeMissingModels } from './given-model.js';
 import { trainingOutside } from './given-training.js';
 import { loadPlacedRun } from './load-run.js';
+import { LossCheck } from './loss-check.js';
 import { placeFault } from './recipe-fault.js';
 import { readAndTry } from './trial/read-and-try.js';
 import { userModules } from './user-fault.js';
+import { workSizes } from './work-size.js';
 
 export interface CheckedRun {
   readonly recipe: Recipe;
@@ -45,7 +48,7 @@ export async function checkRun(folder: string, { set = [], isQuick = false, mean
   const isWithoutSteps = kept !== null && !(await hasNews(recipe, kept));
   const given = await takeMissingModels(placed, folder, kept?.recipe ?? null);
   try {
-    const { content, findings } = await readAndTry(recipe, {
+    const { data, content, findings } = await readAndTry(recipe, {
       given,
       before: kept?.models ?? {},
       isQuick,
@@ -55,7 +58,9 @@ export async function checkRun(folder: string, { set = [], isQuick = false, mean
     });
     const { structures, tried, warnings } = findings;
     const training = await keptTraining(recipe, content, kept?.training ?? {});
-    return { recipe, content, structures, tried, warnings: [...given.warnings, ...warnings], training, given: given.folder };
+    const left = workSizes(recipe, data.splitSizes).filter(({ stage }) => !given.finished.has(stage));
+    const divided = dividedRelations(await new LossCheck().termsOverBatch(recipe), left);
+    return { recipe, content, structures, tried, warnings: [...divided, ...given.warnings, ...warnings], training, given: given.folder };
   } catch (error) {
     await discardGivenModels(given.folder);
     throw await placeFault(join(folder, CONFIG_FILE), error);

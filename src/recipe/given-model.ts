@@ -78,6 +78,12 @@ export interface GivenModels {
   readonly warnings: readonly string[];
 }
 
+/** The same of a run that goes on. */
+interface MissingModels extends GivenModels {
+  /** The stages that are done, and are not opened again. */
+  readonly finished: ReadonlySet<string>;
+}
+
 /** Reads, checks and keeps the models of a new run. Throws {@link RecipeFault}, with the place in the recipe. */
 export async function takeGivenModels({ recipe, places }: PlacedRecipe): Promise<GivenModels> {
   const stages = givenStages({ recipe, places });
@@ -90,10 +96,11 @@ export async function takeGivenModels({ recipe, places }: PlacedRecipe): Promise
  * or whose copy is damaged, gets its model now. A model that only finished stages name is not looked for. `before`: the recipe with which the
  * run last went on. Throws `checkpoint.damaged` and the errors of the source.
  */
-export async function takeMissingModels({ recipe, places }: PlacedRecipe, run: string, before: Recipe | null): Promise<GivenModels> {
+export async function takeMissingModels({ recipe, places }: PlacedRecipe, run: string, before: Recipe | null): Promise<MissingModels> {
   const checkpoints = join(run, 'checkpoints');
   const done = await readDoneStages(join(run, 'journal'));
-  const inUse = loadsInUse(recipe, staysDone(recipe, before, new Set(done.keys())));
+  const finished = staysDone(recipe, before, new Set(done.keys()));
+  const inUse = loadsInUse(recipe, finished);
   const stages = givenStages({ recipe, places }).filter(({ stage }) => inUse.includes(stage));
   const wanted: WantedModel[] = [];
   for (const own of stages) {
@@ -103,7 +110,7 @@ export async function takeMissingModels({ recipe, places }: PlacedRecipe, run: s
   const taken = await keep(wanted, recipe.data).catch((error: unknown) => {
     throw error instanceof RecipeFault ? new StillhouseError(error.code, `${formatPath(error.path)}: ${error.message}`) : error;
   });
-  return { stages, folders: [...(taken.folder === null ? [] : [taken.folder]), checkpoints], ...taken };
+  return { stages, folders: [...(taken.folder === null ? [] : [taken.folder]), checkpoints], finished, ...taken };
 }
 
 /** Removes the folder of the models, if there is one. */

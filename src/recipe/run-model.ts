@@ -3,11 +3,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readChosenCheckpoint } from '../checkpoint/chosen-checkpoint.js';
-import { readDoneStages } from '../checkpoint/done-stage.js';
 import type { CheckpointContent } from '../checkpoint/read-checkpoint.js';
 import { requireRunFormat } from '../checkpoint/run-format.js';
 import { CONFIG_FILE, loadRecipe } from '../config/load.js';
-import { type PeerName, spellPeer } from '../config/peer.js';
+import { spellPeer } from '../config/peer.js';
 import type { OutsideModel, Recipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { type ChosenModel, chooseFinishedModel } from './choose-model.js';
@@ -27,18 +26,9 @@ interface RunModel {
 export async function readRunModel(from: OfRun): Promise<RunModel> {
   const { run, epoch } = from;
   const { recipe, model } = await findModel(from);
-  const files = { checkpoints: join(run, 'checkpoints'), journal: join(run, 'journal') };
-  const { content } = await readChosenCheckpoint(files, { ...model, which: epoch });
-  return { content, recipe, warnings: epoch === 'last' ? await warningsOfLast(run, model.name, content) : [] };
-}
-
-/** Says that the newest checkpoint is not the one that the stage ends with. Throws `run.invalid` when the journal is damaged. */
-export async function warningsOfLast(run: string, name: PeerName, { info: { state } }: CheckpointContent): Promise<readonly string[]> {
-  const last = (await readDoneStages(join(run, 'journal'))).get(name.stage);
-  const [stage, taken] = [spellPeer(name), `its newest whole checkpoint is taken, of round ${state.round}`];
-  if (last === undefined) return [`the run ${run} has not finished its stage ${stage}: ${taken}`];
-  if (last === null || last.round === state.round) return [];
-  return [`the run ${run} ended its stage ${stage} in round ${last.round}, and has no whole checkpoint of it: ${taken}`];
+  const { content, doubt, lag } = await readChosenCheckpoint(run, { ...model, which: epoch });
+  const unknown = doubt === null ? null : `it is not known whether that is the end of the stage ${spellPeer(model.name)}: ${doubt}`;
+  return { content, recipe, warnings: [lag, unknown].filter((text) => text !== null) };
 }
 
 /** The recipe of the other run, and the name of its stage that has the model; null when the folder cannot be read. */

@@ -5,6 +5,8 @@ import type { RefuseReason } from '../protocol/field.js';
 
 export class RequestRefusal extends StillhouseError {
   readonly reason: RefuseReason;
+  /** The server's text. */
+  readonly said: string;
 
   /** `what` is the type of the refused request. `message` is the server's text. */
   constructor(
@@ -13,5 +15,6 @@ export class RequestRefusal extends StillhouseError {
   ) {
     super('request.refused', `${what} was refused (${reason}): ${message}`, { address });
     this.reason = reason;
+    this.said = message;
   }
 }

@@ -91,7 +91,7 @@ export async function fetchTopology({ connections, dataEndpoint }: EngineContext
 function throwDamage(name: string): (error: unknown) => never {
   return (error) => {
     const isDamage = error instanceof RequestRefusal && (error.reason === 'missing' || error.reason === 'failed');
-    throw isDamage ? damaged(name, error.message, error) : error;
+    throw isDamage ? damaged(name, error.said, error) : error;
   };
 }
 

@@ -2,6 +2,7 @@
 
 import { type FinishedModel, finishedModel, type PeerName } from '../../../src/config/peer.js';
 import type { FinishedRecipe } from '../../../src/config/schema.js';
+import type { ErrorCode } from '../../../src/errors/table.js';
 import { finish } from '../ending.js';
 import type { StageNeeds } from '../stage.js';
 import { stageOf, type Turn } from '../turn.js';
@@ -16,14 +17,16 @@ export function unlessOne(students: readonly unknown[], model: PeerName): readon
   return students.length > 0 ? [] : [model];
 }
 
-/** The checkpoint of the finished model does not load: there is no older one, so the run fails, and says where another epoch can be taken. */
+/** The checkpoint of the finished model does not load: no other has those parameters, so the run fails. */
 export function failWithoutBase(turn: Turn, why = ''): void {
-  const { name, needs, base } = stageOf(turn);
-  const last = turn.state.done.find(({ stage }) => stage === needs.of?.stage)?.checkpoint?.round;
-  const isOther = needs.of?.epoch === 'best' && last !== undefined && last !== base.round;
-  const mend = isOther ? `. To take its last epoch instead, resume the run with --set stages.${name}.of.epoch=last` : '';
+  const { name, needs } = stageOf(turn);
+  const source = needs.of?.stage ?? name;
   const which = needs.of?.epoch === 'best' ? 'the best epoch of ' : '';
-  const reason = why === '' ? '' : `: ${why}`;
-  const message = `stage ${name}: the checkpoint of ${which}stage ${needs.of?.stage ?? name} does not load${isOther ? '' : ', and there is no other'}${reason}${mend}`;
-  finish(turn, { outcome: 'failed', code: 'checkpoint.damaged', message });
+  const message = `stage ${name}: the checkpoint of ${which}stage ${source} does not load${why === '' ? '' : `: ${why}`}`;
+  finish(turn, { outcome: 'failed', code: codeOfLoss(turn, source), message });
+}
+
+/** The code of a run that fails because the checkpoint of this stage's finished model does not load. A run that goes on takes a model from outside again. */
+export function codeOfLoss({ state: { plan } }: Turn, stage: string): ErrorCode {
+  return plan.given[stage] === undefined ? 'checkpoint.missing' : 'checkpoint.damaged';
 }

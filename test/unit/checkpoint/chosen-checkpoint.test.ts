@@ -13,19 +13,18 @@ const evaluation = (round: number, epoch: number, accuracy: number) =>
 
 async function runOf(rounds: readonly number[], journal: string) {
   const folder = scratchFolder();
-  const files = { checkpoints: join(folder, 'checkpoints'), journal: join(folder, 'journal') };
-  const store = await openCheckpointStore(files.checkpoints);
+  const store = await openCheckpointStore(join(folder, 'checkpoints'));
   for (const round of rounds) await store.put(contentOf(round));
-  writeFileSync(files.journal, journal);
-  return files;
+  writeFileSync(join(folder, 'journal'), journal);
+  return folder;
 }
 
 const stored = (round: number) => writeJournalLine({ type: 'checkpoint', term: 1, stage: 'base', round });
 
 test('the last, the best and that of a round, each with its own test', async () => {
-  const files = await runOf([2, 4, 6], [evaluation(2, 1, 0.9), stored(2), evaluation(4, 2, 0.5), stored(4), stored(6)].join(''));
+  const folder = await runOf([2, 4, 6], [evaluation(2, 1, 0.9), stored(2), evaluation(4, 2, 0.5), stored(4), stored(6)].join(''));
   const chosen = async (which: 'last' | 'best' | number) => {
-    const { content, tested, doubt } = await readChosenCheckpoint(files, { name, isGiven: false, which });
+    const { content, tested, doubt } = await readChosenCheckpoint(folder, { name, isGiven: false, which });
     return [content.info.state.round, tested?.accuracy ?? null, doubt];
   };
   expect(await chosen('last')).toEqual([6, null, null]);
@@ -34,9 +33,9 @@ test('the last, the best and that of a round, each with its own test', async () 
 });
 
 test('the one checkpoint of a model from outside is the best and the last, and no record of the journal tells of it', async () => {
-  const files = await runOf([1], evaluation(1, 0, 0.7));
+  const folder = await runOf([1], evaluation(1, 0, 0.7));
   for (const which of ['best', 'last'] as const) {
-    const { content, tested } = await readChosenCheckpoint(files, { name, isGiven: true, which });
+    const { content, tested } = await readChosenCheckpoint(folder, { name, isGiven: true, which });
     expect([content.info.state.round, tested?.accuracy]).toEqual([1, 0.7]);
   }
   const untested = await readChosenCheckpoint(await runOf([1], ''), { name, isGiven: true, which: 'best' });
@@ -44,14 +43,25 @@ test('the one checkpoint of a model from outside is the best and the last, and n
 });
 
 test('a damaged journal is a doubt about the last, and an error where it says which is the best', async () => {
-  const files = await runOf([2], stored(2));
-  appendFileSync(files.journal, 'x\n');
-  const { tested, doubt } = await readChosenCheckpoint(files, { name, isGiven: false, which: 'last' });
+  const folder = await runOf([2], stored(2));
+  appendFileSync(join(folder, 'journal'), 'x\n');
+  const { tested, doubt } = await readChosenCheckpoint(folder, { name, isGiven: false, which: 'last' });
   expect([tested, doubt]).toEqual([null, expect.stringMatching(/this line of the journal is damaged/)]);
-  await expect(readChosenCheckpoint(files, { name, isGiven: false, which: 'best' })).rejects.toMatchObject({ code: 'run.invalid' });
+  await expect(readChosenCheckpoint(folder, { name, isGiven: false, which: 'best' })).rejects.toMatchObject({ code: 'run.invalid' });
 });
 
 test('there is no best before a test', async () => {
   const choice = { name, isGiven: false, which: 'best' } as const;
   await expect(readChosenCheckpoint(await runOf([2], stored(2)), choice)).rejects.toThrow(/no checkpoint of base has been tested yet/);
+});
+
+test('the last says that it is not the one which the stage ends with', async () => {
+  const done = (round: number) =>
+    writeJournalLine({ type: 'stage-done', term: 1, result: { stage: 'base', checkpoint: { round, hashes: {} } } });
+  const lagOf = async (journal: string, which: 'last' | number = 'last') =>
+    (await readChosenCheckpoint(await runOf([2], journal), { name, isGiven: false, which })).lag;
+  expect(await lagOf(stored(2))).toMatch(/has not finished its stage base: its newest whole checkpoint is taken, of round 2$/);
+  expect(await lagOf(done(4))).toMatch(/ended its stage base in round 4, and has no whole checkpoint of it: .* of round 2$/);
+  expect(await lagOf(done(2))).toBeNull();
+  expect(await lagOf(done(4), 2)).toBeNull();
 });

@@ -5,7 +5,7 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { writeJournalLine } from '../../../src/checkpoint/journal-line.js';
-import { bestRound, readEvaluatedRounds } from '../../../src/checkpoint/kept-epoch.js';
+import { bestRound, evaluatedRounds, readRecords } from '../../../src/checkpoint/kept-epoch.js';
 import { exportModel, inputShapeOf, type ModelFacts } from '../../../src/checkpoint/model-export.js';
 import { readTopology } from '../../../src/tensor/topology.js';
 import { scratchFolder } from '../shell/scratch-folder.js';
@@ -85,7 +85,7 @@ describe('the evaluated rounds of a journal', () => {
     const file = join(scratchFolder(), 'journal');
     writeFileSync(file, records.map(writeJournalLine).join(''));
     appendFileSync(file, '{"sum":"12');
-    return bestRound(await readEvaluatedRounds(file, name));
+    return bestRound(evaluatedRounds(await readRecords(file), name));
   };
 
   test('give the first of the best that were stored', async () => {
@@ -122,10 +122,10 @@ describe('the evaluated rounds of a journal', () => {
   });
 
   test('are none without a journal, and an error with a damaged one', async () => {
-    expect(await readEvaluatedRounds(join(scratchFolder(), 'journal'), { stage: 'base', peer: 'model' })).toEqual([]);
+    expect(await readRecords(join(scratchFolder(), 'journal'))).toEqual([]);
     const file = join(scratchFolder(), 'journal');
     writeFileSync(file, `${writeJournalLine(checkpoint(1))}${writeJournalLine(checkpoint(2)).replace('2', '3')}`);
-    await expect(readEvaluatedRounds(file, { stage: 'base', peer: 'model' })).rejects.toMatchObject({
+    await expect(readRecords(file)).rejects.toMatchObject({
       code: 'run.invalid',
       details: { file, line: 2 },
     });

@@ -53,3 +53,12 @@ test('it is done again once it says so', () => {
     ['base', 3],
   ]);
 });
+
+test('stored checkpoints that are not whole any more are named, until the stage has gone back past them', () => {
+  const stored = (round: number): JournalRecord => ({ type: 'checkpoint', term, stage: 'base', round, hashes: { model: HASH } });
+  const records = [commit('base', 1), stored(1), commit('base', 2), stored(2), commit('base', 3), commit('base', 4), stored(4)];
+  expect(recover(records, [part('base', 1), part('base', 4)]).lost).toEqual([]);
+  expect(recover(records, [part('base', 1)]).lost).toEqual([2, 4]);
+  const back: JournalRecord = { type: 'rollback', term, stage: 'base', round: null, committed: 0 };
+  expect(recover([...records, back], []).lost).toEqual([]);
+});

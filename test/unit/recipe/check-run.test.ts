@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { writeJournalLine } from '../../../src/checkpoint/journal-line.js';
 import { exportModel } from '../../../src/checkpoint/model-export.js';
 import { openCheckpointStore } from '../../../src/checkpoint/store.js';
 import { explainRecipe } from '../../../src/config/explain.js';
@@ -148,4 +149,15 @@ test('the model from outside is that of the folder, when its source has gone', a
   const { given, tried } = await checkRun(run, { set: added('model: small, init: big') });
   expect({ given, tried }).toEqual({ given: null, tried: ['added'] });
   expect((await failure({ set: added('model: own, init: big') })).message).toMatch(/: stages\.added\.init: .*has other layers/);
+});
+
+test('students that divide a batch of a loss over it are warned of, until that stage is done', async () => {
+  const [batch, terms] = ['batch: { global: 64 }', 'terms: [{ loss: rkd, taps: [[logits, logits]] }]'];
+  const taught = `${stage('model: small').replace('kind: train', 'kind: distil, teacher: base').replace('batch: 64', batch).replace(/ }$/, `, loss: { ${terms} } }`)}`;
+  await begin(`base: ${stage('model: small')}\n  taught: ${taught}\nworkers: { students: 2 }`);
+  const warning = expect.stringMatching(/^taught: the loss rkd compares the images of a batch, and each of 2 students compares its own 32/);
+  expect((await checkRun(run)).warnings).toEqual([warning]);
+  const done = (name: string) => writeJournalLine({ type: 'stage-done', term: 1, result: { stage: name, checkpoint: null } });
+  writeFileSync(join(run, 'journal'), done('base') + done('taught'));
+  expect((await checkRun(run)).warnings).toEqual([]);
 });

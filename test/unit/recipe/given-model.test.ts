@@ -157,6 +157,13 @@ test.each([
   expect(warnings).toEqual(expected.map((text) => expect.stringMatching(text)));
 });
 
+test('a damaged journal of another run leaves a doubt about its last epoch', async () => {
+  const run = await makeRun({ round: 3, isDone: true });
+  await writeFile(join(run, 'journal'), 'x\n');
+  const { warnings } = await openGivenModel('big', { run, epoch: 'last' }, DATA);
+  expect(warnings).toEqual([expect.stringMatching(/^it is not known whether that is the end of the stage base: .* is damaged$/)]);
+});
+
 test('a mistake about another run names that run', async () => {
   const run = await makeRun({ round: 3, isDone: true });
   await expect(openGivenModel('big', { run, stage: 'bass', epoch: 'last' }, DATA)).rejects.toMatchObject({

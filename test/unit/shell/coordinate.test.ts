@@ -11,7 +11,7 @@ import { keepBasis } from '../../../coordinator/shell/run-basis.js';
 import { createRunFolder, type RunFolder } from '../../../coordinator/shell/run-folder.js';
 import { takeTerm } from '../../../coordinator/shell/term.js';
 import { systemClock } from '../../../src/base/clock.js';
-import { asTerm } from '../../../src/base/ids.js';
+import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
 import type { CoordinatorArguments, CoordinatorToParent } from '../../../src/protocol/parent.js';
 import { basisOf, readBasis } from '../../../src/recipe/basis.js';
 import type { Listener } from '../../../src/transport/transport.js';
@@ -58,9 +58,9 @@ async function release(endpoint: string): Promise<void> {
   holders.delete(endpoint);
 }
 
-async function newRun(): Promise<RunFolder> {
-  const folder = await createRunFolder({ runsFolder: scratchFolder(), recipe: tinyRecipe(), wallMs: 0 });
-  await keepBasis(folder, await basisOf(tinyRecipe()));
+async function newRun(recipe = tinyRecipe()): Promise<RunFolder> {
+  const folder = await createRunFolder({ runsFolder: scratchFolder(), recipe, wallMs: 0 });
+  await keepBasis(folder, await basisOf(recipe));
   return folder;
 }
 
@@ -135,6 +135,35 @@ describe('a run to resume', () => {
       details: { file: folder.journal, line: 2 },
     });
     expect(readdirSync(folder.path)).toEqual(before);
+  });
+
+  test('a model that the rest of the run needs and that is gone is named, and the run is left as it was', async () => {
+    const of = { kind: 'export', of: 'base' };
+    const folder = await newRun(tinyRecipe({ stages: { ...RECIPE.stages, out: of } }));
+    const journal = await openJournal(folder.journal);
+    await journal.append({ type: 'stage-done', term: asTerm(1), result: STAGE_DONE });
+    await journal.close();
+    await expect(started({ resume: folder.path })).rejects.toMatchObject({
+      code: 'checkpoint.missing',
+      message: expect.stringMatching(/^the stage out needs base, whose checkpoint .*checkpoints.base.1.model is gone\./),
+    });
+    expect(existsSync(folder.terms)).toBe(false);
+  });
+
+  test('a damaged checkpoint from which the run does not go on is a warning', async () => {
+    const folder = await newRun();
+    const journal = await openJournal(folder.journal);
+    const commit = { stage: 'base', round: asRoundId(1), contributors: [asIncarnation(1)], ranges: [{ start: 0, end: 64 }], committed: 64 };
+    const hashes = { model: 'ab'.repeat(32) };
+    await journal.append({ type: 'commit', term: asTerm(1), ...commit, hashes, lockstep: {}, losses: {} });
+    await journal.append({ type: 'checkpoint', term: asTerm(1), stage: 'base', round: 1, hashes });
+    await journal.close();
+    mkdirSync(join(folder.checkpoints, 'base', '1', 'model'), { recursive: true });
+    mkdirSync(folder.terms);
+    writeFileSync(join(folder.terms, '1'), '');
+    const { told } = await started({ resume: folder.path });
+    const message = expect.stringMatching(/^checkpoint base\/1 is damaged: .*manifest.json/);
+    expect(told).toContainEqual({ type: 'report', report: { type: 'warning', stage: 'base', message } });
   });
 
   test('a run whose terms were lost is not gone on with under an old one', async () => {

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import type { JournalRecord } from '../../../coordinator/core/types.js';
 import { keepModules } from '../../../coordinator/shell/module-copies.js';
 import { runFolderAt } from '../../../coordinator/shell/run-folder.js';
-import { mendOf, progressOf } from '../../../coordinator/shell/run-progress.js';
+import { lostCheckpoints, mendOf, progressOf } from '../../../coordinator/shell/run-progress.js';
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
 import type { ErrorCode } from '../../../src/errors/table.js';
 import { basisOf } from '../../../src/recipe/basis.js';
@@ -51,6 +51,7 @@ const recipe = tinyRecipe({
 test.each<[ErrorCode, readonly string[], string | null, string | null]>([
   ['data.damaged', ['base'], 'first', 'that is mended'],
   ['model.invalid', ['base'], 'first', 'that is mended, with the same layers in the model'],
+  ['checkpoint.missing', ['base'], 'first', 'that checkpoint is whole again'],
   ['loss.invalid', ['base'], null, 'that is mended'],
   ['loss.invalid', ['base'], 'first', null],
   ['loss.invalid', ['base', 'first'], null, null],
@@ -79,4 +80,17 @@ test('each content of a module is copied once and stays; a file that changes mea
   ]);
   rmSync(join(run, 'modules'), { recursive: true });
   await expect(keepModules(run, first)).rejects.toMatchObject({ code: 'model.invalid', details: { file } });
+});
+
+test('the reasons why a run does not go on from its newest checkpoints', () => {
+  const damaged = [
+    { place: join('base', '50', 'model'), message: 'has 3 bytes' },
+    { place: join('base', '5', 'model'), message: 'is older' },
+  ];
+  expect(lostCheckpoints({ stage: 'base', lost: [40, 50] }, damaged)).toEqual(['checkpoint base/50 is damaged: has 3 bytes']);
+  expect(lostCheckpoints({ stage: 'base', lost: [50, 60] }, damaged)).toEqual([
+    'checkpoint base/50 is damaged: has 3 bytes',
+    'checkpoint base/60 is gone',
+  ]);
+  expect(lostCheckpoints({ stage: null, lost: [] }, damaged)).toEqual([]);
 });
