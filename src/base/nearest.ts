@@ -14,6 +14,12 @@ export function nearest(word: string, candidates: readonly string[]): string | n
   return best !== null && bestEdits <= Math.max(1, Math.round(Math.max(word.length, best.length) * 0.4)) ? best : null;
 }
 
+/** The candidates by their edit distance from `word`, the closest first; equals in their own order. */
+export function byDistance(word: string, candidates: readonly string[]): readonly string[] {
+  const edits = new Map(candidates.map((candidate) => [candidate, editsBetween(word.toLowerCase(), candidate.toLowerCase())]));
+  return [...candidates].sort((a, b) => (edits.get(a) ?? 0) - (edits.get(b) ?? 0));
+}
+
 /** The edit distance; two neighbouring letters in the wrong order are one mistake. */
 function editsBetween(a: string, b: string): number {
   const first = [...a].findIndex((letter, index) => letter !== b[index]);

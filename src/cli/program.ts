@@ -8,6 +8,7 @@ import { addCoordinatorCommand } from './coordinator-command.js';
 import { addDataCommand } from './data-command.js';
 import { addEngineCommand } from './engine-command.js';
 import { addExportCommand } from './export-command.js';
+import { addModelCommand } from './model-command.js';
 import { tellAsJson } from './output.js';
 import { addResumeCommand, addRunCommand } from './run-command.js';
 import { addValidateCommand } from './validate-command.js';
@@ -44,6 +45,7 @@ function buildProgram(context: CliContext, version: string): Command {
   addWorkerCommand(program, context);
   addValidateCommand(program, context);
   addExportCommand(program, context);
+  addModelCommand(program, context);
   addEngineCommand(program, context);
   addDataCommand(program, context);
   return program;

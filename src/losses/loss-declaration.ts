@@ -79,6 +79,11 @@ export interface LossTraits {
    * no relation reaches across students. A recipe whose batch is divided among students gets a warning.
    */
   readonly over?: LossScope | undefined;
+  /**
+   * Whether the two sides of each pair of taps are brought to one shape by the rule of adapter-rule.ts before `sum` gets them; `needs` is
+   * then `needsOfAdapted`.
+   */
+  readonly adapts?: boolean | undefined;
 }
 
 export interface LossDeclaration extends LossTraits {

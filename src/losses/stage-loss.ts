@@ -9,6 +9,7 @@ import { OTHER_SIDES, type OtherSide, type PeerRecipe, type TermRecipe } from '.
 import type { StageMoment } from '../config/variable.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { type KnowledgeSpec, LOGITS_SPEC, specKey } from '../tensor/knowledge.js';
+import { onAdapted } from './adapted-pair.js';
 import { catalogueEntry } from './catalogue.js';
 import { labelLoss } from './label-loss.js';
 import type { AdapterSpec, LossDeclaration, TapShapes, TermNeeds } from './loss-declaration.js';
@@ -251,7 +252,8 @@ async function loadTerm(term: TermRecipe, key: string, shapes: TapShapes): Promi
   const [problem] = checkTerm(term, declaration, []);
   if (problem !== undefined) throw new StillhouseError('loss.invalid', `the term ${nameOfTerm(term)}: ${problem.text}`);
   const plan = planTerm(term, declaration, key);
-  return { plan, needs: declaration.needs(plan.settings, shapes), method };
+  const needs = declaration.needs(plan.settings, shapes);
+  return { plan, needs, method: declaration.adapts === true ? onAdapted(method) : method };
 }
 
 async function loadMethod(term: TermRecipe): Promise<{ readonly declaration: LossDeclaration; readonly method: LossMethod }> {

@@ -11,6 +11,7 @@ import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { importUserModule } from '../process/import-user-module.js';
 import { placeInModule } from '../process/place-in-module.js';
 import { type KnowledgeSpec, LOGITS_SPEC } from '../tensor/knowledge.js';
+import { needsOfAdapted } from './adapter-rule.js';
 import type { KnobDeclaration, LossDeclaration, LossTraits, TermNeeds, TermSettings } from './loss-declaration.js';
 import { TERM_KEYS } from './term-check.js';
 
@@ -58,6 +59,7 @@ const declarationSchema = z.strictObject({
   takesTaps: z.boolean().default(false),
   takesOther: z.boolean().default(true),
   over: z.enum(['sample', 'batch']).default('sample'),
+  adapts: z.boolean().default(false),
   needs: z.custom<LossDeclaration['needs']>(isFunction, 'it must be a function').optional(),
 });
 
@@ -72,7 +74,18 @@ function declarationFrom(value: object, file: string): LossDeclaration {
   const { needs, ...traits } = checked.value;
   const twice = Object.keys(traits.knobs).find((name) => Object.hasOwn(traits.constants, name));
   if (twice !== undefined) throw invalidLoss(file, `declaration: "${twice}" is both a knob and a constant`);
-  const ask = needs ?? plainNeeds(traits);
+  const { adapts, takesTaps, takesOther } = traits;
+  if (adapts && !(takesTaps && takesOther)) {
+    throw invalidLoss(file, 'declaration.adapts is true, and the loss does not take taps of both sides', {
+      hint: 'Add takesTaps: true, and leave takesOther out',
+    });
+  }
+  if (adapts && needs !== undefined) {
+    throw invalidLoss(file, 'declaration has both adapts: true, which makes the needs, and a function needs', {
+      hint: 'Leave one of them out',
+    });
+  }
+  const ask = adapts ? needsOfAdapted : (needs ?? plainNeeds(traits));
   return { ...traits, needs: (settings, shapes) => checkNeeds(traits, file, () => ask(settings, shapes)) };
 }
 

@@ -2,7 +2,7 @@
 
 import * as layers from '@tensorflow/tfjs-layers';
 import { present } from '../base/assert.js';
-import { StillhouseError } from '../errors/stillhouse-error.js';
+import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import type { BuildContext } from './model-family.js';
 
 export interface ContractOptions extends Pick<BuildContext, 'inputShape' | 'classes'> {
@@ -17,6 +17,18 @@ export function checkContract(model: layers.LayersModel, { inputShape, classes, 
   checkShape(model.inputs, [null, ...inputShape], { file, what: 'input', hint: hints.input });
   checkShape(model.outputs, [null, classes], { file, what: 'output', hint: hints.output });
   checkLogits(model, file);
+}
+
+/** The reason why no run can take a saved model, whatever its data is; null when there is none. */
+export function contractFault(model: layers.LayersModel, file: string): string | null {
+  const [height = 0, width = 0, channels = 0] = model.inputs[0]?.shape.slice(1).map((axis) => axis ?? 0) ?? [];
+  const hints = { input: 'A run gives it images of height, width and channels', output: 'A run takes one logit for each class' };
+  try {
+    checkContract(model, { inputShape: [height, width, channels], classes: model.outputs[0]?.shape.at(-1) ?? 0, file, hints });
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 interface ShapeCheck {

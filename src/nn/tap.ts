@@ -4,8 +4,10 @@
  */
 
 import type { LayersModel, SymbolicTensor } from '@tensorflow/tfjs-layers';
-import { suggest } from '../base/nearest.js';
+import { byDistance, nearest, suggest } from '../base/nearest.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
+import { callsOf } from './layer-graph.js';
+import { summaryOf } from './model-summary.js';
 import { leafLayers, namedLayers } from './weights.js';
 
 type Layer = LayersModel['layers'][number];
@@ -42,26 +44,30 @@ function shapeOfTap({ shape }: SymbolicTensor, name: string): readonly number[] 
 }
 
 /** All output tensors of the layer on the way to the model's outputs. */
-function outputsOf(model: LayersModel, layer: Layer): SymbolicTensor[] {
-  const seen = new Set<SymbolicTensor>();
-  const visit = (tensor: SymbolicTensor): void => {
-    if (seen.has(tensor)) return;
-    seen.add(tensor);
-    tensor.inputs.forEach(visit);
-  };
-  model.outputs.forEach(visit);
-  return [...seen].filter((tensor) => tensor.sourceLayer === layer);
+function outputsOf(model: LayersModel, layer: Layer): readonly SymbolicTensor[] {
+  return callsOf(model).flatMap((call) => (call.layer === layer ? call.outputs : []));
 }
 
+/** An error lists all layers of a model that has at most so many. */
+const LISTED_MAX = 40;
+/** The closest names that an error about a larger model lists. */
+const CLOSEST = 5;
+
 function unknownLayer(model: LayersModel, name: string): StillhouseError {
-  return invalid(
-    `the model has no layer "${name}"${suggest(
-      name,
-      namedLayers(model).map(([known]) => known),
-    )}`,
-    'A tap names a layer as the model names it (src/nn/README.md has those of the package); a layer without a name is called after ' +
-      'its class and place, as conv2d-3',
+  const { layers, taps } = summaryOf(model);
+  const tappable = layers.flatMap(({ name: known, kind, shape }) =>
+    shape === null || kind === 'InputLayer' ? [] : [[known, `${known} ${shape.map((axis) => axis ?? '?').join('x')}`] as const],
   );
+  const names = tappable.map(([known]) => known);
+  const list = (some: readonly string[]) => tappable.flatMap(([known, text]) => (some.includes(known) ? [text] : [])).join(', ');
+  const match = nearest(name, [...namedLayers(model).map(([known]) => known), ...names]);
+  const chosen = [...taps.maps, ...(taps.beforeClassifier === null ? [] : [taps.beforeClassifier])];
+  const hint =
+    tappable.length <= LISTED_MAX
+      ? `Its layers, with the shapes of their outputs: ${list(names)}`
+      : `The closest: ${list(byDistance(name, names).slice(0, CLOSEST))}. Good to tap: ${list(chosen)}. ` +
+        `\`stillhouse model\` lists all ${tappable.length} layers`;
+  return invalid(`the model has no layer "${name}"${match === null ? '' : suggest(name, [match])}`, hint);
 }
 
 function nestedLayer(model: LayersModel, { name, layer }: { readonly name: string; readonly layer: Layer }): StillhouseError {

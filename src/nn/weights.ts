@@ -45,7 +45,7 @@ export function arenaSchemaOf(model: LayersModel, adapters: readonly AdapterShap
     return {
       name: present(names.get(weight), `the layer of weight ${weight.name}`),
       shape: weight.shape.map((axis) => present(axis, `an axis of weight ${weight.name}`)),
-      kind: KIND_BY_WEIGHT[baseName(weight)] ?? 'other',
+      kind: KIND_BY_WEIGHT[weightNameOf(weight)] ?? 'other',
       trainable: trainable.has(weight),
     };
   });
@@ -115,7 +115,7 @@ function weightNames(model: LayersModel): Map<LayerVariable, string> {
   const taken = new Set<string>();
   leafLayers(model).forEach((layer, index) => {
     layer.weights.forEach((weight, position) => {
-      const name = `${stableName(layer, index)}/${baseName(weight)}`;
+      const name = `${stableName(layer, index)}/${weightNameOf(weight)}`;
       const unique = taken.has(name) ? `${name}-${index}-${position}` : name;
       taken.add(unique);
       names.set(weight, unique);
@@ -131,6 +131,6 @@ function stableName(layer: Layer, index: number): string {
 }
 
 /** The weight's own name without its layer, and without the `_1` that tfjs adds to a name already used in the process. */
-function baseName(weight: LayerVariable): string {
+export function weightNameOf(weight: LayerVariable): string {
   return weight.originalName.slice(weight.originalName.lastIndexOf('/') + 1);
 }

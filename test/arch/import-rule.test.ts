@@ -136,6 +136,7 @@ describe('what a process loads', () => {
     'src/engines/probe/main.ts',
     'src/trace/main.ts',
     'src/recipe/declaration/main.ts',
+    'src/recipe/description/main.ts',
     'src/recipe/trial/main.ts',
     WATCH,
     LOADER,

@@ -1,4 +1,4 @@
-/** Terms of every kind in one run of processes: logits, reduced maps, and a user's module with maps as they are and an adapter; all in float16. */
+/** Terms of every kind in one run of processes: logits, reduced maps, and a user's module with maps as they are and an adapter, another by the rule; all in float16. */
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,8 +28,17 @@ export function sum({ student: [own], other: [teacher], adapters: { regressor },
 }
 `;
 
+/** Maps of other sizes and channels, brought to one shape by the rule of the package. */
+const ADAPTED = `
+export const declaration = { takesTaps: true, adapts: true };
+export function sum({ student: [own], other: [teacher] }, knobs, { core: tf }) {
+  return { sum: tf.mul(tf.mean(tf.squaredDifference(own, teacher)), own.shape[0]), count: own.shape[0] };
+}
+`;
+
 test('they train together, and only the student is exported, and teaches', async () => {
   writeFileSync(join(room.folder, 'hint.mjs'), HINT);
+  writeFileSync(join(room.folder, 'adapted.mjs'), ADAPTED);
   const recipe = smallRecipe({ images: 160, studentEpochs: 4 }) as { models: object; stages: Record<string, object> };
   const taps = [['conv1', 'conv1']];
   const loss = {
@@ -38,6 +47,7 @@ test('they train together, and only the student is exported, and teaches', async
       { loss: 'dkd', beta: 2 },
       { loss: 'attention-transfer', taps, weight: 100 },
       { module: 'hint.mjs', taps, weight: 0.5 },
+      { module: 'adapted.mjs', taps: [['conv1', 'conv2']], weight: 0.5 },
     ],
   };
   const stages = {

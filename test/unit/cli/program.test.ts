@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -46,6 +46,7 @@ describe('help', () => {
     ['worker'],
     ['validate'],
     ['export'],
+    ['model'],
     ['engine'],
     ['engine', 'list'],
     ['engine', 'trace'],
@@ -90,6 +91,16 @@ describe('a mistake ends with the code 2 and says what to do', () => {
     [['run', DEMO, '--set', 'stages.teacher.epoch=3'], /--set stages\.teacher\.epoch=3: unknown key "epoch" .* did you mean "epochs"\?/],
     [['validate', DEMO, '--set', 'models.student.options.widht=3'], /demo\.yaml:\d+:\d+: models\.student: .* no option 'widht'/],
     [['validate', DEMO, '--set', 'data.splits.test.to=10001'], /test/],
+    [['model', 'resnet21'], /there is no model "resnet21"; did you mean "resnet20"\? The closest names: resnet20, /],
+    [['model', 'densely'], /there is no model "densely"; there is: cnn, .*Give a name of the package, the path of a module/],
+    [['model', './resnet20'], /^\.\/resnet20: there is no such file\. Give a name/m],
+    [['model', DEMO], /demo\.yaml: this is no model\.json: /],
+    [['model', 'resnet20', '--input', '32x32'], /--input .*give height, width and channels, such as 32x32x3/],
+    [['model', 'resnet20', '--classes', '0'], /--classes .*give the number of classes/],
+    [['model', 'cnn', '--option', 'hiden=3'], /model 'cnn' has no option 'hiden'; did you mean "hidden"\?/],
+    [['model', 'cnn', '--option', 'hidden'], /--option hidden is not key=value\. Write --option hidden=32/],
+    [['model', 'cnn', '--input', '2x2x1'], /model 'cnn' cannot be built for images of 2x2x1/],
+    [['model', packageFolder, '--classes', '5'], /a saved model has its own images, classes and options/],
     [['engine', 'trace', DEMO], /required option '--out <folder>' not specified/],
     [
       ['engine', 'trace', DEMO, '--out', 'x', '--stage', 'export'],
@@ -212,6 +223,79 @@ describe('what was asked for is on the standard output', () => {
       { shared: ['train', 'few'], count: 500 },
     ]);
     expect(existsSync(join(folder, 'cache', 'fingerprints.json'))).toBe(true);
+  });
+});
+
+describe('model', () => {
+  const MODULE = `export function build({ inputShape, classes, options }, tf) {
+    const { layers } = tf.layers;
+    const image = tf.layers.input({ shape: inputShape, name: 'image' });
+    const map = layers.conv2d({ name: 'map', filters: options.width, kernelSize: 3, useBias: false }).apply(image);
+    const out = layers.dense({ name: 'out', units: classes }).apply(layers.flatten({ name: 'flat' }).apply(map));
+    return tf.layers.model({ inputs: image, outputs: out });
+  }`;
+
+  test('of a name: a row for each layer, totals, layers to tap, in 80 columns', async () => {
+    const { code, stdout, stderr } = await stillhouse('model', 'resnet8', '--input', '32x32x3', '--classes', '100');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    expect(stdout).toMatch(/^stage2\.block1\.relu2 \* +relu +16x16x32 +0 +8\.19 k$/m);
+    expect(stdout).toContain('images 32x32x3, classes 100\n');
+    expect(stdout).toContain('  stage3.block1.relu2 (8x8x64, the last of its size)\n  pool (64, before the classifier)\n');
+  });
+
+  test('of a module, with its options, as JSON', async () => {
+    const module = join(folder, 'own.mjs');
+    await writeFile(module, MODULE);
+    const options = ['--input', '6x6x1', '--classes', '3', '--option', 'width=4'];
+    const { code, stdout, stderr } = await stillhouse('model', module, ...options, '--json');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const multiplyAdds = 16 * 36 + 64 * 3;
+    expect(JSON.parse(stdout)).toMatchObject({
+      ...{ type: 'model', model: module, inputShape: [6, 6, 1], classes: 3, unfit: null },
+      ...{ parameters: 36 + 195, trainable: 36 + 195, cost: { multiplyAdds, flops: 2 * multiplyAdds + 3 } },
+      taps: { maps: ['map'], beforeClassifier: 'flat' },
+    });
+  });
+
+  test('of a saved model: from its files alone, and a run that could not take it is warned of', async () => {
+    const saved = join(folder, 'saved');
+    await mkdir(saved);
+    const dense = { class_name: 'Dense', config: { name: 'out', units: 2, activation: 'softmax', batch_input_shape: [null, 4, 4, 1] } };
+    const weights = [
+      { name: 'out/kernel', shape: [1, 2], dtype: 'float32' },
+      { name: 'out/bias', shape: [2], dtype: 'float32' },
+    ];
+    const modelTopology = { class_name: 'Sequential', config: { name: 'keras', layers: [dense] } };
+    await writeFile(join(saved, 'w.bin'), new Uint8Array(16));
+    await writeFile(
+      join(saved, 'model.json'),
+      JSON.stringify({ format: 'layers-model', modelTopology, weightsManifest: [{ paths: ['w.bin'], weights }] }),
+    );
+    const { code, stdout, stderr } = await stillhouse('model', saved);
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: expect.stringMatching(/^warning: a run cannot take this model: .*the model's output is/),
+    });
+    expect(stdout).toMatch(/^out +dense, softmax +4x4x2 +4 +128$/m);
+    expect(stdout).toContain('images 4x4x1, classes 2');
+  });
+
+  test.each([
+    ['throws', "export function build() { throw new Error('no luck'); }", /build failed: no luck/],
+    [
+      'ends its process',
+      'export function build() { process.exit(0); }',
+      /while the model was built, its process ended .*must not end the process/,
+    ],
+    ['has no build', 'export const model = 1;', /exports model, but no function 'build'/],
+  ])('of a module that %s: it is said, with its file', async (name, code, message) => {
+    const module = join(folder, `${name}.mjs`);
+    await writeFile(module, code);
+    const ended = await stillhouse('model', module);
+    expect(ended.stderr).toMatch(message);
+    expect(ended.stderr).toContain(module);
+    expect(ended).toMatchObject({ code: 2, stdout: '' });
   });
 });
 

@@ -46,13 +46,25 @@ describe('taps by name', () => {
 
   test.each([
     ['shard', 'the model has no layer "shard"; did you mean "shared"?'],
-    ['nothing like it', 'the model has no layer "nothing like it"; there is: image, shared'],
+    ['shard', 'Its layers, with the shapes of their outputs: nested 8x8x2, flat 128, logits 4'],
+    ['nothing like it', 'the model has no layer "nothing like it". Its layers, with the shapes'],
     ['shared', 'the layer "shared" has 2 outputs in the model, because it is called more than once'],
     ['inside', 'the layer "inside" is inside the model "nested", which is one layer of this model. Tap "nested"'],
     ['image', 'the layer "image" is the model\'s input'],
   ])('%s means no one tensor, and it is said why', (name, message) => {
     const model = oddModel();
     expect(() => tapOf(model, name)).toThrow(expect.objectContaining({ code: 'model.invalid', message: expect.stringContaining(message) }));
+    disposeModel(model);
+  });
+
+  test('of a large model the closest names and those that are good to tap are listed, with shapes', async () => {
+    const model = await buildModel({ name: 'resnet20', options: {} }, { inputShape: [32, 32, 3], classes: 10, seed: 1 });
+    const message =
+      'the model has no layer "stage2.block3.rely2"; did you mean "stage2.block3.relu2"? The closest: ' +
+      'stage1.block3.relu2 32x32x16, stage2.block1.relu2 16x16x32, stage2.block2.relu2 16x16x32, stage2.block3.relu1 16x16x32, ' +
+      'stage2.block3.relu2 16x16x32. Good to tap: stage1.block3.relu2 32x32x16, stage2.block3.relu2 16x16x32, stage3.block3.relu2 8x8x64, ' +
+      'pool 64. `stillhouse model` lists all 74 layers';
+    expect(() => tapOf(model, 'stage2.block3.rely2')).toThrow(expect.objectContaining({ message }));
     disposeModel(model);
   });
 

@@ -89,7 +89,7 @@ describe('a term that they do not allow is named with its line', () => {
     [
       'layer of the student',
       '[[conv3, pool1]]',
-      /terms\[1\]\.taps\[0\]\[0\]: the model has no layer "conv3"; did you mean "conv1"\? A tap names/,
+      /terms\[1\]\.taps\[0\]\[0\]: the model has no layer "conv3"; did you mean "conv1"\? Its layers, with the shapes of their outputs: /,
     ],
     [
       'layer of the teacher',

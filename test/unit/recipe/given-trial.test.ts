@@ -83,6 +83,17 @@ test('a sound one is kept until the caller removes it; --quick tries no model', 
   await discardGivenModels(quick.given);
 });
 
+test('the layers of a given teacher are tapped by name; a wrong one gets the nearest name and the list with shapes', async () => {
+  const tapping = (layer: string) => {
+    const loss = `stages.s.loss={ terms: [{ loss: rkd, taps: [[logits, ${layer}]] }] }`;
+    return checkRecipe(recipe, { isQuick: true, set: [`stages.s.teacher={ file: ${JSON.stringify(join(folder, 'sound'))} }`, loss] });
+  };
+  const message =
+    /: stages\.s\.loss\.terms\[0\]\.taps\[0\]\[1\]: the model has no layer "dens-1"; did you mean "dense-1"\? Its layers, .*: flatten-0 784, dense-1 10, reshape-2 10$/;
+  await expect(tapping('dens-1')).rejects.toMatchObject({ code: 'model.invalid', message: expect.stringMatching(message) });
+  await discardGivenModels((await tapping('dense-1')).given);
+});
+
 test('Ctrl-C during the check leaves nothing, and ends the command as it does everywhere', async () => {
   const watcher = watch(join(folder, 'tmp'));
   const command = spawn(process.execPath, [join(distFolder, 'src/cli/main.js'), 'validate', recipe], { stdio: 'ignore' });
