@@ -18,6 +18,7 @@ import { arenaSchemaOf, weightsOf } from '../nn/weights.js';
 import { Optimizer } from '../optim/optimizer.js';
 import type { ArenaSchema } from '../tensor/arena.js';
 import { type HeldForward, holdForward } from './held-tape.js';
+import { TrainedInputGradient } from './input-gradient.js';
 import type { StepKnobs } from './step-program.js';
 
 /** The stage and the loss by which a model is trained. */
@@ -62,6 +63,10 @@ export class Trainer {
   readonly #restoreBatchNorms: () => void;
   readonly #onGradients: GradientObserver | undefined;
   #open: HeldForward | null = null;
+  /** Null where the loss does not take the gradient by the images. */
+  readonly #inputGradient: TrainedInputGradient | null;
+  /** The images of the open half, for that gradient. */
+  #images: tf.Tensor4D | null = null;
 
   constructor(model: LayersModel, { stage, loss, seed }: StepTraining, onGradients?: GradientObserver) {
     this.#onGradients = onGradients;
@@ -78,6 +83,7 @@ export class Trainer {
     });
     this.#trained = optimized.map(({ variable }) => variable);
     this.optimizer = new Optimizer(stage.optimizer, optimized);
+    this.#inputGradient = loss.takesInputGradient ? new TrainedInputGradient(model, this.#trained) : null;
     this.#restoreBatchNorms = overrideBatchNorms(model);
   }
 
@@ -90,6 +96,7 @@ export class Trainer {
   forward(images: tf.Tensor4D): tf.Tensor[] {
     this.abandon();
     this.#open = holdForward(() => this.#knowledge.run(images, { training: true }));
+    if (this.#inputGradient !== null) this.#images = tf.keep(tf.clone(images));
     return this.#open.outputs.map((output) => tf.clone(output));
   }
 
@@ -97,13 +104,15 @@ export class Trainer {
   backward({ labels, other }: StepAnswers, knobs: KnobTensors): LossOutputs {
     const held = this.#open;
     assert(held !== null, 'the second half of a step without its first: no forward is open, or another step or abandon() has dropped it');
+    // It is made before the tape of the loss is open. Where it fails, the half is still open.
+    const map = this.#images === null ? null : (this.#inputGradient?.open(this.#images, labels.class_B) ?? null);
     this.#open = null;
-    const inputs = { labels, student: held.outputs, other, adapters: this.#adapters };
     let kept: LossOutputs | null = null;
     try {
       return tf.tidy(() => {
         const { grads } = held.gradients(() => {
-          const value = this.#loss.sum(inputs, named(knobs, LOSS));
+          const student = map === null ? held.outputs : [...held.outputs, map.tensor()];
+          const value = this.#loss.sum({ labels, student, other, adapters: this.#adapters }, named(knobs, LOSS));
           // Kept beyond the gradient's own scope.
           kept = mapLoss(value, (scalar) => tf.keep(scalar));
           return value.mean;
@@ -114,6 +123,8 @@ export class Trainer {
       });
     } finally {
       if (kept !== null) mapLoss(kept, (scalar) => scalar.dispose());
+      map?.dispose();
+      this.#forgetImages();
     }
   }
 
@@ -121,6 +132,7 @@ export class Trainer {
   abandon(): void {
     this.#open?.dispose();
     this.#open = null;
+    this.#forgetImages();
   }
 
   dispose(): void {
@@ -128,6 +140,11 @@ export class Trainer {
     this.optimizer.dispose();
     for (const adapter of this.#adapters) adapter.dispose();
     this.#restoreBatchNorms();
+  }
+
+  #forgetImages(): void {
+    this.#images?.dispose();
+    this.#images = null;
   }
 
   /** The gradients of all trained variables. A loss of taps alone does not depend on every variable: the gradient of the others is 0. */

@@ -244,10 +244,10 @@ function settingsOf({ takesTaps, constants }: LossDeclaration, call: LossCase): 
   };
 }
 
-/** The logits of a model are its only tensor. */
+/** The logits of a model, or its gradient by the images, are its only tensor. */
 function known(spec: KnowledgeSpec, tensors: readonly tf.Tensor[]): tf.Tensor {
-  const tensor = present(tensors[spec.of === 'logits' ? 0 : Number(spec.layer)], 'a tensor');
-  return spec.of === 'logits' || spec.reduce === null ? tensor : reduce(tensor, spec.reduce);
+  const tensor = present(tensors[spec.of === 'tap' ? Number(spec.layer) : 0], 'a tensor');
+  return spec.of !== 'tap' || spec.reduce === null ? tensor : reduce(tensor, spec.reduce);
 }
 
 function toTensor({ shape, data }: Plain): tf.Tensor {
