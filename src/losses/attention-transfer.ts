@@ -5,15 +5,9 @@
  */
 
 import * as tf from '@tensorflow/tfjs-core';
-import { present } from '../base/assert.js';
 import type { LossMethod } from './loss-method.js';
+import { sumOverPairs } from './pair-sum.js';
 
 export const attentionTransfer: LossMethod = {
-  sum({ student, other, labels, settings: { weights } }) {
-    const pairs = student.map((own_BN, i) => {
-      const difference_BN = tf.squaredDifference(own_BN, present(other[i], "the teacher's attention map"));
-      return tf.mul(tf.sum(tf.mean(difference_BN, 1)), present(weights[i], 'the weight of a pair'));
-    });
-    return { sum: tf.addN(pairs) as tf.Scalar, count: labels.class_B.shape[0] };
-  },
+  sum: (inputs) => sumOverPairs(inputs, (own_BN, other_BN) => tf.sum(tf.mean(tf.squaredDifference(own_BN, other_BN), 1))),
 };

@@ -6,6 +6,7 @@
 import { suggest } from '../base/nearest.js';
 import { attentionTransferDeclaration } from './attention-transfer-declaration.js';
 import { dkdDeclaration } from './dkd-declaration.js';
+import { gradientAttentionDeclaration } from './gradient-attention-declaration.js';
 import { gramDeclaration } from './gram-declaration.js';
 import { hintonDeclaration } from './hinton-declaration.js';
 import type { LossDeclaration } from './loss-declaration.js';
@@ -27,6 +28,10 @@ export const LOSSES: Readonly<Record<string, CatalogueEntry>> = {
   'attention-transfer': {
     declaration: attentionTransferDeclaration,
     load: async () => (await import('./attention-transfer.js')).attentionTransfer,
+  },
+  'gradient-attention': {
+    declaration: gradientAttentionDeclaration,
+    load: async () => (await import('./gradient-attention.js')).gradientAttention,
   },
   gram: { declaration: gramDeclaration, load: async () => (await import('./gram.js')).gram },
   nst: { declaration: nstDeclaration, load: async () => (await import('./nst.js')).nst },

@@ -6,15 +6,9 @@
  */
 
 import * as tf from '@tensorflow/tfjs-core';
-import { present } from '../base/assert.js';
 import type { LossMethod } from './loss-method.js';
+import { sumOverPairs } from './pair-sum.js';
 
 export const gram: LossMethod = {
-  sum({ student, other, labels, settings: { weights } }) {
-    const pairs = student.map((own_BCC, i) => {
-      const difference_BCC = tf.squaredDifference(own_BCC, present(other[i], "the teacher's Gram matrix"));
-      return tf.mul(tf.sum(tf.mean(difference_BCC, [1, 2])), present(weights[i], 'the weight of a pair'));
-    });
-    return { sum: tf.addN(pairs) as tf.Scalar, count: labels.class_B.shape[0] };
-  },
+  sum: (inputs) => sumOverPairs(inputs, (own_BCC, other_BCC) => tf.sum(tf.mean(tf.squaredDifference(own_BCC, other_BCC), [1, 2]))),
 };

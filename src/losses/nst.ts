@@ -10,20 +10,16 @@
  */
 
 import * as tf from '@tensorflow/tfjs-core';
-import { present } from '../base/assert.js';
 import type { LossMethod } from './loss-method.js';
+import { sumOverPairs } from './pair-sum.js';
 
 export const nst: LossMethod = {
-  sum({ student, other, labels, settings: { weights } }) {
-    const pairs = student.map((own, i) => {
-      const teacher = present(other[i], "the teacher's maps") as tf.Tensor3D;
+  sum: (inputs) =>
+    sumOverPairs(inputs, (own, teacher) => {
       // A teacher that sends its maps has fewer channels than places: only a Gram matrix is square.
       const isGram = teacher.shape[1] === teacher.shape[2];
-      const distance = isGram ? tf.sum(tf.squaredDifference(own, teacher)) : discrepancy(own as tf.Tensor3D, teacher);
-      return tf.mul(distance, present(weights[i], 'the weight of a pair'));
-    });
-    return { sum: tf.addN(pairs) as tf.Scalar, count: labels.class_B.shape[0] };
-  },
+      return isGram ? tf.sum(tf.squaredDifference(own, teacher)) : discrepancy(own as tf.Tensor3D, teacher as tf.Tensor3D);
+    }),
 };
 
 /** The sum over the batch, from unit vectors [B, N, C] of both models. */

@@ -11,7 +11,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { present } from '../base/assert.js';
 import type { LossMethod } from './loss-method.js';
-import { centred, directionsOf, sumOverPairs, withoutScale } from './relation.js';
+import { relationOverPairs } from './pair-sum.js';
+import { centred, directionsOf, withoutScale } from './relation.js';
 
 const EPSILON = 1e-7;
 /** The least mean squared distance, for a batch of equal samples. Any other has at least 1 / B, because its largest feature is 1. */
@@ -20,7 +21,7 @@ const SQUARED_DISTANCE_MIN = 1e-6;
 export const pkt: LossMethod = {
   sum(inputs) {
     const width = present(inputs.settings.constants.width, 'the width of the kernel');
-    return sumOverPairs(inputs, (own, other) => {
+    return relationOverPairs(inputs, (own, other) => {
       const [ours, theirs] = [neighboursOf(own, width), neighboursOf(other, width)];
       return tf.mean(tf.mul(theirs, tf.sub(logOf(theirs), logOf(ours))));
     });

@@ -1,11 +1,9 @@
 /**
- * The arithmetic that the losses over relations share: features without their scale, unit vectors and lengths with a finite gradient
- * at 0, and the sum over pairs of taps. Axes: B batch, N features of a sample.
+ * The arithmetic that the losses over relations share: features without their scale, and unit vectors and lengths with a finite
+ * gradient at 0. Axes: B batch, N features of a sample.
  */
 
 import * as tf from '@tensorflow/tfjs-core';
-import { present } from '../base/assert.js';
-import type { LossSum, TermInputs } from './loss-method.js';
 import { constant } from './softmax-gradient.js';
 
 /** The square of the least length: a vector that is no longer than 1e-12 has length 0 and no direction. */
@@ -45,20 +43,4 @@ export function withoutScale(features: tf.Tensor): tf.Tensor2D {
  */
 export function centred(features_BN: tf.Tensor): tf.Tensor2D {
   return withoutScale(tf.sub(features_BN, constant(tf.mean(features_BN, 0, true))));
-}
-
-/**
- * The relation of each pair of taps, a scalar for the whole batch, times the pair's weight and the size of the batch: so the division
- * of the stage's loss leaves the sum of the weighted relations.
- */
-export function sumOverPairs(
-  { student, other, labels, settings: { weights } }: TermInputs,
-  relation: (own: tf.Tensor, other: tf.Tensor) => tf.Tensor,
-): LossSum {
-  const count = labels.class_B.shape[0];
-  const pairs = student.map((own, i) => {
-    const value = relation(own, present(other[i], "the teacher's features"));
-    return tf.mul(value, present(weights[i], 'the weight of a pair') * count);
-  });
-  return { sum: tf.addN(pairs) as tf.Scalar, count };
 }

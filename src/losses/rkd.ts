@@ -14,14 +14,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { present } from '../base/assert.js';
 import type { LossMethod } from './loss-method.js';
-import { centred, directionsOf, sumOverPairs } from './relation.js';
+import { relationOverPairs } from './pair-sum.js';
+import { centred, directionsOf } from './relation.js';
 
 /** The least mean distance, for a batch of equal samples. */
 const DISTANCE_MIN = 1e-12;
 
 export const rkd: LossMethod = {
   sum: (inputs, { distance, angle }) =>
-    sumOverPairs(inputs, (own, other) => {
+    relationOverPairs(inputs, (own, other) => {
       const [ours, theirs] = [geometryOf(own), geometryOf(other)];
       return tf.add(
         tf.mul(meanHuber(ours.distance_BB, theirs.distance_BB), present(distance, 'the weight of distances')),

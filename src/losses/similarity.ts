@@ -7,10 +7,11 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import type { LossMethod } from './loss-method.js';
-import { directionsOf, sumOverPairs, withoutScale } from './relation.js';
+import { relationOverPairs } from './pair-sum.js';
+import { directionsOf, withoutScale } from './relation.js';
 
 export const similarity: LossMethod = {
-  sum: (inputs) => sumOverPairs(inputs, (own, other) => tf.mean(tf.squaredDifference(similarityOf(own), similarityOf(other)))),
+  sum: (inputs) => relationOverPairs(inputs, (own, other) => tf.mean(tf.squaredDifference(similarityOf(own), similarityOf(other)))),
 };
 
 /** G, [B, B]. */

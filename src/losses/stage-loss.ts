@@ -8,7 +8,7 @@ import { assert, present } from '../base/assert.js';
 import { OTHER_SIDES, type OtherSide, type PeerRecipe, type TermRecipe } from '../config/schema.js';
 import type { StageMoment } from '../config/variable.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import { type KnowledgeSpec, LOGITS_SPEC, specKey } from '../tensor/knowledge.js';
+import { isOutputSpec, type KnowledgeSpec, LOGITS_SPEC, type OutputSpec, specKey } from '../tensor/knowledge.js';
 import { onAdapted } from './adapted-pair.js';
 import { catalogueEntry } from './catalogue.js';
 import { labelLoss } from './label-loss.js';
@@ -34,6 +34,7 @@ import { userMethod } from './user-method.js';
 /** The tensors of a batch, in the orders of the lists `student`, `sides` and `adapters` of the stage's loss. */
 export interface StageLossInputs {
   readonly labels: Labels;
+  /** The gradient by the images is behind them, where the loss takes it. */
   readonly student: readonly tf.Tensor[];
   /** Side by side, the tensors of each of its models in turn. They are constants: no gradient flows to them. */
   readonly other: readonly tf.Tensor[];
@@ -59,7 +60,9 @@ export interface LossSide {
 export interface StageLoss {
   readonly plan: LossPlan;
   /** The knowledge that a forward pass must give; the logits are first. No spec is in the list twice. */
-  readonly student: readonly KnowledgeSpec[];
+  readonly student: readonly OutputSpec[];
+  /** Whether it also takes the gradient of the student's cross-entropy by the images, which no forward pass gives. */
+  readonly takesInputGradient: boolean;
   /** The sides that its terms learn from; a side that no term asks is not in the list. */
   readonly sides: readonly LossSide[];
   /** The adapters of all terms, named `<term>.<name>`. */
@@ -124,7 +127,10 @@ export function joinTerms(
   terms: readonly LoadedTerm[],
   { peers, mayLack }: OtherPeers = { peers: 0, mayLack: false },
 ): StageLoss {
-  const student = distinct([LOGITS_SPEC, ...terms.flatMap(({ needs }) => needs.student)]);
+  const wanted = distinct([LOGITS_SPEC, ...terms.flatMap(({ needs }) => needs.student)]);
+  const student = wanted.filter(isOutputSpec);
+  const takesInputGradient = wanted.length > student.length;
+  const own: readonly KnowledgeSpec[] = takesInputGradient ? [...student, { of: 'input-gradient' }] : student;
   const sides = OTHER_SIDES.flatMap((from): readonly LossSide[] => {
     const specs = distinct(terms.flatMap((term) => (term.from === from ? term.needs.other : [])));
     return specs.length === 0 ? [] : [{ from, specs, count: from === 'peers' ? peers : 1 }];
@@ -137,6 +143,7 @@ export function joinTerms(
   return {
     plan,
     student,
+    takesInputGradient,
     sides,
     adapters,
     isOverAnswered,
@@ -147,7 +154,7 @@ export function joinTerms(
         parts.push([LABELS_KEY, labelLoss({ logits_BK, labels: inputs.labels, epsilon: labels.smoothing })]);
       }
       for (const term of terms)
-        parts.push([term.plan.key, meanOfTerm(term, { inputs, knobs, lists: { student, sides, adapters, isOverAnswered } })]);
+        parts.push([term.plan.key, meanOfTerm(term, { inputs, knobs, lists: { student: own, sides, adapters, isOverAnswered } })]);
       return weigh(parts, knobs);
     },
   };
@@ -156,7 +163,7 @@ export function joinTerms(
 interface TermCall {
   readonly inputs: StageLossInputs;
   readonly knobs: Readonly<Record<string, tf.Scalar>>;
-  readonly lists: Pick<StageLoss, 'student' | 'sides' | 'adapters' | 'isOverAnswered'>;
+  readonly lists: Pick<StageLoss, 'sides' | 'adapters' | 'isOverAnswered'> & { readonly student: readonly KnowledgeSpec[] };
 }
 
 /** The knowledge of one model of a side. */

@@ -100,6 +100,7 @@ function plainNeeds({ takesTaps, takesOther }: LossTraits): (settings: TermSetti
 
 const spec = z.discriminatedUnion('of', [
   z.strictObject({ of: z.literal('logits') }),
+  z.strictObject({ of: z.literal('input-gradient') }),
   z.strictObject({
     of: z.literal('tap'),
     layer: z.string(),
@@ -126,7 +127,7 @@ const needsSchema = z.strictObject({
 
 const NEEDS_HINT =
   'needs(settings, shapes) returns { student: [...], other: [...], adapters: [...] }; ' +
-  'a spec is { of: "logits" } or { of: "tap", layer, reduce: null }';
+  'a spec is { of: "logits" }, { of: "tap", layer, reduce: null } or { of: "input-gradient" }';
 
 function checkNeeds({ takesOther }: LossTraits, file: string, call: () => unknown): TermNeeds {
   let value: unknown;

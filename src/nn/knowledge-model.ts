@@ -7,7 +7,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { type LayersModel, model as makeModel } from '@tensorflow/tfjs-layers';
 import { assertNever, present } from '../base/assert.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import type { KnowledgeSpec } from '../tensor/knowledge.js';
+import type { KnowledgeSpec, OutputSpec } from '../tensor/knowledge.js';
 import { reduce, shapeOf } from './reduction/catalogue.js';
 import { layerShapes, tapOf } from './tap.js';
 
@@ -28,7 +28,7 @@ export interface RunOptions {
 }
 
 /** A view on the source for these specs. Throws `model.invalid` for a layer that is not there, and for a reduction that does not fit it. The source belongs to its owner. */
-export function knowledgeModel(source: LayersModel, specs: readonly KnowledgeSpec[]): KnowledgeModel {
+export function knowledgeModel(source: LayersModel, specs: readonly OutputSpec[]): KnowledgeModel {
   // Checked here, so that a reduction that does not fit fails before a step begins.
   shapesOf(specs, shapeSourceOf(source));
   const logits = present(source.outputs[0], 'the output of a model');
@@ -59,11 +59,16 @@ export interface ShapeSource {
   readonly classes: number;
   /** The shape of a layer's output, without the batch. Throws `model.invalid` for a layer that is not there. */
   layer(name: string): readonly number[];
+  /** The shape of an image, [H, W, C]. Throws `model.invalid` for a side that gives no gradient by its images. */
+  image(): readonly number[];
 }
 
 /** The shapes of a model's knowledge. It can be used after the model is disposed. */
 export function shapeSourceOf(model: LayersModel): ShapeSource {
-  return { classes: classesOf(model), layer: layerShapes(model) };
+  const image = present(model.inputs[0], 'the input of a model')
+    .shape.slice(1)
+    .map((axis) => present(axis, 'an axis of the images'));
+  return { classes: classesOf(model), layer: layerShapes(model), image: () => image };
 }
 
 /** The shapes of a model whose logits alone are known, or of no model. Asking for a layer throws `model.invalid`. */
@@ -75,15 +80,22 @@ export function withoutLayers(classes: number): ShapeSource {
         hint: 'A loss that takes layers of the other side needs a stage with a teacher, and pairs of taps in the recipe; the peers of a mutual stage give each other their logits only',
       });
     },
+    image() {
+      throw new StillhouseError('model.invalid', 'the loss takes the gradient by the images of a model that it must not take it of', {
+        hint: 'Such a loss needs a stage with a teacher (in a mutual stage `from: teacher`); the peers of a mutual stage give each other their logits only',
+      });
+    },
   };
 }
 
 /** The shape of each spec's tensor, without the batch. Throws `model.invalid` where a layer is missing, or a reduction does not fit. */
-export function shapesOf(specs: readonly KnowledgeSpec[], { classes, layer }: ShapeSource): readonly (readonly number[])[] {
+export function shapesOf(specs: readonly KnowledgeSpec[], { classes, layer, image }: ShapeSource): readonly (readonly number[])[] {
   return specs.map((spec) => {
     switch (spec.of) {
       case 'logits':
         return [classes];
+      case 'input-gradient':
+        return image();
       case 'tap': {
         const shape = layer(spec.layer);
         return spec.reduce === null ? shape : shapeOf(spec.reduce, shape);

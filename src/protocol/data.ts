@@ -45,6 +45,7 @@ const pieceFields = {
 /** The tensors that are asked for (src/tensor/knowledge.ts). */
 export const knowledgeSpecSchema = z.discriminatedUnion('of', [
   z.strictObject({ of: z.literal('logits') }),
+  z.strictObject({ of: z.literal('input-gradient') }),
   z.strictObject({
     of: z.literal('tap'),
     layer: z.string().min(1).max(LIMITS.layerLength),

@@ -12,7 +12,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { present } from '../base/assert.js';
 import { readVariables, writeVariables } from '../nn/weights.js';
 import type { ArenaKind } from '../tensor/arena.js';
-import { type Knowledge, type KnowledgeSpec, LOGITS_SPEC } from '../tensor/knowledge.js';
+import { type Knowledge, type KnowledgeTensor, LOGITS_SPEC, type OutputSpec } from '../tensor/knowledge.js';
 import { checkAnswers } from './check-answers.js';
 import { evaluateLogits, stepResult } from './score.js';
 import type { StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from './step-program.js';
@@ -45,6 +45,7 @@ export function runEagerly(tensorStep: TensorStep, { inputShape }: Pick<EagerSte
     predict: (images, size) => stepper.predict(images, size),
     evaluate: (images, labels, size) => evaluateLogits(stepper.predict(images, size), labels, classes),
     answer: (images, size, specs) => stepper.answer(images, size, specs),
+    inputGradient: (images, labels) => stepper.inputGradient(images, labels),
     readParameters: () => readVariables(parameters, schema),
     writeParameters(arena) {
       stepper.abandon();
@@ -151,8 +152,15 @@ class Stepper {
     this.#before = [];
   }
 
-  answer(images: Float32Array, size: number, specs: readonly KnowledgeSpec[]): Knowledge {
+  answer(images: Float32Array, size: number, specs: readonly OutputSpec[]): Knowledge {
     return withoutTensors(() => knowledgeOf(this.#step.answer(this.#imageTensor(images, size), specs)));
+  }
+
+  inputGradient(images: Float32Array, labels: Int32Array): KnowledgeTensor {
+    const [map] = withoutTensors(() =>
+      knowledgeOf([this.#step.inputGradient(this.#imageTensor(images, labels.length), tf.tensor1d(labels, 'int32'))]),
+    );
+    return present(map, 'the gradient by the images');
   }
 
   predict(images: Float32Array, size: number): Float32Array {

@@ -58,6 +58,17 @@ function withTape<Result>(tape: Tape, run: () => Result): Result {
   }
 }
 
+/** Runs a function that takes gradients of its own while the way back of another gradient is under way. */
+export function outsideOfTape<Result>(run: () => Result): Result {
+  const { state } = tf.engine();
+  const before = state.activeTape;
+  try {
+    return run();
+  } finally {
+    state.activeTape = before;
+  }
+}
+
 interface HeldGradient {
   readonly loss: () => tf.Scalar;
   readonly variables: tf.Variable[];

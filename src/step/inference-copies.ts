@@ -10,7 +10,7 @@ import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { type FoldedModel, foldBatchNorms } from '../nn/fold.js';
 import { type KnowledgeModel, knowledgeModel } from '../nn/knowledge-model.js';
 import { weightsOf } from '../nn/weights.js';
-import { type KnowledgeSpec, specsKey } from '../tensor/knowledge.js';
+import { type OutputSpec, specsKey } from '../tensor/knowledge.js';
 
 /** Each copy has all of the model's weights. */
 const COPIES_MAX = 4;
@@ -31,13 +31,13 @@ export class InferenceCopies {
   }
 
   /** The specs' tensors of images [B, H, W, C], in inference mode. Must be called inside tf.tidy. Throws `model.invalid` as knowledgeModel does. */
-  run(images: tf.Tensor4D, specs: readonly KnowledgeSpec[]): tf.Tensor[] {
+  run(images: tf.Tensor4D, specs: readonly OutputSpec[]): tf.Tensor[] {
     const { knowledge, folded } = this.#copyOf(specs);
     return knowledge.run(images, { training: false, through: folded?.model ?? knowledge.model });
   }
 
   /** The variables that `run` reads for these specs. They are valid until it runs with other specs. */
-  weights(specs: readonly KnowledgeSpec[]): readonly tf.Variable[] {
+  weights(specs: readonly OutputSpec[]): readonly tf.Variable[] {
     const { knowledge, folded } = this.#copyOf(specs);
     return weightsOf(folded?.model ?? knowledge.model);
   }
@@ -52,7 +52,7 @@ export class InferenceCopies {
     this.#copies.clear();
   }
 
-  #copyOf(specs: readonly KnowledgeSpec[]): Copy {
+  #copyOf(specs: readonly OutputSpec[]): Copy {
     const key = specsKey(specs);
     const copy = this.#copies.get(key) ?? this.#makeCopy(specs);
     this.#copies.delete(key);
@@ -64,7 +64,7 @@ export class InferenceCopies {
     return copy;
   }
 
-  #makeCopy(specs: readonly KnowledgeSpec[]): Copy {
+  #makeCopy(specs: readonly OutputSpec[]): Copy {
     const knowledge = knowledgeModel(this.#source, specs);
     return { knowledge, folded: foldBatchNorms(knowledge.model) };
   }

@@ -22,7 +22,8 @@ export interface TrainingModels {
 export async function loadTraining(stage: PeerRecipe, { model, seed, buildTeacher }: TrainingModels): Promise<StepTraining> {
   const student = shapeSourceOf(model);
   if (stage.teacher === undefined || !takesLayers(stage)) {
-    return joinTraining(stage, { student, teacher: withoutLayers(classesOf(model)), seed });
+    // Without its layers it is as good as unknown, but it sees the student's images.
+    return joinTraining(stage, { student, teacher: { ...withoutLayers(classesOf(model)), image: student.image }, seed });
   }
   const teacher = await buildTeacher(peerNamed(stage.teacher));
   disposeModel(teacher);
@@ -47,6 +48,7 @@ export async function joinTraining(stage: PeerRecipe, { student, teacher, seed }
   });
   const loss = await loadStageLoss(stage, layersOf);
   shapesOf(loss.student, student);
+  if (loss.takesInputGradient) student.image();
   const otherShapes = loss.sides.flatMap(({ from, specs, count }) => {
     const ofEach = shapesOf(specs, others[from]);
     return Array.from({ length: count }, () => ofEach).flat();

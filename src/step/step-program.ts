@@ -9,7 +9,7 @@
  */
 
 import type { ArenaSchema } from '../tensor/arena.js';
-import type { Knowledge, KnowledgeSpec } from '../tensor/knowledge.js';
+import type { Knowledge, KnowledgeTensor, OutputSpec } from '../tensor/knowledge.js';
 
 export interface StepBatch {
   /** B. May differ from step to step. */
@@ -96,7 +96,9 @@ export interface StepProgram {
    * Knowledge of `size` images in inference mode, in the order of the specs. Throws `model.invalid` for a layer that is
    * not there, and for a reduction that does not fit it.
    */
-  answer(images: Float32Array, size: number, specs: readonly KnowledgeSpec[]): Knowledge;
+  answer(images: Float32Array, size: number, specs: readonly OutputSpec[]): Knowledge;
+  /** The gradient of the cross-entropy with these labels, [B], summed over the batch, by the images [B, H, W, C], in inference mode. */
+  inputGradient(images: Float32Array, labels: Int32Array): KnowledgeTensor;
   readParameters(): Float32Array;
   /** Takes an arena of exactly `schema.size` elements. Drops an open half, as writing slots does. */
   writeParameters(arena: Float32Array): void;

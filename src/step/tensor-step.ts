@@ -16,8 +16,9 @@ import { classesOf, knowledgeModel, shapeSourceOf, shapesOf } from '../nn/knowle
 import { arenaSchemaOf, weightsOf } from '../nn/weights.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import type { ArenaSchema } from '../tensor/arena.js';
-import type { KnowledgeSpec } from '../tensor/knowledge.js';
+import { type KnowledgeSpec, LOGITS_SPEC, type OutputSpec } from '../tensor/knowledge.js';
 import { InferenceCopies } from './inference-copies.js';
+import { inputGradient } from './input-gradient.js';
 import type { StepKnobs } from './step-program.js';
 import { type GradientObserver, type KnobTensors, type LossOutputs, type StepAnswers, type StepTraining, Trainer } from './trainer.js';
 
@@ -73,11 +74,13 @@ export interface TensorStep {
    * Knowledge in inference mode, in the order of the specs. A step that only infers has the model's BatchNorms folded, see
    * `refresh`. Throws `model.invalid` for specs that the model cannot answer.
    */
-  answer(images: tf.Tensor4D, specs: readonly KnowledgeSpec[]): tf.Tensor[];
+  answer(images: tf.Tensor4D, specs: readonly OutputSpec[]): tf.Tensor[];
+  /** The gradient of the cross-entropy with these classes by the images, in inference mode; it reads the variables that logits are made of. */
+  inputGradient(images: tf.Tensor4D, class_B: tf.Tensor1D): tf.Tensor;
   /** The shapes of the tensors that `answer` and `forward` give for these specs, without the batch. Throws `model.invalid` as `answer` does. */
   shapesOf(specs: readonly KnowledgeSpec[]): readonly (readonly number[])[];
   /** The variables that `answer` reads for these specs: the model's weights, or those of a folded copy. */
-  answerWeights(specs: readonly KnowledgeSpec[]): readonly tf.Variable[];
+  answerWeights(specs: readonly OutputSpec[]): readonly tf.Variable[];
   /** Must be called when the model's weights have been overwritten, before the next `answer`. */
   refresh(): void;
   /** Releases the tensors that the step holds. The model belongs to the code that built it. */
@@ -109,6 +112,7 @@ function buildTrainingStep(model: LayersModel, training: StepTraining, onGradien
     gradientLengths: ({ images, ...answers }, knobs) => trainer.gradientLengths(images, answers, knobs),
     abandon: () => trainer.abandon(),
     answer: (images, specs) => knowledgeModel(model, specs).run(images, { training: false }),
+    inputGradient: (images, class_B) => inputGradient(images, class_B, (x) => model.apply(x, { training: false }) as tf.Tensor),
     shapesOf: (specs) => shapesOf(specs, shapeSourceOf(model)),
     answerWeights: () => weightsOf(model),
     refresh: () => {},
@@ -136,6 +140,8 @@ function buildFrozenStep(model: LayersModel): TensorStep {
     gradientLengths: untrained,
     abandon: () => {},
     answer: (images, specs) => copies.run(images, specs),
+    inputGradient: (images, class_B) =>
+      inputGradient(images, class_B, (x) => present(copies.run(x as tf.Tensor4D, [LOGITS_SPEC])[0], 'the logits')),
     shapesOf: (specs) => shapesOf(specs, shapeSourceOf(model)),
     answerWeights: (specs) => copies.weights(specs),
     refresh: () => copies.refresh(),

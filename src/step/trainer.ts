@@ -19,6 +19,7 @@ import { arenaSchemaOf, weightsOf } from '../nn/weights.js';
 import { Optimizer } from '../optim/optimizer.js';
 import type { ArenaSchema } from '../tensor/arena.js';
 import { type HeldForward, holdForward } from './held-tape.js';
+import { TrainedInputGradient } from './input-gradient.js';
 import type { StepKnobs } from './step-program.js';
 
 /** The stage and the loss by which a model is trained. */
@@ -70,6 +71,10 @@ export class Trainer {
   readonly #restoreBatchNorms: () => void;
   readonly #onGradients: GradientObserver | undefined;
   #open: HeldForward | null = null;
+  /** Null where the loss does not take the gradient by the images. */
+  readonly #inputGradient: TrainedInputGradient | null;
+  /** The images of the open half, for that gradient. */
+  #images: tf.Tensor4D | null = null;
 
   constructor(model: LayersModel, { stage, loss, seed }: StepTraining, onGradients?: GradientObserver) {
     this.#onGradients = onGradients;
@@ -86,6 +91,7 @@ export class Trainer {
     });
     this.#trained = optimized.map(({ variable }) => variable);
     this.optimizer = new Optimizer(stage.optimizer, optimized);
+    this.#inputGradient = loss.takesInputGradient ? new TrainedInputGradient(model, this.#trained) : null;
     this.#restoreBatchNorms = overrideBatchNorms(model);
   }
 
@@ -98,30 +104,46 @@ export class Trainer {
   forward(images: tf.Tensor4D): tf.Tensor[] {
     this.abandon();
     this.#open = holdForward(() => this.#knowledge.run(images, { training: true }));
+    if (this.#inputGradient !== null) this.#images = tf.keep(tf.clone(images));
     return this.#open.outputs.map((output) => tf.clone(output));
   }
 
   /** Makes the update. Throws when no first half is open. */
   backward({ labels, other }: StepAnswers, knobs: KnobTensors): LossOutputs {
-    const held = this.#open;
-    assert(held !== null, 'the second half of a step without its first: no forward is open, or another step or abandon() has dropped it');
-    this.#open = null;
-    const inputs = { labels, student: held.outputs, other, adapters: this.#adapters };
     let kept: LossOutputs | null = null;
     try {
-      return tf.tidy(() => {
-        const { grads } = held.gradients(() => {
-          const value = this.#loss.sum(inputs, named(knobs, LOSS));
+      return this.#takeOpenHalf(labels, (gradients) => {
+        const grads = gradients((student) => {
+          const value = this.#loss.sum({ labels, student, other, adapters: this.#adapters }, named(knobs, LOSS));
           // Kept beyond the gradient's own scope.
           kept = mapLoss(value, (scalar) => tf.keep(scalar));
           return value.mean;
-        }, this.#trained);
+        });
         this.#onGradients?.(grads);
         this.optimizer.apply(this.#complete(grads), named(knobs, COEFFICIENT));
         return mapLoss(present(kept, 'the loss'), (scalar) => tf.clone(scalar));
       });
     } finally {
       if (kept !== null) mapLoss(kept, (scalar) => scalar.dispose());
+    }
+  }
+
+  /** Runs `use`, which takes one gradient of the open half, within tf.tidy. `loss` gets the tensors that the loss asks of the student. */
+  #takeOpenHalf<Result extends tf.TensorContainer>(
+    { class_B }: Labels,
+    use: (gradients: (loss: (student: readonly tf.Tensor[]) => tf.Scalar) => tf.NamedTensorMap) => Result,
+  ): Result {
+    const held = this.#open;
+    assert(held !== null, 'the second half of a step without its first: no forward is open, or another step or abandon() has dropped it');
+    // It is made before the tape of the loss is open. Where it fails, the half is still open.
+    const map = this.#images === null ? null : (this.#inputGradient?.open(this.#images, class_B) ?? null);
+    this.#open = null;
+    const student = () => (map === null ? held.outputs : [...held.outputs, map.tensor()]);
+    try {
+      return tf.tidy(() => use((loss) => held.gradients(() => loss(student()), this.#trained).grads));
+    } finally {
+      map?.dispose();
+      this.#forgetImages();
     }
   }
 
@@ -137,21 +159,22 @@ export class Trainer {
 
   #gradientLength(images: tf.Tensor4D, { key, answers, knobs }: PartCall): tf.Scalar {
     this.forward(images);
-    const held = present(this.#open, 'the first half');
-    this.#open = null;
-    const inputs = { ...answers, student: held.outputs, adapters: this.#adapters };
-    const { grads } = held.gradients(() => {
-      const part = present(this.#loss.sum(inputs, knobs).terms[key], `the part ${key}`);
-      return tf.mul(part, present(knobs[knobName(key, 'weight')], `the weight of ${key}`)) as tf.Scalar;
-    }, this.#trained);
-    const squares = Object.values(grads).flatMap((gradient) => (gradient === null ? [] : [tf.sum(tf.square(gradient))]));
-    return tf.sqrt(tf.addN(squares)) as tf.Scalar;
+    return this.#takeOpenHalf(answers.labels, (gradients) => {
+      const grads = gradients((student) => {
+        const value = this.#loss.sum({ ...answers, student, adapters: this.#adapters }, knobs);
+        const weight = present(knobs[knobName(key, 'weight')], `the weight of ${key}`);
+        return tf.mul(present(value.terms[key], `the part ${key}`), weight);
+      });
+      const squares = Object.values(grads).flatMap((gradient) => (gradient === null ? [] : [tf.sum(tf.square(gradient))]));
+      return tf.sqrt(tf.addN(squares)) as tf.Scalar;
+    });
   }
 
   /** Drops an open first half. Changes nothing when none is open. */
   abandon(): void {
     this.#open?.dispose();
     this.#open = null;
+    this.#forgetImages();
   }
 
   dispose(): void {
@@ -159,6 +182,11 @@ export class Trainer {
     this.optimizer.dispose();
     for (const adapter of this.#adapters) adapter.dispose();
     this.#restoreBatchNorms();
+  }
+
+  #forgetImages(): void {
+    this.#images?.dispose();
+    this.#images = null;
   }
 
   /** The gradients of all trained variables. A loss of taps alone does not depend on every variable: the gradient of the others is 0. */

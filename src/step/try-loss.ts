@@ -23,7 +23,8 @@ export async function tryLoss(stage: PeerRecipe, shapes: TrainingShapes): Promis
   const { loss, otherShapes, seed } = await joinTraining(stage, shapes);
   const adapters = createAdapters(loss.adapters, seed);
   const random = new Prng(seed);
-  const student = shapesOf(loss.student, shapes.student).map((shape) => variableOf(noise(random, shape)));
+  const known = shapesOf(loss.student, shapes.student);
+  const student = (loss.takesInputGradient ? [...known, shapes.student.image()] : known).map((shape) => variableOf(noise(random, shape)));
   try {
     tf.tidy(() => tryGradient(loss, { student, adapters, other: otherShapes.map((shape) => noise(random, shape)) }));
   } finally {

@@ -12,15 +12,26 @@ export interface ReductionSpec {
   readonly options: Readonly<Record<string, number>>;
 }
 
-/** The name of one tensor about a view. */
-export type KnowledgeSpec =
+/** The name of one tensor that a forward pass gives. */
+export type OutputSpec =
   /** The model's output, [B, K]. */
   | { readonly of: 'logits' }
   /** The output of the layer with this name, [B, ...], reduced where `reduce` is not null. */
   | { readonly of: 'tap'; readonly layer: string; readonly reduce: ReductionSpec | null };
 
+/** The name of one tensor about a view. */
+export type KnowledgeSpec =
+  | OutputSpec
+  /** The gradient of the model's own cross-entropy with the labels, summed over the view, by the images: [B, H, W, C]. */
+  | { readonly of: 'input-gradient' };
+
+/** Whether a forward pass alone gives the tensor. */
+export function isOutputSpec(spec: KnowledgeSpec): spec is OutputSpec {
+  return spec.of !== 'input-gradient';
+}
+
 /** The response of a model, which most methods take. */
-export const LOGITS_SPEC: KnowledgeSpec = { of: 'logits' };
+export const LOGITS_SPEC: OutputSpec = { of: 'logits' };
 
 /** One tensor of knowledge: [B, ...], row-major. Its holder must not change it while a transport may read it. */
 export interface KnowledgeTensor {
@@ -33,7 +44,7 @@ export type Knowledge = readonly KnowledgeTensor[];
 
 /** A text that is equal exactly for specs that mean the same tensor. It is readable: `tap block1 (attention p=2)`. */
 export function specKey(spec: KnowledgeSpec): string {
-  if (spec.of === 'logits') return 'logits';
+  if (spec.of !== 'tap') return spec.of;
   if (spec.reduce === null) return `tap ${spec.layer}`;
   const options = Object.entries(spec.reduce.options).sort(([a], [b]) => (a < b ? -1 : 1));
   return `tap ${spec.layer} (${[spec.reduce.name, ...options.map(([name, value]) => `${name}=${value}`)].join(' ')})`;

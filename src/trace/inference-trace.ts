@@ -4,8 +4,9 @@
  * Axes: B batch, H height, W width, C channels, K classes.
  */
 
+import { present } from '../base/assert.js';
 import type { TensorStep } from '../step/tensor-step.js';
-import type { Knowledge, KnowledgeSpec } from '../tensor/knowledge.js';
+import type { Knowledge, OutputSpec } from '../tensor/knowledge.js';
 import { precisionOf, toBfloat16 } from './bfloat16.js';
 import { nameForFusion } from './fusion.js';
 import { buildGraph, type Graph } from './graph.js';
@@ -15,29 +16,45 @@ import type { RecordedCall } from './record.js';
 import type { Recording } from './recording.js';
 import { refuseWhatFails, TraceRefusal } from './refusal.js';
 import { openSession, type Session } from './session.js';
-import { assertSameProgram, IMAGES, otherImages, readKnowledge, recordAnswer } from './step-recording.js';
+import {
+  assertSameProgram,
+  IMAGES,
+  LABELS,
+  otherClasses,
+  otherImages,
+  readKnowledge,
+  recordAnswer,
+  recordInputGradient,
+} from './step-recording.js';
 import type { Precision } from './trace-notice.js';
 
 export interface InferenceTraceOptions {
   readonly step: TensorStep;
   readonly inputShape: readonly number[];
   readonly precision: Precision;
-  /** The knowledge to be answered. */
-  readonly specs: readonly KnowledgeSpec[];
-  /** A real batch, [B, H, W, C]. */
-  readonly images: Float32Array;
+  /** The knowledge to be answered; null for the gradient of the cross-entropy by the images. */
+  readonly specs: readonly OutputSpec[] | null;
+  /** A real batch. */
+  readonly batch: InferenceBatch;
   /** B. */
   readonly size: number;
+}
+
+export interface InferenceBatch {
+  /** [B, H, W, C]. */
+  readonly images: Float32Array;
+  /** The classes, [B], which the gradient by the images depends on; null for knowledge that does not. */
+  readonly labels: Int32Array | null;
 }
 
 const INFER = 'infer';
 
 /** Records, builds and proves the inference. Throws TraceRefusal, and `model.invalid` for specs that the model cannot answer. */
 export function traceInference(options: InferenceTraceOptions): InferenceTrace {
-  const { precision, images, step, size, specs } = options;
-  const shapes = step.shapesOf(specs);
-  const others = otherImages(images);
-  const [first, second] = [recordFrozen(options, images), recordFrozen(options, others)];
+  const { precision, batch, step, size, specs } = options;
+  const shapes = specs === null ? [options.inputShape] : step.shapesOf(specs);
+  const others = { images: otherImages(batch.images), labels: batch.labels && otherClasses(batch.labels, step.classes) };
+  const [first, second] = [recordFrozen(options, batch), recordFrozen(options, others)];
   assertSameProgram(first.recording, second.recording);
   const trace = refuseWhatFails(() => {
     const named = nameForFusion(first.recording);
@@ -46,11 +63,11 @@ export function traceInference(options: InferenceTraceOptions): InferenceTrace {
   });
   try {
     const tolerance = PROOF_TOLERANCE[trace.precision];
-    for (const [eager, pixels] of [
-      [first, images],
+    for (const [eager, about] of [
+      [first, batch],
       [second, others],
     ] as const) {
-      const replay = { results: refuseWhatFails(() => trace.run(pixels)) };
+      const replay = { results: refuseWhatFails(() => trace.run(about)) };
       const fault = resultFault({ eager, replay, tolerance });
       if (fault !== null) throw new TraceRefusal(`${fault} (precision ${trace.precision})`);
     }
@@ -61,7 +78,8 @@ export function traceInference(options: InferenceTraceOptions): InferenceTrace {
   }
 }
 
-function recordFrozen({ step, inputShape, size, specs }: InferenceTraceOptions, images: Float32Array): RecordedCall {
+function recordFrozen({ step, inputShape, size, specs }: InferenceTraceOptions, { images, labels }: InferenceBatch): RecordedCall {
+  if (specs === null) return recordInputGradient({ step, images, labels: present(labels, 'the labels'), inputShape });
   return recordAnswer({ step, images, size, inputShape, specs, frozen: true });
 }
 
@@ -91,13 +109,13 @@ export class InferenceTrace {
   }
 
   /** The knowledge of exactly B images. */
-  answer(images: Float32Array): Knowledge {
-    return readKnowledge(this.run(images), this.#parts.size, this.#parts.shapes);
+  answer(batch: InferenceBatch): Knowledge {
+    return readKnowledge(this.run(batch), this.#parts.size, this.#parts.shapes);
   }
 
   /** The results of exactly B images by their names. */
-  run(images: Float32Array): Readonly<Record<string, NativeArray>> {
-    return this.#session.call(INFER, { [IMAGES]: images });
+  run({ images, labels }: InferenceBatch): Readonly<Record<string, NativeArray>> {
+    return this.#session.call(INFER, labels === null ? { [IMAGES]: images } : { [IMAGES]: images, [LABELS]: labels });
   }
 
   close(): void {

@@ -10,7 +10,7 @@ import { knobsOfLoss } from '../losses/stage-loss.js';
 import type { LabelArrays, StepAnswerBatch, StepBatch, StepKnobs } from '../step/step-program.js';
 import type { TensorStep } from '../step/tensor-step.js';
 import type { StepTraining } from '../step/trainer.js';
-import type { Knowledge, KnowledgeSpec, KnowledgeTensor } from '../tensor/knowledge.js';
+import { type Knowledge, type KnowledgeTensor, LOGITS_SPEC, type OutputSpec } from '../tensor/knowledge.js';
 import { sizeOf } from '../tensor/tensor.js';
 import { differenceOf } from './compare-recordings.js';
 import type { NativeArray } from './native-backend.js';
@@ -29,7 +29,8 @@ export const LOGITS = `${KNOWLEDGE}0`;
 
 /** The name of the feed that has the pixels. */
 export const IMAGES = 'images';
-const LABELS = 'labels';
+/** The name of the feed that has the classes. */
+export const LABELS = 'labels';
 const SECOND_LABELS = 'labels.second';
 const SHARES = 'labels.share';
 /** The other side's tensor at place i is `other.i`. */
@@ -75,7 +76,7 @@ export interface InferOptions {
   readonly size: number;
   /** H, W, C. */
   readonly inputShape: readonly number[];
-  readonly specs: readonly KnowledgeSpec[];
+  readonly specs: readonly OutputSpec[];
   /** Whether the weights are constants of the recording, for a model that does not change. If false, they are variables, as in training. */
   readonly frozen: boolean;
 }
@@ -88,6 +89,29 @@ export function recordAnswer({ step, images, size, inputShape, specs, frozen }: 
     ...state,
     run: (tensors) => knowledgeResults(step.answer(present(tensors[IMAGES], 'images') as tf.Tensor4D, specs)),
   });
+}
+
+export interface InputGradientOptions extends Pick<InferOptions, 'step' | 'images' | 'inputShape'> {
+  /** [B]. */
+  readonly labels: Int32Array;
+}
+
+/** Records the gradient of the cross-entropy by the images of a model that does not change. Throws TraceRefusal. */
+export function recordInputGradient({ step, images, labels, inputShape }: InputGradientOptions): RecordedCall {
+  return record({
+    feeds: { ...imageFeeds(images, labels.length, inputShape), ...classFeeds(labels) },
+    variables: [],
+    frozen: step.answerWeights([LOGITS_SPEC]),
+    run: (tensors) => {
+      const classes = present(tensors[LABELS], 'labels') as tf.Tensor1D;
+      return knowledgeResults([step.inputGradient(present(tensors[IMAGES], 'images') as tf.Tensor4D, classes)]);
+    },
+  });
+}
+
+/** The classes of a batch as a feed. */
+export function classFeeds(classes: Int32Array): Feeds {
+  return { [LABELS]: { shape: [classes.length], data: classes } };
 }
 
 /** `whole`: one call is one step. `cut`: two calls, with an exchange between. */
@@ -144,10 +168,15 @@ export function otherCall({ batch, knobs }: TrainCall, classes: number): TrainCa
   };
 }
 
+/** Another class for each image. */
+export function otherClasses(classes: Int32Array, count: number): Int32Array {
+  return classes.map((label) => (label + 1) % count);
+}
+
 function otherLabels({ classes, mixed }: LabelArrays, count: number): LabelArrays {
   const next = (label: number) => (label + 1) % count;
   return {
-    classes: classes.map(next),
+    classes: otherClasses(classes, count),
     mixed: mixed && { second: mixed.second.map((label) => next(next(label))), share: mixed.share.map((share) => 0.75 * share + 0.125) },
   };
 }

@@ -12,7 +12,7 @@ import type { EvaluateResult, StepAnswerBatch, StepBatch, StepKnobs, StepProgram
 import type { TensorStep } from '../step/tensor-step.js';
 import type { StepTraining } from '../step/trainer.js';
 import type { ArenaSchema } from '../tensor/arena.js';
-import type { Knowledge, KnowledgeSpec } from '../tensor/knowledge.js';
+import type { Knowledge, KnowledgeTensor, OutputSpec } from '../tensor/knowledge.js';
 import type { FrozenProgramParts } from './frozen-program.js';
 import { padBatch } from './pad-batch.js';
 import { asMixed, sampleBatch, sampleKnobs, type TrainingForm } from './step-recording.js';
@@ -115,9 +115,15 @@ export class TrainingProgram implements StepProgram {
   }
 
   /** Runs op by op, on a copy of the state where a session has the state. */
-  answer(images: Float32Array, size: number, specs: readonly KnowledgeSpec[]): Knowledge {
+  answer(images: Float32Array, size: number, specs: readonly OutputSpec[]): Knowledge {
     if (this.#holder !== null) this.#eager.writeParameters(this.#holder.readParameters());
     return this.#eager.answer(images, size, specs);
+  }
+
+  /** Runs op by op, as `answer` does. */
+  inputGradient(images: Float32Array, labels: Int32Array): KnowledgeTensor {
+    if (this.#holder !== null) this.#eager.writeParameters(this.#holder.readParameters());
+    return this.#eager.inputGradient(images, labels);
   }
 
   readParameters(): Float32Array {

@@ -95,6 +95,8 @@ interface TrainingGraph {
 
 /** The graph of a recorded step: `train`, or `forward` and `backward` or `undo`; `infer`; the arenas `parameters` and `slots`. */
 function trainingGraph({ step, form, precision: wanted, call }: TrainingTraceOptions, { train, infer }: RecordedStep): TrainingGraph {
+  if (wanted === 'bf16' && present(step.training, 'the training of the step').loss.takesInputGradient)
+    throw new TraceRefusal('its loss takes the gradient by the images from small differences, which bf16 does not show');
   const weights: ArenaRange = { from: 0, to: step.schema.entries.length };
   const arenas = { parameters: weights, slots: { from: weights.to, to: step.variables.length } };
   // Tests of the model are in fp32 whatever it trains in.

@@ -3,7 +3,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { openEngine } from '../../src/engines/catalogue.js';
 import { buildEagerStep } from '../../src/step/eager-step.js';
-import { type KnowledgeSpec, LOGITS_SPEC } from '../../src/tensor/knowledge.js';
+import { LOGITS_SPEC, type OutputSpec } from '../../src/tensor/knowledge.js';
 import type { TraceNotice } from '../../src/trace/trace-notice.js';
 import { buildTracedStep } from '../../src/trace/traced-step.js';
 import { mixedCall, TAPPED, tappedCalls, tappedModel, tappedTraining } from '../support/tapped-training.js';
@@ -67,7 +67,7 @@ describeTensorflow('taps, traced', () => {
 
   test('a program that trains answers what it is asked, in inference mode, where its state is in a session and while a half is open', async () => {
     const { eager, traced, training, dispose } = await openTapped();
-    const specs: KnowledgeSpec[] = [{ of: 'tap', layer: 'norm', reduce: null }, LOGITS_SPEC];
+    const specs: OutputSpec[] = [{ of: 'tap', layer: 'norm', reduce: null }, LOGITS_SPEC];
     const [{ batch, knobs }] = tappedCalls(training, [8]) as [ReturnType<typeof tappedCalls>[number]];
     const answers = () => [traced, eager].map((program) => program.answer(batch.images, 8, specs));
     for (const program of [eager, traced]) program.step(batch, knobs);
@@ -90,7 +90,7 @@ describeTensorflow('taps, traced', () => {
     const traced = buildTracedStep({ model, training: null, inputShape, precision: 'fp32', onNotice: (notice) => notices.push(notice) });
     const eager = buildEagerStep({ model, training: null, inputShape });
     const plain = buildEagerStep({ model, training: null, inputShape });
-    const specs: KnowledgeSpec[] = [
+    const specs: OutputSpec[] = [
       { of: 'tap', layer: 'norm', reduce: null },
       { of: 'tap', layer: 'relu', reduce: MAPS },
     ];

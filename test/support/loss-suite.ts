@@ -1,6 +1,6 @@
 /**
  * The tests that every loss must pass, on every engine: golden numbers made elsewhere, value and gradient against its formula
- * in float64, the batch in one piece and in four (of a loss over the batch instead: in another order, and with one sample and two), its denominator, inputs of extreme size, and the reductions that it asks for. A loss is computed as a step does
+ * in float64, the batch in one piece and in four (of a loss over the batch instead: in another order, and with one sample and two), its denominator, the weights of its pairs of taps, inputs of extreme size, and the reductions that it asks for. A loss is computed as a step does
  * it: from the models' tensors, reduced as its declaration asks.
  */
 
@@ -69,6 +69,7 @@ export function describeLoss(suite: LossSuite): void {
       againstFormula(suite, () => make(new Prng(name.length), 5), run);
       if (suite.loss.declaration.over === 'batch') overBatch((size) => make(new Prng(name.length + 100), size), run);
       else inPieces(() => make(new Prng(name.length + 100), 8), run);
+      if (suite.loss.declaration.takesTaps) byWeights(suite.loss.declaration, () => make(new Prng(name.length + 200), 5), run);
     });
     test.each(Object.entries(suite.extremes))('finite: %s', (_, call) => {
       const { sum, gradients } = run(call);
@@ -140,6 +141,24 @@ function inPieces(make: () => LossCase, run: Run): void {
     const [once, twice] = [run(call), run(repeated(call))];
     expect(once.count).toBe(call.labels.length);
     expect(Math.abs(twice.sum / twice.count - once.sum / once.count)).toBeLessThan(1e-5 * Math.abs(once.sum / once.count));
+  });
+}
+
+/** The test of a loss with pairs of taps: layer-wise distillation. */
+function byWeights(declaration: LossDeclaration, make: () => LossCase, run: Run): void {
+  test('each pair counts by its weight: the sum and the gradient are those of each pair alone, by the weights', () => {
+    const call = make();
+    const pairs = settingsOf(declaration, call).taps.map((_, i) => i);
+    const weights = pairs.map((i) => 0.75 + 1.5 * i);
+    const alone = pairs.map((pair) => run({ ...call, weights: pairs.map((i) => (i === pair ? 1 : 0)) }));
+    for (const { sum } of alone) expect(Math.abs(sum)).toBeGreaterThan(1e-6);
+    const weighed = (of: (outcome: LossOutcome) => number) =>
+      alone.reduce((total, outcome, i) => total + present(weights[i], 'a weight') * of(outcome), 0);
+    expectClose(run({ ...call, weights }), {
+      sum: weighed(({ sum }) => sum),
+      count: call.labels.length,
+      gradients: call.student.map(({ data }, t) => data.map((_, j) => weighed(({ gradients }) => gradients[t]?.[j] ?? Number.NaN))),
+    });
   });
 }
 
@@ -225,10 +244,10 @@ function settingsOf({ takesTaps, constants }: LossDeclaration, call: LossCase): 
   };
 }
 
-/** The logits of a model are its only tensor. */
+/** The logits of a model, or its gradient by the images, are its only tensor. */
 function known(spec: KnowledgeSpec, tensors: readonly tf.Tensor[]): tf.Tensor {
-  const tensor = present(tensors[spec.of === 'logits' ? 0 : Number(spec.layer)], 'a tensor');
-  return spec.of === 'logits' || spec.reduce === null ? tensor : reduce(tensor, spec.reduce);
+  const tensor = present(tensors[spec.of === 'tap' ? Number(spec.layer) : 0], 'a tensor');
+  return spec.of !== 'tap' || spec.reduce === null ? tensor : reduce(tensor, spec.reduce);
 }
 
 function toTensor({ shape, data }: Plain): tf.Tensor {

@@ -6,6 +6,7 @@ import type { OptimizerRecipe } from '../../src/config/schema.js';
 import { lossKnobsAt } from '../../src/losses/loss-plan.js';
 import { sideFrom } from '../../src/losses/stage-loss.js';
 import { shapeSourceOf } from '../../src/nn/knowledge-model.js';
+import { batchKnowledge } from '../../src/step/batch-knowledge.js';
 import { buildEagerStep } from '../../src/step/eager-step.js';
 import { joinTraining } from '../../src/step/load-training.js';
 import type { StepBatch, StepKnobs } from '../../src/step/step-program.js';
@@ -46,7 +47,8 @@ export function tappedCalls({ loss }: StepTraining, sizes: readonly number[], ra
   const teacher = buildEagerStep({ model, training: null, inputShape: TAPPED.inputShape });
   const calls = sizes.map((size, t) => {
     const batch = noiseBatch(t, { ...TAPPED, size });
-    const other = teacher.answer(batch.images, size, present(sideFrom(loss, 'teacher'), 'a teacher').specs);
+    const about = { images: batch.images, labels: batch.labels.classes };
+    const other = batchKnowledge(teacher, about, present(sideFrom(loss, 'teacher'), 'a teacher').specs);
     return { batch: { ...batch, other }, knobs: { rate, loss: lossKnobsAt(loss.plan, { epoch: t, epochs: 10 }) } };
   });
   teacher.dispose();

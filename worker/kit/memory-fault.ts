@@ -10,6 +10,7 @@ import { modelLabel, type PeerName } from '../../src/config/peer.js';
 import { isOutOfMemory } from '../../src/engines/out-of-memory.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { knobsOfLoss } from '../../src/losses/stage-loss.js';
+import { batchKnowledge } from '../../src/step/batch-knowledge.js';
 import { memoryLimit } from '../../src/system/memory-limit.js';
 import type { KnowledgeSpec } from '../../src/tensor/knowledge.js';
 import { sizeOf } from '../../src/tensor/tensor.js';
@@ -95,7 +96,7 @@ export function blankStep({ model, training, program, stage }: TrainingModel, si
 
 /** Answers about a blank batch. */
 export function blankAnswer({ model, program }: StageModel, size: number, specs: readonly KnowledgeSpec[]): void {
-  program.answer(blankImages(model, size), size, specs);
+  batchKnowledge(program, { images: blankImages(model, size), labels: new Int32Array(size) }, specs);
 }
 
 function blankImages(model: StageModel['model'], size: number): Float32Array {

@@ -10,6 +10,7 @@ import type { SampleSource } from '../../src/data/sample-source.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { shapeSourceOf, shapesOf } from '../../src/nn/knowledge-model.js';
 import type { StateName } from '../../src/protocol/state-name.js';
+import { batchKnowledge } from '../../src/step/batch-knowledge.js';
 import type { Knowledge, KnowledgeSpec } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
 import { blankAnswer, memoryFault } from '../kit/memory-fault.js';
@@ -90,7 +91,7 @@ export class ServedModel {
     const { images, labels } = this.#loader.arraysOf(loadings);
     const rows = labels.length;
     try {
-      return context.meter.measure(rows, () => model.program.answer(images, rows, specs)).result;
+      return context.meter.measure(rows, () => batchKnowledge(model.program, { images, labels }, specs)).result;
     } catch (error) {
       const tryBatch = (size: number) => blankAnswer(model, size, specs);
       const peer = { stage: this.stage, peer: MODEL_PEER };

@@ -10,6 +10,7 @@ import { knobsOfLoss } from '../../losses/stage-loss.js';
 import type { buildModel } from '../../nn/build.js';
 import { shapeSourceOf } from '../../nn/knowledge-model.js';
 import { rateAt } from '../../optim/schedule.js';
+import { batchKnowledge } from '../../step/batch-knowledge.js';
 import { buildEagerStep } from '../../step/eager-step.js';
 import { joinTraining } from '../../step/load-training.js';
 import type { StepBatch, StepProgram } from '../../step/step-program.js';
@@ -97,7 +98,7 @@ export class StepTrials {
       const view = { seed, epoch: 0, augment: peer.recipe.augment, normalise: data.normalise };
       assembleBatch({ store, view, samples, out });
       const other = training.loss.sides.flatMap(({ from, specs }) =>
-        this.#otherModels(peer, from).flatMap((name): Knowledge => this.#answer(name, images).answer(out.images, BATCH, specs)),
+        this.#otherModels(peer, from).flatMap((name): Knowledge => batchKnowledge(this.#answer(name, images), out, specs)),
       );
       yield { size: BATCH, images: out.images, labels: { classes: out.labels, mixed: null }, other };
     }

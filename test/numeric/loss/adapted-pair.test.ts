@@ -16,7 +16,11 @@ import { describeEachEngine } from '../../support/each-engine.js';
 import { describeReduction } from '../../support/reduction-suite.js';
 
 const SHAPES: Readonly<Record<string, readonly number[]>> = { own: [4, 4, 2], teacher: [2, 2, 3], vector: [3] };
-const source = { classes: 3, layer: (layer: string) => SHAPES[layer] as readonly number[] };
+const source = {
+  classes: 3,
+  layer: (layer: string) => SHAPES[layer] as readonly number[],
+  image: () => SHAPES.own as readonly number[],
+};
 
 let folder = '';
 beforeAll(async () => {

@@ -29,7 +29,7 @@ async function trainingWith(name: string): Promise<StepTraining> {
   const model = catalogueModel('cnn-student');
   const student = shapeSourceOf(model);
   disposeModel(model);
-  const other = { classes: CLASSES, layer: (layer: string) => (layer === 'pool1' ? [8, 8, 4] : [7, 3, 8]) };
+  const other = { classes: CLASSES, layer: (layer: string) => (layer === 'pool1' ? [8, 8, 4] : [7, 3, 8]), image: student.image };
   const stage = distilStage({ loss: { labels: { weight: 1, smoothing: 0.1 }, terms: [term] } });
   return joinTraining(stage, { student, teacher: other, seed: 1 });
 }

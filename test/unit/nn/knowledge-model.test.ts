@@ -6,12 +6,12 @@ import { openEngine } from '../../../src/engines/catalogue.js';
 import { knowledgeModel, shapeSourceOf, shapesOf, withoutLayers } from '../../../src/nn/knowledge-model.js';
 import { reduce } from '../../../src/nn/reduction/catalogue.js';
 import { disposeModel } from '../../../src/nn/weights.js';
-import { type KnowledgeSpec, LOGITS_SPEC, type ReductionSpec } from '../../../src/tensor/knowledge.js';
+import { LOGITS_SPEC, type OutputSpec, type ReductionSpec } from '../../../src/tensor/knowledge.js';
 import { normModel } from '../../support/training.js';
 
 const SHAPE = [6, 6, 3] as const;
 const ATTENTION = { name: 'attention', options: { p: 2, height: 3, width: 3 } };
-const tap = (layer: string, reduce: ReductionSpec | null = null): KnowledgeSpec => ({ of: 'tap', layer, reduce });
+const tap = (layer: string, reduce: ReductionSpec | null = null): OutputSpec => ({ of: 'tap', layer, reduce });
 
 /** The layer's output of the images, by a model of its own. */
 function direct(source: LayersModel, layer: string, images: tf.Tensor, training = false): tf.Tensor {

@@ -6,6 +6,7 @@ import { assembleBatch } from '../../../src/data/batch.js';
 import { loadSplit } from '../../../src/data/dataset.js';
 import { openDescribedModel } from '../../../src/nn/model-topology.js';
 import type { DataClient } from '../../../src/rpc/data-client.js';
+import { batchKnowledge } from '../../../src/step/batch-knowledge.js';
 import { buildEagerStep } from '../../../src/step/eager-step.js';
 import { toHalf } from '../../../src/tensor/half.js';
 import { type Knowledge, type KnowledgeSpec, LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
@@ -74,9 +75,10 @@ async function answered(samples: readonly number[], epoch: number, specs: readon
   const model = await openDescribedModel({ topology: content.topology, parameters: parametersOf(content), file: room.folder });
   const program = buildEagerStep({ model, training: null, inputShape });
   const images = new Float32Array(samples.length * split.height * split.width);
+  const labels = new Int32Array(samples.length);
   const view = { seed: recipe.seed, epoch, augment: stage.augment, normalise: recipe.data.normalise };
-  assembleBatch({ store: split.store, view, samples, out: { images, labels: new Int32Array(samples.length) } });
-  const knowledge = program.answer(images, samples.length, specs);
+  assembleBatch({ store: split.store, view, samples, out: { images, labels } });
+  const knowledge = batchKnowledge(program, { images, labels }, specs);
   program.dispose();
   model.dispose();
   return knowledge;
@@ -102,10 +104,13 @@ describe('a teacher', () => {
   const MAPS = { of: 'tap' as const, layer: 'conv2', reduce: { name: 'attention', options: { p: 2, height: 3, width: 3 } } };
   const CONV = { of: 'tap' as const, layer: 'conv1', reduce: null };
 
-  test('answers with layers by name, reduced before they travel, in the order asked for; whatever else is asked meanwhile', async () => {
+  /** The teacher has the labels of the samples. */
+  const SENSITIVITY = { of: 'input-gradient' as const };
+
+  test('answers with layers by name, reduced before they travel, and its gradient by the images, in the order asked for; whatever else is asked meanwhile', async () => {
     const { info } = await makeCheckpoint();
     const client = await room.client(await openTeacher(info.hash));
-    const lists = [[MAPS, LOGITS_SPEC], [CONV], [LOGITS_SPEC], [LOGITS_SPEC, MAPS]];
+    const lists = [[MAPS, LOGITS_SPEC], [CONV], [LOGITS_SPEC], [LOGITS_SPEC, MAPS], [SENSITIVITY, LOGITS_SPEC]];
     const answers = await Promise.all(lists.map((specs, i) => ask(client, { samples: [i, 9], specs })));
     for (const [i, specs] of lists.entries()) {
       const expected = await answered([i, 9], 0, specs);
@@ -114,6 +119,7 @@ describe('a teacher', () => {
       );
     }
     expect(answers[0]?.tensors[0]?.shape).toEqual([2, 9]);
+    expect(answers[4]?.tensors[0]?.shape).toEqual([2, 12, 10, 1]);
   });
 
   test('answers in float16 where that is asked for: the nearest halves, in half the bytes', async () => {

@@ -1,0 +1,169 @@
+/** The gradient of the cross-entropy by the images, and the gradient of a loss of it by the weights, against PyTorch's double backward. */
+
+import { readFileSync } from 'node:fs';
+import * as tf from '@tensorflow/tfjs-core';
+import { type LayersModel, layers, input as makeInput, model as makeModel, type SymbolicTensor } from '@tensorflow/tfjs-layers';
+import { describe, expect, test } from 'vitest';
+import { lossKnobsAt } from '../../src/losses/loss-plan.js';
+import { shapeSourceOf, withoutLayers } from '../../src/nn/knowledge-model.js';
+import { arenaSchemaOf, disposeModel } from '../../src/nn/weights.js';
+import { batchKnowledge } from '../../src/step/batch-knowledge.js';
+import { buildEagerStep } from '../../src/step/eager-step.js';
+import { joinTraining } from '../../src/step/load-training.js';
+import type { StepTraining } from '../../src/step/trainer.js';
+import { LOGITS_SPEC } from '../../src/tensor/knowledge.js';
+import { buildTracedStep } from '../../src/trace/traced-step.js';
+import { disposeAfterEach } from '../support/dispose-after-each.js';
+import { describeEachEngine } from '../support/each-engine.js';
+import type { Plain } from '../support/plain-tensor.js';
+import { distilStage } from '../support/training.js';
+
+type Layer = LayersModel['layers'][number];
+
+interface Golden {
+  readonly images: Plain;
+  readonly labels: readonly number[];
+  readonly student: Readonly<Record<string, readonly Plain[]>>;
+  readonly teacher: Readonly<Record<string, readonly Plain[]>>;
+  /** The teacher's gradient by the images, in inference mode. */
+  readonly teacherMap: Plain;
+  /** The mean over the batch of the squared distance of the two gradients. */
+  readonly loss: number;
+  /** By the student's weights, in the order of its layers. */
+  readonly gradients: readonly Plain[];
+}
+
+const golden = JSON.parse(readFileSync(new URL('golden/input-gradient.json', import.meta.url), 'utf8')) as Golden;
+const INPUT_SHAPE = [6, 6, 2] as const;
+const SIZE = golden.labels.length;
+const CLASSES = 3;
+const RATE = 0.01;
+const INPUT_GRADIENT = { of: 'input-gradient' } as const;
+const images = () => Float32Array.from(golden.images.data);
+const labels = () => Int32Array.from(golden.labels);
+
+const made = disposeAfterEach();
+
+/** A convolution with ReLU and max pooling, one with BatchNorm and LeakyReLU, and a linear layer. */
+function modelWith(weights: Golden['student'], more: readonly Layer[] = []): LayersModel {
+  const image = makeInput({ shape: [...INPUT_SHAPE] });
+  const stack = [
+    layers.conv2d({ name: 'conv1', filters: 4, kernelSize: 3, padding: 'same', activation: 'relu' }),
+    layers.maxPooling2d({ name: 'pool', poolSize: 2 }),
+    layers.conv2d({ name: 'conv2', filters: 5, kernelSize: 3, padding: 'same', useBias: false }),
+    layers.batchNormalization({ name: 'norm', epsilon: 1e-3 }),
+    layers.leakyReLU({ name: 'leaky', alpha: 0.3 }),
+    ...more,
+    layers.flatten({ name: 'flatten' }),
+    layers.dense({ name: 'logits', units: CLASSES }),
+  ];
+  const logits = stack.reduce<SymbolicTensor>((x, layer) => layer.apply(x) as SymbolicTensor, image);
+  const model = makeModel({ inputs: image, outputs: logits });
+  for (const [name, tensors] of Object.entries(weights)) {
+    const values = tensors.map(({ shape, data }) => tf.tensor(Float32Array.from(data), [...shape]));
+    model.getLayer(name).setWeights(values);
+    tf.dispose(values);
+  }
+  return model;
+}
+
+function openModel(weights: Golden['student'], more: readonly Layer[] = []): LayersModel {
+  const model = modelWith(weights, more);
+  made.push({ dispose: () => disposeModel(model) });
+  return model;
+}
+
+async function training(model: LayersModel, weight = 1): Promise<StepTraining> {
+  const optimizer = { name: 'sgd', rate: RATE, momentum: 0, nesterov: false, weightDecay: 0, decayAll: false } as const;
+  const loss = { labels: { weight: weight === 0 ? 1 : 0, smoothing: 0 }, terms: [{ loss: 'gradient-attention', weight }] };
+  const student = shapeSourceOf(model);
+  return joinTraining(distilStage({ optimizer, loss }), { student, teacher: student, seed: 1 });
+}
+
+const batchOf = () => ({
+  size: SIZE,
+  images: images(),
+  labels: { classes: labels(), mixed: null },
+  other: [{ shape: golden.teacherMap.shape, data: Float32Array.from(golden.teacherMap.data) }],
+});
+const knobsOf = ({ loss }: StepTraining) => ({ rate: RATE, loss: lossKnobsAt(loss.plan, { epoch: 0, epochs: 1 }) });
+
+/** The largest difference of two lists over the largest number of the second. */
+function worstError(found: ArrayLike<number>, expected: readonly number[]): number {
+  expect(found.length).toBe(expected.length);
+  const largest = Math.max(...expected.map(Math.abs));
+  return Math.max(...expected.map((value, i) => Math.abs(found[i]! - value))) / largest;
+}
+
+describeEachEngine((engine) => {
+  test('a teacher answers with the gradient by its images, beside its logits, in the order asked for', () => {
+    const program = buildEagerStep({ model: openModel(golden.teacher), training: null, inputShape: INPUT_SHAPE });
+    made.unshift(program);
+    const about = { images: images(), labels: labels() };
+    const [first, logits, again] = batchKnowledge(program, about, [INPUT_GRADIENT, LOGITS_SPEC, INPUT_GRADIENT]);
+    expect(first?.shape).toEqual(golden.teacherMap.shape);
+    expect(worstError(first!.data, golden.teacherMap.data)).toBeLessThan(1e-5);
+    expect(again).toEqual(first);
+    expect(logits).toEqual(program.answer(images(), SIZE, [LOGITS_SPEC])[0]);
+  });
+
+  const builds = engine === 'tensorflow' ? (['eager', 'traced'] as const) : (['eager'] as const);
+
+  test.each(builds)('a step moves each weight by the double backward of PyTorch, to 1e-3: %s', async (way) => {
+    const model = openModel(golden.student);
+    const plan = await training(model);
+    const options = { model, training: plan, inputShape: INPUT_SHAPE };
+    const program = way === 'eager' ? buildEagerStep(options) : buildTracedStep({ ...options, precision: 'fp32', onNotice: () => {} });
+    made.unshift(program);
+    const before = program.readParameters();
+    const { lossSum } = program.step(batchOf(), knobsOf(plan));
+    expect(lossSum / SIZE / golden.loss).toBeCloseTo(1, 4);
+    const after = program.readParameters();
+    const expected = [...golden.gradients];
+    for (const { name, offset, size, trainable } of arenaSchemaOf(model).entries) {
+      if (!trainable) continue;
+      const moved = after.subarray(offset, offset + size).map((value, i) => (before[offset + i]! - value) / RATE);
+      expect(worstError(moved, expected.shift()!.data as number[]), name).toBeLessThan(1e-3);
+    }
+    expect(expected).toEqual([]);
+  });
+
+  test('the running statistics move once, as in a step without the term; a half that is dropped leaves nothing', async () => {
+    const statistics = await Promise.all(
+      [1, 0].map(async (weight) => {
+        const model = openModel(golden.student);
+        const plan = await training(model, weight);
+        const program = buildEagerStep({ model, training: plan, inputShape: INPUT_SHAPE });
+        made.unshift(program);
+        program.forward(images(), SIZE);
+        program.abandon();
+        program.step(batchOf(), knobsOf(plan));
+        const arena = program.readParameters();
+        const moved = arenaSchemaOf(model).entries.filter(({ kind }) => kind === 'norm-mean' || kind === 'norm-variance');
+        return moved.map(({ offset, size }) => arena.slice(offset, offset + size));
+      }),
+    );
+    expect(statistics[0]).toHaveLength(2);
+    expect(statistics[0]).toEqual(statistics[1]);
+  });
+
+  test.each([
+    ['draws at random', () => layers.dropout({ name: 'drop', rate: 0.5 }), 'in its layer "drop" (Dropout)'],
+    ['has other kinks', () => layers.prelu({ name: 'prelu' }), 'whose operation Prelu has kinks that cannot be held'],
+  ])('a student that %s is refused by name', async (_, layer, message) => {
+    const model = openModel(golden.student, [layer()]);
+    const plan = await training(model);
+    const act = () => {
+      const program = buildEagerStep({ model, training: plan, inputShape: INPUT_SHAPE });
+      made.unshift(program);
+      program.step(batchOf(), knobsOf(plan));
+    };
+    expect(act).toThrow(expect.objectContaining({ code: 'model.invalid', message: expect.stringContaining(message) }));
+  });
+});
+
+describe('shapes', () => {
+  test('the peers of a mutual stage give no gradient by their images', () => {
+    expect(() => withoutLayers(CLASSES).image()).toThrow('the peers of a mutual stage give each other their logits only');
+  });
+});
