@@ -22,5 +22,9 @@ export const MODEL_NAMES = [
   'vgg8',
   'vgg13',
   'vgg16',
+  'resnet18',
+  'resnet34',
+  'resnet50',
+  'mobilenetv1',
 ] as const;
 export type ModelName = (typeof MODEL_NAMES)[number];

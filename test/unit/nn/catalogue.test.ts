@@ -78,6 +78,18 @@ describe('parameter counts', () => {
     model.dispose();
   });
 
+  // Those of the networks in PyTorch, built as torchvision's: 1000 classes. The stems take small images, too.
+  test.each([
+    ['resnet18', 11_689_512],
+    ['resnet34', 21_797_672],
+    ['resnet50', 25_557_032],
+    ['mobilenetv1', 4_231_976],
+  ])('%s with 1000 classes: %i', async (name, expected) => {
+    const model = await build(name, {}, { ...CIFAR, classes: 1000 });
+    expect(trainableOf(model)).toBe(expected);
+    model.dispose();
+  });
+
   test.each([
     ['cnn-teacher', {}, 52_138],
     ['cnn-student', {}, 4_266],
@@ -151,6 +163,23 @@ describe('initial parameters', () => {
     model.dispose();
   });
 
+  test('ImageNet ResNet: as a small ResNet', async () => {
+    const model = await build('resnet18');
+    expect(spread(entryOf(model, 'stem.conv/kernel')) / Math.sqrt(2 / (49 * 64))).toBeCloseTo(1, 1);
+    expect(spread(entryOf(model, 'stage2.block1.project/kernel')) / Math.sqrt(2 / 128)).toBeCloseTo(1, 1);
+    expect(entryOf(model, 'logits/bias').every((x) => x !== 0 && Math.abs(x) <= 1 / Math.sqrt(512))).toBe(true);
+    model.dispose();
+  });
+
+  test("MobileNetV1: PyTorch's default; a depthwise filter sees one channel, so that its bound is 1 / sqrt(9)", async () => {
+    const model = await build('mobilenetv1');
+    const depthwise = entryOf(model, 'block13.depthwise/depthwise_kernel');
+    expect(Math.max(...depthwise)).toBeLessThanOrEqual(1 / 3);
+    expect(spread(depthwise)).toBeCloseTo(1 / 3 / Math.sqrt(3), 2);
+    expect(spread(entryOf(model, 'block13.pointwise/kernel'))).toBeCloseTo(1 / Math.sqrt(3 * 1024), 3);
+    model.dispose();
+  });
+
   test("small CNN: PyTorch's default, kernel and bias uniform within 1 / sqrt(fan in)", async () => {
     const model = await build('cnn-teacher', {}, FASHION);
     const bound = 1 / Math.sqrt(8 * 9);
@@ -193,6 +222,38 @@ describe('layers', () => {
         [8, 256],
         [4, 512],
         [4, 512],
+      ],
+    ],
+    [
+      'resnet18',
+      ['stem.relu', 'stage1.block2.relu2', 'stage2.block2.relu2', 'stage3.block2.relu2', 'stage4.block2.relu2'],
+      [
+        [16, 64],
+        [8, 64],
+        [4, 128],
+        [2, 256],
+        [1, 512],
+      ],
+    ],
+    [
+      'resnet50',
+      ['stage1.block3.relu3', 'stage2.block4.relu3', 'stage3.block6.relu3', 'stage4.block3.relu3'],
+      [
+        [8, 256],
+        [4, 512],
+        [2, 1024],
+        [1, 2048],
+      ],
+    ],
+    [
+      'mobilenetv1',
+      ['block1.relu2', 'block3.relu2', 'block5.relu2', 'block11.relu2', 'block13.relu2'],
+      [
+        [16, 64],
+        [8, 128],
+        [4, 256],
+        [2, 512],
+        [1, 1024],
       ],
     ],
   ] as const)('%s: the ends of its blocks', async (name, taps, expected) => {
