@@ -17,6 +17,7 @@ import { linkToParent } from '../src/process/parent-link.js';
 import { exitCodeOf } from '../src/process/signal.js';
 import { onStopRequest } from '../src/process/stop-request.js';
 import type { CoordinatorArguments, CoordinatorToParent, ParentToCoordinator } from '../src/protocol/parent.js';
+import { givenTrainingSchema } from '../src/protocol/training-split.js';
 import { structuresSchema } from '../src/recipe/basis.js';
 import { zmqTransport } from '../src/transport/zmq-transport.js';
 import { DEFAULT_TIMING } from './core/timing.js';
@@ -32,6 +33,7 @@ const argumentsSchema: z.ZodType<CoordinatorArguments> = z.strictObject({
   runsFolder: z.string().optional(),
   given: z.string().optional(),
   structures: structuresSchema.optional(),
+  training: givenTrainingSchema.optional(),
   listen: z.string(),
   dataListen: z.string().optional(),
   insecure: z.boolean(),

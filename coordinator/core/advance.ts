@@ -16,7 +16,7 @@ import { tellRollback } from './rollback.js';
 import { readyMembers } from './roster.js';
 import { askToSave, isSaveDue } from './saving.js';
 import { isLost, isSafe, openStage, resultOf } from './stage.js';
-import { askAllToServe, doubtOfTeacher, relink, servingTeachers } from './teaching.js';
+import { adviceOnTeacher, askAllToServe, doubtOfTeacher, relink, servingTeachers } from './teaching.js';
 import { journal, log, report, type Stopping, setStage, stageOf, type Turn } from './turn.js';
 
 /** Decides until the state asks for nothing more. Must be called once after each event. */
@@ -89,7 +89,7 @@ function openNext(turn: Turn): Verdict {
   // A stage that has a checkpoint was begun in spite of it.
   const doubt = (left?.checkpoints.length ?? 0) > 0 ? null : doubtOfTeacher(turn.state, kindOf(recipe).needs.teacher);
   if (doubt !== null && !plan.isForced) {
-    const mend = 'Mend that stage and begin a new run; or go on all the same with --force';
+    const mend = adviceOnTeacher(plan.recipe, kindOf(recipe).needs.teacher);
     finish(turn, { outcome: 'failed', code: 'teacher.atChance', message: `stage ${name} is not begun: ${doubt}. ${mend}` });
     return 'wait';
   }

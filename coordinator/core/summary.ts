@@ -1,6 +1,6 @@
 /** The numbers of summary.json, from the stages' results and the members' counters. */
 
-import { modelLabel, spellPeer } from '../../src/config/peer.js';
+import { modelKey, spellPeer } from '../../src/config/peer.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import type { StageResult, Summary } from '../../src/protocol/report.js';
 import { committedOf } from './ledger.js';
@@ -86,15 +86,16 @@ function ofEachPeer(
   );
 }
 
-/** Each model by its label, as its latest evaluation measured it. */
+/** Each model by its key, as its latest evaluation measured it. */
 function modelsOf({ done, plan }: RunState): Summary['models'] {
   const models: Record<string, Summary['models'][string]> = {};
   for (const { stage, tests } of done) {
     for (const { last } of tests) {
-      const label = modelLabel(plan.recipe, { stage, peer: last.peer });
-      if (label === null) continue;
+      // Any other stage tests the model of one of these.
+      const own = plan.recipe.stages[stage];
+      if (own === undefined || 'of' in own) continue;
       const { parameters, millisecondsPerImage } = last;
-      models[label] = { parameters, bytes: parameters * FLOAT32_BYTES, millisecondsPerImage };
+      models[modelKey(plan.recipe, { stage, peer: last.peer })] = { parameters, bytes: parameters * FLOAT32_BYTES, millisecondsPerImage };
     }
   }
   return models;

@@ -2,7 +2,8 @@
 
 import { assert, present } from '../../src/base/assert.js';
 import type { Incarnation } from '../../src/base/ids.js';
-import { type PeerName, spellPeer } from '../../src/config/peer.js';
+import { formatShare } from '../../src/base/share.js';
+import { modelLabel, type PeerName, spellPeer } from '../../src/config/peer.js';
 import { planLinks } from './links.js';
 import { measuredRate, type ReadyMember, readyMembers, withMember } from './roster.js';
 import { type RunState, sendTo, setStage, stageOf, type Turn } from './turn.js';
@@ -18,9 +19,17 @@ export function doubtOfTeacher({ plan, done }: Pick<RunState, 'plan' | 'done'>, 
   const accuracy = tests.find(({ last }) => last.peer === teacher.peer)?.last.accuracy;
   const guess = plan.guesses[recipe.test];
   if (accuracy === undefined || guess === undefined || accuracy > guess.most) return null;
-  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-  const right = `${percent(accuracy)} right on ${recipe.test}; ${percent(guess.share)} come from always saying the most frequent class`;
-  return `its teacher ${spellPeer(teacher)} is no better than guessing (${right})`;
+  const right = `${formatShare(accuracy)} right on ${recipe.test}; ${formatShare(guess.share)} come from always saying the most frequent class`;
+  // A model from outside has no stage that the user knows.
+  const name = 'from' in recipe ? `, the model ${modelLabel(plan.recipe, teacher)},` : ` ${spellPeer(teacher)}`;
+  return `its teacher${name} is no better than guessing (${right})`;
+}
+
+/** The advice where a model that is no better than guessing was to teach. */
+export function adviceOnTeacher({ stages }: RunState['plan']['recipe'], teacher: PeerName | null): string {
+  const recipe = teacher === null ? undefined : stages[teacher.stage];
+  const mend = recipe !== undefined && 'from' in recipe ? 'Give another model' : 'Mend that stage';
+  return `${mend} and begin a new run; or go on all the same with --force`;
 }
 
 /** The teachers that answer for the stage under way. */

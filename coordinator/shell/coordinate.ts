@@ -32,18 +32,20 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
     const recipe = await recipeOf(args);
     // Checked before the folder is made: a recipe whose data is missing makes no run.
     const { splitSizes } = await inspectData(recipe.data);
-    const basis = await basisOf(recipe, args.structures);
+    const basis = await basisOf(recipe, { models: args.structures, training: args.training });
     return serve(options, async () => {
       const folder = await createRunFolder({ runsFolder: args.runsFolder ?? 'runs', recipe, wallMs: clock.wallMs() });
       await keepBasis(folder, basis);
-      return { folder, recipe, splitSizes, digests: digestsOf(basis), earlierSeconds: 0, reopened: [], keepChanges: async () => {} };
+      const digests = digestsOf(basis);
+      const { training } = basis;
+      return { folder, recipe, splitSizes, digests, training, earlierSeconds: 0, reopened: [], keepChanges: async () => {} };
     });
   }
   const { folder, recipe } = await openRunFolder(args.resume, args.set);
   const { records } = await readJournal(folder.journal);
-  const basis = await basisOf(recipe, args.structures);
+  const now = await basisOf(recipe, { models: args.structures, training: args.training });
   const { done, begun } = await progressOf(folder, records);
-  const { changes, reopened } = await compareBasis(folder, { basis, done, begun });
+  const { changes, reopened, basis, isKept } = compareBasis(folder, { basis: now, done, begun });
   if (changes.length > 0) tell({ type: 'report', report: { type: 'basis-changed', changes } });
   if (reopened.length === 0 && Object.keys(recipe.stages).every((name) => done.has(name))) {
     tell({ type: 'report', report: { type: 'run-ended', outcome: 'done', message: 'the run was finished before' } });
@@ -54,9 +56,10 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
   await requireNoHolder(folder.terms, options);
   const { splitSizes } = await inspectData(recipe.data);
   return serve(options, async () => {
-    const keepChanges = async () => (changes.length > 0 ? renewBasis(folder, basis) : undefined);
+    const keepChanges = async () => (isKept ? undefined : renewBasis(folder, basis));
     const earlierSeconds = await secondsOfEarlierTerms(folder.metrics);
-    return { folder, recipe, splitSizes, digests: digestsOf(basis), earlierSeconds, reopened, keepChanges };
+    const { training } = basis;
+    return { folder, recipe, splitSizes, digests: digestsOf(basis), training, earlierSeconds, reopened, keepChanges };
   });
 }
 

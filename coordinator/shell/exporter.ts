@@ -8,11 +8,12 @@ import { writeFolder } from '../../src/checkpoint/atomic-folder.js';
 import { type FileSystem, nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import { exportModel } from '../../src/checkpoint/model-export.js';
 import type { CheckpointStore } from '../../src/checkpoint/store.js';
-import { spellPeer } from '../../src/config/peer.js';
+import { exportName, originOf, spellPeer } from '../../src/config/peer.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { classNamesOf } from '../../src/data/catalogue.js';
 import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { Logger } from '../../src/log/logger.js';
+import type { TrainingSplit } from '../../src/protocol/training-split.js';
 import type { CoreEvent, Effect } from '../core/types.js';
 import type { HeldTerm } from './term.js';
 
@@ -24,7 +25,9 @@ export interface ExporterOptions {
   readonly folder: string;
   /** The name of the run. */
   readonly run: string;
-  readonly data: Recipe['data'];
+  readonly recipe: Recipe;
+  /** The images that the model of a stage has learned from. */
+  trainedOn(stage: string): readonly TrainingSplit[];
   readonly logger: Logger;
   readonly onEnd: (event: Extract<CoreEvent, { type: 'exported' | 'export-failed' }>) => void;
   readonly fs?: FileSystem;
@@ -64,19 +67,21 @@ export class Exporter {
     }
   }
 
-  async #write({ state, hash, epoch, accuracy }: ExportEffect): Promise<void> {
-    const { term, store, folder, run, data, fs = nodeFileSystem } = this.#options;
+  async #write({ stage, state, hash, epoch, accuracy }: ExportEffect): Promise<void> {
+    const { term, store, folder, run, recipe, fs = nodeFileSystem } = this.#options;
     const { info, tensors, topology } = await store.get(state);
     const name = spellPeer(state);
     if (info.hash !== hash)
       throw new StillhouseError('checkpoint.damaged', `the checkpoint of ${name} has other parameters than were committed`);
-    const { mean, std } = data.normalise;
-    const classNames = classNamesOf(data);
+    const { mean, std } = recipe.data.normalise;
+    const classNames = classNamesOf(recipe.data);
     const parameters = present(tensors.get('parameters'), 'the parameters');
-    const facts = { run, ...state, epoch, accuracy, mean, std, ...(classNames === null ? {} : { classNames }) };
+    const trainedOn = this.#options.trainedOn(state.stage);
+    const known = { ...originOf(recipe, state), trainedOn, ...(classNames === null ? {} : { classNames }) };
+    const facts = { run, ...state, epoch, accuracy, mean, std, ...known };
     const files = exportModel({ topology, parameters, file: folder }, facts);
     term.requireNewest();
-    await writeFolder({ fs, parent: folder, name }, async (add) => {
+    await writeFolder({ fs, parent: folder, name: exportName(recipe, stage) }, async (add) => {
       for (const file of files) await add(file.name, file.bytes);
     });
   }

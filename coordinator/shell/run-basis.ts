@@ -4,16 +4,15 @@
  */
 
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { valueAt } from '../../src/config/problem.js';
 import type { Recipe } from '../../src/config/schema.js';
-import { hasCode, StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import {
   type Basis,
   type BasisChange,
   compareBases,
   type KeptBasis,
-  parseBasis,
+  readBasis,
   spellBasis,
   stagesToReopen,
 } from '../../src/recipe/basis.js';
@@ -31,6 +30,9 @@ export interface Continuation {
   readonly changes: readonly string[];
   /** The finished stages that are to go on, or to be done again. */
   readonly reopened: readonly string[];
+  /** The basis that it goes on with, and whether the folder keeps all of that already. */
+  readonly basis: Basis;
+  readonly isKept: boolean;
 }
 
 /** Keeps the basis of a run, and copies of its modules. Throws `run.unwritable`, and model.invalid or loss.invalid where a module has changed since. */
@@ -47,22 +49,27 @@ export interface ContinuedRun extends RunProgress {
 
 /**
  * Compares what the run in this folder rests on with what it would go on with. Writes nothing. Throws `run.invalid`, with the old and the new
- * values, when it cannot go on with them.
+ * values, when it cannot go on with them, or when what it began with cannot be read.
  */
-export async function compareBasis(folder: RunFolder, { basis: now, done, begun }: ContinuedRun): Promise<Continuation> {
+export function compareBasis(folder: RunFolder, { basis: now, done, begun }: ContinuedRun): Continuation {
   const { recipe } = now;
-  const before = await readBasis(folder);
-  if (before === null)
-    return { changes: ['the run kept nothing to compare with: its recipe and data are taken as they are'], reopened: [] };
+  const before = readBasis(folder.basis);
+  if (before === null) {
+    const changes = ['the run kept nothing to compare with: its recipe and data are taken as they are'];
+    return { changes, reopened: [], basis: now, isKept: false };
+  }
   const { refused, allowed, longer } = compareBases(before, { ...now, home: folder.path }, begun);
   if (refused.length > 0) throw changed(folder, before, refused);
   const reopened = reopen(folder, recipe, { longer: longer.filter((stage) => done.has(stage)), done });
   const stretched = longer.flatMap((stage) =>
     stretchedSchedules(recipe, stage, Number(valueAt(before.recipe, ['stages', stage, 'epochs']))),
   );
+  const basis = joined(before, now);
   return {
     changes: [...allowed.map(({ place, before: old, now: value }) => `${place} was ${old}, and is ${value}`), ...stretched],
     reopened,
+    basis,
+    isKept: spellBasis({ ...basis, home: folder.path }) === spellBasis(before),
   };
 }
 
@@ -72,19 +79,15 @@ export async function renewBasis(folder: RunFolder, basis: Basis): Promise<void>
   await keepBasis(folder, basis);
 }
 
-async function readBasis(folder: RunFolder): Promise<KeptBasis | null> {
-  try {
-    return parseBasis(await readFile(folder.basis, 'utf8'));
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return null;
-    throw error;
-  }
+/** The basis that the run goes on with, and the facts that it knew before: an older run, or one that was begun with --quick, kept less; and its caller may know less now. */
+function joined(before: KeptBasis, now: Basis): Basis {
+  return { ...now, models: { ...before.models, ...now.models }, training: { ...before.training, ...now.training } };
 }
 
 function changed(folder: RunFolder, kept: KeptBasis, changes: readonly BasisChange[]): StillhouseError {
   const lines = changes.map((change) => `\n  ${change.place} was ${change.before}, and is ${change.now}${copyText(folder, kept, change)}`);
   const mend =
-    'Put them back, or begin a new run. Workers, engine, evaluateEvery, checkpointEvery, places of files and the code of a model that computes the same may change, epochs may rise, and stages be added';
+    'Put them back, or begin a new run. Workers, engine, evaluateEvery, checkpointEvery, places of files and the code of a model that computes the same may change, epochs may rise, stages be added, and one that has not tested or exported yet may take another model';
   return new StillhouseError('run.invalid', `the run cannot go on with other values than it began with:${lines.join('')}\n${mend}`, {
     file: folder.config,
   });

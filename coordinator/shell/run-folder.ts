@@ -1,17 +1,18 @@
 /** The folder of a run: the path of each of its files, how a new folder is made, and how an older one is opened again. */
 
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { LIMITS } from '../../src/base/limits.js';
 import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import { RUN_FORMAT_FILE, RUN_FORMAT_TEXT, requireRunFormat } from '../../src/checkpoint/run-format.js';
 import { explainRecipe } from '../../src/config/explain.js';
+import { CONFIG_FILE } from '../../src/config/load.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { hasCode, messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { makeFolder } from '../../src/process/make-folder.js';
 import { BASIS_FILE } from '../../src/recipe/basis.js';
-import { CONFIG_FILE, loadRun } from '../../src/recipe/load-run.js';
+import { loadRun } from '../../src/recipe/load-run.js';
 import { writeFileAtomic } from './atomic-file.js';
 
 export interface RunFolder {
@@ -30,7 +31,7 @@ export interface RunFolder {
   /** The file of reports, one JSON line each. */
   readonly metrics: string;
   readonly checkpoints: string;
-  /** A folder per exported stage. */
+  /** A folder for each export: config/peer.ts names it. */
   readonly exports: string;
   readonly summary: string;
 }
@@ -81,7 +82,22 @@ export async function openRunFolder(path: string, set: readonly string[] = []): 
     throw new StillhouseError('run.invalid', 'this folder is not a run', { file: folder.config, hint: 'Give a folder that "run" made' });
   }
   requireRunFormat(folder.path);
-  return { folder, recipe: await loadRun(folder.path, set) };
+  const recipe = await loadRun(folder.path, set);
+  await requireJournal(folder, recipe);
+  return { folder, recipe };
+}
+
+/** Throws `run.invalid` where a stage has checkpoints and the run no journal: without it, the run would train all again, over them. */
+async function requireJournal({ path, journal }: RunFolder, { stages }: Recipe): Promise<void> {
+  if (existsSync(journal)) return;
+  const saved = await readdir(join(path, 'checkpoints')).catch(() => []);
+  // Models from outside are stored before the journal begins.
+  const trained = saved.filter((name) => stages[name] !== undefined && stages[name].kind !== 'load');
+  if (trained.length === 0) return;
+  throw new StillhouseError('run.invalid', `the journal of this run is gone, and there are checkpoints of ${trained.join(', ')}`, {
+    file: journal,
+    hint: 'Put the file back. Without it the run would begin anew; its checkpoints can be exported, and given to a new run as { file: model.json }',
+  });
 }
 
 async function makeUnique(runsFolder: string, recipeName: string, time: string): Promise<string> {

@@ -15,6 +15,8 @@ import { ERROR_TABLE, EXIT } from '../../src/errors/table.js';
 import { type Logger, openLogger } from '../../src/log/logger.js';
 import type { CoordinatorArguments, CoordinatorToParent, RunSummary } from '../../src/protocol/parent.js';
 import type { Report } from '../../src/protocol/report.js';
+import type { GivenTraining } from '../../src/protocol/training-split.js';
+import { trainingOf } from '../../src/recipe/given-training.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { recover } from '../core/recovery.js';
 import { startRun, stepRun } from '../core/run.js';
@@ -22,7 +24,7 @@ import type { RunPlan, Timing } from '../core/types.js';
 import { DataStore } from './data-store.js';
 import { performEffect } from './effects.js';
 import { Exporter } from './exporter.js';
-import { takeGivenModels } from './given-models.js';
+import { storeGivenModels } from './given-models.js';
 import type { Inbox } from './inbox.js';
 import { type Journal, openJournal, readJournal } from './journal.js';
 import { type LineFile, openLineFile } from './line-file.js';
@@ -54,6 +56,8 @@ export interface TermRun {
   readonly recipe: Recipe;
   readonly splitSizes: RunPlan['splitSizes'];
   readonly digests: RunPlan['digests'];
+  /** The facts that are known of the images that the models from outside were trained on. */
+  readonly training: GivenTraining;
   /** The seconds that earlier terms took. */
   readonly earlierSeconds: number;
   /** Finished stages that go on, or are done again. */
@@ -146,11 +150,16 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
     store,
     folder: run.folder.exports,
     run: run.folder.name,
-    data: run.recipe.data,
+    recipe: run.recipe,
+    trainedOn: (stage) => trainingOf(run.recipe, { run: run.folder.name, stage, splits: run.digests.splits, training: run.training }),
     logger,
     onEnd: (event) => inbox.add(event),
   });
   run.sockets.begin({ logger, answer: (request) => data.answer(request) });
+  // In this order a crash between two lines leaves no stage done whose model trains on.
+  const reopening = run.reopened.map((stage) => ({ type: 'reopen' as const, term: term.term, stage })).reverse();
+  const records = [...journal.records, ...reopening];
+  const done = new Set(recover(records, []).done.map(({ stage }) => stage));
   const plan: RunPlan = {
     run: run.folder.name,
     term: term.term,
@@ -158,7 +167,7 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
     recipeJson: recipeJson(run.recipe),
     dataEndpoint,
     digests: run.digests,
-    given: await takeGivenModels(store, { recipe: run.recipe, folder: options.args.given, term: term.term }),
+    given: await storeGivenModels(store, { recipe: run.recipe, folder: options.args.given, term: term.term, done }),
     splitSizes: run.splitSizes,
     guesses: options.args.guesses ?? {},
     isForced: options.args.force ?? false,
@@ -168,11 +177,9 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
   tell({ type: 'listening', endpoint: control.endpoint, run: run.folder.path });
   stopOn(stop, inbox);
   options.onCheckpointWanted(() => inbox.add({ type: 'checkpoint' }));
-  // In this order a crash between two lines leaves no stage done whose model trains on.
-  const reopening = run.reopened.map((stage) => ({ type: 'reopen' as const, term: term.term, stage })).reverse();
   for (const record of reopening) await journal.append(record);
   await run.keepChanges();
-  const recovered = recover([...journal.records, ...reopening], store.list().whole);
+  const recovered = recover(records, store.list().whole);
   const report = reporter(options, opened);
   const end = await runToEnd({
     start: (nowMs) => startRun(plan, recovered, nowMs),

@@ -47,6 +47,10 @@ export async function requireExportTarget(target: string, names: readonly string
 async function isFolder(path: string): Promise<boolean> {
   try {
     if ((await stat(path)).isDirectory()) return true;
+    throw new StillhouseError('usage.invalid', 'there is a file in this place, and a folder is needed', {
+      file: path,
+      hint: 'Choose another folder',
+    });
   } catch (error) {
     if (!hasCode(error, 'ENOENT') && !hasCode(error, 'ENOTDIR')) throw error;
     if (hasCode(error, 'ENOENT')) {
@@ -54,7 +58,7 @@ async function isFolder(path: string): Promise<boolean> {
       throw new StillhouseError('usage.invalid', 'this is a link that leads nowhere', { file: path, hint: 'Choose another folder' });
     }
   }
-  throw new StillhouseError('usage.invalid', 'this is a file, or lies below one, and not a folder', {
+  throw new StillhouseError('usage.invalid', 'a part of this path is a file, and a folder is needed', {
     file: path,
     hint: 'Choose another folder',
   });

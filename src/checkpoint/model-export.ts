@@ -7,6 +7,7 @@
 
 import { createHash } from 'node:crypto';
 import { StillhouseError } from '../errors/stillhouse-error.js';
+import type { TrainingSplit } from '../protocol/training-split.js';
 import { type ModelTopology, parameterCountOf, readTopology } from '../tensor/topology.js';
 
 /** The key of `userDefinedMetadata` that holds the facts. */
@@ -19,13 +20,17 @@ export interface ModelFacts {
   readonly stage: string;
   readonly peer: string;
   readonly round: number;
-  /** The epoch after which the model was tested; null when it was not tested as it is. */
+  /** The place that the run took the model from, in words; left out where the run trained it. */
+  readonly takenFrom?: string;
+  /** The epoch after which the model was tested; null when it was not tested as it is. A model that the run took from outside has none. */
   readonly epoch: number | null;
   /** The share of the test images that it classified right, 0 to 1; null as above. */
   readonly accuracy: number | null;
   /** By channel: the model's input is (pixel / 255 - mean) / std. */
   readonly mean: readonly number[];
   readonly std: readonly number[];
+  /** The images that the model, and each that it has learned from, was trained on; left out where nothing is known. */
+  readonly trainedOn?: readonly TrainingSplit[];
   /** The names of the classes, in the order of the output; left out where the data has none. */
   readonly classNames?: readonly string[];
 }
@@ -59,9 +64,10 @@ export function exportModel({ topology: bytes, parameters, file }: StoredModel, 
   const weights = new Uint8Array(parameters.buffer, parameters.byteOffset, parameters.byteLength);
   const { userDefinedMetadata: own = {}, ...rest } = topology;
   const before = Object.hasOwn(own, FACTS_KEY) ? { from: own[FACTS_KEY] } : {};
-  const { run, stage, peer, round, epoch, accuracy, mean, std, classNames } = facts;
+  const { run, stage, peer, round, takenFrom, accuracy, mean, std, classNames, trainedOn } = facts;
+  const epoch = takenFrom === undefined ? facts.epoch : null;
   const all = {
-    ...{ run, stage, peer, round, epoch, accuracy, mean, std, classNames },
+    ...{ run, stage, peer, round, takenFrom, epoch, accuracy, mean, std, classNames, trainedOn },
     inputShape: inputShapeOf(topology),
     output: 'logits',
     parametersSha256: createHash('sha256').update(weights).digest('hex'),

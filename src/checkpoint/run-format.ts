@@ -16,14 +16,16 @@ export const RUN_FORMAT_FILE = 'format';
 /** The content of the file. */
 export const RUN_FORMAT_TEXT = `${RUN_FORMAT}\n`;
 
-/** Throws `run.invalid`, with both versions, when the run in this folder is of another version than this program's. */
-export function requireRunFormat(folder: string): void {
+const GO_ON = 'Go on with the version of Stillhouse that began it, or begin a new run. Nothing in the folder was changed';
+
+/** Throws `run.invalid`, with both versions, when the run in this folder is of another version than this program's. `hint`: what to do then. */
+export function requireRunFormat(folder: string, hint: string = GO_ON): void {
   const file = join(folder, RUN_FORMAT_FILE);
   const found = readFormat(file);
   if (found === String(RUN_FORMAT)) return;
   throw new StillhouseError('run.invalid', `this run is of format ${found}, and this Stillhouse works with format ${RUN_FORMAT}`, {
     file: folder,
-    hint: 'Go on with the version of Stillhouse that began it, or begin a new run. Nothing in the folder was changed',
+    hint,
   });
 }
 

@@ -5,7 +5,6 @@ import type { Recipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { checkRun } from '../recipe/check-run.js';
-import { discardGivenModels } from '../recipe/given-model.js';
 import { isLoopback } from '../transport/endpoint.js';
 import { action, type CliContext, EXIT_CODES, examples, FORCE, gather, QUICK } from './cli-context.js';
 import { checkEndpoint } from './endpoint-option.js';
@@ -66,7 +65,7 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         const meanwhile = async (loaded: Recipe): Promise<void> => (isLoopback(listen) ? requireEngine(loaded) : undefined);
         const check = { set, isQuick: quick, meanwhile };
         const begun = file === undefined ? null : await checkRecipe(file, check);
-        const { recipe, content, structures, warnings, given } = begun ?? (await checkRun(resume ?? '', check));
+        const { recipe, content, structures, warnings, training, given } = begun ?? (await checkRun(resume ?? '', check));
         tellWarnings(warnings, output);
         if (begun !== null) tellWork(begun.work, output, 'with the students of the recipe: ');
         const coordinator = {
@@ -75,14 +74,11 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
           insecure,
           force,
           ...(dataListen === undefined ? {} : { dataListen }),
-          ...(given === null ? {} : { given }),
         };
         const onListening = (endpoint: string, run: string): void => {
           output.result(output.json ? JSON.stringify({ type: 'listening', endpoint, run }) : `listening on ${endpoint}`);
         };
-        return runHere({ recipe, content, structures, coordinator, context, output, workers: [], onListening }).finally(() =>
-          discardGivenModels(given),
-        );
+        return runHere({ recipe, content, structures, training, given, coordinator, context, output, workers: [], onListening });
       }),
     );
 }

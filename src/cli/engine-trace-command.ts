@@ -11,6 +11,7 @@ import { startChild } from '../process/child.js';
 import { describeEngineEnd } from '../process/engine-end.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { chooseModel } from '../recipe/choose-model.js';
+import { discardGivenModels } from '../recipe/given-model.js';
 import { engineEnvironment, NATIVE_GREETING } from '../system/engine-environment.js';
 import { describeProcessor } from '../system/processor.js';
 import type { TraceAnswer, TraceRequest } from '../trace/trace-request.js';
@@ -47,7 +48,9 @@ export function addEngineTraceCommand(engine: Command, context: CliContext): voi
     )
     .action(
       action<TraceOptions>(context, async ({ args: [file = ''], options, output }) => {
-        const { recipe, data } = await checkRecipe(file, { set: options.set, isQuick: true });
+        const { recipe, data, given } = await checkRecipe(file, { set: options.set, isQuick: true });
+        // A trace is of one stage, and of no parameters.
+        await discardGivenModels(given);
         const { name } = chooseModel(recipe, options.stage);
         const folder = resolve(options.out);
         requireEmpty(folder);

@@ -3,21 +3,25 @@
  * folder alone: no data, no module, no engine.
  */
 
+import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { present } from '../base/assert.js';
+import { formatShare } from '../base/share.js';
+import { describeTested, readChosenCheckpoint } from '../checkpoint/chosen-checkpoint.js';
 import { requireExportTarget, writeExport } from '../checkpoint/export-folder.js';
-import { bestRound, type EvaluatedRound, readEvaluatedRounds } from '../checkpoint/kept-epoch.js';
+import type { EvaluatedRound } from '../checkpoint/kept-epoch.js';
 import { EXPORTED_FILES, exportModel } from '../checkpoint/model-export.js';
-import { type CheckpointContent, readCheckpointOf, readNewestCheckpoint } from '../checkpoint/read-checkpoint.js';
 import { loadRecipe } from '../config/load.js';
-import { type PeerName, spellPeer } from '../config/peer.js';
+import { originOf, type PeerName, spellPeer } from '../config/peer.js';
 import { classNamesOf } from '../data/catalogue.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
-import { chooseModel } from '../recipe/choose-model.js';
+import { BASIS_FILE, type KeptBasis, readBasis } from '../recipe/basis.js';
+import { chooseFinishedModel } from '../recipe/choose-model.js';
+import { trainingOf } from '../recipe/given-training.js';
+import { warningsOfLast } from '../recipe/run-model.js';
 import { action, type CliContext, examples } from './cli-context.js';
-import { formatShare } from './format-figure.js';
-import { type RunFiles, requireRunFolder } from './require-run-folder.js';
+import { requireRunFolder } from './require-run-folder.js';
 
 interface ExportOptions {
   readonly stage?: string;
@@ -33,7 +37,10 @@ export function addExportCommand(program: Command, context: CliContext): void {
     .description('write the model of a stage as model.json and weights.bin, for tf.loadLayersModel')
     .argument('<run>', 'the folder of a run')
     .requiredOption('--out <folder>', 'the folder to write to; made when it is missing (required)')
-    .option('--stage <stage>', 'the stage whose model it is, or stage.peer where it trains several (default: the last stage that trains)')
+    .option(
+      '--stage <stage>',
+      'the stage that trains or loads the model, or stage.peer where it trains several (default: the last stage that trains)',
+    )
     .option('--best', 'the most accurate epoch on the test images (default: the newest checkpoint)')
     .option('--round <number>', 'the checkpoint of this round', wholeNumber)
     .addHelpText('after', examples('stillhouse export runs/demo-20260101-120000 --stage student --best --out student-model'))
@@ -44,23 +51,30 @@ export function addExportCommand(program: Command, context: CliContext): void {
         }
         const files = requireRunFolder(run);
         const recipe = await loadRecipe(files.config);
-        const { name } = chooseModel(recipe, options.stage);
+        const model = chooseFinishedModel(recipe, options.stage);
+        const { name } = model;
         await requireExportTarget(options.out, EXPORTED_FILES);
-        const evaluated = await evaluatedRounds(files, name, { isNeeded: options.best === true, tell: output.alert });
-        const content = await chosenCheckpoint(files, name, { options, evaluated });
+        const which = options.round ?? (options.best === true ? 'best' : 'last');
+        const { content, tested, doubt } = await readChosenCheckpoint(files, { ...model, which });
+        if (doubt !== null) output.alert(`warning: epoch and accuracy of the model are not known: ${doubt}`);
+        const isLast = which === 'last' && !model.isGiven && doubt === null;
+        for (const warning of isLast ? await warningsOfLast(run, name, content) : []) output.alert(`warning: ${warning}`);
         const { round } = content.info.state;
-        const tested = evaluated.find((one) => one.round === round) ?? null;
+        const origin = originOf(recipe, name);
         const { mean, std } = recipe.data.normalise;
+        const basis = knownBasis(run, output.alert);
+        const trainedOn = basis === null ? [] : trainingOf(recipe, { ...basis, run: files.name, stage: name.stage });
         const classNames = classNamesOf(recipe.data);
         const facts = {
-          ...{ run: files.name, ...name, round, epoch: tested?.epoch ?? null, accuracy: tested?.accuracy ?? null, mean, std },
+          ...{ run: files.name, ...name, round, ...origin, epoch: tested?.epoch ?? null, accuracy: tested?.accuracy ?? null },
+          ...{ mean, std, trainedOn },
           ...(classNames === null ? {} : { classNames }),
         };
         const parameters = present(content.tensors.get('parameters'), 'the parameters');
-        const model = exportModel({ topology: content.topology, parameters, file: files.checkpoints }, facts);
-        const paths = await writeExport(options.out, model);
-        if (output.json) output.result(JSON.stringify({ type: 'export', ...resultOf(content, name, tested), files: paths }));
-        else output.result(`${spellPeer(name)} as of ${describe(round, tested)}: ${paths.join(', ')}`);
+        const exported = exportModel({ topology: content.topology, parameters, file: files.checkpoints }, facts);
+        const paths = await writeExport(options.out, exported);
+        if (output.json) output.result(JSON.stringify({ type: 'export', ...resultOf({ name, round, tested, origin }), files: paths }));
+        else output.result(`${describe({ name, round, tested, origin })}: ${paths.join(', ')}`);
         return EXIT.done;
       }),
     );
@@ -71,54 +85,34 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-/** The evaluated rounds of a model. A damaged journal is an error where they decide which model it is, and a warning elsewhere. */
-async function evaluatedRounds(
-  { journal }: RunFiles,
-  name: PeerName,
-  { isNeeded, tell }: { readonly isNeeded: boolean; tell(line: string): void },
-): Promise<readonly EvaluatedRound[]> {
-  try {
-    return await readEvaluatedRounds(journal, name);
-  } catch (error) {
-    if (isNeeded || !(error instanceof StillhouseError)) throw error;
-    tell(`warning: epoch and accuracy of the model are not known: ${error.message}`);
-    return [];
-  }
+/** The model that was exported. */
+interface Exported {
+  readonly name: PeerName;
+  readonly round: number;
+  readonly tested: EvaluatedRound | null;
+  readonly origin: ReturnType<typeof originOf>;
 }
 
-async function chosenCheckpoint(
-  { checkpoints }: RunFiles,
-  name: PeerName,
-  { options, evaluated }: { readonly options: ExportOptions; readonly evaluated: readonly EvaluatedRound[] },
-): Promise<CheckpointContent> {
-  if (options.round !== undefined) return await readCheckpointOf(checkpoints, { ...name, round: options.round });
-  if (options.best !== true) return await readNewestCheckpoint(checkpoints, name);
-  const best = bestRound(evaluated);
-  const spelled = spellPeer(name);
-  if (best === null) {
-    throw new StillhouseError('checkpoint.missing', `no checkpoint of ${spelled} has been tested yet, so none is the best`, {
-      file: checkpoints,
-      hint: 'It is tested after every `evaluateEvery` epochs and at its end. Without --best, its newest checkpoint is exported',
-    });
-  }
+/** The run's record of its data; null where there is none. A damaged one is a warning: the model is whole without it. */
+function knownBasis(run: string, tell: (line: string) => void): KeptBasis | null {
   try {
-    return await readCheckpointOf(checkpoints, { ...name, round: best.round });
+    return readBasis(join(run, BASIS_FILE));
   } catch (error) {
     if (!(error instanceof StillhouseError)) throw error;
-    throw new StillhouseError(error.code, `the best of ${spelled} (${describe(best.round, best)}) cannot be read: ${error.message}`, {
-      hint: 'Another one can be exported with --round',
-      cause: error,
-    });
+    tell(`warning: the model does not say on which images it was trained: ${error.message}`);
+    return null;
   }
 }
 
-function resultOf({ info }: CheckpointContent, name: PeerName, tested: EvaluatedRound | null): object {
-  const { stage, round } = info.state;
-  const { epoch = null, accuracy = null } = tested ?? {};
-  return { stage: spellPeer(name), checkpoint: `${stage}/${round}`, round, epoch, accuracy };
+function resultOf({ name, round, tested, origin }: Exported): object {
+  const epoch = origin.takenFrom === undefined ? (tested?.epoch ?? null) : null;
+  return { stage: spellPeer(name), checkpoint: `${name.stage}/${round}`, round, ...origin, epoch, accuracy: tested?.accuracy ?? null };
 }
 
-function describe(round: number, tested: EvaluatedRound | null): string {
-  if (tested === null) return `round ${round}, which was not tested`;
-  return `epoch ${tested.epoch}, round ${round}, ${formatShare(tested.accuracy)} right`;
+function describe({ name, round, tested, origin: { takenFrom } }: Exported): string {
+  const model = spellPeer(name);
+  if (takenFrom !== undefined) {
+    return `${model}, taken from ${takenFrom}, ${tested === null ? 'which was not tested' : `${formatShare(tested.accuracy)} right`}`;
+  }
+  return `${model} as of ${tested === null ? `round ${round}, which was not tested` : describeTested(tested)}`;
 }

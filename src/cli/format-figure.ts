@@ -1,15 +1,5 @@
 /** Numbers and tables as text for people. Pure. */
 
-/** A share from 0 to 1 in percent: 0.8684 as "86.8 %". */
-export function formatShare(share: number): string {
-  return `${shownPercent(share).toFixed(1)} %`;
-}
-
-/** A share in percent, rounded as formatShare shows it, so that differences agree with the shown numbers. */
-export function shownPercent(share: number): number {
-  return Number((share * 100).toFixed(1));
-}
-
 /** A count: 52138 as "52,138". */
 export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US');

@@ -1,9 +1,10 @@
 /** Reports as sentences. Pure. */
 
 import { assertNever } from '../base/assert.js';
+import { formatShare } from '../base/share.js';
 import { spellPeer } from '../config/peer.js';
 import type { Evaluation, Report, StageResult } from '../protocol/report.js';
-import { formatCount, formatDuration, formatShare } from './format-figure.js';
+import { formatCount, formatDuration } from './format-figure.js';
 
 export type Progress = Extract<Report, { type: 'progress' }>;
 

@@ -3,8 +3,8 @@
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { requireRunFormat } from '../checkpoint/run-format.js';
+import { CONFIG_FILE } from '../config/load.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import { CONFIG_FILE } from '../recipe/load-run.js';
 
 export interface RunFiles {
   /** The path of the recipe with its defaults. */

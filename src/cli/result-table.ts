@@ -1,11 +1,12 @@
 /** The results of a run as text: a line for each stage, and the margin of each distilled stage. Pure. */
 
 import { present } from '../base/assert.js';
-import { finishedModel, modelLabel, peerNamed, peersOf, spellPeer, trainedPeers } from '../config/peer.js';
+import { formatShare, shownPercent } from '../base/share.js';
+import { finishedModel, modelKey, modelLabel, type PeerName, peerNamed, peersOf, spellPeer, trainedPeers } from '../config/peer.js';
 import type { PeerRecipe, Recipe } from '../config/schema.js';
 import { stageOrder } from '../config/stage-graph.js';
 import type { RunSummary } from '../protocol/parent.js';
-import { formatBytes, formatCount, formatDuration, formatShare, formatTable, shownPercent } from './format-figure.js';
+import { formatBytes, formatCount, formatDuration, formatTable } from './format-figure.js';
 
 export interface TableOptions {
   /** Facts that must be known beside the accuracy. */
@@ -33,26 +34,26 @@ export function resultTable(recipe: Recipe, summary: RunSummary, { caveats = [],
 
 function rowsOf(recipe: Recipe, summary: RunSummary): string[][] {
   return stageOrder(recipe).flatMap((stage) =>
-    testedIn(recipe, stage).flatMap(({ name, model: modelName }) => {
+    testedIn(recipe, stage).flatMap(({ name, of }) => {
       const accuracy = summary.accuracy[name];
       if (accuracy === undefined) return [];
-      const model = summary.models[modelName];
+      const model = summary.models[modelKey(recipe, of)];
       const best = `${formatShare(accuracy.best)}${accuracy.epoch === 0 ? '' : ` (epoch ${accuracy.epoch})`}`;
       const figures =
         model === undefined
           ? ['', '', '']
           : [formatCount(model.parameters), formatBytes(model.bytes), `${model.millisecondsPerImage.toFixed(3)} ms`];
-      return [[name, modelName, formatShare(accuracy.last), best, ...figures]];
+      return [[name, modelLabel(recipe, of) ?? '', formatShare(accuracy.last), best, ...figures]];
     }),
   );
 }
 
-/** The tests that a stage makes: the name of each in the summary, and the name of the model. */
-function testedIn(recipe: Recipe, name: string): readonly { readonly name: string; readonly model: string }[] {
+/** The tests that a stage makes: the name of each in the summary, and the model. */
+function testedIn(recipe: Recipe, name: string): readonly { readonly name: string; readonly of: PeerName }[] {
   const stage = present(recipe.stages[name], `stage ${name}`);
   const only = 'of' in stage ? finishedModel(stage.of) : stage.kind === 'load' ? peerNamed(name) : null;
-  if (only !== null) return [{ name, model: modelLabel(recipe, only) ?? '' }];
-  return [...peersOf(stage)].map(([peer, { model }]) => ({ name: spellPeer({ stage: name, peer }), model }));
+  if (only !== null) return [{ name, of: only }];
+  return [...peersOf(stage).keys()].map((peer) => ({ name: spellPeer({ stage: name, peer }), of: { stage: name, peer } }));
 }
 
 /** For each model that a teacher taught: its margin over the same model trained alone on the same images, and its size against its teacher's. */
@@ -69,7 +70,7 @@ function marginsOf(recipe: Recipe, summary: RunSummary): string[] {
       const points = (shownPercent(accuracy) - shownPercent(reference)).toFixed(1);
       lines.push(`margin: ${name} against ${other}, the same model on the same images without a teacher: ${sign(points)} points`);
     }
-    const teacher = summary.models[modelLabel(recipe, peerNamed(own.teacher)) ?? ''];
+    const teacher = summary.models[modelKey(recipe, peerNamed(own.teacher))];
     const student = summary.models[own.model];
     if (teacher === undefined || student === undefined || student.parameters === 0 || student.parameters === teacher.parameters) continue;
     const times = teacher.parameters / student.parameters;

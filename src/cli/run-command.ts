@@ -6,13 +6,13 @@ import type { Command } from 'commander';
 import type { Recipe } from '../config/schema.js';
 import type { VerifiedData } from '../data/dataset.js';
 import type { CoordinatorArguments } from '../protocol/parent.js';
+import type { GivenTraining } from '../protocol/training-split.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
 import { checkRun } from '../recipe/check-run.js';
 import { overlapWarnings } from '../recipe/data-warning.js';
 import { discardGivenModels } from '../recipe/given-model.js';
 import { tellingGuesses } from '../recipe/guess.js';
 import { learnedNothing } from '../recipe/learned-nothing.js';
-import { trainingOutside } from '../recipe/run-model.js';
 import { action, type CliContext, EXIT_CODES, examples, FORCE, gather, QUICK } from './cli-context.js';
 import { openRunView } from './open-run-view.js';
 import type { Output } from './output.js';
@@ -53,12 +53,11 @@ export function addRunCommand(program: Command, context: CliContext): void {
       action<RunOptions>(context, async ({ args: [file = ''], options, output }) => {
         const { set = [], quick, force } = options;
         const checked = await checkRecipe(file, { set, isQuick: quick, meanwhile: requireEngine });
-        const { recipe, content, warnings, work, given, structures } = checked;
+        const { recipe, content, warnings, work, given, structures, training } = checked;
         tellWarnings(warnings, output);
         tellWork(work, output);
-        const taken = given === null ? {} : { given };
-        const coordinator = { recipe: file, set, runsFolder: options.out, listen: LISTEN, insecure: false, force, ...taken };
-        return runHere({ recipe, content, structures, coordinator, context, output }).finally(() => discardGivenModels(given));
+        const coordinator = { recipe: file, set, runsFolder: options.out, listen: LISTEN, insecure: false, force };
+        return runHere({ recipe, content, structures, training, given, coordinator, context, output });
       }),
     );
 }
@@ -89,17 +88,22 @@ export function addResumeCommand(program: Command, context: CliContext): void {
         context,
         async ({ args: [run = ''], options: { set = [], quick, force }, output }) => {
           requireRunFolder(run);
-          const { recipe, content, structures, warnings, given } = await checkRun(run, { set, isQuick: quick, meanwhile: requireEngine });
+          const checked = await checkRun(run, { set, isQuick: quick, meanwhile: requireEngine });
+          const { recipe, content, structures, warnings, training, given } = checked;
           tellWarnings(warnings, output);
-          const coordinator = { resume: run, set, listen: LISTEN, insecure: false, force, ...(given === null ? {} : { given }) };
-          return runHere({ recipe, content, structures, coordinator, context, output }).finally(() => discardGivenModels(given));
+          const coordinator = { resume: run, set, listen: LISTEN, insecure: false, force };
+          return runHere({ recipe, content, structures, training, given, coordinator, context, output });
         },
       ),
     );
 }
 
 /** Supervises a run, shows its progress, and prints its results. Answers the exit code. */
-export async function runHere(options: {
+export function runHere(options: HereOptions): Promise<number> {
+  return superviseHere(options).finally(() => discardGivenModels(options.given));
+}
+
+interface HereOptions {
   readonly recipe: Recipe;
   readonly coordinator: CoordinatorArguments;
   readonly context: CliContext;
@@ -108,21 +112,31 @@ export async function runHere(options: {
   readonly content: VerifiedData;
   /** The structure of each of its models. */
   readonly structures: NonNullable<CoordinatorArguments['structures']>;
+  /** The facts that are known of the images that its models from outside were trained on. */
+  readonly training: GivenTraining;
+  /** The folder of the models from outside; it is removed once the coordinator has taken them, and in any case at the end. */
+  readonly given: string | null;
   /** The workers to start; an empty list when workers are started by hand; those of the recipe when left out. */
   readonly workers?: SupervisorOptions['workers'];
   readonly onListening?: NonNullable<SupervisorOptions['onListening']>;
-}): Promise<number> {
-  const { recipe, content, structures, coordinator, context, output, onListening } = options;
+}
+
+async function superviseHere(options: HereOptions): Promise<number> {
+  const { recipe, content, structures, training, given, coordinator, context, output } = options;
   const workers = options.workers ?? placeHere(recipe, output);
   const view = openRunView(output, context.clock);
   const { restarts } = recipe.workers;
-  const listening = onListening === undefined ? {} : { onListening };
-  const args = { ...coordinator, structures, guesses: tellingGuesses(content) };
-  const end = await supervise({ coordinator: args, workers, restarts, view, clock: context.clock, ...listening }).finally(() =>
+  const onListening = (endpoint: string, run: string): void => {
+    // The coordinator has its own copies. When that fails, it is tried again at the end, and told.
+    discardGivenModels(given).catch(() => undefined);
+    options.onListening?.(endpoint, run);
+  };
+  const args = { ...coordinator, ...(given === null ? {} : { given }), structures, training, guesses: tellingGuesses(content) };
+  const end = await supervise({ coordinator: args, workers, restarts, view, clock: context.clock, onListening }).finally(() =>
     view.close(),
   );
   if (end.summary !== null) {
-    const caveats = [...overlapWarnings(recipe, content, await trainingOutside(recipe)), ...learnedNothing(recipe, content, end.summary)];
+    const caveats = [...overlapWarnings(recipe, content, training), ...learnedNothing(recipe, content, end.summary)];
     if (output.json) output.result(JSON.stringify({ type: 'summary', ...end.summary, warnings: caveats }));
     else if (Object.keys(end.summary.accuracy).length > 0)
       output.result(resultTable(recipe, end.summary, { caveats, columns: output.columns }));

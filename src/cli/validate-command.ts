@@ -3,6 +3,9 @@
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import { explainRecipe } from '../config/explain.js';
+import { loadStages } from '../config/outside-model.js';
+import { modelKey, modelLabel, peerNamed } from '../config/peer.js';
+import type { Recipe } from '../config/schema.js';
 import { stageOrder } from '../config/stage-graph.js';
 import { EXIT } from '../errors/table.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
@@ -48,10 +51,9 @@ export function addValidateCommand(program: Command, context: CliContext): void 
           const splits = content.splits.map(
             ({ name, samples, classCounts }) => `${name} ${formatCount(samples)} (${formatClasses(classCounts)})`,
           );
-          const models = Object.entries(parameters).map(([name, count]) => `${name} ${formatCount(count)} parameters`);
           output.result(`${file} can be run`);
           output.result(`data: ${data.height}x${data.width}x${data.channels}, ${data.classes} classes; images: ${splits.join(', ')}`);
-          output.result(`models: ${models.join(', ')}`);
+          output.result(`models: ${describeModels(recipe, parameters)}`);
           output.result(`stages: ${stageOrder(recipe).join(', ')}`);
           output.result(describeTrial(tried, engine));
           for (const size of work) output.result(`  ${describeWork(size)}`);
@@ -62,6 +64,14 @@ export function addValidateCommand(program: Command, context: CliContext): void 
         return EXIT.done;
       }),
     );
+}
+
+/** The models of the recipe, and those from outside, with their sizes. */
+function describeModels(recipe: Recipe, parameters: Readonly<Record<string, number>>): string {
+  const labels = new Map(loadStages(recipe).map(([stage]) => [modelKey(recipe, peerNamed(stage)), modelLabel(recipe, peerNamed(stage))]));
+  const texts = Object.entries(parameters).map(([key, count]) => `${labels.get(key) ?? key} ${formatCount(count)} parameters`);
+  // Two stages may take the same model.
+  return [...new Set(texts)].join(', ');
 }
 
 function describeTrial(tried: readonly string[], engine: string | null): string {

@@ -36,6 +36,10 @@ export function checkReferences(root: unknown): readonly Problem[] {
     const add = (what: string) => problems.push({ path, at: 'value', text: `${formatPath(path)}: ${what}` });
     if (peers.length > 0) add(`stage "${found}" trains several models; name one: ${peers.join(', ')}`);
     else if (stageNames.includes(found)) add(`stage "${found}" has no model of its own${suggest(found, trained)}`);
+    else if (isOfLoading(stages, found))
+      add(
+        `"${found}" is not written in this recipe; write it, as a stage { kind: load, from: ..., test: ... }, and name it here and there`,
+      );
     else if (/[/\\]|\.json$/.test(found))
       add(`"${found}" is no stage; give a model from outside as { file: ${found} } or { run: ${found} }`);
     else add(`there is no training stage "${found}"${suggestPeer(found, trained)}`);
@@ -60,6 +64,15 @@ export function checkReferences(root: unknown): readonly Problem[] {
     problems.push({ path: ['stages', first], at: 'key', text: `stages wait for each other: ${[...cycle, first].join(' needs ')}` });
   }
   return problems;
+}
+
+/** Whether this seems to be the name of a stage that loading the recipe makes, for a model from outside that a stage names. */
+function isOfLoading(stages: unknown, name: string): boolean {
+  return keysOf(stages).some((stage) => {
+    const own = entryOf(stages, stage);
+    const sources = [['teacher'], ...pathsOfKey(own, 'init')].map((path) => valueAt(own, path));
+    return /-(teacher|init)(-\d+)?$/.test(name) && name.startsWith(`${stage}-`) && sources.some((source) => typeof source === 'object');
+  });
 }
 
 /** Suggests the full name of a peer whose short name was given; otherwise the nearest name. */

@@ -11,7 +11,7 @@ import { splitSuggestion } from '../base/nearest.js';
 import { type ErrorProblem, hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { checkReferences, checkValues } from './cross-check.js';
 import { mapFilePaths } from './file-path.js';
-import { withLoadStages } from './outside-model.js';
+import { type PlacedRecipe, withLoadStages } from './outside-model.js';
 import { applyOverride, type Override } from './override.js';
 import { studentsOf } from './peer.js';
 import { formatPath, keysOf, type Path, type Problem, replaceAt, valueAt } from './problem.js';
@@ -21,8 +21,8 @@ import { type Place, parseYaml, type YamlSource } from './yaml-source.js';
 
 /** More than twice the bytes that a recipe may take in a message. The search for duplicate keys takes time with the square of their number. */
 const FILE_BYTES_MAX = 128 * 1024;
-/** The recipe in the folder of a run. */
-const CONFIG_FILE = 'config.resolved.yaml';
+/** The recipe in the folder of a run, with its defaults. */
+export const CONFIG_FILE = 'config.resolved.yaml';
 /** The number of problems that are shown; the others are only counted, because more at once do not help. */
 const PROBLEMS_SHOWN = 50;
 
@@ -56,16 +56,22 @@ export interface LoadOptions {
  * recipe.invalid (all problems, the first in `details`) or usage.invalid (an override that makes no sense).
  */
 export async function loadRecipe(file: string, options: LoadOptions = {}): Promise<Recipe> {
+  return (await loadPlacedRecipe(file, options)).recipe;
+}
+
+/** The same, with the places of the models from outside. */
+export async function loadPlacedRecipe(file: string, options: LoadOptions = {}): Promise<PlacedRecipe> {
   const source = parseYaml(await readText(file), file);
   const { value, overrides } = override(source.value, dirname(resolve(file)), options);
-  const checked = await check(value, options);
+  const areNamesKnown = !NAMED_MAPS.some((path) => source.hasDuplicate(path));
+  const checked = await check(value, { ...options, areNamesKnown });
   const problems = 'problems' in checked ? checked.problems : [];
   const findings = [
     ...source.duplicates.map((place) => ({ place, path: [], text: 'this key is in the same map twice' })),
     ...problems.map((problem) => locate(problem, source, overrides)),
   ];
   if (findings.length > 0 || 'problems' in checked) throw invalid(file, findings);
-  recipeJson(checked.value);
+  recipeJson(checked.value.recipe);
   return checked.value;
 }
 
@@ -98,8 +104,10 @@ export function recipeJson(recipe: Recipe): string {
   });
 }
 
+/** The maps whose keys other parts of a recipe name. */
+const NAMED_MAPS: readonly Path[] = [['stages'], ['models'], ['data', 'splits']];
 const NO_CHECKS: RecipeChecks = { written: async () => [], complete: async (recipe) => ({ recipe, problems: [] }) };
-const EMPTY: Checked<Recipe> = { problems: [{ path: [], at: 'value', text: 'the recipe is empty' }] };
+const EMPTY: { readonly problems: readonly Problem[] } = { problems: [{ path: [], at: 'value', text: 'the recipe is empty' }] };
 
 function isEmpty(value: unknown): boolean {
   return value === null || value === undefined;
@@ -124,22 +132,27 @@ function override(
   return { value: mapFilePaths(value, find), overrides };
 }
 
-async function check(value: unknown, { checks = NO_CHECKS, unused }: Pick<LoadOptions, 'checks' | 'unused'>): Promise<Checked<Recipe>> {
+async function check(
+  value: unknown,
+  { checks = NO_CHECKS, unused, areNamesKnown }: Pick<LoadOptions, 'checks' | 'unused'> & { readonly areNamesKnown: boolean },
+): Promise<Checked<PlacedRecipe>> {
   if (isEmpty(value)) return EMPTY;
   const shape = checkShape(value);
-  const written = [...checkReferences(value), ...(await checks.written(value))];
-  const completed = async (part: Recipe): Promise<CompletedRecipe> => {
-    const { recipe, problems } = await checks.complete(withLoadStages(withStudents(part)));
-    return { recipe, problems: [...problems, ...checkValues(recipe)] };
+  // Of two entries with one name, the other name may be the one that is looked for.
+  const written = [...(areNamesKnown ? checkReferences(value) : []), ...(await checks.written(value))];
+  const completed = async (part: Recipe): Promise<CompletedRecipe & PlacedRecipe> => {
+    const { recipe: whole, places } = withLoadStages(withStudents(part));
+    const { recipe, problems } = await checks.complete(whole);
+    return { recipe, places, problems: [...problems, ...checkValues(recipe)] };
   };
   if ('problems' in shape) {
     const sound = soundPart(value, shape.problems);
     return { problems: [...shape.problems, ...written, ...(sound === null ? [] : (await completed(sound)).problems)] };
   }
-  const { recipe, problems } = await completed(shape.value);
+  const { recipe, places, problems } = await completed(shape.value);
   const isUsed = ({ path }: Problem): boolean => unused === undefined || !unused.every((key, i) => path[i] === key);
   const all = [...written, ...problems].filter(isUsed);
-  return all.length > 0 ? { problems: all } : { value: recipe };
+  return all.length > 0 ? { problems: all } : { value: { recipe, places } };
 }
 
 /** The recipe without the stages, models and sections whose shape is wrong, so that they do not hide other mistakes; null when too little is left. */

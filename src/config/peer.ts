@@ -39,6 +39,19 @@ export function spellPeer({ stage, peer }: PeerName): string {
   return peer === MODEL_PEER ? stage : `${stage}.${peer}`;
 }
 
+/**
+ * The name of the folder that a stage of kind export writes: that of the model, `base` or `together.big`; the stage's own where several
+ * stages export that model, so that none overwrites another. A stage's name has no dot and is no other stage's, so all are different.
+ */
+export function exportName({ stages }: Pick<Recipe, 'stages'>, exporting: string): string {
+  const exported = Object.entries(stages).flatMap(([name, stage]) =>
+    stage.kind === 'export' ? [{ name, model: spellPeer(finishedModel(stage.of)) }] : [],
+  );
+  const model = exported.find(({ name }) => name === exporting)?.model;
+  const isOnly = exported.filter((other) => other.model === model).length === 1;
+  return model !== undefined && isOnly ? model : exporting;
+}
+
 /** The recipe by which each peer of the stage trains, in the order of the recipe; empty for a stage that trains nothing. */
 export function peersOf(stage: StageRecipe): ReadonlyMap<string, PeerRecipe> {
   if (!isTrainingStage(stage)) return new Map();
@@ -67,19 +80,53 @@ export function peerRecipe({ stages }: Pick<Recipe, 'stages'>, { stage, peer }: 
   return found === undefined ? null : (peersOf(found).get(peer) ?? null);
 }
 
-/** The name of a model for people: that of the recipe by which it trains, or the place that a model from outside came from; null when no stage has it. */
-export function modelLabel(recipe: Pick<Recipe, 'stages'>, name: PeerName): string | null {
-  const trained = peerRecipe(recipe, name);
-  if (trained !== null) return trained.model;
-  const stage = Object.hasOwn(recipe.stages, name.stage) ? recipe.stages[name.stage] : undefined;
-  return stage?.kind === 'load' ? labelOf(stage.from) : null;
+/** The key of a model by which programs find its figures: its name in the recipe; for one from outside, its stage. */
+export function modelKey(recipe: Pick<Recipe, 'stages'>, name: PeerName): string {
+  // No model has a name with a space in it.
+  return peerRecipe(recipe, name)?.model ?? `stage ${name.stage}`;
 }
 
-/** `model.json`, or `demo-20260101-120000:teacher (best)`. */
-function labelOf(from: OutsideModel): string {
-  const last = (path: string) => path.split(/[\\/]/).findLast((part) => part !== '') ?? path;
-  if ('file' in from) return last(from.file);
-  return `${last(from.run)}${from.stage === undefined ? '' : `:${from.stage}`} (${from.epoch})`;
+/**
+ * The name of a model for people: that of the recipe by which it trains, or the place that a model from outside came from, with as many of
+ * its folders as tell it from the other models; null when no stage has it.
+ */
+export function modelLabel(recipe: Pick<Recipe, 'stages' | 'models'>, name: PeerName): string | null {
+  const trained = peerRecipe(recipe, name);
+  if (trained !== null) return trained.model;
+  const from = sourceOf(recipe.stages, name.stage);
+  if (from === null) return null;
+  const own = JSON.stringify(from);
+  const sources = Object.keys(recipe.stages).flatMap((stage) => sourceOf(recipe.stages, stage) ?? []);
+  const others = sources.filter((other) => JSON.stringify(other) !== own);
+  const isTaken = (label: string, parts: number) =>
+    Object.hasOwn(recipe.models, label) || others.some((other) => labelOf(other, parts) === label);
+  const most = partsOf('file' in from ? from.file : from.run).length;
+  let parts = 1;
+  while (parts < most && isTaken(labelOf(from, parts), parts)) parts++;
+  return labelOf(from, parts);
+}
+
+/** The place in words that the model of a stage `load` came from, as a fact of an export; none for a model that the run trained. */
+export function originOf(recipe: Pick<Recipe, 'stages' | 'models'>, name: PeerName): { readonly takenFrom?: string } {
+  const takenFrom = sourceOf(recipe.stages, name.stage) === null ? null : modelLabel(recipe, name);
+  return takenFrom === null ? {} : { takenFrom };
+}
+
+/** The place that the model of a stage `load` came from; null for every other stage. */
+function sourceOf(stages: Recipe['stages'], name: string): OutsideModel | null {
+  const stage = Object.hasOwn(stages, name) ? stages[name] : undefined;
+  return stage?.kind === 'load' ? stage.from : null;
+}
+
+/** `model.json`, or `demo-20260101-120000:teacher (best)`, with so many parts of the path. */
+function labelOf(from: OutsideModel, parts: number): string {
+  const end = (path: string) => partsOf(path).slice(-parts).join('/');
+  if ('file' in from) return end(from.file);
+  return `${end(from.run)}${from.stage === undefined ? '' : `:${from.stage}`} (${from.epoch})`;
+}
+
+function partsOf(path: string): readonly string[] {
+  return path.split(/[\\/]/).filter((part) => part !== '');
 }
 
 /** A model that a stage trains. */

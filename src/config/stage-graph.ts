@@ -20,6 +20,17 @@ export function needsOf(stage: StageRecipe): readonly string[] {
   return [...new Set([...stage.needs, ...modelsBefore(stage).map((model) => model.stage)])];
 }
 
+/** The stages from which the model of this one has learned, or whose model it tests or writes, over the whole chain; itself first. */
+export function lineageOf({ stages }: Pick<Recipe, 'stages'>, name: string): readonly string[] {
+  const found = new Set([name]);
+  // A set gives also what is added to it meanwhile.
+  for (const own of found) {
+    const stage = stages[own];
+    for (const before of stage === undefined ? [] : modelsBefore(stage)) found.add(before.stage);
+  }
+  return [...found];
+}
+
 /** All stages in an order in which each comes after the stages that it needs; otherwise in the order of the recipe. */
 export function stageOrder(recipe: Pick<Recipe, 'stages'>): readonly string[] {
   const order: string[] = [];

@@ -23,6 +23,8 @@ export interface YamlSource {
   readonly value: unknown;
   /** The places of keys that a map has twice. */
   readonly duplicates: readonly Place[];
+  /** Whether the map at the end of a path has a key twice: then one of its entries is missing from `value`. */
+  hasDuplicate(path: Path): boolean;
   /** The place of the value (or the key) at the end of a path; when it is not there, the place of the nearest value around it. */
   placeOf(path: Path, at: 'key' | 'value'): Place;
 }
@@ -47,6 +49,11 @@ export function parseYaml(text: string, file: string): YamlSource {
   return {
     value: unfold(document, (error) => unreadable(`this cannot be unfolded: ${messageOf(error)}`, 0, error)),
     duplicates: document.errors.map((error) => placeAt(error.pos[0])),
+    hasDuplicate: (path) => {
+      const map = document.getIn(path);
+      const keys = isMap(map) ? map.items.map(({ key }) => String(key)) : [];
+      return new Set(keys).size < keys.length;
+    },
     placeOf: (path, at) => placeAt(offsetOf(document, path, at)),
   };
 }

@@ -1,5 +1,8 @@
 /** The data formats by the name that recipes use, and the data sets that are in the package. README.md says how to add one. */
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DataRecipe } from '../config/schema.js';
 import { cifar10Format } from './cifar10.js';
 import { cifar100Format } from './cifar100.js';
 import type { DataFormat } from './format.js';
@@ -29,7 +32,29 @@ export const BUILTIN_SETS: ReadonlyMap<string, BuiltinSet> = new Map([
   ['builtin:fashion-mnist', { format: 'idx', folder: 'deploy/data/fashion-mnist', parts: ['test'], classNames: FASHION_CLASSES }],
 ]);
 
-/** The names of the classes of a recipe's data, in the order of the labels; null where they are not known. */
-export function classNamesOf({ path }: { readonly path: string }): readonly string[] | null {
-  return BUILTIN_SETS.get(path)?.classNames ?? null;
+/** By format and set of labels: the file in a data set's folder that names its classes, a line each, and their number. */
+const CLASS_FILES: ReadonlyMap<string, { readonly file: string; readonly classes: number }> = new Map([
+  ['cifar10 fine', { file: 'batches.meta.txt', classes: 10 }],
+  ['cifar100 fine', { file: 'fine_label_names.txt', classes: 100 }],
+  ['cifar100 coarse', { file: 'coarse_label_names.txt', classes: 20 }],
+]);
+
+/** The names of the classes of a recipe's data, in the order of the labels; null where they are not known, or the data is not there. */
+export function classNamesOf({ path, format, labels }: Pick<DataRecipe, 'path' | 'format' | 'labels'>): readonly string[] | null {
+  const set = BUILTIN_SETS.get(path);
+  if (set !== undefined) return set.classNames;
+  const named = CLASS_FILES.get(`${format} ${labels}`);
+  if (named === undefined) return null;
+  const names = readLines(join(path, named.file));
+  return names.length === named.classes ? names : null;
+}
+
+/** The lines of a file that are not empty; none where it cannot be read, because names are no reason to refuse an export. */
+function readLines(file: string): readonly string[] {
+  try {
+    const lines = readFileSync(file, 'utf8').split('\n');
+    return lines.map((line) => line.trim()).filter((line) => line !== '');
+  } catch {
+    return [];
+  }
 }

@@ -123,6 +123,17 @@ export async function loadSplit(recipe: DataRecipe, name: string): Promise<Sampl
   return residentSource(part, rangeOf(name, split, part.count));
 }
 
+/** The fingerprint of a split and the digest of each of its images, from its files. The recipe's mean and deviation are not looked at. Throws as {@link inspectData} does. */
+export async function identifySplit(
+  recipe: DataRecipe,
+  name: string,
+): Promise<{ readonly fingerprint: string; readonly images: readonly string[] }> {
+  const split = splitNamed(recipe, name);
+  const part = await formatOf(recipe).read(sourceOf(recipe, split.part));
+  const images = cutImages(part, rangeOf(name, split, part.count));
+  return { fingerprint: await fingerprintOf(images), images: imageDigests(images) };
+}
+
 /**
  * The fingerprint of a split, for a process that does not need its samples. While the split's files do not change it comes from the
  * cache, and no file is opened; otherwise the split is loaded for it. Throws as {@link loadSplit} does.

@@ -6,9 +6,15 @@
 import { suggest } from '../base/nearest.js';
 import { attentionTransferDeclaration } from './attention-transfer-declaration.js';
 import { dkdDeclaration } from './dkd-declaration.js';
+import { gramDeclaration } from './gram-declaration.js';
 import { hintonDeclaration } from './hinton-declaration.js';
 import type { LossDeclaration } from './loss-declaration.js';
 import type { LossMethod } from './loss-method.js';
+import { nstDeclaration } from './nst-declaration.js';
+import { pktDeclaration } from './pkt-declaration.js';
+import { rkdDeclaration } from './rkd-declaration.js';
+import { lowEntropyDeclaration, rightDeclaration, weightedDeclaration, wideMarginDeclaration } from './selective-declaration.js';
+import { similarityDeclaration } from './similarity-declaration.js';
 
 export interface CatalogueEntry {
   readonly declaration: LossDeclaration;
@@ -22,6 +28,15 @@ export const LOSSES: Readonly<Record<string, CatalogueEntry>> = {
     declaration: attentionTransferDeclaration,
     load: async () => (await import('./attention-transfer.js')).attentionTransfer,
   },
+  gram: { declaration: gramDeclaration, load: async () => (await import('./gram.js')).gram },
+  nst: { declaration: nstDeclaration, load: async () => (await import('./nst.js')).nst },
+  'selective-weighted': { declaration: weightedDeclaration, load: async () => (await import('./selective.js')).weighted },
+  'selective-right': { declaration: rightDeclaration, load: async () => (await import('./selective.js')).right },
+  'selective-entropy': { declaration: lowEntropyDeclaration, load: async () => (await import('./selective.js')).lowEntropy },
+  'selective-margin': { declaration: wideMarginDeclaration, load: async () => (await import('./selective.js')).wideMargin },
+  pkt: { declaration: pktDeclaration, load: async () => (await import('./pkt.js')).pkt },
+  rkd: { declaration: rkdDeclaration, load: async () => (await import('./rkd.js')).rkd },
+  similarity: { declaration: similarityDeclaration, load: async () => (await import('./similarity.js')).similarity },
 };
 
 /** The loss of this name; where there is none, the message that says so, with the nearest name. */

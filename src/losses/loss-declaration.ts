@@ -58,6 +58,9 @@ export interface TermNeeds {
   readonly adapters: readonly AdapterSpec[];
 }
 
+/** The set on which a loss is defined: each image by itself, or all images of a batch together. */
+export type LossScope = 'sample' | 'batch';
+
 /** The part of a declaration that is plain data: it can be sent to another process, and a recipe is checked against it. */
 export interface LossTraits {
   /** The source of the formula. */
@@ -70,6 +73,12 @@ export interface LossTraits {
   readonly takesTaps: boolean;
   /** Whether the term needs another side, which a train stage does not have. */
   readonly takesOther: boolean;
+  /**
+   * The set on which the loss is defined. `sample`, the default: each image has a loss of its own, so that parts of a batch add up to
+   * the whole. `batch`: a relation among the images of a batch, which must stay whole. The batch is that of one student in one step;
+   * no relation reaches across students. A recipe whose batch is divided among students gets a warning.
+   */
+  readonly over?: LossScope | undefined;
 }
 
 export interface LossDeclaration extends LossTraits {

@@ -30,7 +30,10 @@ export interface TermInputs {
 
 /** A loss over a part of the batch. The holder of the whole batch adds the parts and divides once. */
 export interface LossSum {
-  /** The sum over the samples, not their mean: the same batch in one piece or in four gives the same gradient. */
+  /**
+   * The sum over the samples, not their mean: the same batch in one piece or in four gives the same gradient. A loss that is `over` the
+   * batch never gets a part of it, and gives its value times `count`; it is 0 where a batch is too small to have a relation.
+   */
   readonly sum: tf.Scalar;
   /** The number of samples, by which the sum is divided. */
   readonly count: number;

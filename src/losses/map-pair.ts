@@ -7,8 +7,9 @@ import { StillhouseError } from '../errors/stillhouse-error.js';
 import type { KnowledgeSpec, ReductionSpec } from '../tensor/knowledge.js';
 import type { TapShapes, TermNeeds, TermSettings } from './loss-declaration.js';
 
-/** The shape of a feature map, without the batch. */
+/** The shape of a layer's feature map, without the batch. */
 export interface MapShape {
+  readonly layer: string;
   readonly height: number;
   readonly width: number;
   readonly channels: number;
@@ -40,7 +41,8 @@ export function needsOfMaps(
 
 function checkMap(layer: string, shape: readonly number[]): MapShape {
   const [height, width, channels] = shape;
-  if (shape.length === 3 && height !== undefined && width !== undefined && channels !== undefined) return { height, width, channels };
+  if (shape.length === 3 && height !== undefined && width !== undefined && channels !== undefined)
+    return { layer, height, width, channels };
   throw new StillhouseError('model.invalid', `the loss takes feature maps, and the layer "${layer}" puts out [${shape.join(', ')}]`, {
     hint: 'Tap a convolution, or a layer right after one, whose output has height, width and channels',
   });

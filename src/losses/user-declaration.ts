@@ -57,6 +57,7 @@ const declarationSchema = z.strictObject({
     .default({}),
   takesTaps: z.boolean().default(false),
   takesOther: z.boolean().default(true),
+  over: z.enum(['sample', 'batch']).default('sample'),
   needs: z.custom<LossDeclaration['needs']>(isFunction, 'it must be a function').optional(),
 });
 

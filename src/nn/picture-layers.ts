@@ -26,14 +26,17 @@ export function convolution(x: SymbolicTensor, options: ConvolutionOptions): Sym
   return layers.conv2d({ name, filters, kernelSize, strides, padding, useBias, ...ZEROS }).apply(padded) as SymbolicTensor;
 }
 
+/** BatchNorm over the channels. */
 export function norm(x: SymbolicTensor, name: string): SymbolicTensor {
   return layers.batchNormalization({ name, epsilon: 1e-5, momentum: 0.9 }).apply(x) as SymbolicTensor;
 }
 
+/** ReLU as a layer of its own, whose output can be tapped. */
 export function relu(x: SymbolicTensor, name: string): SymbolicTensor {
   return layers.activation({ name, activation: 'relu' }).apply(x) as SymbolicTensor;
 }
 
+/** The sum of two tensors of one shape. */
 export function add(x: SymbolicTensor, y: SymbolicTensor, name: string): SymbolicTensor {
   return layers.add({ name }).apply([x, y]) as SymbolicTensor;
 }

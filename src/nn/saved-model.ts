@@ -34,6 +34,13 @@ export async function openSavedModel(path: string): Promise<LayersModel> {
     weights.push(await read(join(dirname(file), name), 'its weights'));
   const weightData = new Uint8Array(Buffer.concat(weights)).buffer;
   const weightSpecs = saved.weightsManifest.flatMap((group) => group.weights) as unknown as io.WeightsManifestEntry[];
+  const [found, needed] = [weightData.byteLength, bytesOf(weightSpecs)];
+  if (needed !== null && found !== needed) {
+    throw new StillhouseError('model.invalid', `its weights have ${found} bytes, and its list of weights is of ${needed}`, {
+      file,
+      hint: 'A file is damaged, or of another model: copy or export it again',
+    });
+  }
   const { modelTopology, userDefinedMetadata } = saved;
   const model = await orInvalid(file, () =>
     loadLayersModel({ load: async () => ({ modelTopology, ...(userDefinedMetadata === undefined ? {} : { userDefinedMetadata }) }) }),
@@ -45,6 +52,20 @@ export async function openSavedModel(path: string): Promise<LayersModel> {
     disposeModel(model);
     throw error;
   }
+}
+
+/** The bytes of one number of a weight, by its type. */
+const BYTES: Readonly<Record<string, number>> = { float32: 4, int32: 4, bool: 1, complex64: 8, uint8: 1, uint16: 2, float16: 2 };
+
+/** The bytes of weights in a file; null when they have a type whose numbers are of no fixed size. */
+function bytesOf(specs: readonly io.WeightsManifestEntry[]): number | null {
+  let sum = 0;
+  for (const { shape, dtype, quantization } of specs) {
+    const each = BYTES[quantization?.dtype ?? dtype];
+    if (each === undefined) return null;
+    sum += each * shape.reduce((product, axis) => product * axis, 1);
+  }
+  return sum;
 }
 
 /** Writes the weights into the model. A file of model.save may hold those of an optimiser as well. */

@@ -8,7 +8,7 @@ import { arenaSchemaOf, disposeModel, readArena } from './weights.js';
 /** A model that somebody has saved, by its path (saved-model.ts); or one from a checkpoint. */
 export type ModelSource = { readonly saved: string } | { readonly described: DescribedModel };
 
-export interface TakenModel {
+interface TakenModel {
   /** As a checkpoint keeps it. */
   readonly topology: Uint8Array;
   /** The arena of the model. */
@@ -20,7 +20,7 @@ export interface TakenModel {
 }
 
 /** The data that the model is to fit. */
-export interface FittingData {
+interface FittingData {
   readonly height: number;
   readonly width: number;
   readonly channels: number;

@@ -7,6 +7,7 @@ import type { EngineName, Placement } from '../config/schema.js';
 import type { ErrorCode } from '../errors/table.js';
 import type { ModelStructure } from '../tensor/model-structure.js';
 import type { Report, Summary } from './report.js';
+import type { GivenTraining } from './training-split.js';
 
 /** The accuracy on a split that guessing reaches. */
 export interface Guess {
@@ -29,6 +30,8 @@ export interface CoordinatorArguments {
   readonly runsFolder?: string | undefined;
   /** The structure of each model of the recipe; left out by a caller that has built none. */
   readonly structures?: Readonly<Record<string, ModelStructure>> | undefined;
+  /** The facts that are known of the images that its models from outside were trained on; left out by a caller that has not looked. */
+  readonly training?: GivenTraining | undefined;
   /** The control address; port `*` means any port. */
   readonly listen: string;
   /** The data address; when left out, the host of `listen` and any port. */

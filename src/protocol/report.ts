@@ -24,7 +24,7 @@ export interface Evaluation {
 }
 
 /** An evaluated epoch whose parameters are in a checkpoint. */
-export interface KeptEpoch {
+interface KeptEpoch {
   readonly round: number;
   readonly epoch: number;
   readonly accuracy: number;
@@ -190,7 +190,7 @@ export interface Summary {
   readonly trainingLoss: Readonly<Record<string, number>>;
   /** By stage, the number of samples that were taken out of it, because a step with them was not finite; only stages with such samples. */
   readonly skipped: Readonly<Record<string, number>>;
-  /** By the recipe's name of the model, or by the place that it came from. `bytes` is the size of its float32 parameters. */
+  /** By the recipe's name of the model, or by `stage NAME` for one that the stage takes from outside. `bytes` is the size of its float32 parameters. */
   readonly models: Readonly<Record<string, { readonly parameters: number; readonly bytes: number; readonly millisecondsPerImage: number }>>;
   /** By role: images through the model of one worker per second of its busy time, in the last term. */
   readonly imagesPerSecond: Readonly<Record<string, number>>;

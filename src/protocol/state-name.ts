@@ -2,8 +2,9 @@
  * The name of parameters, everywhere: on the wire, in the journal, as a checkpoint's folder. A stage
  * trains one or more peers (models), and each commit of the stage makes a state of each of them.
  *
- * Invariant: round ids are unique in a run, so a name means the same parameters while the commit stands. Term and
- * incarnation guard against the remains of a commit that was undone.
+ * Invariant: the rounds of a run's commits have ids that are unique in the run, and a stage whose model was given has no other state than that
+ * one (GIVEN_ROUND). So a name means the same parameters while the commit stands. Term and incarnation guard against the remains of a
+ * commit that was undone.
  */
 
 import { z } from 'zod';

@@ -4,6 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { present } from '../base/assert.js';
@@ -12,7 +13,8 @@ import type { Recipe } from '../config/schema.js';
 import { needsOf, stageOrder } from '../config/stage-graph.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
 import { fingerprintSplit } from '../data/dataset.js';
-import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
+import { hasCode, messageOf, StillhouseError } from '../errors/stillhouse-error.js';
+import { type GivenTraining, givenTrainingSchema } from '../protocol/training-split.js';
 import type { ModelStructure } from '../tensor/model-structure.js';
 import { stageOfLoss, type UserModule, userModules } from './user-fault.js';
 
@@ -25,6 +27,8 @@ export interface Basis {
   readonly modules: Readonly<Record<string, string>>;
   /** The structure of each model, by its name in the recipe; empty where nobody has built them. */
   readonly models: Readonly<Record<string, ModelStructure>>;
+  /** The facts that are known of the images that the models from outside were trained on. It is kept, and not compared. */
+  readonly training: GivenTraining;
 }
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
@@ -41,6 +45,7 @@ const basisSchema = z.strictObject({
   splits: digests,
   modules: digests,
   models: structuresSchema.default({}),
+  training: givenTrainingSchema.default({}),
 });
 
 /** The file of a run's folder that keeps what the run rests on. */
@@ -52,13 +57,19 @@ export interface KeptBasis extends Basis {
   readonly home: string | null;
 }
 
-/** The basis of a recipe and its models with the files as they are now. Reads the data where no earlier fingerprint is known. Throws data.missing, data.damaged, model.invalid and loss.invalid. */
-export async function basisOf(recipe: Recipe, models: Basis['models'] = {}): Promise<Basis> {
+/** The facts that a caller knows of the models of a recipe; left out where it has not looked. */
+interface KnownOfModels {
+  readonly models?: Basis['models'] | undefined;
+  readonly training?: Basis['training'] | undefined;
+}
+
+/** The basis of a recipe, its models and their training with the files as they are now. Reads the data where no earlier fingerprint is known. Throws data.missing, data.damaged, model.invalid and loss.invalid. */
+export async function basisOf(recipe: Recipe, { models = {}, training = {} }: KnownOfModels = {}): Promise<Basis> {
   const splits: Record<string, string> = {};
   for (const name of Object.keys(recipe.data.splits)) splits[name] = await fingerprintSplit(recipe.data, name);
   const modules: Record<string, string> = {};
   for (const own of userModules(recipe)) modules[own.place] = await digestOf(own);
-  return { recipe, splits, modules, models };
+  return { recipe, splits, modules, models, training };
 }
 
 /** The part of it that other processes compare with their own files. */
@@ -67,17 +78,24 @@ export function digestsOf({ splits, modules }: Basis): Pick<Basis, 'splits' | 'm
 }
 
 /** The text of a file that keeps the basis. */
-export function spellBasis(basis: KeptBasis): string {
-  return `${JSON.stringify(basis, null, 1)}\n`;
+export function spellBasis({ home, recipe, splits, modules, models, training }: KeptBasis): string {
+  return `${JSON.stringify({ home, recipe, splits, modules, models, training }, null, 1)}\n`;
 }
 
-/** The basis that such a file keeps; null when the text is none. */
-export function parseBasis(text: string): KeptBasis | null {
+/** The basis that this file keeps; null when there is no such file: an old run kept none. Throws `run.invalid` when it cannot be read, or is damaged. */
+export function readBasis(file: string): KeptBasis | null {
   try {
-    const parsed = basisSchema.parse(JSON.parse(text));
-    return { ...parsed, recipe: parsed.recipe as unknown as Recipe };
-  } catch {
-    return null;
+    const { recipe, ...rest } = basisSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return { ...rest, recipe: recipe as unknown as Recipe };
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return null;
+    const isUnread = error instanceof Error && 'syscall' in error;
+    const what = 'so nothing says with which recipe, images, models and modules the run began';
+    throw new StillhouseError('run.invalid', `this file ${isUnread ? `cannot be read (${messageOf(error)})` : 'is damaged'}, ${what}`, {
+      file,
+      hint: 'Put back a whole copy of it. Where there is none and you know that nothing has changed, delete it: the run then goes on with what is there now, and compares nothing',
+      cause: error,
+    });
   }
 }
 
@@ -116,7 +134,8 @@ export function compareBases(before: KeptBasis, now: KeptBasis, begun: ReadonlyS
   const changes = differences(before.recipe, now.recipe, []);
   const isMoved = before.home !== null && before.home !== now.home;
   const moved = isMoved ? [{ place: "the run's folder", before: String(before.home), now: String(now.home) }] : [];
-  const [allowed, refused] = [changes.filter(isFree), changes.filter((change) => !isFree(change))];
+  const mayDiffer = (change: Difference) => isFree(change) || isChoiceOf(change, begun);
+  const [allowed, refused] = [changes.filter(mayDiffer), changes.filter((change) => !mayDiffer(change))];
   const restructured = Object.keys(before.models).filter((name) => isOther(before.models[name]?.digest, now.models[name]?.digest));
   const modules = digestChanges(before.modules, now.modules)
     // The change of what a model computes says more.
@@ -170,6 +189,11 @@ function isFree({ path, before, now }: Difference): boolean {
   if (path.length === 3 && top === 'data' && name === 'splits') return before === undefined;
   if (path.length !== 3 || top !== 'stages') return false;
   return FREE_KEYS.includes(key) || (key === 'epochs' && Number(now) > Number(before));
+}
+
+/** Whether it is the model that a stage tests or exports which has not done so: nothing rests on that yet. */
+function isChoiceOf({ path: [top, stage, key] }: Difference, begun: ReadonlySet<string>): boolean {
+  return top === 'stages' && key === 'of' && !begun.has(String(stage));
 }
 
 /**

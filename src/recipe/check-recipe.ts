@@ -7,12 +7,15 @@
 import { findIdleSettings } from '../config/idle-setting.js';
 import type { Recipe } from '../config/schema.js';
 import type { DataInfo, VerifiedData } from '../data/dataset.js';
+import type { GivenTraining } from '../protocol/training-split.js';
 import { classWarnings, overlapWarnings } from './data-warning.js';
+import { dividedRelations } from './divided-relation.js';
 import { discardGivenModels, takeGivenModels } from './given-model.js';
+import { trainingOutside } from './given-training.js';
 import { largeSteps } from './large-step.js';
-import { loadRecipe } from './load-recipe.js';
+import { loadPlacedRecipe } from './load-recipe.js';
+import { LossCheck } from './loss-check.js';
 import { placeFault } from './recipe-fault.js';
-import { trainingOutside } from './run-model.js';
 import type { TrialFindings } from './trial/ask-trial.js';
 import { readAndTry } from './trial/read-and-try.js';
 import { type WorkSize, workSizes } from './work-size.js';
@@ -26,6 +29,8 @@ export interface CheckedRecipe extends Omit<TrialFindings, 'warnings'> {
   readonly warnings: readonly string[];
   /** The work of each stage that trains, with the students of the recipe. */
   readonly work: readonly WorkSize[];
+  /** The facts that are known of the images that the models from outside were trained on. */
+  readonly training: GivenTraining;
   /** A folder with the models from outside, for the coordinator (given-model.ts); null when there are none. The caller removes it. */
   readonly given: string | null;
 }
@@ -46,20 +51,22 @@ export async function checkRecipe(
   file: string,
   { set = [], isQuick = false, meanwhile, trialMs }: CheckOptions = {},
 ): Promise<CheckedRecipe> {
-  const recipe = await loadRecipe(file, { set });
-  const given = await takeGivenModels(recipe).catch(async (error: unknown) => {
+  const placed = await loadPlacedRecipe(file, { set });
+  const { recipe } = placed;
+  const given = await takeGivenModels(placed).catch(async (error: unknown) => {
     throw await placeFault(file, error);
   });
   try {
-    const folders = given.folder === null ? [] : [given.folder];
-    const { data, content, findings } = await readAndTry(recipe, { given: folders, isQuick, meanwhile, deadlineMs: trialMs });
+    const { data, content, findings } = await readAndTry(recipe, { given, isQuick, meanwhile, deadlineMs: trialMs });
     const { warnings: shown, ...tried } = findings;
     const idle = findIdleSettings(recipe).map(({ text }) => text);
-    const overlaps = overlapWarnings(recipe, content, await trainingOutside(recipe));
+    const training = await trainingOutside(recipe, content);
+    const overlaps = overlapWarnings(recipe, content, training);
     const work = workSizes(recipe, data.splitSizes);
     const large = largeSteps(recipe, data.splitSizes, work);
-    const warnings = [...idle, ...large, ...given.warnings, ...classWarnings(recipe, content), ...overlaps, ...shown];
-    return { recipe, data, content, ...tried, warnings, work, given: given.folder };
+    const divided = dividedRelations(await new LossCheck().termsOverBatch(recipe), work);
+    const warnings = [...idle, ...large, ...divided, ...given.warnings, ...classWarnings(recipe, content), ...overlaps, ...shown];
+    return { recipe, data, content, ...tried, warnings, work, training, given: given.folder };
   } catch (error) {
     await discardGivenModels(given.folder);
     throw await placeFault(file, error);

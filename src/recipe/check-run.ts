@@ -4,13 +4,17 @@
  */
 
 import { join } from 'node:path';
+import { CONFIG_FILE } from '../config/load.js';
 import type { Recipe } from '../config/schema.js';
 import type { VerifiedData } from '../data/dataset.js';
+import { StillhouseError } from '../errors/stillhouse-error.js';
+import type { GivenTraining } from '../protocol/training-split.js';
 import type { ModelStructure } from '../tensor/model-structure.js';
-import { digestOf, type KeptBasis } from './basis.js';
+import { BASIS_FILE, digestOf, type KeptBasis, readBasis } from './basis.js';
 import type { CheckOptions } from './check-recipe.js';
 import { discardGivenModels, takeMissingModels } from './given-model.js';
-import { CONFIG_FILE, loadRun, readKeptBasis } from './load-run.js';
+import { trainingOutside } from './given-training.js';
+import { loadPlacedRun } from './load-run.js';
 import { placeFault } from './recipe-fault.js';
 import { readAndTry } from './trial/read-and-try.js';
 import { userModules } from './user-fault.js';
@@ -24,22 +28,25 @@ export interface CheckedRun {
   readonly tried: readonly string[];
   /** Facts that a person should know; the run can go on. */
   readonly warnings: readonly string[];
+  /** The facts that are known of the images that its models from outside were trained on. */
+  readonly training: GivenTraining;
   /** A folder with the models from outside that the run does not have yet (given-model.ts); null when there are none. The caller removes it. */
   readonly given: string | null;
 }
 
 /**
- * Loads and checks the run in this folder. Throws the errors of loadRun, takeMissingModels, inspectData and `meanwhile`, and those of models,
+ * Loads and checks the run in this folder. Throws the errors of loadPlacedRun, takeMissingModels, inspectData and `meanwhile`, and those of models,
  * terms and steps with their line in the run's recipe. It does not refuse what has changed: the coordinator does.
  */
 export async function checkRun(folder: string, { set = [], isQuick = false, meanwhile, trialMs }: CheckOptions = {}): Promise<CheckedRun> {
-  const recipe = await loadRun(folder, set);
-  const kept = readKeptBasis(folder);
+  const placed = await loadPlacedRun(folder, set);
+  const { recipe } = placed;
+  const kept = readBasis(join(folder, BASIS_FILE));
   const isWithoutSteps = kept !== null && !(await hasNews(recipe, kept));
-  const given = await takeMissingModels(recipe, folder);
+  const given = await takeMissingModels(placed, folder, kept?.recipe ?? null);
   try {
     const { content, findings } = await readAndTry(recipe, {
-      given: [...(given.folder === null ? [] : [given.folder]), join(folder, 'checkpoints')],
+      given,
       before: kept?.models ?? {},
       isQuick,
       isWithoutSteps,
@@ -47,10 +54,21 @@ export async function checkRun(folder: string, { set = [], isQuick = false, mean
       deadlineMs: trialMs,
     });
     const { structures, tried, warnings } = findings;
-    return { recipe, content, structures, tried, warnings: [...given.warnings, ...warnings], given: given.folder };
+    const training = await keptTraining(recipe, content, kept?.training ?? {});
+    return { recipe, content, structures, tried, warnings: [...given.warnings, ...warnings], training, given: given.folder };
   } catch (error) {
     await discardGivenModels(given.folder);
     throw await placeFault(join(folder, CONFIG_FILE), error);
+  }
+}
+
+/** The training that the run has kept, and the rest from the sources. One that cannot be read says nothing: the run needs it no more. */
+async function keptTraining(recipe: Recipe, content: VerifiedData, kept: GivenTraining): Promise<GivenTraining> {
+  try {
+    return await trainingOutside(recipe, content, kept);
+  } catch (error) {
+    if (error instanceof StillhouseError) return kept;
+    throw error;
   }
 }
 

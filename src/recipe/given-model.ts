@@ -4,28 +4,31 @@
  * needed once.
  */
 
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { present } from '../base/assert.js';
 import { asTerm } from '../base/ids.js';
-import type { CheckpointContent } from '../checkpoint/read-checkpoint.js';
+import { readDoneStages } from '../checkpoint/done-stage.js';
+import { FACTS_KEY } from '../checkpoint/model-export.js';
+import { placeOf } from '../checkpoint/place.js';
+import { type CheckpointContent, readCheckpointOf } from '../checkpoint/read-checkpoint.js';
 import { openCheckpointStore } from '../checkpoint/store.js';
-import { MODEL_PEER, trainedPeers } from '../config/peer.js';
-import { formatPath, type Path } from '../config/problem.js';
+import { loadStages, loadsInUse, type PlacedRecipe } from '../config/outside-model.js';
+import { MODEL_PEER } from '../config/peer.js';
+import { formatPath, type Path, valueAt } from '../config/problem.js';
 import type { OutsideModel, Recipe } from '../config/schema.js';
+import { needsOf, stageOrder } from '../config/stage-graph.js';
 import { type DataInfo, inspectData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import type { ModelSource } from '../nn/taken-model.js';
-import { GIVEN_ROUND } from '../protocol/state-name.js';
+import { makeTemporaryFolder, removeTemporaryFolder } from '../process/temporary-folder.js';
+import { GIVEN_ROUND, type StateName } from '../protocol/state-name.js';
 import { hashState } from '../tensor/state-tensors.js';
 import { RecipeFault } from './recipe-fault.js';
-import { readRunModel, readTrainingOf } from './run-model.js';
+import { readRunModel } from './run-model.js';
 
 /** A model from outside, as the run takes it. */
-export interface GivenModel {
+interface GivenModel {
   readonly content: CheckpointContent;
   /** Facts that a person should know; the model can be taken. */
   readonly warnings: readonly string[];
@@ -34,69 +37,138 @@ export interface GivenModel {
 /** The data that the model is to fit: its shape, and how the recipe normalises it. */
 export type GivenData = Pick<DataInfo, 'height' | 'width' | 'channels' | 'classes'> & Pick<Recipe['data'], 'normalise'>;
 
-/** Reads the model of a stage `load`. Throws `model.invalid` when it does not fit the data or is damaged, and the errors of its source. */
+/** Reads the model of a stage `load`. Throws `model.invalid` when it does not fit the data, and the errors of its source. */
 export async function openGivenModel(stage: string, from: OutsideModel, data: GivenData): Promise<GivenModel> {
   // Loaded only here: tfjs takes half a second to load, and few recipes take a model from outside.
   const { openEngine } = await import('../engines/catalogue.js');
   const { takeModel } = await import('../nn/taken-model.js');
   await openEngine('cpu');
-  const { topology, parameters, schema, metadata } = await takeModel(await sourceOf(from), data);
+  const source = await readSource(from);
+  const { topology, parameters, schema, metadata } = await takeModel(source.model, data);
   const tensors = new Map([
     ['parameters', parameters],
     ['slots', new Float32Array(0)],
   ]);
   const hash = hashState(tensors);
-  const facts = 'file' in from ? factsIn(metadata) : { hash: null, normalise: (await readTrainingOf(from))?.recipe.data.normalise ?? null };
-  if (facts.hash !== null && facts.hash !== hash) {
-    throw new StillhouseError('model.invalid', 'the numbers of the model are not those that it was exported with: a file is damaged', {
-      file: 'file' in from ? from.file : from.run,
-      hint: 'Copy or export it again',
-    });
-  }
-  const state = { stage, peer: MODEL_PEER, round: GIVEN_ROUND };
+  const facts = 'file' in from ? factsIn(metadata) : { hash: null, normalise: source.normalise };
+  const changed = facts.hash === null || facts.hash === hash ? [] : [CHANGED_SINCE];
   return {
-    content: { info: { state, term: asTerm(1), ranges: [], hash, schema }, tensors, topology },
-    warnings: warningsOf(stage, facts, data),
+    content: { info: { state: givenState(stage), term: asTerm(1), ranges: [], hash, schema }, tensors, topology },
+    warnings: [...source.warnings, ...changed, ...warningsOf(facts, data)],
   };
 }
 
-/** The stages `load` of a recipe, each with the place in it that names the model. */
-export function givenStages({ stages }: Recipe): readonly { readonly stage: string; readonly from: OutsideModel; readonly path: Path }[] {
-  return Object.entries(stages).flatMap(([stage, own]) => {
-    if (own.kind !== 'load') return [];
-    const user = trainedPeers({ stages }).find(({ recipe }) => recipe.teacher === stage || recipe.init === stage);
-    // A stage that loading the recipe has made is in no file: the stage that uses it is.
-    const path =
-      user === undefined || !stage.startsWith(user.name.stage)
-        ? ['stages', stage, 'from']
-        : user.place(user.recipe.teacher === stage ? 'teacher' : 'init');
-    return [{ stage, from: own.from, path }];
-  });
+const CHANGED_SINCE = 'the numbers of the model are not those that it was exported with: it was changed since, or is damaged';
+
+/** A stage `load`, with the place in the recipe where its user has named the model. */
+interface GivenStage {
+  readonly stage: string;
+  readonly from: OutsideModel;
+  readonly path: Path;
 }
 
-/** The models from outside of a recipe, kept for its run. */
-export interface TakenModels {
-  /** A folder with a checkpoint of each, for the coordinator; the caller removes it. Null when there are none. */
+/** The models from outside of a recipe. */
+export interface GivenModels {
+  /** The stages whose models are needed. */
+  readonly stages: readonly GivenStage[];
+  /** The folders that have a checkpoint of each; a model is in the first that has a checkpoint of its stage. */
+  readonly folders: readonly string[];
+  /** That of the folders which was made for the coordinator; the caller removes it. Null when no model was taken now. */
   readonly folder: string | null;
   readonly warnings: readonly string[];
 }
 
-/** Reads, checks and keeps the models, without those of the stages `taken`. Throws {@link RecipeFault}, with the place in the recipe. */
-export async function takeGivenModels(recipe: Recipe, taken: ReadonlySet<string> = new Set()): Promise<TakenModels> {
-  const stages = givenStages(recipe).filter(({ stage }) => !taken.has(stage));
-  if (stages.length === 0) return { folder: null, warnings: [] };
-  const data = { ...(await inspectData(recipe.data)), normalise: recipe.data.normalise };
-  const folder = await mkdtemp(join(tmpdir(), 'stillhouse-given-'));
+/** Reads, checks and keeps the models of a new run. Throws {@link RecipeFault}, with the place in the recipe. */
+export async function takeGivenModels({ recipe, places }: PlacedRecipe): Promise<GivenModels> {
+  const stages = givenStages({ recipe, places });
+  const taken = await keep(stages, recipe.data);
+  return { stages, folders: taken.folder === null ? [] : [taken.folder], ...taken };
+}
+
+/**
+ * The same for the run in a folder that goes on: its own copies are kept, and a stage that was added since, or that it had no time to take,
+ * or whose copy is damaged, gets its model now. A model that only finished stages name is not looked for. `before`: the recipe with which the
+ * run last went on. Throws `checkpoint.damaged` and the errors of the source.
+ */
+export async function takeMissingModels({ recipe, places }: PlacedRecipe, run: string, before: Recipe | null): Promise<GivenModels> {
+  const checkpoints = join(run, 'checkpoints');
+  const done = await readDoneStages(join(run, 'journal'));
+  const inUse = loadsInUse(recipe, staysDone(recipe, before, new Set(done.keys())));
+  const stages = givenStages({ recipe, places }).filter(({ stage }) => inUse.includes(stage));
+  const wanted: WantedModel[] = [];
+  for (const own of stages) {
+    const fault = await faultOfCopy(checkpoints, givenState(own.stage));
+    if (fault !== null) wanted.push({ ...own, copy: { fault, checkpoints, hash: done.get(own.stage)?.hashes[MODEL_PEER] ?? null } });
+  }
+  const taken = await keep(wanted, recipe.data).catch((error: unknown) => {
+    throw error instanceof RecipeFault ? new StillhouseError(error.code, `${formatPath(error.path)}: ${error.message}`) : error;
+  });
+  return { stages, folders: [...(taken.folder === null ? [] : [taken.folder]), checkpoints], ...taken };
+}
+
+/** Removes the folder of the models, if there is one. */
+export async function discardGivenModels(folder: string | null): Promise<void> {
+  if (folder !== null) await removeTemporaryFolder(folder);
+}
+
+/** The state that a given model becomes. */
+function givenState(stage: string): StateName {
+  return { stage, peer: MODEL_PEER, round: GIVEN_ROUND };
+}
+
+function givenStages({ recipe, places }: PlacedRecipe): readonly GivenStage[] {
+  return loadStages(recipe).map(([stage, { from }]) => ({ stage, from, path: present(places[stage], `the place of ${stage}`) }));
+}
+
+/** The finished stages that are not opened again: with more epochs a stage goes on, and the stages that need it are done again. */
+function staysDone({ stages }: Recipe, before: Recipe | null, done: ReadonlySet<string>): ReadonlySet<string> {
+  const epochsOf = (stage: unknown) => valueAt(stage, ['epochs']);
+  const still = new Set<string>();
+  for (const name of stageOrder({ stages })) {
+    const isAsBefore = before === null || epochsOf(before.stages[name]) === epochsOf(stages[name]);
+    const needs = needsOf(present(stages[name], `stage ${name}`));
+    if (done.has(name) && isAsBefore && needs.every((need) => still.has(need))) still.add(name);
+  }
+  return still;
+}
+
+/** The reason why the run's own copy of a model cannot be used; null when it is whole. */
+async function faultOfCopy(checkpoints: string, state: StateName): Promise<StillhouseError | null> {
+  try {
+    await readCheckpointOf(checkpoints, state);
+    return null;
+  } catch (error) {
+    const isFault = error instanceof StillhouseError && (error.code === 'checkpoint.missing' || error.code === 'checkpoint.damaged');
+    if (isFault) return error;
+    throw error;
+  }
+}
+
+interface WantedModel extends GivenStage {
+  /** The run's own copy, of a run that goes on: the fault of it, and the hash that the run has worked with. */
+  readonly copy?: { readonly fault: StillhouseError; readonly checkpoints: string; readonly hash: string | null };
+}
+
+/** Keeps the models in a folder with a checkpoint of each. */
+async function keep(wanted: readonly WantedModel[], recipe: Recipe['data']): Promise<Pick<GivenModels, 'folder' | 'warnings'>> {
+  if (wanted.length === 0) return { folder: null, warnings: [] };
+  const data = { ...(await inspectData(recipe)), normalise: recipe.normalise };
+  const folder = makeTemporaryFolder('stillhouse-given-');
   try {
     const store = await openCheckpointStore(folder);
     const warnings: string[] = [];
-    for (const { stage, from, path } of stages) {
-      const given = await openGivenModel(stage, from, data).catch((error: unknown) => {
-        throw error instanceof StillhouseError ? new RecipeFault(path, error.code, error.message) : error;
+    for (const own of wanted) {
+      const given = await openGivenModel(own.stage, own.from, data).catch((error: unknown) => {
+        throw error instanceof StillhouseError ? faultOfSource(own, error) : error;
       });
+      requireSame(own, given.content.info.hash);
       const outcome = await store.put(given.content);
-      if (!outcome.stored) throw new RecipeFault(path, 'model.invalid', outcome.message);
-      warnings.push(...given.warnings);
+      if (!outcome.stored) throw new RecipeFault(own.path, 'model.invalid', outcome.message);
+      const again =
+        own.copy?.fault.code === 'checkpoint.damaged'
+          ? [`the run's copy of the model is damaged, so it is taken again from its source`]
+          : [];
+      warnings.push(...[...again, ...given.warnings].map((text) => `${formatPath(own.path)}: ${text}`));
     }
     return { folder, warnings };
   } catch (error) {
@@ -105,27 +177,35 @@ export async function takeGivenModels(recipe: Recipe, taken: ReadonlySet<string>
   }
 }
 
-/**
- * The same for the run in a folder that goes on: its own copies are kept, and a stage that was added since, or that it had no time to take,
- * gets its model now.
- */
-export async function takeMissingModels(recipe: Recipe, run: string): Promise<TakenModels> {
-  const stages = givenStages(recipe).map(({ stage }) => stage);
-  const taken = stages.filter((stage) => existsSync(join(run, 'checkpoints', stage)));
-  return takeGivenModels(recipe, new Set(taken)).catch((error: unknown) => {
-    throw error instanceof RecipeFault ? new StillhouseError(error.code, `${formatPath(error.path)}: ${error.message}`) : error;
+/** The error of a source. Where the run has a copy that is damaged, that is what has to be mended. */
+function faultOfSource({ stage, path, copy }: WantedModel, error: StillhouseError): Error {
+  if (copy?.fault.code !== 'checkpoint.damaged') return new RecipeFault(path, error.code, error.message);
+  const what = `${formatPath(path)}: the run's copy of this model is damaged (${copy.fault.message}), and its source cannot be read (${error.message})`;
+  return new StillhouseError('checkpoint.damaged', what, {
+    file: join(copy.checkpoints, placeOf(givenState(stage))),
+    hint: 'Put the source back, or a whole copy of that folder, and resume the run again',
   });
 }
 
-/** Removes the folder of the models, if there is one. */
-export async function discardGivenModels(folder: string | null): Promise<void> {
-  if (folder !== null) await rm(folder, { recursive: true, force: true });
+/** Refuses another model than the one that the run has worked with. */
+function requireSame({ path, copy }: WantedModel, hash: string): void {
+  if (copy === undefined || copy.hash === null || copy.hash === hash) return;
+  const what = `the run has no whole copy of this model any more (${copy.fault.message}), and its source has another model now`;
+  throw new RecipeFault(path, 'model.invalid', `${what}. Put the model back that the run began with, or begin a new run`);
 }
 
-async function sourceOf(from: OutsideModel): Promise<ModelSource> {
-  if ('file' in from) return { saved: from.file };
-  const { tensors, topology } = await readRunModel(from);
-  return { described: { topology, parameters: present(tensors.get('parameters'), 'the parameters of a state'), file: from.run } };
+interface Source {
+  readonly model: ModelSource;
+  /** The normalisation that it was trained with, where its run says so. */
+  readonly normalise: Recipe['data']['normalise'] | null;
+  readonly warnings: readonly string[];
+}
+
+async function readSource(from: OutsideModel): Promise<Source> {
+  if ('file' in from) return { model: { saved: from.file }, normalise: null, warnings: [] };
+  const { content, recipe, warnings } = await readRunModel(from);
+  const parameters = present(content.tensors.get('parameters'), 'the parameters of a state');
+  return { model: { described: { topology: content.topology, parameters, file: from.run } }, normalise: recipe.data.normalise, warnings };
 }
 
 /** The things that the source says of its model; null for each that it does not. */
@@ -137,16 +217,16 @@ interface SourceFacts {
 
 /** The facts that an export of ours has in its metadata. */
 const exportSchema = z.object({
-  stillhouse: z.object({ parametersSha256: z.string(), mean: z.array(z.number()), std: z.array(z.number()) }),
+  [FACTS_KEY]: z.object({ parametersSha256: z.string(), mean: z.array(z.number()), std: z.array(z.number()) }),
 });
 
 function factsIn(metadata: unknown): SourceFacts {
-  const own = exportSchema.safeParse(metadata).data?.stillhouse;
+  const own = exportSchema.safeParse(metadata).data?.[FACTS_KEY];
   return own === undefined ? { hash: null, normalise: null } : { hash: own.parametersSha256, normalise: { mean: own.mean, std: own.std } };
 }
 
-function warningsOf(stage: string, { normalise: before }: SourceFacts, { normalise: now }: GivenData): readonly string[] {
+function warningsOf({ normalise: before }: SourceFacts, { normalise: now }: GivenData): readonly string[] {
   if (before === null || JSON.stringify(before) === JSON.stringify(now)) return [];
   const spell = ({ mean, std }: Recipe['data']['normalise']) => `mean [${mean.join(', ')}] and std [${std.join(', ')}]`;
-  return [`stages.${stage}: the model was trained with ${spell(before)}, and data.normalise has ${spell(now)}`];
+  return [`the model was trained with ${spell(before)}, and data.normalise has ${spell(now)}`];
 }

@@ -1,5 +1,6 @@
 /** Results that a person should not use: those that guessing would give as well, and those of training that has diverged. Pure. */
 
+import { formatShare } from '../base/share.js';
 import { peersOf, spellPeer } from '../config/peer.js';
 import type { Recipe } from '../config/schema.js';
 import type { VerifiedData } from '../data/dataset.js';
@@ -30,9 +31,9 @@ function warningOf(name: string, { accuracy, testLoss }: Results, test: Verified
   if (measured === undefined) return null;
   const { last, best, epoch } = measured;
   const { share, most } = guessOf(test);
-  const guessed = `${percent(share)} come from always saying the most frequent class`;
-  if (last <= most && best <= most) return `${name} has learned nothing: ${percent(last)} right, and ${guessed}`;
-  const fall = `${percent(last)} right after the last epoch, and ${percent(best)} after epoch ${epoch}`;
+  const guessed = `${formatShare(share)} come from always saying the most frequent class`;
+  if (last <= most && best <= most) return `${name} has learned nothing: ${formatShare(last)} right, and ${guessed}`;
+  const fall = `${formatShare(last)} right after the last epoch, and ${formatShare(best)} after epoch ${epoch}`;
   if (last <= most) return `${name} has diverged: ${fall}; ${guessed}`;
   const isLuck = best - last <= STANDARD_ERRORS * Math.hypot(errorOf(last, test.samples), errorOf(best, test.samples));
   if (!isLuck && best - last > LOST_SHARE * (best - share)) return `${name} has got much worse: ${fall}`;
@@ -41,8 +42,4 @@ function warningOf(name: string, { accuracy, testLoss }: Results, test: Verified
   if (loss <= uniform) return null;
   const told = `its test loss is ${loss.toFixed(3)}, and ${uniform.toFixed(3)} come from giving all classes the same probability`;
   return `${name} is too sure of wrong answers: ${told}. It has diverged, or learned its images by heart`;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

@@ -6,35 +6,30 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { isOutside } from '../config/file-path.js';
+import { CONFIG_FILE } from '../config/load.js';
+import type { PlacedRecipe } from '../config/outside-model.js';
 import { formatPath, type Path } from '../config/problem.js';
 import type { Recipe } from '../config/schema.js';
-import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
-import { BASIS_FILE, type KeptBasis, parseBasis } from './basis.js';
-import { loadRecipe } from './load-recipe.js';
+import { StillhouseError } from '../errors/stillhouse-error.js';
+import { BASIS_FILE, type KeptBasis, readBasis } from './basis.js';
+import { loadPlacedRecipe } from './load-recipe.js';
 import { copyOf, moduleOption, neighboursOf } from './module-copy.js';
-
-/** The file of a run's folder that has the recipe with its defaults. */
-export const CONFIG_FILE = 'config.resolved.yaml';
 
 /**
  * The recipe of the run in this folder, with these overrides, whose relative paths start from the working directory. Throws data.missing,
- * model.invalid and loss.invalid, with the places where it looked, when a file of the recipe is nowhere; and the errors of loadRecipe.
+ * model.invalid and loss.invalid, with the places where it looked, when a file of the recipe is nowhere; the errors of readBasis, and those of
+ * loadRecipe.
  */
-export function loadRun(folder: string, set: readonly string[]): Promise<Recipe> {
-  const run = resolve(folder);
-  const kept = readKeptBasis(run);
-  const findPath = (path: string, place: Path): string => findFile(path, { run, kept, place });
-  return loadRecipe(join(run, CONFIG_FILE), { set, setFolder: resolve('.'), findPath });
+export async function loadRun(folder: string, set: readonly string[]): Promise<Recipe> {
+  return (await loadPlacedRun(folder, set)).recipe;
 }
 
-/** The basis that the folder of a run keeps; null when it keeps none. */
-export function readKeptBasis(run: string): KeptBasis | null {
-  try {
-    return parseBasis(readFileSync(join(run, BASIS_FILE), 'utf8'));
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return null;
-    throw error;
-  }
+/** The same, with the places of the models from outside in that recipe, or in the overrides. */
+export async function loadPlacedRun(folder: string, set: readonly string[]): Promise<PlacedRecipe> {
+  const run = resolve(folder);
+  const kept = readBasis(join(run, BASIS_FILE));
+  const findPath = (path: string, place: Path): string => findFile(path, { run, kept, place });
+  return loadPlacedRecipe(join(run, CONFIG_FILE), { set, setFolder: resolve('.'), findPath });
 }
 
 interface Search {

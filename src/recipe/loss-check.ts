@@ -59,6 +59,19 @@ export class LossCheck {
     return problems;
   }
 
+  /** The terms of a complete recipe whose losses are over the batch, by their names, for each stage that has any. */
+  async termsOverBatch(recipe: Recipe): Promise<Readonly<Record<string, readonly string[]>>> {
+    const found = new Map<string, Set<string>>();
+    for (const { name, recipe: peer } of trainedPeers(recipe)) {
+      for (const term of longForm(peer).terms) {
+        const named = await this.#named(term);
+        if (named === null || !('traits' in named) || named.traits.over !== 'batch') continue;
+        found.set(name.stage, (found.get(name.stage) ?? new Set()).add(nameOfTerm(term)));
+      }
+    }
+    return Object.fromEntries([...found].map(([stage, names]) => [stage, [...names]]));
+  }
+
   async #learnsFromTeacher(peer: PeerRecipe): Promise<boolean> {
     const terms = longForm(peer).terms.filter((term) => sideOf(term, peer) === 'teacher');
     const named = await Promise.all(terms.map((term) => this.#named(term)));

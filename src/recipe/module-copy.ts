@@ -3,7 +3,7 @@
 import { dirname, join, parse } from 'node:path';
 
 /** The folder of the copies, in the run's folder. */
-export const MODULES_FOLDER = 'modules';
+const MODULES_FOLDER = 'modules';
 /** Enough digits of a digest to tell two apart. */
 const DIGITS = 12;
 const NAME_MAX = 64;

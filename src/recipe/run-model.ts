@@ -2,61 +2,70 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { bestRound, readEvaluatedRounds } from '../checkpoint/kept-epoch.js';
-import { type CheckpointContent, readCheckpointOf, readNewestCheckpoint } from '../checkpoint/read-checkpoint.js';
+import { readChosenCheckpoint } from '../checkpoint/chosen-checkpoint.js';
+import { readDoneStages } from '../checkpoint/done-stage.js';
+import type { CheckpointContent } from '../checkpoint/read-checkpoint.js';
 import { requireRunFormat } from '../checkpoint/run-format.js';
-import { loadRecipe } from '../config/load.js';
-import { spellPeer } from '../config/peer.js';
-import type { OutsideModel, Recipe, SplitRecipe, TrainingStage } from '../config/schema.js';
-import { isTrainingStage } from '../config/stage-kinds.js';
+import { CONFIG_FILE, loadRecipe } from '../config/load.js';
+import { type PeerName, spellPeer } from '../config/peer.js';
+import type { OutsideModel, Recipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import { chooseModel } from './choose-model.js';
-import type { OutsideTraining } from './data-warning.js';
+import { type ChosenModel, chooseFinishedModel } from './choose-model.js';
 
 type OfRun = Extract<OutsideModel, { run: string }>;
 
-/** Reads the model. Throws `run.invalid`, `usage.invalid` for a stage that trains no model, and the errors of its checkpoint. */
-export async function readRunModel({ run, stage, epoch }: OfRun): Promise<CheckpointContent> {
-  const { name } = chooseModel(await readRunRecipe(run), stage);
-  requireRunFormat(run);
-  const checkpoints = join(run, 'checkpoints');
-  if (epoch === 'last') return readNewestCheckpoint(checkpoints, name);
-  const best = bestRound(await readEvaluatedRounds(join(run, 'journal'), name));
-  if (best !== null) return readCheckpointOf(checkpoints, { ...name, round: best.round });
-  throw new StillhouseError('checkpoint.missing', `no checkpoint of ${spellPeer(name)} has been tested in this run, so none is the best`, {
-    file: run,
-    hint: 'Take its last epoch',
-  });
+/** A model of another run. */
+interface RunModel {
+  readonly content: CheckpointContent;
+  /** The other run's. */
+  readonly recipe: Recipe;
+  /** Facts that a person should know; the model can be taken. */
+  readonly warnings: readonly string[];
 }
 
-/** The samples that the models from other runs were trained on, where those runs used the same files. */
-export async function trainingOutside(recipe: Recipe): Promise<OutsideTraining> {
-  const found = new Map<string, SplitRecipe>();
-  for (const [name, own] of Object.entries(recipe.stages)) {
-    const other = own.kind === 'load' && 'run' in own.from ? await readTrainingOf(own.from) : null;
-    if (other === null) continue;
-    const { format, path, splits } = other.recipe.data;
-    const split = splits[other.stage.on];
-    if (split !== undefined && format === recipe.data.format && path === recipe.data.path) found.set(name, split);
-  }
-  return found;
+/** Reads the model. Throws `run.invalid`, `usage.invalid` for a stage that has no model, and the errors of its checkpoint. */
+export async function readRunModel(from: OfRun): Promise<RunModel> {
+  const { run, epoch } = from;
+  const { recipe, model } = await findModel(from);
+  const files = { checkpoints: join(run, 'checkpoints'), journal: join(run, 'journal') };
+  const { content } = await readChosenCheckpoint(files, { ...model, which: epoch });
+  return { content, recipe, warnings: epoch === 'last' ? await warningsOfLast(run, model.name, content) : [] };
 }
 
-/** The stage of the other run that trained the model, and that run's recipe; null when the folder cannot be read. */
-export async function readTrainingOf(from: OfRun): Promise<{ readonly recipe: Recipe; readonly stage: TrainingStage } | null> {
+/** Says that the newest checkpoint is not the one that the stage ends with. Throws `run.invalid` when the journal is damaged. */
+export async function warningsOfLast(run: string, name: PeerName, { info: { state } }: CheckpointContent): Promise<readonly string[]> {
+  const last = (await readDoneStages(join(run, 'journal'))).get(name.stage);
+  const [stage, taken] = [spellPeer(name), `its newest whole checkpoint is taken, of round ${state.round}`];
+  if (last === undefined) return [`the run ${run} has not finished its stage ${stage}: ${taken}`];
+  if (last === null || last.round === state.round) return [];
+  return [`the run ${run} ended its stage ${stage} in round ${last.round}, and has no whole checkpoint of it: ${taken}`];
+}
+
+/** The recipe of the other run, and the name of its stage that has the model; null when the folder cannot be read. */
+export async function readTrainingOf(from: OfRun): Promise<{ readonly recipe: Recipe; readonly name: string } | null> {
   try {
-    const recipe = await readRunRecipe(from.run);
-    const { name } = chooseModel(recipe, from.stage);
-    const stage = recipe.stages[name.stage];
-    return stage !== undefined && isTrainingStage(stage) ? { recipe, stage } : null;
+    const { recipe, model } = await findModel(from);
+    return { recipe, name: model.name.stage };
   } catch (error) {
     if (error instanceof StillhouseError) return null;
     throw error;
   }
 }
 
-async function readRunRecipe(run: string): Promise<Recipe> {
-  const file = join(run, 'config.resolved.yaml');
-  if (existsSync(file)) return loadRecipe(file);
-  throw new StillhouseError('run.invalid', 'this folder is not a run', { file: run, hint: 'Give a folder that "stillhouse run" made' });
+const EXPORT_IT = 'Export the model with the version of Stillhouse that made the run, and give that as { file: FOLDER }';
+
+/** The other run's recipe, and the model in it. */
+async function findModel({ run, stage }: OfRun): Promise<{ readonly recipe: Recipe; readonly model: ChosenModel }> {
+  const file = join(run, CONFIG_FILE);
+  if (!existsSync(file)) {
+    throw new StillhouseError('run.invalid', 'this folder is not a run', { file: run, hint: 'Give a folder that "stillhouse run" made' });
+  }
+  requireRunFormat(run, EXPORT_IT);
+  const recipe = await loadRecipe(file);
+  try {
+    return { recipe, model: chooseFinishedModel(recipe, stage) };
+  } catch (error) {
+    // The user reads it beside a recipe of his own.
+    throw error instanceof StillhouseError ? new StillhouseError(error.code, `the run ${run}: ${error.message}`) : error;
+  }
 }

@@ -1,6 +1,6 @@
 /** Tries the terms of a loss with their models: whether the layers are there, and whether value and gradient can be computed. */
 
-import { type PeerName, peerNamed, peerRecipe, type TrainedPeer } from '../config/peer.js';
+import { modelKey, peerNamed, type TrainedPeer } from '../config/peer.js';
 import type { Path } from '../config/problem.js';
 import type { OtherSide, PeerRecipe, Recipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
@@ -11,12 +11,6 @@ import type { KnowledgeSpec } from '../tensor/knowledge.js';
 
 /** The shapes of each model's layers, by the model's key. */
 export type ModelShapes = ReadonlyMap<string, ShapeSource>;
-
-/** The key of a model among those that are tried: its name in the recipe; for one from outside, its stage. */
-export function modelKey(recipe: Recipe, name: PeerName): string {
-  // No model has a name with a space in it.
-  return peerRecipe(recipe, name)?.model ?? `stage ${name.stage}`;
-}
 
 /** The trial of one part of a peer's loss, by itself. */
 export interface TermTrial {

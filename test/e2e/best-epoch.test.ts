@@ -1,6 +1,6 @@
 /** A run whose best epoch is not its last: the best is kept, tested, exported without data and module, and its damage is named. */
 
-import { appendFileSync, copyFileSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -62,6 +62,22 @@ test('it is kept and can be used', async () => {
     expect(readFileSync(join(room.folder, 'best', file)).equals(readFileSync(join(run, 'export/s', file))), file).toBe(true);
   }
   expect((await exporting('last')).process.linesOf('export')).toMatchObject([{ epoch: 8, accuracy: evaluations.at(-1)?.accuracy }]);
+
+  const ended = join(run, 'checkpoints/s', String(evaluations.at(-1)?.round));
+  renameSync(ended, join(run, 'aside'));
+  const older = await exporting('older');
+  expect(older.code).toBe(0);
+  expect(older.process.stderr).toMatch(
+    /ended its stage s in round \d+, and has no whole checkpoint of it: its newest whole checkpoint is taken, of round \d+/,
+  );
+  renameSync(join(run, 'aside'), ended);
+
+  const basis = readFileSync(join(run, 'basis.json'));
+  writeFileSync(join(run, 'basis.json'), basis.subarray(0, 99));
+  const unsaid = await exporting('unsaid', '--best');
+  expect(unsaid.code).toBe(0);
+  expect(unsaid.process.stderr).toContain('the model does not say on which images it was trained');
+  writeFileSync(join(run, 'basis.json'), basis);
 
   const both = await exporting('no', '--best', '--round', '999');
   expect(both.code).toBe(2);

@@ -1,6 +1,7 @@
 /** A trained model is the input of another run: by its run and by an exported file, as a teacher and to begin with. */
 
-import { rename } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Recipe } from '../../src/config/schema.js';
@@ -33,14 +34,23 @@ test('a model of another run teaches, an exported one is trained further; then t
     },
     workers,
   };
-  const second = room.start('run', room.recipe(next), '--out', room.runs, '--json', '--set', 'stages.student.epochs=4');
+  const temporary = join(room.folder, 'tmp');
+  await mkdir(temporary);
+  const args = ['run', room.recipe(next), '--out', room.runs, '--json', '--set', 'stages.student.epochs=4'];
+  const second = room.startWith({ env: { TMPDIR: temporary } }, ...args);
+  const given = () => readdirSync(temporary).filter((name) => name.startsWith('stillhouse-given-'));
   const run = join(room.runs, (await second.said('run-started')).run);
+  // The coordinator has taken the models before a stage begins: they are in no other place from then on.
+  await second.said('stage-done');
+  expect(given()).toEqual([]);
   expect(await second.exit(), second.stderr).toBe(0);
-  const { accuracy } = summaryOf(run);
+  const { accuracy, models } = summaryOf(run);
   const before = summaryOf(source).accuracy.base;
   // The same parameters on the same images: the very same accuracy.
   expect(accuracy['student-teacher']?.last).toBe(before?.best);
   expect(accuracy['tuned-init']?.last).toBe(before?.best);
+  const [trained] = Object.values(summaryOf(source).models);
+  for (const stage of ['student-teacher', 'tuned-init']) expect(models[`stage ${stage}`]?.parameters, stage).toBe(trained?.parameters ?? 0);
   expect(Object.keys(accuracy).sort()).toEqual(['student', 'student-teacher', 'tuned', 'tuned-init']);
 
   // The run has its own copy: it goes on without the source. A stage that is added takes its model now.

@@ -1,6 +1,6 @@
 /**
  * The tests that every loss must pass, on every engine: golden numbers made elsewhere, value and gradient against its formula
- * in float64, the batch in one piece and in four, its denominator, inputs of extreme size, and the reductions that it asks for. A loss is computed as a step does
+ * in float64, the batch in one piece and in four (of a loss over the batch instead: in another order, and with one sample and two), its denominator, inputs of extreme size, and the reductions that it asks for. A loss is computed as a step does
  * it: from the models' tensors, reduced as its declaration asks.
  */
 
@@ -67,7 +67,8 @@ export function describeLoss(suite: LossSuite): void {
     for (const reduction of reductionsOf(suite)) describeReduction(reduction);
     describe.each(Object.entries(suite.cases))('%s', (name, make) => {
       againstFormula(suite, () => make(new Prng(name.length), 5), run);
-      inPieces(() => make(new Prng(name.length + 100), 8), run);
+      if (suite.loss.declaration.over === 'batch') overBatch((size) => make(new Prng(name.length + 100), size), run);
+      else inPieces(() => make(new Prng(name.length + 100), 8), run);
     });
     test.each(Object.entries(suite.extremes))('finite: %s', (_, call) => {
       const { sum, gradients } = run(call);
@@ -139,6 +140,37 @@ function inPieces(make: () => LossCase, run: Run): void {
     const [once, twice] = [run(call), run(repeated(call))];
     expect(once.count).toBe(call.labels.length);
     expect(Math.abs(twice.sum / twice.count - once.sum / once.count)).toBeLessThan(1e-5 * Math.abs(once.sum / once.count));
+  });
+}
+
+/** The tests of a loss that is defined over the whole batch. */
+function overBatch(make: (size: number) => LossCase, run: Run): void {
+  test('a batch in another order has the same sum, and its gradients in that order', () => {
+    const call = make(8);
+    const order = [3, 6, 0, 7, 1, 5, 2, 4];
+    const { sum, count, gradients } = run(call);
+    const moved = gradients.map((data, i) => reordered({ shape: present(call.student[i], 'a tensor').shape, data }, order).data);
+    expectClose(run(inOrder(call, order)), { sum, count, gradients: moved });
+  });
+
+  test('a batch in four pieces has another sum than the whole', () => {
+    const call = make(8);
+    const parts = [0, 2, 4, 6].reduce((sum, from) => sum + run(rowsOf(call, from, from + 2)).sum, 0);
+    const whole = run(call).sum;
+    expect(Math.abs(parts - whole), `the parts have ${parts}, the whole has ${whole}`).toBeGreaterThan(1e-3 * Math.abs(whole));
+  });
+
+  test('one sample has no relation: the sum and the gradient are 0', () => {
+    const { sum, count, gradients } = run(make(1));
+    expect(count).toBe(1);
+    expect(Math.abs(sum)).toBeLessThan(1e-6);
+    expect(gradients.flat().filter((value) => !(Math.abs(value) < 1e-6))).toEqual([]);
+  });
+
+  test.each([2, 3])('%i samples have a finite sum and gradient', (size) => {
+    const { sum, count, gradients } = run(make(size));
+    expect(count).toBe(size);
+    expect([sum, ...gradients.flat()].filter((value) => !Number.isFinite(value))).toEqual([]);
   });
 }
 
@@ -243,6 +275,24 @@ function rowsOf(call: LossCase, from: number, to: number): LossCase {
     student: call.student.map(part),
     other: call.other.map(part),
   };
+}
+
+/** The same samples in this order. */
+function inOrder(call: LossCase, order: readonly number[]): LossCase {
+  const pick = <T>(list: readonly T[]): T[] => order.map((from) => present(list[from], 'a sample'));
+  const { mixed } = call;
+  return {
+    ...call,
+    labels: pick(call.labels),
+    ...(mixed === undefined ? {} : { mixed: { second: pick(mixed.second), share: pick(mixed.share) } }),
+    student: call.student.map((tensor) => reordered(tensor, order)),
+    other: call.other.map((tensor) => reordered(tensor, order)),
+  };
+}
+
+function reordered({ shape, data }: Plain, order: readonly number[]): Plain {
+  const each = data.length / order.length;
+  return { shape, data: order.flatMap((from) => data.slice(from * each, (from + 1) * each)) };
 }
 
 function repeated(call: LossCase): LossCase {

@@ -12,6 +12,7 @@ import type { StepTraining } from '../../src/step/trainer.js';
 import { type NativeBinding, nativeBackend } from '../../src/trace/native-backend.js';
 import type { TraceNotice } from '../../src/trace/trace-notice.js';
 import { buildTracedStep } from '../../src/trace/traced-step.js';
+import { expectSameFloats } from './same-floats.js';
 import { distilStage, knobsOf, noiseBatch, trainingOf, trainStage } from './training.js';
 
 export const RATE = 0.01;
@@ -153,8 +154,8 @@ export function expectSameBits(
     expect(t === 0 ? traced.step(batch, knobs) : expectOneCall(traced, [batch, knobs])).toEqual(expected);
   }
   expect(notices).toEqual([{ call: 'step', size: SIZE, traced: true, precision: 'fp32' }]);
-  expect(traced.readParameters()).toEqual(eager.readParameters());
-  expect(traced.readSlots()).toEqual(eager.readSlots());
+  expectSameFloats(traced.readParameters(), eager.readParameters(), 'the parameters');
+  expectSameFloats(traced.readSlots(), eager.readSlots(), "the optimiser's slots");
   const [{ images, labels }] = callAt(99, { size: SIZE, taught: false });
   expect(traced.evaluate(images, labels.classes, SIZE)).toEqual(eager.evaluate(images, labels.classes, SIZE));
 }

@@ -16,11 +16,14 @@ export function unlessOne(students: readonly unknown[], model: PeerName): readon
   return students.length > 0 ? [] : [model];
 }
 
-/** The checkpoint of the finished model does not load: there is no older one, so the run fails. */
+/** The checkpoint of the finished model does not load: there is no older one, so the run fails, and says where another epoch can be taken. */
 export function failWithoutBase(turn: Turn, why = ''): void {
-  const { name, needs } = stageOf(turn);
+  const { name, needs, base } = stageOf(turn);
+  const last = turn.state.done.find(({ stage }) => stage === needs.of?.stage)?.checkpoint?.round;
+  const isOther = needs.of?.epoch === 'best' && last !== undefined && last !== base.round;
+  const mend = isOther ? `. To take its last epoch instead, resume the run with --set stages.${name}.of.epoch=last` : '';
   const which = needs.of?.epoch === 'best' ? 'the best epoch of ' : '';
   const reason = why === '' ? '' : `: ${why}`;
-  const message = `stage ${name}: the checkpoint of ${which}stage ${needs.of?.stage ?? name} does not load, and there is no other${reason}`;
+  const message = `stage ${name}: the checkpoint of ${which}stage ${needs.of?.stage ?? name} does not load${isOther ? '' : ', and there is no other'}${reason}${mend}`;
   finish(turn, { outcome: 'failed', code: 'checkpoint.damaged', message });
 }

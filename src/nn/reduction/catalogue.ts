@@ -5,9 +5,19 @@ import { suggest } from '../../base/nearest.js';
 import { StillhouseError } from '../../errors/stillhouse-error.js';
 import type { ReductionSpec } from '../../tensor/knowledge.js';
 import { attention } from './attention.js';
+import { channelGram } from './channel-gram.js';
+import { placeGram } from './place-gram.js';
+import { pool } from './pool.js';
 import type { Reduction } from './reduction.js';
+import { unitChannels } from './unit-channels.js';
 
-const REDUCTIONS: Readonly<Record<string, Reduction>> = { attention };
+const REDUCTIONS: Readonly<Record<string, Reduction>> = {
+  attention,
+  'channel-gram': channelGram,
+  'place-gram': placeGram,
+  pool,
+  'unit-channels': unitChannels,
+};
 
 /** The reduced tensor of a tap [B, ...]; gradients flow through it. Must be called inside tf.tidy. Throws `model.invalid` as `shapeOf` does. */
 export function reduce(value: tf.Tensor, spec: ReductionSpec): tf.Tensor {

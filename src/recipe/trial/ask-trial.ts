@@ -30,7 +30,7 @@ export interface TrialOptions extends Pick<TrialQuestion, 'given'>, Partial<Pick
 }
 
 export interface TrialFindings {
-  /** The number of each model's parameters, by its name in the recipe; without a model that could not be built in time. */
+  /** The number of each model's parameters, by its key (`modelKey`); without a model that could not be built in time. */
   readonly parameters: Readonly<Record<string, number>>;
   /** The structure of each model of the recipe that was built. */
   readonly structures: Readonly<Record<string, ModelStructure>>;
@@ -52,7 +52,7 @@ export async function askTrial(
     {
       module: MODULE,
       args: [],
-      question: { type: 'question', recipe, given, before, hasSteps },
+      question: { type: 'question', recipe, given: { stages: given.stages, folders: given.folders }, before, hasSteps },
       later: examples.then((splits) => ({ type: 'examples', splits })),
       onAnswer: (message) => heard.take(message),
       signal,
@@ -110,7 +110,7 @@ class Findings {
       this.#parameters[message.model] = message.parameters;
       if (message.structure !== null) this.#structures[message.model] = message.structure;
     }
-    if (message.type === 'untried') this.#untried.set(message.peer, message.reason);
+    if (message.type === 'untried') this.#untried.set(message.peer, `no ${message.what} could be tried: ${message.reason}`);
     if (message.type === 'stepped') {
       this.#stepped.set(message.peer, message.warnings);
       this.#engine = message.engine;
@@ -118,7 +118,7 @@ class Findings {
   }
 
   findings(more: readonly string[]): TrialFindings {
-    const untried = [...this.#untried].map(([peer, reason]) => `${peer}: no training step could be tried: ${reason}`);
+    const untried = [...this.#untried].map(([peer, reason]) => `${peer}: ${reason}`);
     const warnings = [...[...this.#stepped.values()].flat(), ...untried, ...more];
     return { parameters: this.#parameters, structures: this.#structures, tried: [...this.#stepped.keys()], engine: this.#engine, warnings };
   }

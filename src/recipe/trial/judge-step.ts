@@ -48,6 +48,19 @@ export function judgeStep(
   return { fault: null, path: [], warnings: silent.length === 0 ? [] : [describeSilent(peer, silent)] };
 }
 
+/** The fault of a trained model that predicted `rows` rows of logits; null when there is none. */
+export function faultOfLogits(logits: Float32Array, rows: number): StillhouseError | null {
+  if (!logits.every(Number.isFinite)) {
+    return new StillhouseError('model.invalid', `the outputs are not finite (NaN or infinite) on ${rows} samples`, {
+      hint: 'Look at the data that the model was trained on, and at data.normalise',
+    });
+  }
+  const probabilities = describeProbabilities(logits, rows);
+  return probabilities === null
+    ? null
+    : new StillhouseError('model.invalid', probabilities, { hint: 'Save the model without its softmax' });
+}
+
 /** The terms that are not finite, by their names. */
 function notFinite(stage: PeerRecipe, terms: Readonly<Record<string, number>>): string {
   const names = [LABELS_KEY, ...keysOfTerms(longForm(stage).terms)];

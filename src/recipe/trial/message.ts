@@ -5,13 +5,14 @@ import type { Recipe } from '../../config/schema.js';
 import type { LabelledImages } from '../../data/sample-source.js';
 import type { ErrorCode } from '../../errors/table.js';
 import type { ModelStructure } from '../../tensor/model-structure.js';
+import type { GivenModels } from '../given-model.js';
 
 /** The first message to the process. */
 export interface TrialQuestion {
   readonly type: 'question';
   readonly recipe: Recipe;
-  /** The folders in which models from outside are kept (given-model.ts). A model is taken from the first that has it. */
-  readonly given: readonly string[];
+  /** The models from outside that are needed. A model that learns from another one, or begins with it, is not tried. */
+  readonly given: Pick<GivenModels, 'stages' | 'folders'>;
   /** Makes a training step of each model that a stage trains. */
   readonly hasSteps: boolean;
   /** The structures that models must have, by their names. Where one has another, nothing more is tried: the caller refuses the model. */
@@ -43,12 +44,12 @@ export interface UserFile {
 export type TrialMessage =
   /** Begins a piece. */
   | { readonly type: 'begun'; readonly piece: TrialPiece }
-  /** `structure`: null for a model from outside. */
+  /** `model`: its key (config/peer.ts). `structure`: null for a model from outside. */
   | { readonly type: 'built'; readonly model: string; readonly parameters: number; readonly structure: ModelStructure | null }
   /** A training step of this model, `stage` or `stage.peer`, was made. */
   | { readonly type: 'stepped'; readonly peer: string; readonly engine: string; readonly warnings: readonly string[] }
-  /** A training step of this model failed, and that is no fault of the recipe. */
-  | { readonly type: 'untried'; readonly peer: string; readonly reason: string }
+  /** A training step of this model failed, or a prediction of the one at this place of the recipe, and that is no fault of the recipe. */
+  | { readonly type: 'untried'; readonly what: 'training step' | 'prediction'; readonly peer: string; readonly reason: string }
   /** The recipe cannot be run. The last message. */
   | { readonly type: 'refused'; readonly path: Path; readonly code: ErrorCode; readonly message: string }
   /** The program is at fault. The last message. */

@@ -1,7 +1,7 @@
 /** Makes a training step of each model that a stage trains, on two samples. */
 
 import { present } from '../../base/assert.js';
-import { type PeerName, peerNamed, type TrainedPeer } from '../../config/peer.js';
+import { modelKey, type PeerName, peerNamed, type TrainedPeer } from '../../config/peer.js';
 import type { OtherSide, Recipe } from '../../config/schema.js';
 import { assembleBatch } from '../../data/batch.js';
 import { residentSource } from '../../data/resident-source.js';
@@ -16,9 +16,8 @@ import type { StepBatch, StepProgram } from '../../step/step-program.js';
 import type { StepTraining } from '../../step/trainer.js';
 import { tryStep } from '../../step/try-step.js';
 import type { Knowledge } from '../../tensor/knowledge.js';
-import { modelKey } from '../term-trial.js';
 import { BATCH, STEPS_MAX } from './examples.js';
-import { judgeStep, type StepFindings } from './judge-step.js';
+import { faultOfLogits, judgeStep, type StepFindings } from './judge-step.js';
 
 /** The built models, by their keys (term-trial.ts). */
 export type TrialModels = Map<string, Awaited<ReturnType<typeof buildModel>>>;
@@ -69,6 +68,19 @@ export class StepTrials {
       batches: this.#batches(peer, { images, training }),
     });
     return judgeStep(peer, { tried, file: present(this.#recipe.models[stage.model], `model ${stage.model}`).module });
+  }
+
+  /** Has a model from outside predict two images of its test split. Throws `model.invalid` when the outputs can be no logits. */
+  judgeGiven(stage: string): void {
+    const own = present(this.#recipe.stages[stage], `stage ${stage}`);
+    const images = present('test' in own ? this.#examples[own.test] : undefined, `examples for ${stage}`);
+    const { store } = residentSource(images, { name: stage, from: 0, to: images.count });
+    const out = { images: new Float32Array(BATCH * images.height * images.width * images.channels), labels: new Int32Array(BATCH) };
+    const { seed, data } = this.#recipe;
+    const view = { seed, epoch: 0, augment: { cropPadding: 0, flip: false }, normalise: data.normalise };
+    assembleBatch({ store, view, samples: Array.from({ length: BATCH }, (_, i) => i), out });
+    const fault = faultOfLogits(this.#answer(this.#modelOf(peerNamed(stage)), images).predict(out.images, BATCH), BATCH);
+    if (fault !== null) throw fault;
   }
 
   dispose(): void {

@@ -11,8 +11,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { present } from '../../base/assert.js';
 import { readCheckpointOf } from '../../checkpoint/read-checkpoint.js';
-import { MODEL_PEER, modelLabel, peerNamed, spellPeer, type TrainedPeer, trainedPeers } from '../../config/peer.js';
-import type { Path } from '../../config/problem.js';
+import { MODEL_PEER, modelKey, modelLabel, peerNamed, spellPeer, type TrainedPeer, trainedPeers } from '../../config/peer.js';
+import { formatPath, type Path } from '../../config/problem.js';
 import type { EngineName, ModelRecipe, Recipe } from '../../config/schema.js';
 import { inspectData } from '../../data/dataset.js';
 import { openEngine, probeEngine } from '../../engines/catalogue.js';
@@ -23,8 +23,7 @@ import { openDescribedModel } from '../../nn/model-topology.js';
 import { structureOf } from '../../nn/structure.js';
 import { arenaSchemaOf } from '../../nn/weights.js';
 import { GIVEN_ROUND } from '../../protocol/state-name.js';
-import { givenStages } from '../given-model.js';
-import { modelKey, trialsOf } from '../term-trial.js';
+import { trialsOf } from '../term-trial.js';
 import { userFault, userModules } from '../user-fault.js';
 import type { TrialExamples, TrialMessage, TrialPiece, TrialQuestion, UserFile } from './message.js';
 import { StepTrials, type TrialModels } from './step-trial.js';
@@ -100,23 +99,33 @@ async function tryOn(engine: EngineName, { question: { recipe, given, before, ha
     tell({ type: 'built', model: name, parameters: model.countParams(), structure });
   }
   if (!isAsBefore) return tell({ type: 'done' });
-  for (const { stage, path } of givenStages(recipe)) {
-    const model = await attempt({ what: 'model', path, module: null }, () => openKeptModel(given, stage));
-    models.set(modelKey(recipe, peerNamed(stage)), model);
-    tell({ type: 'built', model: modelLabel(recipe, peerNamed(stage)) ?? stage, parameters: model.countParams(), structure: null });
+  for (const { stage, path } of given.stages) {
+    const model = await attempt({ what: 'model', path, module: null }, () => openKeptModel(given.folders, stage));
+    const key = modelKey(recipe, peerNamed(stage));
+    models.set(key, model);
+    tell({ type: 'built', model: key, parameters: model.countParams(), structure: null });
   }
   const shapes = new Map([...models].map(([name, model]) => [name, shapeSourceOf(model)]));
-  for (const peer of trainedPeers(recipe)) {
+  const peers = trainedPeers(recipe).filter(({ recipe: { teacher, init } }) =>
+    [teacher, init].every((name) => name === undefined || models.has(modelKey(recipe, peerNamed(name)))),
+  );
+  for (const peer of peers) {
     await attempt({ what: 'model', path: peer.place('init'), module: null }, async () => checkInit(peer, recipe, models));
     for (const { path, module, run } of trialsOf(peer, recipe, shapes)) await attempt({ what: 'term', path, module: ofLoss(module) }, run);
   }
   if (hasSteps) {
     const trials = new StepTrials({ recipe, models, examples: (await examples).splits });
-    for (const peer of trainedPeers(recipe)) {
+    for (const { stage, path } of given.stages) {
+      await attempt({ what: 'model', path, module: null }, async () => trials.judgeGiven(stage)).catch((error: unknown) => {
+        if (error instanceof Refusal || isOfEngine(error)) throw error;
+        tell({ type: 'untried', what: 'prediction', peer: formatPath(path), reason: messageOf(error) });
+      });
+    }
+    for (const peer of peers) {
       const piece: TrialPiece = { what: 'step', path: peer.place('model'), module: moduleOfPeer(peer, recipe) };
       await attempt(piece, () => tryPeer({ peer, trials, engine }, tell)).catch((error: unknown) => {
         if (error instanceof Refusal || isOfEngine(error)) throw error;
-        tell({ type: 'untried', peer: spellPeer(peer.name), reason: messageOf(error) });
+        tell({ type: 'untried', what: 'training step', peer: spellPeer(peer.name), reason: messageOf(error) });
       });
     }
     trials.dispose();

@@ -1,32 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import type { Prng } from '../../../src/base/prng.js';
 import { attentionTransfer } from '../../../src/losses/attention-transfer.js';
 import { attentionTransferDeclaration } from '../../../src/losses/attention-transfer-declaration.js';
 import { LOSSES } from '../../../src/losses/catalogue.js';
 import { attentionOf } from '../../support/attention-reference.js';
 import { describeEachEngine } from '../../support/each-engine.js';
 import { describeLoss, type LossCase, runLoss } from '../../support/loss-suite.js';
-import { type Plain, somePlain } from '../../support/plain-tensor.js';
+import { maps, plainMap } from '../../support/map-case.js';
+import type { Plain } from '../../support/plain-tensor.js';
 
-type MapShape = readonly [number, number, number];
-
-/** Maps [height, width, channels] of the student and the teacher, by pairs. */
-function maps(pairs: readonly (readonly [MapShape, MapShape])[], more: Partial<LossCase> = {}): (random: Prng, size: number) => LossCase {
-  return (random, size) => ({
-    classes: 2,
-    labels: Array.from({ length: size }, () => 0),
-    student: pairs.map(([own]) => somePlain(random, [size, ...own])),
-    other: pairs.map(([, teacher]) => somePlain(random, [size, ...teacher])),
-    ...more,
-  });
-}
-
-const plain = (height: number, width: number, channels: number, data: readonly number[]): Plain => ({
-  shape: [data.length / (height * width * channels), height, width, channels],
-  data,
-});
 const filled = (value: (i: number) => number): Plain =>
-  plain(
+  plainMap(
     4,
     4,
     2,
@@ -107,8 +90,8 @@ describeEachEngine(() => {
 
   describe('by hand', () => {
     // One channel of 1x2: (1, 1) has the attention (1, 1) / sqrt 2; (2, 0) has (1, 0). The squared distance is 2 - sqrt 2.
-    const own = plain(1, 2, 1, [1, 1]);
-    const teacher = plain(1, 2, 1, [2, 0]);
+    const own = plainMap(1, 2, 1, [1, 1]);
+    const teacher = plainMap(1, 2, 1, [2, 0]);
 
     test('the mean over the entries of the squared distance between unit vectors', () => {
       const { sum, count } = run([own], [teacher]);
@@ -121,13 +104,13 @@ describeEachEngine(() => {
     });
 
     test('maps of one direction are equal, however large', () => {
-      const { sum, gradients } = run([plain(1, 2, 1, [3, 6])], [plain(1, 2, 1, [10, -20])]);
+      const { sum, gradients } = run([plainMap(1, 2, 1, [3, 6])], [plainMap(1, 2, 1, [10, -20])]);
       expect(Math.abs(sum)).toBeLessThan(1e-10);
       expect(Math.max(...gradients[0]!.map(Math.abs))).toBeLessThan(1e-6);
     });
 
     test('the larger map is pooled before anything else: means of (1, -1) are 0, and have no attention', () => {
-      const { sum } = run([plain(1, 4, 1, [1, -1, 2, 2])], [plain(1, 2, 1, [0, 7])]);
+      const { sum } = run([plainMap(1, 4, 1, [1, -1, 2, 2])], [plainMap(1, 2, 1, [0, 7])]);
       expect(Math.abs(sum)).toBeLessThan(1e-10);
     });
   });

@@ -111,6 +111,16 @@ describe('the evaluated rounds of a journal', () => {
     expect(await bestIn([...records, rollback(null)])).toBeNull();
   });
 
+  test('leave out what an older coordinator wrote after a newer one had gone on from before it', async () => {
+    const taken = [evaluation(10, 0.5), checkpoint(10), { type: 'term', term: 2 }];
+    const late = [evaluation(20, 0.9), checkpoint(20)];
+    const next = { ...evaluation(30, 0.6), term: 2 };
+    const records = [...taken, ...late, next, { ...checkpoint(30), term: 2 }];
+    expect(await bestIn(records)).toMatchObject({ round: 30, accuracy: 0.6 });
+    // A late rollback undoes nothing either.
+    expect(await bestIn([...records, rollback(null)])).toMatchObject({ round: 30 });
+  });
+
   test('are none without a journal, and an error with a damaged one', async () => {
     expect(await readEvaluatedRounds(join(scratchFolder(), 'journal'), { stage: 'base', peer: 'model' })).toEqual([]);
     const file = join(scratchFolder(), 'journal');

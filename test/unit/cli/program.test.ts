@@ -91,7 +91,10 @@ describe('a mistake ends with the code 2 and says what to do', () => {
     [['validate', DEMO, '--set', 'models.student.options.widht=3'], /demo\.yaml:\d+:\d+: models\.student: .* no option 'widht'/],
     [['validate', DEMO, '--set', 'data.splits.test.to=10001'], /test/],
     [['engine', 'trace', DEMO], /required option '--out <folder>' not specified/],
-    [['engine', 'trace', DEMO, '--out', 'x', '--stage', 'export'], /no training stage "export"; there is: teacher, baseline, student/],
+    [
+      ['engine', 'trace', DEMO, '--out', 'x', '--stage', 'export'],
+      /the stage export of kind export has no model of its own; that of student is the one that it works on/,
+    ],
     [['engine', 'trace', DEMO, '--out', packageFolder], /this is not an empty folder. Choose another one/],
     [['engine', 'trace', DEMO, '--out', DEMO], /this is not an empty folder/],
     [['data', 'verify', DEMO, '--set', 'data.path=/nowhere'], /\/nowhere/],

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { formatBytes, formatClasses, formatCount, formatDuration, formatShare, formatTable } from '../../../src/cli/format-figure.js';
+import { formatShare } from '../../../src/base/share.js';
+import { formatBytes, formatClasses, formatCount, formatDuration, formatTable } from '../../../src/cli/format-figure.js';
 import { resultTable } from '../../../src/cli/result-table.js';
 import { parseRecipe } from '../../../src/config/load.js';
+import type { StageRecipe } from '../../../src/config/schema.js';
 import type { RunSummary } from '../../../src/protocol/parent.js';
 
 const training = { on: 'few', test: 'test', epochs: 1, batch: 8, optimizer: { name: 'adam', rate: 0.01 } };
@@ -57,6 +59,25 @@ describe('the table of results', () => {
   test('says which epoch was tested where that is not the last', () => {
     const accuracy = { ...summary.accuracy, again: { last: 0.805, best: 0.805, epoch: 74 } };
     expect(resultTable(recipe, { ...summary, accuracy })).toMatch(/again +small +80\.5 % +80\.5 % \(epoch 74\)/);
+  });
+
+  test('tells two models from outside apart whose files have the same name, each with its own figures', () => {
+    const load = (file: string): StageRecipe => ({ kind: 'load', needs: [], from: { file }, test: 'test' });
+    const stages = {
+      ...recipe.stages,
+      's-teacher': load('/m/big/model.json'),
+      't-teacher': load('/m/tiny/model.json'),
+    };
+    const accuracy = {
+      ...summary.accuracy,
+      's-teacher': { last: 0.9, best: 0.9, epoch: 0 },
+      't-teacher': { last: 0.5, best: 0.5, epoch: 0 },
+    };
+    const figures = (parameters: number) => ({ parameters, bytes: 4 * parameters, millisecondsPerImage: 1 });
+    const models = { ...summary.models, 'stage s-teacher': figures(900), 'stage t-teacher': figures(30) };
+    const text = resultTable({ ...recipe, stages }, { ...summary, accuracy, models });
+    expect(text).toMatch(/s-teacher +big\/model\.json +90\.0 % +90\.0 % +900 /);
+    expect(text).toMatch(/t-teacher +tiny\/model\.json +50\.0 % +50\.0 % +30 /);
   });
 
   test('has a line per stage with an accuracy, and what distilling was worth', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { checkReferences } from '../../../src/config/cross-check.js';
-import { withLoadStages } from '../../../src/config/outside-model.js';
+import { loadsInUse, type PlacedRecipe, withLoadStages } from '../../../src/config/outside-model.js';
 import type { Recipe } from '../../../src/config/schema.js';
 import { checkShape } from '../../../src/config/schema-problem.js';
 import { needsOf, stageOrder } from '../../../src/config/stage-graph.js';
@@ -17,7 +17,9 @@ function written(stages: object): unknown {
   };
 }
 
-function loaded(stages: object): Recipe {
+const loaded = (stages: object): Recipe => placed(stages).recipe;
+
+function placed(stages: object): PlacedRecipe {
   const checked = checkShape(written(stages));
   if ('problems' in checked) throw new Error(JSON.stringify(checked.problems));
   return withLoadStages(checked.value);
@@ -55,6 +57,39 @@ test('its name is free, and belongs to the stage', () => {
   expect(recipe.stages.s).toMatchObject({ init: 's-init-2' });
 });
 
+test('the place of each model is where the user has named it first', () => {
+  const stage = 's'.repeat(64);
+  const { places } = placed({
+    's-x': { kind: 'load', from: RUN, test: 'test' },
+    [stage]: { kind: 'train', ...common, init: FILE },
+    s: { kind: 'distil', ...common, teacher: 's-x', init: FILE, loss: {} },
+    pair: { kind: 'mutual', ...common, peers: { a: { init: { file: '/other' } }, b: {} } },
+  });
+  expect(Object.values(places).sort()).toEqual([
+    ['stages', 'pair', 'peers', 'a', 'init'],
+    ['stages', 's-x', 'from'],
+    ['stages', stage, 'init'],
+  ]);
+});
+
+test('a stage load that the user has written is used, unless it waits for others or tests on other images', () => {
+  const load = { kind: 'load', from: FILE, test: 'test' };
+  const stages = { s: { kind: 'train', ...common, init: FILE }, own: load };
+  expect(Object.keys(loaded(stages).stages)).toEqual(['s', 'own']);
+  expect(loaded(stages).stages.s).toMatchObject({ init: 'own' });
+  expect(loaded({ ...stages, own: { ...load, needs: ['s'] } }).stages.s).toMatchObject({ init: 's-init' });
+  expect(loaded({ ...stages, own: { ...load, test: 'other' } }).stages.s).toMatchObject({ init: 's-init' });
+});
+
+test('a model is needed while it is not tested, or a stage that names it is not done', () => {
+  const recipe = loaded({ s: { kind: 'train', ...common, init: FILE }, t: { kind: 'distil', ...common, teacher: RUN, loss: {} } });
+  const inUse = (...done: readonly string[]) => loadsInUse(recipe, new Set(done));
+  expect(inUse()).toEqual(['s-init', 't-teacher']);
+  expect(inUse('s-init', 't-teacher', 's')).toEqual(['t-teacher']);
+  expect(inUse('s-init', 's', 't')).toEqual(['t-teacher']);
+  expect(inUse('s-init', 't-teacher', 's', 't')).toEqual([]);
+});
+
 test.each([
   [
     { kind: 'distil', ...common, teacher: { runn: 'x' }, loss: {} },
@@ -70,6 +105,18 @@ test.each([
   const problems = problemsOf({ s: stage });
   expect(problems.join('\n')).toMatch(message);
   expect(problems).toHaveLength(1);
+});
+
+test('the name of a stage that loading will make is told how such a stage is written', () => {
+  const seen = { kind: 'evaluate', of: 's-teacher', test: 'test' };
+  const textsOf = (teacher: unknown) =>
+    checkReferences(written({ s: { kind: 'distil', ...common, teacher, loss: {} }, t: { kind: 'train', ...common }, seen })).map(
+      ({ text }) => text,
+    );
+  expect(textsOf(FILE)).toEqual([
+    'stages.seen.of: "s-teacher" is not written in this recipe; write it, as a stage { kind: load, from: ..., test: ... }, and name it here and there',
+  ]);
+  expect(textsOf('t')).toEqual([expect.stringMatching(/there is no training stage "s-teacher"/)]);
 });
 
 test('a path where a stage is named is told how a model from outside is given', () => {

@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
 import { checkReferences, checkValues } from '../../../src/config/cross-check.js';
 import {
+  exportName,
   finishedModel,
   mapTerms,
+  modelKey,
+  modelLabel,
   peerNamed,
   peerRecipe,
   peersOf,
@@ -11,7 +14,7 @@ import {
   trainedPeers,
 } from '../../../src/config/peer.js';
 import { formatPath } from '../../../src/config/problem.js';
-import { type PeerRecipe, recipeSchema } from '../../../src/config/schema.js';
+import { type PeerRecipe, recipeSchema, type StageRecipe } from '../../../src/config/schema.js';
 import { checkShape } from '../../../src/config/schema-problem.js';
 import { needsOf } from '../../../src/config/stage-graph.js';
 
@@ -33,6 +36,32 @@ const one = recipeSchema.parse({
 });
 const OWN_LOSS = { labels: { weight: 1, smoothing: 0 }, terms: [{ module: 'own.mjs' }, { loss: 'dkd' }] };
 const OPTIMIZER: PeerRecipe['optimizer'] = { name: 'sgd', rate: 1, momentum: 0, nesterov: true, weightDecay: 0, decayAll: false };
+
+test('an export has the name of its model, and that of its stage where several export the model', () => {
+  const of = (stage: string): StageRecipe => ({ kind: 'export', needs: [], of: stage });
+  const stages = { ...one.stages, a: of('alone'), b: of('together.big'), c: of('together.small'), d: of('together.small') };
+  expect(['a', 'b', 'c', 'd'].map((name) => exportName({ stages }, name))).toEqual(['alone', 'together.big', 'c', 'd']);
+});
+
+test('a model from outside is found by its stage, and named with as many folders as tell it from the others', () => {
+  const load = (from: object) => ({ kind: 'load', needs: [], from, test: 'test' });
+  const sources = [
+    ['a', { file: '/a/m/model.json' }],
+    ['b', { file: '/b/m/model.json' }],
+    ['c', { file: '/b/m/other.json' }],
+    ['again', { file: '/b/m/other.json' }],
+    ['d', { file: '/d/tiny' }],
+    ['e', { run: '/runs/x/', stage: 's', epoch: 'best' }],
+    ['f', { run: '/runs/x', stage: 's', epoch: 'last' }],
+  ] as const;
+  const stages = Object.fromEntries(sources.map(([name, from]) => [name, load(from)])) as (typeof one)['stages'];
+  const recipe = { ...one, stages: { ...one.stages, ...stages } };
+  const labels = sources.map(([name]) => modelLabel(recipe, peerNamed(name)));
+  expect(labels).toEqual(['a/m/model.json', 'b/m/model.json', 'other.json', 'other.json', 'd/tiny', 'x:s (best)', 'x:s (last)']);
+  expect(modelLabel(recipe, peerNamed('together.small'))).toBe('net');
+  expect(modelLabel(recipe, peerNamed('final'))).toBeNull();
+  expect(['a', 'b', 'alone'].map((name) => modelKey(recipe, peerNamed(name)))).toEqual(['stage a', 'stage b', 'net']);
+});
 
 /** The recipe above, with these keys of the peer small. */
 function pairWith(small: Partial<PeerRecipe>): typeof one {

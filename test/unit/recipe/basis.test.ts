@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { parseRecipe } from '../../../src/config/load.js';
 import { replaceAt } from '../../../src/config/problem.js';
 import type { Recipe } from '../../../src/config/schema.js';
-import { basisOf, compareBases, type KeptBasis, parseBasis, spellBasis, stagesToReopen } from '../../../src/recipe/basis.js';
+import { basisOf, compareBases, type KeptBasis, readBasis, spellBasis, stagesToReopen } from '../../../src/recipe/basis.js';
 
 const common = { on: 'all', test: 'all', epochs: 3, batch: 8, model: 'small', optimizer: { name: 'sgd', rate: 0.1 } };
 const CONTENT = {
@@ -31,6 +31,7 @@ const basis: KeptBasis = {
   splits: { all: 'aa' },
   modules: { 'models.own': 'bb', 'stages.s.loss.terms[0]': 'cc' },
   models: {},
+  training: {},
 };
 const NONE = new Set<string>();
 
@@ -72,6 +73,13 @@ describe('a run goes on', () => {
     expect(allowed).toEqual([{ place: 'stages.s.epochs', before: '3', now: '5' }]);
     expect(longer).toEqual(['s']);
   });
+});
+
+test('a stage that has not tested or exported yet may take another model', () => {
+  const other = replaceAt(recipe, ['stages', 'last', 'of'], { stage: 's', epoch: 'last' }) as Recipe;
+  const compare = (...begun: readonly string[]) => compareBases(basis, { ...basis, recipe: other }, new Set(begun));
+  expect(compare('base', 's')).toMatchObject({ refused: [], allowed: [{ place: 'stages.last.of' }] });
+  expect(compare('base', 's', 'last')).toMatchObject({ refused: [{ place: 'stages.last.of' }], allowed: [] });
 });
 
 describe('a run does not go on', () => {
@@ -137,17 +145,29 @@ describe('a module that was mended', () => {
   });
 });
 
-test('the file of a basis is read again; anything else is none', () => {
+test('the file of a basis is read again; none is none, and anything else is an error that says what to do', () => {
   const whole = {
     ...basis,
     splits: { all: 'a'.repeat(64) },
     modules: {},
     models: { small: { digest: 'b'.repeat(64), layers: 1, parameters: 2 } },
   };
-  expect(parseBasis(spellBasis(whole))).toEqual(whole);
+  const folder = mkdtempSync(join(tmpdir(), 'stillhouse basis '));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'basis.json');
+  expect(readBasis(file)).toBeNull();
+  const readText = (text: string) => {
+    writeFileSync(file, text);
+    return readBasis(file);
+  };
+  expect(readText(spellBasis(whole))).toEqual(whole);
   const { home: _, models: __, ...older } = whole;
-  expect(parseBasis(JSON.stringify(older)), 'of a run that kept less').toEqual({ ...whole, home: null, models: {} });
-  for (const text of ['', '{}', '[]', spellBasis(basis), spellBasis(whole).slice(0, 40)]) expect(parseBasis(text), text).toBeNull();
+  expect(readText(JSON.stringify(older)), 'of a run that kept less').toEqual({ ...whole, home: null, models: {} });
+  const damaged = expect.objectContaining({ code: 'run.invalid', message: expect.stringMatching(/is damaged.*Put back a whole copy/s) });
+  for (const text of ['', '{}', '[]', spellBasis(basis), spellBasis(whole).slice(0, 40)])
+    expect(() => readText(text), text).toThrow(damaged);
+  const unread = expect.objectContaining({ code: 'run.invalid', message: expect.stringContaining('cannot be read') });
+  expect(() => readBasis(folder)).toThrow(unread);
 });
 
 test('it has the splits and the modules as their files are now', async () => {

@@ -63,7 +63,7 @@ stages:
   writeFileSync(join(run, 'config.resolved.yaml'), explainRecipe(loaded));
   writeFileSync(join(run, 'basis.json'), spellBasis({ ...(await basisOf(loaded)), home: run }));
   const { structures } = await checkRun(run);
-  writeFileSync(join(run, 'basis.json'), spellBasis({ ...(await basisOf(loaded, structures)), home: run }));
+  writeFileSync(join(run, 'basis.json'), spellBasis({ ...(await basisOf(loaded, { models: structures })), home: run }));
 }
 
 async function failure(options: CheckOptions = {}): Promise<StillhouseError> {

@@ -21,7 +21,7 @@ beforeEach(() => {
   const recipe = recipeOf(at('p'));
   writeFileSync(at('p', 'runs', 'r', 'config.resolved.yaml'), JSON.stringify(recipe));
   const whole = parseRecipe(JSON.stringify(recipe));
-  const basis = { home: at('p', 'runs', 'r'), recipe: whole, splits: {}, modules: DIGESTS, models: {} };
+  const basis = { home: at('p', 'runs', 'r'), recipe: whole, splits: {}, modules: DIGESTS, models: {}, training: {} };
   writeFileSync(at('p', 'runs', 'r', 'basis.json'), spellBasis(basis));
 });
 afterEach(() => rmSync(top, { recursive: true }));

@@ -13,7 +13,7 @@ import { takeTerm } from '../../../coordinator/shell/term.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { asTerm } from '../../../src/base/ids.js';
 import type { CoordinatorArguments, CoordinatorToParent } from '../../../src/protocol/parent.js';
-import { basisOf } from '../../../src/recipe/basis.js';
+import { basisOf, readBasis } from '../../../src/recipe/basis.js';
 import type { Listener } from '../../../src/transport/transport.js';
 import { zmqTransport } from '../../../src/transport/zmq-transport.js';
 import { RECIPE, tinyRecipe } from './recipe.js';
@@ -104,6 +104,23 @@ describe('a new run', () => {
 describe('a run to resume', () => {
   test('a folder that is no run', async () => {
     await expect(started({ resume: scratchFolder() })).rejects.toMatchObject({ code: 'run.invalid' });
+  });
+
+  test('a damaged basis is named, and the run is left as it was', async () => {
+    const folder = await newRun();
+    writeFileSync(folder.basis, readFileSync(folder.basis, 'utf8').slice(0, 100));
+    await expect(started({ resume: folder.path })).rejects.toMatchObject({ code: 'run.invalid', details: { file: folder.basis } });
+    expect(existsSync(folder.terms)).toBe(false);
+  });
+
+  test('a basis that lacks the structures of the models gets them, and keeps them without a caller that knows them', async () => {
+    const folder = await newRun();
+    const structures = { small: { digest: 'ab'.repeat(32), layers: 3, parameters: 9 } };
+    expect(readBasis(folder.basis)?.models).toEqual({});
+    await started({ resume: folder.path, structures });
+    expect(readBasis(folder.basis)?.models).toEqual(structures);
+    await started({ resume: folder.path });
+    expect(readBasis(folder.basis)?.models).toEqual(structures);
   });
 
   test('a damaged journal is named with its line, and the run is left as it was', async () => {

@@ -1,6 +1,6 @@
 /** The run's folder: unique names, a recipe that comes back, small files that are replaced whole. */
 
-import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -50,6 +50,20 @@ describe('createRunFolder', () => {
 describe('openRunFolder', () => {
   test('a folder without a recipe is no run', async () => {
     await expect(openRunFolder(scratchFolder())).rejects.toMatchObject({ code: 'run.invalid' });
+  });
+
+  test('a run with checkpoints and without a journal is refused; one that had time for neither goes on', async () => {
+    const { path, journal } = await createRunFolder({ runsFolder: scratchFolder(), recipe: tinyRecipe(), wallMs });
+    const [stage = ''] = Object.keys(tinyRecipe().stages);
+    await openRunFolder(path);
+    mkdirSync(join(path, 'checkpoints', stage), { recursive: true });
+    await expect(openRunFolder(path)).rejects.toMatchObject({
+      code: 'run.invalid',
+      message: expect.stringContaining(`the journal of this run is gone, and there are checkpoints of ${stage}. Put the file back`),
+      details: { file: journal },
+    });
+    writeFileSync(journal, '');
+    await openRunFolder(path);
   });
 
   test('a recipe that somebody has spoilt is named with its line', async () => {

@@ -1,0 +1,75 @@
+/**
+ * Chooses a checkpoint of a model in the folder of a run, for processes that are not the run's coordinator: the newest, that of the best
+ * epoch, or that of a round; with the test of just those parameters.
+ */
+
+import { formatShare } from '../base/share.js';
+import { type PeerName, spellPeer } from '../config/peer.js';
+import { StillhouseError } from '../errors/stillhouse-error.js';
+import { bestRound, type EvaluatedRound, readEvaluatedRounds } from './kept-epoch.js';
+import { type CheckpointContent, readCheckpointOf, readNewestCheckpoint } from './read-checkpoint.js';
+
+export interface CheckpointChoice {
+  readonly name: PeerName;
+  /** Whether the run took the model from outside: it then has one checkpoint, which is the best and the last. */
+  readonly isGiven: boolean;
+  /** A number is that of a round. */
+  readonly which: 'last' | 'best' | number;
+}
+
+export interface ChosenCheckpoint {
+  readonly content: CheckpointContent;
+  /** The test of these parameters; null when they were not tested. */
+  readonly tested: EvaluatedRound | null;
+  /** Says in words why it is not known whether they were tested; null when it is. */
+  readonly doubt: string | null;
+}
+
+/**
+ * Reads the checkpoint. Throws `checkpoint.missing` and `checkpoint.damaged`; and `run.invalid` when the journal is damaged and would
+ * have to say which epoch is the best.
+ */
+export async function readChosenCheckpoint(
+  { checkpoints, journal }: { readonly checkpoints: string; readonly journal: string },
+  choice: CheckpointChoice,
+): Promise<ChosenCheckpoint> {
+  const { name, isGiven, which } = choice;
+  const isBest = which === 'best' && !isGiven;
+  let doubt: string | null = null;
+  const evaluated = await readEvaluatedRounds(journal, { ...name, isGiven }).catch((error: unknown) => {
+    if (isBest || !(error instanceof StillhouseError)) throw error;
+    doubt = error.message;
+    return [];
+  });
+  const content = await (isBest
+    ? readBest(checkpoints, name, bestRound(evaluated))
+    : typeof which === 'number'
+      ? readCheckpointOf(checkpoints, { ...name, round: which })
+      : readNewestCheckpoint(checkpoints, name));
+  const tested = evaluated.find(({ round }) => round === content.info.state.round) ?? null;
+  return { content, tested, doubt };
+}
+
+/** The checkpoint in words: its epoch, round and accuracy. */
+export function describeTested({ epoch, round, accuracy }: EvaluatedRound): string {
+  return `epoch ${epoch}, round ${round}, ${formatShare(accuracy)} right`;
+}
+
+async function readBest(checkpoints: string, name: PeerName, best: EvaluatedRound | null): Promise<CheckpointContent> {
+  const spelled = spellPeer(name);
+  if (best === null) {
+    throw new StillhouseError('checkpoint.missing', `no checkpoint of ${spelled} has been tested yet, so none is the best`, {
+      file: checkpoints,
+      hint: 'It is tested after every `evaluateEvery` epochs and at its end. Its last epoch can be taken meanwhile',
+    });
+  }
+  try {
+    return await readCheckpointOf(checkpoints, { ...name, round: best.round });
+  } catch (error) {
+    if (!(error instanceof StillhouseError)) throw error;
+    throw new StillhouseError(error.code, `the best of ${spelled} (${describeTested(best)}) cannot be read: ${error.message}`, {
+      hint: 'Its last epoch can be taken, or another one be exported with --round',
+      cause: error,
+    });
+  }
+}

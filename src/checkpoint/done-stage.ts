@@ -1,0 +1,25 @@
+/** The stages of a run that are done, from its journal: for processes that are not the run's coordinator. Reading only; the run may go on meanwhile. */
+
+import { z } from 'zod';
+import { field } from '../protocol/field.js';
+import { readRecords } from './kept-epoch.js';
+
+const checkpoint = z.object({ round: field.count, hashes: z.record(field.peer, field.hash) });
+/** The checkpoint that a stage has ended with, with the hash of each peer; null where it has none. */
+type LastCheckpoint = z.infer<typeof checkpoint> | null;
+
+const recordSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('stage-done'), result: z.object({ stage: field.stage, checkpoint: checkpoint.nullable() }) }),
+  z.object({ type: z.literal('reopen'), stage: field.stage }),
+]);
+
+/** The stages that are done, and not opened again since. Throws `run.invalid`, with file and line, when the journal is damaged. */
+export async function readDoneStages(journal: string): Promise<ReadonlyMap<string, LastCheckpoint>> {
+  const done = new Map<string, LastCheckpoint>();
+  for (const record of await readRecords(journal)) {
+    const found = recordSchema.safeParse(record).data;
+    if (found?.type === 'stage-done') done.set(found.result.stage, found.result.checkpoint);
+    if (found?.type === 'reopen') done.delete(found.stage);
+  }
+  return done;
+}

@@ -1,0 +1,57 @@
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { readChosenCheckpoint } from '../../../src/checkpoint/chosen-checkpoint.js';
+import { writeJournalLine } from '../../../src/checkpoint/journal-line.js';
+import { openCheckpointStore } from '../../../src/checkpoint/store.js';
+import { scratchFolder } from '../shell/scratch-folder.js';
+import { contentOf } from './content.js';
+
+const name = { stage: 'base', peer: 'model' };
+const evaluation = (round: number, epoch: number, accuracy: number) =>
+  writeJournalLine({ type: 'evaluation', term: 1, stage: 'base', evaluation: { peer: 'model', round, epoch, accuracy } });
+
+async function runOf(rounds: readonly number[], journal: string) {
+  const folder = scratchFolder();
+  const files = { checkpoints: join(folder, 'checkpoints'), journal: join(folder, 'journal') };
+  const store = await openCheckpointStore(files.checkpoints);
+  for (const round of rounds) await store.put(contentOf(round));
+  writeFileSync(files.journal, journal);
+  return files;
+}
+
+const stored = (round: number) => writeJournalLine({ type: 'checkpoint', term: 1, stage: 'base', round });
+
+test('the last, the best and that of a round, each with its own test', async () => {
+  const files = await runOf([2, 4, 6], [evaluation(2, 1, 0.9), stored(2), evaluation(4, 2, 0.5), stored(4), stored(6)].join(''));
+  const chosen = async (which: 'last' | 'best' | number) => {
+    const { content, tested, doubt } = await readChosenCheckpoint(files, { name, isGiven: false, which });
+    return [content.info.state.round, tested?.accuracy ?? null, doubt];
+  };
+  expect(await chosen('last')).toEqual([6, null, null]);
+  expect(await chosen('best')).toEqual([2, 0.9, null]);
+  expect(await chosen(4)).toEqual([4, 0.5, null]);
+});
+
+test('the one checkpoint of a model from outside is the best and the last, and no record of the journal tells of it', async () => {
+  const files = await runOf([1], evaluation(1, 0, 0.7));
+  for (const which of ['best', 'last'] as const) {
+    const { content, tested } = await readChosenCheckpoint(files, { name, isGiven: true, which });
+    expect([content.info.state.round, tested?.accuracy]).toEqual([1, 0.7]);
+  }
+  const untested = await readChosenCheckpoint(await runOf([1], ''), { name, isGiven: true, which: 'best' });
+  expect([untested.content.info.state.round, untested.tested]).toEqual([1, null]);
+});
+
+test('a damaged journal is a doubt about the last, and an error where it says which is the best', async () => {
+  const files = await runOf([2], stored(2));
+  appendFileSync(files.journal, 'x\n');
+  const { tested, doubt } = await readChosenCheckpoint(files, { name, isGiven: false, which: 'last' });
+  expect([tested, doubt]).toEqual([null, expect.stringMatching(/this line of the journal is damaged/)]);
+  await expect(readChosenCheckpoint(files, { name, isGiven: false, which: 'best' })).rejects.toMatchObject({ code: 'run.invalid' });
+});
+
+test('there is no best before a test', async () => {
+  const choice = { name, isGiven: false, which: 'best' } as const;
+  await expect(readChosenCheckpoint(await runOf([2], stored(2)), choice)).rejects.toThrow(/no checkpoint of base has been tested yet/);
+});
