@@ -3,6 +3,7 @@
 import { cnn, cnnStudent, cnnTeacher } from './cnn.js';
 import { imagenetResnet } from './imagenet-resnet.js';
 import { mobilenetV1 } from './mobilenet-v1.js';
+import { mobilenetV2 } from './mobilenet-v2.js';
 import type { ModelFamily } from './model-family.js';
 import type { ModelName } from './names.js';
 import { resnet, resnetX4 } from './resnet.js';
@@ -32,4 +33,5 @@ export const MODELS: Readonly<Record<ModelName, ModelFamily>> = {
   resnet34: imagenetResnet(34),
   resnet50: imagenetResnet(50),
   mobilenetv1: mobilenetV1,
+  mobilenetv2: mobilenetV2,
 };

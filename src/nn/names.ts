@@ -26,5 +26,6 @@ export const MODEL_NAMES = [
   'resnet34',
   'resnet50',
   'mobilenetv1',
+  'mobilenetv2',
 ] as const;
 export type ModelName = (typeof MODEL_NAMES)[number];

@@ -72,6 +72,7 @@ describe('parameter counts', () => {
     ['vgg8', 3_965_028],
     ['vgg13', 9_462_180],
     ['vgg16', 14_774_436],
+    ['mobilenetv2', 812_836],
   ])('%s on CIFAR-100: %i', async (name, expected) => {
     const model = await build(name, {}, { ...CIFAR, classes: 100 });
     expect(trainableOf(model)).toBe(expected);
@@ -180,6 +181,16 @@ describe('initial parameters', () => {
     model.dispose();
   });
 
+  test('MobileNetV2: convolutions normal with variance 2 / fan out, the classifier normal with deviation .01', async () => {
+    const model = await build('mobilenetv2');
+    // The fan out of a depthwise convolution counts the outputs of all channels.
+    expect(spread(entryOf(model, 'stage6.block2.depthwise/depthwise_kernel')) / Math.sqrt(2 / (9 * 480))).toBeCloseTo(1, 1);
+    expect(spread(entryOf(model, 'stage6.block2.expand/kernel')) / Math.sqrt(2 / 480)).toBeCloseTo(1, 1);
+    expect(spread(entryOf(model, 'logits/kernel'))).toBeCloseTo(0.01, 3);
+    expect([...new Set(entryOf(model, 'logits/bias'))]).toEqual([0]);
+    model.dispose();
+  });
+
   test("small CNN: PyTorch's default, kernel and bias uniform within 1 / sqrt(fan in)", async () => {
     const model = await build('cnn-teacher', {}, FASHION);
     const bound = 1 / Math.sqrt(8 * 9);
@@ -254,6 +265,18 @@ describe('layers', () => {
         [4, 256],
         [2, 512],
         [1, 1024],
+      ],
+    ],
+    [
+      'mobilenetv2',
+      ['stem.relu', 'stage2.block2.add', 'stage3.block3.add', 'stage5.block3.add', 'stage7.block1.norm3', 'last.relu'],
+      [
+        [16, 16],
+        [16, 12],
+        [8, 16],
+        [4, 48],
+        [2, 160],
+        [2, 1280],
       ],
     ],
   ] as const)('%s: the ends of its blocks', async (name, taps, expected) => {

@@ -78,6 +78,7 @@ const FOLDING: readonly Folding[] = [
   { name: 'resnet18' },
   { name: 'resnet50' },
   { name: 'mobilenetv1' },
+  { name: 'mobilenetv2' },
 ];
 
 async function expectCatalogueFolds({ name, options = {}, kept = /^$/ }: Folding): Promise<void> {
