@@ -7,6 +7,8 @@ import { mobilenetV2 } from './mobilenet-v2.js';
 import type { ModelFamily } from './model-family.js';
 import type { ModelName } from './names.js';
 import { resnet, resnetX4 } from './resnet.js';
+import { shufflenetV1 } from './shufflenet-v1.js';
+import { shufflenetV2 } from './shufflenet-v2.js';
 import { vgg } from './vgg.js';
 import { wideResnet } from './wide-resnet.js';
 
@@ -34,4 +36,6 @@ export const MODELS: Readonly<Record<ModelName, ModelFamily>> = {
   resnet50: imagenetResnet(50),
   mobilenetv1: mobilenetV1,
   mobilenetv2: mobilenetV2,
+  shufflenetv1: shufflenetV1,
+  shufflenetv2: shufflenetV2,
 };

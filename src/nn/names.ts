@@ -27,5 +27,7 @@ export const MODEL_NAMES = [
   'resnet50',
   'mobilenetv1',
   'mobilenetv2',
+  'shufflenetv1',
+  'shufflenetv2',
 ] as const;
 export type ModelName = (typeof MODEL_NAMES)[number];

@@ -10,6 +10,8 @@ const CASES: readonly ModelCase[] = [
   ['vgg8', {}],
   // The next BatchNorm removes the scale before a depthwise convolution, and the shift before a 1x1 convolution.
   ['mobilenetv2', {}, { ...SMOOTH_COURSE, idle: /norm1\/gamma$|norm3\/beta$/ }],
+  ['shufflenetv1', {}, { ...SMOOTH_COURSE, idle: /norm1\/gamma$/ }],
+  ['shufflenetv2', {}, { ...SMOOTH_COURSE, idle: /norm1\/gamma$|norm2\/beta$|left-norm1\/beta$/ }],
 ];
 
 describe('wasm', () => agreesWithCpu('wasm', CASES));

@@ -73,6 +73,8 @@ describe('parameter counts', () => {
     ['vgg13', 9_462_180],
     ['vgg16', 14_774_436],
     ['mobilenetv2', 812_836],
+    ['shufflenetv1', 949_258],
+    ['shufflenetv2', 1_355_528],
   ])('%s on CIFAR-100: %i', async (name, expected) => {
     const model = await build(name, {}, { ...CIFAR, classes: 100 });
     expect(trainableOf(model)).toBe(expected);
@@ -191,6 +193,20 @@ describe('initial parameters', () => {
     model.dispose();
   });
 
+  test("ShuffleNets: PyTorch's default; a filter of a group sees the channels of its group", async () => {
+    const one = await build('shufflenetv1');
+    for (const group of ['group1', 'group2', 'group3']) {
+      const kernel = entryOf(one, `stage3.block2.conv1.${group}/kernel`);
+      expect(Math.max(...kernel)).toBeLessThanOrEqual(1 / Math.sqrt(960 / 3));
+      expect(spread(kernel) * Math.sqrt(960)).toBeCloseTo(1, 1);
+    }
+    one.dispose();
+    const two = await build('shufflenetv2');
+    expect(spread(entryOf(two, 'stage3.block2.conv1/kernel')) * Math.sqrt(3 * 232)).toBeCloseTo(1, 1);
+    expect(spread(entryOf(two, 'stage3.block1.left-depthwise/depthwise_kernel')) * Math.sqrt(3 * 9)).toBeCloseTo(1, 1);
+    two.dispose();
+  });
+
   test("small CNN: PyTorch's default, kernel and bias uniform within 1 / sqrt(fan in)", async () => {
     const model = await build('cnn-teacher', {}, FASHION);
     const bound = 1 / Math.sqrt(8 * 9);
@@ -277,6 +293,29 @@ describe('layers', () => {
         [4, 48],
         [2, 160],
         [2, 1280],
+      ],
+    ],
+    [
+      'shufflenetv1',
+      ['stem.relu', 'stage1.block4.relu3', 'stage2.block1.mean', 'stage2.block8.relu3', 'stage3.block4.relu3'],
+      [
+        [32, 24],
+        [16, 240],
+        [8, 240],
+        [8, 480],
+        [4, 960],
+      ],
+    ],
+    [
+      'shufflenetv2',
+      ['stem.relu', 'stage1.block1.left-relu', 'stage1.block4.shuffle', 'stage2.block8.shuffle', 'stage3.block4.shuffle', 'last.relu'],
+      [
+        [32, 24],
+        [16, 58],
+        [16, 116],
+        [8, 232],
+        [4, 464],
+        [4, 1024],
       ],
     ],
   ] as const)('%s: the ends of its blocks', async (name, taps, expected) => {
