@@ -14,7 +14,7 @@ import { add, classifier, convolution, norm, relu } from './picture-layers.js';
 const WIDTH = 0.5;
 const EXPANSION = 6;
 const LAST_CHANNELS = 1280;
-/** Of each stage: the channels at full width, the number of blocks, the stride of the first. */
+/** Each stage has its channels at full width, its number of blocks, and the stride of the first block. */
 const STAGES = [
   [16, 1, 1],
   [24, 2, 1],

@@ -15,7 +15,7 @@ import { add, classifier, convolution, norm, relu } from './picture-layers.js';
 
 const STEM_CHANNELS = 24;
 const GROUPS = 3;
-/** Of each stage: channels and number of blocks. */
+/** Each stage has its channels and its number of blocks. */
 const STAGES = [
   [240, 4],
   [480, 8],
@@ -42,7 +42,7 @@ function build({ inputShape, classes, seed }: BuildContext): LayersModel {
 
 interface BlockOptions {
   readonly name: string;
-  /** Of the output. */
+  /** The channels of the output. */
   readonly channels: number;
   /** 2 for a block that halves the picture. */
   readonly strides: 1 | 2;

@@ -13,7 +13,7 @@ import { initialise } from './initialise.js';
 import { type BuildContext, family, type ModelFamily } from './model-family.js';
 import { classifier, convolution, norm, relu } from './picture-layers.js';
 
-/** Of each stage: channels and number of blocks. */
+/** Each stage has its channels and its number of blocks. */
 const STAGES = [
   [116, 4],
   [232, 8],
