@@ -29,7 +29,7 @@ export function initialise(model: LayersModel, scheme: InitialisationScheme, see
   const schema = arenaSchemaOf(model);
   const arena = new Float32Array(schema.size);
   const fanInOfLayer = new Map<string, number>();
-  for (const entry of schema.entries) if (entry.kind === 'kernel') fanInOfLayer.set(layerOf(entry), fansOf(entry.shape).fanIn);
+  for (const entry of schema.entries) if (entry.kind === 'kernel') fanInOfLayer.set(layerOf(entry), fansOfKernel(entry).fanIn);
   for (const entry of schema.entries) {
     fill(arena.subarray(entry.offset, entry.offset + entry.size), entry, { scheme, seed, fanIn: fanInOfLayer.get(layerOf(entry)) });
   }
@@ -51,16 +51,26 @@ function fill(out: Float32Array, entry: ArenaEntry, { scheme, seed, fanIn }: Fil
   assert(entry.kind === 'kernel' || entry.kind === 'bias', `no rule to initialise ${entry.name}`);
   if (entry.kind === 'bias' && (scheme === 'kaiming-zero-bias' || scheme === 'normal-head')) return;
   const random = new Prng(seed, hashString(entry.name));
-  const deviation = entry.kind === 'kernel' ? deviationOf(entry.shape, scheme) : null;
+  const deviation = entry.kind === 'kernel' ? deviationOf(entry, scheme) : null;
   const bound = 1 / Math.sqrt(fanIn);
   for (let i = 0; i < out.length; i++) out[i] = deviation === null ? bound * (2 * random.uniform() - 1) : deviation * random.normal();
 }
 
 /** The deviation of a kernel that is drawn from a normal distribution; null for one that is uniform. */
-function deviationOf(shape: readonly number[], scheme: InitialisationScheme): number | null {
+function deviationOf(entry: ArenaEntry, scheme: InitialisationScheme): number | null {
   if (scheme === 'torch') return null;
-  if (shape.length === 4) return Math.sqrt(2 / fansOf(shape).fanOut);
+  if (entry.shape.length === 4) return Math.sqrt(2 / fansOfKernel(entry).fanOut);
   return scheme === 'normal-head' ? HEAD_DEVIATION : null;
+}
+
+/**
+ * As {@link fansOf}. A depthwise kernel, [height, width, channels, multiplier], has PyTorch's fans: each output sees one channel, and the
+ * fan out counts the outputs of all channels.
+ */
+function fansOfKernel({ name, shape }: ArenaEntry): { fanIn: number; fanOut: number } {
+  if (!name.endsWith('/depthwise_kernel')) return fansOf(shape);
+  const [height = 1, width = 1, channels = 1, multiplier = 1] = shape;
+  return fansOf([height, width, 1, channels * multiplier]);
 }
 
 /** The number of inputs of one output, and the number of outputs of one input, for a kernel [in, out] or [height, width, in, out]. */

@@ -22,5 +22,12 @@ export const MODEL_NAMES = [
   'vgg8',
   'vgg13',
   'vgg16',
+  'resnet18',
+  'resnet34',
+  'resnet50',
+  'mobilenetv1',
+  'mobilenetv2',
+  'shufflenetv1',
+  'shufflenetv2',
 ] as const;
 export type ModelName = (typeof MODEL_NAMES)[number];

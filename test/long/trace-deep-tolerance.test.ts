@@ -5,10 +5,14 @@ import { openEngine } from '../../src/engines/catalogue.js';
 import { describeTensorflow } from '../support/tensorflow-engine.js';
 import { DEEP_MODELS, expectSameCourse, OPTIMIZERS, STAGES } from '../support/trace-parity.js';
 
+/** An eager step of these makes a change of 1e-7 as large as 1e-2, so that only a smooth course tells more than rounding. */
+const SMOOTH: ReadonlySet<string> = new Set(['shufflenetv1', 'shufflenetv2']);
+
 describeTensorflow('deep models traced as eager, up to rounding', () => {
   beforeAll(() => openEngine('tensorflow'));
 
   test.each([...DEEP_MODELS])('%s', (name) => {
-    expectSameCourse({ name, stage: STAGES.distillation!(OPTIMIZERS['sgd with momentum']!) });
+    const stage = STAGES.distillation!(OPTIMIZERS['sgd with momentum']!);
+    expectSameCourse({ name, stage, isSmooth: SMOOTH.has(name) });
   });
 });

@@ -72,8 +72,23 @@ describe('parameter counts', () => {
     ['vgg8', 3_965_028],
     ['vgg13', 9_462_180],
     ['vgg16', 14_774_436],
+    ['mobilenetv2', 812_836],
+    ['shufflenetv1', 949_258],
+    ['shufflenetv2', 1_355_528],
   ])('%s on CIFAR-100: %i', async (name, expected) => {
     const model = await build(name, {}, { ...CIFAR, classes: 100 });
+    expect(trainableOf(model)).toBe(expected);
+    model.dispose();
+  });
+
+  // Those of the networks in PyTorch, built as torchvision's: 1000 classes. The stems take small images, too.
+  test.each([
+    ['resnet18', 11_689_512],
+    ['resnet34', 21_797_672],
+    ['resnet50', 25_557_032],
+    ['mobilenetv1', 4_231_976],
+  ])('%s with 1000 classes: %i', async (name, expected) => {
+    const model = await build(name, {}, { ...CIFAR, classes: 1000 });
     expect(trainableOf(model)).toBe(expected);
     model.dispose();
   });
@@ -151,6 +166,47 @@ describe('initial parameters', () => {
     model.dispose();
   });
 
+  test('ImageNet ResNet: as a small ResNet', async () => {
+    const model = await build('resnet18');
+    expect(spread(entryOf(model, 'stem.conv/kernel')) / Math.sqrt(2 / (49 * 64))).toBeCloseTo(1, 1);
+    expect(spread(entryOf(model, 'stage2.block1.project/kernel')) / Math.sqrt(2 / 128)).toBeCloseTo(1, 1);
+    expect(entryOf(model, 'logits/bias').every((x) => x !== 0 && Math.abs(x) <= 1 / Math.sqrt(512))).toBe(true);
+    model.dispose();
+  });
+
+  test("MobileNetV1: PyTorch's default; a depthwise filter sees one channel, so that its bound is 1 / sqrt(9)", async () => {
+    const model = await build('mobilenetv1');
+    const depthwise = entryOf(model, 'block13.depthwise/depthwise_kernel');
+    expect(Math.max(...depthwise)).toBeLessThanOrEqual(1 / 3);
+    expect(spread(depthwise)).toBeCloseTo(1 / 3 / Math.sqrt(3), 2);
+    expect(spread(entryOf(model, 'block13.pointwise/kernel'))).toBeCloseTo(1 / Math.sqrt(3 * 1024), 3);
+    model.dispose();
+  });
+
+  test('MobileNetV2: convolutions normal with variance 2 / fan out, the classifier normal with deviation .01', async () => {
+    const model = await build('mobilenetv2');
+    // The fan out of a depthwise convolution counts the outputs of all channels.
+    expect(spread(entryOf(model, 'stage6.block2.depthwise/depthwise_kernel')) / Math.sqrt(2 / (9 * 480))).toBeCloseTo(1, 1);
+    expect(spread(entryOf(model, 'stage6.block2.expand/kernel')) / Math.sqrt(2 / 480)).toBeCloseTo(1, 1);
+    expect(spread(entryOf(model, 'logits/kernel'))).toBeCloseTo(0.01, 3);
+    expect([...new Set(entryOf(model, 'logits/bias'))]).toEqual([0]);
+    model.dispose();
+  });
+
+  test("ShuffleNets: PyTorch's default; a filter of a group sees the channels of its group", async () => {
+    const one = await build('shufflenetv1');
+    for (const group of ['group1', 'group2', 'group3']) {
+      const kernel = entryOf(one, `stage3.block2.conv1.${group}/kernel`);
+      expect(Math.max(...kernel)).toBeLessThanOrEqual(1 / Math.sqrt(960 / 3));
+      expect(spread(kernel) * Math.sqrt(960)).toBeCloseTo(1, 1);
+    }
+    one.dispose();
+    const two = await build('shufflenetv2');
+    expect(spread(entryOf(two, 'stage3.block2.conv1/kernel')) * Math.sqrt(3 * 232)).toBeCloseTo(1, 1);
+    expect(spread(entryOf(two, 'stage3.block1.left-depthwise/depthwise_kernel')) * Math.sqrt(3 * 9)).toBeCloseTo(1, 1);
+    two.dispose();
+  });
+
   test("small CNN: PyTorch's default, kernel and bias uniform within 1 / sqrt(fan in)", async () => {
     const model = await build('cnn-teacher', {}, FASHION);
     const bound = 1 / Math.sqrt(8 * 9);
@@ -193,6 +249,73 @@ describe('layers', () => {
         [8, 256],
         [4, 512],
         [4, 512],
+      ],
+    ],
+    [
+      'resnet18',
+      ['stem.relu', 'stage1.block2.relu2', 'stage2.block2.relu2', 'stage3.block2.relu2', 'stage4.block2.relu2'],
+      [
+        [16, 64],
+        [8, 64],
+        [4, 128],
+        [2, 256],
+        [1, 512],
+      ],
+    ],
+    [
+      'resnet50',
+      ['stage1.block3.relu3', 'stage2.block4.relu3', 'stage3.block6.relu3', 'stage4.block3.relu3'],
+      [
+        [8, 256],
+        [4, 512],
+        [2, 1024],
+        [1, 2048],
+      ],
+    ],
+    [
+      'mobilenetv1',
+      ['block1.relu2', 'block3.relu2', 'block5.relu2', 'block11.relu2', 'block13.relu2'],
+      [
+        [16, 64],
+        [8, 128],
+        [4, 256],
+        [2, 512],
+        [1, 1024],
+      ],
+    ],
+    [
+      'mobilenetv2',
+      ['stem.relu', 'stage2.block2.add', 'stage3.block3.add', 'stage5.block3.add', 'stage7.block1.norm3', 'last.relu'],
+      [
+        [16, 16],
+        [16, 12],
+        [8, 16],
+        [4, 48],
+        [2, 160],
+        [2, 1280],
+      ],
+    ],
+    [
+      'shufflenetv1',
+      ['stem.relu', 'stage1.block4.relu3', 'stage2.block1.mean', 'stage2.block8.relu3', 'stage3.block4.relu3'],
+      [
+        [32, 24],
+        [16, 240],
+        [8, 240],
+        [8, 480],
+        [4, 960],
+      ],
+    ],
+    [
+      'shufflenetv2',
+      ['stem.relu', 'stage1.block1.left-relu', 'stage1.block4.shuffle', 'stage2.block8.shuffle', 'stage3.block4.shuffle', 'last.relu'],
+      [
+        [32, 24],
+        [16, 58],
+        [16, 116],
+        [8, 232],
+        [4, 464],
+        [4, 1024],
       ],
     ],
   ] as const)('%s: the ends of its blocks', async (name, taps, expected) => {

@@ -75,6 +75,13 @@ const FOLDING: readonly Folding[] = [
   // Most norms come before their convolution; the first follows one that nothing else reads.
   { name: 'wrn-16-2', kept: /^(?!stage1\.block1).*norm1$|^last/ },
   { name: 'vgg8' },
+  { name: 'resnet18' },
+  { name: 'resnet50' },
+  { name: 'mobilenetv1' },
+  { name: 'mobilenetv2' },
+  // A norm over several groups follows no layer that could take it.
+  { name: 'shufflenetv1', kept: /norm3$|^(?!stage1\.block1).*norm1$/ },
+  { name: 'shufflenetv2' },
 ];
 
 async function expectCatalogueFolds({ name, options = {}, kept = /^$/ }: Folding): Promise<void> {
