@@ -163,6 +163,8 @@ export interface TermRecipe {
   readonly weight?: Variable | undefined;
   /** Pairs of layers: the student's layer, then the teacher's. */
   readonly taps?: readonly (readonly [string, string])[] | undefined;
+  /** Pairs of flows, each of two layers of one model: the student's, then the teacher's. */
+  readonly flows?: readonly (readonly [readonly [string, string], readonly [string, string]])[] | undefined;
   /** One weight for each pair, in their order. */
   readonly weights?: readonly number[] | undefined;
   /** The side that the term learns from; when left out, the peers in a stage that has several, otherwise the teacher. */

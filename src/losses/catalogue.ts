@@ -6,6 +6,7 @@
 import { suggest } from '../base/nearest.js';
 import { attentionTransferDeclaration } from './attention-transfer-declaration.js';
 import { dkdDeclaration } from './dkd-declaration.js';
+import { fspDeclaration } from './fsp-declaration.js';
 import { gramDeclaration } from './gram-declaration.js';
 import { hintonDeclaration } from './hinton-declaration.js';
 import type { LossDeclaration } from './loss-declaration.js';
@@ -29,6 +30,7 @@ export const LOSSES: Readonly<Record<string, CatalogueEntry>> = {
     load: async () => (await import('./attention-transfer.js')).attentionTransfer,
   },
   gram: { declaration: gramDeclaration, load: async () => (await import('./gram.js')).gram },
+  fsp: { declaration: fspDeclaration, load: async () => (await import('./fsp.js')).fsp },
   nst: { declaration: nstDeclaration, load: async () => (await import('./nst.js')).nst },
   'selective-weighted': { declaration: weightedDeclaration, load: async () => (await import('./selective.js')).weighted },
   'selective-right': { declaration: rightDeclaration, load: async () => (await import('./selective.js')).right },

@@ -12,19 +12,23 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { present } from '../../src/base/assert.js';
 import { Prng } from '../../src/base/prng.js';
 import type { CatalogueEntry } from '../../src/losses/catalogue.js';
-import type { LossDeclaration, TermNeeds, TermSettings } from '../../src/losses/loss-declaration.js';
+import type { LayerFlow, LossDeclaration, TermNeeds, TermSettings } from '../../src/losses/loss-declaration.js';
 import type { LossMethod, LossSum } from '../../src/losses/loss-method.js';
+import { flowOf } from '../../src/nn/flow.js';
 import { reduce } from '../../src/nn/reduction/catalogue.js';
 import type { KnowledgeSpec } from '../../src/tensor/knowledge.js';
 import { describeEachEngine } from './each-engine.js';
 import { type Plain, somePlain } from './plain-tensor.js';
 import { describeReduction, type ReductionCase } from './reduction-suite.js';
 
-/** A call of a loss: what the two models have, before it is reduced. Taps are named after their places in the lists. */
+/**
+ * A call of a loss: what the two models have, before it is reduced. Taps are named after their places in the lists; a loss of flows has
+ * the two layers of each flow in turn.
+ */
 export interface LossCase {
   readonly knobs?: Readonly<Record<string, number>>;
   readonly constants?: Readonly<Record<string, number>>;
-  /** One for each pair of taps. */
+  /** One for each pair of taps or of flows. */
   readonly weights?: readonly number[];
   readonly classes: number;
   readonly labels: readonly number[];
@@ -216,19 +220,31 @@ function mixedOf({ mixed }: LossCase): { second_B: tf.Tensor1D; share_B: tf.Tens
   return { second_B: tf.tensor1d([...mixed.second], 'int32'), share_B: tf.tensor1d([...mixed.share]) };
 }
 
-function settingsOf({ takesTaps, constants }: LossDeclaration, call: LossCase): TermSettings {
+function settingsOf({ takesTaps, takesFlows = false, constants }: LossDeclaration, call: LossCase): TermSettings {
   const defaults = Object.entries(constants).map(([name, { default: value }]) => [name, value]);
+  const taps = takesTaps ? call.student.map((_, i) => [String(i), String(i)] as const) : [];
+  const flows = takesFlows ? flowsOf(call) : [];
   return {
-    taps: takesTaps ? call.student.map((_, i) => [String(i), String(i)]) : [],
-    weights: call.weights ?? (takesTaps ? call.student.map(() => 1) : []),
+    taps,
+    flows,
+    weights: call.weights ?? [...taps, ...flows].map(() => 1),
     constants: { ...Object.fromEntries(defaults), ...call.constants },
   };
 }
 
+function flowsOf({ student }: LossCase): readonly (readonly [LayerFlow, LayerFlow])[] {
+  return Array.from({ length: student.length / 2 }, (_, i) => {
+    const flow = [String(2 * i), String(2 * i + 1)] as const;
+    return [flow, flow];
+  });
+}
+
 /** The logits of a model are its only tensor. */
 function known(spec: KnowledgeSpec, tensors: readonly tf.Tensor[]): tf.Tensor {
-  const tensor = present(tensors[spec.of === 'logits' ? 0 : Number(spec.layer)], 'a tensor');
-  return spec.of === 'logits' || spec.reduce === null ? tensor : reduce(tensor, spec.reduce);
+  const at = (layer: string): tf.Tensor => present(tensors[Number(layer)], 'a tensor');
+  if (spec.of === 'logits') return at('0');
+  if (spec.of === 'flow') return flowOf(at(spec.from), at(spec.to));
+  return spec.reduce === null ? at(spec.layer) : reduce(at(spec.layer), spec.reduce);
 }
 
 function toTensor({ shape, data }: Plain): tf.Tensor {

@@ -105,6 +105,38 @@ describe('a term that they do not allow is named with its line', () => {
   });
 
   test.each([
+    [
+      'layer of a flow of the teacher',
+      '[[[conv1, conv2], [pool1, pol2]]]',
+      /terms\[1\]\.flows\[0\]\[1\]\[1\]: the model has no layer "pol2"; did you mean "pool2"\?/,
+    ],
+    [
+      'layer of a flow without a map',
+      '[[[conv1, logits], [pool1, pool2]]]',
+      /terms\[1\]: the loss takes feature maps, and the layer "logits" puts out \[10\]/,
+    ],
+    [
+      'flow of other channels',
+      '[[[conv1, conv2], [pool1, pool2]]]',
+      /terms\[1\]: .* the student's flow has "conv1" \[\d+, \d+, \d+\] to "conv2" .*, but the teacher's "pool1"/,
+    ],
+  ])('%s', async (_, flows, message) => {
+    const error = await failure(`{ loss: fsp, flows: ${flows} }`);
+    expect(error.message).toMatch(message);
+    expect(error.details).toMatchObject({ file: join(folder, 'recipe.yaml'), line: TERM_LINE });
+  });
+
+  test("a user's module of flows", async () => {
+    const file = `flow-${modules++}.mjs`;
+    const declaration = 'export const declaration = { takesFlows: true };';
+    await writeFile(
+      join(folder, file),
+      `${declaration}\nexport function sum({ student: [own] }, knobs, { core: tf }) { return { sum: tf.sum(own), count: own.shape[0] }; }\n`,
+    );
+    await check(`{ module: ${file}, flows: [[[conv1, conv2], [pool1, pool2]]] }`);
+  });
+
+  test.each([
     ['that throws', 'throw new Error("no luck");', /terms\[1\]: \S.*loss-\d+\.mjs:\d+:\d+: sum failed: no luck\. inputs/],
     ['that adds what does not fit', 'return { sum: tf.sum(tf.add(own, tf.ones([3]))), count: 2 };', /sum failed: /],
     ['that returns the mean of each sample', 'return { sum: tf.mean(own, 1), count: 2 };', /a tensor of shape \[2\] and type float32/],
