@@ -6,6 +6,7 @@
 import { suggest } from '../base/nearest.js';
 import { attentionTransferDeclaration } from './attention-transfer-declaration.js';
 import { dkdDeclaration } from './dkd-declaration.js';
+import { fitnetsDeclaration } from './fitnets-declaration.js';
 import { fspDeclaration } from './fsp-declaration.js';
 import { gramDeclaration } from './gram-declaration.js';
 import { hintonDeclaration } from './hinton-declaration.js';
@@ -29,6 +30,7 @@ export const LOSSES: Readonly<Record<string, CatalogueEntry>> = {
     declaration: attentionTransferDeclaration,
     load: async () => (await import('./attention-transfer.js')).attentionTransfer,
   },
+  fitnets: { declaration: fitnetsDeclaration, load: async () => (await import('./fitnets.js')).fitnets },
   gram: { declaration: gramDeclaration, load: async () => (await import('./gram.js')).gram },
   fsp: { declaration: fspDeclaration, load: async () => (await import('./fsp.js')).fsp },
   nst: { declaration: nstDeclaration, load: async () => (await import('./nst.js')).nst },

@@ -35,12 +35,14 @@ export interface LossCase {
   readonly mixed?: { readonly second: readonly number[]; readonly share: readonly number[] };
   readonly student: readonly Plain[];
   readonly other: readonly Plain[];
+  /** One for each adapter that the declaration's `needs` names, in their order. */
+  readonly adapters?: readonly Plain[];
 }
 
 export interface LossOutcome {
   readonly sum: number;
   readonly count: number;
-  /** By each of the student's tensors. */
+  /** By each of the student's tensors, then by each adapter. */
   readonly gradients: readonly (readonly number[])[];
 }
 
@@ -133,7 +135,10 @@ function inPieces(make: () => LossCase, run: Run): void {
       {
         sum: parts.reduce((sum, part) => sum + part.sum, 0),
         count: parts.reduce((count, part) => count + part.count, 0),
-        gradients: call.student.map((_, i) => parts.flatMap(({ gradients }) => present(gradients[i], 'a gradient'))),
+        gradients: [
+          ...call.student.map((_, i) => parts.flatMap(({ gradients }) => present(gradients[i], 'a gradient'))),
+          ...adaptersOf(call).map((_, i) => total(parts.map(({ gradients }) => present(gradients[call.student.length + i], 'a gradient')))),
+        ],
       },
       run(call),
     );
@@ -178,7 +183,7 @@ function overBatch(make: (size: number) => LossCase, run: Run): void {
   });
 }
 
-/** Value and gradient by the student's tensors, through tfjs. */
+/** Value and gradient by the student's tensors and the adapters, through tfjs. */
 export function runLoss(
   { declaration, method }: { readonly declaration: LossDeclaration; readonly method: LossMethod },
   call: LossCase,
@@ -192,7 +197,8 @@ export function runLoss(
     });
     const other = call.other.map(toTensor);
     let count = 0;
-    const sumOf = (...student: tf.Tensor[]): tf.Scalar => {
+    const sumOf = (...tensors: tf.Tensor[]): tf.Scalar => {
+      const [student, adapters] = [tensors.slice(0, call.student.length), tensors.slice(call.student.length)];
       const result: LossSum = method.sum(
         {
           labels: {
@@ -202,7 +208,7 @@ export function runLoss(
           classes: call.classes,
           student: needs.student.map((spec) => known(spec, student)),
           other: needs.other.map((spec) => known(spec, other)),
-          adapters: {},
+          adapters: Object.fromEntries(needs.adapters.map(({ name }, i) => [name, present(adapters[i], name)])),
           settings,
         },
         Object.fromEntries(knobs),
@@ -210,9 +216,18 @@ export function runLoss(
       count = result.count;
       return result.sum;
     };
-    const { value, grads } = tf.valueAndGrads(sumOf)(call.student.map(toTensor));
+    const { value, grads } = tf.valueAndGrads(sumOf)([...call.student, ...adaptersOf(call)].map(toTensor));
     return { sum: value.dataSync()[0] as number, count, gradients: grads.map((gradient) => [...gradient.dataSync()]) };
   });
+}
+
+function adaptersOf({ adapters = [] }: LossCase): readonly Plain[] {
+  return adapters;
+}
+
+/** The sum of lists of one length, element by element. */
+function total([first = [], ...others]: readonly (readonly number[])[]): readonly number[] {
+  return first.map((value, j) => others.reduce((sum, other) => sum + present(other[j], 'an element'), value));
 }
 
 function mixedOf({ mixed }: LossCase): { second_B: tf.Tensor1D; share_B: tf.Tensor1D } | null {
@@ -266,15 +281,17 @@ function expectClose(found: LossOutcome, expected: LossOutcome): void {
   });
 }
 
-/** Central differences of the reference by every element of the student's tensors. */
+/** Central differences of the reference by every element of the student's tensors, then of the adapters. */
 function differences(reference: LossSuite['reference'], call: LossCase, h = 1e-5): number[][] {
+  const all = [...call.student, ...adaptersOf(call)];
   const moved = (i: number, j: number, by: number): number => {
-    const student = call.student.map((tensor, at) =>
+    const tensors = all.map((tensor, at) =>
       at === i ? { ...tensor, data: tensor.data.map((value, place) => (place === j ? value + by : value)) } : tensor,
     );
-    return reference({ ...call, student }, call);
+    const [student, adapters] = [tensors.slice(0, call.student.length), tensors.slice(call.student.length)];
+    return reference({ ...call, student, adapters }, call);
   };
-  return call.student.map(({ data }, i) => data.map((_, j) => (moved(i, j, h) - moved(i, j, -h)) / (2 * h)));
+  return all.map(({ data }, i) => data.map((_, j) => (moved(i, j, h) - moved(i, j, -h)) / (2 * h)));
 }
 
 /** Samples [from, to) of a call. */

@@ -8,6 +8,7 @@ import { attention } from './attention.js';
 import { channelGram } from './channel-gram.js';
 import { placeGram } from './place-gram.js';
 import { pool } from './pool.js';
+import { poolTo } from './pool-to.js';
 import type { Reduction } from './reduction.js';
 import { unitChannels } from './unit-channels.js';
 
@@ -16,6 +17,7 @@ const REDUCTIONS: Readonly<Record<string, Reduction>> = {
   'channel-gram': channelGram,
   'place-gram': placeGram,
   pool,
+  'pool-to': poolTo,
   'unit-channels': unitChannels,
 };
 
