@@ -1,6 +1,6 @@
 /**
  * The declaration of the hints of FitNets; its arithmetic is in fitnets.ts. A regressor for each pair of taps turns what the student's
- * layer puts out into as many channels as the teacher's layer has. Of two maps the larger is pooled to the smaller, at the teacher before
+ * layer puts out into as many channels as the teacher's layer has. The larger of two maps is pooled to the smaller, at the teacher before
  * it travels: H W C numbers of an image, for the smaller size and the teacher's channels.
  */
 

@@ -84,6 +84,29 @@ test("the modules of the losses' README are right, as the terms beside them name
   }
 });
 
+describe('layers that are frozen', () => {
+  const rest = 'model: small, on: few, test: test, epochs: 3';
+  const freezing = async (freeze: string) => {
+    const file = join(folder, 'recipe.yaml');
+    const text = recipeWith('{ loss: dkd }').replace(rest, `${rest}, freeze: ${freeze}`);
+    expect(text).toContain('freeze');
+    await writeFile(file, text);
+    return checkRecipe(file);
+  };
+
+  test('are the layers of the model, and the others learn', async () => {
+    await freezing('{ through: conv1 }');
+  });
+
+  test.each([
+    ['{ through: conv3 }', /stages\.student\.freeze\.through: the model has no layer "conv3"; did you mean "conv1"\?/],
+    ['{ after: logits }', /stages\.student\.freeze\.after: no layer after "logits" has weights that train/],
+    ['{ through: conv1, after: conv1 }', /stages\.student\.freeze: give either through or after, and the name of a layer/],
+  ])('%s is refused', async (freeze, message) => {
+    await expect(freezing(freeze)).rejects.toThrow(message);
+  });
+});
+
 describe('a term that they do not allow is named with its line', () => {
   test.each([
     [
