@@ -131,6 +131,7 @@ function skippedOf({ skipped }: RunSummary): string[] {
 }
 
 function isComparable(a: PeerRecipe, b: PeerRecipe): boolean {
+  if (JSON.stringify(a.freeze) !== JSON.stringify(b.freeze)) return false;
   return a.model === b.model && a.init === b.init && a.on === b.on && a.test === b.test;
 }
 

@@ -111,12 +111,19 @@ export type OutsideModel = z.infer<typeof outsideModel>;
 /** A model by the name of the stage that has it, or one from outside, for which loading makes a stage `load` (outside-model.ts). */
 const anyModel = z.xor([name, ...outsideForms]) as unknown as z.ZodType<string>;
 
+/** The layers that a stage leaves as they are: a layer with all that it depends on, or all others. */
+const freeze = z
+  .strictObject({ through: z.string().optional(), after: z.string().optional() })
+  .refine((spec) => (spec.through === undefined) !== (spec.after === undefined), 'give either through or after, and the name of a layer');
+export type FreezeRecipe = z.infer<typeof freeze>;
+
 const batchSize = wholeFromOne.max(4096);
 
 const training = {
   needs: z.array(name).default([]),
   /** The model whose parameters the stage begins with; when left out, new ones. */
   init: anyModel.optional(),
+  freeze: freeze.optional(),
   model: name,
   /** The names of the splits for training and for tests. */
   on: name,
@@ -163,6 +170,8 @@ export interface TermRecipe {
   readonly weight?: Variable | undefined;
   /** Pairs of layers: the student's layer, then the teacher's. */
   readonly taps?: readonly (readonly [string, string])[] | undefined;
+  /** Pairs of flows, each of two layers of one model: the student's, then the teacher's. */
+  readonly flows?: readonly (readonly [readonly [string, string], readonly [string, string]])[] | undefined;
   /** One weight for each pair, in their order. */
   readonly weights?: readonly number[] | undefined;
   /** The side that the term learns from; when left out, the peers in a stage that has several, otherwise the teacher. */
@@ -203,6 +212,7 @@ const fromTeacher = z.strictObject({
 const peer = z.strictObject({
   model: name.optional(),
   init: anyModel.optional(),
+  freeze: freeze.optional(),
   optimizer: optimizer.optional(),
   schedule: schedule.optional(),
   loss: mutualLoss.optional(),

@@ -19,13 +19,17 @@ export interface AdapterRule {
   readonly kernel: readonly number[] | null;
 }
 
+/** Whether the student's side is projected where the widths differ, or always. */
+type Projects = 'needed' | 'always';
+
 /**
  * The rule for two outputs of these shapes, both without the batch. Two maps [H, W, C] are pooled to the smaller height and width; a map
  * beside a vector [K] is averaged over its places. Widths that differ, channels or elements, get a projection: a 1x1 convolution of
- * maps, a linear one of vectors. Outputs of equal shapes stay as they are. Null: the two shapes cannot be brought together.
+ * maps, a linear one of vectors; with `always` all maps and vectors do. Otherwise outputs of equal shapes stay as they are. Null: the two shapes cannot be brought together.
  */
-export function adapterRule(student: readonly number[], other: readonly number[]): AdapterRule | null {
-  if (student.length === other.length && student.every((axis, i) => axis === other[i])) return { student: null, other: null, kernel: null };
+export function adapterRule(student: readonly number[], other: readonly number[], projects: Projects = 'needed'): AdapterRule | null {
+  if (projects === 'needed' && student.length === other.length && student.every((axis, i) => axis === other[i]))
+    return { student: null, other: null, kernel: null };
   const ranks = [student.length, other.length];
   if (!ranks.every((rank) => rank === 1 || rank === 3)) return null;
   const [inputs = 0, outputs = 0] = [student.at(-1), other.at(-1)];
@@ -33,7 +37,11 @@ export function adapterRule(student: readonly number[], other: readonly number[]
   const window = isOfMaps ? [1, 1] : [];
   const size = [0, 1].map((axis) => Math.min(student[axis] ?? 0, other[axis] ?? 0));
   const reduce = (shape: readonly number[]) => (isOfMaps ? poolingTo(size, shape) : averageOf(shape));
-  return { student: reduce(student), other: reduce(other), kernel: inputs === outputs ? null : [...window, inputs, outputs] };
+  return {
+    student: reduce(student),
+    other: reduce(other),
+    kernel: projects === 'needed' && inputs === outputs ? null : [...window, inputs, outputs],
+  };
 }
 
 function poolingTo([height = 0, width = 0]: readonly number[], shape: readonly number[]): ReductionSpec | null {
@@ -54,10 +62,10 @@ export function adapterNames(pair: number): { readonly kernel: string; readonly 
  * The needs of a loss over pairs of one shape: both taps of each pair with the rule's reductions, and the rule's projections as adapters.
  * Throws `model.invalid` for a pair that the rule cannot bring together.
  */
-export function needsOfAdapted({ taps }: Pick<TermSettings, 'taps'>, shapes: TapShapes): TermNeeds {
+export function needsOfAdapted({ taps }: Pick<TermSettings, 'taps'>, shapes: TapShapes, projects: Projects = 'needed'): TermNeeds {
   const pairs = taps.map(([layer, otherLayer], i) => {
     const [own, other] = [shapes.student(layer), shapes.other(otherLayer)];
-    const rule = adapterRule(own, other);
+    const rule = adapterRule(own, other, projects);
     if (rule === null) throw notAdaptable([layer, own], [otherLayer, other]);
     const spec = (name: string, reduce: ReductionSpec | null): KnowledgeSpec => ({ of: 'tap', layer: name, reduce });
     return { student: spec(layer, rule.student), other: spec(otherLayer, rule.other), adapters: adaptersOf(i, rule.kernel) };

@@ -6,6 +6,8 @@
 import { suggest } from '../base/nearest.js';
 import { attentionTransferDeclaration } from './attention-transfer-declaration.js';
 import { dkdDeclaration } from './dkd-declaration.js';
+import { fitnetsDeclaration } from './fitnets-declaration.js';
+import { fspDeclaration } from './fsp-declaration.js';
 import { gradientAttentionDeclaration } from './gradient-attention-declaration.js';
 import { gramDeclaration } from './gram-declaration.js';
 import { hintonDeclaration } from './hinton-declaration.js';
@@ -33,7 +35,9 @@ export const LOSSES: Readonly<Record<string, CatalogueEntry>> = {
     declaration: gradientAttentionDeclaration,
     load: async () => (await import('./gradient-attention.js')).gradientAttention,
   },
+  fitnets: { declaration: fitnetsDeclaration, load: async () => (await import('./fitnets.js')).fitnets },
   gram: { declaration: gramDeclaration, load: async () => (await import('./gram.js')).gram },
+  fsp: { declaration: fspDeclaration, load: async () => (await import('./fsp.js')).fsp },
   nst: { declaration: nstDeclaration, load: async () => (await import('./nst.js')).nst },
   'selective-weighted': { declaration: weightedDeclaration, load: async () => (await import('./selective.js')).weighted },
   'selective-right': { declaration: rightDeclaration, load: async () => (await import('./selective.js')).right },

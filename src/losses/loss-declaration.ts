@@ -18,10 +18,15 @@ export interface ConstantDeclaration extends NumberRange {
   readonly whole?: boolean | undefined;
 }
 
+/** Two layers of one model, the earlier one first. */
+export type LayerFlow = readonly [from: string, to: string];
+
 /** The settings of one term of a recipe that do not change during a stage, with their defaults. */
 export interface TermSettings {
   /** Pairs of layer names, the student's first; empty for a loss that takes no taps. */
   readonly taps: readonly (readonly [string, string])[];
+  /** Pairs of flows, the student's first. They are there for a loss that takes flows. */
+  readonly flows?: readonly (readonly [LayerFlow, LayerFlow])[] | undefined;
   /** One weight for each pair; 1 where the recipe gives none. */
   readonly weights: readonly number[];
   readonly constants: Readonly<Record<string, number>>;
@@ -71,6 +76,8 @@ export interface LossTraits {
   readonly constants: Readonly<Record<string, ConstantDeclaration>>;
   /** Whether the recipe must give pairs of taps. */
   readonly takesTaps: boolean;
+  /** Whether the recipe must give pairs of flows, and no taps. */
+  readonly takesFlows?: boolean | undefined;
   /** Whether the term needs another side, which a train stage does not have. */
   readonly takesOther: boolean;
   /**

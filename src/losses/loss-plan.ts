@@ -62,7 +62,8 @@ function complementOf(alpha: Variable): Variable {
 
 /** The plan of one term of the recipe. The term has passed term-check.ts. */
 export function planTerm(term: TermRecipe, declaration: LossDeclaration, key: string): TermPlan {
-  const taps = term.taps ?? [];
+  const { taps = [], flows = [] } = term;
+  const pairs = flows.length > 0 ? flows : taps;
   const knobs = Object.entries(declaration.knobs).map(([name, knob]) => [name, (term[name] as Variable | undefined) ?? knob.default]);
   const constants = Object.entries(declaration.constants).map(([name, constant]) => [
     name,
@@ -72,7 +73,12 @@ export function planTerm(term: TermRecipe, declaration: LossDeclaration, key: st
     key,
     weight: term.weight ?? declaration.weight,
     knobs: Object.fromEntries(knobs),
-    settings: { taps, weights: taps.map((_, i) => term.weights?.[i] ?? 1), constants: Object.fromEntries(constants) },
+    settings: {
+      taps,
+      ...(flows.length > 0 ? { flows } : {}),
+      weights: pairs.map((_, i) => term.weights?.[i] ?? 1),
+      constants: Object.fromEntries(constants),
+    },
   };
 }
 

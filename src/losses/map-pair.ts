@@ -39,7 +39,8 @@ export function needsOfMaps(
   return { student: pairs.map(({ student }) => student), other: pairs.map(({ other }) => other), adapters: [] };
 }
 
-function checkMap(layer: string, shape: readonly number[]): MapShape {
+/** The map of this layer. Throws `model.invalid` for a layer that puts out no map. */
+export function checkMap(layer: string, shape: readonly number[]): MapShape {
   const [height, width, channels] = shape;
   if (shape.length === 3 && height !== undefined && width !== undefined && channels !== undefined)
     return { layer, height, width, channels };

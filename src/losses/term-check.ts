@@ -11,15 +11,16 @@ import { numberIn, variableIn } from '../config/variable.js';
 import type { LossTraits } from './loss-declaration.js';
 
 /** The keys that every term has besides its knobs and constants. */
-export const TERM_KEYS = ['loss', 'module', 'from', 'weight', 'taps', 'weights'] as const;
+export const TERM_KEYS = ['loss', 'module', 'from', 'weight', 'taps', 'flows', 'weights'] as const;
 
 /** All faults of a term as it was written, whatever its shape. `path` is its place in the recipe. */
 export function checkTerm(term: unknown, traits: LossTraits, path: Path): readonly Problem[] {
   const problems: Problem[] = [];
   let rest = term;
-  for (const key of ['taps', 'weights']) {
-    if (traits.takesTaps || entryOf(term, key) === undefined) continue;
-    const text = `${formatPath([...path, key])}: the loss ${nameOfTerm(term)} takes no taps`;
+  for (const key of extraKeys(traits)) {
+    if (entryOf(term, key) === undefined) continue;
+    const what = key === 'flows' ? 'flows' : 'taps';
+    const text = `${formatPath([...path, key])}: the loss ${nameOfTerm(term)} takes no ${what}${insteadOf(what, traits)}`;
     problems.push({ path: [...path, key], at: 'key', text });
     rest = Object.fromEntries(Object.entries(rest as object).filter(([other]) => other !== key));
   }
@@ -27,12 +28,25 @@ export function checkTerm(term: unknown, traits: LossTraits, path: Path): readon
   return 'problems' in checked ? [...problems, ...checked.problems] : problems;
 }
 
+/** The keys of layers that this loss has no use for. */
+function extraKeys({ takesTaps, takesFlows = false }: LossTraits): readonly string[] {
+  const keys = [...(takesTaps ? [] : ['taps']), ...(takesFlows ? [] : ['flows'])];
+  return takesTaps || takesFlows ? keys : [...keys, 'weights'];
+}
+
+function insteadOf(extra: 'taps' | 'flows', { takesTaps, takesFlows = false }: LossTraits): string {
+  if (extra === 'taps' && takesFlows) return `, but flows: ${FLOWS_FORM}`;
+  return extra === 'flows' && takesTaps ? ", but taps: [[student's layer, teacher's layer]]" : '';
+}
+
+const FLOWS_FORM = "[[[student's layer, a later one], [teacher's layer, a later one]]]";
+
 /** The term with every default filled in. A term in which `checkTerm` finds a fault is returned unchanged. */
 export function completeTerm(term: TermRecipe, traits: LossTraits): TermRecipe {
   const checked = checkAs(termSchema(traits), term);
   if ('problems' in checked) return term;
-  const { taps } = checked.value;
-  return taps === undefined ? checked.value : { ...checked.value, weights: checked.value.weights ?? taps.map(() => 1) };
+  const pairs = checked.value.flows ?? checked.value.taps;
+  return pairs === undefined ? checked.value : { ...checked.value, weights: checked.value.weights ?? pairs.map(() => 1) };
 }
 
 /** The name of a term in messages: the loss's name, or the module's file as the recipe has it. */
@@ -40,7 +54,7 @@ export function nameOfTerm(term: unknown): string {
   return String(entryOf(term, 'loss') ?? entryOf(term, 'module') ?? 'without a name');
 }
 
-function termSchema({ weight, knobs, constants, takesTaps }: LossTraits): z.ZodType<TermRecipe> {
+function termSchema({ weight, knobs, constants, takesTaps, takesFlows = false }: LossTraits): z.ZodType<TermRecipe> {
   const numbers: [string, z.ZodType][] = [];
   for (const [name, knob] of Object.entries(knobs)) numbers.push([name, variableIn(knob).default(knob.default)]);
   for (const [name, constant] of Object.entries(constants)) {
@@ -52,20 +66,20 @@ function termSchema({ weight, knobs, constants, takesTaps }: LossTraits): z.ZodT
     module: z.string().optional(),
     from: z.enum(OTHER_SIDES).optional(),
     weight: variableIn({ min: 0 }).default(weight),
-    ...(takesTaps ? tapFields : {}),
+    ...(takesTaps ? { taps: z.array(pairOf(z.string())).min(1), weights } : {}),
+    ...(takesFlows ? { flows: z.array(pairOf(pairOf(z.string()))).min(1), weights } : {}),
     ...Object.fromEntries(numbers),
   });
   return schema.superRefine(checkCounts) as unknown as z.ZodType<TermRecipe>;
 }
 
-const tapFields = {
-  taps: z.array(z.tuple([z.string(), z.string()])).min(1),
-  weights: z.array(z.number().min(0)).optional(),
-};
+const pairOf = <One extends z.ZodType>(one: One) => z.tuple([one, one]);
+const weights = z.array(z.number().min(0)).optional();
 
 function checkCounts(term: object, context: z.RefinementCtx): void {
-  const { taps, weights } = term as TermRecipe;
-  if (taps === undefined || weights === undefined || taps.length === weights.length) return;
-  const message = `one for each pair of taps is needed, so ${taps.length} and not ${weights.length}`;
+  const { taps, flows, weights } = term as TermRecipe;
+  const [pairs, what] = flows === undefined ? [taps, 'taps'] : [flows, 'flows'];
+  if (pairs === undefined || weights === undefined || pairs.length === weights.length) return;
+  const message = `one for each pair of ${what} is needed, so ${pairs.length} and not ${weights.length}`;
   context.addIssue({ code: 'custom', path: ['weights'], message });
 }

@@ -57,6 +57,7 @@ const declarationSchema = z.strictObject({
     .record(numberName, z.strictObject({ default: z.number(), whole: z.boolean().optional(), ...range }).superRefine(checkDefault))
     .default({}),
   takesTaps: z.boolean().default(false),
+  takesFlows: z.boolean().default(false),
   takesOther: z.boolean().default(true),
   over: z.enum(['sample', 'batch']).default('sample'),
   adapts: z.boolean().default(false),
@@ -74,6 +75,8 @@ function declarationFrom(value: object, file: string): LossDeclaration {
   const { needs, ...traits } = checked.value;
   const twice = Object.keys(traits.knobs).find((name) => Object.hasOwn(traits.constants, name));
   if (twice !== undefined) throw invalidLoss(file, `declaration: "${twice}" is both a knob and a constant`);
+  if (traits.takesTaps && traits.takesFlows)
+    throw invalidLoss(file, 'declaration: takesTaps and takesFlows are both true; a loss takes one of them');
   const { adapts, takesTaps, takesOther } = traits;
   if (adapts && !(takesTaps && takesOther)) {
     throw invalidLoss(file, 'declaration.adapts is true, and the loss does not take taps of both sides', {
@@ -85,15 +88,17 @@ function declarationFrom(value: object, file: string): LossDeclaration {
       hint: 'Leave one of them out',
     });
   }
-  const ask = adapts ? needsOfAdapted : (needs ?? plainNeeds(traits));
+  const ask: LossDeclaration['needs'] = adapts ? (settings, shapes) => needsOfAdapted(settings, shapes) : (needs ?? plainNeeds(traits));
   return { ...traits, needs: (settings, shapes) => checkNeeds(traits, file, () => ask(settings, shapes)) };
 }
 
-/** The needs of a module without `needs`: the logits, or the tapped layers as they are. */
-function plainNeeds({ takesTaps, takesOther }: LossTraits): (settings: TermSettings) => TermNeeds {
-  return ({ taps }) => {
-    const of = (side: 0 | 1): readonly KnowledgeSpec[] =>
-      takesTaps ? taps.map((pair) => ({ of: 'tap', layer: pair[side], reduce: null })) : [LOGITS_SPEC];
+/** The needs of a module without `needs`: the logits, the tapped layers as they are, or the flows. */
+function plainNeeds({ takesTaps, takesFlows = false, takesOther }: LossTraits): (settings: TermSettings) => TermNeeds {
+  return ({ taps, flows = [] }) => {
+    const of = (side: 0 | 1): readonly KnowledgeSpec[] => {
+      if (takesFlows) return flows.map((pair) => ({ of: 'flow', from: pair[side][0], to: pair[side][1] }));
+      return takesTaps ? taps.map((pair) => ({ of: 'tap', layer: pair[side], reduce: null })) : [LOGITS_SPEC];
+    };
     return { student: of(0), other: takesOther ? of(1) : [], adapters: [] };
   };
 }
@@ -109,6 +114,7 @@ const spec = z.discriminatedUnion('of', [
       .nullable()
       .default(null),
   }),
+  z.strictObject({ of: z.literal('flow'), from: z.string(), to: z.string() }),
 ]);
 const needsSchema = z.strictObject({
   student: z.array(spec).min(1),
@@ -127,7 +133,7 @@ const needsSchema = z.strictObject({
 
 const NEEDS_HINT =
   'needs(settings, shapes) returns { student: [...], other: [...], adapters: [...] }; ' +
-  'a spec is { of: "logits" }, { of: "tap", layer, reduce: null } or { of: "input-gradient" }';
+  'a spec is { of: "logits" }, { of: "tap", layer, reduce: null }, { of: "flow", from, to } or { of: "input-gradient" }';
 
 function checkNeeds({ takesOther }: LossTraits, file: string, call: () => unknown): TermNeeds {
   let value: unknown;

@@ -15,12 +15,20 @@ import { leafLayers } from './weights.js';
 
 type Layer = LayersModel['layers'][number];
 
-/** Makes the model's BatchNorms train by this rule, until the returned function is called. */
-export function overrideBatchNorms(model: LayersModel): () => void {
+/** Makes the model's BatchNorms train by this rule, until the returned function is called; the frozen ones normalise as in inference. */
+export function overrideBatchNorms(model: LayersModel, frozen: ReadonlySet<Layer> = new Set()): () => void {
   const layers = leafLayers(model).filter((layer) => layer.getClassName() === 'BatchNormalization');
-  const restore = layers.map(overrideLayer);
+  const restore = layers.map((layer) => (frozen.has(layer) ? freezeLayer(layer) : overrideLayer(layer)));
   return () => {
     for (const undo of restore) undo();
+  };
+}
+
+function freezeLayer(layer: Layer): () => void {
+  const stock = layer.call;
+  layer.call = (inputs, kwargs) => stock.call(layer, inputs, { ...kwargs, training: false });
+  return () => {
+    layer.call = stock;
   };
 }
 

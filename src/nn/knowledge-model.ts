@@ -8,6 +8,7 @@ import { type LayersModel, model as makeModel } from '@tensorflow/tfjs-layers';
 import { assertNever, present } from '../base/assert.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import type { KnowledgeSpec, OutputSpec } from '../tensor/knowledge.js';
+import { flowOf, flowShape } from './flow.js';
 import { reduce, shapeOf } from './reduction/catalogue.js';
 import { layerShapes, tapOf } from './tap.js';
 
@@ -32,8 +33,8 @@ export function knowledgeModel(source: LayersModel, specs: readonly OutputSpec[]
   // Checked here, so that a reduction that does not fit fails before a step begins.
   shapesOf(specs, shapeSourceOf(source));
   const logits = present(source.outputs[0], 'the output of a model');
-  const wanted = specs.map((spec) => (spec.of === 'logits' ? logits : tapOf(source, spec.layer)));
-  const outputs = [...new Set(wanted)];
+  const wanted = specs.map((spec) => layersOf(spec).map((layer) => (layer === null ? logits : tapOf(source, layer))));
+  const outputs = [...new Set(wanted.flat())];
   const isPlain = outputs.length === 1 && outputs[0] === logits;
   const model = isPlain ? source : makeModel({ name: source.name, inputs: source.inputs, outputs });
   return {
@@ -41,11 +42,30 @@ export function knowledgeModel(source: LayersModel, specs: readonly OutputSpec[]
     run(images, { training, through = model }) {
       const values = [through.apply(images, { training }) as tf.Tensor | tf.Tensor[]].flat();
       return specs.map((spec, i) => {
-        const value = present(values[outputs.indexOf(present(wanted[i], 'output'))], 'an output of the model');
-        return spec.of === 'tap' && spec.reduce !== null ? reduce(value, spec.reduce) : value;
+        const [value, second] = present(wanted[i], 'output').map((output) => values[outputs.indexOf(output)]);
+        return tensorOf(spec, present(value, 'an output of the model'), second);
       });
     },
   };
+}
+
+/** The layers whose outputs a spec needs; null is the model's own output. */
+function layersOf(spec: OutputSpec): readonly (string | null)[] {
+  switch (spec.of) {
+    case 'logits':
+      return [null];
+    case 'tap':
+      return [spec.layer];
+    case 'flow':
+      return [spec.from, spec.to];
+    default:
+      return assertNever(spec, 'knowledge');
+  }
+}
+
+function tensorOf(spec: OutputSpec, value: tf.Tensor, second: tf.Tensor | undefined): tf.Tensor {
+  if (spec.of === 'flow') return flowOf(value, present(second, 'the second layer of a flow'));
+  return spec.of === 'tap' && spec.reduce !== null ? reduce(value, spec.reduce) : value;
 }
 
 /** The number of the model's classes, K. */
@@ -100,6 +120,8 @@ export function shapesOf(specs: readonly KnowledgeSpec[], { classes, layer, imag
         const shape = layer(spec.layer);
         return spec.reduce === null ? shape : shapeOf(spec.reduce, shape);
       }
+      case 'flow':
+        return flowShape(layer(spec.from), layer(spec.to));
       default:
         return assertNever(spec, 'knowledge');
     }

@@ -42,13 +42,15 @@ const pieceFields = {
   end: field.count,
 };
 
+const layerName = z.string().min(1).max(LIMITS.layerLength);
+
 /** The tensors that are asked for (src/tensor/knowledge.ts). */
 export const knowledgeSpecSchema = z.discriminatedUnion('of', [
   z.strictObject({ of: z.literal('logits') }),
   z.strictObject({ of: z.literal('input-gradient') }),
   z.strictObject({
     of: z.literal('tap'),
-    layer: z.string().min(1).max(LIMITS.layerLength),
+    layer: layerName,
     reduce: z
       .strictObject({
         name: field.name,
@@ -58,6 +60,7 @@ export const knowledgeSpecSchema = z.discriminatedUnion('of', [
       })
       .nullable(),
   }),
+  z.strictObject({ of: z.literal('flow'), from: layerName, to: layerName }),
 ]) satisfies z.ZodType<KnowledgeSpec>;
 
 /** The images that knowledge is asked about. To add a source, add a case. */

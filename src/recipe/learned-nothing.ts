@@ -21,7 +21,9 @@ export function learnedNothing(recipe: Recipe, { splits }: Pick<VerifiedData, 's
     const test = splits.find(({ name }) => name === content.test);
     if (test === undefined) return [];
     const tests = 'of' in content || content.kind === 'load';
-    const names = tests ? [stage] : [...peersOf(content).keys()].map((peer) => spellPeer({ stage, peer }));
+    // A stage whose last layers are frozen does not learn to classify.
+    const classifying = [...peersOf(content)].filter(([, { freeze }]) => freeze?.after === undefined);
+    const names = tests ? [stage] : classifying.map(([peer]) => spellPeer({ stage, peer }));
     return names.flatMap((name) => warningOf(name, results, test) ?? []);
   });
 }

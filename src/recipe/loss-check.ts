@@ -115,7 +115,7 @@ export class LossCheck {
 }
 
 /** Says why the stage has no other side that the term could learn from; null when it has. */
-function sideProblem(term: unknown, { takesOther, takesTaps }: LossTraits, stage: unknown): string | null {
+function sideProblem(term: unknown, { takesOther, takesTaps, takesFlows = false }: LossTraits, stage: unknown): string | null {
   const [kind, from] = [entryOf(stage, 'kind'), entryOf(term, 'from')];
   const loss = `the loss ${nameOfTerm(term)}`;
   if (!takesOther) return from === undefined ? null : `${loss} learns from the labels alone; leave out from`;
@@ -123,7 +123,7 @@ function sideProblem(term: unknown, { takesOther, takesTaps }: LossTraits, stage
   if (from === 'peers' && kind !== 'mutual') return `${loss} learns from peers, and only a mutual stage has them; leave out from`;
   const isTaught = entryOf(stage, 'teacher') !== undefined;
   if (kind === 'mutual' && from === 'teacher' && !isTaught) return `${loss} learns from a teacher, and the stage names none`;
-  if (kind === 'mutual' && from !== 'teacher' && takesTaps) {
+  if (kind === 'mutual' && from !== 'teacher' && (takesTaps || takesFlows)) {
     return `${loss} takes layers, and peers give each other their logits only; ${isTaught ? 'add from: teacher' : 'leave it out'}`;
   }
   return null;

@@ -2,7 +2,7 @@
 
 import { modelKey, peerNamed, type TrainedPeer } from '../config/peer.js';
 import type { Path } from '../config/problem.js';
-import type { OtherSide, PeerRecipe, Recipe } from '../config/schema.js';
+import type { OtherSide, PeerRecipe, Recipe, TermRecipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { sideOf } from '../losses/loss-plan.js';
 import type { ShapeSource } from '../nn/knowledge-model.js';
@@ -23,7 +23,7 @@ export interface TermTrial {
 }
 
 /**
- * The trials of the terms of the peer's loss: one for each tap, then one for the term as a whole. None for a loss in its short form,
+ * The trials of the terms of the peer's loss: one for each layer that it names, then one for the term as a whole. None for a loss in its short form,
  * which fits all models.
  */
 export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, shapes: ModelShapes): readonly TermTrial[] {
@@ -32,14 +32,11 @@ export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, s
   return loss.terms.flatMap((term, index) => {
     const path = [...place('loss'), 'terms', index];
     const module = term.module ?? null;
-    const taps = (term.taps ?? []).flatMap(([own, other], pair) => [
-      { path: [...path, 'taps', pair, 0], module, run: async () => void (await sidesOf(peer, recipe, shapes)).student.layer(own) },
-      {
-        path: [...path, 'taps', pair, 1],
-        module,
-        run: async () => void (await sidesOf(peer, recipe, shapes))[sideOf(term, peer)].layer(other),
-      },
-    ]);
+    const layers = layersOf(term).map(({ side, layer, place: within }) => ({
+      path: [...path, ...within],
+      module,
+      run: async () => void (await sidesOf(peer, recipe, shapes))[side === 0 ? 'student' : sideOf(term, peer)].layer(layer),
+    }));
     const whole = async () => {
       // Loaded only here: tfjs takes half a second to load, and most mistakes are found before.
       const { tryLoss } = await import('../step/try-loss.js');
@@ -48,8 +45,19 @@ export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, s
       const tried = await tryLoss(alone, { ...sides, seed: recipe.seed });
       for (const spec of tried.sides.flatMap(({ specs }) => specs)) checkMessage(spec);
     };
-    return [...taps, { path, module, run: whole }];
+    return [...layers, { path, module, run: whole }];
   });
+}
+
+/** Each layer that the term names, with the side that has it (0: the student) and the place in the term. */
+function layersOf({ taps = [], flows = [] }: TermRecipe): readonly { side: 0 | 1; layer: string; place: Path }[] {
+  const sides = [0, 1] as const;
+  return [
+    ...taps.flatMap((pair, i) => sides.map((side) => ({ side, layer: pair[side], place: ['taps', i, side] }))),
+    ...flows.flatMap((pair, i) =>
+      sides.flatMap((side) => pair[side].map((layer, end) => ({ side, layer, place: ['flows', i, side, end] }))),
+    ),
+  ];
 }
 
 /** The shapes of the peer's model, of the model that teaches it, and of the other peers. A side that is not there, and peers, have no layers. */

@@ -59,5 +59,5 @@ export async function joinTraining(stage: PeerRecipe, { student, teacher, seed }
 /** Whether a loss may take layers of the teacher. If not, the teacher's model need not be built to know its shapes. */
 function takesLayers(stage: PeerRecipe): boolean {
   const fromTeacher = longForm(stage).terms.filter((term) => sideOf(term, stage) === 'teacher');
-  return fromTeacher.some(({ taps = [], module }) => taps.length > 0 || module !== undefined);
+  return fromTeacher.some(({ taps = [], flows = [], module }) => taps.length + flows.length > 0 || module !== undefined);
 }

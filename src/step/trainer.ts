@@ -14,6 +14,7 @@ import { knobName, LABELS_KEY } from '../losses/loss-plan.js';
 import type { StageLoss, StageLossValue } from '../losses/stage-loss.js';
 import { createAdapters } from '../nn/adapter.js';
 import { overrideBatchNorms } from '../nn/batch-norm.js';
+import { frozenLayers } from '../nn/freeze.js';
 import { type KnowledgeModel, knowledgeModel } from '../nn/knowledge-model.js';
 import { arenaSchemaOf, weightsOf } from '../nn/weights.js';
 import { Optimizer } from '../optim/optimizer.js';
@@ -83,16 +84,18 @@ export class Trainer {
     this.#adapters = createAdapters(loss.adapters, seed);
     this.schema = arenaSchemaOf(model, loss.adapters);
     this.parameters = [...weightsOf(model), ...this.#adapters];
+    const frozen = frozenLayers(model, stage.freeze);
+    const kept = new Set([...frozen].flatMap((layer) => layer.weights.map((weight) => weight.read())));
     const optimized = this.parameters.flatMap((variable, i) => {
       const { kind, trainable } = present(this.schema.entries[i], 'schema entry');
       const adapter = loss.adapters[i - model.weights.length];
       const decays = adapter === undefined ? kind === 'kernel' || kind === 'other' : adapter.decays;
-      return trainable ? [{ variable, decays: stage.optimizer.decayAll || decays }] : [];
+      return trainable && !kept.has(variable) ? [{ variable, decays: stage.optimizer.decayAll || decays }] : [];
     });
     this.#trained = optimized.map(({ variable }) => variable);
     this.optimizer = new Optimizer(stage.optimizer, optimized);
     this.#inputGradient = loss.takesInputGradient ? new TrainedInputGradient(model, this.#trained) : null;
-    this.#restoreBatchNorms = overrideBatchNorms(model);
+    this.#restoreBatchNorms = overrideBatchNorms(model, frozen);
   }
 
   /** The knobs of the next update as numbers; counts the update where the optimiser counts. */

@@ -6,6 +6,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { present } from '../base/assert.js';
+import { frozenLayers } from '../nn/freeze.js';
 import { namedLayers } from '../nn/weights.js';
 import { isFiniteArena } from '../tensor/finite.js';
 import { buildEagerStep } from './eager-step.js';
@@ -39,7 +40,7 @@ export interface TriedStep {
  * Throws what the model and the loss throw.
  */
 export function tryStep({ model, training, inputShape, knobs, batches }: StepTrial): TriedStep {
-  const watch = new GradientWatch(model);
+  const watch = new GradientWatch(model, frozenLayers(model, training.stage.freeze));
   const program = buildEagerStep({ model, training, inputShape, onGradients: (gradients) => watch.note(gradients) });
   try {
     const initial = program.readParameters();
@@ -63,9 +64,10 @@ class GradientWatch {
   readonly #waiting = new Map<string, readonly string[]>();
   #spoilt: string | null = null;
 
-  constructor(model: LayersModel) {
+  constructor(model: LayersModel, frozen: ReadonlySet<object>) {
     const trained = new Set(model.trainableWeights);
     for (const [name, layer] of namedLayers(model)) {
+      if (frozen.has(layer)) continue;
       const own = layer.weights.filter((weight) => trained.has(weight)).map((weight) => (weight.read() as tf.Variable).name);
       if (own.length > 0) this.#waiting.set(name, own);
     }

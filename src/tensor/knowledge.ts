@@ -17,7 +17,9 @@ export type OutputSpec =
   /** The model's output, [B, K]. */
   | { readonly of: 'logits' }
   /** The output of the layer with this name, [B, ...], reduced where `reduce` is not null. */
-  | { readonly of: 'tap'; readonly layer: string; readonly reduce: ReductionSpec | null };
+  | { readonly of: 'tap'; readonly layer: string; readonly reduce: ReductionSpec | null }
+  /** The flow between the maps of two layers, of C and D channels, [B, C, D]: src/nn/flow.ts. */
+  | { readonly of: 'flow'; readonly from: string; readonly to: string };
 
 /** The name of one tensor about a view. */
 export type KnowledgeSpec =
@@ -44,6 +46,7 @@ export type Knowledge = readonly KnowledgeTensor[];
 
 /** A text that is equal exactly for specs that mean the same tensor. It is readable: `tap block1 (attention p=2)`. */
 export function specKey(spec: KnowledgeSpec): string {
+  if (spec.of === 'flow') return `flow ${JSON.stringify([spec.from, spec.to])}`;
   if (spec.of !== 'tap') return spec.of;
   if (spec.reduce === null) return `tap ${spec.layer}`;
   const options = Object.entries(spec.reduce.options).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -12,31 +12,37 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { present } from '../../src/base/assert.js';
 import { Prng } from '../../src/base/prng.js';
 import type { CatalogueEntry } from '../../src/losses/catalogue.js';
-import type { LossDeclaration, TermNeeds, TermSettings } from '../../src/losses/loss-declaration.js';
+import type { LayerFlow, LossDeclaration, TermNeeds, TermSettings } from '../../src/losses/loss-declaration.js';
 import type { LossMethod, LossSum } from '../../src/losses/loss-method.js';
+import { flowOf } from '../../src/nn/flow.js';
 import { reduce } from '../../src/nn/reduction/catalogue.js';
 import type { KnowledgeSpec } from '../../src/tensor/knowledge.js';
 import { describeEachEngine } from './each-engine.js';
 import { type Plain, somePlain } from './plain-tensor.js';
 import { describeReduction, type ReductionCase } from './reduction-suite.js';
 
-/** A call of a loss: what the two models have, before it is reduced. Taps are named after their places in the lists. */
+/**
+ * A call of a loss: what the two models have, before it is reduced. Taps are named after their places in the lists; a loss of flows has
+ * the two layers of each flow in turn.
+ */
 export interface LossCase {
   readonly knobs?: Readonly<Record<string, number>>;
   readonly constants?: Readonly<Record<string, number>>;
-  /** One for each pair of taps. */
+  /** One for each pair of taps or of flows. */
   readonly weights?: readonly number[];
   readonly classes: number;
   readonly labels: readonly number[];
   readonly mixed?: { readonly second: readonly number[]; readonly share: readonly number[] };
   readonly student: readonly Plain[];
   readonly other: readonly Plain[];
+  /** One for each adapter that the declaration's `needs` names, in their order. */
+  readonly adapters?: readonly Plain[];
 }
 
 export interface LossOutcome {
   readonly sum: number;
   readonly count: number;
-  /** By each of the student's tensors. */
+  /** By each of the student's tensors, then by each adapter. */
   readonly gradients: readonly (readonly number[])[];
 }
 
@@ -130,7 +136,10 @@ function inPieces(make: () => LossCase, run: Run): void {
       {
         sum: parts.reduce((sum, part) => sum + part.sum, 0),
         count: parts.reduce((count, part) => count + part.count, 0),
-        gradients: call.student.map((_, i) => parts.flatMap(({ gradients }) => present(gradients[i], 'a gradient'))),
+        gradients: [
+          ...call.student.map((_, i) => parts.flatMap(({ gradients }) => present(gradients[i], 'a gradient'))),
+          ...adaptersOf(call).map((_, i) => total(parts.map(({ gradients }) => present(gradients[call.student.length + i], 'a gradient')))),
+        ],
       },
       run(call),
     );
@@ -193,7 +202,7 @@ function overBatch(make: (size: number) => LossCase, run: Run): void {
   });
 }
 
-/** Value and gradient by the student's tensors, through tfjs. */
+/** Value and gradient by the student's tensors and the adapters, through tfjs. */
 export function runLoss(
   { declaration, method }: { readonly declaration: LossDeclaration; readonly method: LossMethod },
   call: LossCase,
@@ -207,7 +216,8 @@ export function runLoss(
     });
     const other = call.other.map(toTensor);
     let count = 0;
-    const sumOf = (...student: tf.Tensor[]): tf.Scalar => {
+    const sumOf = (...tensors: tf.Tensor[]): tf.Scalar => {
+      const [student, adapters] = [tensors.slice(0, call.student.length), tensors.slice(call.student.length)];
       const result: LossSum = method.sum(
         {
           labels: {
@@ -217,7 +227,7 @@ export function runLoss(
           classes: call.classes,
           student: needs.student.map((spec) => known(spec, student)),
           other: needs.other.map((spec) => known(spec, other)),
-          adapters: {},
+          adapters: Object.fromEntries(needs.adapters.map(({ name }, i) => [name, present(adapters[i], name)])),
           settings,
         },
         Object.fromEntries(knobs),
@@ -225,9 +235,18 @@ export function runLoss(
       count = result.count;
       return result.sum;
     };
-    const { value, grads } = tf.valueAndGrads(sumOf)(call.student.map(toTensor));
+    const { value, grads } = tf.valueAndGrads(sumOf)([...call.student, ...adaptersOf(call)].map(toTensor));
     return { sum: value.dataSync()[0] as number, count, gradients: grads.map((gradient) => [...gradient.dataSync()]) };
   });
+}
+
+function adaptersOf({ adapters = [] }: LossCase): readonly Plain[] {
+  return adapters;
+}
+
+/** The sum of lists of one length, element by element. */
+function total([first = [], ...others]: readonly (readonly number[])[]): readonly number[] {
+  return first.map((value, j) => others.reduce((sum, other) => sum + present(other[j], 'an element'), value));
 }
 
 function mixedOf({ mixed }: LossCase): { second_B: tf.Tensor1D; share_B: tf.Tensor1D } | null {
@@ -235,19 +254,31 @@ function mixedOf({ mixed }: LossCase): { second_B: tf.Tensor1D; share_B: tf.Tens
   return { second_B: tf.tensor1d([...mixed.second], 'int32'), share_B: tf.tensor1d([...mixed.share]) };
 }
 
-function settingsOf({ takesTaps, constants }: LossDeclaration, call: LossCase): TermSettings {
+function settingsOf({ takesTaps, takesFlows = false, constants }: LossDeclaration, call: LossCase): TermSettings {
   const defaults = Object.entries(constants).map(([name, { default: value }]) => [name, value]);
+  const taps = takesTaps ? call.student.map((_, i) => [String(i), String(i)] as const) : [];
+  const flows = takesFlows ? flowsOf(call) : [];
   return {
-    taps: takesTaps ? call.student.map((_, i) => [String(i), String(i)]) : [],
-    weights: call.weights ?? (takesTaps ? call.student.map(() => 1) : []),
+    taps,
+    flows,
+    weights: call.weights ?? [...taps, ...flows].map(() => 1),
     constants: { ...Object.fromEntries(defaults), ...call.constants },
   };
 }
 
+function flowsOf({ student }: LossCase): readonly (readonly [LayerFlow, LayerFlow])[] {
+  return Array.from({ length: student.length / 2 }, (_, i) => {
+    const flow = [String(2 * i), String(2 * i + 1)] as const;
+    return [flow, flow];
+  });
+}
+
 /** The logits of a model, or its gradient by the images, are its only tensor. */
 function known(spec: KnowledgeSpec, tensors: readonly tf.Tensor[]): tf.Tensor {
-  const tensor = present(tensors[spec.of === 'tap' ? Number(spec.layer) : 0], 'a tensor');
-  return spec.of !== 'tap' || spec.reduce === null ? tensor : reduce(tensor, spec.reduce);
+  const at = (layer: string): tf.Tensor => present(tensors[Number(layer)], 'a tensor');
+  if (spec.of === 'flow') return flowOf(at(spec.from), at(spec.to));
+  if (spec.of !== 'tap') return at('0');
+  return spec.reduce === null ? at(spec.layer) : reduce(at(spec.layer), spec.reduce);
 }
 
 function toTensor({ shape, data }: Plain): tf.Tensor {
@@ -269,15 +300,17 @@ function expectClose(found: LossOutcome, expected: LossOutcome): void {
   });
 }
 
-/** Central differences of the reference by every element of the student's tensors. */
+/** Central differences of the reference by every element of the student's tensors, then of the adapters. */
 function differences(reference: LossSuite['reference'], call: LossCase, h = 1e-5): number[][] {
+  const all = [...call.student, ...adaptersOf(call)];
   const moved = (i: number, j: number, by: number): number => {
-    const student = call.student.map((tensor, at) =>
+    const tensors = all.map((tensor, at) =>
       at === i ? { ...tensor, data: tensor.data.map((value, place) => (place === j ? value + by : value)) } : tensor,
     );
-    return reference({ ...call, student }, call);
+    const [student, adapters] = [tensors.slice(0, call.student.length), tensors.slice(call.student.length)];
+    return reference({ ...call, student, adapters }, call);
   };
-  return call.student.map(({ data }, i) => data.map((_, j) => (moved(i, j, h) - moved(i, j, -h)) / (2 * h)));
+  return all.map(({ data }, i) => data.map((_, j) => (moved(i, j, h) - moved(i, j, -h)) / (2 * h)));
 }
 
 /** Samples [from, to) of a call. */

@@ -26,7 +26,7 @@ export class MutualReference {
     const { seeds, inputShape, classes } = options;
     this.#options = options;
     this.models = seeds.map((seed) => normModel(inputShape, classes, seed)) as [LayersModel, LayersModel];
-    this.#restore = this.models.map(overrideBatchNorms);
+    this.#restore = this.models.map((model) => overrideBatchNorms(model));
   }
 
   /** The two losses, summed. */

@@ -18,6 +18,7 @@ import { inspectData } from '../../data/dataset.js';
 import { openEngine, probeEngine } from '../../engines/catalogue.js';
 import { messageOf, StillhouseError } from '../../errors/stillhouse-error.js';
 import { buildModel } from '../../nn/build.js';
+import { frozenLayers } from '../../nn/freeze.js';
 import { shapeSourceOf } from '../../nn/knowledge-model.js';
 import { openDescribedModel } from '../../nn/model-topology.js';
 import { structureOf } from '../../nn/structure.js';
@@ -111,6 +112,10 @@ async function tryOn(engine: EngineName, { question: { recipe, given, before, ha
   );
   for (const peer of peers) {
     await attempt({ what: 'model', path: peer.place('init'), module: null }, async () => checkInit(peer, recipe, models));
+    await attempt(
+      { what: 'model', path: placeOfFreeze(peer), module: null },
+      async () => void frozenLayers(present(models.get(peer.recipe.model), 'the model'), peer.recipe.freeze),
+    );
     for (const { path, module, run } of trialsOf(peer, recipe, shapes)) await attempt({ what: 'term', path, module: ofLoss(module) }, run);
   }
   if (hasSteps) {
@@ -153,6 +158,11 @@ async function openKeptModel(folders: readonly string[], stage: string) {
   );
   const { topology, tensors } = await readCheckpointOf(folder, { stage, peer: MODEL_PEER, round: GIVEN_ROUND });
   return openDescribedModel({ topology, parameters: present(tensors.get('parameters'), 'the parameters of a state'), file: folder });
+}
+
+/** The place of the layer that a peer's `freeze` names. */
+function placeOfFreeze({ recipe: { freeze }, place }: TrainedPeer): Path {
+  return [...place('freeze'), ...(freeze === undefined ? [] : [freeze.through === undefined ? 'after' : 'through'])];
 }
 
 /** Throws `model.invalid` when the parameters that a peer is to begin with are those of another model. */

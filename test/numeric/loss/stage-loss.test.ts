@@ -300,7 +300,7 @@ describeEachEngine(() => {
       [
         'misspells a spec',
         '() => ({ student: [{ of: "logit" }] })',
-        /student\[0\]\.of must be one of logits, input-gradient, tap, not "logit"; did you mean "logits"\?/,
+        /student\[0\]\.of must be one of logits, input-gradient, tap, flow, not "logit"; did you mean "logits"\?/,
       ],
       [
         'names an adapter twice',

@@ -2,8 +2,10 @@
 
 import { beforeAll, expect, test } from 'vitest';
 import { Prng } from '../../../src/base/prng.js';
+import type { TermRecipe } from '../../../src/config/schema.js';
 import { openEngine } from '../../../src/engines/catalogue.js';
 import { LOSSES } from '../../../src/losses/catalogue.js';
+import type { LossDeclaration } from '../../../src/losses/loss-declaration.js';
 import { LABELS_KEY, lossKnobsAt } from '../../../src/losses/loss-plan.js';
 import { completeTerm } from '../../../src/losses/term-check.js';
 import { shapeSourceOf } from '../../../src/nn/knowledge-model.js';
@@ -23,9 +25,17 @@ const SIZE = 8;
 /** Layers of the student and of the teacher, on images of 16x16, with as many channels: maps of one size, and maps whose sizes do not divide. */
 const TAPS = [['conv1', 'pool1'] as const, ['conv2', 'image-like'] as const];
 
+/** The flow from the first to the second layer of either side. */
+const FLOWS = [[['conv1', 'conv2'] as const, ['pool1', 'image-like'] as const] as const];
+
+function layersFor({ takesTaps, takesFlows = false }: LossDeclaration): Pick<TermRecipe, 'taps' | 'flows'> {
+  if (takesFlows) return { flows: FLOWS };
+  return takesTaps ? { taps: TAPS } : {};
+}
+
 async function trainingWith(name: string): Promise<StepTraining> {
   const { declaration } = LOSSES[name]!;
-  const term = completeTerm(declaration.takesTaps ? { loss: name, taps: TAPS } : { loss: name }, declaration);
+  const term = completeTerm({ loss: name, ...layersFor(declaration) }, declaration);
   const model = catalogueModel('cnn-student');
   const student = shapeSourceOf(model);
   disposeModel(model);

@@ -12,6 +12,11 @@ const TRAITS: LossTraits = {
   takesOther: true,
 };
 const TAPPED: LossTraits = { ...TRAITS, takesTaps: true };
+const FLOWING: LossTraits = { ...TRAITS, takesFlows: true };
+const FLOW = [
+  ['a', 'b'],
+  ['c', 'd'],
+];
 
 function textsOf(term: object, traits = TRAITS): string[] {
   return checkTerm({ loss: 'own', ...term }, traits, ['terms', 2]).map(({ text }) => text);
@@ -50,6 +55,27 @@ describe('checkTerm', () => {
     expect(textsOf(term, TAPPED)).toEqual(expected);
   });
 
+  test.each([
+    [{ flows: [FLOW, FLOW], weights: [0, 1] }, []],
+    [{}, ['terms[2] needs the key "flows"']],
+    [{ flows: [FLOW], weights: [1, 2] }, ['terms[2].weights: one for each pair of flows is needed, so 1 and not 2']],
+    [{ flows: [['a', 'b']] }, ['terms[2].flows[0][0] must be a list, not "a"', 'terms[2].flows[0][1] must be a list, not "b"']],
+    [{ flows: [[['a', 'b']]] }, ['terms[2].flows[0] must have at least 2 entries, not 1']],
+    [
+      { flows: [FLOW], taps: [['a', 'b']] },
+      ["terms[2].taps: the loss own takes no taps, but flows: [[[student's layer, a later one], [teacher's layer, a later one]]]"],
+    ],
+  ])('with flows: %j', (term, expected) => {
+    expect(textsOf(term, FLOWING)).toEqual(expected);
+  });
+
+  test.each([
+    [TRAITS, 'terms[2].flows: the loss own takes no flows'],
+    [TAPPED, "terms[2].flows: the loss own takes no flows, but taps: [[student's layer, teacher's layer]]"],
+  ])('flows of a loss that takes none', (traits, expected) => {
+    expect(textsOf({ flows: [FLOW] }, traits)).toContain(expected);
+  });
+
   test('says where each problem is', () => {
     const problems = checkTerm({ loss: 'own', mragin: 1, scale: { schedule: 'linear', from: 1, to: 0 } }, TRAITS, ['terms', 2]);
     expect(problems.map(({ path, at }) => [path, at])).toEqual([
@@ -68,7 +94,12 @@ test('completeTerm fills in what is left out, and nothing else', () => {
 
 describe.each(Object.entries(LOSSES))('the declaration of %s', (name, { declaration }) => {
   test('holds its own defaults, and names its paper', () => {
-    const term = declaration.takesTaps ? { loss: name, taps: [['a', 'b'] as const] } : { loss: name };
+    const pair = ['a', 'b'] as const;
+    const term = {
+      loss: name,
+      ...(declaration.takesTaps ? { taps: [pair] } : {}),
+      ...(declaration.takesFlows === true ? { flows: [[pair, pair] as const] } : {}),
+    };
     expect(checkTerm(completeTerm(term, declaration), declaration, [])).toEqual([]);
     expect(declaration.paper).toMatch(/\d{4}\.\d{5}/);
   });

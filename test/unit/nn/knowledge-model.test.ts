@@ -3,6 +3,7 @@ import { type LayersModel, model as makeModel, type SymbolicTensor } from '@tens
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Prng } from '../../../src/base/prng.js';
 import { openEngine } from '../../../src/engines/catalogue.js';
+import { flowOf } from '../../../src/nn/flow.js';
 import { knowledgeModel, shapeSourceOf, shapesOf, withoutLayers } from '../../../src/nn/knowledge-model.js';
 import { reduce } from '../../../src/nn/reduction/catalogue.js';
 import { disposeModel } from '../../../src/nn/weights.js';
@@ -12,6 +13,8 @@ import { normModel } from '../../support/training.js';
 const SHAPE = [6, 6, 3] as const;
 const ATTENTION = { name: 'attention', options: { p: 2, height: 3, width: 3 } };
 const tap = (layer: string, reduce: ReductionSpec | null = null): OutputSpec => ({ of: 'tap', layer, reduce });
+
+const flow = (from: string, to: string): OutputSpec => ({ of: 'flow', from, to });
 
 /** The layer's output of the images, by a model of its own. */
 function direct(source: LayersModel, layer: string, images: tf.Tensor, training = false): tf.Tensor {
@@ -32,7 +35,7 @@ beforeAll(() => openEngine('cpu'));
 describe('the knowledge of a model', () => {
   test.each([false, true])('has a tensor for each spec, in their order; training: %s', (training) => {
     const source = normModel(SHAPE, 5, 1);
-    const specs = [tap('relu', ATTENTION), LOGITS_SPEC, tap('conv'), tap('norm'), tap('relu')];
+    const specs = [tap('relu', ATTENTION), LOGITS_SPEC, flow('conv', 'relu'), tap('conv'), tap('norm'), tap('relu')];
     const knowledge = knowledgeModel(source, specs);
     tf.tidy(() => {
       const images = someImages();
@@ -41,6 +44,7 @@ describe('the knowledge of a model', () => {
       const expected = [
         reduce(relu, ATTENTION),
         source.apply(images, { training }) as tf.Tensor,
+        flowOf(direct(source, 'conv', images), relu),
         direct(source, 'conv', images),
         direct(source, 'norm', images, training),
         relu,
@@ -69,6 +73,8 @@ describe('the knowledge of a model', () => {
   });
 
   test.each([
+    [flow('conv', 'rely'), 'the model has no layer "rely"; did you mean "relu"?'],
+    [flow('logits', 'conv'), 'a flow goes between maps of height, width and channels, and this layer puts out [5]'],
     [tap('rely'), 'the model has no layer "rely"; did you mean "relu"?'],
     [tap('relu', { ...ATTENTION, name: 'atention' }), 'there is no reduction "atention"; did you mean "attention"?'],
     [tap('logits', ATTENTION), 'it takes maps of height, width and channels, and this layer puts out [5]'],

@@ -26,6 +26,7 @@ test.each<[string, object]>([
   ['a reduction', reduced({})],
   ['a reduction of many numbers', reduced({ options: options(LIMITS.reductionOptions) })],
   ['a key that objects have as well', reduced({ options: { constructor: 1, toString: 2 } })],
+  ['a flow', { specs: [{ of: 'flow', from: 'block 1/relu', to: 'block2' }] }],
   ['as many specs as there may be', { specs: Array.from({ length: LIMITS.specs }, () => ({ of: 'logits' })) }],
 ])('%s is asked for as it is said', (_, change) => {
   expect(decoded(change)).toMatchObject({ ok: true, message: { header: { ...VALID, ...change } } });
@@ -41,6 +42,9 @@ test.each<[string, object]>([
   ['a name that is too long', tap({ layer: 'x'.repeat(LIMITS.layerLength + 1) })],
   ['a name that is a number', tap({ layer: 3 })],
   ['a tap that does not say whether it is reduced', { specs: [{ of: 'tap', layer: 'relu' }] }],
+  ['a flow without its end', { specs: [{ of: 'flow', from: 'relu' }] }],
+  ['a flow from a layer without a name', { specs: [{ of: 'flow', from: '', to: 'relu' }] }],
+  ['a flow that is reduced', { specs: [{ of: 'flow', from: 'a', to: 'relu', reduce: null }] }],
   ['a reduction without options', tap({ reduce: { name: 'attention' } })],
   ['a reduction with a name of another form', reduced({ name: '../attention' })],
   ['one option too many', reduced({ options: options(LIMITS.reductionOptions + 1) })],

@@ -84,6 +84,29 @@ test("the modules of the losses' README are right, as the terms beside them name
   }
 });
 
+describe('layers that are frozen', () => {
+  const rest = 'model: small, on: few, test: test, epochs: 3';
+  const freezing = async (freeze: string) => {
+    const file = join(folder, 'recipe.yaml');
+    const text = recipeWith('{ loss: dkd }').replace(rest, `${rest}, freeze: ${freeze}`);
+    expect(text).toContain('freeze');
+    await writeFile(file, text);
+    return checkRecipe(file);
+  };
+
+  test('are the layers of the model, and the others learn', async () => {
+    await freezing('{ through: conv1 }');
+  });
+
+  test.each([
+    ['{ through: conv3 }', /stages\.student\.freeze\.through: the model has no layer "conv3"; did you mean "conv1"\?/],
+    ['{ after: logits }', /stages\.student\.freeze\.after: no layer after "logits" has weights that train/],
+    ['{ through: conv1, after: conv1 }', /stages\.student\.freeze: give either through or after, and the name of a layer/],
+  ])('%s is refused', async (freeze, message) => {
+    await expect(freezing(freeze)).rejects.toThrow(message);
+  });
+});
+
 describe('a term that they do not allow is named with its line', () => {
   test.each([
     [
@@ -102,6 +125,38 @@ describe('a term that they do not allow is named with its line', () => {
     expect(error.message).toMatch(message);
     expect(error.message).toContain('stages.student.loss.terms[1]');
     expect(error.details).toMatchObject({ file: join(folder, 'recipe.yaml'), line: TERM_LINE });
+  });
+
+  test.each([
+    [
+      'layer of a flow of the teacher',
+      '[[[conv1, conv2], [pool1, pol2]]]',
+      /terms\[1\]\.flows\[0\]\[1\]\[1\]: the model has no layer "pol2"; did you mean "pool2"\?/,
+    ],
+    [
+      'layer of a flow without a map',
+      '[[[conv1, logits], [pool1, pool2]]]',
+      /terms\[1\]: the loss takes feature maps, and the layer "logits" puts out \[10\]/,
+    ],
+    [
+      'flow of other channels',
+      '[[[conv1, conv2], [pool1, pool2]]]',
+      /terms\[1\]: .* the student's flow has "conv1" \[\d+, \d+, \d+\] to "conv2" .*, but the teacher's "pool1"/,
+    ],
+  ])('%s', async (_, flows, message) => {
+    const error = await failure(`{ loss: fsp, flows: ${flows} }`);
+    expect(error.message).toMatch(message);
+    expect(error.details).toMatchObject({ file: join(folder, 'recipe.yaml'), line: TERM_LINE });
+  });
+
+  test("a user's module of flows", async () => {
+    const file = `flow-${modules++}.mjs`;
+    const declaration = 'export const declaration = { takesFlows: true };';
+    await writeFile(
+      join(folder, file),
+      `${declaration}\nexport function sum({ student: [own] }, knobs, { core: tf }) { return { sum: tf.sum(own), count: own.shape[0] }; }\n`,
+    );
+    await check(`{ module: ${file}, flows: [[[conv1, conv2], [pool1, pool2]]] }`);
   });
 
   test.each([

@@ -18,6 +18,7 @@ const recipe = parseRecipe(
       base: { kind: 'train', ...training, test: 'even' },
       pair: { kind: 'mutual', ...training, test: 'skewed', peers: { a: {}, b: {} } },
       last: { kind: 'evaluate', of: 'pair.a', test: 'even' },
+      hints: { kind: 'train', ...training, test: 'even', freeze: { after: 'conv1' } },
       out: { kind: 'export', of: 'base' },
     },
   }),
@@ -40,6 +41,7 @@ test.each([
   ['a tenth of ten classes, more or less', { base: 0.18 }, [/^base has learned nothing: 18\.0 % right, and 10\.0 % come from/]],
   ['the most frequent class every time', { 'pair.a': 0.9, 'pair.b': 0.95 }, [/^pair\.a has learned nothing: 90\.0 % right, and 90\.0 %/]],
   ['a stage that tests another one', { last: 0.1 }, [/^last has learned nothing/]],
+  ['a stage whose last layers are frozen, which is not to classify', { hints: 0.1 }, []],
   ['no test yet', {}, []],
 ])('%s', (_what, shares, expected) => {
   expect(warningsOf(shares as Record<string, number>)).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
