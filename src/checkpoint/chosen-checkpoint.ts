@@ -3,11 +3,14 @@
  * epoch, or that of a round; with the test of just those parameters.
  */
 
+import { resolve } from 'node:path';
 import { formatShare } from '../base/share.js';
 import { type PeerName, spellPeer } from '../config/peer.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import { bestRound, type EvaluatedRound, readEvaluatedRounds } from './kept-epoch.js';
+import { readJournalFile } from './journal-file.js';
+import { bestRound, type EvaluatedRound, evaluatedRounds } from './kept-epoch.js';
 import { type CheckpointContent, readCheckpointOf, readNewestCheckpoint } from './read-checkpoint.js';
+import { spellRounds, storedRounds, unknownRounds } from './unknown-round.js';
 
 export interface CheckpointChoice {
   readonly name: PeerName;
@@ -21,7 +24,7 @@ export interface ChosenCheckpoint {
   readonly content: CheckpointContent;
   /** The test of these parameters; null when they were not tested. */
   readonly tested: EvaluatedRound | null;
-  /** Says in words why it is not known whether they were tested; null when it is. */
+  /** Says in words why it is not known whether they were tested, or whether a better one was; null when it is. */
   readonly doubt: string | null;
 }
 
@@ -35,19 +38,45 @@ export async function readChosenCheckpoint(
 ): Promise<ChosenCheckpoint> {
   const { name, isGiven, which } = choice;
   const isBest = which === 'best' && !isGiven;
-  let doubt: string | null = null;
-  const evaluated = await readEvaluatedRounds(journal, { ...name, isGiven }).catch((error: unknown) => {
-    if (isBest || !(error instanceof StillhouseError)) throw error;
-    doubt = error.message;
-    return [];
-  });
+  const { evaluated, doubt } = await readTests(journal, { ...choice, stored: isGiven ? [] : await storedRounds(checkpoints, name.stage) });
   const content = await (isBest
     ? readBest(checkpoints, name, bestRound(evaluated))
     : typeof which === 'number'
       ? readCheckpointOf(checkpoints, { ...name, round: which })
       : readNewestCheckpoint(checkpoints, name));
   const tested = evaluated.find(({ round }) => round === content.info.state.round) ?? null;
-  return { content, tested, doubt };
+  return { content, tested, doubt: isBest || tested === null ? doubt : null };
+}
+
+interface Tests {
+  readonly evaluated: readonly EvaluatedRound[];
+  /** Says in words why there may have been others; null when there were not. */
+  readonly doubt: string | null;
+}
+
+/** The tests of a model, as far as the journal tells of them. `stored`: the rounds that have checkpoints, as found before. Throws where nothing tells the best. */
+async function readTests(
+  journal: string,
+  { name, isGiven, which, stored }: CheckpointChoice & { readonly stored: readonly number[] },
+): Promise<Tests> {
+  try {
+    const found = await readJournalFile(journal);
+    const unknown = unknownRounds(found, name.stage, stored);
+    if (unknown.length > 0 && !found.isThere) {
+      throw new StillhouseError('run.invalid', 'the journal of this run is gone', {
+        file: resolve(journal),
+        hint:
+          which === 'best'
+            ? 'Put it back. The last epoch can be taken without it, or one by --round'
+            : 'It says what was tested: put it back',
+      });
+    }
+    const doubt = `${resolve(journal)}: the last lines are missing: there are checkpoints of ${spellRounds(name.stage, unknown)}, and it ends before them`;
+    return { evaluated: evaluatedRounds(found, { ...name, isGiven }), doubt: unknown.length === 0 ? null : doubt };
+  } catch (error) {
+    if ((which === 'best' && !isGiven) || !(error instanceof StillhouseError)) throw error;
+    return { evaluated: [], doubt: error.message };
+  }
 }
 
 /** The checkpoint in words: its epoch, round and accuracy. */

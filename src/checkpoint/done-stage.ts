@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { field } from '../protocol/field.js';
-import { readRecords } from './kept-epoch.js';
+import { readJournalFile } from './journal-file.js';
 
 const checkpoint = z.object({ round: field.count, hashes: z.record(field.peer, field.hash) });
 /** The checkpoint that a stage has ended with, with the hash of each peer; null where it has none. */
@@ -16,7 +16,7 @@ const recordSchema = z.discriminatedUnion('type', [
 /** The stages that are done, and not opened again since. Throws `run.invalid`, with file and line, when the journal is damaged. */
 export async function readDoneStages(journal: string): Promise<ReadonlyMap<string, LastCheckpoint>> {
   const done = new Map<string, LastCheckpoint>();
-  for (const record of await readRecords(journal)) {
+  for (const { record } of (await readJournalFile(journal)).lines) {
     const found = recordSchema.safeParse(record).data;
     if (found?.type === 'stage-done') done.set(found.result.stage, found.result.checkpoint);
     if (found?.type === 'reopen') done.delete(found.stage);

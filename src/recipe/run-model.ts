@@ -1,12 +1,11 @@
 /** A trained model of another run, read from the folder of that run alone: its data and its modules need not be there any more. */
 
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readChosenCheckpoint } from '../checkpoint/chosen-checkpoint.js';
 import { readDoneStages } from '../checkpoint/done-stage.js';
 import type { CheckpointContent } from '../checkpoint/read-checkpoint.js';
-import { requireRunFormat } from '../checkpoint/run-format.js';
-import { CONFIG_FILE, loadRecipe } from '../config/load.js';
+import { type RunFiles, requireRunFolder } from '../checkpoint/require-run-folder.js';
+import { loadRecipe } from '../config/load.js';
 import { type PeerName, spellPeer } from '../config/peer.js';
 import type { OutsideModel, Recipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
@@ -26,10 +25,15 @@ interface RunModel {
 /** Reads the model. Throws `run.invalid`, `usage.invalid` for a stage that has no model, and the errors of its checkpoint. */
 export async function readRunModel(from: OfRun): Promise<RunModel> {
   const { run, epoch } = from;
-  const { recipe, model } = await findModel(from);
-  const files = { checkpoints: join(run, 'checkpoints'), journal: join(run, 'journal') };
-  const { content } = await readChosenCheckpoint(files, { ...model, which: epoch });
+  const { files, recipe, model } = await findModel(from);
+  const { content, doubt } = await readChosenCheckpoint(files, { ...model, which: epoch });
+  if (doubt !== null) return { content, recipe, warnings: [doubtOf(epoch, doubt)] };
   return { content, recipe, warnings: epoch === 'last' ? await warningsOfLast(run, model.name, content) : [] };
+}
+
+/** Says what is not known of a model that a run is taken from, because of its journal. */
+export function doubtOf(which: 'last' | 'best' | number, doubt: string): string {
+  return `${which === 'best' ? 'a later epoch may be better' : 'epoch and accuracy of the model are not known'}: ${doubt}`;
 }
 
 /** Says that the newest checkpoint is not the one that the stage ends with. Throws `run.invalid` when the journal is damaged. */
@@ -55,15 +59,14 @@ export async function readTrainingOf(from: OfRun): Promise<{ readonly recipe: Re
 const EXPORT_IT = 'Export the model with the version of Stillhouse that made the run, and give that as { file: FOLDER }';
 
 /** The other run's recipe, and the model in it. */
-async function findModel({ run, stage }: OfRun): Promise<{ readonly recipe: Recipe; readonly model: ChosenModel }> {
-  const file = join(run, CONFIG_FILE);
-  if (!existsSync(file)) {
-    throw new StillhouseError('run.invalid', 'this folder is not a run', { file: run, hint: 'Give a folder that "stillhouse run" made' });
-  }
-  requireRunFormat(run, EXPORT_IT);
-  const recipe = await loadRecipe(file);
+async function findModel({
+  run,
+  stage,
+}: OfRun): Promise<{ readonly files: RunFiles; readonly recipe: Recipe; readonly model: ChosenModel }> {
+  const files = requireRunFolder(run, EXPORT_IT);
+  const recipe = await loadRecipe(files.config);
   try {
-    return { recipe, model: chooseFinishedModel(recipe, stage) };
+    return { files, recipe, model: chooseFinishedModel(recipe, stage) };
   } catch (error) {
     // The user reads it beside a recipe of his own.
     throw error instanceof StillhouseError ? new StillhouseError(error.code, `the run ${run}: ${error.message}`) : error;

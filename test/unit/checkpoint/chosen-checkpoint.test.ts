@@ -1,4 +1,4 @@
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readChosenCheckpoint } from '../../../src/checkpoint/chosen-checkpoint.js';
@@ -49,6 +49,24 @@ test('a damaged journal is a doubt about the last, and an error where it says wh
   const { tested, doubt } = await readChosenCheckpoint(files, { name, isGiven: false, which: 'last' });
   expect([tested, doubt]).toEqual([null, expect.stringMatching(/this line of the journal is damaged/)]);
   await expect(readChosenCheckpoint(files, { name, isGiven: false, which: 'best' })).rejects.toMatchObject({ code: 'run.invalid' });
+});
+
+test('a journal that ends before a checkpoint is a doubt about it, and about which is the best', async () => {
+  const files = await runOf([2, 4], [evaluation(2, 1, 0.9), stored(2)].join(''));
+  const ends = `${files.journal}: the last lines are missing: there are checkpoints of round 4 of base, and it ends before them`;
+  const last = await readChosenCheckpoint(files, { name, isGiven: false, which: 'last' });
+  expect([last.content.info.state.round, last.tested, last.doubt]).toEqual([4, null, ends]);
+  const best = await readChosenCheckpoint(files, { name, isGiven: false, which: 'best' });
+  expect([best.content.info.state.round, best.tested?.accuracy, best.doubt]).toEqual([2, 0.9, ends]);
+  expect(await readChosenCheckpoint(files, { name, isGiven: false, which: 2 })).toMatchObject({ tested: { epoch: 1 }, doubt: null });
+});
+
+test('without its journal it is not known what was tested, and which is the best', async () => {
+  const files = await runOf([2], '');
+  rmSync(files.journal);
+  const { doubt } = await readChosenCheckpoint(files, { name, isGiven: false, which: 'last' });
+  expect(doubt).toContain(`${files.journal}: the journal of this run is gone`);
+  await expect(readChosenCheckpoint(files, { name, isGiven: false, which: 'best' })).rejects.toThrow('the journal of this run is gone');
 });
 
 test('there is no best before a test', async () => {

@@ -133,7 +133,8 @@ async function makeRun({ round, isDone, stages }: { round: number; isDone: boole
   const store = await openCheckpointStore(join(run, 'checkpoints'));
   expect(await store.put({ ...content, info: { ...info, state: { ...info.state, round } } })).toMatchObject({ stored: true });
   const result = { stage: 'base', checkpoint: { round: 3, hashes: { model: info.hash } } };
-  await writeFile(join(run, 'journal'), isDone ? writeJournalLine({ type: 'stage-done', term: 1, result }) : '');
+  const saved = writeJournalLine({ type: 'checkpoint', term: 1, stage: 'base', round });
+  await writeFile(join(run, 'journal'), saved + (isDone ? writeJournalLine({ type: 'stage-done', term: 1, result }) : ''));
   await writeFile(join(run, RUN_FORMAT_FILE), RUN_FORMAT_TEXT);
   const base = '{ kind: train, model: small, on: all, test: all, epochs: 1, batch: 8, optimizer: { name: sgd, rate: 0.1 } }';
   await writeFile(
