@@ -12,7 +12,7 @@ import { isTrainingStage } from '../../src/config/stage-kinds.js';
 import { subtractRanges, totalOf } from '../../src/data/shard-plan.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
-import { finish } from './ending.js';
+import { stopSafely } from './ending.js';
 import { abandonRound, isInRound, peerInRound, withdraw } from './lead-round.js';
 import { skip } from './ledger.js';
 import { goBack } from './rollback.js';
@@ -104,5 +104,5 @@ function fail(turn: Turn, message: string, { peer, worker }: Culprit): void {
       ? `${totalOf(ledger.skipped)} samples in ${ledger.skipped.length} places were skipped`
       : `${IN_ROW_MAX} steps in a row were not finite, also after the stage had gone back`;
   const text = `worker ${worker}, ${spellPeer({ stage, peer })}: ${message} (${how})`;
-  finish(turn, { outcome: 'failed', code: 'training.notFinite', message: text });
+  stopSafely(turn, { reason: text, failure: 'training.notFinite' });
 }

@@ -21,6 +21,7 @@ import { readSummary } from './run-summary.js';
 import { type CoordinateOptions, runTerm, type TermRun } from './run-term.js';
 import { bindSockets } from './sockets.js';
 import { requireNoHolder } from './term.js';
+import { requireWholeJournal } from './whole-journal.js';
 
 /** Runs until the end and returns the exit code. Throws the error that kept the run from starting, or broke it. */
 export async function coordinate(options: CoordinateOptions): Promise<number> {
@@ -43,11 +44,13 @@ export async function coordinate(options: CoordinateOptions): Promise<number> {
     });
   }
   const { folder, recipe } = await openRunFolder(args.resume, args.set);
+  const cutOff = await requireWholeJournal(folder, recipe);
   const { records } = await readJournal(folder.journal);
   const now = await basisOf(recipe, { models: args.structures, training: args.training });
   const { done, begun } = await progressOf(folder, records);
   const { changes, reopened, basis, isKept } = compareBasis(folder, { basis: now, done, begun });
-  if (changes.length > 0) tell({ type: 'report', report: { type: 'basis-changed', changes } });
+  const news = [...cutOff, ...changes];
+  if (news.length > 0) tell({ type: 'report', report: { type: 'basis-changed', changes: news } });
   if (reopened.length === 0 && Object.keys(recipe.stages).every((name) => done.has(name))) {
     tell({ type: 'report', report: { type: 'run-ended', outcome: 'done', message: 'the run was finished before' } });
     const summary = await readSummary(folder.summary);

@@ -65,7 +65,7 @@ export class DataStore {
     } catch (error) {
       logger.error('data.failed', { of: request.header.type, error });
       if (!(error instanceof StillhouseError)) return refusal('failed', messageOf(error));
-      if (error.code === 'run.busy') onOver(error);
+      if (error.code === 'run.busy' || error.code === 'run.gone') onOver(error);
       return refusal(error.code === 'checkpoint.missing' ? 'missing' : 'failed', error.message);
     }
   }

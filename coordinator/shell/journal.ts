@@ -1,20 +1,23 @@
 /**
  * The journal of commits and other records: one JSON line per record, each with a checksum, append-only. A crash can leave the
- * last line torn: it is dropped. Damage anywhere else is an error, because the records after it build on it.
+ * last line torn: it is dropped. Damage anywhere else, and lines that were taken out, are an error, because the records after build on them.
  * Invariant: when `append` resolves, the record is in the file; a record that later records build on is on the disk.
  */
 
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { assert } from '../../src/base/assert.js';
-import { readJournalLine, writeJournalLine } from '../../src/checkpoint/journal-line.js';
-import { hasCode, messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { damagedLine, readJournalFile } from '../../src/checkpoint/journal-file.js';
+import { checksumOf, NO_LINE, writeJournalLine } from '../../src/checkpoint/journal-line.js';
+import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { JournalRecord } from '../core/types.js';
 import { journalRecordSchema } from './journal-record.js';
+import { journalGone } from './run-gone.js';
 
 export interface Journal {
   /** The records found when it was opened, oldest first. */
   readonly records: readonly JournalRecord[];
-  /** Adds a record. Throws `run.unwritable`. */
+  /** Adds a record. Throws `run.unwritable`, and `run.gone` when another file, or none, is in its place by now. */
   append(record: JournalRecord): Promise<void>;
   close(): Promise<void>;
 }
@@ -27,60 +30,72 @@ const SYNCED: ReadonlySet<JournalRecord['type']> = new Set(['term', 'checkpoint'
  * `run.invalid`, with file and line, when it is damaged.
  */
 export async function openJournal(file: string): Promise<Journal> {
-  const { records, wholeBytes } = await readJournal(file);
+  const { records, wholeBytes, last } = await read(file);
   const handle = await open(file, 'a');
   await handle.truncate(wholeBytes);
-  return {
-    records,
-    append: (record) => append(handle, file, record),
-    close: () => handle.close(),
-  };
+  return new OpenJournal({ file, handle, records, last });
 }
 
-/** The records of a journal and the number of bytes that they take; none when there is no file. Throws `run.invalid` as openJournal does. */
-export async function readJournal(file: string): Promise<{ records: JournalRecord[]; wholeBytes: number }> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return '';
-    throw error;
+/** The records of a journal; none when there is no file. Throws `run.invalid` as openJournal does. */
+export async function readJournal(file: string): Promise<{ readonly records: JournalRecord[]; readonly wholeBytes: number }> {
+  const { records, wholeBytes } = await read(file);
+  return { records, wholeBytes };
+}
+
+/** `last`: the checksum of the last record. */
+async function read(file: string): Promise<{ records: JournalRecord[]; wholeBytes: number; last: string }> {
+  const { lines, wholeBytes } = await readJournalFile(file);
+  const records = lines.map(({ record, number }) => {
+    const known = journalRecordSchema.safeParse(record).data;
+    if (known === undefined) throw damagedLine(file, number);
+    return known;
   });
-  const lines = text.split('\n');
-  // The text after the last line feed was not written to its end.
-  const torn = lines.pop() ?? '';
-  const records: JournalRecord[] = [];
-  let newestTerm = 0;
-  for (const [index, line] of lines.entries()) {
-    const record = decodeLine(line);
-    if (record === null) {
-      throw new StillhouseError('run.invalid', 'this line of the journal is damaged', {
-        file,
-        line: index + 1,
-        hint: 'To give up what was committed after it, cut the file before this line',
-      });
+  return { records, wholeBytes, last: lines.at(-1)?.sum ?? NO_LINE };
+}
+
+interface OpenedFile {
+  readonly file: string;
+  readonly handle: FileHandle;
+  readonly records: readonly JournalRecord[];
+  readonly last: string;
+}
+
+class OpenJournal implements Journal {
+  readonly records: readonly JournalRecord[];
+  readonly #file: string;
+  readonly #handle: FileHandle;
+  /** Says which file is in the journal's place. */
+  readonly #identity: string | null;
+  #last: string;
+
+  constructor({ file, handle, records, last }: OpenedFile) {
+    this.records = records;
+    this.#file = file;
+    this.#handle = handle;
+    this.#identity = identityOf(file);
+    this.#last = last;
+  }
+
+  async append(record: JournalRecord): Promise<void> {
+    assert(journalRecordSchema.safeParse(record).success, `the journal would not read this record: ${JSON.stringify(record)}`);
+    if (identityOf(this.#file) !== this.#identity) throw journalGone(this.#file);
+    try {
+      await this.#handle.appendFile(writeJournalLine(record, this.#last));
+      if (SYNCED.has(record.type)) await this.#handle.datasync();
+    } catch (error) {
+      if (!(error instanceof Error) || !('code' in error)) throw error;
+      throw new StillhouseError('run.unwritable', `the journal cannot be written: ${messageOf(error)}`, { file: this.#file, cause: error });
     }
-    // An older coordinator wrote on before it noticed that another had taken over: nobody acted on that record.
-    if (record.term < newestTerm) continue;
-    newestTerm = record.term;
-    records.push(record);
+    this.#last = checksumOf(record);
   }
-  return { records, wholeBytes: Buffer.byteLength(text) - Buffer.byteLength(torn) };
-}
 
-/** A record as its line, with the line feed. */
-export function encodeLine(record: JournalRecord): string {
-  assert(journalRecordSchema.safeParse(record).success, `the journal would not read this record: ${JSON.stringify(record)}`);
-  return writeJournalLine(record);
-}
-
-function decodeLine(line: string): JournalRecord | null {
-  return journalRecordSchema.safeParse(readJournalLine(line)).data ?? null;
-}
-
-async function append(handle: FileHandle, file: string, record: JournalRecord): Promise<void> {
-  try {
-    await handle.appendFile(encodeLine(record));
-    if (SYNCED.has(record.type)) await handle.datasync();
-  } catch (error) {
-    if (!(error instanceof Error) || !('code' in error)) throw error;
-    throw new StillhouseError('run.unwritable', `the journal cannot be written: ${messageOf(error)}`, { file, cause: error });
+  close(): Promise<void> {
+    return this.#handle.close();
   }
+}
+
+/** Names the file in this place; null where there is none. */
+function identityOf(file: string): string | null {
+  const found = statSync(file, { throwIfNoEntry: false });
+  return found === undefined ? null : `${found.dev}:${found.ino}`;
 }

@@ -1,17 +1,16 @@
 /** The folder of a run: the path of each of its files, how a new folder is made, and how an older one is opened again. */
 
-import { existsSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { LIMITS } from '../../src/base/limits.js';
 import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
-import { RUN_FORMAT_FILE, RUN_FORMAT_TEXT, requireRunFormat } from '../../src/checkpoint/run-format.js';
+import { BASIS_FILE, CHECKPOINT_FOLDER, JOURNAL_FILE, requireRunFolder } from '../../src/checkpoint/require-run-folder.js';
+import { RUN_FORMAT_FILE, RUN_FORMAT_TEXT } from '../../src/checkpoint/run-format.js';
 import { explainRecipe } from '../../src/config/explain.js';
 import { CONFIG_FILE } from '../../src/config/load.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { hasCode, messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { makeFolder } from '../../src/process/make-folder.js';
-import { BASIS_FILE } from '../../src/recipe/basis.js';
 import { loadRun } from '../../src/recipe/load-run.js';
 import { writeFileAtomic } from './atomic-file.js';
 
@@ -46,10 +45,10 @@ export function runFolderAt(path: string): RunFolder {
     config: at(CONFIG_FILE),
     basis: at(BASIS_FILE),
     terms: at('terms'),
-    journal: at('journal'),
+    journal: at(JOURNAL_FILE),
     log: at('log.jsonl'),
     metrics: at('metrics.jsonl'),
-    checkpoints: at('checkpoints'),
+    checkpoints: at(CHECKPOINT_FOLDER),
     exports: at('export'),
     summary: at('summary.json'),
   };
@@ -78,26 +77,9 @@ export async function writeConfig(folder: RunFolder, recipe: Recipe): Promise<vo
 /** The folder of an older run and its recipe, with these overrides. Throws `run.invalid` when it is not a run, or has another format, and the errors of loadRun. */
 export async function openRunFolder(path: string, set: readonly string[] = []): Promise<{ folder: RunFolder; recipe: Recipe }> {
   const folder = runFolderAt(path);
-  if (!existsSync(folder.config)) {
-    throw new StillhouseError('run.invalid', 'this folder is not a run', { file: folder.config, hint: 'Give a folder that "run" made' });
-  }
-  requireRunFormat(folder.path);
+  requireRunFolder(path);
   const recipe = await loadRun(folder.path, set);
-  await requireJournal(folder, recipe);
   return { folder, recipe };
-}
-
-/** Throws `run.invalid` where a stage has checkpoints and the run no journal: without it, the run would train all again, over them. */
-async function requireJournal({ path, journal }: RunFolder, { stages }: Recipe): Promise<void> {
-  if (existsSync(journal)) return;
-  const saved = await readdir(join(path, 'checkpoints')).catch(() => []);
-  // Models from outside are stored before the journal begins.
-  const trained = saved.filter((name) => stages[name] !== undefined && stages[name].kind !== 'load');
-  if (trained.length === 0) return;
-  throw new StillhouseError('run.invalid', `the journal of this run is gone, and there are checkpoints of ${trained.join(', ')}`, {
-    file: journal,
-    hint: 'Put the file back. Without it the run would begin anew; its checkpoints can be exported, and given to a new run as { file: model.json }',
-  });
 }
 
 async function makeUnique(runsFolder: string, recipeName: string, time: string): Promise<string> {
@@ -118,7 +100,7 @@ async function makeUnique(runsFolder: string, recipeName: string, time: string):
     const isFile = hasCode(error, 'EEXIST') || hasCode(error, 'ENOTDIR');
     throw new StillhouseError('run.unwritable', `cannot make a run folder: ${isFile ? 'there is a file in its place' : messageOf(error)}`, {
       ...{ file: runsFolder, cause: error },
-      ...(isFile ? { hint: 'Give --out a folder' } : {}),
+      hint: `Give --out ${isFile ? 'a folder' : 'another folder'}`,
     });
   }
 }

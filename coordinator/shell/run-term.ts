@@ -96,6 +96,7 @@ export async function runTerm(options: CoordinateOptions, run: TermRun): Promise
   try {
     const opened = await open(options, { folder, term, logger, closers });
     const end = await runCore(options, run, opened);
+    term.requireNewest();
     const seconds = run.earlierSeconds + (options.clock.nowMs() - startedMs) / 1000;
     await tellEnd(options, run, { end, seconds });
     await new Promise<void>((resolve) => options.clock.after(FAREWELL_MS, resolve));

@@ -3,18 +3,19 @@
  * highest may write; an older coordinator finds that out before its next write, and ends.
  */
 
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { asTerm, type Term } from '../../src/base/ids.js';
 import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import { hasCode, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { isRunning } from '../../src/process/is-running.js';
+import { runGone } from './run-gone.js';
 
 export interface HeldTerm {
   readonly term: Term;
-  /** Throws `run.busy` when a newer coordinator has taken over. */
+  /** Throws `run.busy` when a newer coordinator has taken over, and `run.gone` when the run's folder is not in its place any more. */
   requireNewest(): void;
 }
 
@@ -71,11 +72,13 @@ function parseHolder(text: string): unknown {
 }
 
 function heldTerm(folder: string, term: Term): HeldTerm {
+  const own = join(folder, String(term));
   // Terms have no gaps, so a coordinator that took over made this file first.
   const successor = join(folder, String(term + 1));
   return {
     term,
     requireNewest() {
+      if (statSync(own, { throwIfNoEntry: false }) === undefined) throw runGone(dirname(folder));
       if (!existsSync(successor)) return;
       throw new StillhouseError('run.busy', `another coordinator has taken over the run: this one's term ${term} is over`, {
         file: successor,

@@ -30,6 +30,8 @@ export function setUp() {
   const packages = packagesStamp();
   const build = buildStamp();
   if (isStamped(PACKAGES_STAMP, packages) && isStamped(BUILD_STAMP, build)) return;
+  // From here on it takes long, and nothing of it returns to the event loop: a handler would keep the signal from ending it.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.removeAllListeners(signal);
   withLock(() => {
     if (!isStamped(PACKAGES_STAMP, packages)) {
       installPackages();

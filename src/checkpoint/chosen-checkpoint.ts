@@ -3,14 +3,16 @@
  * epoch, or that of a round; with the test of just those parameters.
  */
 
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { formatShare } from '../base/share.js';
 import { type PeerName, spellPeer } from '../config/peer.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import type { StateName } from '../protocol/state-name.js';
 import { doneStages } from './done-stage.js';
-import { bestRound, type EvaluatedRound, evaluatedRounds, readRecords } from './kept-epoch.js';
+import { type JournalFile, readJournalFile } from './journal-file.js';
+import { bestRound, type EvaluatedRound, evaluatedRounds } from './kept-epoch.js';
 import { type CheckpointContent, readCheckpointOf, readNewestCheckpoint } from './read-checkpoint.js';
+import { spellRounds, storedRounds, unknownRounds } from './unknown-round.js';
 
 export interface CheckpointChoice {
   readonly name: PeerName;
@@ -24,7 +26,7 @@ export interface ChosenCheckpoint {
   readonly content: CheckpointContent;
   /** The test of these parameters; null when they were not tested. */
   readonly tested: EvaluatedRound | null;
-  /** Says in words why it is not known whether they were tested; null when it is. */
+  /** Says in words why it is not known whether they were tested, or whether a better one was; null when it is. */
   readonly doubt: string | null;
   /** Says in words that the last is not the checkpoint that the stage ends with; null when it is, and where the last was not asked for. */
   readonly lag: string | null;
@@ -38,13 +40,10 @@ export async function readChosenCheckpoint(run: string, choice: CheckpointChoice
   const checkpoints = join(run, 'checkpoints');
   const { name, isGiven, which } = choice;
   const isBest = which === 'best' && !isGiven;
-  let doubt: string | null = null;
-  const records = await readRecords(join(run, 'journal')).catch((error: unknown) => {
-    if (isBest || !(error instanceof StillhouseError)) throw error;
-    doubt = error.message;
-    return [];
-  });
-  const evaluated = evaluatedRounds(records, { ...name, isGiven });
+  const journal = join(run, 'journal');
+  const stored = isGiven ? [] : await storedRounds(checkpoints, name.stage);
+  const { lines, doubt } = await readLines(journal, { ...choice, stored });
+  const evaluated = evaluatedRounds({ lines }, { ...name, isGiven });
   const content = await (isBest
     ? readBest(checkpoints, name, bestRound(evaluated))
     : typeof which === 'number'
@@ -52,16 +51,46 @@ export async function readChosenCheckpoint(run: string, choice: CheckpointChoice
       : readNewestCheckpoint(checkpoints, name));
   const { round } = content.info.state;
   const tested = evaluated.find((candidate) => candidate.round === round) ?? null;
-  const mayLag = which === 'last' && !isGiven && doubt === null;
-  return { content, tested, doubt, lag: mayLag ? lagOf({ ...name, round }, { run, records }) : null };
+  const lag = which === 'last' && !isGiven && doubt === null ? lagOf({ ...name, round }, { run, lines }) : null;
+  return { content, tested, doubt: isBest || tested === null ? doubt : null, lag };
 }
 
-function lagOf(state: StateName, { run, records }: { readonly run: string; readonly records: readonly unknown[] }): string | null {
-  const last = doneStages(records).get(state.stage);
+function lagOf(state: StateName, { run, lines }: { readonly run: string } & Pick<JournalFile, 'lines'>): string | null {
+  const last = doneStages({ lines }).get(state.stage);
   const [stage, taken] = [spellPeer(state), `its newest whole checkpoint is taken, of round ${state.round}`];
   if (last === undefined) return `the run ${run} has not finished its stage ${stage}: ${taken}`;
   if (last === null || last.round === state.round) return null;
   return `the run ${run} ended its stage ${stage} in round ${last.round}, and has no whole checkpoint of it: ${taken}`;
+}
+
+interface Lines extends Pick<JournalFile, 'lines'> {
+  /** Says in words why they may not be all; null when they are. */
+  readonly doubt: string | null;
+}
+
+/** The lines of the journal, as far as it can be read. `stored`: the rounds that have checkpoints, as found before. Throws where nothing tells the best. */
+async function readLines(
+  journal: string,
+  { name, isGiven, which, stored }: CheckpointChoice & { readonly stored: readonly number[] },
+): Promise<Lines> {
+  try {
+    const found = await readJournalFile(journal);
+    const unknown = unknownRounds(found, name.stage, stored);
+    if (unknown.length > 0 && !found.isThere) {
+      throw new StillhouseError('run.invalid', 'the journal of this run is gone', {
+        file: resolve(journal),
+        hint:
+          which === 'best'
+            ? 'Put it back. The last epoch can be taken without it, or one by --round'
+            : 'It says what was tested: put it back',
+      });
+    }
+    const doubt = `${resolve(journal)}: the last lines are missing: there are checkpoints of ${spellRounds(name.stage, unknown)}, and it ends before them`;
+    return { lines: found.lines, doubt: unknown.length === 0 ? null : doubt };
+  } catch (error) {
+    if ((which === 'best' && !isGiven) || !(error instanceof StillhouseError)) throw error;
+    return { lines: [], doubt: error.message };
+  }
 }
 
 /** The checkpoint in words: its epoch, round and accuracy. */

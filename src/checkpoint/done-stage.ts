@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { field } from '../protocol/field.js';
-import { readRecords } from './kept-epoch.js';
+import { type JournalFile, readJournalFile } from './journal-file.js';
 
 const checkpoint = z.object({ round: field.count, hashes: z.record(field.peer, field.hash) });
 /** The checkpoint that a stage has ended with, with the hash of each peer; null where it has none. */
@@ -15,13 +15,13 @@ const recordSchema = z.discriminatedUnion('type', [
 
 /** The same from a journal. Throws `run.invalid`, with file and line, when it is damaged. */
 export async function readDoneStages(journal: string): Promise<ReadonlyMap<string, LastCheckpoint>> {
-  return doneStages(await readRecords(journal));
+  return doneStages(await readJournalFile(journal));
 }
 
-/** The stages that are done by these records of a journal, and not opened again since. */
-export function doneStages(records: readonly unknown[]): ReadonlyMap<string, LastCheckpoint> {
+/** The stages that are done by these lines of a journal, and not opened again since. */
+export function doneStages({ lines }: Pick<JournalFile, 'lines'>): ReadonlyMap<string, LastCheckpoint> {
   const done = new Map<string, LastCheckpoint>();
-  for (const record of records) {
+  for (const { record } of lines) {
     const found = recordSchema.safeParse(record).data;
     if (found?.type === 'stage-done') done.set(found.result.stage, found.result.checkpoint);
     if (found?.type === 'reopen') done.delete(found.stage);

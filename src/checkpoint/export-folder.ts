@@ -31,11 +31,16 @@ export async function writeExport(
     if (error instanceof StillhouseError) throw error;
     throw new StillhouseError('system.failed', `the model cannot be written there: ${messageOf(error)}`, {
       file: path,
-      hint: 'Nothing of it was left there. Make room, or give another folder with --out',
+      hint: `Nothing of it was left there. ${isNoRoom(error) ? 'Make room, or give' : 'Give'} another folder with --out`,
       cause: error,
     });
   }
   return files.map(({ name }) => join(path, name));
+}
+
+/** Whether the disk is full, or the user's share of it. */
+function isNoRoom(error: unknown): boolean {
+  return hasCode(error, 'ENOSPC') || hasCode(error, 'EDQUOT');
 }
 
 /** Throws `usage.invalid` as {@link writeExport} would, before anything is read. */

@@ -1,20 +1,41 @@
-/** A line of a run's journal: a record as JSON, with a checksum. The coordinator writes the journal (coordinator/shell/journal.ts); any process may read it. */
+/**
+ * A line of a run's journal: a record as JSON, with a checksum, and with the checksum of the line before it, so that lines that were
+ * taken out show. The coordinator writes the journal (coordinator/shell/journal.ts); any process may read it (journal-file.ts).
+ */
 
 import { createHash } from 'node:crypto';
 
-/** A record as its line, with the line feed. */
-export function writeJournalLine(record: unknown): string {
-  return `${JSON.stringify({ sum: checksum(record), record })}\n`;
+/** The `after` of a line that no other is before. */
+export const NO_LINE = '';
+
+/** A line that is whole. */
+export interface JournalLine {
+  /** The checksum of the record. */
+  readonly sum: string;
+  /** The checksum of the line that was the last one when this one was written; null where a program wrote it that did not say so. */
+  readonly after: string | null;
+  /** The record, of any type. */
+  readonly record: unknown;
 }
 
-/** The record in a line (without the line feed), of any type; null when the line is damaged. */
-export function readJournalLine(line: string): unknown {
+/** A record as its line, with the line feed. `after`: the checksum of the line before it, or {@link NO_LINE}; left out, the line does not say. */
+export function writeJournalLine(record: unknown, after?: string): string {
+  return `${JSON.stringify({ sum: checksumOf(record), ...(after === undefined ? {} : { after }), record })}\n`;
+}
+
+/** A line (without the line feed); null when it is damaged. */
+export function readJournalLine(line: string): JournalLine | null {
   try {
-    const { sum, record } = JSON.parse(line) as { sum?: unknown; record?: unknown };
-    return record === undefined || sum !== checksum(record) ? null : record;
+    const { sum, after, record } = JSON.parse(line) as { sum?: unknown; after?: unknown; record?: unknown };
+    if (record === undefined || typeof sum !== 'string' || sum !== checksumOf(record)) return null;
+    if (after !== undefined && typeof after !== 'string') return null;
+    return { sum, after: after ?? null, record };
   } catch {
     return null;
   }
 }
 
-const checksum = (record: unknown): string => createHash('sha256').update(JSON.stringify(record)).digest('hex').slice(0, 16);
+/** The checksum of a record. */
+export function checksumOf(record: unknown): string {
+  return createHash('sha256').update(JSON.stringify(record)).digest('hex').slice(0, 16);
+}

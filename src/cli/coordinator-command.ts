@@ -1,6 +1,7 @@
 /** `stillhouse coordinator`: a run whose workers are started by hand, here or on other machines. */
 
 import type { Command } from 'commander';
+import { requireRunFolder } from '../checkpoint/require-run-folder.js';
 import type { Recipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
@@ -9,7 +10,6 @@ import { isLoopback } from '../transport/endpoint.js';
 import { action, type CliContext, EXIT_CODES, examples, FORCE, gather, QUICK } from './cli-context.js';
 import { checkEndpoint } from './endpoint-option.js';
 import { requireEngine } from './require-engine.js';
-import { requireRunFolder } from './require-run-folder.js';
 import { runHere } from './run-command.js';
 import { tellWarnings } from './tell-warnings.js';
 import { tellWork } from './tell-work.js';

@@ -3,7 +3,7 @@
  * folder alone: no data, no module, no engine.
  */
 
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { present } from '../base/assert.js';
 import { formatShare } from '../base/share.js';
@@ -11,16 +11,17 @@ import { describeTested, readChosenCheckpoint } from '../checkpoint/chosen-check
 import { requireExportTarget, writeExport } from '../checkpoint/export-folder.js';
 import type { EvaluatedRound } from '../checkpoint/kept-epoch.js';
 import { EXPORTED_FILES, exportModel } from '../checkpoint/model-export.js';
+import { BASIS_FILE, requireRunFolder } from '../checkpoint/require-run-folder.js';
 import { loadRecipe } from '../config/load.js';
 import { originOf, type PeerName, spellPeer } from '../config/peer.js';
 import { classNamesOf } from '../data/catalogue.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
-import { BASIS_FILE, type KeptBasis, readBasis } from '../recipe/basis.js';
+import { type KeptBasis, readBasis } from '../recipe/basis.js';
 import { chooseFinishedModel } from '../recipe/choose-model.js';
-import { trainingOf } from '../recipe/given-training.js';
+import { placesOf, trainingOf } from '../recipe/given-training.js';
+import { doubtOf } from '../recipe/run-model.js';
 import { action, type CliContext, examples } from './cli-context.js';
-import { requireRunFolder } from './require-run-folder.js';
 
 interface ExportOptions {
   readonly stage?: string;
@@ -55,14 +56,15 @@ export function addExportCommand(program: Command, context: CliContext): void {
         await requireExportTarget(options.out, EXPORTED_FILES);
         const which = options.round ?? (options.best === true ? 'best' : 'last');
         const { content, tested, doubt, lag } = await readChosenCheckpoint(run, { ...model, which });
-        if (doubt !== null) output.alert(`warning: epoch and accuracy of the model are not known: ${doubt}`);
+        if (doubt !== null) output.alert(`warning: ${doubtOf(which, doubt)}`);
         if (lag !== null) output.alert(`warning: ${lag}`);
         const { round } = content.info.state;
         const origin = originOf(recipe, name);
         const { mean, std } = recipe.data.normalise;
         const basis = knownBasis(run, output.alert);
         const trainedOn = basis === null ? [] : trainingOf(recipe, { ...basis, run: files.name, stage: name.stage });
-        const classNames = classNamesOf(recipe.data);
+        const [path = recipe.data.path] = placesOf(recipe.data.path, resolve(run), basis);
+        const classNames = classNamesOf({ ...recipe.data, path });
         const facts = {
           ...{ run: files.name, ...name, round, ...origin, epoch: tested?.epoch ?? null, accuracy: tested?.accuracy ?? null },
           ...{ mean, std, trainedOn },
@@ -72,7 +74,7 @@ export function addExportCommand(program: Command, context: CliContext): void {
         const exported = exportModel({ topology: content.topology, parameters, file: files.checkpoints }, facts);
         const paths = await writeExport(options.out, exported);
         if (output.json) output.result(JSON.stringify({ type: 'export', ...resultOf({ name, round, tested, origin }), files: paths }));
-        else output.result(`${describe({ name, round, tested, origin })}: ${paths.join(', ')}`);
+        else output.result(`${describe({ name, round, tested, origin }, doubt === null)}: ${paths.join(', ')}`);
         return EXIT.done;
       }),
     );
@@ -107,10 +109,12 @@ function resultOf({ name, round, tested, origin }: Exported): object {
   return { stage: spellPeer(name), checkpoint: `${name.stage}/${round}`, round, ...origin, epoch, accuracy: tested?.accuracy ?? null };
 }
 
-function describe({ name, round, tested, origin: { takenFrom } }: Exported): string {
+/** `isKnown`: whether the journal tells of every test. */
+function describe({ name, round, tested, origin: { takenFrom } }: Exported, isKnown: boolean): string {
+  const untested = isKnown ? 'which was not tested' : 'of which no test is known';
   const model = spellPeer(name);
   if (takenFrom !== undefined) {
-    return `${model}, taken from ${takenFrom}, ${tested === null ? 'which was not tested' : `${formatShare(tested.accuracy)} right`}`;
+    return `${model}, taken from ${takenFrom}, ${tested === null ? untested : `${formatShare(tested.accuracy)} right`}`;
   }
-  return `${model} as of ${tested === null ? `round ${round}, which was not tested` : describeTested(tested)}`;
+  return `${model} as of ${tested === null ? `round ${round}, ${untested}` : describeTested(tested)}`;
 }

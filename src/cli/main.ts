@@ -5,14 +5,20 @@ import { join } from 'node:path';
 import { systemClock } from '../base/clock.js';
 import { EXIT } from '../errors/table.js';
 import { surviveClosedPipes } from '../process/closed-pipe.js';
+import { tellEarlyStop } from '../process/early-stop.js';
 import { exitAfterFlush } from '../process/exit.js';
 import { isHangUpIgnored } from '../process/hang-up.js';
 import { packageFolder } from '../process/package-folder.js';
 import { ignoreSignals } from '../process/signal.js';
 import { runProgram } from './program.js';
 
+/** Commands that check much before they begin. */
+const BEGIN_LATER: readonly string[] = ['run', 'resume', 'coordinator', 'worker'];
+
 const { version } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as { version: string };
 surviveClosedPipes();
+const command = process.argv.slice(2).find((word) => !word.startsWith('-')) ?? '';
+tellEarlyStop(BEGIN_LATER.includes(command) ? ', before anything was begun' : '');
 ignoreSignals('SIGUSR1', ...(isHangUpIgnored() ? (['SIGHUP'] as const) : []));
 try {
   const code = await runProgram(process.argv.slice(2), { clock: systemClock, exitCode: EXIT.done }, version);

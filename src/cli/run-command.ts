@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { relative } from 'node:path';
 import type { Command } from 'commander';
+import { requireRunFolder } from '../checkpoint/require-run-folder.js';
 import type { Recipe } from '../config/schema.js';
 import type { VerifiedData } from '../data/dataset.js';
 import type { CoordinatorArguments } from '../protocol/parent.js';
@@ -18,7 +19,6 @@ import { openRunView } from './open-run-view.js';
 import type { Output } from './output.js';
 import { placeWorkers, shortageOf } from './place-workers.js';
 import { requireEngine } from './require-engine.js';
-import { requireRunFolder } from './require-run-folder.js';
 import { resultTable } from './result-table.js';
 import { type RunEnd, type SupervisorOptions, supervise } from './supervisor.js';
 import { tellWarnings } from './tell-warnings.js';

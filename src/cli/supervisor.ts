@@ -49,7 +49,7 @@ export interface RunEnd {
   readonly code: number;
   /** Null when the coordinator ended early and sent none. */
   readonly summary: RunSummary | null;
-  /** The run's folder; null when it was not made. */
+  /** The run's folder; null when it was not made, or is gone. */
   readonly run: string | null;
   /** Whether another command can continue the run. */
   readonly isResumable: boolean;
@@ -199,6 +199,7 @@ class Supervisor {
   #onError(code: ErrorCode, message: string): void {
     const isNews = code !== 'run.interrupted' || (this.#signal === null && this.#error === null);
     this.#error ??= code;
+    if (code === 'run.gone') this.#run = null;
     if (isNews) this.#options.view.fail(code, message);
   }
 

@@ -110,7 +110,7 @@ function checkSplits(data: Recipe['data']): readonly Problem[] {
   const problems: Problem[] = [];
   for (const [name, split] of Object.entries(data.splits)) {
     if (split.to === undefined || split.to > split.from) continue;
-    const text = `data.splits.${name} is empty: it goes from ${split.from} to ${split.to}`;
+    const text = `data.splits.${name} is empty: from is ${split.from}, and to is ${split.to}; to must be more`;
     problems.push({ path: ['data', 'splits', name, 'to'], at: 'value', text });
   }
   return problems;

@@ -67,7 +67,7 @@ export async function loadPlacedRecipe(file: string, options: LoadOptions = {}):
   const checked = await check(value, { ...options, areNamesKnown });
   const problems = 'problems' in checked ? checked.problems : [];
   const findings = [
-    ...source.duplicates.map((place) => ({ place, path: [], text: 'this key is in the same map twice' })),
+    ...source.duplicates.map(({ place, path }) => ({ place, path, text: `${formatPath(path)}: this key is in the same map twice` })),
     ...problems.map((problem) => locate(problem, source, overrides)),
   ];
   if (findings.length > 0 || 'problems' in checked) throw invalid(file, findings);

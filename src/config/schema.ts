@@ -63,10 +63,13 @@ const model = z
   })
   .refine((spec) => (spec.name === undefined) !== (spec.module === undefined), 'give either name or module');
 
+/** A learning rate. No training is known that goes well with more than this: it is a mistake of writing. */
+const rate = positive.max(100);
+
 const optimizer = z.discriminatedUnion('name', [
   z.strictObject({
     name: z.literal('sgd'),
-    rate: positive,
+    rate,
     momentum: z.number().min(0).lt(1).default(0),
     nesterov: z.boolean().default(false),
     weightDecay: z.number().min(0).default(0),
@@ -75,7 +78,7 @@ const optimizer = z.discriminatedUnion('name', [
   }),
   z.strictObject({
     name: z.literal('adam'),
-    rate: positive,
+    rate,
     beta1: z.number().min(0).lt(1).default(0.9),
     beta2: z.number().min(0).lt(1).default(0.999),
     epsilon: positive.default(1e-8),

@@ -3,7 +3,21 @@
  * that a file may unfold to. Knows nothing of recipes.
  */
 
-import { type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, type Pair, Parser, parseDocument } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  type Pair,
+  Parser,
+  parseDocument,
+  visit,
+} from 'yaml';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import type { Path } from './problem.js';
 
@@ -21,8 +35,8 @@ export interface Place {
 export interface YamlSource {
   /** Plain maps, lists, text, numbers, booleans and nulls. Aliased values are shared: do not write to them. */
   readonly value: unknown;
-  /** The places of keys that a map has twice. */
-  readonly duplicates: readonly Place[];
+  /** The keys that a map has twice, each at its second place. */
+  readonly duplicates: readonly { readonly place: Place; readonly path: Path }[];
   /** Whether the map at the end of a path has a key twice: then one of its entries is missing from `value`. */
   hasDuplicate(path: Path): boolean;
   /** The place of the value (or the key) at the end of a path; when it is not there, the place of the nearest value around it. */
@@ -48,7 +62,7 @@ export function parseYaml(text: string, file: string): YamlSource {
 
   return {
     value: unfold(document, (error) => unreadable(`this cannot be unfolded: ${messageOf(error)}`, 0, error)),
-    duplicates: document.errors.map((error) => placeAt(error.pos[0])),
+    duplicates: document.errors.map(({ pos: [offset] }) => ({ place: placeAt(offset), path: pathOfKey(document, offset) })),
     hasDuplicate: (path) => {
       const map = document.getIn(path);
       const keys = isMap(map) ? map.items.map(({ key }) => String(key)) : [];
@@ -75,6 +89,23 @@ function isTooDeep(text: string, onNewLine: (offset: number) => void): boolean {
     if (parser.stack.length > DEPTH_MAX) return true;
   }
   return false;
+}
+
+/** The path of the key that begins at this offset. */
+function pathOfKey(document: Document.Parsed, offset: number): Path {
+  const path: (string | number)[] = [];
+  visit(document, {
+    Pair(_, pair, ancestors) {
+      if (startOf(pair.key) !== offset) return undefined;
+      const way = [...ancestors, pair];
+      for (const [i, node] of way.entries()) {
+        if (isPair(node)) path.push(String(node.key));
+        else if (isSeq(node)) path.push(node.items.indexOf(way[i + 1]));
+      }
+      return visit.BREAK;
+    },
+  });
+  return path;
 }
 
 /** The offset of the last part of the path that the document has. */

@@ -179,8 +179,13 @@ function splitNamed(recipe: DataRecipe, name: string): SplitRecipe {
 function rangeOf(name: string, split: SplitRecipe, count: number): SplitRange {
   const { part, from, to = count } = split;
   if (from < to && to <= count) return { name, from, to };
-  throw new StillhouseError('recipe.invalid', `data.splits.${name}: samples ${from} to ${to} are not in the ${count} of part ${part}`, {
-    hint: `Give from below to, and to at most ${count}`,
+  const place = `data.splits.${name}`;
+  if (from < count && to <= count) {
+    throw new StillhouseError('recipe.invalid', `${place} is empty: from is ${from}, and to is ${to}`, { hint: 'Give from below to' });
+  }
+  const [key, value, most] = from < count ? ['to', to, count] : ['from', from, count - 1];
+  throw new StillhouseError('recipe.invalid', `${place}.${key} is ${value}, and part ${part} has ${count} images`, {
+    hint: `Give at most ${most}, or leave it out`,
   });
 }
 

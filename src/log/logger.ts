@@ -4,6 +4,8 @@
  * failure is printed on the standard error.
  */
 
+import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { pino } from 'pino';
 import { messageOf } from '../errors/stillhouse-error.js';
 
@@ -21,7 +23,7 @@ export interface Logger {
 export type LogLevel = 'info' | 'warn' | 'error' | 'silent';
 
 export interface LoggerOptions {
-  /** Lines are appended to this file; its folder is made when it is missing. When left out, lines go to the standard error. */
+  /** Lines are appended to this file. When its folder is gone, they go nowhere; when left out, to the standard error. */
   readonly file?: string;
   /** Fields of every line: run, role, worker, term. */
   readonly bindings: LogFields;
@@ -31,9 +33,9 @@ export interface LoggerOptions {
 
 /** Opens a log. Throws Node's error when the file cannot be opened. */
 export function openLogger({ file, bindings, level = 'info' }: LoggerOptions): Logger {
-  const destination = pino.destination(
-    file === undefined ? { dest: 2, sync: true } : { dest: file, sync: true, mkdir: true, append: true },
-  );
+  // The coordinator has made the folder of the run. One that was deleted since is not made anew for a log alone.
+  if (file !== undefined && !existsSync(dirname(file))) return silentLogger;
+  const destination = pino.destination(file === undefined ? { dest: 2, sync: true } : { dest: file, sync: true, append: true });
   // When the log goes to the standard error itself, there is no other place to report the failure.
   let told = file === undefined;
   destination.on('error', (error) => {

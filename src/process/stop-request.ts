@@ -4,6 +4,7 @@
  */
 
 import type { Clock, TimerHandle } from '../base/clock.js';
+import { endEarlyStop } from './early-stop.js';
 import { isHangUpIgnored } from './hang-up.js';
 import { ignoreSignals, onSignal, type StopSignal } from './signal.js';
 
@@ -53,6 +54,7 @@ export function onStopSignal(request: SignalRequest): () => void {
     sameRequest = request.clock.after(SAME_REQUEST_MS, offer, { unref: true });
     request.ask(signal);
   });
+  endEarlyStop();
   return () => {
     sameRequest?.cancel();
     offCheckpoint();

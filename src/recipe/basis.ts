@@ -48,9 +48,6 @@ const basisSchema = z.strictObject({
   training: givenTrainingSchema.default({}),
 });
 
-/** The file of a run's folder that keeps what the run rests on. */
-export const BASIS_FILE = 'basis.json';
-
 /** A basis as the folder of a run keeps it. */
 export interface KeptBasis extends Basis {
   /** The absolute path of that folder when the basis was written: the places of files are known from there. Null: not known. */

@@ -4,13 +4,14 @@
  */
 
 import { join } from 'node:path';
+import { BASIS_FILE } from '../checkpoint/require-run-folder.js';
 import { CONFIG_FILE } from '../config/load.js';
 import type { Recipe } from '../config/schema.js';
 import type { VerifiedData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import type { GivenTraining } from '../protocol/training-split.js';
 import type { ModelStructure } from '../tensor/model-structure.js';
-import { BASIS_FILE, digestOf, type KeptBasis, readBasis } from './basis.js';
+import { digestOf, type KeptBasis, readBasis } from './basis.js';
 import type { CheckOptions } from './check-recipe.js';
 import { dividedRelations } from './divided-relation.js';
 import { discardGivenModels, takeMissingModels } from './given-model.js';

@@ -9,13 +9,14 @@ import { readFile } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { FACTS_KEY } from '../checkpoint/model-export.js';
+import { BASIS_FILE } from '../checkpoint/require-run-folder.js';
 import type { DataRecipe, OutsideModel, Recipe } from '../config/schema.js';
 import { lineageOf } from '../config/stage-graph.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
 import { identifySplit, type VerifiedData } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { type GivenSplit, type GivenTraining, type TrainingSplit, trainingSplitSchema } from '../protocol/training-split.js';
-import { BASIS_FILE, type KeptBasis, readBasis } from './basis.js';
+import { type KeptBasis, readBasis } from './basis.js';
 import { testedOn } from './data-warning.js';
 import { readTrainingOf } from './run-model.js';
 
@@ -97,8 +98,8 @@ async function trainingFrom(from: OutsideModel, passed: readonly string[] = []):
   return locatedTrainingOf(recipe, { run: basename(run), stage: name, splits: basis?.splits ?? {}, training, paths });
 }
 
-/** The places where a file of a run may be, those first that exist: its own, and the same from the run's folder as when the run began. */
-function placesOf(path: string, run: string, basis: KeptBasis | null): string[] {
+/** The places where a file of a run may be (`run`: the absolute path of its folder), those first that exist: its own, and the same from the run's folder as when the run began. */
+export function placesOf(path: string, run: string, basis: KeptBasis | null): string[] {
   if (path.startsWith('builtin:')) return [path];
   const places = [...new Set([path, resolve(run, relative(basis?.home ?? run, path))])];
   return [...places.filter((place) => existsSync(place)), ...places.filter((place) => !existsSync(place))];

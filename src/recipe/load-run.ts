@@ -5,13 +5,14 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
+import { BASIS_FILE } from '../checkpoint/require-run-folder.js';
 import { isOutside } from '../config/file-path.js';
 import { CONFIG_FILE } from '../config/load.js';
 import type { PlacedRecipe } from '../config/outside-model.js';
 import { formatPath, type Path } from '../config/problem.js';
 import type { Recipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import { BASIS_FILE, type KeptBasis, readBasis } from './basis.js';
+import { type KeptBasis, readBasis } from './basis.js';
 import { loadPlacedRecipe } from './load-recipe.js';
 import { copyOf, moduleOption, neighboursOf } from './module-copy.js';
 

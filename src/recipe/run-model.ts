@@ -1,12 +1,9 @@
 /** A trained model of another run, read from the folder of that run alone: its data and its modules need not be there any more. */
 
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { readChosenCheckpoint } from '../checkpoint/chosen-checkpoint.js';
 import type { CheckpointContent } from '../checkpoint/read-checkpoint.js';
-import { requireRunFormat } from '../checkpoint/run-format.js';
-import { CONFIG_FILE, loadRecipe } from '../config/load.js';
-import { spellPeer } from '../config/peer.js';
+import { requireRunFolder } from '../checkpoint/require-run-folder.js';
+import { loadRecipe } from '../config/load.js';
 import type { OutsideModel, Recipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { type ChosenModel, chooseFinishedModel } from './choose-model.js';
@@ -27,8 +24,12 @@ export async function readRunModel(from: OfRun): Promise<RunModel> {
   const { run, epoch } = from;
   const { recipe, model } = await findModel(from);
   const { content, doubt, lag } = await readChosenCheckpoint(run, { ...model, which: epoch });
-  const unknown = doubt === null ? null : `it is not known whether that is the end of the stage ${spellPeer(model.name)}: ${doubt}`;
-  return { content, recipe, warnings: [lag, unknown].filter((text) => text !== null) };
+  return { content, recipe, warnings: [lag, doubt === null ? null : doubtOf(epoch, doubt)].filter((text) => text !== null) };
+}
+
+/** Says what is not known of a model that a run is taken from, because of its journal. */
+export function doubtOf(which: 'last' | 'best' | number, doubt: string): string {
+  return `${which === 'best' ? 'a later epoch may be better' : 'epoch and accuracy of the model are not known'}: ${doubt}`;
 }
 
 /** The recipe of the other run, and the name of its stage that has the model; null when the folder cannot be read. */
@@ -46,12 +47,7 @@ const EXPORT_IT = 'Export the model with the version of Stillhouse that made the
 
 /** The other run's recipe, and the model in it. */
 async function findModel({ run, stage }: OfRun): Promise<{ readonly recipe: Recipe; readonly model: ChosenModel }> {
-  const file = join(run, CONFIG_FILE);
-  if (!existsSync(file)) {
-    throw new StillhouseError('run.invalid', 'this folder is not a run', { file: run, hint: 'Give a folder that "stillhouse run" made' });
-  }
-  requireRunFormat(run, EXPORT_IT);
-  const recipe = await loadRecipe(file);
+  const recipe = await loadRecipe(requireRunFolder(run, EXPORT_IT).config);
   try {
     return { recipe, model: chooseFinishedModel(recipe, stage) };
   } catch (error) {

@@ -21,6 +21,7 @@ link.onMessage((message) => {
 if (recipe === 'refused') await end(2, { type: 'error', code: 'transport.bind', message: 'in use', mend: null });
 if (recipe !== 'stillborn') link.send({ type: 'listening', endpoint: `tcp://127.0.0.1:${process.pid}`, run: process.cwd() });
 if (recipe === 'stillborn' || recipe === 'crash') await end(1);
+if (recipe === 'gone') await end(2, { type: 'error', code: 'run.gone', message: 'deleted', mend: null });
 if (recipe === 'done') await end(0, ended('done'), summary);
 if (recipe === 'failed') await end(1, ended('failed'), summary, { type: 'error', code: 'training.notFinite', message: 'NaN', mend: null });
 if (recipe === 'waited')

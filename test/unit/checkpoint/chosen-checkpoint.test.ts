@@ -1,4 +1,4 @@
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readChosenCheckpoint } from '../../../src/checkpoint/chosen-checkpoint.js';
@@ -50,6 +50,24 @@ test('a damaged journal is a doubt about the last, and an error where it says wh
   await expect(readChosenCheckpoint(folder, { name, isGiven: false, which: 'best' })).rejects.toMatchObject({ code: 'run.invalid' });
 });
 
+test('a journal that ends before a checkpoint is a doubt about it, and about which is the best', async () => {
+  const folder = await runOf([2, 4], [evaluation(2, 1, 0.9), stored(2)].join(''));
+  const ends = `${join(folder, 'journal')}: the last lines are missing: there are checkpoints of round 4 of base, and it ends before them`;
+  const last = await readChosenCheckpoint(folder, { name, isGiven: false, which: 'last' });
+  expect([last.content.info.state.round, last.tested, last.doubt]).toEqual([4, null, ends]);
+  const best = await readChosenCheckpoint(folder, { name, isGiven: false, which: 'best' });
+  expect([best.content.info.state.round, best.tested?.accuracy, best.doubt]).toEqual([2, 0.9, ends]);
+  expect(await readChosenCheckpoint(folder, { name, isGiven: false, which: 2 })).toMatchObject({ tested: { epoch: 1 }, doubt: null });
+});
+
+test('without its journal it is not known what was tested, and which is the best', async () => {
+  const folder = await runOf([2], '');
+  rmSync(join(folder, 'journal'));
+  const { doubt } = await readChosenCheckpoint(folder, { name, isGiven: false, which: 'last' });
+  expect(doubt).toContain(`${join(folder, 'journal')}: the journal of this run is gone`);
+  await expect(readChosenCheckpoint(folder, { name, isGiven: false, which: 'best' })).rejects.toThrow('the journal of this run is gone');
+});
+
 test('there is no best before a test', async () => {
   const choice = { name, isGiven: false, which: 'best' } as const;
   await expect(readChosenCheckpoint(await runOf([2], stored(2)), choice)).rejects.toThrow(/no checkpoint of base has been tested yet/);
@@ -61,7 +79,7 @@ test('the last says that it is not the one which the stage ends with', async () 
   const lagOf = async (journal: string, which: 'last' | number = 'last') =>
     (await readChosenCheckpoint(await runOf([2], journal), { name, isGiven: false, which })).lag;
   expect(await lagOf(stored(2))).toMatch(/has not finished its stage base: its newest whole checkpoint is taken, of round 2$/);
-  expect(await lagOf(done(4))).toMatch(/ended its stage base in round 4, and has no whole checkpoint of it: .* of round 2$/);
-  expect(await lagOf(done(2))).toBeNull();
-  expect(await lagOf(done(4), 2)).toBeNull();
+  expect(await lagOf(stored(2) + done(4))).toMatch(/ended its stage base in round 4, and has no whole checkpoint of it: .* of round 2$/);
+  expect(await lagOf(stored(2) + done(2))).toBeNull();
+  expect(await lagOf(stored(2) + done(4), 2)).toBeNull();
 });

@@ -100,7 +100,11 @@ describe.each(TARGETS)('%s', (_, make) => {
         expect(error).toMatchObject({
           code: 'system.failed',
           message: expect.stringContaining(`${target}: the model cannot be written there: ${code}`),
-          details: { hint: expect.stringContaining('Nothing of it was left there') },
+          details: {
+            hint: expect.stringContaining(
+              `Nothing of it was left there. ${code === 'ENOSPC' ? 'Make room, or give' : 'Give'} another folder`,
+            ),
+          },
         });
         expect(treeOf(root)).toEqual(before);
       }

@@ -54,5 +54,5 @@ test.each([
 ])('a folder whose format is %j is refused too', (text, named) => {
   const folder = scratchFolder();
   writeFileSync(join(folder, RUN_FORMAT_FILE), text);
-  expect(() => requireRunFormat(folder)).toThrow(named);
+  expect(() => requireRunFormat(folder, { isNew: true })).toThrow(named);
 });

@@ -71,6 +71,10 @@ describe('the exit code is that of how the run ended', () => {
     if (recipe === 'crash') expect(told.join('\n')).toMatch(/coordinator ended unexpectedly \(exit code 1\)/);
   });
 
+  test('a run whose folder is gone has none, and cannot be resumed', async () => {
+    expect(await start('gone', ['student-1']).end).toMatchObject({ code: 2, run: null, isResumable: false });
+  });
+
   test('workers that hear nothing are ended too', async () => {
     const { end } = start('done', ['deaf-student']);
     expect((await end).code).toBe(0);

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { checkValues } from '../../../src/config/cross-check.js';
+import { parseRecipe } from '../../../src/config/load.js';
 import { recipeSchema } from '../../../src/config/schema.js';
 
 const recipeWith = (normalise: object, schedule: object): object => ({
@@ -28,4 +29,9 @@ test.each([
 ])('%s', (_what, normalise, schedule, expected) => {
   const problems = checkValues(recipeSchema.parse(recipeWith(normalise, schedule)));
   expect(problems.map(({ text }) => text)).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
+});
+
+test.each(['sgd', 'adam'])('a learning rate beyond reason (%s)', (name) => {
+  const recipe = JSON.stringify(recipeWith({}, CONSTANT)).replace('{"name":"sgd","rate":0.1}', JSON.stringify({ name, rate: 1e30 }));
+  expect(() => parseRecipe(recipe)).toThrow('stages.s.optimizer.rate must be at most 100, not 1e+30');
 });

@@ -14,7 +14,7 @@ let folder = '';
 let file = '';
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'stillhouse log '));
-  file = join(folder, 'new', 'log.jsonl');
+  file = join(folder, 'log.jsonl');
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -38,6 +38,11 @@ test('a line is in the file when the call returns, with its event, level, time a
       event: 'worker.joined',
     },
   ]);
+});
+
+test('a folder that is gone is not made for a log', () => {
+  openLogger({ file: join(folder, 'gone', 'log.jsonl'), bindings: {} }).info('worker.joined');
+  expect(existsSync(join(folder, 'gone'))).toBe(false);
 });
 
 test('a child adds its bindings, and the next process appends', () => {

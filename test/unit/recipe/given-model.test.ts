@@ -133,7 +133,8 @@ async function makeRun({ round, isDone, stages }: { round: number; isDone: boole
   const store = await openCheckpointStore(join(run, 'checkpoints'));
   expect(await store.put({ ...content, info: { ...info, state: { ...info.state, round } } })).toMatchObject({ stored: true });
   const result = { stage: 'base', checkpoint: { round: 3, hashes: { model: info.hash } } };
-  await writeFile(join(run, 'journal'), isDone ? writeJournalLine({ type: 'stage-done', term: 1, result }) : '');
+  const saved = writeJournalLine({ type: 'checkpoint', term: 1, stage: 'base', round });
+  await writeFile(join(run, 'journal'), saved + (isDone ? writeJournalLine({ type: 'stage-done', term: 1, result }) : ''));
   await writeFile(join(run, RUN_FORMAT_FILE), RUN_FORMAT_TEXT);
   const base = '{ kind: train, model: small, on: all, test: all, epochs: 1, batch: 8, optimizer: { name: sgd, rate: 0.1 } }';
   await writeFile(
@@ -161,7 +162,9 @@ test('a damaged journal of another run leaves a doubt about its last epoch', asy
   const run = await makeRun({ round: 3, isDone: true });
   await writeFile(join(run, 'journal'), 'x\n');
   const { warnings } = await openGivenModel('big', { run, epoch: 'last' }, DATA);
-  expect(warnings).toEqual([expect.stringMatching(/^it is not known whether that is the end of the stage base: .* is damaged$/)]);
+  expect(warnings).toEqual([
+    expect.stringMatching(/^epoch and accuracy of the model are not known: .*this line of the journal is damaged/),
+  ]);
 });
 
 test('a mistake about another run names that run', async () => {

@@ -14,7 +14,7 @@ import { verifyData } from '../../../src/data/dataset.js';
 import { FingerprintCache } from '../../../src/data/fingerprint-cache.js';
 import type { GivenTraining } from '../../../src/protocol/training-split.js';
 import { basisOf, readBasis, spellBasis } from '../../../src/recipe/basis.js';
-import { trainingOf, trainingOutside } from '../../../src/recipe/given-training.js';
+import { placesOf, trainingOf, trainingOutside } from '../../../src/recipe/given-training.js';
 import { writeIdx } from '../../support/data-files.js';
 
 let top = '';
@@ -131,4 +131,11 @@ test('an export says it in its metadata; another model says nothing', async () =
 test('a damaged record of a source is an error', async () => {
   writeFileSync(at('p', 'runs', 'a', 'basis.json'), '{');
   await expect(fromRun()).rejects.toMatchObject({ code: 'run.invalid', details: { file: at('p', 'runs', 'a', 'basis.json') } });
+});
+
+test('data that was moved together with its run is found at the same place from the folder', () => {
+  const basis = readBasis(at('p', 'runs', 'a', 'basis.json'));
+  expect(placesOf(at('p', 'd'), at('p', 'runs', 'a'), basis)).toEqual([at('p', 'd')]);
+  renameSync(at('p'), at('q'));
+  expect(placesOf(at('p', 'd'), at('q', 'runs', 'a'), basis)).toEqual([at('q', 'd'), at('p', 'd')]);
 });

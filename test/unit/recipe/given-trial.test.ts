@@ -9,6 +9,7 @@ import * as tf from '@tensorflow/tfjs-layers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { exportModel } from '../../../src/checkpoint/model-export.js';
 import { openEngine } from '../../../src/engines/catalogue.js';
+import { EXIT } from '../../../src/errors/table.js';
 import { topologyOf } from '../../../src/nn/model-topology.js';
 import { arenaSchemaOf, disposeModel, readArena } from '../../../src/nn/weights.js';
 import { distFolder } from '../../../src/process/package-folder.js';
@@ -101,7 +102,7 @@ test('Ctrl-C during the check leaves nothing, and ends the command as it does ev
   await once(watcher, 'change');
   expect(left()).toHaveLength(1);
   command.kill('SIGINT');
-  expect(await ended).toEqual([null, 'SIGINT']);
+  expect(await ended).toEqual([EXIT.interrupted, null]);
   watcher.close();
   expect(left()).toEqual([]);
 });

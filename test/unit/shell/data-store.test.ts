@@ -1,6 +1,7 @@
 /** The coordinator's data server on real sockets: what it takes, what it hands out, and what it refuses. */
 
-import { join } from 'node:path';
+import { readdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { CoreEvent } from '../../../coordinator/core/types.js';
 import { DataStore } from '../../../coordinator/shell/data-store.js';
@@ -205,6 +206,16 @@ describe('checkpoints', () => {
     await expect(ask(...put(2))).rejects.toEqual(refusedWith('failed', /taken over/));
     expect(over).toEqual([expect.objectContaining({ code: 'run.busy' })]);
     expect(store.list().whole).toEqual([]);
+  });
+
+  test('after the folder of the run was deleted nothing is stored, no folder is made, and the coordinator is told', async () => {
+    const { data, ask, terms, over } = await opened();
+    commitAndSave(data, 2);
+    const run = dirname(terms);
+    for (const name of readdirSync(run)) rmSync(join(run, name), { recursive: true });
+    await expect(ask(...put(2))).rejects.toEqual(refusedWith('failed', /deleted or moved/));
+    expect(over).toEqual([expect.objectContaining({ code: 'run.gone' })]);
+    expect(readdirSync(run)).toEqual([]);
   });
 });
 

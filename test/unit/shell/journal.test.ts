@@ -1,12 +1,14 @@
 /** What is appended is read back; a torn end is dropped, damage anywhere else is an error with its line. */
 
-import { appendFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { JournalRecord } from '../../../coordinator/core/types.js';
-import { encodeLine, openJournal, readJournal } from '../../../coordinator/shell/journal.js';
+import { openJournal, readJournal } from '../../../coordinator/shell/journal.js';
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
+import { readJournalFile } from '../../../src/checkpoint/journal-file.js';
+import { writeJournalLine } from '../../../src/checkpoint/journal-line.js';
 import { ACCURACY_ALONE } from '../../support/no-facts.js';
 import { scratchFolder } from './scratch-folder.js';
 
@@ -141,7 +143,7 @@ describe('damage', () => {
     ['no JSON', 'hello\n'],
     ['null', 'null\n'],
     ['no checksum', `${JSON.stringify({ record: { type: 'term', term: 1 } })}\n`],
-    ['a foreign checksum', encodeLine({ type: 'term', term: asTerm(1) }).replace('"term":1', '"term":2')],
+    ['a foreign checksum', writeJournalLine({ type: 'term', term: asTerm(1) }).replace('"term":1', '"term":2')],
   ])('%s in the middle', async (_, line) => {
     const file = await written();
     const lines = readFileSync(file, 'utf8').split(/(?<=\n)/);
@@ -155,7 +157,7 @@ describe('damage', () => {
 test('an evaluation without a peer is that of the one peer', async () => {
   const { peer: _, ...unnamed } = evaluation;
   const file = await written([]);
-  appendFileSync(file, encodeLine({ type: 'evaluation', term, stage: 'base', evaluation: unnamed } as JournalRecord));
+  appendFileSync(file, writeJournalLine({ type: 'evaluation', term, stage: 'base', evaluation: unnamed } as JournalRecord));
   expect((await readJournal(file)).records).toEqual([{ type: 'evaluation', term, stage: 'base', evaluation }]);
 });
 
@@ -163,23 +165,95 @@ test('a commit without the cost of lockstep, as older programs wrote it, is read
   const commit = RECORDS.find((record) => record.type === 'commit');
   const { lockstep: _, ...older } = commit as Extract<JournalRecord, { type: 'commit' }>;
   const file = await written([]);
-  appendFileSync(file, encodeLine(older as JournalRecord));
+  appendFileSync(file, writeJournalLine(older as JournalRecord));
   expect((await readJournal(file)).records).toEqual([{ ...older, lockstep: {} }]);
 });
 
 test('what an older term wrote after a newer one had begun is void', async () => {
   const old: JournalRecord = { type: 'evaluation', term: asTerm(1), stage: 'base', evaluation };
-  const file = await written([
-    { type: 'term', term: asTerm(1) },
-    { type: 'term', term: asTerm(2) },
-    old,
-    { type: 'run-done', term: asTerm(2) },
-  ]);
+  const file = await written([{ type: 'term', term: asTerm(1) }]);
+  const older = await openJournal(file);
+  const newer = await openJournal(file);
+  await newer.append({ type: 'term', term: asTerm(2) });
+  await older.append(old);
+  await newer.append({ type: 'run-done', term: asTerm(2) });
   expect((await readJournal(file)).records.map((record) => [record.type, record.term])).toEqual([
     ['term', 1],
     ['term', 2],
     ['run-done', 2],
   ]);
+  for (const journal of [older, newer]) await journal.close();
+});
+
+test('a line of an older term that the newer one had not read is void', async () => {
+  const file = await written([{ type: 'term', term: asTerm(1) }]);
+  const older = await openJournal(file);
+  const newer = await openJournal(file);
+  await older.append({ type: 'evaluation', term: asTerm(1), stage: 'base', evaluation });
+  await newer.append({ type: 'term', term: asTerm(2) });
+  for (const journal of [older, newer]) await journal.close();
+  expect((await readJournal(file)).records.map(({ type }) => type)).toEqual(['term', 'term']);
+});
+
+describe('lines that were taken out', () => {
+  test('are missed at the line after them, by every reader', async () => {
+    const file = await written();
+    const whole = readFileSync(file, 'utf8').split(/(?<=\n)/);
+    for (const [first, count] of [
+      [0, 1],
+      [2, 1],
+      [1, 3],
+    ] as const) {
+      writeFileSync(file, whole.toSpliced(first, count).join(''));
+      const missed = {
+        code: 'run.invalid',
+        details: { file, line: first + 1 },
+        message: expect.stringMatching(
+          `^${file}:${first + 1}: lines of the journal are missing before this one. Put a whole copy of the file back. Without one, keep its first ${first} lines`,
+        ),
+      };
+      await expect(readJournal(file)).rejects.toMatchObject(missed);
+      await expect(readJournalFile(file)).rejects.toMatchObject(missed);
+    }
+  });
+
+  test('so are lines that change places, and one that is there twice', async () => {
+    const file = await written();
+    const [first = '', second = '', third = '', ...rest] = readFileSync(file, 'utf8').split(/(?<=\n)/);
+    writeFileSync(file, [first, third, second, ...rest].join(''));
+    await expect(readJournal(file)).rejects.toMatchObject({ details: { line: 2 } });
+    writeFileSync(file, [first, second, second, third, ...rest].join(''));
+    await expect(readJournal(file)).rejects.toMatchObject({ details: { line: 3 } });
+  });
+
+  test('are not missed among lines that do not name the one before, as an older program wrote them', async () => {
+    const file = await written([]);
+    appendFileSync(file, [RECORDS[0], RECORDS[2]].map((record) => writeJournalLine(record)).join(''));
+    const journal = await openJournal(file);
+    await journal.append({ type: 'run-done', term });
+    await journal.close();
+    expect((await readJournal(file)).records.map(({ type }) => type)).toEqual(['term', 'checkpoint', 'run-done']);
+  });
+});
+
+describe('another file, or none, in the place of the journal while it is open', () => {
+  test.each([
+    ['none', (file: string) => rmSync(file)],
+    [
+      'a copy',
+      (file: string) => {
+        copyFileSync(file, `${file}.copy`);
+        renameSync(`${file}.copy`, file);
+      },
+    ],
+  ])('%s: nothing is appended', async (_, replace) => {
+    const file = await written();
+    const journal = await openJournal(file);
+    replace(file);
+    await expect(journal.append({ type: 'run-done', term })).rejects.toMatchObject({ code: 'run.gone', details: { file } });
+    await journal.close();
+    expect((await readJournalFile(file)).lines.length).toBe(existsSync(file) ? RECORDS.length : 0);
+  });
 });
 
 test('a record that could not be read back is not written', async () => {

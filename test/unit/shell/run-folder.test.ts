@@ -1,6 +1,6 @@
 /** The run's folder: unique names, a recipe that comes back, small files that are replaced whole. */
 
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -52,18 +52,33 @@ describe('openRunFolder', () => {
     await expect(openRunFolder(scratchFolder())).rejects.toMatchObject({ code: 'run.invalid' });
   });
 
-  test('a run with checkpoints and without a journal is refused; one that had time for neither goes on', async () => {
-    const { path, journal } = await createRunFolder({ runsFolder: scratchFolder(), recipe: tinyRecipe(), wallMs });
-    const [stage = ''] = Object.keys(tinyRecipe().stages);
-    await openRunFolder(path);
-    mkdirSync(join(path, 'checkpoints', stage), { recursive: true });
+  test('a folder without a recipe that has other files of a run names what is gone, and where it can be had', async () => {
+    const { path, basis, config, journal, format } = await createRunFolder({ runsFolder: scratchFolder(), recipe: tinyRecipe(), wallMs });
+    const text = readFileSync(config);
+    rmSync(config);
+    const notRun = { message: `${path}: this folder is not a run. Give a folder that "stillhouse run" made` };
+    await expect(openRunFolder(path)).rejects.toMatchObject(notRun);
+    writeFileSync(journal, '');
+    const gone = `${config}: the recipe of this run is gone. Put the file back`;
+    await expect(openRunFolder(path)).rejects.toMatchObject({ code: 'run.invalid', message: gone });
+    writeFileSync(basis, '{}');
+    await expect(openRunFolder(path)).rejects.toThrow('the value of "recipe" there is its content');
+    writeFileSync(config, text);
+    rmSync(format);
     await expect(openRunFolder(path)).rejects.toMatchObject({
       code: 'run.invalid',
-      message: expect.stringContaining(`the journal of this run is gone, and there are checkpoints of ${stage}. Put the file back`),
-      details: { file: journal },
+      message: expect.stringMatching(/the file that says the version of this run's folder is gone.*its content is the line \d+$/),
+      details: { file: format },
     });
-    writeFileSync(journal, '');
-    await openRunFolder(path);
+  });
+
+  test.each([
+    ['missing', () => {}, 'there is no such folder'],
+    ['a file', (path: string) => writeFileSync(path, ''), 'this is a file, not the folder of a run'],
+  ])('a folder that is %s', async (_, make, what) => {
+    const path = join(scratchFolder(), 'run');
+    make(path);
+    await expect(openRunFolder(path)).rejects.toMatchObject({ code: 'run.invalid', message: expect.stringContaining(what) });
   });
 
   test('a recipe that somebody has spoilt is named with its line', async () => {

@@ -1,6 +1,6 @@
 /** Terms rise, two coordinators never hold the same one, and the older of two notices. */
 
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { takeTerm } from '../../../coordinator/shell/term.js';
@@ -22,6 +22,20 @@ test('the older holder finds out, the newest goes on', async () => {
     expect.objectContaining({ code: 'run.busy', details: expect.objectContaining({ file: join(folder, '2') }) }),
   );
   second.requireNewest();
+});
+
+test('a holder whose folder was deleted or moved finds out', async () => {
+  const run = join(scratchFolder(), 'run');
+  const held = await takeTerm(join(run, 'terms'), {});
+  renameSync(run, `${run}-moved`);
+  expect(() => held.requireNewest()).toThrow(
+    expect.objectContaining({
+      code: 'run.gone',
+      message: expect.stringContaining(`${run}: the run's folder was deleted or moved while the run went on`),
+    }),
+  );
+  renameSync(`${run}-moved`, run);
+  held.requireNewest();
 });
 
 test('of many that take one at once, all get different ones and one is the newest', async () => {

@@ -1,0 +1,82 @@
+/**
+ * Reads the journal of a run. Any process may, also while the run goes on.
+ *
+ * Invariants: a line counts only when the lines before it are those that its writer had before it; a line of an older term after one of a
+ * newer term does not count, and nor does one that the newer term had not read; the text after the last line feed was not written to its end.
+ */
+
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
+import { field } from '../protocol/field.js';
+import { type JournalLine, NO_LINE, readJournalLine } from './journal-line.js';
+
+/** A line that counts. */
+export interface CountedLine extends JournalLine {
+  /** Its place in the file, from 1. */
+  readonly number: number;
+  readonly term: number;
+}
+
+export interface JournalFile {
+  /** Oldest first; none when there is no file. */
+  readonly lines: readonly CountedLine[];
+  /** The number of bytes of all lines that were written to their end. */
+  readonly wholeBytes: number;
+  /** Whether there is such a file. */
+  readonly isThere: boolean;
+}
+
+/** The part of a record of any type that says which coordinator wrote it. */
+const writtenSchema = z.object({ term: field.term });
+
+/** Reads the lines. Throws `run.invalid`, with file and line, when one is damaged, or lines before it are missing. */
+export async function readJournalFile(file: string): Promise<JournalFile> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT')) return null;
+    throw error;
+  });
+  if (text === null) return { lines: [], wholeBytes: 0, isThere: false };
+  const written = text.split('\n');
+  const torn = written.pop() ?? '';
+  const lines: CountedLine[] = [];
+  for (const [index, own] of written.entries()) {
+    const number = index + 1;
+    const line = readJournalLine(own);
+    const term = writtenSchema.safeParse(line?.record).data?.term;
+    if (line === null || term === undefined) throw damagedLine(file, number);
+    const newest = lines.at(-1)?.term ?? 0;
+    // An older coordinator wrote on before it noticed that another had taken over: nobody acted on that record.
+    if (term < newest) continue;
+    const known = knownTo(lines, line);
+    if (known === null || (known < lines.length && term === newest)) throw linesMissing(file, number);
+    lines.splice(known, lines.length, { ...line, number, term });
+  }
+  return { lines, wholeBytes: Buffer.byteLength(text) - Buffer.byteLength(torn), isThere: true };
+}
+
+/** The number of lines that the writer of this one had before it; null when they are not there. */
+function knownTo(lines: readonly CountedLine[], { after }: JournalLine): number | null {
+  if (after === null) return lines.length;
+  if (after === NO_LINE) return 0;
+  const last = lines.findLastIndex(({ sum }) => sum === after);
+  return last < 0 ? null : last + 1;
+}
+
+/** The error of a damaged line. */
+export function damagedLine(file: string, line: number): StillhouseError {
+  return unusable(file, line, 'this line of the journal is damaged');
+}
+
+function linesMissing(file: string, line: number): StillhouseError {
+  return unusable(file, line, 'lines of the journal are missing before this one');
+}
+
+function unusable(file: string, line: number, what: string): StillhouseError {
+  return new StillhouseError('run.invalid', what, {
+    file: resolve(file),
+    line,
+    hint: `Put a whole copy of the file back. Without one, keep its first ${line - 1} lines and move the checkpoints of later rounds away: the run then goes on from there`,
+  });
+}
