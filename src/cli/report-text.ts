@@ -5,7 +5,7 @@ import { formatShare } from '../base/share.js';
 import { spellPeer } from '../config/peer.js';
 import type { Evaluation, Report, StageResult } from '../protocol/report.js';
 import { formatCount, formatDuration } from './format-figure.js';
-import { describeCalibration, describeTraining } from './loss-text.js';
+import { describeTraining } from './loss-text.js';
 
 export type Progress = Extract<Report, { type: 'progress' }>;
 
@@ -75,15 +75,11 @@ export function describeReport(report: Report): string {
 }
 
 function describeEvaluation({ stage, evaluation }: Extract<Report, { type: 'evaluated' }>): string {
-  const { peer, epoch, accuracy, loss, agreement, calibration, training } = evaluation;
+  const { peer, epoch, accuracy, loss, agreement, training } = evaluation;
   const when = epoch === 0 ? '' : ` after epoch ${epoch}`;
-  const facts = [
-    calibration === null ? '' : `calibration error ${describeCalibration(calibration)}`,
-    training === null ? '' : describeTraining(training),
-  ];
-  const known = facts.filter((fact) => fact !== '').map((fact) => `; ${fact}`);
+  const facts = training === null ? '' : describeTraining(training);
   const name = spellPeer({ stage, peer });
-  return `${name}: accuracy ${formatShare(accuracy)}, test loss ${loss.toFixed(3)}${when}${describeAgreement(agreement)}${known.join('')}`;
+  return `${name}: accuracy ${formatShare(accuracy)}, test loss ${loss.toFixed(3)}${when}${describeAgreement(agreement)}${facts === '' ? '' : `; ${facts}`}`;
 }
 
 function describeAgreement(agreement: Evaluation['agreement']): string {

@@ -73,7 +73,7 @@ test('steps that are not finite in one peer: its column skips them, and every ot
 });
 
 test('a learning rate that is far too high: the run ends, and names the worker, the peer and the step', async () => {
-  const peers = { big: { model: 'big', optimizer: { name: 'sgd', rate: 1e30 } }, small: { model: 'small' } };
+  const peers = { big: { model: 'big', optimizer: { name: 'sgd', rate: 1, weightDecay: 1e30 } }, small: { model: 'small' } };
   const cli = start(mutualRecipe({ pair: { peers } }));
   expect(await cli.exit()).toBe(1);
   expect(cli.stderr).toMatch(/worker student-\d, pair\.big: stage pair, round \d+: the loss of step \d of 2 is (NaN|Infinity), not finite/);

@@ -52,14 +52,14 @@ test('the test of a finished model is after no epoch', () => {
   expect(line(3)).toBe('final.small: accuracy 50.0 %, test loss 1.500 after epoch 3');
 });
 
-test('a test tells the calibration, the parts of the loss with their shares of the gradient, and agreement with the teacher', () => {
+test('a test tells the parts of the loss with their shares of the gradient, and agreement with the teacher', () => {
   const evaluation = {
     ...{ peer: 'model', epoch: 2, round: 4, accuracy: 0.5, loss: 1.5, millisecondsPerImage: 1, parameters: 10, agreement: {} },
-    calibration: { error: 0.153, temperature: 2.828, errorAtTemperature: 0.029 },
+    calibration: null,
   };
   const line = (training: TrainingFacts | null) =>
     describeReport({ type: 'evaluated', stage: 's', evaluation: { ...evaluation, training } });
-  const start = 's: accuracy 50.0 %, test loss 1.500 after epoch 2; calibration error 15.3 %, 2.9 % at temperature 2.83';
+  const start = 's: accuracy 50.0 %, test loss 1.500 after epoch 2';
   const labels = { loss: 0.769, share: 0.045 };
   expect(line(null)).toBe(start);
   // One part is the whole loss, which the progress tells.
