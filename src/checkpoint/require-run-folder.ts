@@ -4,7 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { CONFIG_FILE } from '../config/load.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import { requireRunFormat } from './run-format.js';
+import { RUN_FORMAT_FILE, requireRunFormat } from './run-format.js';
 
 /** The file of a run's folder that keeps what the run rests on (src/recipe/basis.ts). */
 export const BASIS_FILE = 'basis.json';
@@ -32,9 +32,10 @@ export function requireRunFolder(folder: string, formatHint?: string): RunFiles 
   const at = (name: string): string => join(path, name);
   const config = at(CONFIG_FILE);
   if (!existsSync(config)) {
-    // The recipe is written before these.
-    if ([BASIS_FILE, JOURNAL_FILE, CHECKPOINT_FOLDER].some((name) => existsSync(at(name))))
-      throw recipeGone(config, existsSync(at(BASIS_FILE)));
+    // The recipe is written before these. Other programs have journals and folders of checkpoints, too.
+    const has = (name: string): boolean => existsSync(at(name));
+    const isRun = has(BASIS_FILE) || (has(RUN_FORMAT_FILE) && (has(JOURNAL_FILE) || has(CHECKPOINT_FOLDER)));
+    if (isRun) throw recipeGone(config, has(BASIS_FILE));
     throw notRun(path);
   }
   requireRunFormat(path, { isNew: existsSync(at(BASIS_FILE)), hint: formatHint });

@@ -10,6 +10,7 @@ import { exitAfterFlush } from '../process/exit.js';
 import { isHangUpIgnored } from '../process/hang-up.js';
 import { packageFolder } from '../process/package-folder.js';
 import { ignoreSignals } from '../process/signal.js';
+import { tellAsJson } from './output.js';
 import { runProgram } from './program.js';
 
 /** Commands that check much before they begin. */
@@ -17,8 +18,12 @@ const BEGIN_LATER: readonly string[] = ['run', 'resume', 'coordinator', 'worker'
 
 const { version } = JSON.parse(readFileSync(join(packageFolder, 'package.json'), 'utf8')) as { version: string };
 surviveClosedPipes();
-const command = process.argv.slice(2).find((word) => !word.startsWith('-')) ?? '';
-tellEarlyStop(BEGIN_LATER.includes(command) ? ', before anything was begun' : '');
+const words = process.argv.slice(2);
+const command = words.find((word) => !word.startsWith('-')) ?? '';
+tellEarlyStop(BEGIN_LATER.includes(command) ? ', before anything was begun' : '', (message) => {
+  if (words.includes('--json')) tellAsJson({ code: 'command.stopped', message });
+  process.stderr.write(`${message}\n`);
+});
 ignoreSignals('SIGUSR1', ...(isHangUpIgnored() ? (['SIGHUP'] as const) : []));
 try {
   const code = await runProgram(process.argv.slice(2), { clock: systemClock, exitCode: EXIT.done }, version);

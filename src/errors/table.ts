@@ -42,6 +42,7 @@ export const ERROR_TABLE = {
   'run.gone': { retryable: false, exitCode: EXIT.usage, meaning: 'the folder of a run was deleted or moved while the run went on' },
   'run.unwritable': { retryable: true, exitCode: EXIT.failed, meaning: 'the run folder could not be written' },
   'run.failed': { retryable: false, exitCode: EXIT.failed, meaning: 'the run ended without finishing its stages' },
+  'command.stopped': { retryable: true, exitCode: EXIT.interrupted, meaning: 'a signal ended the command before it had begun its work' },
   'run.interrupted': { retryable: true, exitCode: EXIT.tryAgain, meaning: 'the run stopped before its end and can be resumed' },
   'worker.exhausted': { retryable: true, exitCode: EXIT.failed, meaning: 'a worker died more often than it may be restarted' },
   'system.failed': { retryable: false, exitCode: EXIT.failed, meaning: 'the operating system refused a file, a folder or a process' },

@@ -10,12 +10,12 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 let off: (() => void) | null = null;
 
-/** Until {@link endEarlyStop}, SIGINT and SIGTERM end the process after this line, in which the signal is named: `stopped: SIGINT${ending}`. */
-export function tellEarlyStop(ending: string): void {
+/** Until {@link endEarlyStop}, SIGINT and SIGTERM end the process after `tell` has told the text: `stopped: SIGINT${ending}`. */
+export function tellEarlyStop(ending: string, tell: (text: string) => void): void {
   // Those of the launcher, which does the same until the program is loaded. They go last: without any, Node forgets a signal that has come.
   const before = SIGNALS.map((signal) => [signal, process.listeners(signal)] as const);
   off = onSignal(SIGNALS, (signal) => {
-    process.stderr.write(`stopped: ${signal}${ending}\n`);
+    tell(`stopped: ${signal}${ending}`);
     exitNow(exitCodeOf(signal));
   });
   for (const [signal, listeners] of before) for (const listener of listeners) process.off(signal, listener);

@@ -15,11 +15,11 @@ function end(script: string): { readonly status: number | null; readonly stderr:
 const early = `
   process.on('SIGINT', () => process.stderr.write('the launcher'));
   const { tellEarlyStop } = await import(${compiled('early-stop.js')});
-  tellEarlyStop(', too early');
+  tellEarlyStop(', too early', (text) => process.stderr.write(text + '!'));
 `;
 
 test('before, in the place of the launcher', () => {
-  expect(end(early)).toEqual({ status: 130, stderr: 'stopped: SIGINT, too early\n' });
+  expect(end(early)).toEqual({ status: 130, stderr: 'stopped: SIGINT, too early!' });
 });
 
 test('and not any more once a command has handlers of its own', () => {

@@ -1,6 +1,6 @@
 /** The run's folder: unique names, a recipe that comes back, small files that are replaced whole. */
 
-import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -58,6 +58,10 @@ describe('openRunFolder', () => {
     rmSync(config);
     const notRun = { message: `${path}: this folder is not a run. Give a folder that "stillhouse run" made` };
     await expect(openRunFolder(path)).rejects.toMatchObject(notRun);
+    // Other programs have folders of checkpoints, too.
+    const other = scratchFolder();
+    mkdirSync(join(other, 'checkpoints'));
+    await expect(openRunFolder(other)).rejects.toThrow('this folder is not a run');
     writeFileSync(journal, '');
     const gone = `${config}: the recipe of this run is gone. Put the file back`;
     await expect(openRunFolder(path)).rejects.toMatchObject({ code: 'run.invalid', message: gone });

@@ -14,7 +14,15 @@ import { EngineRoom, INITIAL, PATIENT_MS, stateOf, TERM, type TestEngine } from 
 let room: EngineRoom;
 beforeEach(async () => {
   room = await new EngineRoom().open({
-    hot: { kind: 'train', model: 'small', on: 'train', test: 'test', epochs: 1, batch: 8, optimizer: { name: 'sgd', rate: 1, weightDecay: 1e30 } },
+    hot: {
+      kind: 'train',
+      model: 'small',
+      on: 'train',
+      test: 'test',
+      epochs: 1,
+      batch: 8,
+      optimizer: { name: 'sgd', rate: 1, weightDecay: 1e30 },
+    },
     still: { kind: 'train', model: 'large', on: 'train', test: 'test', epochs: 10, batch: 8, optimizer: { name: 'adam', rate: 0.01 } },
   });
 });
