@@ -1,6 +1,7 @@
 /** Whether the journal of a run that is to go on is whole: it must know of the checkpoints that there are, because the run would train over them. */
 
 import { readJournalFile } from '../../src/checkpoint/journal-file.js';
+import { roundLeft } from '../../src/checkpoint/round-left.js';
 import { spellRounds, storedRounds, unknownRounds } from '../../src/checkpoint/unknown-round.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { isTrainingStage } from '../../src/config/stage-kinds.js';
@@ -37,8 +38,10 @@ export async function requireWholeJournal({ checkpoints, journal }: RunFolder, {
   }
   const texts = unknown.map(({ text }) => text).join(' and ');
   const count = unknown.reduce((sum, { rounds }) => sum + rounds.length, 0);
-  if (count <= LOST_MAX && found.lines.length > 0) {
-    return [`the journal ends before the checkpoint of ${texts}: the run goes on from the one before it, and does the rest again`];
+  const left = await Promise.all(unknown.map(({ name }) => roundLeft(checkpoints, name, found.lines)));
+  // Without an older one, the stage would begin anew, and the run would delete the only one.
+  if (count <= LOST_MAX && left.every((round) => round !== null)) {
+    return [`the journal ends before the checkpoint of ${texts}: the run goes on from round ${left.join()}, and does the rest again`];
   }
   const folders = unknown.flatMap(({ name, rounds }) => rounds.map((round) => `checkpoints/${name}/${round}`));
   throw new StillhouseError(
