@@ -45,11 +45,12 @@ export async function readJournal(file: string): Promise<{ readonly records: Jou
 /** `last`: the checksum of the last record. */
 async function read(file: string): Promise<{ records: JournalRecord[]; wholeBytes: number; last: string }> {
   const { lines, wholeBytes } = await readJournalFile(file);
-  const records = lines.map(({ record, number }) => {
+  const records: JournalRecord[] = [];
+  for (const [index, { record, number }] of lines.entries()) {
     const known = journalRecordSchema.safeParse(record).data;
-    if (known === undefined) throw damagedLine(file, number);
-    return known;
-  });
+    if (known === undefined) throw await damagedLine(file, number, lines.slice(0, index));
+    records.push(known);
+  }
   return { records, wholeBytes, last: lines.at(-1)?.sum ?? NO_LINE };
 }
 

@@ -62,8 +62,8 @@ async function isWhole(
   return info !== null && info.term === term && (hash === null || hash === info.hash);
 }
 
-/** Null where it cannot be read, for any reason. */
-async function infoOf(folder: string, place: string): Promise<StoredCheckpoint | null> {
+/** The description of a whole checkpoint; null where it cannot be read, for any reason. */
+export async function infoOf(folder: string, place: string): Promise<StoredCheckpoint | null> {
   try {
     return (await readCheckpoint({ fs: nodeFileSystem, folder, place }, false)).info;
   } catch {
