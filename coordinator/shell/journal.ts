@@ -6,13 +6,14 @@
 
 import { statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { assert } from '../../src/base/assert.js';
 import { damagedLine, readJournalFile } from '../../src/checkpoint/journal-file.js';
 import { checksumOf, NO_LINE, writeJournalLine } from '../../src/checkpoint/journal-line.js';
 import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { JournalRecord } from '../core/types.js';
 import { journalRecordSchema } from './journal-record.js';
-import { journalGone } from './run-gone.js';
+import { journalReplaced, runGone } from './run-gone.js';
 
 export interface Journal {
   /** The records found when it was opened, oldest first. */
@@ -79,7 +80,9 @@ class OpenJournal implements Journal {
 
   async append(record: JournalRecord): Promise<void> {
     assert(journalRecordSchema.safeParse(record).success, `the journal would not read this record: ${JSON.stringify(record)}`);
-    if (identityOf(this.#file) !== this.#identity) throw journalGone(this.#file);
+    const identity = identityOf(this.#file);
+    if (identity === null) throw runGone(dirname(this.#file));
+    if (identity !== this.#identity) throw journalReplaced(this.#file);
     try {
       await this.#handle.appendFile(writeJournalLine(record, this.#last));
       if (SYNCED.has(record.type)) await this.#handle.datasync();

@@ -31,7 +31,7 @@ test('a holder whose folder was deleted or moved finds out', async () => {
   expect(() => held.requireNewest()).toThrow(
     expect.objectContaining({
       code: 'run.gone',
-      message: expect.stringContaining(`${run}: the run's folder was deleted or moved while the run went on`),
+      message: expect.stringContaining(`${run}: the run's folder or its journal was deleted or moved while the run went on`),
     }),
   );
   renameSync(`${run}-moved`, run);
