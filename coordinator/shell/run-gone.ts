@@ -1,6 +1,19 @@
 /** The errors of a run whose folder, or whose journal, is not in its place any more while the run goes on. Nothing is written after them. */
 
-import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { type Stats, statSync } from 'node:fs';
+import { hasCode, StillhouseError } from '../../src/errors/stillhouse-error.js';
+
+/**
+ * The file in this place: null where there is none, `unknown` where nobody can tell now. A disk that fails for a moment, as one of the network
+ * does, is no end of a run: the next write shows whether it lasts.
+ */
+export function fileAt(file: string): Stats | null | 'unknown' {
+  try {
+    return statSync(file);
+  } catch (error) {
+    return hasCode(error, 'ENOENT') || hasCode(error, 'ENOTDIR') ? null : 'unknown';
+  }
+}
 
 /**
  * For a run whose folder, or whose journal, is not there. A deletion takes the files one by one, so nobody can tell yet which of the two it is.

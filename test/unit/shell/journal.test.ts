@@ -1,6 +1,6 @@
 /** What is appended is read back; a torn end is dropped, damage anywhere else is an error with its line. */
 
-import { appendFileSync, copyFileSync, existsSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -255,6 +255,17 @@ describe('another file, or none, in the place of the journal while it is open', 
     await journal.close();
     expect((await readJournalFile(file)).lines.length).toBe(existsSync(file) ? RECORDS.length : 0);
   });
+});
+
+test('a disk that cannot tell which file is there is no end: the record is written to the open file', async () => {
+  const file = await written([]);
+  const journal = await openJournal(file);
+  renameSync(file, `${file}.own`);
+  // The look-up fails with ELOOP.
+  symlinkSync(file, file);
+  await journal.append({ type: 'run-done', term });
+  await journal.close();
+  expect((await readJournal(`${file}.own`)).records).toEqual([{ type: 'run-done', term }]);
 });
 
 test('a record that could not be read back is not written', async () => {
