@@ -91,7 +91,7 @@ class OpenJournal implements Journal {
       if (!(error instanceof Error) || !('code' in error)) throw error;
       throw new StillhouseError('run.unwritable', `the journal cannot be written: ${messageOf(error)}`, { file: this.#file, cause: error });
     }
-    this.#last = checksumOf(record);
+    this.#last = checksumOf(record, this.#last);
   }
 
   close(): Promise<void> {

@@ -143,12 +143,24 @@ describe('damage', () => {
     ['no JSON', 'hello\n'],
     ['null', 'null\n'],
     ['no checksum', `${JSON.stringify({ record: { type: 'term', term: 1 } })}\n`],
+    [
+      'another line before it than it was written with',
+      writeJournalLine({ type: 'term', term: asTerm(1) }, 'ab').replace('"after":"ab"', '"after":"cd"'),
+    ],
+    [
+      'none before it, where it was written with one',
+      writeJournalLine({ type: 'term', term: asTerm(1) }, 'ab').replace('"after":"ab",', ''),
+    ],
     ['a foreign checksum', writeJournalLine({ type: 'term', term: asTerm(1) }).replace('"term":1', '"term":2')],
   ])('%s in the middle', async (_, line) => {
     const file = await written();
     const lines = readFileSync(file, 'utf8').split(/(?<=\n)/);
     writeFileSync(file, [lines[0], line, ...lines.slice(1)].join(''));
-    await expect(openJournal(file)).rejects.toMatchObject({ code: 'run.invalid', details: { line: 2 } });
+    await expect(openJournal(file)).rejects.toMatchObject({
+      code: 'run.invalid',
+      details: { line: 2 },
+      message: expect.stringContaining('this line of the journal is damaged'),
+    });
     // It is not touched: a person can look at it.
     expect(readFileSync(file, 'utf8')).toContain(line);
   });
