@@ -44,18 +44,30 @@ export async function readJournalFile(file: string): Promise<JournalFile> {
   const written = text.split('\n');
   const torn = written.pop() ?? '';
   const lines: CountedLine[] = [];
+  // Lines that do not follow those before them are void if a newer term has followed these: its coordinator cut off a line that an older
+  // one was about to write on after. Otherwise lines are missing.
+  let gapAt: number | null = null;
+  let gapTerm = 0;
   for (const [index, own] of written.entries()) {
     const number = index + 1;
     const line = readJournalLine(own);
     const term = writtenSchema.safeParse(line?.record).data?.term;
-    if (line === null || term === undefined) throw await damagedLine(file, number, lines);
-    const newest = lines.at(-1)?.term ?? 0;
+    if (line === null || term === undefined)
+      throw await (gapAt === null ? damagedLine(file, number, lines) : linesMissing(file, gapAt, lines));
+    const newest = Math.max(lines.at(-1)?.term ?? 0, gapTerm);
     // An older coordinator wrote on before it noticed that another had taken over: nobody acted on that record.
     if (term < newest) continue;
     const known = knownTo(lines, line);
-    if (known === null || (known < lines.length && term === newest)) throw await linesMissing(file, number, lines);
+    const follows = gapAt === null ? known === lines.length || term > newest : term > newest && line.after !== null;
+    if (known === null || !follows) {
+      gapAt ??= number;
+      gapTerm = term;
+      continue;
+    }
+    gapAt = null;
     lines.splice(known, lines.length, { ...line, number, term });
   }
+  if (gapAt !== null) throw await linesMissing(file, gapAt, lines);
   return { lines, wholeBytes: Buffer.byteLength(text) - Buffer.byteLength(torn), isThere: true };
 }
 

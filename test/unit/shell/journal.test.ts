@@ -1,6 +1,16 @@
 /** What is appended is read back; a torn end is dropped, damage anywhere else is an error with its line. */
 
-import { appendFileSync, copyFileSync, existsSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -207,7 +217,40 @@ test('a line of an older term that the newer one had not read is void', async ()
   expect((await readJournal(file)).records.map(({ type }) => type)).toEqual(['term', 'term']);
 });
 
+test('a line that an older term wrote after one that the newer term cut off is void', async () => {
+  const file = await written([{ type: 'term', term: asTerm(1) }]);
+  const older = await openJournal(file);
+  const kept = readFileSync(file).length;
+  const evaluated: JournalRecord = { type: 'evaluation', term: asTerm(1), stage: 'base', evaluation };
+  await older.append(evaluated);
+  truncateSync(file, kept);
+  const newer = await openJournal(file);
+  await older.append(evaluated);
+  await newer.append({ type: 'term', term: asTerm(2) });
+  await newer.append({ type: 'run-done', term: asTerm(2) });
+  for (const journal of [older, newer]) await journal.close();
+  expect((await readJournal(file)).records.map((record) => [record.type, record.term])).toEqual([
+    ['term', 1],
+    ['term', 2],
+    ['run-done', 2],
+  ]);
+});
+
 describe('lines that were taken out', () => {
+  test('are missed too where a newer term wrote on after them', async () => {
+    const file = await written();
+    const journal = await openJournal(file);
+    await journal.append({ type: 'term', term: asTerm(2) });
+    await journal.append({ type: 'run-done', term: asTerm(2) });
+    await journal.close();
+    const whole = readFileSync(file, 'utf8').split(/(?<=\n)/);
+    writeFileSync(file, whole.toSpliced(2, 1).join(''));
+    await expect(readJournal(file)).rejects.toMatchObject({
+      details: { line: 3 },
+      message: expect.stringContaining('lines of the journal are missing before this one'),
+    });
+  });
+
   test('are missed at the line after them, by every reader', async () => {
     const file = await written();
     const whole = readFileSync(file, 'utf8').split(/(?<=\n)/);
@@ -263,7 +306,10 @@ describe('another file, or none, in the place of the journal while it is open', 
     const file = await written();
     const journal = await openJournal(file);
     replace(file);
-    await expect(journal.append({ type: 'run-done', term })).rejects.toMatchObject({ code: 'run.gone', message: expect.stringMatching(message) });
+    await expect(journal.append({ type: 'run-done', term })).rejects.toMatchObject({
+      code: 'run.gone',
+      message: expect.stringMatching(message),
+    });
     await journal.close();
     expect((await readJournalFile(file)).lines.length).toBe(existsSync(file) ? RECORDS.length : 0);
   });
