@@ -81,6 +81,7 @@ export class Exporter {
     const facts = { run, ...state, epoch, accuracy, mean, std, ...known };
     const files = exportModel({ topology, parameters, file: folder }, facts);
     term.requireNewest();
+    await fs.addFolder(folder);
     await writeFolder({ fs, parent: folder, name: exportName(recipe, stage) }, async (add) => {
       for (const file of files) await add(file.name, file.bytes);
     });

@@ -4,15 +4,16 @@
  * Invariant: when `append` resolves, the record is in the file; a record that later records build on is on the disk.
  */
 
-import { statSync } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { assert } from '../../src/base/assert.js';
 import { damagedLine, readJournalFile } from '../../src/checkpoint/journal-file.js';
 import { checksumOf, NO_LINE, writeJournalLine } from '../../src/checkpoint/journal-line.js';
 import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { JournalRecord } from '../core/types.js';
 import { journalRecordSchema } from './journal-record.js';
-import { journalGone } from './run-gone.js';
+import { fileAt, journalReplaced, runGone } from './run-gone.js';
 
 export interface Journal {
   /** The records found when it was opened, oldest first. */
@@ -33,7 +34,7 @@ export async function openJournal(file: string): Promise<Journal> {
   const { records, wholeBytes, last } = await read(file);
   const handle = await open(file, 'a');
   await handle.truncate(wholeBytes);
-  return new OpenJournal({ file, handle, records, last });
+  return new OpenJournal({ file, handle, identity: identityOf(await handle.stat()), records, last });
 }
 
 /** The records of a journal; none when there is no file. Throws `run.invalid` as openJournal does. */
@@ -45,17 +46,19 @@ export async function readJournal(file: string): Promise<{ readonly records: Jou
 /** `last`: the checksum of the last record. */
 async function read(file: string): Promise<{ records: JournalRecord[]; wholeBytes: number; last: string }> {
   const { lines, wholeBytes } = await readJournalFile(file);
-  const records = lines.map(({ record, number }) => {
+  const records: JournalRecord[] = [];
+  for (const [index, { record, number }] of lines.entries()) {
     const known = journalRecordSchema.safeParse(record).data;
-    if (known === undefined) throw damagedLine(file, number);
-    return known;
-  });
+    if (known === undefined) throw await damagedLine(file, number, lines.slice(0, index));
+    records.push(known);
+  }
   return { records, wholeBytes, last: lines.at(-1)?.sum ?? NO_LINE };
 }
 
 interface OpenedFile {
   readonly file: string;
   readonly handle: FileHandle;
+  readonly identity: string;
   readonly records: readonly JournalRecord[];
   readonly last: string;
 }
@@ -65,20 +68,22 @@ class OpenJournal implements Journal {
   readonly #file: string;
   readonly #handle: FileHandle;
   /** Says which file is in the journal's place. */
-  readonly #identity: string | null;
+  readonly #identity: string;
   #last: string;
 
-  constructor({ file, handle, records, last }: OpenedFile) {
+  constructor({ file, handle, identity, records, last }: OpenedFile) {
     this.records = records;
     this.#file = file;
     this.#handle = handle;
-    this.#identity = identityOf(file);
+    this.#identity = identity;
     this.#last = last;
   }
 
   async append(record: JournalRecord): Promise<void> {
     assert(journalRecordSchema.safeParse(record).success, `the journal would not read this record: ${JSON.stringify(record)}`);
-    if (identityOf(this.#file) !== this.#identity) throw journalGone(this.#file);
+    const found = fileAt(this.#file);
+    if (found === null) throw runGone(dirname(this.#file));
+    if (found !== 'unknown' && identityOf(found) !== this.#identity) throw journalReplaced(this.#file);
     try {
       await this.#handle.appendFile(writeJournalLine(record, this.#last));
       if (SYNCED.has(record.type)) await this.#handle.datasync();
@@ -86,7 +91,7 @@ class OpenJournal implements Journal {
       if (!(error instanceof Error) || !('code' in error)) throw error;
       throw new StillhouseError('run.unwritable', `the journal cannot be written: ${messageOf(error)}`, { file: this.#file, cause: error });
     }
-    this.#last = checksumOf(record);
+    this.#last = checksumOf(record, this.#last);
   }
 
   close(): Promise<void> {
@@ -94,8 +99,5 @@ class OpenJournal implements Journal {
   }
 }
 
-/** Names the file in this place; null where there is none. */
-function identityOf(file: string): string | null {
-  const found = statSync(file, { throwIfNoEntry: false });
-  return found === undefined ? null : `${found.dev}:${found.ino}`;
-}
+/** Tells a file from every other. */
+const identityOf = ({ dev, ino }: Stats): string => `${dev}:${ino}`;

@@ -3,7 +3,7 @@
  * highest may write; an older coordinator finds that out before its next write, and ends.
  */
 
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -11,7 +11,7 @@ import { asTerm, type Term } from '../../src/base/ids.js';
 import { nodeFileSystem } from '../../src/checkpoint/file-system.js';
 import { hasCode, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { isRunning } from '../../src/process/is-running.js';
-import { runGone } from './run-gone.js';
+import { fileAt, runGone } from './run-gone.js';
 
 export interface HeldTerm {
   readonly term: Term;
@@ -78,7 +78,7 @@ function heldTerm(folder: string, term: Term): HeldTerm {
   return {
     term,
     requireNewest() {
-      if (statSync(own, { throwIfNoEntry: false }) === undefined) throw runGone(dirname(folder));
+      if (fileAt(own) === null) throw runGone(dirname(folder));
       if (!existsSync(successor)) return;
       throw new StillhouseError('run.busy', `another coordinator has taken over the run: this one's term ${term} is over`, {
         file: successor,

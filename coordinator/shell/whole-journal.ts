@@ -1,7 +1,9 @@
 /** Whether the journal of a run that is to go on is whole: it must know of the checkpoints that there are, because the run would train over them. */
 
 import { readJournalFile } from '../../src/checkpoint/journal-file.js';
+import { roundLeft } from '../../src/checkpoint/round-left.js';
 import { spellRounds, storedRounds, unknownRounds } from '../../src/checkpoint/unknown-round.js';
+import { spellWayOn } from '../../src/checkpoint/way-on.js';
 import type { Recipe } from '../../src/config/schema.js';
 import { isTrainingStage } from '../../src/config/stage-kinds.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
@@ -22,13 +24,13 @@ export async function requireWholeJournal({ checkpoints, journal }: RunFolder, {
   const found = await readJournalFile(journal);
   const unknown = [...stored].flatMap(([name, rounds]) => {
     const own = unknownRounds(found, name, rounds);
-    return own.length === 0 ? [] : [{ name, rounds: own, text: spellRounds(name, own) }];
+    return own.length === 0 ? [] : [{ stage: name, rounds: own, text: spellRounds(name, own) }];
   });
   if (unknown.length === 0) return [];
   if (!found.isThere) {
     throw new StillhouseError(
       'run.invalid',
-      `the journal of this run is gone, and there are checkpoints of ${unknown.map(({ name }) => name).join(', ')}`,
+      `the journal of this run is gone, and there are checkpoints of ${unknown.map(({ stage }) => stage).join(', ')}`,
       {
         file: journal,
         hint: 'Put the file back. Without it the run would begin anew; its checkpoints can be exported, and given to a new run as { file: model.json }',
@@ -37,16 +39,17 @@ export async function requireWholeJournal({ checkpoints, journal }: RunFolder, {
   }
   const texts = unknown.map(({ text }) => text).join(' and ');
   const count = unknown.reduce((sum, { rounds }) => sum + rounds.length, 0);
-  if (count <= LOST_MAX && found.lines.length > 0) {
-    return [`the journal ends before the checkpoint of ${texts}: the run goes on from the one before it, and does the rest again`];
+  const left = await Promise.all(unknown.map(({ stage }) => roundLeft(checkpoints, stage, found.lines)));
+  // Without an older one, the stage would begin anew, and the run would delete the only one.
+  if (count <= LOST_MAX && left.every((round) => round !== null)) {
+    return [`the journal ends before the checkpoint of ${texts}: the run goes on from round ${left.join()}, and does the rest again`];
   }
-  const folders = unknown.flatMap(({ name, rounds }) => rounds.map((round) => `checkpoints/${name}/${round}`));
   throw new StillhouseError(
     'run.invalid',
     `the last lines of the journal are missing: there are checkpoints of ${texts}, and it ends before them`,
     {
       file: journal,
-      hint: `Put the whole file back. Without it, the run goes on from its last line once these folders are moved away: ${folders.join(', ')}`,
+      hint: `Put the whole file back. Without it, ${await spellWayOn({ checkpoints, lines: found.lines }, unknown)}`,
     },
   );
 }

@@ -17,7 +17,7 @@ const DISCARDED = '.discarded-';
 export type AddFile = (name: string, bytes: Uint8Array, onChunk?: (chunk: Uint8Array) => void) => Promise<void>;
 
 /**
- * Makes the folder `parent`/`name` from the files that `fill` adds. When `fill` or a write fails, it removes the
+ * Makes the folder `parent`/`name`, in a parent that is there, from the files that `fill` adds. When `fill` or a write fails, it removes the
  * unfinished folder if it can, and rejects with the first error. An older folder of that name is replaced only when
  * the new one is whole.
  */
@@ -29,7 +29,7 @@ export async function writeFolder(
   const unfinished = join(parent, UNFINISHED + name);
   try {
     await fs.remove(unfinished);
-    await fs.makeFolder(unfinished);
+    await fs.addFolder(unfinished);
     await fill((file, bytes, onChunk) => writeFile(fs, { path: join(unfinished, file), bytes, onChunk }));
     await fs.syncFolder(unfinished);
     await discardFolder(target);

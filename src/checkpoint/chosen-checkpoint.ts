@@ -33,7 +33,7 @@ export interface ChosenCheckpoint {
 }
 
 /**
- * Reads the checkpoint from the folder of this run. Throws `checkpoint.missing` and `checkpoint.damaged`; and `run.invalid` when the journal is damaged and would
+ * Reads the checkpoint from the folder of this run. Throws `checkpoint.missing` and `checkpoint.damaged`; and `run.invalid` when the journal is damaged or cut and would
  * have to say which epoch is the best.
  */
 export async function readChosenCheckpoint(run: string, choice: CheckpointChoice): Promise<ChosenCheckpoint> {
@@ -45,7 +45,7 @@ export async function readChosenCheckpoint(run: string, choice: CheckpointChoice
   const { lines, doubt } = await readLines(journal, { ...choice, stored });
   const evaluated = evaluatedRounds({ lines }, { ...name, isGiven });
   const content = await (isBest
-    ? readBest(checkpoints, name, bestRound(evaluated))
+    ? readBest(checkpoints, name, { best: bestRound(evaluated), doubt })
     : typeof which === 'number'
       ? readCheckpointOf(checkpoints, { ...name, round: which })
       : readNewestCheckpoint(checkpoints, name));
@@ -98,8 +98,18 @@ export function describeTested({ epoch, round, accuracy }: EvaluatedRound): stri
   return `epoch ${epoch}, round ${round}, ${formatShare(accuracy)} right`;
 }
 
-async function readBest(checkpoints: string, name: PeerName, best: EvaluatedRound | null): Promise<CheckpointContent> {
+interface Best extends Pick<Lines, 'doubt'> {
+  /** The best of what the lines tell. */
+  readonly best: EvaluatedRound | null;
+}
+
+async function readBest(checkpoints: string, name: PeerName, { best, doubt }: Best): Promise<CheckpointContent> {
   const spelled = spellPeer(name);
+  if (best === null && doubt !== null) {
+    throw new StillhouseError('run.invalid', `nothing tells which epoch of ${spelled} is the best: ${doubt}`, {
+      hint: 'Put the whole file back. The last epoch can be taken without it, or one by --round',
+    });
+  }
   if (best === null) {
     throw new StillhouseError('checkpoint.missing', `no checkpoint of ${spelled} has been tested yet, so none is the best`, {
       file: checkpoints,

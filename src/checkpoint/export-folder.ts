@@ -91,6 +91,7 @@ async function writeNew(fs: FileSystem, path: string, files: readonly ExportedFi
   const parent = dirname(path);
   const missing = await missingFolders(parent);
   try {
+    await fs.makeFolder(parent);
     await writeFolder({ fs, parent, name: basename(path) }, async (add) => {
       for (const { name, bytes } of files) await add(name, bytes);
     });

@@ -25,6 +25,8 @@ export interface ReadableFile {
 export interface FileSystem {
   /** Makes a folder and its parents; no error when it exists. */
   makeFolder(path: string): Promise<void>;
+  /** Makes a folder in one that is there; no error when it exists. Rejects when the one above is gone. */
+  addFolder(path: string): Promise<void>;
   /** The names of the files and folders in a folder. */
   listFolder(path: string): Promise<readonly string[]>;
   /** Resolves when the folder's entries are on the disk. */
@@ -49,8 +51,15 @@ async function makeFolder(path: string): Promise<void> {
   }
 }
 
+async function addFolder(path: string): Promise<void> {
+  await mkdir(path).catch(async (error: unknown) => {
+    if (!hasCode(error, 'EEXIST') || !(await stat(path)).isDirectory()) throw error;
+  });
+}
+
 export const nodeFileSystem: FileSystem = {
   makeFolder,
+  addFolder,
   listFolder: (path) => readdir(path),
 
   async syncFolder(path) {

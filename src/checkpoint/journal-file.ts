@@ -6,11 +6,14 @@
  */
 
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
 import { field } from '../protocol/field.js';
 import { type JournalLine, NO_LINE, readJournalLine } from './journal-line.js';
+import { CHECKPOINT_FOLDER } from './require-run-folder.js';
+import type { JournalLines } from './round-left.js';
+import { spellWayOn, unknownOfAll } from './way-on.js';
 
 /** A line that counts. */
 export interface CountedLine extends JournalLine {
@@ -41,18 +44,30 @@ export async function readJournalFile(file: string): Promise<JournalFile> {
   const written = text.split('\n');
   const torn = written.pop() ?? '';
   const lines: CountedLine[] = [];
+  // Lines that do not follow those before them are void if a newer term has followed these: its coordinator cut off a line that an older
+  // one was about to write on after. Otherwise lines are missing.
+  let gapAt: number | null = null;
+  let gapTerm = 0;
   for (const [index, own] of written.entries()) {
     const number = index + 1;
     const line = readJournalLine(own);
     const term = writtenSchema.safeParse(line?.record).data?.term;
-    if (line === null || term === undefined) throw damagedLine(file, number);
-    const newest = lines.at(-1)?.term ?? 0;
+    if (line === null || term === undefined)
+      throw await (gapAt === null ? damagedLine(file, number, lines) : linesMissing(file, gapAt, lines));
+    const newest = Math.max(lines.at(-1)?.term ?? 0, gapTerm);
     // An older coordinator wrote on before it noticed that another had taken over: nobody acted on that record.
     if (term < newest) continue;
     const known = knownTo(lines, line);
-    if (known === null || (known < lines.length && term === newest)) throw linesMissing(file, number);
+    const follows = gapAt === null ? known === lines.length || term > newest : term > newest && line.after !== null;
+    if (known === null || !follows) {
+      gapAt ??= number;
+      gapTerm = term;
+      continue;
+    }
+    gapAt = null;
     lines.splice(known, lines.length, { ...line, number, term });
   }
+  if (gapAt !== null) throw await linesMissing(file, gapAt, lines);
   return { lines, wholeBytes: Buffer.byteLength(text) - Buffer.byteLength(torn), isThere: true };
 }
 
@@ -64,19 +79,28 @@ function knownTo(lines: readonly CountedLine[], { after }: JournalLine): number 
   return last < 0 ? null : last + 1;
 }
 
-/** The error of a damaged line. */
-export function damagedLine(file: string, line: number): StillhouseError {
-  return unusable(file, line, 'this line of the journal is damaged');
+/** The error of a damaged line. `before`: the lines before it. */
+export function damagedLine(file: string, line: number, before: JournalLines): Promise<StillhouseError> {
+  return unusable({ file, line, before }, 'this line of the journal is damaged');
 }
 
-function linesMissing(file: string, line: number): StillhouseError {
-  return unusable(file, line, 'lines of the journal are missing before this one');
+function linesMissing(file: string, line: number, before: JournalLines): Promise<StillhouseError> {
+  return unusable({ file, line, before }, 'lines of the journal are missing before this one');
 }
 
-function unusable(file: string, line: number, what: string): StillhouseError {
+interface Fault {
+  readonly file: string;
+  readonly line: number;
+  readonly before: JournalLines;
+}
+
+async function unusable({ file, line, before }: Fault, what: string): Promise<StillhouseError> {
+  const left = { checkpoints: join(dirname(resolve(file)), CHECKPOINT_FOLDER), lines: before };
+  const unknown = await unknownOfAll(left);
+  const rest = unknown.length === 0 ? '. The run then goes on from there' : `, and ${await spellWayOn(left, unknown)}`;
   return new StillhouseError('run.invalid', what, {
     file: resolve(file),
     line,
-    hint: `Put a whole copy of the file back. Without one, keep its first ${line - 1} lines and move the checkpoints of later rounds away: the run then goes on from there`,
+    hint: `Put a whole copy of the file back. Without one, keep its first ${line - 1} lines${rest}`,
   });
 }

@@ -1,5 +1,5 @@
 /**
- * A line of a run's journal: a record as JSON, with a checksum, and with the checksum of the line before it, so that lines that were
+ * A line of a run's journal: a record as JSON, with the checksum of the line before it, and with a checksum of both, so that lines that were
  * taken out show. The coordinator writes the journal (coordinator/shell/journal.ts); any process may read it (journal-file.ts).
  */
 
@@ -10,7 +10,7 @@ export const NO_LINE = '';
 
 /** A line that is whole. */
 export interface JournalLine {
-  /** The checksum of the record. */
+  /** The checksum of the record and of `after`. */
   readonly sum: string;
   /** The checksum of the line that was the last one when this one was written; null where a program wrote it that did not say so. */
   readonly after: string | null;
@@ -20,22 +20,25 @@ export interface JournalLine {
 
 /** A record as its line, with the line feed. `after`: the checksum of the line before it, or {@link NO_LINE}; left out, the line does not say. */
 export function writeJournalLine(record: unknown, after?: string): string {
-  return `${JSON.stringify({ sum: checksumOf(record), ...(after === undefined ? {} : { after }), record })}\n`;
+  return `${JSON.stringify({ sum: checksumOf(record, after), ...(after === undefined ? {} : { after }), record })}\n`;
 }
 
 /** A line (without the line feed); null when it is damaged. */
 export function readJournalLine(line: string): JournalLine | null {
   try {
     const { sum, after, record } = JSON.parse(line) as { sum?: unknown; after?: unknown; record?: unknown };
-    if (record === undefined || typeof sum !== 'string' || sum !== checksumOf(record)) return null;
     if (after !== undefined && typeof after !== 'string') return null;
+    if (record === undefined || typeof sum !== 'string' || sum !== checksumOf(record, after)) return null;
     return { sum, after: after ?? null, record };
   } catch {
     return null;
   }
 }
 
-/** The checksum of a record. */
-export function checksumOf(record: unknown): string {
-  return createHash('sha256').update(JSON.stringify(record)).digest('hex').slice(0, 16);
+/** The checksum of a line with this record. `after`: as in {@link writeJournalLine}. */
+export function checksumOf(record: unknown, after = ''): string {
+  return createHash('sha256')
+    .update(after + JSON.stringify(record))
+    .digest('hex')
+    .slice(0, 16);
 }

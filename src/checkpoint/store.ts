@@ -184,7 +184,9 @@ class FolderStore implements CheckpointStore {
   async #write({ info, tensors, topology }: CheckpointContent): Promise<void> {
     const { state, term, ranges, hash, schema } = info;
     const parent = join(this.#folder, roundFolderOf(state));
-    await this.#fs.makeFolder(parent);
+    // Not with the folders above: where somebody has deleted the run meanwhile, nothing of it is made anew.
+    await this.#fs.addFolder(dirname(parent));
+    await this.#fs.addFolder(parent);
     // The names of the folders above must outlive a power cut as the checkpoint itself does.
     for (const above of [this.#folder, dirname(parent)]) await this.#fs.syncFolder(above);
     await writeFolder({ fs: this.#fs, parent, name: state.peer }, async (add) => {

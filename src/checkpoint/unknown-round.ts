@@ -4,8 +4,8 @@ import { sep } from 'node:path';
 import { z } from 'zod';
 import { field } from '../protocol/field.js';
 import { nodeFileSystem } from './file-system.js';
-import type { JournalFile } from './journal-file.js';
 import { listPlacesOf } from './place.js';
+import type { JournalLines } from './round-left.js';
 
 const recordSchema = z.object({ type: z.enum(['commit', 'checkpoint']), stage: field.stage, round: field.count });
 
@@ -17,7 +17,7 @@ export async function storedRounds(checkpoints: string, stage: string): Promise<
 }
 
 /** Those of the stored rounds of this stage that the journal knows nothing of. */
-export function unknownRounds({ lines }: Pick<JournalFile, 'lines'>, stage: string, stored: readonly number[]): readonly number[] {
+export function unknownRounds({ lines }: { readonly lines: JournalLines }, stage: string, stored: readonly number[]): readonly number[] {
   const known = new Set<number>();
   for (const { record } of lines) {
     const found = recordSchema.safeParse(record).data;

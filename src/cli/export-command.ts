@@ -56,12 +56,17 @@ export function addExportCommand(program: Command, context: CliContext): void {
         await requireExportTarget(options.out, EXPORTED_FILES);
         const which = options.round ?? (options.best === true ? 'best' : 'last');
         const { content, tested, doubt, lag } = await readChosenCheckpoint(run, { ...model, which });
-        if (doubt !== null) output.alert(`warning: ${doubtOf(which, doubt)}`);
-        if (lag !== null) output.alert(`warning: ${lag}`);
+        const warnings: string[] = [];
+        const warn = (message: string): void => {
+          warnings.push(message);
+          output.alert(`warning: ${message}`);
+        };
+        if (doubt !== null) warn(doubtOf(which, doubt));
+        if (lag !== null) warn(lag);
         const { round } = content.info.state;
         const origin = originOf(recipe, name);
         const { mean, std } = recipe.data.normalise;
-        const basis = knownBasis(run, output.alert);
+        const basis = knownBasis(run, warn);
         const trainedOn = basis === null ? [] : trainingOf(recipe, { ...basis, run: files.name, stage: name.stage });
         const [path = recipe.data.path] = placesOf(recipe.data.path, resolve(run), basis);
         const classNames = classNamesOf({ ...recipe.data, path });
@@ -73,7 +78,8 @@ export function addExportCommand(program: Command, context: CliContext): void {
         const parameters = present(content.tensors.get('parameters'), 'the parameters');
         const exported = exportModel({ topology: content.topology, parameters, file: files.checkpoints }, facts);
         const paths = await writeExport(options.out, exported);
-        if (output.json) output.result(JSON.stringify({ type: 'export', ...resultOf({ name, round, tested, origin }), files: paths }));
+        if (output.json)
+          output.result(JSON.stringify({ type: 'export', ...resultOf({ name, round, tested, origin }), files: paths, warnings }));
         else output.result(`${describe({ name, round, tested, origin }, doubt === null)}: ${paths.join(', ')}`);
         return EXIT.done;
       }),
@@ -99,7 +105,7 @@ function knownBasis(run: string, tell: (line: string) => void): KeptBasis | null
     return readBasis(join(run, BASIS_FILE));
   } catch (error) {
     if (!(error instanceof StillhouseError)) throw error;
-    tell(`warning: the model does not say on which images it was trained: ${error.message}`);
+    tell(`the model does not say on which images it was trained: ${error.message}`);
     return null;
   }
 }

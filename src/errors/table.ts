@@ -39,7 +39,11 @@ export const ERROR_TABLE = {
   'teacher.atChance': { retryable: false, exitCode: EXIT.failed, meaning: 'a model that is to teach is no better than guessing' },
   'run.invalid': { retryable: false, exitCode: EXIT.usage, meaning: 'the folder is not a run, or its journal is damaged' },
   'run.busy': { retryable: true, exitCode: EXIT.tryAgain, meaning: 'another coordinator works on this run' },
-  'run.gone': { retryable: false, exitCode: EXIT.usage, meaning: 'the folder of a run was deleted or moved while the run went on' },
+  'run.gone': {
+    retryable: false,
+    exitCode: EXIT.usage,
+    meaning: 'the folder of a run, or its journal, was deleted, moved or replaced while the run went on',
+  },
   'run.unwritable': { retryable: true, exitCode: EXIT.failed, meaning: 'the run folder could not be written' },
   'run.failed': { retryable: false, exitCode: EXIT.failed, meaning: 'the run ended without finishing its stages' },
   'command.stopped': { retryable: true, exitCode: EXIT.interrupted, meaning: 'a signal ended the command before it had begun its work' },

@@ -68,6 +68,14 @@ test('without its journal it is not known what was tested, and which is the best
   await expect(readChosenCheckpoint(folder, { name, isGiven: false, which: 'best' })).rejects.toThrow('the journal of this run is gone');
 });
 
+test('a journal that was cut before every test is the reason why no best is known', async () => {
+  const folder = await runOf([2, 4], '');
+  await expect(readChosenCheckpoint(folder, { name, isGiven: false, which: 'best' })).rejects.toMatchObject({
+    code: 'run.invalid',
+    message: `nothing tells which epoch of base is the best: ${join(folder, 'journal')}: the last lines are missing: there are checkpoints of rounds 2, 4 of base, and it ends before them. Put the whole file back. The last epoch can be taken without it, or one by --round`,
+  });
+});
+
 test('there is no best before a test', async () => {
   const choice = { name, isGiven: false, which: 'best' } as const;
   await expect(readChosenCheckpoint(await runOf([2], stored(2)), choice)).rejects.toThrow(/no checkpoint of base has been tested yet/);

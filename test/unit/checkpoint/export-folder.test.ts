@@ -37,9 +37,10 @@ function failingAt(n: number, code: string): { readonly fs: FileSystem; calls():
       return perform(...given);
     };
   };
-  const { makeFolder, listFolder, syncFolder, open, rename, remove, create } = nodeFileSystem;
+  const { makeFolder, addFolder, listFolder, syncFolder, open, rename, remove, create } = nodeFileSystem;
   const fs: FileSystem = {
     makeFolder: counted('makeFolder', makeFolder),
+    addFolder: counted('addFolder', addFolder),
     listFolder: counted('listFolder', listFolder),
     syncFolder: counted('syncFolder', syncFolder),
     open: counted('open', open),

@@ -21,6 +21,7 @@ type Node = FileNode | FolderNode;
 
 export type Call =
   | 'makeFolder'
+  | 'addFolder'
   | 'listFolder'
   | 'syncFolder'
   | 'create'
@@ -77,6 +78,14 @@ export class MemoryDisk implements FileSystem {
       if (next.kind !== 'folder') throw systemError('ENOTDIR');
       node = next;
     }
+  }
+
+  async addFolder(path: string): Promise<void> {
+    this.#enter('addFolder', path);
+    const { entries } = this.#folder(dirname(path));
+    const there = entries.get(basename(path)) ?? folder();
+    if (there.kind !== 'folder') throw systemError('EEXIST');
+    entries.set(basename(path), there);
   }
 
   async listFolder(path: string): Promise<readonly string[]> {

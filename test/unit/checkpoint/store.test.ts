@@ -32,6 +32,14 @@ describe('put and get', () => {
     expect(await (await openCheckpointStore(folder)).get(stateOf(1))).toEqual(contentOf(1));
   });
 
+  test('after the folder was deleted nothing of it is made anew', async () => {
+    const checkpoints = join(folder, 'run', 'checkpoints');
+    const store = await openCheckpointStore(checkpoints);
+    await rm(join(folder, 'run'), { recursive: true });
+    await expect(store.put(contentOf(1))).rejects.toMatchObject({ code: 'checkpoint.unwritable' });
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   test('an empty slot arena is fine', async () => {
     const store = await openCheckpointStore(folder);
     await store.put(withTensor(contentOf(1), 'slots', new Float32Array(0)));

@@ -1,6 +1,16 @@
 /** What is appended is read back; a torn end is dropped, damage anywhere else is an error with its line. */
 
-import { appendFileSync, copyFileSync, existsSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -143,12 +153,24 @@ describe('damage', () => {
     ['no JSON', 'hello\n'],
     ['null', 'null\n'],
     ['no checksum', `${JSON.stringify({ record: { type: 'term', term: 1 } })}\n`],
+    [
+      'another line before it than it was written with',
+      writeJournalLine({ type: 'term', term: asTerm(1) }, 'ab').replace('"after":"ab"', '"after":"cd"'),
+    ],
+    [
+      'none before it, where it was written with one',
+      writeJournalLine({ type: 'term', term: asTerm(1) }, 'ab').replace('"after":"ab",', ''),
+    ],
     ['a foreign checksum', writeJournalLine({ type: 'term', term: asTerm(1) }).replace('"term":1', '"term":2')],
   ])('%s in the middle', async (_, line) => {
     const file = await written();
     const lines = readFileSync(file, 'utf8').split(/(?<=\n)/);
     writeFileSync(file, [lines[0], line, ...lines.slice(1)].join(''));
-    await expect(openJournal(file)).rejects.toMatchObject({ code: 'run.invalid', details: { line: 2 } });
+    await expect(openJournal(file)).rejects.toMatchObject({
+      code: 'run.invalid',
+      details: { line: 2 },
+      message: expect.stringContaining('this line of the journal is damaged'),
+    });
     // It is not touched: a person can look at it.
     expect(readFileSync(file, 'utf8')).toContain(line);
   });
@@ -195,7 +217,40 @@ test('a line of an older term that the newer one had not read is void', async ()
   expect((await readJournal(file)).records.map(({ type }) => type)).toEqual(['term', 'term']);
 });
 
+test('a line that an older term wrote after one that the newer term cut off is void', async () => {
+  const file = await written([{ type: 'term', term: asTerm(1) }]);
+  const older = await openJournal(file);
+  const kept = readFileSync(file).length;
+  const evaluated: JournalRecord = { type: 'evaluation', term: asTerm(1), stage: 'base', evaluation };
+  await older.append(evaluated);
+  truncateSync(file, kept);
+  const newer = await openJournal(file);
+  await older.append(evaluated);
+  await newer.append({ type: 'term', term: asTerm(2) });
+  await newer.append({ type: 'run-done', term: asTerm(2) });
+  for (const journal of [older, newer]) await journal.close();
+  expect((await readJournal(file)).records.map((record) => [record.type, record.term])).toEqual([
+    ['term', 1],
+    ['term', 2],
+    ['run-done', 2],
+  ]);
+});
+
 describe('lines that were taken out', () => {
+  test('are missed too where a newer term wrote on after them', async () => {
+    const file = await written();
+    const journal = await openJournal(file);
+    await journal.append({ type: 'term', term: asTerm(2) });
+    await journal.append({ type: 'run-done', term: asTerm(2) });
+    await journal.close();
+    const whole = readFileSync(file, 'utf8').split(/(?<=\n)/);
+    writeFileSync(file, whole.toSpliced(2, 1).join(''));
+    await expect(readJournal(file)).rejects.toMatchObject({
+      details: { line: 3 },
+      message: expect.stringContaining('lines of the journal are missing before this one'),
+    });
+  });
+
   test('are missed at the line after them, by every reader', async () => {
     const file = await written();
     const whole = readFileSync(file, 'utf8').split(/(?<=\n)/);
@@ -238,22 +293,37 @@ describe('lines that were taken out', () => {
 
 describe('another file, or none, in the place of the journal while it is open', () => {
   test.each([
-    ['none', (file: string) => rmSync(file)],
+    ['none', (file: string) => rmSync(file), /the run's folder or its journal was deleted or moved/],
     [
       'a copy',
       (file: string) => {
         copyFileSync(file, `${file}.copy`);
         renameSync(`${file}.copy`, file);
       },
+      /journal: the journal was replaced by another file.* If the new file is a whole journal.*, resume the run/,
     ],
-  ])('%s: nothing is appended', async (_, replace) => {
+  ])('%s: nothing is appended', async (_, replace, message) => {
     const file = await written();
     const journal = await openJournal(file);
     replace(file);
-    await expect(journal.append({ type: 'run-done', term })).rejects.toMatchObject({ code: 'run.gone', details: { file } });
+    await expect(journal.append({ type: 'run-done', term })).rejects.toMatchObject({
+      code: 'run.gone',
+      message: expect.stringMatching(message),
+    });
     await journal.close();
     expect((await readJournalFile(file)).lines.length).toBe(existsSync(file) ? RECORDS.length : 0);
   });
+});
+
+test('a disk that cannot tell which file is there is no end: the record is written to the open file', async () => {
+  const file = await written([]);
+  const journal = await openJournal(file);
+  renameSync(file, `${file}.own`);
+  // The look-up fails with ELOOP.
+  symlinkSync(file, file);
+  await journal.append({ type: 'run-done', term });
+  await journal.close();
+  expect((await readJournal(`${file}.own`)).records).toEqual([{ type: 'run-done', term }]);
 });
 
 test('a record that could not be read back is not written', async () => {

@@ -1,6 +1,6 @@
 /** Terms rise, two coordinators never hold the same one, and the older of two notices. */
 
-import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { takeTerm } from '../../../coordinator/shell/term.js';
@@ -31,10 +31,23 @@ test('a holder whose folder was deleted or moved finds out', async () => {
   expect(() => held.requireNewest()).toThrow(
     expect.objectContaining({
       code: 'run.gone',
-      message: expect.stringContaining(`${run}: the run's folder was deleted or moved while the run went on`),
+      message: expect.stringContaining(`${run}: the run's folder or its journal was deleted or moved while the run went on`),
     }),
   );
   renameSync(`${run}-moved`, run);
+  held.requireNewest();
+});
+
+test('a file in the place of the folder is an end; a disk that cannot tell is none', async () => {
+  const run = join(scratchFolder(), 'run');
+  const terms = join(run, 'terms');
+  const held = await takeTerm(terms, {});
+  renameSync(run, `${run}-moved`);
+  writeFileSync(run, '');
+  expect(() => held.requireNewest()).toThrow(expect.objectContaining({ code: 'run.gone' }));
+  renameSync(run, `${run}-file`);
+  // The look-up fails with ELOOP.
+  symlinkSync(run, run);
   held.requireNewest();
 });
 
