@@ -11,19 +11,13 @@ import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import { hashState } from '../../../src/tensor/state-tensors.js';
 import { EngineRoom, INITIAL, PATIENT_MS, stateOf, TERM, type TestEngine } from './engine-room.js';
 
+const STAGE = { kind: 'train', model: 'small', on: 'train', test: 'test' };
+
 let room: EngineRoom;
 beforeEach(async () => {
   room = await new EngineRoom().open({
-    hot: {
-      kind: 'train',
-      model: 'small',
-      on: 'train',
-      test: 'test',
-      epochs: 1,
-      batch: 8,
-      optimizer: { name: 'sgd', rate: 1, weightDecay: 1e30 },
-    },
-    still: { kind: 'train', model: 'large', on: 'train', test: 'test', epochs: 10, batch: 8, optimizer: { name: 'adam', rate: 0.01 } },
+    hot: { ...STAGE, epochs: 1, batch: 8, optimizer: { name: 'sgd', rate: 1, weightDecay: 1e30 } },
+    still: { ...STAGE, model: 'large', epochs: 10, batch: 8, optimizer: { name: 'adam', rate: 0.01 } },
   });
 });
 afterEach(() => room.close());
