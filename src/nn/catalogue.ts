@@ -1,6 +1,7 @@
 /** The package's models by name. To add one: its name in names.ts, its family here. */
 
 import { cnn, cnnStudent, cnnTeacher } from './cnn.js';
+import { densenetBc } from './densenet.js';
 import { imagenetResnet } from './imagenet-resnet.js';
 import { mobilenetV1 } from './mobilenet-v1.js';
 import { mobilenetV2 } from './mobilenet-v2.js';
@@ -38,4 +39,5 @@ export const MODELS: Readonly<Record<ModelName, ModelFamily>> = {
   mobilenetv2: mobilenetV2,
   shufflenetv1: shufflenetV1,
   shufflenetv2: shufflenetV2,
+  'densenet-bc': densenetBc,
 };

@@ -36,7 +36,7 @@ export interface ModelSummary {
 
 /** The layers that a method of features would tap, by the names of the summary. */
 export interface TapAdvice {
-  /** For each resolution from the image on, the last layer with a map of it that every path through the model goes through. */
+  /** For each resolution from the image on, the end of its last block (`endOf`), among the layers that every path through the model goes through. */
   readonly maps: readonly string[];
   /** The vector that the classifier reads; null where there is none to tap. */
   readonly beforeClassifier: string | null;
@@ -101,20 +101,46 @@ function costOfCall({ layer, inputs, outputs }: LayerCall): LayerCost | null {
 /** Layers whose output is no knowledge of its own: the image, a padded copy of another output, one with places dropped at random. */
 const COPYING = /^(InputLayer|ZeroPadding2D|Cropping2D|UpSampling2D|.*Dropout.*|GaussianNoise)$/;
 
+/** Layers that order numbers anew. A shape that only they put out is no picture, but a step of theirs. */
+const ORDERING = /^(Reshape|Permute)$/;
+
 function adviceOf(calls: readonly LayerCall[], nameOf: (layer: Layer) => string): TapAdvice {
   const cuts = cutsOf(calls).filter(({ layer }) => !COPYING.test(layer.getClassName()));
   const called = (layer: Layer) => calls.filter((call) => call.layer === layer).length;
-  const tappable = cuts.filter(({ layer }) => called(layer) === 1);
-  const lastOf = new Map<string, string>();
+  const isTappable = ({ layer }: LayerCall) => called(layer) === 1;
   const classifier = cuts.findLastIndex(({ layer }) => layer.weights.some((weight) => weightNameOf(weight).endsWith('kernel')));
-  const before = tappable.filter((call) => cuts.indexOf(call) < classifier);
-  for (const { layer, outputs } of before) {
-    const [height = null, width = null, ...channels] = shapeOf(outputs[0] as SymbolicTensor);
-    if (channels.length === 1 && height !== null && width !== null && height * width > 1) lastOf.set(`${height}x${width}`, nameOf(layer));
-  }
-  const last = before.at(-1);
+  const before = cuts.slice(0, Math.max(0, classifier));
+  const maps = before.filter((call) => resolutionOf(call) !== null);
+  const final = maps.at(-1);
+  const ends = [...new Set(maps.map(resolutionOf))].map((resolution) => {
+    const own = maps.filter((call) => resolutionOf(call) === resolution);
+    // No block begins after the last map.
+    const block = final !== undefined && own.includes(final) ? own : own.slice(0, endOf(own));
+    const isPicture = resolution !== '1x1' && own.some(({ layer }) => !ORDERING.test(layer.getClassName()));
+    return isPicture ? block.findLast(isTappable) : undefined;
+  });
+  const last = before.findLast(isTappable);
   const isVector = last !== undefined && shapeOf(last.outputs[0] as SymbolicTensor).length === 1;
-  return { maps: [...lastOf.values()], beforeClassifier: isVector ? nameOf(last.layer) : null };
+  return {
+    maps: ends.flatMap((call) => (call === undefined ? [] : [nameOf(call.layer)])),
+    beforeClassifier: isVector ? nameOf(last.layer) : null,
+  };
+}
+
+/** Height and width of a call's output; null where it is no map, or the model does not fix them. */
+function resolutionOf({ outputs }: LayerCall): string | null {
+  const [height = null, width = null, ...channels] = shapeOf(outputs[0] as SymbolicTensor);
+  return channels.length === 1 && height !== null && width !== null ? `${height}x${width}` : null;
+}
+
+/**
+ * The number of calls up to the end of the last block, where branches join, with the ReLU that may follow. A layer with weights after that
+ * begins the next block, though the map is still as large: the norm of a wide ResNet, the wider convolution of MobileNetV2. Without a join all calls.
+ */
+function endOf(calls: readonly LayerCall[]): number {
+  const join = calls.findLastIndex(({ inputs }) => inputs.length > 1);
+  const next = calls.findIndex(({ layer }, i) => i > join && layer.weights.length > 0);
+  return join < 0 || next < 0 ? calls.length : next;
 }
 
 const LABELS: Readonly<Record<string, string>> = {

@@ -29,5 +29,6 @@ export const MODEL_NAMES = [
   'mobilenetv2',
   'shufflenetv1',
   'shufflenetv2',
+  'densenet-bc',
 ] as const;
 export type ModelName = (typeof MODEL_NAMES)[number];

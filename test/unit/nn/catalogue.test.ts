@@ -75,6 +75,7 @@ describe('parameter counts', () => {
     ['mobilenetv2', 812_836],
     ['shufflenetv1', 949_258],
     ['shufflenetv2', 1_355_528],
+    ['densenet-bc', 800_032],
   ])('%s on CIFAR-100: %i', async (name, expected) => {
     const model = await build(name, {}, { ...CIFAR, classes: 100 });
     expect(trainableOf(model)).toBe(expected);
@@ -152,6 +153,16 @@ describe('initial parameters', () => {
     const model = await build('wrn-16-2');
     expect(spread(entryOf(model, 'stage3.block2.conv2/kernel'))).toBeCloseTo(Math.sqrt(2 / (9 * 128)), 3);
     expect(spread(entryOf(model, 'logits/kernel'))).toBeCloseTo(1 / Math.sqrt(3 * 128), 2);
+    expect([...new Set(entryOf(model, 'logits/bias'))]).toEqual([0]);
+    model.dispose();
+  });
+
+  test('DenseNet-BC: as a wide ResNet', async () => {
+    const model = await build('densenet-bc');
+    expect(trainableOf(model)).toBe(769_162);
+    expect(spread(entryOf(model, 'stage1.conv/kernel')) / Math.sqrt(2 / 108)).toBeCloseTo(1, 1);
+    expect(spread(entryOf(model, 'stage3.block2.conv2/kernel')) / Math.sqrt(2 / (9 * 12))).toBeCloseTo(1, 1);
+    expect(spread(entryOf(model, 'logits/kernel')) * Math.sqrt(3 * 342)).toBeCloseTo(1, 1);
     expect([...new Set(entryOf(model, 'logits/bias'))]).toEqual([0]);
     model.dispose();
   });
@@ -316,6 +327,17 @@ describe('layers', () => {
         [8, 232],
         [4, 464],
         [4, 1024],
+      ],
+    ],
+    [
+      'densenet-bc',
+      ['stem.conv', 'stage1.block16.join', 'stage1.conv', 'stage2.block16.join', 'stage3.block16.join'],
+      [
+        [32, 24],
+        [32, 216],
+        [32, 108],
+        [16, 300],
+        [8, 342],
       ],
     ],
   ] as const)('%s: the ends of its blocks', async (name, taps, expected) => {

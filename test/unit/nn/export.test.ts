@@ -54,6 +54,7 @@ test.each([
   ['mobilenetv2', { name: 'mobilenetv2', options: {} }, [8, 8, 3]],
   ['shufflenetv1', { name: 'shufflenetv1', options: {} }, [8, 8, 3]],
   ['shufflenetv2', { name: 'shufflenetv2', options: {} }, [8, 8, 3]],
+  ['densenet-bc', { name: 'densenet-bc', options: {} }, [8, 8, 3]],
   ['mobilenetv1', { name: 'mobilenetv1', options: {} }, [32, 32, 3]],
   ["a user's module", { module: user, options: { filters: 2 } }, [8, 8, 1]],
 ] as const)('%s opens in stock tfjs and predicts the same, to the bit', async (_, spec, inputShape) => {

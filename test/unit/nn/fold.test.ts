@@ -82,6 +82,8 @@ const FOLDING: readonly Folding[] = [
   // A norm over several groups follows no layer that could take it.
   { name: 'shufflenetv1', kept: /norm3$|^(?!stage1\.block1).*norm1$/ },
   { name: 'shufflenetv2' },
+  // Only the norm between a block's two convolutions follows one that nothing else reads.
+  { name: 'densenet-bc', kept: /^(?!.*norm2$)/ },
 ];
 
 async function expectCatalogueFolds({ name, options = {}, kept = /^$/ }: Folding): Promise<void> {

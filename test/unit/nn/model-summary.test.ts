@@ -66,6 +66,12 @@ describe('layers to tap', () => {
     ['resnet20', ['stage1.block3.relu2', 'stage2.block3.relu2', 'stage3.block3.relu2'], 'pool'],
     ['resnet8x4', ['stage1.block1.relu2', 'stage2.block1.relu2', 'stage3.block1.relu2'], 'pool'],
     ['vgg8', ['group1.relu1', 'group2.relu1', 'group3.relu1', 'group5.relu1'], 'pool'],
+    // The next block's layers have the same resolution until its convolution halves the picture.
+    ['wrn-16-2', ['stage1.block2.add', 'stage2.block2.add', 'last.relu'], 'pool'],
+    ['mobilenetv2', ['stage2.block2.add', 'stage3.block3.add', 'stage5.block3.add', 'last.relu'], 'pool'],
+    ['shufflenetv1', ['stem.relu', 'stage1.block4.relu3', 'stage2.block8.relu3', 'stage3.block4.relu3'], 'pool'],
+    ['shufflenetv2', ['stem.relu', 'stage1.block4.shuffle', 'stage2.block8.shuffle', 'last.relu'], 'pool'],
+    ['densenet-bc', ['stage1.block16.join', 'stage2.block16.join', 'last.relu'], 'pool'],
   ])('of %s: the ends of its blocks', async (name, maps, beforeClassifier) => {
     expect(summaryOf(await named(name)).taps).toEqual({ maps, beforeClassifier });
   });
