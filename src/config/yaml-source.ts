@@ -3,7 +3,20 @@
  * that a file may unfold to. Knows nothing of recipes.
  */
 
-import { type Document, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, type Node, type Pair, Parser, parseDocument } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Node,
+  type Pair,
+  Parser,
+  parseDocument,
+  type YAMLMap,
+} from 'yaml';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import type { Path } from './problem.js';
 
@@ -11,6 +24,9 @@ import type { Path } from './problem.js';
 const ALIAS_COUNT_MAX = 200;
 /** The most levels that values may be nested: the code that builds them is recursive, and would overflow the stack. */
 const DEPTH_MAX = 64;
+
+/** The key whose value is a map, or a list of maps, with entries for the map around it. */
+const MERGE_KEY = '<<';
 
 /** Line and column, from 1. */
 export interface Place {
@@ -42,7 +58,13 @@ export function parseYaml(text: string, file: string): YamlSource {
   if (isTooDeep(text, lines.addNewLine))
     throw unreadable(`this is nested more than ${DEPTH_MAX} levels deep`, lines.lineStarts.at(-1) ?? 0);
   lines.lineStarts = [];
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, resolveKnownTags: false, logLevel: 'error' });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    resolveKnownTags: false,
+    logLevel: 'error',
+    merge: true,
+  });
   const [broken] = [...document.errors.filter((error) => error.code !== 'DUPLICATE_KEY'), ...document.warnings];
   if (broken !== undefined) throw unreadable(`this is not valid YAML: ${broken.message}`, broken.pos[0], broken);
 
@@ -89,7 +111,7 @@ function offsetOf(document: Document.Parsed, path: Path, at: 'key' | 'value'): n
       if (node === undefined) return offset;
       offset = startOf(node) ?? offset;
     } else if (isMap(target)) {
-      const pair = target.items.find((item) => isScalar(item.key) && String(item.key.value) === String(part)) as Pair | undefined;
+      const pair = pairOf(document, target, part);
       if (pair === undefined) return offset;
       const keyOffset = startOf(pair.key) ?? offset;
       node = pair.value;
@@ -99,6 +121,19 @@ function offsetOf(document: Document.Parsed, path: Path, at: 'key' | 'value'): n
     } else return offset;
   }
   return offset;
+}
+
+/** The entry of a map with this key: its own, or one of the maps that it merges (`<<`). */
+function pairOf(document: Document.Parsed, map: YAMLMap, key: Path[number]): Pair | undefined {
+  const own = map.items.find((item) => isScalar(item.key) && String(item.key.value) === String(key));
+  if (own !== undefined) return own;
+  const merged = map.items.flatMap((item) => (isScalar(item.key) && item.key.source === MERGE_KEY ? [item.value] : []));
+  for (const value of merged.flatMap((one) => (isSeq(one) ? one.items : [one]))) {
+    const source = isAlias(value) ? value.resolve(document) : value;
+    const found = isMap(source) ? pairOf(document, source, key) : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function startOf(node: unknown): number | undefined {
