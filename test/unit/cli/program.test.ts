@@ -139,6 +139,9 @@ describe('what was asked for is on the standard output', () => {
     expect(code).toBe(0);
     expect(stdout).toContain('teacher 52,138 parameters, student 4,266 parameters');
     expect(stdout).toContain('tried: a training step on two images of each of teacher, baseline, student (engine wasm)');
+    // 32 images of each of two students, ten numbers of four bytes of each.
+    expect(stdout).toMatch(/^ {2}student: 64 images .* 1\.3 KiB a step from the teacher to each student$/m);
+    expect(stdout).toMatch(/^ {2}baseline: .* 1 average an epoch$/m);
     expect(stdout).toMatch(/^threads on \d+ cores: student-1 \d+, student-2 \d+, teacher-1 \d+$/m);
   });
 
@@ -154,7 +157,11 @@ describe('what was asked for is on the standard output', () => {
       stillhouse('validate', DEMO, '--json', '--quick'),
       stillhouse('--json', 'validate', file, '--quick'),
     ]);
-    expect(JSON.parse(first.stdout)).toMatchObject({ tried: [], parameters: { teacher: 52_138 } });
+    expect(JSON.parse(first.stdout)).toMatchObject({
+      tried: [],
+      parameters: { teacher: 52_138 },
+      work: [{ stage: 'teacher', bytesFromTeacher: {} }, {}, { stage: 'student', bytesFromTeacher: { student: 1280 } }],
+    });
     expect(JSON.parse(second.stdout)).toEqual(JSON.parse(first.stdout));
   });
 
