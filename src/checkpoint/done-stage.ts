@@ -8,17 +8,32 @@ const checkpoint = z.object({ round: field.count, hashes: z.record(field.peer, f
 /** The checkpoint that a stage has ended with, with the hash of each peer; null where it has none. */
 type LastCheckpoint = z.infer<typeof checkpoint> | null;
 
+const test = z.object({ last: z.object({ peer: field.peer, accuracy: field.finite }) });
+const resultSchema = z.object({ stage: field.stage, checkpoint: checkpoint.nullable(), tests: z.array(test).default([]) });
+
 const recordSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('stage-done'), result: z.object({ stage: field.stage, checkpoint: checkpoint.nullable() }) }),
+  z.object({ type: z.literal('stage-done'), result: resultSchema }),
   z.object({ type: z.literal('reopen'), stage: field.stage }),
 ]);
 
 /** The stages that are done, and not opened again since. Throws `run.invalid`, with file and line, when the journal is damaged. */
 export async function readDoneStages(journal: string): Promise<ReadonlyMap<string, LastCheckpoint>> {
-  const done = new Map<string, LastCheckpoint>();
+  return new Map([...(await readResults(journal))].map(([stage, { checkpoint: last }]) => [stage, last]));
+}
+
+/** The share of the test images that each peer of the same stages classifies right after its last epoch, 0 to 1. Throws as `readDoneStages` does. */
+export async function readAccuracies(journal: string): Promise<ReadonlyMap<string, Readonly<Record<string, number>>>> {
+  const entries = [...(await readResults(journal))].map(
+    ([stage, { tests }]) => [stage, Object.fromEntries(tests.map(({ last }) => [last.peer, last.accuracy]))] as const,
+  );
+  return new Map(entries);
+}
+
+async function readResults(journal: string): Promise<ReadonlyMap<string, z.infer<typeof resultSchema>>> {
+  const done = new Map<string, z.infer<typeof resultSchema>>();
   for (const record of await readRecords(journal)) {
     const found = recordSchema.safeParse(record).data;
-    if (found?.type === 'stage-done') done.set(found.result.stage, found.result.checkpoint);
+    if (found?.type === 'stage-done') done.set(found.result.stage, found.result);
     if (found?.type === 'reopen') done.delete(found.stage);
   }
   return done;
