@@ -71,6 +71,11 @@ describe('with --json an error is an object', () => {
       { code: 'data.missing', file: '/nowhere', message: expect.stringContaining('no such folder') },
     ],
     [['run'], 2, { code: 'usage.invalid', message: expect.stringContaining("missing required argument 'recipe'") }],
+    [
+      ['table', DEMO, '--seeds', '2', '--out', DEMO],
+      1,
+      { code: 'run.unwritable', message: expect.stringContaining('a file in its place') },
+    ],
     [['run', DEMO, '--out', DEMO], 1, { code: 'run.unwritable', message: expect.stringContaining('cannot make a run folder') }],
   ])('%j', async (args, code, error) => {
     const { stdout, ...rest } = await stillhouse(...args, '--json');
@@ -115,7 +120,6 @@ describe('a mistake ends with the code 2 and says what to do', () => {
     [['table', DEMO, '--seeds', '0'], /--seeds 0: give a number of seeds from 1 to 100, or different seeds with commas/],
     [['table', DEMO, '--seeds', '2', '--set', 'seed=3'], /--set seed: the seeds of a table are those of --seeds/],
     [['table', DEMO, '--seeds', '2', '--kd', 'studnet'], /--kd studnet: .*did you mean "student"\?/],
-    [['table', DEMO, '--seeds', '2', '--out', DEMO], /there is a file in its place. Give --out a folder/],
     [['coordinator'], /give either a recipe or --resume/],
     [['resume', tmpdir()], /this folder is not a run/],
     [['export', tmpdir(), '--out', 'x'], /this folder is not a run/],

@@ -114,15 +114,6 @@ describe('a valid recipe', () => {
     const recipe = await loadRecipe(await write(text), { set: ['stages.student.optimizer.rate=0.5'] });
     expect(recipe.stages).toMatchObject({ teacher: { optimizer: { rate: 0.03 } }, student: { optimizer: { rate: 0.5 } } });
   });
-
-  test('may take the keys of a stage from another one, and change some', async () => {
-    const text = edited('  teacher:\n', '  teacher: &stage\n').replace('  student:\n', '  more: { <<: *stage, epochs: 7 }\n  student:\n');
-    const { stages } = await loadRecipe(await write(text));
-    expect(stages.more).toEqual({ ...stages.teacher, epochs: 7 });
-    // A mistake in a key that is taken has the place of the stage that gives it.
-    const error = await failure(text.replace('rate: 0.03', 'rate: -1'));
-    expect(error.message).toMatch(/^(recipe\.yaml:(\d+:\d+): [^\n]*\n)recipe\.yaml:\2: /);
-  });
 });
 
 describe('what is wrong is named with its place and the nearest valid name', () => {
