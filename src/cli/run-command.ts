@@ -140,7 +140,8 @@ async function superviseHere(options: HereOptions): Promise<number> {
   if (end.summary !== null) {
     const caveats = [...overlapWarnings(recipe, content, training), ...learnedNothing(recipe, content, end.summary)];
     if (output.json) output.result(JSON.stringify({ type: 'summary', ...end.summary, warnings: caveats }));
-    else if (options.isPart !== true && Object.keys(end.summary.accuracy).length > 0)
+    else if (options.isPart === true) tellWarnings(caveats, output);
+    else if (Object.keys(end.summary.accuracy).length > 0)
       output.result(resultTable(recipe, end.summary, { caveats, columns: output.columns }));
   }
   if (end.run !== null) output.note(`run folder: ${end.run}`);

@@ -135,6 +135,7 @@ class Table {
     if (run !== undefined) {
       output.note(`seed ${seed}: going on with ${relative('.', run.folder)}`);
       const checked = await checkRun(run.folder, check);
+      tellWarnings(checked.warnings, output);
       return runHere({
         ...checked,
         coordinator: { resume: run.folder, set: [], listen: LISTEN, insecure: false, force },
