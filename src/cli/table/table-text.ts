@@ -46,7 +46,9 @@ function legend(rows: readonly TableRow[], seeds: readonly number[]): readonly s
 }
 
 function spread({ mean, deviation }: Spread): string {
-  return `${mean.toFixed(1)}${deviation === null ? '' : `±${deviation.toFixed(1)}`}`;
+  // Without the sign of a zero.
+  const shown = Number(mean.toFixed(1)) === 0 ? 0 : mean;
+  return `${shown.toFixed(1)}${deviation === null ? '' : `±${deviation.toFixed(1)}`}`;
 }
 
 function margin(of: PairedMargin | null): string {

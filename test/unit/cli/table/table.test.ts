@@ -110,6 +110,12 @@ test('as text, within 80 columns: a table for each pair of references', () => {
   expect(text.split('\n').filter((line) => line.length > 80)).toEqual([]);
 });
 
+test('a margin that is shown as zero has no minus', () => {
+  const [row] = rowsOf(results.slice(0, 1)).slice(2);
+  const none = { over: 'baseline', mean: -0.04, deviation: 0.3, positive: 0, seeds: 1, verdict: null };
+  expect(tableText(row === undefined ? [] : [{ ...row, overBaseline: none }], [1])).toMatch(/ \+0\.0±0\.3 0\/1 /);
+});
+
 test('of one seed there is neither a deviation nor a test', () => {
   const text = tableText(rowsOf(results.slice(0, 1)), [1]);
   expect(text).toMatch(/^dkd +80\.0 +\+3\.0 1\/1 +-0\.5 0\/1 +0\.90x +2\.5 KiB$/m);
