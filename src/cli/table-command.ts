@@ -15,7 +15,7 @@ import { requireEngine } from './require-engine.js';
 import { LISTEN, runHere } from './run-command.js';
 import { checkReferences } from './table/reference.js';
 import { seedsOf } from './table/seed-option.js';
-import { findSeedRuns, readSeedResult, requireSameRecipe, type SeedRun } from './table/seed-run.js';
+import { additionsTo, findSeedRuns, isComplete, readSeedResult, type SeedRun } from './table/seed-run.js';
 import { type SeedResult, type TableInput, tableRows } from './table/table-row.js';
 import { tableText } from './table/table-text.js';
 import { tellWarnings } from './tell-warnings.js';
@@ -59,7 +59,8 @@ export function addTableCommand(program: Command, context: CliContext): void {
 
 const HELP = `
 
-Called again with the same folder, it takes the runs that are done, resumes one that is not, and runs what is missing.`;
+Called again with the same folder, it takes the runs that are done, resumes one that is not, and runs what is missing: also
+stages that the recipe did not have before.`;
 
 /** Throws `usage.invalid` for an override of the seed: it would have no effect. */
 function refuseSeed(set: readonly string[]): void {
@@ -75,6 +76,16 @@ interface TableCall {
   readonly output: Output;
 }
 
+/** The part of a table that a seed has. */
+interface SeedPlan {
+  readonly seed: number;
+  /** Its run; null when it has none yet. */
+  readonly run: SeedRun | null;
+  /** Overrides that give the run the stages that it does not have. */
+  readonly additions: readonly string[];
+  readonly isDone: boolean;
+}
+
 class Table {
   readonly #call: TableCall;
   readonly #set: readonly string[];
@@ -85,17 +96,14 @@ class Table {
   }
 
   async make(): Promise<number> {
-    const { file, seeds, options, output } = this.#call;
+    const { file, options, output } = this.#call;
     const recipe = await loadRecipe(file, { set: this.#set });
     const chosen = { baseline: options.baseline, kd: options.kd };
     checkReferences(chosen, recipe);
     const out = options.out ?? join('runs', `${recipe.name}-table`);
     const before = await findSeedRuns(out);
-    for (const seed of seeds) {
-      const run = before.get(seed);
-      if (run !== undefined) await requireSameRecipe(run, await loadRecipe(file, { set: this.#setOf(seed) }));
-    }
-    const isReady = seeds.every((seed) => before.get(seed)?.isDone === true);
+    const plans = await this.#plan(before);
+    const isReady = plans.every(({ isDone }) => isDone);
     const checked = await checkRecipe(file, {
       set: this.#set,
       isQuick: isReady || options.quick,
@@ -104,8 +112,8 @@ class Table {
     await discardGivenModels(checked.given);
     tellWarnings(checked.warnings, output);
     tellWork(checked.work, output);
-    for (const seed of seeds) {
-      const code = await this.#train(seed, before.get(seed), out);
+    for (const plan of plans) {
+      const code = await this.#train(plan, out);
       if (code === EXIT.done) continue;
       output.alert(
         `the table is not complete: to go on, give the same command again${options.out === undefined ? '' : ` (--out ${options.out})`}`,
@@ -118,42 +126,44 @@ class Table {
     return EXIT.done;
   }
 
+  /** Holds the runs that are there against the recipe. */
+  async #plan(before: ReadonlyMap<number, SeedRun>): Promise<readonly SeedPlan[]> {
+    const plans: SeedPlan[] = [];
+    for (const seed of this.#call.seeds) {
+      const run = before.get(seed) ?? null;
+      const recipe = await loadRecipe(this.#call.file, { set: this.#setOf(seed) });
+      const additions = run === null ? [] : await additionsTo(run, recipe);
+      plans.push({ seed, run, additions, isDone: run !== null && isComplete(run, recipe) });
+    }
+    return plans;
+  }
+
   #setOf(seed: number): readonly string[] {
     return [...this.#set, `seed=${seed}`];
   }
 
   /** Runs the seed, or the rest of its run. */
-  async #train(seed: number, run: SeedRun | undefined, out: string): Promise<number> {
+  async #train({ seed, run, additions, isDone }: SeedPlan, out: string): Promise<number> {
     const { file, options, context, output } = this.#call;
     const { force } = options;
-    if (run?.isDone === true) {
+    if (run !== null && isDone) {
       output.note(`seed ${seed}: done in ${relative('.', run.folder)}`);
       return EXIT.done;
     }
     // The recipe was tried once; the data and modules are read again, because a table takes long.
     const check = { isQuick: true, meanwhile: requireEngine };
-    if (run !== undefined) {
+    if (run !== null) {
       output.note(`seed ${seed}: going on with ${relative('.', run.folder)}`);
-      const checked = await checkRun(run.folder, check);
+      const checked = await checkRun(run.folder, { ...check, set: additions });
       tellWarnings(checked.warnings, output);
-      return runHere({
-        ...checked,
-        coordinator: { resume: run.folder, set: [], listen: LISTEN, insecure: false, force },
-        context,
-        output,
-        isPart: true,
-      });
+      const coordinator = { resume: run.folder, set: additions, listen: LISTEN, insecure: false, force };
+      return runHere({ ...checked, coordinator, context, output, isPart: true });
     }
     output.note(`seed ${seed}`);
     const set = this.#setOf(seed);
     const checked = await checkRecipe(file, { ...check, set });
-    return runHere({
-      ...checked,
-      coordinator: { recipe: file, set, runsFolder: out, listen: LISTEN, insecure: false, force },
-      context,
-      output,
-      isPart: true,
-    });
+    const coordinator = { recipe: file, set, runsFolder: out, listen: LISTEN, insecure: false, force };
+    return runHere({ ...checked, coordinator, context, output, isPart: true });
   }
 
   async #results(out: string): Promise<readonly SeedResult[]> {

@@ -82,6 +82,15 @@ test('killed in its second run: a second call takes the first run, goes on with 
   expect(Math.abs(Number(shown) - mean)).toBeLessThan(0.051);
   expect(third.stderr).toContain('seed 5: done in');
 
+  // A stage that the recipe did not have: it alone is trained, in each run.
+  const more = { ...(comparedRecipe() as Recipe) };
+  room.recipe({ ...more, stages: { ...more.stages, last: { ...more.stages.alone, epochs: 1 } } });
+  const fourth = room.start(...call, '--json');
+  expect(await fourth.exit()).toBe(0);
+  expect(fourth.linesOf('stage-started').map(({ stage }) => stage)).toEqual(['last', 'last']);
+  expect(fourth.stdout).toMatch(/\{"type":"table".*"stage":"attention".*"stage":"last"/);
+  expect(readdirSync(room.runs)).toHaveLength(2);
+
   const other = room.start(...call, '--set', 'stages.plain.epochs=7', '--set', 'workers.teachers=2');
   expect(await other.exit()).toBe(2);
   expect(other.stderr).toMatch(

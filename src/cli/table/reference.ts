@@ -34,10 +34,7 @@ export function referencesOf(recipe: Recipe, row: string, { baseline, kd }: Chos
 
 /** Throws `usage.invalid` for a chosen reference that is no model of a stage that tests one. */
 export function checkReferences(chosen: ChosenReferences, recipe: Recipe): void {
-  const rows = Object.entries(recipe.stages).flatMap(([stage, own]) => {
-    const peers = [...peersOf(own).keys()];
-    return own.kind === 'export' ? [] : peers.length === 0 ? [stage] : peers.map((peer) => spellPeer({ stage, peer }));
-  });
+  const rows = testedModels(recipe);
   for (const [option, name] of Object.entries(chosen)) {
     if (name === undefined || rows.includes(name)) continue;
     throw new StillhouseError(
@@ -45,6 +42,15 @@ export function checkReferences(chosen: ChosenReferences, recipe: Recipe): void 
       `--${option} ${name}: no stage of the recipe that is tested has this name${suggest(name, rows)}`,
     );
   }
+}
+
+/** The names under which the stages test their models, in the order of the recipe: `stage`, or `stage.peer`. */
+export function testedModels({ stages }: Pick<Recipe, 'stages'>): readonly string[] {
+  return Object.entries(stages).flatMap(([stage, own]) => {
+    if (own.kind === 'export') return [];
+    const peers = [...peersOf(own).keys()];
+    return peers.length === 0 ? [stage] : peers.map((peer) => spellPeer({ stage, peer }));
+  });
 }
 
 /** Whether two models differ only in how they are trained. */

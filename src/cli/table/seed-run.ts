@@ -1,4 +1,4 @@
-/** The runs in the folder of a table: the seed of each, whether it is done, and its results. A run of another recipe is refused. */
+/** The runs in the folder of a table: the seed of each, its stages that are done, and its results. A run of another recipe is refused. */
 
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
@@ -18,54 +18,70 @@ import type { SeedResult } from './table-row.js';
 export interface SeedRun {
   readonly seed: number;
   readonly folder: string;
-  /** Whether all its stages are done. */
-  readonly isDone: boolean;
+  /** The names of its stages that are done. */
+  readonly done: ReadonlySet<string>;
 }
 
-/** The runs in this folder, by their seeds; of several runs of a seed, the first that is done, or the newest. Throws the errors of loadRun and of the journal. */
+/** The runs in this folder, by their seeds; of several runs of a seed, the first with the most stages done. Throws the errors of loadRun and of the journal. */
 export async function findSeedRuns(folder: string): Promise<ReadonlyMap<number, SeedRun>> {
-  const names = await readdir(folder).catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return [];
-    if (hasCode(error, 'ENOTDIR'))
-      throw new StillhouseError('run.unwritable', 'there is a file in its place', { file: folder, hint: 'Give --out a folder' });
-    throw error;
-  });
   const runs = new Map<number, SeedRun>();
-  for (const name of names.sort()) {
+  for (const name of (await namesIn(folder)).sort()) {
     const path = resolve(folder, name);
     // A run that was killed while its folder was made.
     if (!existsSync(join(path, CONFIG_FILE))) continue;
     const { journal } = requireRunFolder(path);
-    const { seed, stages } = await loadRun(path, []);
-    const done = await readAccuracies(journal);
-    const isDone = Object.keys(stages).every((stage) => done.has(stage));
-    if (runs.get(seed)?.isDone !== true) runs.set(seed, { seed, folder: path, isDone });
+    const { seed } = await loadRun(path, []);
+    const run = { seed, folder: path, done: new Set((await readAccuracies(journal)).keys()) };
+    const other = runs.get(seed);
+    if (other === undefined || other.done.size < run.done.size) runs.set(seed, run);
   }
   return runs;
 }
 
-/** Throws `run.invalid`, with the first values that differ, when the run is not one of this recipe, whose seed is the run's. */
-export async function requireSameRecipe({ folder }: SeedRun, recipe: Recipe): Promise<void> {
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    if (!hasCode(error, 'ENOTDIR')) throw error;
+    throw new StillhouseError('run.unwritable', 'there is a file in its place', { file: folder, hint: 'Give --out a folder' });
+  }
+}
+
+/** Whether all stages of the recipe are done in the run. */
+export function isComplete({ done }: SeedRun, { stages }: Pick<Recipe, 'stages'>): boolean {
+  return Object.keys(stages).every((stage) => done.has(stage));
+}
+
+/**
+ * The models and stages of the recipe that the run does not have yet, as overrides of its recipe. Throws `run.invalid`, with the first values
+ * that differ, when the run is not one of this recipe (with the seed of the run) in anything else.
+ */
+export async function additionsTo({ folder }: SeedRun, recipe: Recipe): Promise<readonly string[]> {
+  const own = await loadRun(folder, []);
   const now = { ...(await basisOf(recipe)), home: null };
   const kept = readBasis(join(folder, BASIS_FILE)) ?? now;
-  const before = { ...kept, recipe: await loadRun(folder, []), home: null };
-  const { refused, allowed } = compareBases(before, now, new Set());
+  const { refused, allowed } = compareBases({ ...kept, recipe: own, home: null }, now, new Set());
+  const additions = (['models', 'stages'] as const).flatMap((map) =>
+    Object.entries(recipe[map]).flatMap(([name, value]) => (Object.hasOwn(own[map], name) ? [] : [{ place: `${map}.${name}`, value }])),
+  );
   // The content of the files is compared by itself.
-  const changes = [...refused, ...allowed].filter(({ place }) => place !== 'data.path');
-  if (changes.length === 0) return;
-  const shown = changes.slice(0, SHOWN).map(({ place, before: old, now: own }) => `${place} was ${old}, and is ${own}`);
+  const free = ['data.path', ...additions.map(({ place }) => place)];
+  const changes = [...refused, ...allowed].filter(({ place }) => !free.includes(place));
+  if (changes.length === 0) return additions.map(({ place, value }) => `${place}=${JSON.stringify(value)}`);
+  const shown = changes.slice(0, SHOWN).map(({ place, before, now: is }) => `${place} was ${before}, and is ${is}`);
   const more = changes.length > SHOWN ? `, and ${changes.length - SHOWN} more` : '';
   throw new StillhouseError('run.invalid', `this run is of another recipe: ${shown.join('; ')}${more}`, {
     file: folder,
-    hint: 'A table has one recipe: give --out another folder, or the recipe as it was',
+    hint: 'A table has one recipe, which may get more stages: give --out another folder, or the recipe as it was',
   });
 }
 
 /** The differences that the message names. */
 const SHOWN = 3;
 
-/** The results of a run that is done. */
-export async function readSeedResult({ seed, folder }: SeedRun): Promise<SeedResult> {
+/** The results of a run whose stages are done. */
+export async function readSeedResult({ seed, folder }: Pick<SeedRun, 'seed' | 'folder'>): Promise<SeedResult> {
   const { journal } = requireRunFolder(folder);
   const accuracy: Record<string, number> = {};
   for (const [stage, peers] of await readAccuracies(journal)) {

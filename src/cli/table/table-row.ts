@@ -2,13 +2,13 @@
 
 import { peerNamed } from '../../config/peer.js';
 import type { Recipe } from '../../config/schema.js';
-import { type ChosenReferences, type References, referencesOf } from './reference.js';
+import { type ChosenReferences, type References, referencesOf, testedModels } from './reference.js';
 import { medianOf, type PairedMargin, pairedMargin, type Spread, spreadOf } from './statistics.js';
 
 /** The results of the run of one seed. */
 export interface SeedResult {
   readonly seed: number;
-  /** By stage, or `stage.peer`: the share of the test images that its last epoch classifies right, in the order of the run. */
+  /** By stage, or `stage.peer`: the share of the test images that its last epoch classifies right. */
   readonly accuracy: Readonly<Record<string, number>>;
   /** By stage: images a second. */
   readonly rates: Readonly<Record<string, number>>;
@@ -44,9 +44,10 @@ export interface TableInput {
   readonly bytes: Readonly<Record<string, number>>;
 }
 
-/** The rows, in the order of the first run. */
+/** The rows, in the order of the recipe. */
 export function tableRows(input: TableInput): readonly TableRow[] {
-  return Object.keys(input.results[0]?.accuracy ?? {}).map((stage) => rowOf(stage, input));
+  const known = input.results[0]?.accuracy ?? {};
+  return testedModels(input.recipe).flatMap((stage) => (Object.hasOwn(known, stage) ? [rowOf(stage, input)] : []));
 }
 
 function rowOf(stage: string, { recipe, results, chosen, bytes }: TableInput): TableRow {
