@@ -3,11 +3,10 @@
 import { present } from '../base/assert.js';
 import { formatShare, shownPercent } from '../base/share.js';
 import { finishedModel, modelKey, modelLabel, type PeerName, peerNamed, peersOf, spellPeer, trainedPeers } from '../config/peer.js';
-import type { Recipe } from '../config/schema.js';
+import type { PeerRecipe, Recipe } from '../config/schema.js';
 import { stageOrder } from '../config/stage-graph.js';
 import type { RunSummary } from '../protocol/parent.js';
 import { formatBytes, formatCount, formatDuration, formatTable } from './format-figure.js';
-import { isAlone, isComparable } from './table/reference.js';
 
 export interface TableOptions {
   /** Facts that must be known beside the accuracy. */
@@ -66,7 +65,8 @@ function marginsOf(recipe: Recipe, summary: RunSummary): string[] {
     if (own.teacher === undefined || accuracy === undefined) continue;
     for (const { name: other, own: alone } of trained) {
       const reference = summary.accuracy[other]?.last;
-      if (!isAlone(alone) || reference === undefined || !isComparable(own, alone)) continue;
+      const isAlone = alone.teacher === undefined && (alone.others ?? []).length === 0;
+      if (!isAlone || reference === undefined || !isComparable(own, alone)) continue;
       const points = (shownPercent(accuracy) - shownPercent(reference)).toFixed(1);
       lines.push(`margin: ${name} against ${other}, the same model on the same images without a teacher: ${sign(points)} points`);
     }
@@ -117,6 +117,10 @@ function skippedOf({ skipped }: RunSummary): string[] {
   return Object.entries(skipped).map(
     ([stage, samples]) => `left out: ${formatCount(samples)} images of ${stage}, because the steps with them were not finite`,
   );
+}
+
+function isComparable(a: PeerRecipe, b: PeerRecipe): boolean {
+  return a.model === b.model && a.init === b.init && a.on === b.on && a.test === b.test;
 }
 
 function sign(points: string): string {

@@ -26,7 +26,7 @@ export function referencesOf(recipe: Recipe, row: string, { baseline, kd }: Chos
   const trained = trainedPeers(recipe);
   const own = trained.find(({ name }) => spellPeer(name) === row);
   const first = (is: (peer: TrainedPeer) => boolean): string | null => {
-    const found = trained.find((peer) => own !== undefined && isComparable(peer.recipe, own.recipe) && is(peer));
+    const found = trained.find((peer) => own !== undefined && isSameTask(peer.recipe, own.recipe) && is(peer));
     return found === undefined ? null : spellPeer(found.name);
   };
   return { baseline: baseline ?? first(({ recipe: peer }) => isAlone(peer)), kd: kd ?? first(({ recipe: peer }) => isPlain(peer)) };
@@ -53,13 +53,13 @@ export function testedModels({ stages }: Pick<Recipe, 'stages'>): readonly strin
   });
 }
 
-/** Whether two models differ only in how they are trained. */
-export function isComparable(a: PeerRecipe, b: PeerRecipe): boolean {
-  return a.model === b.model && a.init === b.init && a.on === b.on && a.test === b.test;
+/** Whether both train the same model on the same images. What they begin with may differ: a method may have a stage before. */
+function isSameTask(a: PeerRecipe, b: PeerRecipe): boolean {
+  return a.model === b.model && a.on === b.on && a.test === b.test;
 }
 
 /** Whether the model learns from no other. */
-export function isAlone({ teacher, others = [] }: PeerRecipe): boolean {
+function isAlone({ teacher, others = [] }: PeerRecipe): boolean {
   return teacher === undefined && others.length === 0;
 }
 
