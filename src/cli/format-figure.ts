@@ -32,44 +32,47 @@ export function formatDuration(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-const GAP = '   ';
-
 /**
  * A table as lines of text. The first row is the heading. The first column is aligned left, the others right. A table that is wider than
  * `columnsMax` becomes several, one under the other, each with the first column.
  */
-export function formatTable(rows: readonly (readonly string[])[], columnsMax = Number.POSITIVE_INFINITY): string {
+export function formatTable(rows: readonly (readonly string[])[], columnsMax = Number.POSITIVE_INFINITY, gap = '   '): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
-  return partsOf(widths, columnsMax)
-    .map((part) => formatPart(rows, part, widths))
+  return partsOf(widths, columnsMax, gap)
+    .map((part) => formatPart(rows, part, { widths, gap }))
     .join('\n\n');
 }
 
 /** The columns of each part. A column that does not fit beside the first one has a part of its own. */
-function partsOf(widths: readonly number[], columnsMax: number): readonly (readonly number[])[] {
+function partsOf(widths: readonly number[], columnsMax: number, gap: string): readonly (readonly number[])[] {
   const parts: number[][] = [];
   let left = 0;
   for (const [column, width] of widths.entries()) {
     if (column === 0) continue;
     const part = parts.at(-1);
-    left -= width + GAP.length;
+    left -= width + gap.length;
     if (part !== undefined && left >= 0) part.push(column);
     else {
       parts.push([0, column]);
-      left = columnsMax - (widths[0] ?? 0) - width - GAP.length;
+      left = columnsMax - (widths[0] ?? 0) - width - gap.length;
     }
   }
   return parts.length === 0 ? [[0]] : parts;
 }
 
-function formatPart(rows: readonly (readonly string[])[], columns: readonly number[], widths: readonly number[]): string {
+interface Layout {
+  readonly widths: readonly number[];
+  readonly gap: string;
+}
+
+function formatPart(rows: readonly (readonly string[])[], columns: readonly number[], { widths, gap }: Layout): string {
   const lines = rows.map((row) =>
     columns
       .map((column) => {
         const cell = row[column] ?? '';
         return column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0);
       })
-      .join(GAP),
+      .join(gap),
   );
   const rule = '-'.repeat(Math.max(...lines.map((line) => line.length)));
   return [lines[0], rule, ...lines.slice(1)].join('\n');

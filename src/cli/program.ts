@@ -11,6 +11,7 @@ import { addExportCommand } from './export-command.js';
 import { addModelCommand } from './model-command.js';
 import { tellAsJson } from './output.js';
 import { addResumeCommand, addRunCommand } from './run-command.js';
+import { addTableCommand } from './table-command.js';
 import { addValidateCommand } from './validate-command.js';
 import { addWorkerCommand } from './worker-command.js';
 
@@ -41,6 +42,7 @@ function buildProgram(context: CliContext, version: string): Command {
     .addHelpText('after', examples('stillhouse run deploy/recipes/demo.yaml', 'stillhouse validate recipe.yaml', 'stillhouse run --help'));
   addRunCommand(program, context);
   addResumeCommand(program, context);
+  addTableCommand(program, context);
   addCoordinatorCommand(program, context);
   addWorkerCommand(program, context);
   addValidateCommand(program, context);

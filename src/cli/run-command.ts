@@ -25,7 +25,7 @@ import { tellWarnings } from './tell-warnings.js';
 import { tellWork } from './tell-work.js';
 
 /** The coordinator's address: any free port, reachable from this machine only. */
-const LISTEN = 'tcp://127.0.0.1:*';
+export const LISTEN = 'tcp://127.0.0.1:*';
 
 interface RunOptions {
   readonly set?: readonly string[];
@@ -116,6 +116,8 @@ interface HereOptions {
   readonly training: GivenTraining;
   /** The folder of the models from outside; it is removed once the coordinator has taken them, and in any case at the end. */
   readonly given: string | null;
+  /** Whether it is a part of a larger command, which shows the results and says how to go on. */
+  readonly isPart?: boolean;
   /** The workers to start; an empty list when workers are started by hand; those of the recipe when left out. */
   readonly workers?: SupervisorOptions['workers'];
   readonly onListening?: NonNullable<SupervisorOptions['onListening']>;
@@ -138,12 +140,13 @@ async function superviseHere(options: HereOptions): Promise<number> {
   if (end.summary !== null) {
     const caveats = [...overlapWarnings(recipe, content, training), ...learnedNothing(recipe, content, end.summary)];
     if (output.json) output.result(JSON.stringify({ type: 'summary', ...end.summary, warnings: caveats }));
+    else if (options.isPart === true) tellWarnings(caveats, output);
     else if (Object.keys(end.summary.accuracy).length > 0)
       output.result(resultTable(recipe, end.summary, { caveats, columns: output.columns }));
   }
   if (end.run !== null) output.note(`run folder: ${end.run}`);
   const again = options.workers === undefined ? 'resume' : 'coordinator --resume';
-  if (end.run !== null && end.isResumable) {
+  if (end.run !== null && end.isResumable && options.isPart !== true) {
     const where = options.workers === undefined ? '' : addressOptions(coordinator);
     output.alert(`${whenToContinue(end)}: npx stillhouse ${again} ${typeable(end.run)}${where}${end.needsForce ? ' --force' : ''}`);
   }

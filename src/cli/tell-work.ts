@@ -1,24 +1,39 @@
 /** The work of the stages of a run on this machine, as it follows from its students. */
 
 import { type WorkSize, workWarnings } from '../recipe/work-size.js';
-import { formatCount } from './format-figure.js';
+import { formatBytes, formatCount } from './format-figure.js';
 import type { Output } from './output.js';
 import { tellWarnings } from './tell-warnings.js';
 
 /**
- * A line for each stage, and the warnings about it. With --json there are the warnings alone. `when` begins each line, where other students
+ * A line for each stage, and the warnings about it; with --json each line is an object. `when` begins each line, where other students
  * may come than those of the recipe.
  */
 export function tellWork(work: readonly WorkSize[], output: Output, when = ''): void {
-  if (!output.json) for (const size of work) output.note(`${when}${describeWork(size)}`);
+  for (const size of work) {
+    if (output.json) output.result(JSON.stringify({ type: 'work', ...size }));
+    else output.note(`${when}${describeWork(size)}`);
+  }
   tellWarnings(workWarnings(work), output);
 }
 
 /** The line of a stage. */
-export function describeWork({ stage, columns, imagesPerStep, stepsPerEpoch, averagesPerEpoch, isGlobal }: WorkSize): string {
+export function describeWork(size: WorkSize): string {
+  const { stage, columns, imagesPerStep, stepsPerEpoch, averagesPerEpoch, isGlobal } = size;
   const whose = columns === 1 ? '' : ` by ${columns} students together`;
   const averages = averagesPerEpoch === 0 ? '' : `, ${count(averagesPerEpoch, 'average')} an epoch`;
-  return `${stage}: ${count(imagesPerStep, 'image')} a step${whose}, ${count(stepsPerEpoch, 'step')} an epoch${averages}${isGlobal ? GLOBAL : ''}`;
+  const steps = `${count(imagesPerStep, 'image')} a step${whose}, ${count(stepsPerEpoch, 'step')} an epoch${averages}`;
+  return `${stage}: ${steps}${describeBytes(size)}${isGlobal ? GLOBAL : ''}`;
+}
+
+/** The knowledge that a step of one student takes from its teacher; that of each model where they take different sizes. */
+function describeBytes({ columns, bytesFromTeacher }: WorkSize): string {
+  const sizes = Object.entries(bytesFromTeacher);
+  const [first] = sizes;
+  if (first === undefined) return '';
+  const each = sizes.map(([model, bytes]) => `${model} ${formatBytes(bytes)}`).join(', ');
+  const what = sizes.every(([, bytes]) => bytes === first[1]) ? formatBytes(first[1]) : each;
+  return `, ${what} a step from the teacher${columns * sizes.length === 1 ? '' : ' to each student'}`;
 }
 
 /** The claim of `batch: { global }`. */

@@ -45,7 +45,7 @@ export function addValidateCommand(program: Command, context: CliContext): void 
         const shortage = shortageOf(workers, cores);
         const all = [...(shortage === null ? [] : [shortage]), ...warnings, ...workWarnings(work)];
         if (output.json)
-          output.result(JSON.stringify({ type: 'recipe', recipe, splits: data.splitSizes, parameters, tried, warnings: all }));
+          output.result(JSON.stringify({ type: 'recipe', recipe, splits: data.splitSizes, parameters, tried, work, warnings: all }));
         else if (options.explain) output.result(explainRecipe(recipe).trimEnd());
         else {
           const splits = content.splits.map(

@@ -7,6 +7,7 @@ import { StillhouseError } from '../errors/stillhouse-error.js';
 import { sideOf } from '../losses/loss-plan.js';
 import type { ShapeSource } from '../nn/knowledge-model.js';
 import { knowledgeSpecSchema } from '../protocol/data.js';
+import { numbersFrom } from '../step/knowledge-size.js';
 import type { KnowledgeSpec } from '../tensor/knowledge.js';
 
 /** The shapes of each model's layers, by the model's key. */
@@ -58,6 +59,13 @@ function layersOf({ taps = [], flows = [] }: TermRecipe): readonly { side: 0 | 1
       sides.flatMap((side) => pair[side].map((layer, end) => ({ side, layer, place: ['flows', i, side, end] }))),
     ),
   ];
+}
+
+/** The numbers of one image that a step of the peer takes from its teacher. Throws as the trials of its terms do. */
+export async function numbersFromTeacher({ recipe: peer }: TrainedPeer, recipe: Recipe, shapes: ModelShapes): Promise<number> {
+  const { joinTraining } = await import('../step/load-training.js');
+  const { student, teacher } = await sidesOf(peer, recipe, shapes);
+  return numbersFrom(await joinTraining(peer, { student, teacher, seed: recipe.seed }), 'teacher');
 }
 
 /** The shapes of the peer's model, of the model that teaches it, and of the other peers. A side that is not there, and peers, have no layers. */

@@ -1,8 +1,8 @@
 /** The size of each stage's work in steps and averages, as it follows from the number of students. Pure. */
 
-import { columnsMaxOf, imagesPerStep as imagesOf } from '../config/batch.js';
-import { peersOf, studentsOf } from '../config/peer.js';
-import { countWorkers, type Recipe } from '../config/schema.js';
+import { columnBatch, columnsMaxOf, imagesPerStep as imagesOf } from '../config/batch.js';
+import { peersOf, spellPeer, studentsOf } from '../config/peer.js';
+import { countWorkers, type PeerRecipe, type Recipe } from '../config/schema.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
 
 export interface WorkSize {
@@ -19,10 +19,19 @@ export interface WorkSize {
   readonly isGlobal: boolean;
   /** The students that have no image in a step of `batch: { global }`, and so do nothing in the stage. */
   readonly spare: number;
+  /** By model that a teacher teaches (`stage`, or `stage.peer`): the bytes of knowledge that one step of one student takes from it. */
+  readonly bytesFromTeacher: Readonly<Record<string, number>>;
 }
 
-/** The sizes of the stages that train, when the run has the students of the recipe. */
-export function workSizes(recipe: Recipe, splitSizes: Readonly<Record<string, number>>): readonly WorkSize[] {
+/**
+ * The sizes of the stages that train, when the run has the students of the recipe. `taught`: by trained model, the numbers of one image that
+ * it takes from its teacher; without models of which that is not known.
+ */
+export function workSizes(
+  recipe: Recipe,
+  splitSizes: Readonly<Record<string, number>>,
+  taught: Readonly<Record<string, number>> = {},
+): readonly WorkSize[] {
   const students = countWorkers(studentsOf(recipe));
   return Object.entries(recipe.stages).flatMap(([name, stage]) => {
     if (!isTrainingStage(stage)) return [];
@@ -30,15 +39,26 @@ export function workSizes(recipe: Recipe, splitSizes: Readonly<Record<string, nu
     const columns = Math.min(full, columnsMaxOf(stage.batch));
     const imagesPerStep = imagesOf(stage.batch, columns);
     const stepsPerEpoch = Math.ceil((splitSizes[stage.on] ?? 0) / imagesPerStep);
+    const ofOne = columnBatch(stage.batch, { column: 0, columns });
+    const bytes = [...peersOf(stage)].flatMap(([peer, { wire }]) => {
+      const model = spellPeer({ stage: name, peer });
+      return taught[model] === undefined ? [] : [[model, taught[model] * bytesPerNumber(wire) * ofOne] as const];
+    });
     return [
       {
         ...{ stage: name, columns, imagesPerStep, stepsPerEpoch, epochs: stage.epochs },
         averagesPerEpoch: columns === 1 ? 0 : Math.ceil(stepsPerEpoch / stage.every),
         isGlobal: typeof stage.batch !== 'number',
         spare: (full - columns) * peersOf(stage).size,
+        bytesFromTeacher: Object.fromEntries(bytes),
       },
     ];
   });
+}
+
+/** The bytes of a number of knowledge as it travels. */
+function bytesPerNumber(wire: PeerRecipe['wire']): number {
+  return wire === 'half' ? 2 : 4;
 }
 
 /** With fewer averages in an epoch a round is most of it: each student trains far away from the others. */

@@ -72,8 +72,13 @@ function expectSummary(run: string): void {
   const summary = summaryOf(run);
   const accuracy = { last: expect.any(Number), best: expect.any(Number), epoch: expect.any(Number) };
   const model = (parameters: number) => ({ parameters, bytes: 4 * parameters, millisecondsPerImage: expect.any(Number) });
+  const calibration = { error: expect.any(Number), temperature: expect.any(Number), errorAtTemperature: expect.any(Number) };
+  const term = { loss: expect.any(Number), share: expect.any(Number) };
+  const alone = { terms: { labels: term }, sameAsTeacher: null };
   expect(summary).toEqual({
     engine: 'wasm',
+    calibration: { teacher: calibration, baseline: calibration, student: calibration },
+    training: { teacher: alone, baseline: alone, student: { terms: { labels: term, hinton: term }, sameAsTeacher: expect.any(Number) } },
     agreement: {},
     waited: {},
     late: {},

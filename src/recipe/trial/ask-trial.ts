@@ -34,6 +34,8 @@ export interface TrialFindings {
   readonly parameters: Readonly<Record<string, number>>;
   /** The structure of each model of the recipe that was built. */
   readonly structures: Readonly<Record<string, ModelStructure>>;
+  /** By trained model that has a teacher: the numbers of one image that a step takes from it; without a model that could not be tried. */
+  readonly taught: Readonly<Record<string, number>>;
   /** The models of which a training step was made. */
   readonly tried: readonly string[];
   /** The engine of these steps; null when none was made. */
@@ -92,6 +94,7 @@ class Findings {
   readonly #hasSteps: boolean;
   readonly #parameters: Record<string, number> = {};
   readonly #structures: Record<string, ModelStructure> = {};
+  readonly #taught: Record<string, number> = {};
   /** The warnings about each model of which a step was made. */
   readonly #stepped = new Map<string, readonly string[]>();
   readonly #untried = new Map<string, string>();
@@ -110,6 +113,7 @@ class Findings {
       this.#parameters[message.model] = message.parameters;
       if (message.structure !== null) this.#structures[message.model] = message.structure;
     }
+    if (message.type === 'taught') this.#taught[message.peer] = message.numbers;
     if (message.type === 'untried') this.#untried.set(message.peer, `no ${message.what} could be tried: ${message.reason}`);
     if (message.type === 'stepped') {
       this.#stepped.set(message.peer, message.warnings);
@@ -120,7 +124,8 @@ class Findings {
   findings(more: readonly string[]): TrialFindings {
     const untried = [...this.#untried].map(([peer, reason]) => `${peer}: ${reason}`);
     const warnings = [...[...this.#stepped.values()].flat(), ...untried, ...more];
-    return { parameters: this.#parameters, structures: this.#structures, tried: [...this.#stepped.keys()], engine: this.#engine, warnings };
+    const [parameters, structures, taught] = [this.#parameters, this.#structures, this.#taught];
+    return { parameters, structures, taught, tried: [...this.#stepped.keys()], engine: this.#engine, warnings };
   }
 
   /** Says what is left undone at the deadline, and what the trial was at. */

@@ -24,7 +24,7 @@ import { openDescribedModel } from '../../nn/model-topology.js';
 import { structureOf } from '../../nn/structure.js';
 import { arenaSchemaOf } from '../../nn/weights.js';
 import { GIVEN_ROUND } from '../../protocol/state-name.js';
-import { trialsOf } from '../term-trial.js';
+import { numbersFromTeacher, trialsOf } from '../term-trial.js';
 import { userFault, userModules } from '../user-fault.js';
 import type { TrialExamples, TrialMessage, TrialPiece, TrialQuestion, UserFile } from './message.js';
 import { StepTrials, type TrialModels } from './step-trial.js';
@@ -117,6 +117,10 @@ async function tryOn(engine: EngineName, { question: { recipe, given, before, ha
       async () => void frozenLayers(present(models.get(peer.recipe.model), 'the model'), peer.recipe.freeze),
     );
     for (const { path, module, run } of trialsOf(peer, recipe, shapes)) await attempt({ what: 'term', path, module: ofLoss(module) }, run);
+    if (peer.recipe.teacher === undefined) continue;
+    const piece: TrialPiece = { what: 'term', path: peer.place('loss'), module: ofLoss(moduleOfTerms(peer)) };
+    const numbers = await attempt(piece, () => numbersFromTeacher(peer, recipe, shapes));
+    tell({ type: 'taught', peer: spellPeer(peer.name), numbers });
   }
   if (hasSteps) {
     const trials = new StepTrials({ recipe, models, examples: (await examples).splits });
@@ -191,11 +195,16 @@ function ofLoss(module: string | null): UserFile | null {
 }
 
 /** The module that runs in a step of this peer. Where there are several, that of its model. */
-function moduleOfPeer({ recipe: { model, loss } }: TrainedPeer, { models }: Recipe): UserFile | null {
-  const spec = models[model];
+function moduleOfPeer(peer: TrainedPeer, { models }: Recipe): UserFile | null {
+  const spec = models[peer.recipe.model];
   const own = spec === undefined ? null : moduleOf(spec);
+  return own ?? ofLoss(moduleOfTerms(peer));
+}
+
+/** The first of the user's modules that compute a term of this peer. */
+function moduleOfTerms({ recipe: { loss } }: TrainedPeer): string | null {
   const terms = 'terms' in loss ? loss.terms : [];
-  return own ?? ofLoss(terms.find(({ module }) => module !== undefined)?.module ?? null);
+  return terms.find(({ module }) => module !== undefined)?.module ?? null;
 }
 
 /** A fault of the recipe or of a user's module; null for any other error. */

@@ -42,6 +42,7 @@ describe('help', () => {
     [],
     ['run'],
     ['resume'],
+    ['table'],
     ['coordinator'],
     ['worker'],
     ['validate'],
@@ -71,6 +72,11 @@ describe('with --json an error is an object', () => {
       { code: 'data.missing', file: '/nowhere', message: expect.stringContaining('no such folder') },
     ],
     [['run'], 2, { code: 'usage.invalid', message: expect.stringContaining("missing required argument 'recipe'") }],
+    [
+      ['table', DEMO, '--seeds', '2', '--out', DEMO],
+      1,
+      { code: 'run.unwritable', message: expect.stringContaining('a file in its place') },
+    ],
     [['run', DEMO, '--out', DEMO], 1, { code: 'run.unwritable', message: expect.stringContaining('cannot make a run folder') }],
   ])('%j', async (args, code, error) => {
     const { stdout, ...rest } = await stillhouse(...args, '--json');
@@ -121,6 +127,10 @@ describe('a mistake ends with the code 2 and says what to do', () => {
     [['coordinator', DEMO, '--listen', 'tcp://10.0.0.1:1'], /--insecure/],
     [['coordinator', DEMO, '--listen', 'tcp://0.0.0.0:1', '--insecure'], /not an address that others can connect to/],
     [['coordinator', DEMO, '--listen', 'localhost:1'], /localhost:1 is not an address. Write tcp:\/\/localhost:1/],
+    [['table', DEMO], /required option '--seeds <seeds>' not specified/],
+    [['table', DEMO, '--seeds', '0'], /--seeds 0: give a number of seeds from 1 to 100, or different seeds with commas/],
+    [['table', DEMO, '--seeds', '2', '--set', 'seed=3'], /--set seed: the seeds of a table are those of --seeds/],
+    [['table', DEMO, '--seeds', '2', '--kd', 'studnet'], /--kd studnet: .*did you mean "student"\?/],
     [['coordinator'], /give either a recipe or --resume/],
     [['resume', tmpdir()], /this folder is not a run/],
     [['export', tmpdir(), '--out', 'x'], /this folder is not a run/],
@@ -150,6 +160,9 @@ describe('what was asked for is on the standard output', () => {
     expect(code).toBe(0);
     expect(stdout).toContain('teacher 52,138 parameters, student 4,266 parameters');
     expect(stdout).toContain('tried: a training step on two images of each of teacher, baseline, student (engine wasm)');
+    // 32 images of each of two students, ten numbers of four bytes of each.
+    expect(stdout).toMatch(/^ {2}student: 64 images .* 1\.3 KiB a step from the teacher to each student$/m);
+    expect(stdout).toMatch(/^ {2}baseline: .* 1 average an epoch$/m);
     expect(stdout).toMatch(/^threads on \d+ cores: student-1 \d+, student-2 \d+, teacher-1 \d+$/m);
   });
 
@@ -165,7 +178,11 @@ describe('what was asked for is on the standard output', () => {
       stillhouse('validate', DEMO, '--json', '--quick'),
       stillhouse('--json', 'validate', file, '--quick'),
     ]);
-    expect(JSON.parse(first.stdout)).toMatchObject({ tried: [], parameters: { teacher: 52_138 } });
+    expect(JSON.parse(first.stdout)).toMatchObject({
+      tried: [],
+      parameters: { teacher: 52_138 },
+      work: [{ stage: 'teacher', bytesFromTeacher: {} }, {}, { stage: 'student', bytesFromTeacher: { student: 1280 } }],
+    });
     expect(JSON.parse(second.stdout)).toEqual(JSON.parse(first.stdout));
   });
 

@@ -1,5 +1,9 @@
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { describeWork } from '../../../src/cli/tell-work.js';
 import { parseRecipe } from '../../../src/config/load.js';
+import { packageFolder } from '../../../src/process/package-folder.js';
+import { checkRecipe } from '../../../src/recipe/check-recipe.js';
 import { largeSteps } from '../../../src/recipe/large-step.js';
 import { seldomAverages, workSizes, workWarnings } from '../../../src/recipe/work-size.js';
 
@@ -26,8 +30,28 @@ const sizesWith = (students: number | undefined, images = 200, batch: number | {
 
 test('images a step, steps and averages an epoch', () => {
   expect(sizesWith(undefined)).toEqual([
-    { stage: 'base', columns: 4, imagesPerStep: 64, stepsPerEpoch: 4, averagesPerEpoch: 1, epochs: 2, isGlobal: false, spare: 0 },
-    { stage: 'pair', columns: 2, imagesPerStep: 32, stepsPerEpoch: 7, averagesPerEpoch: 1, epochs: 2, isGlobal: false, spare: 0 },
+    {
+      stage: 'base',
+      columns: 4,
+      imagesPerStep: 64,
+      stepsPerEpoch: 4,
+      averagesPerEpoch: 1,
+      epochs: 2,
+      isGlobal: false,
+      spare: 0,
+      bytesFromTeacher: {},
+    },
+    {
+      stage: 'pair',
+      columns: 2,
+      imagesPerStep: 32,
+      stepsPerEpoch: 7,
+      averagesPerEpoch: 1,
+      epochs: 2,
+      isGlobal: false,
+      spare: 0,
+      bytesFromTeacher: {},
+    },
   ]);
   expect(sizesWith(8, 60_000).map(({ columns, averagesPerEpoch }) => [columns, averagesPerEpoch])).toEqual([
     [8, 59],
@@ -41,7 +65,7 @@ test('students that average seldom are warned of; one student averages with nobo
     expect.stringMatching(/^pair: 2 students average once in an epoch of 7 steps/),
   ]);
   expect(seldomAverages(sizesWith(4, 60_000))).toEqual([]);
-  const size = { stage: 's', imagesPerStep: 16, stepsPerEpoch: 1, epochs: 1, isGlobal: false, spare: 0 };
+  const size = { stage: 's', imagesPerStep: 16, stepsPerEpoch: 1, epochs: 1, isGlobal: false, spare: 0, bytesFromTeacher: {} };
   expect(seldomAverages([{ ...size, columns: 1, averagesPerEpoch: 0 }])).toEqual([]);
   const few = { ...size, columns: 2, averagesPerEpoch: 1, stepsPerEpoch: 2 };
   expect(seldomAverages([{ ...few, epochs: 29 }])).toHaveLength(1);
@@ -74,9 +98,66 @@ test('a step that takes more images than there are is warned of, with what that 
     'base: a step of 4 students takes 64 images, and all has 50: some have fewer or none; give a smaller batch or fewer students',
   ]);
   const alone = [
-    { stage: 'base', columns: 1, imagesPerStep: 16, stepsPerEpoch: 1, averagesPerEpoch: 0, epochs: 2, isGlobal: false, spare: 0 },
+    {
+      stage: 'base',
+      columns: 1,
+      imagesPerStep: 16,
+      stepsPerEpoch: 1,
+      averagesPerEpoch: 0,
+      epochs: 2,
+      isGlobal: false,
+      spare: 0,
+      bytesFromTeacher: {},
+    },
   ];
   expect(largeSteps(recipeWith(4), { all: 3 }, alone)).toEqual([
     'base: a step takes 16 images, and all has 3: each step has all of them; give a smaller batch',
   ]);
+});
+
+test('the bytes that a step of one student takes from its teacher: of each model, by its own batch and form', () => {
+  const taught = { base: 10, 'pair.a': 10, 'pair.b': 30 };
+  const bytes = (batch: number | { global: number }) =>
+    workSizes(taughtRecipe(batch), { all: 200 }, taught).map(({ bytesFromTeacher }) => bytesFromTeacher);
+  expect(bytes(16)).toEqual([{}, { base: 16 * 10 * 2 }, { 'pair.a': 16 * 10 * 4, 'pair.b': 16 * 30 * 4 }]);
+  // Four columns of a global batch of 30: the first has 8 of them. Of two columns it has 15.
+  expect(bytes({ global: 30 })).toEqual([{}, { base: 8 * 10 * 2 }, { 'pair.a': 15 * 10 * 4, 'pair.b': 15 * 30 * 4 }]);
+  expect(workSizes(taughtRecipe(16), { all: 200 }, {}).map(({ bytesFromTeacher }) => bytesFromTeacher)).toEqual([{}, {}, {}]);
+});
+
+function taughtRecipe(batch: number | { global: number }) {
+  const { models, data, name } = recipeWith(4);
+  const taught = { ...training, batch, teacher: 'first' };
+  return parseRecipe(
+    JSON.stringify({
+      ...{ name, models, data },
+      stages: {
+        first: { kind: 'train', ...training },
+        base: { kind: 'distil', ...taught, wire: 'half', loss: { temperature: 4 } },
+        pair: { kind: 'mutual', ...taught, fromTeacher: {}, peers: { a: {}, b: {} }, replicas: 2 },
+      },
+      workers: { students: 4 },
+    }),
+  );
+}
+
+test('a recipe with taps: the logits and both attention maps of 64 images, also without training steps', async () => {
+  const { work } = await checkRecipe(join(packageFolder, 'deploy/recipes/attention-transfer.yaml'), { isQuick: true });
+  expect(work.map(({ bytesFromTeacher }) => bytesFromTeacher)).toEqual([{}, {}, { student: 64 * (10 + 14 * 14 + 7 * 7) * 4 }]);
+});
+
+test.each([
+  [{}, 'base: 64 images a step by 4 students together, 7 steps an epoch, 1 average an epoch'],
+  [
+    { columns: 1, averagesPerEpoch: 0, bytesFromTeacher: { base: 2560 } },
+    'base: 64 images a step, 7 steps an epoch, 2.5 KiB a step from the teacher',
+  ],
+  [{ bytesFromTeacher: { base: 2560 } }, / 1 average an epoch, 2\.5 KiB a step from the teacher to each student$/],
+  [{ bytesFromTeacher: { 'base.a': 2560, 'base.b': 2560 } }, /, 2\.5 KiB a step from the teacher to each student$/],
+  [{ bytesFromTeacher: { 'base.a': 2560, 'base.b': 100 } }, /, base\.a 2\.5 KiB, base\.b 100 B a step from the teacher to each student$/],
+])('the line of a stage of which %j is known', (known, line) => {
+  const size = { stage: 'base', columns: 4, imagesPerStep: 64, stepsPerEpoch: 7, averagesPerEpoch: 1, epochs: 2 };
+  const text = describeWork({ ...size, isGlobal: false, spare: 0, bytesFromTeacher: {}, ...known });
+  if (typeof line === 'string') expect(text).toBe(line);
+  else expect(text).toMatch(line);
 });
