@@ -14,7 +14,7 @@ import { classifier, convolution, norm, relu } from './picture-layers.js';
 
 const GROWTH = 12;
 const STAGES = 3;
-/** Of each stage; each block has two convolutions: 3 x 16 x 2 and the stem, two transitions and the classifier are 100 layers. */
+/** The blocks of a stage. A block has two convolutions: 3 x 16 x 2 and the stem, two transitions and the classifier are 100 layers. */
 const BLOCKS = 16;
 
 /** With 10 classes: 769,162 trainable parameters; with 100: 800,032. */

@@ -53,7 +53,7 @@ export function testedModels({ stages }: Pick<Recipe, 'stages'>): readonly strin
   });
 }
 
-/** Whether both train the same model on the same images. What they begin with may differ: a method may have a stage before. */
+/** Whether both train the same model on the same images. They may begin with other parameters: a method may have a stage before. */
 function isSameTask(a: PeerRecipe, b: PeerRecipe): boolean {
   return a.model === b.model && a.on === b.on && a.test === b.test;
 }

@@ -5,9 +5,10 @@ import { StillhouseError } from '../../errors/stillhouse-error.js';
 const SEEDS_MAX = 100;
 const SEED_MAX = 2 ** 32 - 1;
 
-/** `5` means the seeds 1 to 5, `3,5,8` these three. Throws `usage.invalid`. */
+/** `5` means the seeds 1 to 5, `3,5,8` these three, `8,` this one. Throws `usage.invalid`. */
 export function seedsOf(text: string): readonly number[] {
-  const numbers = text.split(',').map((part) => (/^\d+$/.test(part.trim()) ? Number(part) : Number.NaN));
+  const parts = text.replace(/,\s*$/, '').split(',');
+  const numbers = parts.map((part) => (/^\d+$/.test(part.trim()) ? Number(part) : Number.NaN));
   const isList = text.includes(',');
   const [count = 0] = numbers;
   const sound = isList ? numbers.every((seed) => seed <= SEED_MAX) && new Set(numbers).size === numbers.length : count >= 1;

@@ -6,12 +6,13 @@ test.each([
   ['3', [1, 2, 3]],
   ['3,5,8', [3, 5, 8]],
   ['6, 7', [6, 7]],
+  ['6,', [6]],
   ['0,4294967295', [0, 4294967295]],
 ])('%j', (text, seeds) => {
   expect(seedsOf(text)).toEqual(seeds);
 });
 
-test.each(['', '0', '101', '-1', '2.5', 'five', '3,', '3,3', '3,x', '1,4294967296', Array.from({ length: 101 }, (_, i) => i).join()])(
+test.each(['', '0', '101', '-1', '2.5', 'five', ',', '3,,', '3,3', '3,x', '1,4294967296', Array.from({ length: 101 }, (_, i) => i).join()])(
   '%j is refused',
   (text) => {
     expect(() => seedsOf(text)).toThrow(/--seeds .*: give a number of seeds from 1 to 100, or different seeds with commas/);
