@@ -171,8 +171,12 @@ class Supervisor {
         return;
       case 'restart':
         worker.restarts++;
-        view.note(`${what}; starting it again (${worker.restarts} of ${restarts})`);
-        this.#later(decision.delayMs, () => this.#startWorker(worker));
+        // A worker may know before this process that the run has ended: by then it is known here, too.
+        this.#later(decision.delayMs, () => {
+          if (this.#isEnding) return;
+          view.note(`${what}; starting it again (${worker.restarts} of ${restarts})`);
+          this.#startWorker(worker);
+        });
         return;
       case 'give-up':
         worker.isGone = true;
