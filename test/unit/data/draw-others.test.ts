@@ -37,7 +37,11 @@ test('every other sample is as likely at every place', () => {
     });
   }
   // Each of five has a share of 1/5, with a deviation of sqrt(6000 * 0.16) = 31.
-  for (const counts of seen) counts.forEach((times, sample) => expect(Math.abs(times - (sample === 2 ? 0 : epochs / 5))).toBeLessThan(125));
+  for (const counts of seen) {
+    counts.forEach((times, sample) => {
+      expect(Math.abs(times - (sample === 2 ? 0 : epochs / 5))).toBeLessThan(125);
+    });
+  }
 });
 
 test('the draws are those of earlier builds: a run that goes on contrasts with the same samples', () => {
