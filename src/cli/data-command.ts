@@ -27,9 +27,16 @@ export function addDataCommand(program: Command, context: CliContext): void {
       action<{ readonly set?: readonly string[] }>(context, async ({ args: [file = ''], options, output }) => {
         // It prints what belongs there.
         const recipe = await loadRecipe(file, { set: options.set ?? [], unused: ['data', 'normalise'] });
-        const { files, splits, shared } = await verifyData(recipe.data);
-        for (const { file, samples } of files) {
-          output.result(output.json ? JSON.stringify({ file, samples }) : `${file}: ${formatCount(samples)} samples, whole`);
+        const { files, splits, shared, doubtful } = await verifyData(recipe.data);
+        for (const { file, samples, leftOut } of files) {
+          const others = leftOut === undefined ? '' : `; ${formatCount(leftOut)} files left out, which have no name of a JPEG or PNG`;
+          output.result(
+            output.json ? JSON.stringify({ file, samples, leftOut }) : `${file}: ${formatCount(samples)} samples, whole${others}`,
+          );
+        }
+        for (const file of doubtful) {
+          if (output.json) output.result(JSON.stringify({ doubtful: file }));
+          else output.alert(`warning: ${file}: its data are broken; it is decoded as other programs do, and some pixels may be wrong`);
         }
         for (const { name, samples, fingerprint, classCounts, mean, std } of splits) {
           if (output.json) output.result(JSON.stringify({ split: name, samples, fingerprint, classCounts, mean, std }));

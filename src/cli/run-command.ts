@@ -5,7 +5,7 @@ import { relative } from 'node:path';
 import type { Command } from 'commander';
 import { requireRunFolder } from '../checkpoint/require-run-folder.js';
 import type { Recipe } from '../config/schema.js';
-import type { VerifiedData } from '../data/dataset.js';
+import type { DataContent } from '../data/dataset.js';
 import type { CoordinatorArguments } from '../protocol/parent.js';
 import type { GivenTraining } from '../protocol/training-split.js';
 import { checkRecipe } from '../recipe/check-recipe.js';
@@ -109,7 +109,7 @@ interface HereOptions {
   readonly context: CliContext;
   readonly output: Output;
   /** The content of its data. */
-  readonly content: VerifiedData;
+  readonly content: DataContent;
   /** The structure of each of its models. */
   readonly structures: NonNullable<CoordinatorArguments['structures']>;
   /** The facts that are known of the images that its models from outside were trained on. */

@@ -34,6 +34,21 @@ const split = z.strictObject({
   to: wholeFromOne.optional(),
 });
 
+const side = wholeFromOne.max(1024);
+
+/** The size of images that come in any size (the format `folder`), in pixels. */
+const image = z
+  .strictObject({
+    /** The side of the square images that models see. */
+    size: side,
+    /** Where no part is taken at random: the length that the shorter side is resized to, before the middle of `size` is cut out. */
+    resize: side.optional(),
+  })
+  .refine(({ size, resize = size }) => resize >= size, {
+    path: ['resize'],
+    message: 'at least `size`, because the middle of that size is cut out',
+  });
+
 const data = z.strictObject({
   /** A format of src/data. src/recipe checks it, and the labels and parts that the format has. */
   format: z.string(),
@@ -41,9 +56,20 @@ const data = z.strictObject({
   path: z.string().min(1),
   /** One of the sets of labels that the format has. */
   labels: z.string().default('fine'),
+  image: image.optional(),
   /** Mean and deviation of each channel, for pixels in [0, 1]. */
   normalise: z.strictObject({ mean: z.array(z.number()).min(1), std: z.array(positive).min(1) }),
   splits: z.record(name, split),
+});
+
+/** Two numbers, the second not below the first. */
+const range = (number: z.ZodNumber) =>
+  z.tuple([number, number]).refine(([least, most]) => least <= most, 'two numbers, the smaller one first');
+
+/** The random part of an image: its share of the area, and its width over its height. Defaults: those of torchvision. */
+const resizedCrop = z.strictObject({
+  scale: range(positive.max(1)).default([0.08, 1]),
+  ratio: range(positive).default([3 / 4, 4 / 3]),
 });
 
 const augment = z.strictObject({
@@ -51,6 +77,8 @@ const augment = z.strictObject({
   cropPadding: z.int().min(0).max(64).default(0),
   /** Whether each image is mirrored left to right with a chance of one half. */
   flip: z.boolean().default(false),
+  /** A part of each image at random, resized to the whole image. */
+  resizedCrop: resizedCrop.optional(),
 });
 
 const model = z

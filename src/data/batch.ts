@@ -1,5 +1,5 @@
 /**
- * Makes a batch from bytes: augmented, normalised pixels in arrays that the caller owns. It has no file and no state.
+ * Makes a batch from the images of a store: augmented, normalised pixels in arrays that the caller owns.
  *
  * Shapes: B samples, H rows, W columns, C channels. Padding is black in raw pixels, so after normalising it is
  * (0 - mean) / std of its channel.
@@ -8,7 +8,8 @@
 import { assert } from '../base/assert.js';
 import type { AugmentRecipe, DataRecipe } from '../config/schema.js';
 import { type Placement, placementOf, UNMOVED } from './augment.js';
-import { labelOf, type ResidentStore } from './sample-source.js';
+import { type BaseImage, baseImagesOf } from './base-image.js';
+import { type ImageShape, labelOf, type SampleStore } from './sample-source.js';
 
 /** How a sample becomes pixels. `augment: null` is the view for evaluation: it is only normalised, so seed and epoch change nothing. */
 export interface BatchView {
@@ -27,28 +28,32 @@ export interface BatchArrays {
 }
 
 export interface BatchPlan {
-  readonly store: ResidentStore;
+  readonly store: SampleStore;
   readonly view: BatchView;
   /** [B], indices within the store's split; the batch has their order. */
   readonly samples: Int32Array | readonly number[];
   readonly out: BatchArrays;
 }
 
-/** Writes the views of the samples and their labels to the start of `out`. Asserts that they fit. */
+/**
+ * Writes the views of the samples and their labels to the start of `out`. Asserts that they fit. Throws data.damaged and data.missing about a
+ * file that is read for it.
+ */
 export function assembleBatch({ store, view, samples, out }: BatchPlan): void {
   const imageSize = store.height * store.width * store.channels;
   assert(out.images.length >= samples.length * imageSize && out.labels.length >= samples.length, 'the arrays are too small for the batch');
   const painter = painterOf(store, view.normalise, out.images);
+  const baseImage = baseImagesOf(store, view);
   for (let i = 0; i < samples.length; i++) {
     const sample = samples[i]!;
     out.labels[i] = labelOf(store, sample);
     const placement = view.augment === null ? UNMOVED : placementOf(view.augment, view, sample);
-    paint(painter, placement, { from: sample * imageSize, to: i * imageSize });
+    paint(painter, placement, { ...baseImage(sample), to: i * imageSize });
   }
 }
 
 interface Painter {
-  readonly store: ResidentStore;
+  readonly shape: Omit<ImageShape, 'classes'>;
   /** For each channel the normalised value of each byte, [256]. */
   readonly tables: readonly Float32Array[];
   /** [W, C]: a row of padding. */
@@ -57,8 +62,8 @@ interface Painter {
   readonly images: Float32Array;
 }
 
-function painterOf(store: ResidentStore, { mean, std }: DataRecipe['normalise'], images: Float32Array): Painter {
-  const { channels, width } = store;
+function painterOf(shape: Painter['shape'], { mean, std }: DataRecipe['normalise'], images: Float32Array): Painter {
+  const { channels, width } = shape;
   assert(mean.length === channels && std.length === channels, `normalise has not one mean and std for each of ${channels} channels`);
   const tables = mean.map((_, channel) => {
     const table = new Float32Array(256);
@@ -67,19 +72,18 @@ function painterOf(store: ResidentStore, { mean, std }: DataRecipe['normalise'],
   });
   const blackRow = new Float32Array(width * channels);
   for (let i = 0; i < blackRow.length; i++) blackRow[i] = tables[i % channels]![0]!;
-  return { store, tables, blackRow, images };
+  return { shape, tables, blackRow, images };
 }
 
-/** The first byte of an image in the store's pixels, and its first element in the batch. */
-interface ImagePlace {
-  readonly from: number;
+/** The bytes of an image, and its first element in the batch. */
+interface ImagePlace extends BaseImage {
   readonly to: number;
 }
 
 /** Paints one whole image, row by row; it is black where the crop goes beyond the sample's pixels. */
-function paint(painter: Painter, { down, right, flip }: Placement, { from, to }: ImagePlace): void {
-  const { store, blackRow, images } = painter;
-  const { height, width, channels } = store;
+function paint(painter: Painter, { down, right, flip }: Placement, { pixels, from, to }: ImagePlace): void {
+  const { shape, blackRow, images } = painter;
+  const { height, width, channels } = shape;
   const paintRow = channels === 3 ? paintRowOfThree : paintRowOfAny;
   const rowSize = width * channels;
   const columns = width - Math.abs(right);
@@ -94,13 +98,14 @@ function paint(painter: Painter, { down, right, flip }: Placement, { from, to }:
     if (!inside) images.set(blackRow, row);
     else {
       for (let i = black.from; i < black.to; i++) images[row + i] = blackRow[i]!;
-      paintRow(painter, { read: firstRead + (y + down) * rowSize, write: row + firstWrite, columns, flip });
+      paintRow(painter, { pixels, read: firstRead + (y + down) * rowSize, write: row + firstWrite, columns, flip });
     }
   }
 }
 
-/** `columns` pixels from byte `read` of the store on, to element `write` of the batch and on: backwards when mirrored. */
+/** `columns` pixels from byte `read` on, to element `write` of the batch and on: backwards when mirrored. */
 interface RowPlace {
+  readonly pixels: Uint8Array;
   readonly read: number;
   readonly write: number;
   readonly columns: number;
@@ -108,8 +113,7 @@ interface RowPlace {
 }
 
 /** One pass for the three channels: nearly twice as fast as {@link paintRowOfAny}. */
-function paintRowOfThree({ store, tables, images }: Painter, { read, write, columns, flip }: RowPlace): void {
-  const { pixels } = store;
+function paintRowOfThree({ tables, images }: Painter, { pixels, read, write, columns, flip }: RowPlace): void {
   const [red, green, blue] = tables as [Float32Array, Float32Array, Float32Array];
   const step = flip ? -3 : 3;
   const end = read + 3 * columns;
@@ -120,8 +124,8 @@ function paintRowOfThree({ store, tables, images }: Painter, { read, write, colu
   }
 }
 
-function paintRowOfAny({ store, tables, images }: Painter, { read, write, columns, flip }: RowPlace): void {
-  const { pixels, channels } = store;
+function paintRowOfAny({ shape, tables, images }: Painter, { pixels, read, write, columns, flip }: RowPlace): void {
+  const { channels } = shape;
   const step = flip ? -channels : channels;
   for (let channel = 0; channel < channels; channel++) {
     const table = tables[channel]!;

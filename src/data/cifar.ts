@@ -10,7 +10,7 @@
 
 import { present } from '../base/assert.js';
 import { damaged, fileBytes, findFile, readExactly } from './data-file.js';
-import type { DataFormat, PartSource } from './format.js';
+import type { PartSource, ResidentFormat } from './format.js';
 import { sharedBytes } from './resident-source.js';
 
 const SIDE = 32;
@@ -31,8 +31,9 @@ interface PublishedFile {
 }
 
 /** A reader for one layout. */
-export function cifarFormat(layout: CifarLayout): DataFormat {
+export function cifarFormat(layout: CifarLayout): ResidentFormat {
   return {
+    kind: 'resident',
     parts: Object.keys(layout.files),
     labelSets: layout.labels.map(({ set }) => set),
     channels: CHANNELS,

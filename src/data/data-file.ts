@@ -155,7 +155,8 @@ async function openFile(file: string): Promise<FileHandle> {
   });
 }
 
-function unreadable(file: string, cause: unknown): StillhouseError {
+/** The error data.missing about a file that cannot be read. It is not thrown here. */
+export function unreadable(file: string, cause: unknown): StillhouseError {
   return new StillhouseError('data.missing', `cannot be read: ${messageOf(cause)}`, {
     file,
     cause,

@@ -15,11 +15,11 @@ export function formatOf({ format: name }: DataRecipe): DataFormat {
   throw new StillhouseError('recipe.invalid', `data.format: there is no ${name}${suggest(name, [...FORMATS.keys()])}`);
 }
 
-/** The parts that the splits use, in the format's order; those that it does not have come first. Throws as {@link formatOf} does. */
+/** The parts that the splits use, in the format's order, or in that of their names; those that it does not have come first. Throws as {@link formatOf} does. */
 export function partsOf(recipe: DataRecipe): string[] {
   const used = new Set(Object.values(recipe.splits).map(({ part }) => part));
   const { parts } = formatOf(recipe);
-  return [...used].sort((a, b) => parts.indexOf(a) - parts.indexOf(b));
+  return parts === null ? [...used].sort() : [...used].sort((a, b) => parts.indexOf(a) - parts.indexOf(b));
 }
 
 /**
@@ -32,11 +32,21 @@ export function sourceOf(recipe: DataRecipe, part: string): PartSource {
   if (!labelSets.includes(labels)) {
     throw new StillhouseError('recipe.invalid', `data.labels: ${labels} is not for ${format}`, { hint: `It has ${labelSets.join(', ')}` });
   }
-  if (!parts.includes(part)) {
+  if (parts === null && !isFolderName(part)) {
+    throw new StillhouseError('recipe.invalid', `data.splits: ${JSON.stringify(part)} is no name of a folder`, {
+      hint: `A part of the format ${format} is a folder in data.path, as train and val`,
+    });
+  }
+  if (parts !== null && !parts.includes(part)) {
     throw new StillhouseError('recipe.invalid', `data.splits: ${format} has no part ${part}`, { hint: `It has ${parts.join(', ')}` });
   }
   const folder = recipe.path.startsWith('builtin:') ? builtinFolder(recipe, part) : recipe.path;
   return { folder, part, labels };
+}
+
+/** Whether it is the name of a folder within another one, and leads nowhere else. */
+export function isFolderName(name: string): boolean {
+  return /^[^/\\\0]+$/.test(name) && name !== '.' && name !== '..';
 }
 
 function builtinFolder({ path, format }: DataRecipe, part: string): string {

@@ -6,21 +6,29 @@
 import { assert, present } from '../base/assert.js';
 import type { DataRecipe, SplitRecipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import { formatOf, partsOf, sourceOf } from './data-location.js';
-import { fingerprintOf } from './fingerprint.js';
-import { FingerprintCache, fingerprintKey } from './fingerprint-cache.js';
+import { codedPart } from './coded-part.js';
+import { formatOf, partsOf } from './data-location.js';
+import { FingerprintCache } from './fingerprint-cache.js';
 import type { DataFile, PartSummary } from './format.js';
-import { cutImages, residentSource, type SplitRange } from './resident-source.js';
+import type { LoadedPart, Part } from './part.js';
+import { residentPart } from './resident-part.js';
+import type { SplitRange } from './resident-source.js';
 import type { ImageShape, LabelledImages, SampleSource } from './sample-source.js';
-import { imageDigests, type Statistics, statisticsOf } from './statistics.js';
+import type { Statistics } from './statistics.js';
 
 export interface DataInfo extends ImageShape {
   /** The number of samples of each split. */
   readonly splitSizes: Readonly<Record<string, number>>;
 }
 
+/** Throws recipe.invalid when the format is not known, or has no such part. */
+function partOf(recipe: DataRecipe, part: string): Part {
+  const format = formatOf(recipe);
+  return format.kind === 'coded' ? codedPart(recipe, part, format) : residentPart(recipe, part, format);
+}
+
 /**
- * The shape and sizes of a recipe's data, from headers and file sizes alone: cheap enough for a coordinator. Throws
+ * The shape and sizes of a recipe's data, from headers, names and file sizes alone: cheap enough for a coordinator. Throws
  * data.missing or data.damaged about files, and recipe.invalid about a split that the files do not hold.
  */
 export async function inspectData(recipe: DataRecipe): Promise<DataInfo> {
@@ -31,10 +39,9 @@ export async function inspectData(recipe: DataRecipe): Promise<DataInfo> {
 
 /** The same, whatever the recipe says of mean and deviation. */
 async function inspectFiles(recipe: DataRecipe): Promise<DataInfo> {
-  const format = formatOf(recipe);
   const summaries = new Map<string, PartSummary>();
   for (const part of partsOf(recipe)) {
-    const summary = await format.inspect(sourceOf(recipe, part));
+    const summary = await partOf(recipe, part).summary();
     for (const [other, found] of summaries) checkSameShape(recipe, { part: other, ...found }, { part, ...summary });
     summaries.set(part, summary);
   }
@@ -48,11 +55,14 @@ async function inspectFiles(recipe: DataRecipe): Promise<DataInfo> {
   return { height, width, channels, classes, splitSizes: Object.fromEntries(sizes) };
 }
 
-export interface VerifiedSplit extends Statistics {
+/** The facts about a split that its labels and fingerprint tell. */
+export interface SplitContent {
   readonly name: string;
   readonly samples: number;
   /** See fingerprint.ts. */
   readonly fingerprint: string;
+  /** The number of samples of each class. */
+  readonly classCounts: readonly number[];
 }
 
 /** Two splits with images that are the same to the byte. */
@@ -62,44 +72,79 @@ export interface SharedImages {
   readonly count: number;
 }
 
-export interface VerifiedData {
-  /** The files of the parts that the splits use. */
-  readonly files: readonly DataFile[];
+export interface DataContent<Split extends SplitContent = SplitContent> {
   /** The splits in the order of the recipe. */
-  readonly splits: readonly VerifiedSplit[];
+  readonly splits: readonly Split[];
   /** Every two splits that share images, in both orders. */
   readonly shared: readonly SharedImages[];
 }
 
+export type VerifiedSplit = SplitContent & Statistics;
+
+export interface VerifiedData extends DataContent<VerifiedSplit> {
+  /** The files of the parts that the splits use. */
+  readonly files: readonly DataFile[];
+  /** Files with broken data that a decoder passes over, as other programs do: some of their pixels may be wrong. */
+  readonly doubtful: readonly string[];
+}
+
+export interface ContentOptions {
+  readonly cache?: FingerprintCache | undefined;
+  /** Gets the number of samples of each split, and what copies some of them by their places in it. It is only lent. */
+  readonly onSplit?: ((name: string, count: number, pick: (samples: readonly number[]) => LabelledImages) => void) | undefined;
+}
+
 /**
- * Reads and checks every file of the parts that the recipe's splits use. The fingerprints are of what was read, never from
- * the cache, and are kept there for {@link fingerprintSplit}. The recipe's mean and deviation are not looked at. `onImages` gets the
- * images of each split, which are only lent to it. Throws as {@link inspectData} does.
+ * Reads every file of the parts that the recipe's splits use, and checks all that is not decoded: a coded image is read, and only
+ * `data verify` decodes each. The fingerprints are kept for {@link fingerprintSplit}. The recipe's mean and deviation are not looked at. Throws as {@link inspectData} does.
  */
-export async function verifyData(
-  recipe: DataRecipe,
-  cache = new FingerprintCache(),
-  onImages?: (name: string, images: LabelledImages) => void,
-): Promise<VerifiedData> {
-  await inspectFiles(recipe);
+export async function readContent(recipe: DataRecipe, { cache, onSplit }: ContentOptions = {}): Promise<DataContent> {
+  return readParts(recipe, cache, async (part, ranges) => {
+    for (const range of ranges) onSplit?.(range.name, range.to - range.from, (samples) => part.pick(range, samples));
+  });
+}
+
+/**
+ * Does the same, and looks at every pixel. The fingerprints are of what was read; only those of files of coded images may be from the cache, while
+ * the files stay as they are. Throws as {@link inspectData} does, and about the first image that cannot be decoded.
+ */
+export async function verifyData(recipe: DataRecipe, cache?: FingerprintCache): Promise<VerifiedData> {
   const files: DataFile[] = [];
-  const verified = new Map<string, VerifiedSplit>();
+  const doubtful: string[] = [];
+  const statistics = new Map<string, Statistics>();
+  const { splits, shared } = await readParts(recipe, cache, async (part, ranges) => {
+    const survey = await part.survey(ranges);
+    files.push(...part.files);
+    doubtful.push(...survey.doubtful);
+    ranges.forEach(({ name }, i) => {
+      statistics.set(name, present(survey.statistics[i], name));
+    });
+  });
+  return { files, splits: splits.map((split) => ({ ...split, ...present(statistics.get(split.name), split.name) })), shared, doubtful };
+}
+
+type PartVisitor = (part: LoadedPart, ranges: readonly SplitRange[]) => Promise<void>;
+
+/** Reads one part after the other, so that only one of them is in memory. */
+async function readParts(recipe: DataRecipe, cache = new FingerprintCache(), visit: PartVisitor): Promise<DataContent> {
+  await inspectFiles(recipe);
+  const found = new Map<string, SplitContent>();
   const digests = new Map<string, readonly string[]>();
   for (const wanted of partsOf(recipe)) {
     const splits = Object.entries(recipe.splits).filter(([, { part }]) => part === wanted);
-    const keysBefore = await Promise.all(splits.map(([, split]) => keyOf(recipe, split)));
-    const part = await formatOf(recipe).read(sourceOf(recipe, wanted));
-    files.push(...part.files);
-    for (const [i, [name, split]] of splits.entries()) {
-      const images = cutImages(part, rangeOf(name, split, part.count));
-      onImages?.(name, images);
-      const fingerprint = await fingerprintOf(images);
-      verified.set(name, { name, samples: images.count, fingerprint, ...statisticsOf(images) });
-      digests.set(name, imageDigests(images));
-      await keepFingerprint({ recipe, split, keyBefore: keysBefore[i]!, fingerprint, cache });
+    const part = partOf(recipe, wanted);
+    const keysBefore = await Promise.all(splits.map(([, split]) => part.cacheKey(split)));
+    const loaded = await part.load(cache);
+    const ranges = splits.map(([name, split]) => rangeOf(name, split, loaded.count));
+    await visit(loaded, ranges);
+    for (const [i, range] of ranges.entries()) {
+      const fingerprint = await loaded.source(range).fingerprint();
+      found.set(range.name, { name: range.name, samples: range.to - range.from, fingerprint, classCounts: loaded.classCounts(range) });
+      digests.set(range.name, loaded.digests(range));
+      await keepFingerprint({ part, split: splits[i]![1], keyBefore: keysBefore[i]!, fingerprint, cache });
     }
   }
-  return { files, splits: Object.keys(recipe.splits).map((name) => present(verified.get(name), name)), shared: sharedImages(digests) };
+  return { splits: Object.keys(recipe.splits).map((name) => present(found.get(name), name)), shared: sharedImages(digests) };
 }
 
 function sharedImages(digests: ReadonlyMap<string, readonly string[]>): readonly SharedImages[] {
@@ -113,14 +158,14 @@ function sharedImages(digests: ReadonlyMap<string, readonly string[]>): readonly
 }
 
 /**
- * The source of one split, all its samples in memory; its part's files are read and checked whole. Throws as
- * {@link inspectData} does.
+ * The source of one split: its samples in memory, or the files that they are decoded from. The files of its part are read and checked, but for the pixels of
+ * coded images; digests of such files that are known are not computed again. Throws as {@link inspectData} does.
  */
-export async function loadSplit(recipe: DataRecipe, name: string): Promise<SampleSource> {
+export async function loadSplit(recipe: DataRecipe, name: string, cache = new FingerprintCache()): Promise<SampleSource> {
   const split = splitNamed(recipe, name);
-  const part = await formatOf(recipe).read(sourceOf(recipe, split.part));
+  const part = await partOf(recipe, split.part).load(cache);
   checkNormalise(recipe, part.channels);
-  return residentSource(part, rangeOf(name, split, part.count));
+  return part.source(rangeOf(name, split, part.count));
 }
 
 /** The fingerprint of a split and the digest of each of its images, from its files. The recipe's mean and deviation are not looked at. Throws as {@link inspectData} does. */
@@ -129,9 +174,9 @@ export async function identifySplit(
   name: string,
 ): Promise<{ readonly fingerprint: string; readonly images: readonly string[] }> {
   const split = splitNamed(recipe, name);
-  const part = await formatOf(recipe).read(sourceOf(recipe, split.part));
-  const images = cutImages(part, rangeOf(name, split, part.count));
-  return { fingerprint: await fingerprintOf(images), images: imageDigests(images) };
+  const part = await partOf(recipe, split.part).load(new FingerprintCache());
+  const range = rangeOf(name, split, part.count);
+  return { fingerprint: await part.source(range).fingerprint(), images: part.digests(range) };
 }
 
 /**
@@ -140,33 +185,28 @@ export async function identifySplit(
  */
 export async function fingerprintSplit(recipe: DataRecipe, name: string, cache = new FingerprintCache()): Promise<string> {
   const split = splitNamed(recipe, name);
-  const keyBefore = await keyOf(recipe, split);
-  const known = await cache.get(keyBefore);
+  const part = partOf(recipe, split.part);
+  const keyBefore = await part.cacheKey(split);
+  const known = keyBefore === null ? null : await cache.get(keyBefore);
   if (known !== null) return known;
-  const source = await loadSplit(recipe, name);
+  const source = await loadSplit(recipe, name, cache);
   const fingerprint = await source.fingerprint();
-  await keepFingerprint({ recipe, split, keyBefore, fingerprint, cache });
+  await keepFingerprint({ part, split, keyBefore, fingerprint, cache });
   return fingerprint;
 }
 
 interface Fingerprinted {
-  readonly recipe: DataRecipe;
+  readonly part: Part;
   readonly split: SplitRecipe;
   /** The key of the split before its files were read. */
-  readonly keyBefore: string;
+  readonly keyBefore: string | null;
   readonly fingerprint: string;
   readonly cache: FingerprintCache;
 }
 
 /** Keeps the fingerprint, unless a file changed while it was read: then it is not known to which content the fingerprint belongs. */
-async function keepFingerprint({ recipe, split, keyBefore, fingerprint, cache }: Fingerprinted): Promise<void> {
-  if ((await keyOf(recipe, split)) === keyBefore) await cache.put(keyBefore, fingerprint);
-}
-
-async function keyOf(recipe: DataRecipe, split: SplitRecipe): Promise<string> {
-  const { format, labels } = recipe;
-  const { part, from, to = null } = split;
-  return fingerprintKey({ format, labels, part, from, to }, await formatOf(recipe).files(sourceOf(recipe, part)));
+async function keepFingerprint({ part, split, keyBefore, fingerprint, cache }: Fingerprinted): Promise<void> {
+  if (keyBefore !== null && (await part.cacheKey(split)) === keyBefore) await cache.put(keyBefore, fingerprint);
 }
 
 function splitNamed(recipe: DataRecipe, name: string): SplitRecipe {
@@ -202,10 +242,26 @@ function checkNormalise({ normalise, format }: DataRecipe, channels: number): vo
 type PartShape = PartSummary & { readonly part: string };
 
 function checkSameShape(recipe: DataRecipe, a: PartShape, b: PartShape): void {
+  checkSameClasses(recipe, a, b);
   if (a.height === b.height && a.width === b.width && a.channels === b.channels) return;
   const [first, second] = [a, b].map(({ part, height, width, channels }) => `part ${part} are ${height}x${width}x${channels}`);
   throw new StillhouseError('data.damaged', `images of ${first}, images of ${second}`, {
     file: recipe.path,
     hint: 'Check that both are of one data set',
   });
+}
+
+/** Labels are numbers of classes in the order of their names: where one part has a class more, all after it would have other numbers. */
+function checkSameClasses(recipe: DataRecipe, a: PartShape, b: PartShape): void {
+  for (const [one, other] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    const more = one.classNames?.find((name) => other.classNames?.includes(name) === false);
+    if (more === undefined) continue;
+    throw new StillhouseError('data.damaged', `part ${one.part} has the class ${more}, and part ${other.part} has not`, {
+      file: recipe.path,
+      hint: 'All parts need the same class folders, because the number of a class is its place among them',
+    });
+  }
 }

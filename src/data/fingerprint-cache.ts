@@ -52,6 +52,11 @@ export class FingerprintCache {
     this.#file = file;
   }
 
+  /** The folder of the digests of single files, beside it (file-digests.ts). */
+  get digestFolder(): string {
+    return join(dirname(this.#file), 'digests');
+  }
+
   /** The fingerprint that was put under the key; null when there is none. */
   async get(key: string): Promise<string | null> {
     return (await this.#read()).get(key) ?? null;

@@ -9,6 +9,13 @@
  *   the labels [count]
  * Numbers that are not bytes have 32 bits, the lowest byte first. The 1 is {@link FINGERPRINT_VERSION}. Names of files,
  * parts and splits are not in it.
+ *
+ * Where samples are files of coded images, the files are the content, and no image is decoded for it:
+ *   the line `stillhouse coded samples 1`
+ *   count, classes
+ *   the SHA-256 of the bytes of each file
+ *   the labels [count]
+ * The size that images are given is the recipe's, and is compared with it.
  */
 
 import { createHash } from 'node:crypto';
@@ -30,6 +37,25 @@ export async function fingerprintOf({ count, height, width, channels, classes, p
     await setImmediate();
   }
   return hash.update(wordBytes(labels)).digest('hex');
+}
+
+interface CodedContent {
+  readonly count: number;
+  readonly classes: number;
+  /** [count, 32] */
+  readonly digests: Uint8Array;
+  /** [count] */
+  readonly labels: Int32Array;
+}
+
+/** The fingerprint of samples that are files of coded images, 64 hexadecimal digits. */
+export function codedFingerprint({ count, classes, digests, labels }: CodedContent): string {
+  const hash = createHash('sha256').update(`stillhouse coded samples ${FINGERPRINT_VERSION}\n`);
+  return hash
+    .update(wordBytes([count, classes]))
+    .update(digests)
+    .update(wordBytes(labels))
+    .digest('hex');
 }
 
 /** Each number as 32 bits, the lowest byte first, whatever the processor's order is. */

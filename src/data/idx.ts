@@ -7,7 +7,7 @@
 
 import { present } from '../base/assert.js';
 import { damaged, findFile, readExactly, readHead, requireBytes } from './data-file.js';
-import type { DataFormat, PartSource, PartSummary } from './format.js';
+import type { PartSource, PartSummary, ResidentFormat } from './format.js';
 
 /** The beginning of the names of a part's files, by part. */
 const PREFIXES: Readonly<Record<string, string>> = { train: 'train', test: 't10k' };
@@ -17,7 +17,8 @@ const CHANNELS = 1;
 /** A header with a larger side counts as broken: no model here trains on such images. */
 const SIDE_MAX = 1024;
 
-export const idxFormat: DataFormat = {
+export const idxFormat: ResidentFormat = {
+  kind: 'resident',
   parts: Object.keys(PREFIXES),
   labelSets: ['fine'],
   channels: CHANNELS,

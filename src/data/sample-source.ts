@@ -37,8 +37,31 @@ export interface ResidentStore extends LabelledImages {
   readonly labels: Int32Array<SharedArrayBuffer>;
 }
 
-/** All kinds of stores, by `kind`. It can be sent to a thread. loader-thread.ts has a way to assemble batches from each kind. */
-export type SampleStore = ResidentStore;
+/**
+ * Images as files: a thread reads and decodes those of a batch. Some fifty bytes of each lie in memory. Not to be changed. Its images are squares
+ * of `height`, which is `width`.
+ */
+export interface CodedStore extends ImageShape {
+  readonly kind: 'coded';
+  /** The name of the split, for messages. */
+  readonly name: string;
+  readonly count: number;
+  /** The absolute folder from which the names of the files start. */
+  readonly folder: string;
+  /** The names one after the other, in UTF-8; that of sample i is [offsets[i], offsets[i + 1]). */
+  readonly names: Uint8Array<SharedArrayBuffer>;
+  /** [count + 1] */
+  readonly offsets: Int32Array<SharedArrayBuffer>;
+  /** [count]: the bytes of each file when it was indexed. */
+  readonly sizes: Float64Array<SharedArrayBuffer>;
+  /** [count]: as those of {@link LabelledImages}. */
+  readonly labels: Int32Array<SharedArrayBuffer>;
+  /** The length that the shorter side of an image is resized to before its middle is cut out. */
+  readonly resize: number;
+}
+
+/** All kinds of stores, by `kind`. It can be sent to a thread. base-image.ts has a way to the pixels of each kind. */
+export type SampleStore = ResidentStore | CodedStore;
 
 export interface SampleSource extends ImageShape {
   /** The split's name in the recipe. */
@@ -53,7 +76,7 @@ export interface SampleSource extends ImageShape {
 }
 
 /** The class of a sample. Asserts that there is such a sample. */
-export function labelOf({ name, labels }: Pick<ResidentStore, 'name' | 'labels'>, sample: number): number {
+export function labelOf({ name, labels }: Pick<SampleStore, 'name' | 'labels'>, sample: number): number {
   const label = labels[sample];
   // Not by assert: that would make the message for every sample of every batch.
   if (label === undefined) throw new InvariantError(`split ${name} has no sample ${sample}`);

@@ -1,31 +1,52 @@
-/** Facts about the content of images as a whole: their classes, the mean and deviation of their channels, a digest of each. */
+/** Facts about the content of images: the number of each class, the mean and deviation of their channels, a digest of each. */
 
 import { createHash } from 'node:crypto';
 import type { LabelledImages } from './sample-source.js';
 
 const PIXEL_MAX = 255;
 
+/** Mean and deviation of each channel over all pixels, for pixels from 0 to 1: as `data.normalise` wants those of the split to train on. */
 export interface Statistics {
-  /** The number of samples of each class. */
-  readonly classCounts: readonly number[];
-  /**
-   * The mean and the standard deviation of each channel over all pixels, for pixels from 0 to 1, as `data.normalise` wants those of the
-   * split to train on.
-   */
   readonly mean: readonly number[];
+  /** The standard deviation. */
   readonly std: readonly number[];
 }
 
-/** Counts the classes and the pixels. */
-export function statisticsOf({ classes, channels, pixels, labels }: LabelledImages): Statistics {
-  const classCounts = new Array<number>(classes).fill(0);
-  for (const label of labels) classCounts[label]! += 1;
-  const histograms = Array.from({ length: channels }, () => new Float64Array(PIXEL_MAX + 1));
-  for (let at = 0; at < pixels.length; at += channels) {
-    for (let channel = 0; channel < channels; channel++) histograms[channel]![pixels[at + channel]!]! += 1;
+/** The number of samples of each class. */
+export function countClasses(labels: Int32Array, classes: number): readonly number[] {
+  const counts = new Array<number>(classes).fill(0);
+  for (const label of labels) counts[label]! += 1;
+  return counts;
+}
+
+/** Counts the pixels of images, a few at a time. */
+export class PixelCount {
+  readonly #histograms: readonly Float64Array[];
+
+  constructor(channels: number) {
+    this.#histograms = Array.from({ length: channels }, () => new Float64Array(PIXEL_MAX + 1));
   }
-  const moments = histograms.map(momentsOf);
-  return { classCounts, mean: moments.map(({ mean }) => mean), std: moments.map(({ std }) => std) };
+
+  /** Pixels with their channels one after the other. */
+  add(pixels: Uint8Array): void {
+    const channels = this.#histograms.length;
+    for (let channel = 0; channel < channels; channel++) {
+      const histogram = this.#histograms[channel]!;
+      for (let at = channel; at < pixels.length; at += channels) histogram[pixels[at]!]! += 1;
+    }
+  }
+
+  statistics(): Statistics {
+    const moments = this.#histograms.map(momentsOf);
+    return { mean: moments.map(({ mean }) => mean), std: moments.map(({ std }) => std) };
+  }
+}
+
+/** The statistics of images in memory. */
+export function statisticsOf({ channels, pixels }: Pick<LabelledImages, 'channels' | 'pixels'>): Statistics {
+  const count = new PixelCount(channels);
+  count.add(pixels);
+  return count.statistics();
 }
 
 /** Exact sums, because the values are whole numbers. */

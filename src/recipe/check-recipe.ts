@@ -6,7 +6,7 @@
 
 import { findIdleSettings } from '../config/idle-setting.js';
 import type { Recipe } from '../config/schema.js';
-import type { DataInfo, VerifiedData } from '../data/dataset.js';
+import type { DataContent, DataInfo } from '../data/dataset.js';
 import type { GivenTraining } from '../protocol/training-split.js';
 import { classWarnings, overlapWarnings } from './data-warning.js';
 import { dividedRelations } from './divided-relation.js';
@@ -24,7 +24,7 @@ export interface CheckedRecipe extends Omit<TrialFindings, 'warnings'> {
   readonly recipe: Recipe;
   readonly data: DataInfo;
   /** The content of its files. */
-  readonly content: VerifiedData;
+  readonly content: DataContent;
   /** Facts that a person should know; the recipe can be run. */
   readonly warnings: readonly string[];
   /** The work of each stage that trains, with the students of the recipe. */

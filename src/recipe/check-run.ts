@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { BASIS_FILE } from '../checkpoint/require-run-folder.js';
 import { CONFIG_FILE } from '../config/load.js';
 import type { Recipe } from '../config/schema.js';
-import type { VerifiedData } from '../data/dataset.js';
+import type { DataContent } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import type { GivenTraining } from '../protocol/training-split.js';
 import type { ModelStructure } from '../tensor/model-structure.js';
@@ -25,7 +25,7 @@ import { workSizes } from './work-size.js';
 
 export interface CheckedRun {
   readonly recipe: Recipe;
-  readonly content: VerifiedData;
+  readonly content: DataContent;
   /** The structure of each model of the recipe; without one that could not be built in time. */
   readonly structures: Readonly<Record<string, ModelStructure>>;
   /** The models of which a training step was made. */
@@ -69,7 +69,7 @@ export async function checkRun(folder: string, { set = [], isQuick = false, mean
 }
 
 /** The training that the run has kept, and the rest from the sources. One that cannot be read says nothing: the run needs it no more. */
-async function keptTraining(recipe: Recipe, content: VerifiedData, kept: GivenTraining): Promise<GivenTraining> {
+async function keptTraining(recipe: Recipe, content: DataContent, kept: GivenTraining): Promise<GivenTraining> {
   try {
     return await trainingOutside(recipe, content, kept);
   } catch (error) {

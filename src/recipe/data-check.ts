@@ -4,9 +4,10 @@
  */
 
 import { suggest } from '../base/nearest.js';
-import { formatPath, keysOf, notOneOf, type Path, type Problem, valueAt } from '../config/problem.js';
+import { formatPath, formatValue, keysOf, notOneOf, type Path, type Problem, valueAt } from '../config/problem.js';
 import type { Recipe } from '../config/schema.js';
 import { BUILTIN_SETS, FORMATS } from '../data/catalogue.js';
+import { isFolderName } from '../data/data-location.js';
 import type { DataFormat } from '../data/format.js';
 
 const BUILTIN = 'builtin:';
@@ -22,7 +23,8 @@ export function checkDataNames(root: unknown): readonly Problem[] {
   const splits = keysOf(valueAt(root, ['data', 'splits']));
   return [
     ...checkLabels(name, format, valueAt(root, ['data', 'labels'])),
-    ...splits.flatMap((split) => checkName(root, ['data', 'splits', split, 'part'], format.parts)),
+    ...checkImage(name, format, valueAt(root, ['data', 'image'])),
+    ...splits.flatMap((split) => checkPart(root, ['data', 'splits', split, 'part'], format)),
   ];
 }
 
@@ -37,10 +39,25 @@ function checkLabels(format: string, { labelSets }: DataFormat, labels: unknown)
   return [{ path: ['data', 'labels'], at: 'value', text }];
 }
 
-function checkName(root: unknown, path: Path, names: readonly string[]): readonly Problem[] {
+/** Checks that the size of images is given where the files have any size, and nowhere else. */
+function checkImage(name: string, { kind }: DataFormat, image: unknown): readonly Problem[] {
+  if (kind === 'coded' && image === undefined) {
+    const text = `data.image is missing: images of the format ${name} have any size; give the one that models see, as in image: { size: 224, resize: 256 }`;
+    return [{ path: ['data'], at: 'key', text }];
+  }
+  if (kind === 'coded' || image === undefined) return [];
+  const text = `data.image: images of the format ${name} have one size, which is not changed; take it out`;
+  return [{ path: ['data', 'image'], at: 'key', text }];
+}
+
+function checkPart(root: unknown, path: Path, { parts }: DataFormat): readonly Problem[] {
   const found = valueAt(root, path);
-  if (typeof found !== 'string' || names.includes(found)) return [];
-  return [{ path, at: 'value', text: notOneOf(formatPath(path), found, names) }];
+  if (typeof found !== 'string') return [];
+  if (parts === null) {
+    const text = `${formatPath(path)} must be the name of a folder in data.path, such as train, not ${formatValue(found)}`;
+    return isFolderName(found) ? [] : [{ path, at: 'value', text }];
+  }
+  return parts.includes(found) ? [] : [{ path, at: 'value', text: notOneOf(formatPath(path), found, parts) }];
 }
 
 /** Values of the data section that do not fit the format or the data set of the package. Ignores unknown names. */

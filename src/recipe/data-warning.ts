@@ -3,21 +3,21 @@
 import type { Recipe, StageRecipe } from '../config/schema.js';
 import { lineageOf } from '../config/stage-graph.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
-import type { VerifiedData, VerifiedSplit } from '../data/dataset.js';
+import type { DataContent, SplitContent } from '../data/dataset.js';
 import type { GivenSplit, GivenTraining } from '../protocol/training-split.js';
 
 /** The most classes that are named one by one. */
 const NAMED_MAX = 10;
 
 /** A warning for each split that the stages use and that has not all classes. */
-export function classWarnings(recipe: Recipe, { splits }: VerifiedData): readonly string[] {
+export function classWarnings(recipe: Recipe, { splits }: DataContent): readonly string[] {
   const used = new Set(
     Object.values(recipe.stages).flatMap((stage) => [...(isTrainingStage(stage) ? [stage.on] : []), ...testedOn(stage)]),
   );
   return splits.filter(({ name }) => used.has(name)).flatMap(missingClasses);
 }
 
-function missingClasses({ name, samples, classCounts }: VerifiedSplit): readonly string[] {
+function missingClasses({ name, samples, classCounts }: SplitContent): readonly string[] {
   const missing = classCounts.flatMap((count, label) => (count === 0 ? [label] : []));
   if (missing.length === 0) return [];
   if (missing.length === classCounts.length - 1) {
@@ -34,7 +34,7 @@ function missingClasses({ name, samples, classCounts }: VerifiedSplit): readonly
  * A warning for each model whose test has images that it, or a model that it has learned from, was trained on. By the model's name. `outside`:
  * what is known of the models from outside.
  */
-export function overlapWarnings(recipe: Recipe, { splits, shared }: VerifiedData, outside: GivenTraining): readonly string[] {
+export function overlapWarnings(recipe: Recipe, { splits, shared }: DataContent, outside: GivenTraining): readonly string[] {
   const sizes = new Map(splits.map(({ name, samples }) => [name, samples]));
   const countShared = (split: string, test: string): number =>
     (split === test ? sizes.get(test) : shared.find(({ splits: [a, b] }) => a === split && b === test)?.count) ?? 0;

@@ -13,7 +13,7 @@ import { BASIS_FILE } from '../checkpoint/require-run-folder.js';
 import type { DataRecipe, OutsideModel, Recipe } from '../config/schema.js';
 import { lineageOf } from '../config/stage-graph.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
-import { identifySplit, type VerifiedData } from '../data/dataset.js';
+import { type DataContent, identifySplit } from '../data/dataset.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { type GivenSplit, type GivenTraining, type TrainingSplit, trainingSplitSchema } from '../protocol/training-split.js';
 import { type KeptBasis, readBasis } from './basis.js';
@@ -59,7 +59,7 @@ function locatedTrainingOf(
  * The training of the models that a recipe takes from outside, with the images that its tests have in common with it. `kept`: what its run has found
  * before, which needs no source any more. Throws `run.invalid` where a source's record of its data is damaged.
  */
-export async function trainingOutside(recipe: Recipe, content: VerifiedData, kept: GivenTraining = {}): Promise<GivenTraining> {
+export async function trainingOutside(recipe: Recipe, content: DataContent, kept: GivenTraining = {}): Promise<GivenTraining> {
   const tests = [...new Set(Object.values(recipe.stages).flatMap(testedOn))];
   const all: Record<string, readonly GivenSplit[]> = {};
   for (const [name, stage] of Object.entries(recipe.stages)) {
@@ -122,7 +122,7 @@ async function trainingInFile(path: string): Promise<readonly TrainingSplit[]> {
 
 interface Compared {
   readonly recipe: Recipe;
-  readonly content: VerifiedData;
+  readonly content: DataContent;
   /** Splits of the recipe. */
   readonly tests: readonly string[];
 }
@@ -150,7 +150,7 @@ async function imagesOf(split: LocatedSplit, data: DataRecipe): Promise<Readonly
   const splits = { wanted: { part, from, ...(to === null ? {} : { to }) } };
   for (const path of paths) {
     try {
-      const found = await identifySplit({ format, labels, path, normalise: data.normalise, splits }, 'wanted');
+      const found = await identifySplit({ ...data, format, labels, path, splits }, 'wanted');
       if (fingerprint === null || found.fingerprint === fingerprint) return new Set(found.images);
     } catch (error) {
       if (!(error instanceof StillhouseError)) throw error;

@@ -3,7 +3,7 @@
 import { formatShare } from '../base/share.js';
 import { peersOf, spellPeer } from '../config/peer.js';
 import type { Recipe } from '../config/schema.js';
-import type { VerifiedData } from '../data/dataset.js';
+import type { DataContent } from '../data/dataset.js';
 import type { RunSummary } from '../protocol/parent.js';
 import { errorOf, guessOf } from './guess.js';
 
@@ -15,7 +15,7 @@ const LOST_SHARE = 0.5;
 type Results = Pick<RunSummary, 'accuracy' | 'testLoss'>;
 
 /** A warning for each model, by its name or by the stage that tests it, that has learned nothing, has diverged, or is sure of what is wrong. */
-export function learnedNothing(recipe: Recipe, { splits }: Pick<VerifiedData, 'splits'>, results: Results): readonly string[] {
+export function learnedNothing(recipe: Recipe, { splits }: Pick<DataContent, 'splits'>, results: Results): readonly string[] {
   return Object.entries(recipe.stages).flatMap(([stage, content]) => {
     if (!('test' in content)) return [];
     const test = splits.find(({ name }) => name === content.test);
@@ -28,7 +28,7 @@ export function learnedNothing(recipe: Recipe, { splits }: Pick<VerifiedData, 's
   });
 }
 
-function warningOf(name: string, { accuracy, testLoss }: Results, test: VerifiedData['splits'][number]): string | null {
+function warningOf(name: string, { accuracy, testLoss }: Results, test: DataContent['splits'][number]): string | null {
   const measured = accuracy[name];
   if (measured === undefined) return null;
   const { last, best, epoch } = measured;

@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { Prng } from '../../src/base/prng.js';
 import { loadSplit } from '../../src/data/dataset.js';
-import type { SampleSource } from '../../src/data/sample-source.js';
+import type { ResidentStore, SampleSource } from '../../src/data/sample-source.js';
+import { residentStoreOf } from './resident-store.js';
 
 const CIFAR_PIXELS = 3 * 32 * 32;
 
@@ -117,7 +118,11 @@ export async function writeFashionAsCifar100(folder: string, { train = 8000, tes
   await writeFile(join(folder, 'test.bin'), cut(all.count - test, test));
 }
 
-/** Fashion-MNIST's 10,000 test images. */
+/** Fashion-MNIST's 10,000 test images, in memory. */
+export async function fashionImages(): Promise<ResidentStore> {
+  return residentStoreOf(await fashion());
+}
+
 function fashion(): Promise<SampleSource> {
   const normalise = { mean: [0], std: [1] };
   const splits = { all: { part: 'test' as const, from: 0 } };
@@ -139,7 +144,7 @@ function fashionRecords(all: SampleSource, { from, count, labelsOf }: FashionRec
     for (let plane = 0; plane < 3; plane++) {
       for (let y = 0; y < 28; y++) {
         const start = (sample * 28 + y) * 28;
-        bytes.set(all.store.pixels.subarray(start, start + 28), labels.length + (plane * 32 + y + 2) * 32 + 2);
+        bytes.set(residentStoreOf(all).pixels.subarray(start, start + 28), labels.length + (plane * 32 + y + 2) * 32 + 2);
       }
     }
     return bytes;

@@ -1,5 +1,5 @@
 /**
- * The tests that every data format must pass, by the cases of one format: small valid sets, files that are wrong, files that
+ * The tests that every data format that is read whole must pass, by the cases of one format: small valid sets, files that are wrong, files that
  * are missing. A format's test file names its cases and nothing else that is the same for all.
  */
 
@@ -7,9 +7,9 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { present } from '../../src/base/assert.js';
+import { assert, present } from '../../src/base/assert.js';
 import { FORMATS } from '../../src/data/catalogue.js';
-import type { DataFormat } from '../../src/data/format.js';
+import type { ResidentFormat } from '../../src/data/format.js';
 import type { ImageShape } from '../../src/data/sample-source.js';
 import type { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { Damage } from './damage.js';
@@ -40,9 +40,11 @@ let root = '';
 /** A new folder, until the tests of the file are over. */
 export const newFolder = (): Promise<string> => mkdtemp(join(root, 'set-'));
 
-/** The format of the catalogue. */
-export function formatNamed(name: string): DataFormat {
-  return present(FORMATS.get(name), `format ${name}`);
+/** The format of the catalogue, one that is read whole. */
+export function formatNamed(name: string): ResidentFormat {
+  const format = present(FORMATS.get(name), `format ${name}`);
+  assert(format.kind === 'resident', `${name} is not read whole`);
+  return format;
 }
 
 /** The error of the work, which must be one that users meet. */
@@ -55,7 +57,7 @@ export async function failureOf(work: Promise<unknown>): Promise<StillhouseError
   return outcome as StillhouseError;
 }
 
-/** The tests that all formats have. */
+/** The tests that all formats have that are read whole. */
 export function describeFormat({ name, sets, damages, missing }: FormatCases): void {
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'stillhouse data ')); // with a space
@@ -90,7 +92,7 @@ export function describeFormat({ name, sets, damages, missing }: FormatCases): v
   });
 }
 
-async function expectPart(format: DataFormat, set: ValidSet & { readonly folder: string; readonly part: string }): Promise<void> {
+async function expectPart(format: ResidentFormat, set: ValidSet & { readonly folder: string; readonly part: string }): Promise<void> {
   const { folder, part, labels, shape } = set;
   const count = present(set.counts[part], `the count of part ${part}`);
   const source = { folder, part, labels };
@@ -105,7 +107,7 @@ async function expectPart(format: DataFormat, set: ValidSet & { readonly folder:
 }
 
 /** Applies a row to the set in `folder`, and expects its error from reading and, where headers show it, from inspecting. */
-async function expectDamage(format: DataFormat, folder: string, row: Damage): Promise<void> {
+async function expectDamage(format: ResidentFormat, folder: string, row: Damage): Promise<void> {
   const [, name, change, offset, message, seen = 'content', blamed = name] = row;
   const before = await readFile(join(folder, name));
   await writeFile(join(folder, name), change(before));
@@ -128,7 +130,7 @@ interface MissingFile {
   readonly message: RegExp;
 }
 
-async function expectMissing(format: DataFormat, { folder, file, message }: MissingFile): Promise<void> {
+async function expectMissing(format: ResidentFormat, { folder, file, message }: MissingFile): Promise<void> {
   const source = { folder, part: format.parts[0]!, labels: 'fine' };
   await rename(join(folder, file), join(folder, 'elsewhere'));
   const works = [format.files(source), format.inspect(source), format.read(source)];

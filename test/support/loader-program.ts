@@ -3,7 +3,7 @@
  * runner, and Node 20 runs no TypeScript. They lie in a temporary folder until the process ends.
  */
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, normalize } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -30,6 +30,7 @@ function compile(): string {
   const folder = mkdtempSync(join(tmpdir(), 'stillhouse-loader-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  symlinkSync(join(packageFolder, 'node_modules'), join(folder, 'node_modules'));
   const files = new Set([THREAD, LOADER, SOURCE]);
   for (const file of files) {
     const source = readFileSync(join(packageFolder, file.replace(/\.js$/, '.ts')), 'utf8');

@@ -60,7 +60,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   const connections = new Connections(transport, clock);
   const meter = new Meter(clock);
   const splits = new SplitCache(recipe.data, configure.digests.splits);
-  const loaders = new SharedLoader(recipe, configure.role, loaderProgram);
+  const loaders = new SharedLoader(recipe, { role: configure.role, threads: placement.threads, program: loaderProgram });
   const report: EngineContext['report'] = (message) => send({ ...message, term, incarnation });
   const showProgress = () => send(meter.progress(connections.bytes()));
   const context: EngineContext = {

@@ -9,8 +9,8 @@ import { BATCHES_AHEAD } from '../../src/data/loader/batch-stream.js';
 import { type Loader, openLoader } from '../../src/data/loader/loader.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
 
-/** One thread is enough: it assembles more than 100,000 small images a second, many times the number that a model takes. */
-const THREADS = 1;
+/** The most threads that decode images. One thread is enough for images in memory: it assembles more than 100,000 small ones a second, many times the number that a model takes. */
+const DECODING_THREADS_MAX = 4;
 /** The number of rows of one batch when a model is tested. */
 export const TEST_ROWS = 128;
 /** The number of rows of one batch of a teacher, merged from several requests. */
@@ -26,20 +26,23 @@ export class SharedLoader {
   /** The number of rows of the largest batch and of the largest request. */
   readonly rowsMax: number;
   readonly #program: URL | undefined;
+  readonly #threads: number;
   #loader: Loader | null = null;
 
-  /** `program`: see LoaderOptions. */
-  constructor(recipe: Recipe, role: 'student' | 'teacher', program?: URL) {
+  /** `threads`: the most threads that the engine computes on. `program`: see LoaderOptions. */
+  constructor(recipe: Recipe, { role, threads, program }: { role: 'student' | 'teacher'; threads: number; program: URL | undefined }) {
     const batches = Object.values(recipe.stages).map((stage) => ('batch' in stage ? columnBatchMax(stage.batch) : 0));
     this.rowsMax = Math.max(role === 'teacher' ? TEACH_ROWS : TEST_ROWS, ...batches);
     this.#program = program;
+    this.#threads = threads;
   }
 
   /** The loader, which also serves batches of this split. */
-  for({ height, width, channels }: SampleSource): Loader {
+  for({ height, width, channels, store }: SampleSource): Loader {
     const affordable = Math.floor(RING_BYTES / (4 * height * width * channels));
     const rows = Math.max(BATCHES_AT_LEAST * this.rowsMax, Math.min(BATCHES_AHEAD * this.rowsMax, affordable));
-    this.#loader ??= openLoader({ shape: { height, width, channels }, rows, threads: THREADS, program: this.#program });
+    const threads = store.kind === 'coded' ? Math.min(this.#threads, DECODING_THREADS_MAX) : 1;
+    this.#loader ??= openLoader({ shape: { height, width, channels }, rows, threads, program: this.#program });
     return this.#loader;
   }
 

@@ -79,7 +79,8 @@ export class Teacher implements Role {
     const knowledge = await asked.catch((error: unknown) => {
       if (error instanceof StillhouseError) {
         // Students would ask in vain, again and again.
-        if (error.code === 'engine.outOfMemory') reportFailure(this.#context, error, { stage });
+        if (error.code === 'engine.outOfMemory' || error.code === 'data.damaged' || error.code === 'data.missing')
+          reportFailure(this.#context, error, { stage });
         throw error;
       }
       this.#context.crash(error);

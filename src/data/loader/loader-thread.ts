@@ -1,16 +1,18 @@
 /**
  * A loader thread: it takes one job after the other and assembles its rows. Between jobs it sleeps on the state of the
- * next one, so its event loop never turns. It ends when the loader terminates it, or by an error, which is a bug.
+ * next one, so its event loop never turns. It ends when the loader terminates it, after an image that cannot be read, which it tells, or by an
+ * error, which is a bug.
  *
  * It imports only the assembly of batches: tfjs and zeromq crash in threads.
  */
 
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { assert, assertNever, present } from '../../base/assert.js';
+import { assert, present } from '../../base/assert.js';
+import { StillhouseError } from '../../errors/stillhouse-error.js';
 import { assembleBatch } from '../batch.js';
 import type { SampleStore } from '../sample-source.js';
 import { IS_AWAITED, JOB_STATE, type LoaderMemory, NEXT_JOB, readJob, stateIndex } from './ring.js';
-import type { LoaderSource, ThreadStart } from './thread-messages.js';
+import type { LoaderSource, ThreadFault, ThreadStart } from './thread-messages.js';
 
 interface OpenSource {
   readonly store: SampleStore;
@@ -23,10 +25,16 @@ const port = present(parentPort, "the loader's end");
 const { memory } = workerData as ThreadStart;
 const sources = new Map<number, OpenSource>();
 
-for (;;) {
-  const number = Atomics.add(memory.control, NEXT_JOB, 1);
-  takeOn(memory, number);
-  if (Atomics.exchange(memory.control, IS_AWAITED, 0) !== 0) port.postMessage(null);
+try {
+  for (;;) {
+    const number = Atomics.add(memory.control, NEXT_JOB, 1);
+    takeOn(memory, number);
+    if (Atomics.exchange(memory.control, IS_AWAITED, 0) !== 0) port.postMessage(null);
+  }
+} catch (error) {
+  if (!(error instanceof StillhouseError)) throw error;
+  const fault: ThreadFault = { code: error.code, message: error.message };
+  port.postMessage(fault);
 }
 
 /** Waits until the job is asked for or skipped, carries it out, and sets it to done. */
@@ -51,14 +59,7 @@ function load(shared: LoaderMemory, number: number): void {
   const samples = shared.samples.subarray(row, row + count);
   const images = shared.images.subarray(row * imageSize, (row + count) * imageSize);
   const labels = shared.labels.subarray(row, row + count);
-  const plan = { view: { ...view, epoch }, samples, out: { images, labels } };
-  switch (store.kind) {
-    case 'resident':
-      assembleBatch({ store, ...plan });
-      break;
-    default:
-      assertNever(store.kind, 'kind of store');
-  }
+  assembleBatch({ store, view: { ...view, epoch }, samples, out: { images, labels } });
 }
 
 /** The source of this number. The loader sent it before it asked for the job, so a source that the thread does not know yet waits at the port. */

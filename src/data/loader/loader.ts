@@ -12,12 +12,12 @@
 
 import { Worker } from 'node:worker_threads';
 import { assert, InvariantError } from '../../base/assert.js';
-import { messageOf } from '../../errors/stillhouse-error.js';
+import { messageOf, StillhouseError } from '../../errors/stillhouse-error.js';
 import type { BatchArrays } from '../batch.js';
 import type { ImageShape, SampleSource } from '../sample-source.js';
 import { type BatchRequest, JobQueue, type QueueEntry } from './job-queue.js';
 import { createMemory, IS_AWAITED, type LoaderMemory } from './ring.js';
-import type { LoaderSource, ThreadStart } from './thread-messages.js';
+import type { LoaderSource, ThreadFault, ThreadStart } from './thread-messages.js';
 
 export interface LoaderOptions {
   /** The shape of all images that are loaded. */
@@ -35,8 +35,8 @@ export interface Loading {
   readonly count: number;
   isReady(): boolean;
   /**
-   * Resolves when the batch is ready; rejects when it will never be ready, because a thread failed or the loader is closed. Must not
-   * be called after the batch was given back.
+   * Resolves when the batch is ready; rejects when it will never be ready, because a thread failed (with data.damaged or data.missing, where a file of
+   * this or another batch is at fault) or the loader is closed. Must not be called after the batch was given back.
    */
   ready(): Promise<void>;
   /** Whether its rows come in memory right after those of `other`, of the same loader. */
@@ -195,7 +195,10 @@ class ThreadLoader implements Loader {
     const start: ThreadStart = { memory: this.#memory };
     // Flags of this process (a debugger's port, a test runner's loaders) are not the thread's.
     const thread = new Worker(program, { workerData: start, execArgv: [], name: 'loader' });
-    thread.on('message', () => this.#wake());
+    thread.on('message', (fault: ThreadFault | null) => {
+      if (fault === null) this.#wake();
+      else this.#fail(new StillhouseError(fault.code, fault.message));
+    });
     thread.on('error', (error: unknown) => this.#fail(new Error(`a loader thread failed: ${messageOf(error)}`, { cause: error })));
     thread.on('exit', (code) => this.#fail(new Error(`a loader thread ended, with code ${code}`)));
     thread.unref();

@@ -1,5 +1,6 @@
-/** The messages from the loader to its threads, which are rare. Batches are requested in shared memory (ring.ts). */
+/** The messages between the loader and its threads, which are rare. Batches are requested in shared memory (ring.ts). */
 
+import type { ErrorCode } from '../../errors/table.js';
 import type { BatchView } from '../batch.js';
 import type { SampleStore } from '../sample-source.js';
 import type { LoaderMemory } from './ring.js';
@@ -7,6 +8,12 @@ import type { LoaderMemory } from './ring.js';
 /** The data that a thread starts with. */
 export interface ThreadStart {
   readonly memory: LoaderMemory;
+}
+
+/** A thread's last message: the error about a file of a batch. Its other messages are null: a job is done. */
+export interface ThreadFault {
+  readonly code: ErrorCode;
+  readonly message: string;
 }
 
 /** A store of samples and their view, except for the epoch. It is sent to every thread before the first job that names it. */

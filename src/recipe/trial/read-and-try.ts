@@ -1,10 +1,10 @@
 /** Reads the data of a recipe to the last label, while its models, terms and steps are tried in a process of its own. */
 
 import type { Recipe } from '../../config/schema.js';
-import { type DataInfo, inspectData, type VerifiedData, verifyData } from '../../data/dataset.js';
+import { type DataContent, type DataInfo, inspectData, readContent } from '../../data/dataset.js';
 import type { LabelledImages } from '../../data/sample-source.js';
 import { askTrial, type TrialFindings, type TrialOptions } from './ask-trial.js';
-import { examplesOf } from './examples.js';
+import { examplePlaces } from './examples.js';
 
 export interface ReadAndTryOptions extends Omit<TrialOptions, 'examples' | 'signal'> {
   /** Checks something else of the recipe at the same time. */
@@ -14,7 +14,7 @@ export interface ReadAndTryOptions extends Omit<TrialOptions, 'examples' | 'sign
 export interface ReadAndTried {
   readonly data: DataInfo;
   /** The content of its files. */
-  readonly content: VerifiedData;
+  readonly content: DataContent;
   readonly findings: TrialFindings;
 }
 
@@ -41,8 +41,10 @@ export async function readAndTry(recipe: Recipe, { meanwhile, ...options }: Read
 async function readData(recipe: Recipe) {
   const data = await inspectData(recipe.data);
   const examples: Record<string, LabelledImages> = {};
-  const content = await verifyData(recipe.data, undefined, (name, images) => {
-    examples[name] = examplesOf(images);
+  const content = await readContent(recipe.data, {
+    onSplit(name, count, pick) {
+      examples[name] = pick(examplePlaces(count));
+    },
   });
   return { data, content, examples };
 }

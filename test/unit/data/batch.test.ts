@@ -8,6 +8,7 @@ import { assembleBatch, type BatchView } from '../../../src/data/batch.js';
 import { residentSource } from '../../../src/data/resident-source.js';
 import type { SampleSource } from '../../../src/data/sample-source.js';
 import { randomBytes } from '../../support/data-files.js';
+import { residentStoreOf } from '../../support/resident-store.js';
 
 function splitOfShape(height: number, width: number, channels: number, count = 12): SampleSource {
   const pixels = randomBytes(count * height * width * channels, 17);
@@ -27,7 +28,7 @@ const arraysOf = (split: SampleSource, count: number) => ({
 
 /** The view's definition: pad with black, crop, mirror, normalise. */
 function plainImage(split: SampleSource, view: BatchView, sample: number): Float32Array {
-  const { height, width, channels, pixels } = split.store;
+  const { height, width, channels, pixels } = residentStoreOf(split);
   const { down, right, flip } = view.augment === null ? { down: 0, right: 0, flip: false } : placementOf(view.augment, view, sample);
   const image = new Float32Array(height * width * channels);
   for (let y = 0; y < height; y++) {
@@ -103,7 +104,9 @@ describe('assembling a batch', () => {
       assembleBatch({ store: split.store, view: { seed, epoch, augment: null, normalise }, samples: [4, 9], out });
       for (let i = 0; i < 90; i++) {
         const c = i % 3;
-        expect(out.images[90 + i]).toBe(Math.fround((split.store.pixels[9 * 90 + i]! / 255 - normalise.mean[c]!) / normalise.std[c]!));
+        expect(out.images[90 + i]).toBe(
+          Math.fround((residentStoreOf(split).pixels[9 * 90 + i]! / 255 - normalise.mean[c]!) / normalise.std[c]!),
+        );
       }
     }
   });

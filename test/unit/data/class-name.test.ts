@@ -11,9 +11,9 @@ test.each([
 ])('the classes of %s, %s, are those of its file, where that is whole', (format, labels, file, classes) => {
   const path = scratchFolder();
   const names = Array.from({ length: classes }, (_, i) => `class ${i}`);
-  expect(classNamesOf({ path, format, labels })).toBeNull();
+  expect(classNamesOf({ path, format, labels, splits: {} })).toBeNull();
   writeFileSync(join(path, file), `${names.join('\r\n')}\n\n`);
-  expect(classNamesOf({ path, format, labels })).toEqual(names);
+  expect(classNamesOf({ path, format, labels, splits: {} })).toEqual(names);
   writeFileSync(join(path, file), names.slice(1).join('\n'));
-  expect(classNamesOf({ path, format, labels })).toBeNull();
+  expect(classNamesOf({ path, format, labels, splits: {} })).toBeNull();
 });

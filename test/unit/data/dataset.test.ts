@@ -9,6 +9,7 @@ import type { DataRecipe } from '../../../src/config/schema.js';
 import { inspectData, loadSplit, verifyData } from '../../../src/data/dataset.js';
 import { FingerprintCache } from '../../../src/data/fingerprint-cache.js';
 import { writeCifar10, writeFashionAsCifar10, writeFashionAsCifar100, writeIdx } from '../../support/data-files.js';
+import { residentStoreOf } from '../../support/resident-store.js';
 
 let root = '';
 /** Not the user's. */
@@ -39,7 +40,7 @@ describe('builtin:fashion-mnist', () => {
   });
 
   test('has the published mean and deviation of pixels, nearly: those of the other part', async () => {
-    const { pixels } = (await loadSplit(recipeOf({ splits: { all: { part: 'test', from: 0 } } }), 'all')).store;
+    const { pixels } = residentStoreOf(await loadSplit(recipeOf({ splits: { all: { part: 'test', from: 0 } } }), 'all'));
     let sum = 0;
     let squares = 0;
     for (const pixel of pixels) {
@@ -96,9 +97,11 @@ describe('splits', () => {
     const some = await loadSplit(recipe, 'some');
     expect(all.count).toBe(60);
     expect(some).toMatchObject({ name: 'some', count: 27, height: 12, width: 10, channels: 1, classes: 10 });
-    expect(Uint8Array.from(some.store.pixels)).toEqual(Uint8Array.from(all.store.pixels.subarray(13 * 120, 40 * 120)));
+    expect(Uint8Array.from(residentStoreOf(some).pixels)).toEqual(
+      Uint8Array.from(residentStoreOf(all).pixels.subarray(13 * 120, 40 * 120)),
+    );
     for (let sample = 0; sample < 27; sample++) expect(some.label(sample)).toBe(all.label(13 + sample));
-    expect(some.store.pixels.buffer.byteLength).toBeLessThan(27 * 120 + 64);
+    expect(residentStoreOf(some).pixels.buffer.byteLength).toBeLessThan(27 * 120 + 64);
     expect(() => some.label(27)).toThrow('no sample 27');
   });
 
@@ -121,8 +124,8 @@ describe('splits', () => {
       expect(split.label(sample)).toBe(real.label(original));
       for (let y = 0; y < 28; y++) {
         const row = ((sample * 32 + y + 2) * 32 + 2) * 3;
-        const grey = [...real.store.pixels.subarray((original * 28 + y) * 28, (original * 28 + y + 1) * 28)];
-        expect([...split.store.pixels.subarray(row, row + 28 * 3)]).toEqual(grey.flatMap((value) => [value, value, value]));
+        const grey = [...residentStoreOf(real).pixels.subarray((original * 28 + y) * 28, (original * 28 + y + 1) * 28)];
+        expect([...residentStoreOf(split).pixels.subarray(row, row + 28 * 3)]).toEqual(grey.flatMap((value) => [value, value, value]));
       }
     }
   });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { fingerprintOf } from '../../../src/data/fingerprint.js';
-import type { DataFormat } from '../../../src/data/format.js';
+import type { ResidentFormat } from '../../../src/data/format.js';
 import { BatchStream } from '../../../src/data/loader/batch-stream.js';
 import { openLoader } from '../../../src/data/loader/loader.js';
 import { residentSource } from '../../../src/data/resident-source.js';
@@ -17,7 +17,8 @@ const RECORD = 2 + 12;
 const COUNT = 2000;
 
 /** Records of 16 bits of label, the lower byte first, and 12 bytes of pixels. */
-const wideFormat: DataFormat = {
+const wideFormat: ResidentFormat = {
+  kind: 'resident',
   parts: ['train'],
   labelSets: ['fine'],
   channels: 3,

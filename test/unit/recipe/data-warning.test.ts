@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { parseRecipe } from '../../../src/config/load.js';
-import type { VerifiedData } from '../../../src/data/dataset.js';
+import type { DataContent } from '../../../src/data/dataset.js';
 import { classWarnings, overlapWarnings } from '../../../src/recipe/data-warning.js';
 
 const common = { test: 'test', epochs: 3, batch: 8, model: 'small', optimizer: { name: 'sgd', rate: 0.1 } };
@@ -25,12 +25,12 @@ const recipe = parseRecipe(
 function dataWith(
   counts: Readonly<Record<string, readonly number[]>>,
   shared: readonly (readonly [string, string, number])[] = [],
-): VerifiedData {
+): DataContent {
   const splits = ['all', 'few', 'test', 'unused'].map((name) => {
     const classCounts = counts[name] ?? [5, 5];
-    return { name, samples: classCounts.reduce((sum, count) => sum + count, 0), fingerprint: name, classCounts, mean: [0], std: [1] };
+    return { name, samples: classCounts.reduce((sum, count) => sum + count, 0), fingerprint: name, classCounts };
   });
-  return { files: [], splits, shared: shared.map(([a, b, count]) => ({ splits: [a, b], count })) };
+  return { splits, shared: shared.map(([a, b, count]) => ({ splits: [a, b], count })) };
 }
 
 test('classes without an image: named where they are few, and only in splits that are used', () => {

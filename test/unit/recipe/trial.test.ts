@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import { type CheckedRecipe, type CheckOptions, checkRecipe } from '../../../src/recipe/check-recipe.js';
-import { examplesOf } from '../../../src/recipe/trial/examples.js';
+import { examplePlaces } from '../../../src/recipe/trial/examples.js';
 import { describeProbabilities } from '../../../src/recipe/trial/probabilities.js';
 
 let folder = '';
@@ -182,20 +182,8 @@ describe('warned of', () => {
 });
 
 test('the samples of a step lie far apart', () => {
-  const shape = { height: 1, width: 1, channels: 2, classes: 60 };
-  const images = {
-    ...shape,
-    count: 60,
-    pixels: Uint8Array.from({ length: 120 }, (_, i) => i),
-    labels: Int32Array.from({ length: 60 }, (_, i) => i),
-  };
-  expect(examplesOf(images)).toEqual({
-    ...shape,
-    count: 6,
-    labels: Int32Array.of(0, 30, 10, 40, 20, 50),
-    pixels: Uint8Array.of(0, 1, 60, 61, 20, 21, 80, 81, 40, 41, 100, 101),
-  });
-  expect([...examplesOf({ ...images, count: 1 }).labels]).toEqual([0, 0, 0, 0, 0, 0]);
+  expect(examplePlaces(60)).toEqual([0, 30, 10, 40, 20, 50]);
+  expect(examplePlaces(1)).toEqual([0, 0, 0, 0, 0, 0]);
 });
 
 test.each([

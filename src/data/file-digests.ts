@@ -1,0 +1,137 @@
+/**
+ * The SHA-256 of the bytes of many files, in a cache by path, size and times of change, so that a data set is read whole once for its fingerprint and
+ * not again while its files stay as they are.
+ *
+ * Invariants: a digest is found only while the file has the path, size and times that it had then; there is a file of the cache for each folder, at most
+ * {@link FOLDERS_MAX} of them, and it appears whole. A cache that cannot be read or written costs time and nothing else, so that is no error.
+ */
+
+import { createHash, randomUUID } from 'node:crypto';
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { makeFolder } from '../process/make-folder.js';
+import { fileOf } from './coded-source.js';
+import { damaged, unreadable } from './data-file.js';
+import type { ImageIndex } from './folder-index.js';
+
+export const DIGEST_BYTES = 32;
+/** The most folders that are kept. The one that was written first makes room. */
+export const FOLDERS_MAX = 16;
+/** The files that are looked at, or read, at a time. */
+const AT_A_TIME = 16;
+const STAMP_BYTES = 16;
+const RECORD_BYTES = STAMP_BYTES + DIGEST_BYTES;
+const SUFFIX = '.digests';
+
+export interface FileDigests {
+  /** [count]: the bytes of each file. */
+  readonly sizes: Float64Array<SharedArrayBuffer>;
+  /** [count, DIGEST_BYTES] */
+  readonly digests: Uint8Array;
+}
+
+/** Digests that were computed before, in a folder of the user's cache. */
+export class DigestCache {
+  readonly #folder: string;
+
+  /** `folder` need not exist yet. */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** The sizes and digests of the files of an index. Reads those that it does not know. Throws data.missing, and data.damaged about a file that changes meanwhile. */
+  async of(index: ImageIndex): Promise<FileDigests> {
+    const { count } = index;
+    const sizes = new Float64Array(new SharedArrayBuffer(8 * count));
+    const records = Buffer.alloc(count * RECORD_BYTES);
+    await forEach(count, async (i) => {
+      const { stamp, size } = await stampOf(fileOf(index, i));
+      sizes[i] = size;
+      stamp.copy(records, i * RECORD_BYTES);
+    });
+    const known = await this.#read(index.folder);
+    const unknown: number[] = [];
+    const recordOf = (i: number) => records.subarray(i * RECORD_BYTES, (i + 1) * RECORD_BYTES);
+    for (let i = 0; i < count; i++) {
+      const digest = known.get(recordOf(i).toString('latin1', 0, STAMP_BYTES));
+      if (digest === undefined) unknown.push(i);
+      else digest.copy(records, i * RECORD_BYTES + STAMP_BYTES);
+    }
+    await forEach(unknown.length, async (place) => {
+      const i = unknown[place]!;
+      const file = fileOf(index, i);
+      (await digestOf(file)).copy(records, i * RECORD_BYTES + STAMP_BYTES);
+      if (!(await stampOf(file)).stamp.equals(recordOf(i).subarray(0, STAMP_BYTES))) throw damaged(file, 0, 'changes while it is read');
+    });
+    if (unknown.length > 0) await this.#write(index.folder, records);
+    const digests = new Uint8Array(count * DIGEST_BYTES);
+    for (let i = 0; i < count; i++) digests.set(recordOf(i).subarray(STAMP_BYTES), i * DIGEST_BYTES);
+    return { sizes, digests };
+  }
+
+  #fileOf(folder: string): string {
+    return join(this.#folder, createHash('sha256').update(resolve(folder)).digest('hex') + SUFFIX);
+  }
+
+  /** By stamp. A missing or damaged file counts as empty. */
+  async #read(folder: string): Promise<Map<string, Buffer>> {
+    const bytes = await readFile(this.#fileOf(folder)).catch(() => Buffer.alloc(0));
+    const known = new Map<string, Buffer>();
+    // The last digest is that of all before: a file that is damaged is not believed.
+    const end = bytes.length - DIGEST_BYTES;
+    if (end < 0 || end % RECORD_BYTES !== 0 || !sha256(bytes.subarray(0, end)).equals(bytes.subarray(end))) return known;
+    for (let at = 0; at < end; at += RECORD_BYTES) {
+      known.set(bytes.toString('latin1', at, at + STAMP_BYTES), bytes.subarray(at + STAMP_BYTES, at + RECORD_BYTES));
+    }
+    return known;
+  }
+
+  async #write(folder: string, records: Buffer): Promise<void> {
+    const file = this.#fileOf(folder);
+    const unfinished = `${file}.${randomUUID()}`;
+    try {
+      await makeFolder(this.#folder);
+      await writeFile(unfinished, Buffer.concat([records, sha256(records)]));
+      await rename(unfinished, file);
+      await this.#makeRoom();
+    } catch {
+      await rm(unfinished, { force: true }).catch(() => undefined);
+    }
+  }
+
+  async #makeRoom(): Promise<void> {
+    const files = (await readdir(this.#folder)).filter((name) => name.endsWith(SUFFIX)).map((name) => join(this.#folder, name));
+    const written = await Promise.all(files.map(async (file) => ({ file, at: (await stat(file)).mtimeMs })));
+    const oldest = written.sort((a, b) => b.at - a.at).slice(FOLDERS_MAX);
+    await Promise.all(oldest.map(({ file }) => rm(file, { force: true })));
+  }
+}
+
+/** Runs the work for 0 to count - 1, some at a time. */
+async function forEach(count: number, work: (i: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const takeOn = async () => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: AT_A_TIME }, takeOn));
+}
+
+/** The time of change of the file's entry (ctime) is the system's own: copying a file with its old date does not hide it. */
+async function stampOf(file: string): Promise<{ readonly stamp: Buffer; readonly size: number }> {
+  const found = await stat(file, { bigint: true }).catch((error: unknown) => {
+    throw unreadable(file, error);
+  });
+  const { size, mtimeNs, ctimeNs } = found;
+  return { stamp: sha256(`${resolve(file)}\n${size}\n${mtimeNs}\n${ctimeNs}`).subarray(0, STAMP_BYTES), size: Number(size) };
+}
+
+async function digestOf(file: string): Promise<Buffer> {
+  const bytes = await readFile(file).catch((error: unknown) => {
+    throw unreadable(file, error);
+  });
+  return sha256(bytes);
+}
+
+function sha256(bytes: Uint8Array | string): Buffer {
+  return createHash('sha256').update(bytes).digest();
+}

@@ -1,0 +1,172 @@
+/**
+ * The images of a folder: the layout of ImageNet, a folder for each class. The classes are in the order of their names' bytes, and so are
+ * the images of a class, as torchvision's ImageFolder has them. It opens no image.
+ */
+
+import type { Dirent } from 'node:fs';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import { StillhouseError } from '../errors/stillhouse-error.js';
+import { unreadable } from './data-file.js';
+
+export interface ImageIndex {
+  /** The absolute folder of the part. */
+  readonly folder: string;
+  /** In the order of the labels. */
+  readonly classNames: readonly string[];
+  readonly count: number;
+  /** The names of the files from the folder on, the offset of each, and its label: as in CodedStore (sample-source.ts). */
+  readonly names: Uint8Array<SharedArrayBuffer>;
+  readonly offsets: Int32Array<SharedArrayBuffer>;
+  readonly labels: Int32Array<SharedArrayBuffer>;
+  /** The number of files that are left out, because their names are not those of images. */
+  readonly leftOut: number;
+}
+
+/** The ends of names that are read. The content decides which of the two it is. */
+const IMAGE = /\.(jpe?g|png)$/i;
+/** The most folders within each other below a part. */
+const DEPTH_MAX = 16;
+
+/** The index of a part of the data set in `root`. Throws data.missing, and data.damaged about a folder or file that breaks the layout. */
+export async function indexFolder(root: string, part: string): Promise<ImageIndex> {
+  const folder = join(root, part);
+  const walk = new Walk(await realpath(root).catch(() => root));
+  const classNames = await classFoldersOf(walk, { root, folder });
+  const names: Buffer[] = [];
+  const labels: number[] = [];
+  for (const [label, name] of classNames.entries()) {
+    const leftOutBefore = walk.leftOut;
+    const found = await walk.imagesIn(folder, name);
+    if (found.length === 0) throw emptyClass(join(folder, name), walk.leftOut - leftOutBefore);
+    for (const image of found.sort(Buffer.compare)) {
+      names.push(image);
+      labels.push(label);
+    }
+  }
+  return { folder, classNames, count: names.length, ...packed(names), labels: shared(labels), leftOut: walk.leftOut };
+}
+
+/** The names of the class folders of a part, in order. Throws as {@link indexFolder} does. */
+async function classFoldersOf(
+  walk: Walk,
+  { root, folder }: { readonly root: string; readonly folder: string },
+): Promise<readonly string[]> {
+  const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' }).catch(async () => {
+    const there = await readdir(root, { withFileTypes: true }).catch(() => null);
+    const folders = (there ?? []).flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).slice(0, 8);
+    const what =
+      there === null
+        ? 'no such folder'
+        : `there is no folder of this part${folders.length === 0 ? '' : `; there is ${folders.join(', ')}`}`;
+    throw new StillhouseError('data.missing', what, {
+      file: there === null ? root : folder,
+      hint: 'A data set of the format folder has a folder for each part, such as train and val, with a folder for each class: change data.path, or the part of the split',
+    });
+  });
+  const classes: Buffer[] = [];
+  for (const entry of entries) {
+    const kind = await walk.kindOf(folder, entry);
+    if (kind === 'folder') classes.push(entry.name);
+    else if (kind === 'image') {
+      throw broken(
+        join(folder, walk.nameOf(folder, entry.name)),
+        'is an image outside of the class folders',
+        'Move it into the folder of its class',
+      );
+    }
+  }
+  const names = classes.sort(Buffer.compare).map((name) => walk.nameOf(folder, name));
+  if (names.length >= 2) return names;
+  const what =
+    names.length === 0 ? 'has no class folders' : `has one class folder, ${names[0]}, and a model tells two or more classes apart`;
+  throw broken(folder, what, 'Each class has a folder of its own, as in train/CLASS/IMAGE.jpg');
+}
+
+type Kind = 'folder' | 'image' | 'other';
+
+class Walk {
+  /** The files that are left out so far. */
+  leftOut = 0;
+  readonly #root: string;
+
+  /** `root`: the real path of the data set's folder, which no link may leave. */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** The names of the images below a folder, from `base` on. */
+  async imagesIn(base: string, name: string, depth = 1): Promise<Buffer[]> {
+    const folder = join(base, name);
+    if (depth > DEPTH_MAX) throw broken(folder, `lies ${depth} folders deep`, 'Check that no link leads into itself');
+    const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' }).catch((error: unknown) => {
+      throw unreadable(folder, error);
+    });
+    const found: Buffer[] = [];
+    for (const entry of entries) {
+      const kind = await this.kindOf(folder, entry);
+      const own = `${name}/${this.nameOf(folder, entry.name)}`;
+      if (kind === 'folder') found.push(...(await this.imagesIn(base, own, depth + 1)));
+      else if (kind === 'image') found.push(Buffer.from(own));
+    }
+    return found;
+  }
+
+  /** The kind of an entry; of a link, that of what it leads to. Names that begin with a point are nothing of the data set's. */
+  async kindOf(folder: string, entry: Dirent<Buffer>): Promise<Kind> {
+    if (entry.name[0] === 0x2e) return 'other';
+    const [isFolder, isFile] = entry.isSymbolicLink() ? await this.#follow(folder, entry.name) : [entry.isDirectory(), entry.isFile()];
+    if (isFolder) return 'folder';
+    if (isFile && IMAGE.test(entry.name.toString('latin1'))) return 'image';
+    this.leftOut += 1;
+    return 'other';
+  }
+
+  /** The name as text. Throws data.damaged when it is not UTF-8: it could not be found again by its name. */
+  nameOf(folder: string, name: Buffer): string {
+    const text = name.toString('utf8');
+    if (Buffer.from(text).equals(name)) return text;
+    throw broken(join(folder, text), 'has a name that is not UTF-8', 'Give it another name');
+  }
+
+  /** Whether a link leads to a folder, and whether to a file. */
+  async #follow(folder: string, name: Buffer): Promise<readonly [boolean, boolean]> {
+    const link = join(folder, this.nameOf(folder, name));
+    const target = await realpath(link).catch(() => null);
+    if (target === null) throw broken(link, 'is a link to nothing', 'Delete it, or put back what it leads to');
+    if (!target.startsWith(this.#root + sep)) {
+      throw broken(
+        link,
+        `is a link out of the data set's folder, to ${target}`,
+        'Put the files themselves there, or set data.path to the folder that has both',
+      );
+    }
+    const found = await stat(target);
+    return [found.isDirectory(), found.isFile()];
+  }
+}
+
+function emptyClass(folder: string, leftOut: number): StillhouseError {
+  const others = leftOut === 0 ? '' : `; ${leftOut} files have names that do not end in .jpg, .jpeg or .png`;
+  return broken(folder, `this class folder has no image${others}`, 'Copy its images again, or delete the folder in all parts');
+}
+
+function broken(file: string, what: string, hint: string): StillhouseError {
+  return new StillhouseError('data.damaged', what, { file, hint });
+}
+
+function packed(names: readonly Buffer[]): Pick<ImageIndex, 'names' | 'offsets'> {
+  const bytes = new Uint8Array(new SharedArrayBuffer(names.reduce((sum, name) => sum + name.length, 0)));
+  const offsets = new Int32Array(new SharedArrayBuffer(4 * (names.length + 1)));
+  for (const [i, name] of names.entries()) {
+    bytes.set(name, offsets[i]);
+    offsets[i + 1] = offsets[i]! + name.length;
+  }
+  return { names: bytes, offsets };
+}
+
+function shared(labels: readonly number[]): Int32Array<SharedArrayBuffer> {
+  const all = new Int32Array(new SharedArrayBuffer(4 * labels.length));
+  all.set(labels);
+  return all;
+}
