@@ -79,8 +79,9 @@ class LoadedCodedPart implements LoadedPart {
     const count = to - from;
     const labels = index.labels.subarray(from, to);
     const { folder, names } = index;
-    const [offsets, sizes] = [index.offsets.subarray(from, to + 1), files.sizes.subarray(from, to)];
-    const store: CodedStore = { kind: 'coded', name, ...shape, count, folder, names, offsets, sizes, labels, resize };
+    const offsets = index.offsets.subarray(from, to + 1);
+    const [sizes, times] = [files.sizes.subarray(from, to), files.times.subarray(from, to)];
+    const store: CodedStore = { kind: 'coded', name, ...shape, count, folder, names, offsets, sizes, times, labels, resize };
     const digests = files.digests.subarray(from * DIGEST_BYTES, to * DIGEST_BYTES);
     const fingerprint = async () => codedFingerprint({ count, classes: shape.classes, digests, labels });
     return { name, ...shape, count, store, label: (sample) => labelOf(store, sample), fingerprint };

@@ -257,7 +257,9 @@ function checkSameClasses(recipe: DataRecipe, a: PartShape, b: PartShape): void 
     [a, b],
     [b, a],
   ] as const) {
-    const more = one.classNames?.find((name) => other.classNames?.includes(name) === false);
+    if (other.classNames === undefined) continue;
+    const known = new Set(other.classNames);
+    const more = one.classNames?.find((name) => !known.has(name));
     if (more === undefined) continue;
     throw new StillhouseError('data.damaged', `part ${one.part} has the class ${more}, and part ${other.part} has not`, {
       file: recipe.path,

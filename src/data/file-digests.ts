@@ -13,12 +13,14 @@ import { makeFolder } from '../process/make-folder.js';
 import { fileOf } from './coded-source.js';
 import { damaged, unreadable } from './data-file.js';
 import type { ImageIndex } from './folder-index.js';
+import { CODED_BYTES_MAX } from './image/rgb-image.js';
 
 export const DIGEST_BYTES = 32;
 /** The most folders that are kept. The one that was written first makes room. */
 export const FOLDERS_MAX = 16;
 /** The files that are looked at, or read, at a time. */
 const AT_A_TIME = 16;
+const SMALL_BYTES = 8 * 2 ** 20;
 const STAMP_BYTES = 16;
 const RECORD_BYTES = STAMP_BYTES + DIGEST_BYTES;
 const SUFFIX = '.digests';
@@ -26,6 +28,8 @@ const SUFFIX = '.digests';
 export interface FileDigests {
   /** [count]: the bytes of each file. */
   readonly sizes: Float64Array<SharedArrayBuffer>;
+  /** [count]: when each file was written last, in nanoseconds since 1970. */
+  readonly times: BigInt64Array<SharedArrayBuffer>;
   /** [count, DIGEST_BYTES] */
   readonly digests: Uint8Array;
 }
@@ -43,10 +47,12 @@ export class DigestCache {
   async of(index: ImageIndex): Promise<FileDigests> {
     const { count } = index;
     const sizes = new Float64Array(new SharedArrayBuffer(8 * count));
+    const times = new BigInt64Array(new SharedArrayBuffer(8 * count));
     const records = Buffer.alloc(count * RECORD_BYTES);
     await forEach(count, async (i) => {
-      const { stamp, size } = await stampOf(fileOf(index, i));
+      const { stamp, size, time } = await stampOf(fileOf(index, i));
       sizes[i] = size;
+      times[i] = time;
       stamp.copy(records, i * RECORD_BYTES);
     });
     const known = await this.#read(index.folder);
@@ -57,16 +63,19 @@ export class DigestCache {
       if (digest === undefined) unknown.push(i);
       else digest.copy(records, i * RECORD_BYTES + STAMP_BYTES);
     }
-    await forEach(unknown.length, async (place) => {
-      const i = unknown[place]!;
+    const digest = async (i: number) => {
       const file = fileOf(index, i);
       (await digestOf(file)).copy(records, i * RECORD_BYTES + STAMP_BYTES);
       if (!(await stampOf(file)).stamp.equals(recordOf(i).subarray(0, STAMP_BYTES))) throw damaged(file, 0, 'changes while it is read');
-    });
+    };
+    // Files are read whole: of large ones, one at a time.
+    const [small, large] = [unknown.filter((i) => sizes[i]! <= SMALL_BYTES), unknown.filter((i) => sizes[i]! > SMALL_BYTES)];
+    await forEach(small.length, (place) => digest(small[place]!));
+    for (const i of large) await digest(i);
     if (unknown.length > 0) await this.#write(index.folder, records);
     const digests = new Uint8Array(count * DIGEST_BYTES);
     for (let i = 0; i < count; i++) digests.set(recordOf(i).subarray(STAMP_BYTES), i * DIGEST_BYTES);
-    return { sizes, digests };
+    return { sizes, times, digests };
   }
 
   #fileOf(folder: string): string {
@@ -117,12 +126,13 @@ async function forEach(count: number, work: (i: number) => Promise<void>): Promi
 }
 
 /** The time of change of the file's entry (ctime) is the system's own: copying a file with its old date does not hide it. */
-async function stampOf(file: string): Promise<{ readonly stamp: Buffer; readonly size: number }> {
+async function stampOf(file: string): Promise<{ readonly stamp: Buffer; readonly size: number; readonly time: bigint }> {
   const found = await stat(file, { bigint: true }).catch((error: unknown) => {
     throw unreadable(file, error);
   });
   const { size, mtimeNs, ctimeNs } = found;
-  return { stamp: sha256(`${resolve(file)}\n${size}\n${mtimeNs}\n${ctimeNs}`).subarray(0, STAMP_BYTES), size: Number(size) };
+  if (size > CODED_BYTES_MAX) throw damaged(file, CODED_BYTES_MAX, `has ${size} bytes, more than an image may have`);
+  return { stamp: sha256(`${resolve(file)}\n${size}\n${mtimeNs}\n${ctimeNs}`).subarray(0, STAMP_BYTES), size: Number(size), time: mtimeNs };
 }
 
 async function digestOf(file: string): Promise<Buffer> {

@@ -1,6 +1,6 @@
 /**
- * The images of a folder: the layout of ImageNet, a folder for each class. The classes are in the order of their names' bytes, and so are
- * the images of a class, as torchvision's ImageFolder has them. It opens no image.
+ * The images of a folder: the layout of ImageNet, a folder for each class. The order is that of torchvision's ImageFolder: classes by the bytes of
+ * their names; the images of a class by the bytes of their folder's path, then of their own name. It opens no image.
  */
 
 import type { Dirent } from 'node:fs';
@@ -25,22 +25,21 @@ export interface ImageIndex {
 
 /** The ends of names that are read. The content decides which of the two it is. */
 const IMAGE = /\.(jpe?g|png)$/i;
-/** The most folders within each other below a part. */
-const DEPTH_MAX = 16;
 
 /** The index of a part of the data set in `root`. Throws data.missing, and data.damaged about a folder or file that breaks the layout. */
 export async function indexFolder(root: string, part: string): Promise<ImageIndex> {
   const folder = join(root, part);
-  const walk = new Walk(await realpath(root).catch(() => root));
+  const roots = [root, folder].map((allowed) => realpath(allowed).catch(() => allowed));
+  const walk = new Walk(await Promise.all(roots));
   const classNames = await classFoldersOf(walk, { root, folder });
   const names: Buffer[] = [];
   const labels: number[] = [];
   for (const [label, name] of classNames.entries()) {
     const leftOutBefore = walk.leftOut;
-    const found = await walk.imagesIn(folder, name);
+    const found = await walk.imagesOf(folder, name);
     if (found.length === 0) throw emptyClass(join(folder, name), walk.leftOut - leftOutBefore);
-    for (const image of found.sort(Buffer.compare)) {
-      names.push(image);
+    for (const { within, own } of found.sort(byFolder)) {
+      names.push(Buffer.concat([within, SLASH, own]));
       labels.push(label);
     }
   }
@@ -85,31 +84,56 @@ async function classFoldersOf(
 
 type Kind = 'folder' | 'image' | 'other';
 
+/** The name of an image's file, and the path of its folder from that of the part on. */
+interface FoundImage {
+  readonly within: Buffer;
+  readonly own: Buffer;
+}
+
+const SLASH = Buffer.from('/');
+
+function byFolder(a: FoundImage, b: FoundImage): number {
+  return a.within === b.within ? Buffer.compare(a.own, b.own) : Buffer.compare(a.within, b.within);
+}
+
 class Walk {
   /** The files that are left out so far. */
   leftOut = 0;
-  readonly #root: string;
+  readonly #roots: readonly string[];
 
-  /** `root`: the real path of the data set's folder, which no link may leave. */
-  constructor(root: string) {
-    this.#root = root;
+  /** `roots`: the real paths of the folders that no link may leave. */
+  constructor(roots: readonly string[]) {
+    this.#roots = roots;
   }
 
-  /** The names of the images below a folder, from `base` on. */
-  async imagesIn(base: string, name: string, depth = 1): Promise<Buffer[]> {
+  /** The images of a class folder of the part's folder `base`. */
+  async imagesOf(base: string, name: string): Promise<FoundImage[]> {
+    const found: FoundImage[] = [];
+    await this.#collect(base, name, { found, had: new Map() });
+    return found;
+  }
+
+  /** `had`: by its real path, the first path of each folder of the class, so that links can neither lead round in a ring nor multiply its images. */
+  async #collect(base: string, name: string, to: { readonly found: FoundImage[]; readonly had: Map<string, string> }): Promise<void> {
     const folder = join(base, name);
-    if (depth > DEPTH_MAX) throw broken(folder, `lies ${depth} folders deep`, 'Check that no link leads into itself');
+    const real = await realpath(folder).catch((error: unknown) => {
+      throw unreadable(folder, error);
+    });
+    const before = to.had.get(real);
+    if (before !== undefined) {
+      throw broken(folder, `is the same folder as ${before}, of the same class`, 'Delete the link that leads to it a second time');
+    }
+    to.had.set(real, folder);
     const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' }).catch((error: unknown) => {
       throw unreadable(folder, error);
     });
-    const found: Buffer[] = [];
+    const within = Buffer.from(name);
     for (const entry of entries) {
       const kind = await this.kindOf(folder, entry);
-      const own = `${name}/${this.nameOf(folder, entry.name)}`;
-      if (kind === 'folder') found.push(...(await this.imagesIn(base, own, depth + 1)));
-      else if (kind === 'image') found.push(Buffer.from(own));
+      const own = this.nameOf(folder, entry.name);
+      if (kind === 'folder') await this.#collect(base, `${name}/${own}`, to);
+      else if (kind === 'image') to.found.push({ within, own: entry.name });
     }
-    return found;
   }
 
   /** The kind of an entry; of a link, that of what it leads to. Names that begin with a point are nothing of the data set's. */
@@ -134,7 +158,7 @@ class Walk {
     const link = join(folder, this.nameOf(folder, name));
     const target = await realpath(link).catch(() => null);
     if (target === null) throw broken(link, 'is a link to nothing', 'Delete it, or put back what it leads to');
-    if (!target.startsWith(this.#root + sep)) {
+    if (!this.#roots.some((root) => target.startsWith(root + sep))) {
       throw broken(
         link,
         `is a link out of the data set's folder, to ${target}`,

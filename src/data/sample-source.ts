@@ -54,6 +54,8 @@ export interface CodedStore extends ImageShape {
   readonly offsets: Int32Array<SharedArrayBuffer>;
   /** [count]: the bytes of each file when it was indexed. */
   readonly sizes: Float64Array<SharedArrayBuffer>;
+  /** [count]: when each file was written last, as it was indexed, in nanoseconds since 1970. */
+  readonly times: BigInt64Array<SharedArrayBuffer>;
   /** [count]: as those of {@link LabelledImages}. */
   readonly labels: Int32Array<SharedArrayBuffer>;
   /** The length that the shorter side of an image is resized to before its middle is cut out. */

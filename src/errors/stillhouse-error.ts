@@ -32,12 +32,15 @@ export interface ErrorProblem {
 export class StillhouseError extends Error {
   override readonly name = 'StillhouseError';
   readonly code: ErrorCode;
+  /** The message without its place and hint, which are among the details. */
+  readonly what: string;
   readonly details: ErrorDetails;
 
   constructor(code: ErrorCode, what: string, options: ErrorDetails & { readonly cause?: unknown } = {}) {
     const { cause, ...details } = options;
     super(describe(what, details), cause === undefined ? undefined : { cause });
     this.code = code;
+    this.what = what;
     this.details = details;
   }
 

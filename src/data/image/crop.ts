@@ -49,8 +49,8 @@ export function randomPartOf({ height, width }: Size, { scale, ratio }: ResizedC
     return { top, left: draws.below(width - w + 1), height: h, width: w };
   }
   const own = width / height;
-  const w = own > ratio[1] ? roundHalfEven(height * ratio[1]) : width;
-  const h = own < ratio[0] ? roundHalfEven(width / ratio[0]) : height;
+  const w = own > ratio[1] ? Math.max(1, roundHalfEven(height * ratio[1])) : width;
+  const h = own < ratio[0] ? Math.max(1, roundHalfEven(width / ratio[0])) : height;
   return { top: Math.floor((height - h) / 2), left: Math.floor((width - w) / 2), height: h, width: w };
 }
 

@@ -19,37 +19,46 @@ const FRAMES = [0xc0, 0xc1, 0xc2];
 /** Lossless, hierarchical and arithmetic-coded ones. */
 const OTHER_FRAMES = [0xc3, 0xc5, 0xc6, 0xc7, 0xc9, 0xca, 0xcb, 0xcd, 0xce, 0xcf];
 
+/**
+ * The most scans of an image. A progressive file has some ten. Each may be a hundred bytes long and still take as long as all pixels do, so a file of many
+ * would stop a thread for hours.
+ */
+const SCANS_MAX = 500;
+
 /** Whether the bytes begin as a JPEG file does. */
 export function isJpeg(bytes: Uint8Array): boolean {
   return bytes[0] === 0xff && bytes[1] === MARKER.startOfImage && bytes[2] === 0xff;
 }
 
-/** Reads the header of a file that begins as JPEG does. Throws data.damaged when it has no such header, is of a kind that is not decoded, or does not reach its end marker. */
+/** Reads the header of a file that begins as JPEG does. Throws data.damaged when it has no such header, or two, is of a kind that is not decoded, or does not reach its end marker. */
 export function readJpegHeader(file: string, bytes: Uint8Array): JpegHeader {
   let header: JpegHeader | null = null;
-  let hasPixels = false;
+  let scans = 0;
   for (let at = nextMarker(bytes, 2); at < bytes.length; at = nextMarker(bytes, at)) {
     const marker = bytes[at + 1]!;
     if (marker === MARKER.endOfImage) {
-      if (header === null || !hasPixels) throw damaged(file, at, 'is a JPEG file without an image');
+      if (header === null || scans === 0) throw damaged(file, at, 'is a JPEG file without an image');
       return header;
     }
     const content = at + 4;
     const length = isAlone(marker) ? 0 : content <= bytes.length ? wordAt(bytes, at + 2) : Number.POSITIVE_INFINITY;
     if (!isAlone(marker) && length < 2) throw damaged(file, at, `a segment of its header has a length of ${length}`);
     if (at + 2 + length > bytes.length) break;
-    if (FRAMES.includes(marker)) header = readFrame(file, bytes.subarray(0, at + 2 + length), content);
-    else if (OTHER_FRAMES.includes(marker)) {
+    if (FRAMES.includes(marker)) {
+      // The decoder takes the first, and would fill an image of its size.
+      if (header !== null) throw damaged(file, at, 'has a second image before the end of the first');
+      header = readFrame(file, bytes.subarray(0, at + 2 + length), content);
+    } else if (OTHER_FRAMES.includes(marker)) {
       throw damaged(
         file,
         at,
         `is a JPEG file of a rare kind (marker 0x${marker.toString(16)}), which is not read: save it as baseline or progressive`,
       );
     }
-    hasPixels ||= marker === MARKER.startOfScan;
+    if (marker === MARKER.startOfScan && ++scans > SCANS_MAX) throw damaged(file, at, `has more than ${SCANS_MAX} scans`);
     at += 2 + length;
   }
-  throw damaged(file, bytes.length, `cut short: it ends in its ${hasPixels ? 'image data' : 'header'}`);
+  throw damaged(file, bytes.length, `cut short: it ends in its ${scans > 0 ? 'image data' : 'header'}`);
 }
 
 /** The place of the next marker from `from` on: 0xff and a byte that is none of the image data; the end of the file when there is none. */

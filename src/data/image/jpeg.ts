@@ -7,7 +7,7 @@
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { damaged } from '../data-file.js';
+import { messageOf, StillhouseError } from '../../errors/stillhouse-error.js';
 import { readJpegHeader } from './jpeg-header.js';
 import type { RgbImage } from './rgb-image.js';
 
@@ -34,7 +34,12 @@ interface TurboJpeg {
 /** The library's error, after which its memory may be in any state. */
 class Abandoned extends Error {}
 
-/** Decodes one image after the other. It owns the memory of the library, which grows to the largest image. */
+/** A library whose memory has grown over this number of bytes is given up after the image: memory of WebAssembly does not shrink. */
+const KEPT_BYTES_MAX = 64 * 2 ** 20;
+/** The value of what the decoder leaves out. */
+const GREY = 128;
+
+/** Decodes one image after the other. It owns the memory of the library, which grows to the largest image of up to some ten million pixels. */
 export class JpegDecoder {
   #program: Program | null = null;
   #open: OpenLibrary | null = null;
@@ -43,18 +48,29 @@ export class JpegDecoder {
   decode(file: string, bytes: Uint8Array): RgbImage {
     const { height, width, components } = readJpegHeader(file, bytes);
     const format = components === 4 ? FORMATS.cmyk : FORMATS.rgb;
+    this.#program ??= compile();
     try {
-      this.#program ??= compile();
       this.#open ??= new OpenLibrary(this.#program);
       const isDoubtful = this.#open.decode(bytes, { height, width, format });
       const raw = this.#open.output(height * width * format.bytes);
+      if (this.#open.bytes > KEPT_BYTES_MAX) this.#open = null;
       return { height, width, pixels: components === 4 ? rgbOfInks(raw) : raw, isDoubtful };
     } catch (error) {
       this.#open = null;
-      if (!(error instanceof Abandoned)) throw error;
-      throw damaged(file, 0, 'its image data cannot be decoded: they are no JPEG data, or contradict its header');
+      throw undecodable(file, error);
     }
   }
+}
+
+/** Whatever the library fails by, the file is the cause: a trap of its program and a lack of memory too. */
+function undecodable(file: string, cause: unknown): StillhouseError {
+  const why = cause instanceof Abandoned ? 'they are no JPEG data, or contradict its header' : messageOf(cause);
+  return new StillhouseError('data.damaged', `its image data cannot be decoded: ${why}`, {
+    file,
+    offset: 0,
+    hint: 'Download or copy the file again',
+    cause,
+  });
 }
 
 interface Wanted {
@@ -74,11 +90,18 @@ class OpenLibrary {
     this.#handle = this.#library.tjInitDecompress();
   }
 
+  /** The bytes of all its memory. */
+  get bytes(): number {
+    return this.#library.memory.buffer.byteLength;
+  }
+
   /** Whether the data were doubtful. */
   decode(bytes: Uint8Array, { height, width, format }: Wanted): boolean {
     this.#input = this.#room(this.#input, bytes.length);
     this.#output = this.#room(this.#output, height * width * format.bytes);
     new Uint8Array(this.#library.memory.buffer).set(bytes, this.#input.address);
+    // Pixels that broken data leave out are not those of the image before.
+    this.output(height * width * format.bytes).fill(GREY);
     const sizes = [this.#output.address, width, 0, height, format.number, 0];
     return this.#library.tjDecompress2(this.#handle, this.#input.address, bytes.length, ...sizes) !== 0;
   }

@@ -6,7 +6,7 @@
 import { inflateSync } from 'node:zlib';
 import { hasCode, messageOf } from '../../errors/stillhouse-error.js';
 import { damaged } from '../data-file.js';
-import { PIXELS_MAX, type RgbImage } from './rgb-image.js';
+import { CODED_BYTES_MAX, PIXELS_MAX, type RgbImage } from './rgb-image.js';
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const TYPE = { grey: 0, rgb: 2, palette: 3, greyAlpha: 4, rgbAlpha: 6 } as const;
@@ -135,6 +135,9 @@ function readHeader(file: string, content: Uint8Array): PngHeader {
     throw damaged(file, at, `its size is ${width} x ${height}, more than ${PIXELS_MAX / 1e6} million pixels`);
   const layout = LAYOUTS[type];
   if (!layout?.depths.includes(depth)) throw damaged(file, at + 8, `colour type ${type} with ${depth} bits is none of PNG's`);
+  const rows = (height * width * layout.values * depth) / 8;
+  if (rows > CODED_BYTES_MAX)
+    throw damaged(file, at, `its rows would have ${Math.ceil(rows / 1e6)} million bytes, more than ${CODED_BYTES_MAX / 1e6} million`);
   if (packing !== 0 || filtering !== 0 || order > 1) throw damaged(file, at + 10, 'its packing is none of PNG’s');
   return { height, width, depth, type, values: layout.values, isInterlaced: order === 1 };
 }

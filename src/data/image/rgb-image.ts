@@ -12,3 +12,6 @@ export interface RgbImage {
 
 /** The most pixels of an image: 64 times a million, some 200 MB when it is decoded. A header that claims more counts as broken. */
 export const PIXELS_MAX = 64e6;
+
+/** The most bytes of the file of an image, and of its values before they become RGB: four for each of {@link PIXELS_MAX}. */
+export const CODED_BYTES_MAX = 4 * PIXELS_MAX;

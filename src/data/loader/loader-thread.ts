@@ -33,7 +33,7 @@ try {
   }
 } catch (error) {
   if (!(error instanceof StillhouseError)) throw error;
-  const fault: ThreadFault = { code: error.code, message: error.message };
+  const fault: ThreadFault = { code: error.code, what: error.what, details: error.details };
   port.postMessage(fault);
 }
 

@@ -197,7 +197,7 @@ class ThreadLoader implements Loader {
     const thread = new Worker(program, { workerData: start, execArgv: [], name: 'loader' });
     thread.on('message', (fault: ThreadFault | null) => {
       if (fault === null) this.#wake();
-      else this.#fail(new StillhouseError(fault.code, fault.message));
+      else this.#fail(new StillhouseError(fault.code, fault.what, fault.details));
     });
     thread.on('error', (error: unknown) => this.#fail(new Error(`a loader thread failed: ${messageOf(error)}`, { cause: error })));
     thread.on('exit', (code) => this.#fail(new Error(`a loader thread ended, with code ${code}`)));

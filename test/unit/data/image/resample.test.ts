@@ -81,6 +81,13 @@ test.each(crops.boxes)('seed $seed, epoch $epoch, sample $sample of $height x $w
   expect(randomPartOf(known, known, known)).toEqual(known.box);
 });
 
+test.each([
+  [{ height: 1, width: 400 }, [0.1, 0.2], { top: 0, left: 199, height: 1, width: 1 }],
+  [{ height: 400, width: 1 }, [5, 10], { top: 199, left: 0, height: 1, width: 1 }],
+] as const)('a part of %j with the ratio %j is one pixel at least', (size, ratio, box) => {
+  expect(randomPartOf(size, { scale: [1, 1], ratio: [...ratio] }, { seed: 1, epoch: 0, sample: 0 })).toEqual(box);
+});
+
 test('random parts lie in the image, have the areas and ratios asked for, and differ from sample to sample', () => {
   const crop: ResizedCrop = { scale: [0.08, 1], ratio: [3 / 4, 4 / 3] };
   const boxes = Array.from({ length: 2000 }, (_, sample) => randomPartOf({ height: 375, width: 500 }, crop, { seed: 3, epoch: 1, sample }));
