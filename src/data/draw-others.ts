@@ -8,15 +8,18 @@ import { hashString, hashWords } from '../base/prng.js';
 import type { SampleOrder } from './order.js';
 
 const STREAM = hashString('others');
+/** The list of the last call: 0 to length - 1, in order between calls. */
+let list = new Int32Array(0);
 
 /**
- * `count` other samples for each of `samples`, [B, count], row by row; `size` is the number of all samples, and `count` is below it. The time
- * follows from B * count alone: it shuffles the first places of one list (Fisher and Yates, in Durstenfeld's form), and then undoes that.
+ * `count` other samples for each of `samples`, [B, count], row by row; `size` is the number of all samples, and `count` is below it. It
+ * shuffles the first places of one list (Fisher and Yates, in Durstenfeld's form), and then undoes that: the time follows from B * count, but for the
+ * first call with a size, which makes the list.
  */
 export function drawOthers({ seed, epoch, size }: SampleOrder, samples: Int32Array, count: number): Int32Array {
   assert(0 < count && count < size, `${count} other samples of ${size}`);
   // All samples but one: the places from that sample on stand for the samples after it.
-  const others = Int32Array.from({ length: size - 1 }, (_, place) => place);
+  const others = listOf(size - 1);
   const swaps = new Int32Array(count);
   const drawn = new Int32Array(samples.length * count);
   samples.forEach((sample, row) => {
@@ -37,4 +40,9 @@ export function drawOthers({ seed, epoch, size }: SampleOrder, samples: Int32Arr
     }
   });
   return drawn;
+}
+
+function listOf(length: number): Int32Array {
+  if (list.length !== length) list = Int32Array.from({ length }, (_, place) => place);
+  return list;
 }

@@ -191,6 +191,11 @@ function meanOfTerm(term: LoadedTerm, call: TermCall): LossSum {
   const sums = modelsOf(term.from, call).map((other) => sumOfTerm(term, other, call));
   const [first, ...rest] = sums;
   assert(first !== undefined, 'a term without another side');
+  const isMean = rest.length > 0 || (term.from === 'peers' && call.lists.isOverAnswered);
+  assert(
+    !isMean || sums.every(({ memory }) => memory === undefined),
+    'a memory beside the knowledge of several others: each would have its own',
+  );
   if (term.from === 'peers' && call.lists.isOverAnswered) return meanOfAnswered(sums, call.knobs);
   if (rest.length === 0) return first;
   const total = rest.reduce<tf.Tensor>((sum, next) => tf.add(sum, next.sum), first.sum);

@@ -134,8 +134,11 @@ export class Trainer {
         const grads = gradients((student) => {
           const inputs = { labels, student, other, samples, adapters: this.#adapters, memory: this.#memory };
           const value = this.#loss.sum(inputs, named(knobs, LOSS));
-          // Kept beyond the gradient's own scope.
-          kept = { ...mapLoss(value, (scalar) => tf.keep(scalar)), memory: mapValues(value.memory ?? {}, (next) => tf.keep(next)) };
+          // Kept beyond the gradient's own scope. A method may give a memory back as it was, and its variable is not to be disposed below.
+          kept = {
+            ...mapLoss(value, (scalar) => tf.keep(scalar)),
+            memory: mapValues(value.memory ?? {}, (next) => tf.keep(tf.clone(next))),
+          };
           return value.mean;
         });
         this.#onGradients?.(grads);
@@ -153,7 +156,6 @@ export class Trainer {
     for (const [i, { name, width }] of (this.#loss.memory ?? []).entries()) {
       const [variable, next] = [present(this.#memory[i], name), present(values[name], name)];
       const indices = width === null ? null : tf.expandDims(present(samples, 'the samples of the batch').id_B, 1);
-      // A number may be the variable's own tensor.
       variable.assign(indices === null ? tf.clone(next) : tf.tensorScatterUpdate(variable, indices, next));
     }
   }

@@ -56,7 +56,7 @@ export class TrainingProgram implements StepProgram {
     this.#checkImages(batch.images, batch.size);
     this.#checkAnswers(batch, batch.size);
     this.#lastKnobs = knobs;
-    const trace = this.#traceFor('whole', batch, knobs);
+    const trace = this.#traceFor('whole', { size: batch.size, isMixed: batch.labels.mixed !== null }, { batch: () => batch, knobs });
     if (trace === null) return this.#eagerly().step(batch, knobs);
     return stepResult(this.#holding(trace).train({ batch, knobs }), batch, this.#training.loss);
   }
@@ -64,9 +64,12 @@ export class TrainingProgram implements StepProgram {
   forward(images: Float32Array, size: number): Knowledge {
     this.abandon();
     this.#checkImages(images, size);
-    const sample = sampleBatch(this.#step, images, size);
-    // The labels that will come may be of mixed images.
-    const trace = this.#traceFor('cut', { ...sample, labels: asMixed(sample.labels) }, this.#lastKnobs);
+    const batch = () => {
+      const sample = sampleBatch(this.#step, images, size);
+      // The labels that will come may be of mixed images.
+      return { ...sample, labels: asMixed(sample.labels) };
+    };
+    const trace = this.#traceFor('cut', { size, isMixed: true }, { batch, knobs: this.#lastKnobs });
     if (trace === null) return this.#eagerly().forward(images, size);
     const knowledge = this.#holding(trace).forward(images);
     this.#open = { trace, logits: present(knowledge[0], 'the logits').data.slice() };
@@ -161,16 +164,20 @@ export class TrainingProgram implements StepProgram {
     this.#eager.dispose();
   }
 
-  /** The trace of a form for this batch; null when the call is to run eagerly. */
-  #traceFor(form: TrainingForm, batch: StepBatch, knobs: StepKnobs): TrainingTrace | null {
+  /** The trace of a form for batches of this kind; null when the call is to run eagerly. The batch of the sample is made when a trace is recorded, and not before. */
+  #traceFor(
+    form: TrainingForm,
+    { size, isMixed }: { readonly size: number; readonly isMixed: boolean },
+    sample: { readonly batch: () => StepBatch; readonly knobs: StepKnobs },
+  ): TrainingTrace | null {
     const { inputShape, precision } = this.#options;
     const call = form === 'whole' ? 'step' : 'cut step';
     const make = () => {
       const eager = this.#eagerly();
-      return traceTraining({ step: this.#step, eager, inputShape, form, precision, call: { batch, knobs } });
+      return traceTraining({ step: this.#step, eager, inputShape, form, precision, call: { batch: sample.batch(), knobs: sample.knobs } });
     };
-    const labels = batch.labels.mixed === null ? 'plain' : 'mixed';
-    return this.#traces.obtain({ call, size: batch.size, form: `${labels} labels` }, make, this.#holder);
+    const labels = isMixed ? 'mixed' : 'plain';
+    return this.#traces.obtain({ call, size, form: `${labels} labels` }, make, this.#holder);
   }
 
   /** The holder where its batch is large enough, otherwise the largest trace; null when no session has the state. */

@@ -85,6 +85,22 @@ describeEachEngine(() => {
     expect([...entryOf(one, arena, 'student-z')]).toEqual([0]);
   });
 
+  test('a method may give a number of the memory back as it was: it stays, step after step', async () => {
+    const training = await trainingOf();
+    const { loss } = training;
+    const place = loss.memory!.findIndex(({ width }) => width === null);
+    const sum: typeof loss.sum = (inputs, knobs) => {
+      const value = loss.sum(inputs, knobs);
+      return { ...value, memory: { ...value.memory, [loss.memory![place]!.name]: inputs.memory![place]! } };
+    };
+    const program = programOf({ ...training, loss: { ...loss, sum } });
+    const numberOf = () => entryOf(program, program.readParameters(), 'student-z')[0];
+    for (let t = 0; t < 2; t++) {
+      program.step(batchAt(t, training), KNOBS);
+      expect(numberOf()).toBe(0);
+    }
+  });
+
   test('a step renews the rows of its samples alone, without weight decay, and the first one fixes Z', async () => {
     const training = await trainingOf();
     const program = programOf(training);

@@ -16,11 +16,20 @@ export const TEST_ROWS = 128;
 /** The number of rows of one batch of a teacher, merged from several requests. */
 export const TEACH_ROWS = 256;
 /**
- * The ring holds at least this many of the largest batch: one in use, the next one, and two that the threads are working on.
- * When batches are small it holds more of them, up to RING_BYTES.
+ * The ring holds four of the largest batch: one in use, the next one, and two that the threads are working on. When batches are small it holds more
+ * of them, up to SMALL_RING_BYTES; when they are large it holds as many as LARGE_RING_BYTES have room for, but two at least.
  */
-const BATCHES_AT_LEAST = 4;
-const RING_BYTES = 8 * 2 ** 20;
+const BATCHES = 4;
+const BATCHES_AT_LEAST = 2;
+const SMALL_RING_BYTES = 8 * 2 ** 20;
+const LARGE_RING_BYTES = 256 * 2 ** 20;
+
+/** The rows of the ring for batches of at most `rowsMax` rows, of images of so many bytes. */
+export function ringRows(rowsMax: number, imageBytes: number): number {
+  const roomIn = (bytes: number) => Math.floor(bytes / imageBytes);
+  const wanted = Math.max(BATCHES * rowsMax, Math.min(BATCHES_AHEAD * rowsMax, roomIn(SMALL_RING_BYTES)));
+  return Math.max(BATCHES_AT_LEAST * rowsMax, Math.min(wanted, roomIn(LARGE_RING_BYTES)));
+}
 
 export class SharedLoader {
   /** The number of rows of the largest batch and of the largest request. */
@@ -39,8 +48,7 @@ export class SharedLoader {
 
   /** The loader, which also serves batches of this split. */
   for({ height, width, channels, store }: SampleSource): Loader {
-    const affordable = Math.floor(RING_BYTES / (4 * height * width * channels));
-    const rows = Math.max(BATCHES_AT_LEAST * this.rowsMax, Math.min(BATCHES_AHEAD * this.rowsMax, affordable));
+    const rows = ringRows(this.rowsMax, 4 * height * width * channels);
     const threads = store.kind === 'coded' ? Math.min(this.#threads, DECODING_THREADS_MAX) : 1;
     this.#loader ??= openLoader({ shape: { height, width, channels }, rows, threads, program: this.#program });
     return this.#loader;

@@ -48,6 +48,12 @@ test('the draws are those of earlier builds: a run that goes on contrasts with t
   expect([...drawOthers({ seed: 1, epoch: 0, size: 500 }, Int32Array.of(0, 499), 4)]).toEqual([405, 316, 165, 269, 106, 448, 299, 358]);
 });
 
+test('draws of another number of samples in between change nothing', () => {
+  const before = [...drawOthers(KEY, Int32Array.of(7, 3), 6)];
+  drawOthers({ ...KEY, size: 50 }, Int32Array.of(7, 49), 49);
+  expect([...drawOthers(KEY, Int32Array.of(7, 3), 6)]).toEqual(before);
+});
+
 test.each([0, 20, 21])('%i others of 20 are a mistake of the caller', (count) => {
   expect(() => drawOthers(KEY, Int32Array.of(1), count)).toThrow(`${count} other samples of 20`);
 });
