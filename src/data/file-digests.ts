@@ -49,13 +49,11 @@ export class DigestCache {
       sizes[i] = size;
       stamp.copy(records, i * RECORD_BYTES);
     });
-    const known = await this.#read(index.folder);
+    const known = new KnownRecords(await this.#read(index.folder));
     const unknown: number[] = [];
     const recordOf = (i: number) => records.subarray(i * RECORD_BYTES, (i + 1) * RECORD_BYTES);
     for (let i = 0; i < count; i++) {
-      const digest = known.get(recordOf(i).toString('latin1', 0, STAMP_BYTES));
-      if (digest === undefined) unknown.push(i);
-      else digest.copy(records, i * RECORD_BYTES + STAMP_BYTES);
+      if (!known.complete(recordOf(i), i)) unknown.push(i);
     }
     await forEach(unknown.length, async (place) => {
       const i = unknown[place]!;
@@ -73,17 +71,13 @@ export class DigestCache {
     return join(this.#folder, createHash('sha256').update(resolve(folder)).digest('hex') + SUFFIX);
   }
 
-  /** By stamp. A missing or damaged file counts as empty. */
-  async #read(folder: string): Promise<Map<string, Buffer>> {
+  /** The records that were written last for a folder. A missing or damaged file counts as empty. */
+  async #read(folder: string): Promise<Buffer> {
     const bytes = await readFile(this.#fileOf(folder)).catch(() => Buffer.alloc(0));
-    const known = new Map<string, Buffer>();
     // The last digest is that of all before: a file that is damaged is not believed.
     const end = bytes.length - DIGEST_BYTES;
-    if (end < 0 || end % RECORD_BYTES !== 0 || !sha256(bytes.subarray(0, end)).equals(bytes.subarray(end))) return known;
-    for (let at = 0; at < end; at += RECORD_BYTES) {
-      known.set(bytes.toString('latin1', at, at + STAMP_BYTES), bytes.subarray(at + STAMP_BYTES, at + RECORD_BYTES));
-    }
-    return known;
+    const isWhole = end >= 0 && end % RECORD_BYTES === 0 && sha256(bytes.subarray(0, end)).equals(bytes.subarray(end));
+    return isWhole ? bytes.subarray(0, end) : Buffer.alloc(0);
   }
 
   async #write(folder: string, records: Buffer): Promise<void> {
@@ -104,6 +98,40 @@ export class DigestCache {
     const written = await Promise.all(files.map(async (file) => ({ file, at: (await stat(file)).mtimeMs })));
     const oldest = written.sort((a, b) => b.at - a.at).slice(FOLDERS_MAX);
     await Promise.all(oldest.map(({ file }) => rm(file, { force: true })));
+  }
+}
+
+/** Records by their stamps. As long as no file came or went, each is at the place that it had, and nothing is made to find it. */
+class KnownRecords {
+  readonly #records: Buffer;
+  /** The first byte of each record, by stamp. */
+  #places: Map<string, number> | null = null;
+
+  constructor(records: Buffer) {
+    this.#records = records;
+  }
+
+  /** Writes the digest into a record that has its stamp; false when it is not known. `place`: the one that it probably has here. */
+  complete(record: Buffer, place: number): boolean {
+    const from = this.#hasStamp(record, place * RECORD_BYTES) ? place * RECORD_BYTES : this.#find(record);
+    if (from === undefined) return false;
+    this.#records.copy(record, STAMP_BYTES, from + STAMP_BYTES, from + RECORD_BYTES);
+    return true;
+  }
+
+  #hasStamp(record: Buffer, at: number): boolean {
+    return at < this.#records.length && record.compare(this.#records, at, at + STAMP_BYTES, 0, STAMP_BYTES) === 0;
+  }
+
+  #find(record: Buffer): number | undefined {
+    this.#places ??= this.#byStamp();
+    return this.#places.get(record.toString('latin1', 0, STAMP_BYTES));
+  }
+
+  #byStamp(): Map<string, number> {
+    const places = new Map<string, number>();
+    for (let at = 0; at < this.#records.length; at += RECORD_BYTES) places.set(this.#records.toString('latin1', at, at + STAMP_BYTES), at);
+    return places;
   }
 }
 

@@ -248,6 +248,11 @@ describe('the fingerprint', () => {
     const second = await readFile(kept);
     const recordsOf = (bytes: Buffer) => Array.from({ length: 12 }, (_, i) => bytes.toString('hex', 48 * i, 48 * (i + 1)));
     expect(recordsOf(second).filter((record) => !recordsOf(first).includes(record))).toHaveLength(1);
+    // A new file in front: all others are found at another place.
+    await rename(join(set, 'train/dog/3.jpg'), join(set, 'train/Eel/+.jpg'));
+    await fingerprintSplit(recipeOf(set), 'train', own);
+    expect(recordsOf(await readFile(kept)).filter((record) => !recordsOf(second).includes(record))).toHaveLength(1);
+    await rename(join(set, 'train/Eel/+.jpg'), join(set, 'train/dog/3.jpg'));
     // A cache that says something else is believed while the files stay as they are; a damaged one is not.
     await writeFile(kept, Buffer.alloc(second.length));
     expect(await fingerprintSplit(recipeOf(set), 'train', own)).toBe(before);
