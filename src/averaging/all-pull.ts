@@ -3,11 +3,12 @@
  * replica receives (replicas - 1) times the arena and sends as much: simple, and good for a few replicas.
  */
 
+import { present } from '../base/assert.js';
 import type { DataRequestOf } from '../protocol/data.js';
 import { type DataReply, refusal } from '../rpc/data-server.js';
 import type { AverageOrder, AverageOutcome, Averaging, AveragingOptions, Contribution } from './averaging.js';
 import { OfferedArena, offersNothing } from './offered-arena.js';
-import { pullPieces } from './pull-pieces.js';
+import { type Pulled, pullPieces } from './pull-pieces.js';
 import { weightedAverage } from './weighted-average.js';
 
 /** One replica's side of it. */
@@ -39,11 +40,26 @@ class AllPull implements Averaging {
     const pull = { order, part: 'trained', own: { samples, arena: parameters, ranges }, rangeOf: () => whole } as const;
     const pulled = await pullPieces(this.#options, pull, signal);
     if (!pulled.ok) return pulled;
-    return { ok: true, parameters: weightedAverage(pulled.pieces), ranges: pulled.pieces.map((piece) => piece.ranges) };
+    const kept = await this.#pullMemory(order, own, signal);
+    if (!kept.ok) return kept;
+    return {
+      ok: true,
+      parameters: weightedAverage(pulled.pieces),
+      ranges: pulled.pieces.map((piece) => piece.ranges),
+      memory: kept.pieces.map(({ arena }) => arena),
+    };
+  }
+
+  /** The memory of each contributor, whole; none where the loss keeps none. */
+  async #pullMemory(order: AverageOrder, { samples, memory, ranges }: Contribution, signal: AbortSignal): Promise<Pulled> {
+    const { memorySize, contributors } = order;
+    if (memory === undefined || memorySize === undefined) return { ok: true, pieces: [] };
+    const rangeOf = (index: number) => ({ start: 0, end: memorySize(present(contributors[index], 'a contributor').samples) });
+    return pullPieces(this.#options, { order, part: 'memory', own: { samples, arena: memory, ranges }, rangeOf }, signal);
   }
 
   answer(request: DataRequestOf<'arena.get'>): DataReply {
-    if (request.part === 'trained') return this.#offered.answerTrained(request);
-    return refusal('invalid-message', 'no replica makes a piece of the average here; ask for the part trained');
+    if (request.part !== 'average') return this.#offered.answerOwn(request);
+    return refusal('invalid-message', 'no replica makes a piece of the average here; ask for the parts trained and memory');
   }
 }

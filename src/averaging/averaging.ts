@@ -19,12 +19,14 @@ import type { DataReply } from '../rpc/data-server.js';
 export interface Contribution {
   /** The name of the average once it is committed. */
   readonly state: StateName;
-  /** The flat parameter arena after the replica's ranges of the round. */
+  /** The flat parameter arena after the replica's ranges of the round, without the loss's memory. */
   readonly parameters: Float32Array;
   /** All samples of the stage in the parameters. */
   readonly ranges: readonly Range[];
   /** The number of samples of this round, which is the weight. A whole number from 1. */
   readonly samples: number;
+  /** The memory of the samples of this round, packed (memory-rows.ts). It is not averaged. */
+  readonly memory?: Float32Array | undefined;
 }
 
 /** One try to average, as `coordinator.average` orders it. */
@@ -35,6 +37,8 @@ export interface AverageOrder {
   readonly contributors: readonly Contributor[];
   /** Says in words why a replica's ranges do not fit; null when its parameters may be used. */
   check(contributor: Contributor, ranges: readonly Range[]): string | null;
+  /** The elements of a contributor's memory, by its samples of the round; it is there where the loss keeps one. */
+  memorySize?: ((samples: number) => number) | undefined;
 }
 
 /** A replica whose contribution could not be fetched, and the reason. */
@@ -44,8 +48,13 @@ export interface Unreachable {
 }
 
 export type AverageOutcome =
-  /** A new array, and the ranges of each contributor in rank order. */
-  | { readonly ok: true; readonly parameters: Float32Array; readonly ranges: readonly (readonly Range[])[] }
+  /** A new array, and the ranges of each contributor in rank order; with the memory of each, where the loss keeps one. */
+  | {
+      readonly ok: true;
+      readonly parameters: Float32Array;
+      readonly ranges: readonly (readonly Range[])[];
+      readonly memory: readonly Float32Array[];
+    }
   | { readonly ok: false; readonly unreachable: readonly Unreachable[] };
 
 export interface Averaging {

@@ -10,8 +10,10 @@ import { describeState, isSameState, type StateName } from '../protocol/state-na
 import { type DataReply, refusal } from '../rpc/data-server.js';
 import type { AverageOutcome, Contribution } from './averaging.js';
 
-/** The contribution that a request fits, or the refusal. */
-export type Admission = { readonly ok: true; readonly own: Contribution } | { readonly ok: false; readonly refusal: DataReply };
+/** The contribution that a request fits, and the array that it asks for a range of; or the refusal. */
+export type Admission =
+  | { readonly ok: true; readonly own: Contribution; readonly arena: Float32Array }
+  | { readonly ok: false; readonly refusal: DataReply };
 
 export class OfferedArena {
   #own: Contribution | null = null;
@@ -31,27 +33,28 @@ export class OfferedArena {
     return this.#own !== null && isSameState(this.#own.state, state) ? this.#own : null;
   }
 
-  /** Checks a request for either part: its state, and that its range lies in the arena. */
-  admit({ state, start, end }: DataRequestOf<'arena.get'>): Admission {
+  /** Checks a request for any part: its state, and that its range lies in the arena. */
+  admit({ state, part, start, end }: DataRequestOf<'arena.get'>): Admission {
     const own = this.#own;
     if (own === null) return refused(refusal('not-ready', `nothing is trained for ${describeState(state)} here`));
     if (own.state.stage !== state.stage) return refused(refusal('wrong-stage', `${describeState(own.state)} is under way`));
     if (!isSameState(own.state, state)) return refused(refusal('wrong-round', `${describeState(own.state)} is under way`));
-    if (start >= end || end > own.parameters.length) {
-      return refused(refusal('invalid-message', `elements ${start} to ${end} of an arena of ${own.parameters.length}`));
+    const arena = part === 'memory' ? (own.memory ?? new Float32Array(0)) : own.parameters;
+    if (start >= end || end > arena.length) {
+      return refused(refusal('invalid-message', `elements ${start} to ${end} of an arena of ${arena.length}`));
     }
-    return { ok: true, own };
+    return { ok: true, own, arena };
   }
 
-  /** Answers for a range of what is trained. */
-  answerTrained(request: DataRequestOf<'arena.get'>): DataReply {
+  /** Answers for a range of what is trained, or of the memory. */
+  answerOwn(request: DataRequestOf<'arena.get'>): DataReply {
     const admission = this.admit(request);
     if (!admission.ok) return admission.refusal;
-    return arenaReply(request, admission.own, admission.own.parameters.subarray(request.start, request.end));
+    return arenaReply(request, admission.own, admission.arena.subarray(request.start, request.end));
   }
 }
 
-/** The answer to a request of either part: `data` are the elements asked for; samples and ranges are those of `own`. */
+/** The answer to a request of any part: `data` are the elements asked for; samples and ranges are those of `own`. */
 export function arenaReply(request: DataRequestOf<'arena.get'>, own: Contribution, data: Float32Array): DataReply {
   const { state, attempt, part, start, end } = request;
   const { samples, ranges } = own;

@@ -101,6 +101,6 @@ async function unusable({ file, line, before }: Fault, what: string): Promise<St
   return new StillhouseError('run.invalid', what, {
     file: resolve(file),
     line,
-    hint: `Put a whole copy of the file back. Without one, keep its first ${line - 1} lines${rest}`,
+    hint: `Put a whole copy of the file back. Without one, keep its first ${line === 2 ? 'line' : `${line - 1} lines`}${rest}`,
   });
 }

@@ -55,8 +55,9 @@ export function addEngineTraceCommand(engine: Command, context: CliContext): voi
         const folder = resolve(options.out);
         requireEmpty(folder);
         await requireTensorflow();
-        const { height, width, channels, classes } = data;
-        const request = { recipe: recipeJson(recipe), model: name, inputShape: [height, width, channels], classes, folder } as const;
+        const { height, width, channels, classes, splitSizes } = data;
+        const inputShape = [height, width, channels] as const;
+        const request = { recipe: recipeJson(recipe), model: name, inputShape, classes, splitSizes, folder } as const;
         const { type: _type, ...written } = await traceInChild(request);
         const { precision } = recipe.engine;
         if (output.json) output.result(JSON.stringify({ type: 'trace', stage: spellPeer(name), precision, ...written }));

@@ -5,6 +5,7 @@
 
 import { suggest } from '../base/nearest.js';
 import { attentionTransferDeclaration } from './attention-transfer-declaration.js';
+import { crdDeclaration } from './crd-declaration.js';
 import { dkdDeclaration } from './dkd-declaration.js';
 import { fitnetsDeclaration } from './fitnets-declaration.js';
 import { fspDeclaration } from './fsp-declaration.js';
@@ -26,6 +27,7 @@ export interface CatalogueEntry {
 
 export const LOSSES: Readonly<Record<string, CatalogueEntry>> = {
   hinton: { declaration: hintonDeclaration, load: async () => (await import('./hinton.js')).hinton },
+  crd: { declaration: crdDeclaration, load: async () => (await import('./crd.js')).crd },
   dkd: { declaration: dkdDeclaration, load: async () => (await import('./dkd.js')).dkd },
   'attention-transfer': {
     declaration: attentionTransferDeclaration,

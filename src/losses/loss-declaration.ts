@@ -55,12 +55,30 @@ export interface AdapterSpec {
   readonly decays: boolean;
 }
 
+/**
+ * A tensor that a term keeps from step to step, and that no gradient trains: the arithmetic gives its new values after each step. It is hashed
+ * and saved with the student, and is not exported. Each of several replicas gives the rows of the samples that it has trained.
+ */
+export interface MemorySpec {
+  /** Unique within the term. */
+  readonly name: string;
+  /**
+   * The elements of a row; there is one row for each sample of the split, which begins with a random direction, of length 1. Null: one number,
+   * which is 0 until the first step has set it; then it stays as it is, and of several replicas it is the mean.
+   */
+  readonly width: number | null;
+}
+
 /** The tensors that a term takes. The arithmetic gets them in these orders. */
 export interface TermNeeds {
   readonly student: readonly KnowledgeSpec[];
   /** The knowledge of the other side, which is a teacher or another peer; empty when the term needs none. */
   readonly other: readonly KnowledgeSpec[];
   readonly adapters: readonly AdapterSpec[];
+  /** The tensors that it keeps; none by default. */
+  readonly memory?: readonly MemorySpec[] | undefined;
+  /** The number of other samples that are drawn for each sample, for a term with a memory. */
+  readonly draws?: number | undefined;
 }
 
 /** The set on which a loss is defined: each image by itself, or all images of a batch together. */

@@ -12,8 +12,8 @@ import { isOutputSpec, type KnowledgeSpec, LOGITS_SPEC, type OutputSpec, specKey
 import { onAdapted } from './adapted-pair.js';
 import { catalogueEntry } from './catalogue.js';
 import { labelLoss } from './label-loss.js';
-import type { AdapterSpec, LossDeclaration, TapShapes, TermNeeds } from './loss-declaration.js';
-import type { Labels, LossMethod, LossSum } from './loss-method.js';
+import type { AdapterSpec, LossDeclaration, MemorySpec, TapShapes, TermNeeds } from './loss-declaration.js';
+import type { Labels, LossMethod, LossSum, SampleTensors, TermMemory } from './loss-method.js';
 import {
   answeredKnobs,
   answeredNames,
@@ -39,6 +39,10 @@ export interface StageLossInputs {
   /** Side by side, the tensors of each of its models in turn. They are constants: no gradient flows to them. */
   readonly other: readonly tf.Tensor[];
   readonly adapters: readonly tf.Tensor[];
+  /** In the order of the list `memory` of the stage's loss. */
+  readonly memory?: readonly tf.Tensor[] | undefined;
+  /** They are there where the loss keeps a memory. */
+  readonly samples?: SampleTensors | undefined;
 }
 
 export interface StageLossValue {
@@ -46,6 +50,8 @@ export interface StageLossValue {
   readonly mean: tf.Scalar;
   /** The mean of each of them by its key, without its weight. */
   readonly terms: Readonly<Record<string, tf.Scalar>>;
+  /** The new values of the memory by its names (LossSum of loss-method.ts). */
+  readonly memory?: Readonly<Record<string, tf.Tensor>> | undefined;
 }
 
 /** A side that a loss learns from. */
@@ -67,6 +73,10 @@ export interface StageLoss {
   readonly sides: readonly LossSide[];
   /** The adapters of all terms, named `<term>.<name>`. */
   readonly adapters: readonly AdapterSpec[];
+  /** The tensors that all terms keep, named `<term>.<name>`. */
+  readonly memory?: readonly MemorySpec[] | undefined;
+  /** The number of other samples that are drawn for each sample of a step, where it keeps any: the most that a term takes. */
+  readonly draws?: number | undefined;
   /** Whether its terms are means over the peers that have answered in time: the knobs of `answeredKnobs` say which. */
   readonly isOverAnswered: boolean;
   /** The loss of a batch. Called inside tf.tidy. The knobs have the names that `knobsOfLoss` gives. */
@@ -138,6 +148,7 @@ export function joinTerms(
   const adapters = terms.flatMap(({ plan, needs }) =>
     needs.adapters.map((adapter) => ({ ...adapter, name: `${plan.key}.${adapter.name}` })),
   );
+  const memory = terms.flatMap(({ plan, needs }) => (needs.memory ?? []).map((kept) => ({ ...kept, name: `${plan.key}.${kept.name}` })));
   const plan: LossPlan = { labels, terms: terms.map((term) => term.plan) };
   const isOverAnswered = mayLack && sides.some(({ from }) => from === 'peers');
   return {
@@ -146,6 +157,8 @@ export function joinTerms(
     takesInputGradient,
     sides,
     adapters,
+    memory,
+    draws: Math.max(0, ...terms.map(({ needs }) => needs.draws ?? 0)),
     isOverAnswered,
     sum(inputs, knobs) {
       const logits_BK = present(inputs.student[0], 'the logits') as tf.Tensor2D;
@@ -154,7 +167,7 @@ export function joinTerms(
         parts.push([LABELS_KEY, labelLoss({ logits_BK, labels: inputs.labels, epsilon: labels.smoothing })]);
       }
       for (const term of terms)
-        parts.push([term.plan.key, meanOfTerm(term, { inputs, knobs, lists: { student: own, sides, adapters, isOverAnswered } })]);
+        parts.push([term.plan.key, meanOfTerm(term, { inputs, knobs, lists: { student: own, sides, adapters, memory, isOverAnswered } })]);
       return weigh(parts, knobs);
     },
   };
@@ -163,7 +176,7 @@ export function joinTerms(
 interface TermCall {
   readonly inputs: StageLossInputs;
   readonly knobs: Readonly<Record<string, tf.Scalar>>;
-  readonly lists: Pick<StageLoss, 'sides' | 'adapters' | 'isOverAnswered'> & { readonly student: readonly KnowledgeSpec[] };
+  readonly lists: Pick<StageLoss, 'sides' | 'adapters' | 'memory' | 'isOverAnswered'> & { readonly student: readonly KnowledgeSpec[] };
 }
 
 /** The knowledge of one model of a side. */
@@ -213,6 +226,7 @@ function sumOfTerm({ plan, needs, method }: LoadedTerm, other: OtherModel, { inp
     const place = lists.adapters.findIndex((adapter) => adapter.name === `${plan.key}.${name}`);
     return [name, present(inputs.adapters[place], `the adapter ${name}`)] as const;
   });
+  const memory = memoryOf({ plan, needs }, inputs, lists);
   const scalars = Object.keys(plan.knobs).map((name) => [name, present(knobs[knobName(plan.key, name)], name)] as const);
   const [logits] = inputs.student;
   return method.sum(
@@ -223,9 +237,27 @@ function sumOfTerm({ plan, needs, method }: LoadedTerm, other: OtherModel, { inp
       other: pick(needs.other, other.specs, other.tensors),
       adapters: Object.fromEntries(own),
       settings: plan.settings,
+      ...(memory === null ? {} : { memory }),
     },
     Object.fromEntries(scalars),
   );
+}
+
+/** The memory of a term; null for one that keeps none. */
+function memoryOf(
+  { plan, needs: { memory = [], draws = 0 } }: Pick<LoadedTerm, 'plan' | 'needs'>,
+  inputs: StageLossInputs,
+  lists: Pick<StageLoss, 'memory'>,
+): TermMemory | null {
+  if (memory.length === 0) return null;
+  const tensors = memory.map(({ name }) => {
+    const place = (lists.memory ?? []).findIndex((kept) => kept.name === `${plan.key}.${name}`);
+    return [name, present(inputs.memory?.[place], `the memory ${name}`)] as const;
+  });
+  const { id_B, drawn_BD } = present(inputs.samples, 'the samples of the batch');
+  // Another term may take more of them. In a trial there are fewer.
+  const own = drawn_BD.shape[1] <= draws ? drawn_BD : tf.slice(drawn_BD, [0, 0], [drawn_BD.shape[0], draws]);
+  return { tensors: Object.fromEntries(tensors), samples: { id_B, drawn_BD: own } };
 }
 
 /**
@@ -239,9 +271,11 @@ function weigh(parts: readonly (readonly [string, LossSum])[], knobs: TermCall['
   const sums = parts.map(([key, part]) => [key, part.count === count ? part.sum : tf.mul(part.sum, count / part.count)] as const);
   const weighted = sums.map(([key, sum]) => tf.mul(sum, present(knobs[knobName(key, 'weight')], `the weight of ${key}`)));
   const mean = (sum: tf.Tensor) => tf.mul(sum, 1 / count) as tf.Scalar;
+  const kept = parts.flatMap(([key, { memory = {} }]) => Object.entries(memory).map(([name, value]) => [`${key}.${name}`, value] as const));
   return {
     mean: mean(weighted.reduce((total, part) => tf.add(total, part))),
     terms: Object.fromEntries(sums.map(([key, sum]) => [key, mean(sum)])),
+    memory: Object.fromEntries(kept),
   };
 }
 

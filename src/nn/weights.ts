@@ -36,8 +36,12 @@ export function disposeModel(model: LayersModel): void {
   for (const layer of leafLayers(model)) for (const weight of layer.weights) weight.dispose();
 }
 
-/** The place of each of the model's weights in its arena, and behind them of each adapter that trains with it. */
-export function arenaSchemaOf(model: LayersModel, adapters: readonly AdapterShape[] = []): ArenaSchema {
+/** The place of each of the model's weights in its arena, behind them of each adapter that trains with it, and then of what the loss keeps. */
+export function arenaSchemaOf(
+  model: LayersModel,
+  adapters: readonly AdapterShape[] = [],
+  memory: readonly AdapterShape[] = [],
+): ArenaSchema {
   const names = weightNames(model);
   const trainable = new Set(model.trainableWeights);
   const items = model.weights.map((weight): ArenaItem => {
@@ -50,10 +54,10 @@ export function arenaSchemaOf(model: LayersModel, adapters: readonly AdapterShap
     };
   });
   const digest = (text: string) => createHash('sha256').update(text).digest('hex');
-  return layoutArena({ model: items, adapters: adapters.map(adapterItem), digest });
+  return layoutArena({ model: items, adapters: adapters.map(adapterItem), memory: memory.map(memoryItem), digest });
 }
 
-/** A tensor that trains with a model and does not belong to it. */
+/** A tensor of a loss, which does not belong to the model. */
 export interface AdapterShape {
   readonly name: string;
   readonly shape: readonly number[];
@@ -61,6 +65,10 @@ export interface AdapterShape {
 
 function adapterItem({ name, shape }: AdapterShape): ArenaItem {
   return { name: `adapter:${name}`, shape, kind: 'adapter', trainable: true };
+}
+
+function memoryItem({ name, shape }: AdapterShape): ArenaItem {
+  return { name: `memory:${name}`, shape, kind: 'memory', trainable: false };
 }
 
 /** The model's weights as variables, in the schema's order. */

@@ -32,12 +32,12 @@ const head = {
 const stateFields = { state: stateNameSchema, ranges: rangesSchema, hash: field.hash, schema: field.hash };
 /**
  * Elements [start, end) of an arena, for one attempt to average into this state. `trained`: the replica's own parameters after
- * its ranges of the round; `average`: the average that this attempt makes of all of them.
+ * its ranges of the round; `average`: the average that this attempt makes of all of them; `memory`: what its loss keeps of those samples.
  */
 const pieceFields = {
   state: stateNameSchema,
   attempt: field.attempt,
-  part: z.enum(['trained', 'average']),
+  part: z.enum(['trained', 'average', 'memory']),
   start: field.count,
   end: field.count,
 };

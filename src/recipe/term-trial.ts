@@ -13,6 +13,13 @@ import type { KnowledgeSpec } from '../tensor/knowledge.js';
 /** The shapes of each model's layers, by the model's key. */
 export type ModelShapes = ReadonlyMap<string, ShapeSource>;
 
+/** The facts of models and data that a loss is tried with. */
+export interface TrialFacts {
+  readonly shapes: ModelShapes;
+  /** The number of samples of each split. */
+  readonly splitSizes: Readonly<Record<string, number>>;
+}
+
 /** The trial of one part of a peer's loss, by itself. */
 export interface TermTrial {
   /** The place of the part in the recipe. */
@@ -27,7 +34,8 @@ export interface TermTrial {
  * The trials of the terms of the peer's loss: one for each layer that it names, then one for the term as a whole. None for a loss in its short form,
  * which fits all models.
  */
-export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, shapes: ModelShapes): readonly TermTrial[] {
+export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, facts: TrialFacts): readonly TermTrial[] {
+  const { shapes, splitSizes } = facts;
   const { loss } = peer;
   if (!('terms' in loss)) return [];
   return loss.terms.flatMap((term, index) => {
@@ -43,7 +51,7 @@ export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, s
       const { tryLoss } = await import('../step/try-loss.js');
       const alone = { ...peer, fromTeacher: undefined, loss: { labels: { weight: 0, smoothing: 0 }, terms: [term] } };
       const sides = await sidesOf(peer, recipe, shapes);
-      const tried = await tryLoss(alone, { ...sides, seed: recipe.seed });
+      const tried = await tryLoss(alone, { ...sides, seed: recipe.seed, samples: splitSizes[peer.on] });
       for (const spec of tried.sides.flatMap(({ specs }) => specs)) checkMessage(spec);
     };
     return [...layers, { path, module, run: whole }];
@@ -62,10 +70,11 @@ function layersOf({ taps = [], flows = [] }: TermRecipe): readonly { side: 0 | 1
 }
 
 /** The numbers of one image that a step of the peer takes from its teacher. Throws as the trials of its terms do. */
-export async function numbersFromTeacher({ recipe: peer }: TrainedPeer, recipe: Recipe, shapes: ModelShapes): Promise<number> {
+export async function numbersFromTeacher({ recipe: peer }: TrainedPeer, recipe: Recipe, facts: TrialFacts): Promise<number> {
   const { joinTraining } = await import('../step/load-training.js');
-  const { student, teacher } = await sidesOf(peer, recipe, shapes);
-  return numbersFrom(await joinTraining(peer, { student, teacher, seed: recipe.seed }), 'teacher');
+  const { student, teacher } = await sidesOf(peer, recipe, facts.shapes);
+  const samples = facts.splitSizes[peer.on];
+  return numbersFrom(await joinTraining(peer, { student, teacher, seed: recipe.seed, samples }), 'teacher');
 }
 
 /** The shapes of the peer's model, of the model that teaches it, and of the other peers. A side that is not there, and peers, have no layers. */

@@ -2,11 +2,14 @@
 
 import { assert, present } from '../base/assert.js';
 import { sizeOf } from '../tensor/tensor.js';
+import { checkSamples } from './batch-samples.js';
 import type { StepAnswerBatch } from './step-program.js';
 import type { StepTraining } from './trainer.js';
 
-/** Asserts that labels and the other side's knowledge are of a batch of `size` samples, and have the shapes that the stage's loss asks for. */
-export function checkAnswers({ labels, other }: StepAnswerBatch, size: number, { otherShapes }: Pick<StepTraining, 'otherShapes'>): void {
+/** Asserts that labels, samples and the other side's knowledge are of a batch of `size`, and have the shapes that the stage's loss asks for. */
+export function checkAnswers({ labels, other, samples }: StepAnswerBatch, size: number, training: StepTraining): void {
+  const { otherShapes } = training;
+  checkSamples(training, size, samples);
   const { classes, mixed } = labels;
   assert(classes.length === size, `${classes.length} labels for a batch of ${size}`);
   if (mixed !== null) {

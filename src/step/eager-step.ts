@@ -10,12 +10,13 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { present } from '../base/assert.js';
+import type { SampleTensors } from '../losses/loss-method.js';
 import { readVariables, writeVariables } from '../nn/weights.js';
 import type { ArenaKind } from '../tensor/arena.js';
 import { type Knowledge, type KnowledgeTensor, LOGITS_SPEC, type OutputSpec } from '../tensor/knowledge.js';
 import { checkAnswers } from './check-answers.js';
 import { evaluateLogits, stepResult } from './score.js';
-import type { StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from './step-program.js';
+import type { SampleArrays, StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from './step-program.js';
 import { buildTensorStep, type TensorStep, type TensorStepOptions } from './tensor-step.js';
 import type { KnobTensors, LossOutputs, StepAnswers } from './trainer.js';
 
@@ -173,7 +174,7 @@ class Stepper {
 
   #answerTensors(answers: StepAnswerBatch, size: number): StepAnswers {
     checkAnswers(answers, size, present(this.#step.training, 'the stage of a program that trains'));
-    const { labels, other } = answers;
+    const { labels, other, samples } = answers;
     const mixed = labels.mixed && {
       second_B: tf.tensor1d(labels.mixed.second, 'int32'),
       share_B: tf.tensor1d(labels.mixed.share),
@@ -181,6 +182,7 @@ class Stepper {
     return {
       labels: { class_B: tf.tensor1d(labels.classes, 'int32'), mixed },
       other: other.map(({ data, shape }) => tf.tensor(data, [...shape])),
+      ...(samples === undefined ? {} : { samples: sampleTensors(samples, size) }),
     };
   }
 
@@ -189,6 +191,10 @@ class Stepper {
     const reading = { mean: numberOf(loss.mean), terms: Object.fromEntries(terms), logits };
     return stepResult(reading, answers, present(this.#step.training, 'the training of the step').loss);
   }
+}
+
+function sampleTensors({ ids, drawn }: SampleArrays, size: number): SampleTensors {
+  return { id_B: tf.tensor1d(ids, 'int32'), drawn_BD: tf.tensor2d(drawn, [size, drawn.length / size], 'int32') };
 }
 
 function numberOf(scalar: tf.Scalar): number {

@@ -3,8 +3,9 @@
  * gradient by the weights, though tfjs has no second derivative of every operation.
  *
  * With u the gradient that arrives at the map J(w) = dL/dx, L the cross-entropy summed over the batch, the gradient by the weights is
- * d(u . J)/dw = [dL/dw(x + r u) - dL/dw(x - r u)] / (2 r): two ordinary gradients. All images together move by REACH. The kinks of the pass at x are
- * held in both (src/nn/held-kinks.ts), and the statistics of BatchNorms are put back after each pass, because the step's own pass moves them.
+ * d(u . J)/dw = [dL/dw(x + r u) - dL/dw(x - r u)] / (2 r): two ordinary gradients. All images together move by a share of their length, so
+ * that the distance suits a few small images and a batch of large ones. The kinks of the pass at x are held in both
+ * (src/nn/held-kinks.ts), and the statistics of BatchNorms are put back after each pass, because the step's own pass moves them.
  * Axes: B batch, H height, W width, C channels, K classes.
  */
 
@@ -17,8 +18,13 @@ import { HeldKinks } from '../nn/held-kinks.js';
 import { leafLayers, weightsOf } from '../nn/weights.js';
 import { holdForward, outsideOfTape } from './held-tape.js';
 
-/** The distance by which the images of a batch move together. Its error grows with the square of this, that of rounding with its inverse: both are small here. */
-const REACH = 0.03;
+/**
+ * The distance by which the images of a batch move together, over their length. Its error grows with the square of this, that of
+ * rounding with its inverse: both are small here.
+ */
+const REACH = 0.0015;
+/** The least length of the images that counts. */
+const IMAGES_MIN = 1;
 /** The least length of a gradient that has a direction. */
 const LENGTH_MIN = 1e-30;
 /** Layers that draw at random in each pass. */
@@ -98,12 +104,13 @@ export class TrainedInputGradient {
   /** The gradient of towards . J by each trained variable. */
   #difference({ images_BHWC, towards, lossOf }: DifferenceOptions): tf.Tensor[] {
     return tf.tidy(() => {
-      const length = tf.sqrt(tf.sum(tf.square(towards)));
-      const shift = tf.mul(towards, tf.div(REACH, tf.maximum(length, LENGTH_MIN)));
+      const length = lengthOf(towards);
+      const reach = tf.mul(tf.maximum(lengthOf(images_BHWC), IMAGES_MIN), REACH);
+      const shift = tf.mul(towards, tf.div(reach, tf.maximum(length, LENGTH_MIN)));
       const [ahead, behind] = [tf.add(images_BHWC, shift), tf.sub(images_BHWC, shift)].map((images) =>
         this.#unmoved(() => outsideOfTape(() => this.#gradientsAt(images, lossOf))),
       );
-      const scale = tf.mul(length, 1 / (2 * REACH));
+      const scale = tf.div(length, tf.mul(reach, 2));
       return this.#trained.map(({ name, shape }) => {
         const [more, less] = [ahead?.[name], behind?.[name]];
         return more === undefined || less === undefined ? tf.zeros(shape) : tf.mul(tf.sub(more, less), scale);
@@ -137,6 +144,11 @@ interface DifferenceOptions {
   readonly images_BHWC: tf.Tensor;
   readonly towards: tf.Tensor;
   readonly lossOf: Predict;
+}
+
+/** The Euclidean length of all elements together. */
+function lengthOf(tensor: tf.Tensor): tf.Tensor {
+  return tf.sqrt(tf.sum(tf.square(tensor)));
 }
 
 function randomLayer(layer: LayersModel['layers'][number]): StillhouseError {

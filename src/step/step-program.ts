@@ -19,6 +19,16 @@ export interface StepBatch {
   readonly labels: LabelArrays;
   /** The other side's knowledge, as `other` of the stage's loss asks for it; empty in a stage without another side. */
   readonly other: Knowledge;
+  /** It is there where the stage's loss keeps a memory. */
+  readonly samples?: SampleArrays | undefined;
+}
+
+/** The samples of a batch by their numbers in the split that the stage trains on, from 0. */
+export interface SampleArrays {
+  /** The sample of each image, [B]; none is there twice. */
+  readonly ids: Int32Array;
+  /** The other samples that are drawn for each of them, [B, D]; none is there twice in a row. */
+  readonly drawn: Int32Array;
 }
 
 export interface LabelArrays {
@@ -29,7 +39,7 @@ export interface LabelArrays {
 }
 
 /** The inputs of the second half of a step. */
-export type StepAnswerBatch = Pick<StepBatch, 'labels' | 'other'>;
+export type StepAnswerBatch = Pick<StepBatch, 'labels' | 'other' | 'samples'>;
 
 /** The numbers that change during a stage. */
 export interface StepKnobs {

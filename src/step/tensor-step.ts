@@ -3,7 +3,7 @@
  * every value that changes from step to step comes in as a tensor. So the same step runs op by op (eager-step.ts) and can be
  * recorded and replayed as a graph.
  *
- * Invariants: between two calls a step that trains holds the adapters, the optimiser's slots and, after `forward`, the tensors
+ * Invariants: between two calls a step that trains holds the adapters and the memory of its loss, the optimiser's slots and, after `forward`, the tensors
  * that `backward` needs; a step that only infers holds folded copies of its model. The model is its caller's. Every call
  * must be made within the caller's tf.tidy, which owns the tensors that the call returns.
  * Axes: B batch, H height, W width, C channels, K classes.
@@ -44,7 +44,7 @@ export interface TensorStep {
   readonly schema: ArenaSchema;
   /** K. */
   readonly classes: number;
-  /** The variables of the schema, in its order: the model's weights, then the adapters. */
+  /** The variables of the schema, in its order: the model's weights, the adapters, the loss's memory. */
   readonly parameters: readonly tf.Variable[];
   /** All variables that a step changes: the parameters, then the optimiser's slots. */
   readonly variables: readonly tf.Variable[];

@@ -1,7 +1,7 @@
 /**
  * The half of a step that trains, on tensors: forward with the stage's knowledge, its loss, gradient and update.
  *
- * Invariants: between two calls it holds the adapters, the optimiser's slots and, after `forward`, the tensors that `backward`
+ * Invariants: between two calls it holds the adapters and the memory of the loss, the optimiser's slots and, after `forward`, the tensors that `backward`
  * needs. While it exists, the model's BatchNorms train by src/nn/batch-norm.ts.
  */
 
@@ -9,16 +9,18 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { assert, present } from '../base/assert.js';
 import type { PeerRecipe } from '../config/schema.js';
-import type { Labels } from '../losses/loss-method.js';
+import type { Labels, SampleTensors } from '../losses/loss-method.js';
 import { knobName, LABELS_KEY } from '../losses/loss-plan.js';
 import type { StageLoss, StageLossValue } from '../losses/stage-loss.js';
 import { createAdapters } from '../nn/adapter.js';
 import { overrideBatchNorms } from '../nn/batch-norm.js';
 import { frozenLayers } from '../nn/freeze.js';
 import { type KnowledgeModel, knowledgeModel } from '../nn/knowledge-model.js';
+import { createMemory } from '../nn/memory.js';
 import { arenaSchemaOf, weightsOf } from '../nn/weights.js';
 import { Optimizer } from '../optim/optimizer.js';
 import type { ArenaSchema } from '../tensor/arena.js';
+import { rowsOfMemory } from './batch-samples.js';
 import { type HeldForward, holdForward } from './held-tape.js';
 import { TrainedInputGradient } from './input-gradient.js';
 import type { StepKnobs } from './step-program.js';
@@ -29,8 +31,10 @@ export interface StepTraining {
   readonly loss: StageLoss;
   /** The shapes, without the batch, of the knowledge that the loss asks: side by side, of each of its models in turn, that of its specs. */
   readonly otherShapes: readonly (readonly number[])[];
-  /** The seed of the adapters' initial values. */
+  /** The seed of the initial values of adapters and memory. */
   readonly seed: number;
+  /** The number of samples of the split that the stage trains on, of which a loss may keep rows. */
+  readonly samples?: number | undefined;
 }
 
 /** Sees the gradients of a step, by the variable's name: those that the loss depends on. They are not its own. */
@@ -41,13 +45,15 @@ export interface StepAnswers {
   readonly labels: Labels;
   /** The other side's knowledge, as the stage's loss asks for it. */
   readonly other: readonly tf.Tensor[];
+  /** They are there where the loss keeps a memory. */
+  readonly samples?: SampleTensors | undefined;
 }
 
 /** Scalars by name: the loss's numbers as `loss.NAME`, and the optimiser's coefficients as `optimizer.NAME`. */
 export type KnobTensors = Readonly<Record<string, tf.Scalar>>;
 
 /** The training loss before the update, and its terms by name, without their weights: means over the batch. */
-export type LossOutputs = StageLossValue;
+export type LossOutputs = Pick<StageLossValue, 'mean' | 'terms'>;
 
 /** A part of the loss: the labels or a term, by its key. */
 interface PartCall {
@@ -62,11 +68,13 @@ const COEFFICIENT = 'optimizer.';
 export class Trainer {
   readonly schema: ArenaSchema;
   readonly optimizer: Optimizer;
-  /** In the schema's order: the model's weights, then the adapters. */
+  /** In the schema's order: the model's weights, then the adapters, then the memory. */
   readonly parameters: readonly tf.Variable[];
   readonly #loss: StageLoss;
   readonly #knowledge: KnowledgeModel;
   readonly #adapters: readonly tf.Variable[];
+  /** The tensors that the loss keeps, in the order of its list. */
+  readonly #memory: readonly tf.Variable[];
   /** The variables that the optimiser changes. */
   readonly #trained: tf.Variable[];
   readonly #restoreBatchNorms: () => void;
@@ -77,13 +85,20 @@ export class Trainer {
   /** The images of the open half, for that gradient. */
   #images: tf.Tensor4D | null = null;
 
-  constructor(model: LayersModel, { stage, loss, seed }: StepTraining, onGradients?: GradientObserver) {
+  constructor(model: LayersModel, training: StepTraining, onGradients?: GradientObserver) {
+    const { stage, loss, seed } = training;
+    const { memory = [] } = loss;
     this.#onGradients = onGradients;
     this.#loss = loss;
     this.#knowledge = knowledgeModel(model, loss.student);
     this.#adapters = createAdapters(loss.adapters, seed);
-    this.schema = arenaSchemaOf(model, loss.adapters);
-    this.parameters = [...weightsOf(model), ...this.#adapters];
+    this.#memory = memory.length === 0 ? [] : createMemory(memory, rowsOfMemory(training), seed);
+    this.schema = arenaSchemaOf(
+      model,
+      loss.adapters,
+      memory.map(({ name }, i) => ({ name, shape: present(this.#memory[i], name).shape })),
+    );
+    this.parameters = [...weightsOf(model), ...this.#adapters, ...this.#memory];
     const frozen = frozenLayers(model, stage.freeze);
     const kept = new Set([...frozen].flatMap((layer) => layer.weights.map((weight) => weight.read())));
     const optimized = this.parameters.flatMap((variable, i) => {
@@ -112,22 +127,34 @@ export class Trainer {
   }
 
   /** Makes the update. Throws when no first half is open. */
-  backward({ labels, other }: StepAnswers, knobs: KnobTensors): LossOutputs {
-    let kept: LossOutputs | null = null;
+  backward({ labels, other, samples }: StepAnswers, knobs: KnobTensors): LossOutputs {
+    let kept: (LossOutputs & Pick<StageLossValue, 'memory'>) | null = null;
     try {
       return this.#takeOpenHalf(labels, (gradients) => {
         const grads = gradients((student) => {
-          const value = this.#loss.sum({ labels, student, other, adapters: this.#adapters }, named(knobs, LOSS));
+          const inputs = { labels, student, other, samples, adapters: this.#adapters, memory: this.#memory };
+          const value = this.#loss.sum(inputs, named(knobs, LOSS));
           // Kept beyond the gradient's own scope.
-          kept = mapLoss(value, (scalar) => tf.keep(scalar));
+          kept = { ...mapLoss(value, (scalar) => tf.keep(scalar)), memory: mapValues(value.memory ?? {}, (next) => tf.keep(next)) };
           return value.mean;
         });
         this.#onGradients?.(grads);
         this.optimizer.apply(this.#complete(grads), named(knobs, COEFFICIENT));
+        this.#remember(present(kept, 'the loss').memory ?? {}, samples);
         return mapLoss(present(kept, 'the loss'), (scalar) => tf.clone(scalar));
       });
     } finally {
-      if (kept !== null) mapLoss(kept, (scalar) => scalar.dispose());
+      if (kept !== null) tf.dispose(kept);
+    }
+  }
+
+  /** Puts the new rows of the batch's samples, and the new numbers, into the memory. Called within tf.tidy. */
+  #remember(values: Readonly<Record<string, tf.Tensor>>, samples: SampleTensors | undefined): void {
+    for (const [i, { name, width }] of (this.#loss.memory ?? []).entries()) {
+      const [variable, next] = [present(this.#memory[i], name), present(values[name], name)];
+      const indices = width === null ? null : tf.expandDims(present(samples, 'the samples of the batch').id_B, 1);
+      // A number may be the variable's own tensor.
+      variable.assign(indices === null ? tf.clone(next) : tf.tensorScatterUpdate(variable, indices, next));
     }
   }
 
@@ -164,7 +191,7 @@ export class Trainer {
     this.forward(images);
     return this.#takeOpenHalf(answers.labels, (gradients) => {
       const grads = gradients((student) => {
-        const value = this.#loss.sum({ ...answers, student, adapters: this.#adapters }, knobs);
+        const value = this.#loss.sum({ ...answers, student, adapters: this.#adapters, memory: this.#memory }, knobs);
         const weight = present(knobs[knobName(key, 'weight')], `the weight of ${key}`);
         return tf.mul(present(value.terms[key], `the part ${key}`), weight);
       });
@@ -183,7 +210,7 @@ export class Trainer {
   dispose(): void {
     this.abandon();
     this.optimizer.dispose();
-    for (const adapter of this.#adapters) adapter.dispose();
+    for (const own of [...this.#adapters, ...this.#memory]) own.dispose();
     this.#restoreBatchNorms();
   }
 
@@ -208,9 +235,13 @@ function named(knobs: KnobTensors, prefix: string): Record<string, tf.Scalar> {
   return Object.fromEntries(own.map(([name, value]) => [name.slice(prefix.length), value]));
 }
 
+function mapValues<Value, Result>(record: Readonly<Record<string, Value>>, map: (value: Value) => Result): Record<string, Result> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]));
+}
+
 function mapLoss<Result>(
   { mean, terms }: LossOutputs,
   map: (scalar: tf.Scalar) => Result,
 ): { mean: Result; terms: Record<string, Result> } {
-  return { mean: map(mean), terms: Object.fromEntries(Object.entries(terms).map(([name, term]) => [name, map(term)])) };
+  return { mean: map(mean), terms: mapValues(terms, map) };
 }

@@ -45,9 +45,9 @@ export function tryStep({ model, training, inputShape, knobs, batches }: StepTri
   try {
     const initial = program.readParameters();
     let first: Pick<TriedStep, 'result' | 'logits' | 'spoilt'> | null = null;
-    for (const { images, size, labels, other } of batches) {
+    for (const { images, size, ...answers } of batches) {
       const [logits] = program.forward(images, size);
-      const result = program.backward({ labels, other }, knobs);
+      const result = program.backward(answers, knobs);
       first ??= { result, logits: present(logits, 'the logits').data, spoilt: watch.spoilt };
       if (!result.finite || watch.silent.length === 0) break;
     }

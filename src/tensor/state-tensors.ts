@@ -1,6 +1,6 @@
 /**
  * The tensors of a state by name, in messages and in checkpoints: `parameters` (the model's flat arena),
- * `adapters` (those of the stage's loss, where it has any), and `slots` (the optimiser's); a checkpoint may have those of other replicas of
+ * `adapters` (those of the stage's loss, and its memory behind them, where it has any), and `slots` (the optimiser's); a checkpoint may have those of other replicas of
  * the peer as well, `slots.1` and so on, by column. All are float32 and flat, and never change once they are in such a map.
  *
  * Invariant: the hash of a state covers the tensors that replicas share: `parameters`, then `adapters` where there are any. Slots
@@ -17,7 +17,7 @@ export type StateTensors = ReadonlyMap<string, Float32Array>;
 
 /** The arrays of a state in a program. */
 export interface StateArrays {
-  /** The whole arena: the model's parameters, then the adapters of the stage's loss. */
+  /** The whole arena: the model's parameters, then the adapters of the stage's loss, then its memory. */
   readonly parameters: Float32Array;
   /** The optimiser's slots, flat. */
   readonly slots: Float32Array;
@@ -41,7 +41,7 @@ function update(hash: Hash, values: Float32Array | undefined): void {
 }
 
 /**
- * The tensors of a state: the model's part of the arena, the part of the adapters where there are any, and the slots. They are views,
+ * The tensors of a state: the model's part of the arena, the part of the adapters and the memory where there are any, and the slots. They are views,
  * not copies. A model without the loss (a teacher, an export) takes the first one alone.
  */
 export function splitState({ parameters, slots }: StateArrays, { model, size }: Pick<ArenaSchema, 'model' | 'size'>): StateTensors {

@@ -18,7 +18,7 @@ import { TraceRefusal } from './refusal.js';
 import type { TraceAnswer, TraceRequest } from './trace-request.js';
 import { writeTrace } from './write-trace.js';
 
-async function write({ recipe: json, model: name, inputShape, classes, folder }: TraceRequest): Promise<TraceAnswer> {
+async function write({ recipe: json, model: name, inputShape, classes, splitSizes, folder }: TraceRequest): Promise<TraceAnswer> {
   const recipe = parseRecipe(json);
   const { models, seed, engine } = recipe;
   await openEngine('tensorflow');
@@ -31,7 +31,7 @@ async function write({ recipe: json, model: name, inputShape, classes, folder }:
   const buildTeacher = (teacher: PeerName) => build(trainedBy(teacher));
   const stage = trainedBy(name);
   const model = await build(stage);
-  const training = await loadTraining(stage, { model, seed, buildTeacher });
+  const training = await loadTraining(stage, { model, seed, samples: splitSizes[stage.on], buildTeacher });
   return { type: 'written', ...writeTrace({ model, training, inputShape, precision: engine.precision, folder }) };
 }
 

@@ -19,7 +19,7 @@ export interface StepTrail {
 export interface ProofTolerance {
   /** For each result: the norm of the difference, divided by the norm or by 1 where that is larger, because a loss term may be nearly 0. */
   readonly result: number;
-  /** For the change of the values that hold the gradient as it is (the slots, or the weights where there are no slots), and for the change of the statistics. */
+  /** For the change of the values that hold the gradient as it is (the slots, or the weights where there are no slots), and for the change of the statistics and of the memory. */
   readonly gradient: number;
   /** For the change of the weights by slots. It is wide: Adam divides by the gradient's size, and so enlarges the rounding of gradients that are nearly 0. */
   readonly weights: number;
@@ -40,7 +40,7 @@ export interface ProofOptions {
   readonly replay: StepTrail;
   readonly tolerance: ProofTolerance;
   /** The entries of the parameters. */
-  readonly entries: readonly Pick<ArenaEntry, 'offset' | 'size' | 'trainable'>[];
+  readonly entries: readonly Pick<ArenaEntry, 'name' | 'kind' | 'offset' | 'size' | 'trainable'>[];
 }
 
 export interface ResultProof {
@@ -64,11 +64,17 @@ export function replayFault({ before, eager, replay, tolerance, entries }: Proof
   const fault = resultFault({ eager, replay, tolerance });
   if (fault !== null) return fault;
   const weights = entries.filter(({ trainable }) => trainable);
-  const statistics = entries.filter(({ trainable }) => !trainable);
-  const parts: readonly [string, number, (trail: ProofOptions['before']) => Float32Array][] = [
+  const statistics = entries.filter(({ trainable, kind }) => !trainable && kind !== 'memory');
+  const memory = entries.filter(({ kind }) => kind === 'memory');
+  const parts: readonly (readonly [string, number, (trail: ProofOptions['before']) => Float32Array])[] = [
     ['slots', tolerance.gradient, ({ slots }) => slots],
     ['weights', before.slots.length > 0 ? tolerance.weights : tolerance.gradient, ({ parameters }) => partsOf(parameters, weights)],
     ['statistics', tolerance.gradient, ({ parameters }) => partsOf(parameters, statistics)],
+    // Each by itself: a number of a thousand would hide a row of length 1.
+    ...memory.map((entry) => {
+      const read = ({ parameters }: ProofOptions['before']) => partsOf(parameters, [entry]);
+      return [entry.name, tolerance.gradient, read] as const;
+    }),
   ];
   for (const [name, most, read] of parts) {
     if (!areFinite(read(eager))) return notFinite(name);

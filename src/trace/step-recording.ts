@@ -7,6 +7,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { present } from '../base/assert.js';
 import { knobsOfLoss } from '../losses/stage-loss.js';
+import { nextSamples, rowsOfMemory, someSamples } from '../step/batch-samples.js';
 import type { LabelArrays, StepAnswerBatch, StepBatch, StepKnobs } from '../step/step-program.js';
 import type { TensorStep } from '../step/tensor-step.js';
 import type { StepTraining } from '../step/trainer.js';
@@ -36,20 +37,29 @@ const SHARES = 'labels.share';
 /** The other side's tensor at place i is `other.i`. */
 const OTHER = 'other.';
 
+const SAMPLES = 'samples';
+const DRAWN = 'samples.drawn';
+
 /** Images [B, H, W, C] as a feed. */
 export function imageFeeds(images: Float32Array, size: number, inputShape: readonly number[]): Feeds {
   return { [IMAGES]: { shape: [size, ...inputShape], data: images } };
 }
 
-/** Labels, the other side's knowledge and the step's knobs as feeds. */
-export function answerFeeds({ labels, other }: StepAnswerBatch, knobs: Readonly<Record<string, number>>): Feeds {
+/** Labels, samples, the other side's knowledge and the step's knobs as feeds. */
+export function answerFeeds({ labels, other, samples }: StepAnswerBatch, knobs: Readonly<Record<string, number>>): Feeds {
   const { classes, mixed } = labels;
   const shape = [classes.length];
   const mix: Feeds = mixed === null ? {} : { [SECOND_LABELS]: { shape, data: mixed.second }, [SHARES]: { shape, data: mixed.share } };
+  const size = classes.length;
+  const numbered: Feeds =
+    samples === undefined
+      ? {}
+      : { [SAMPLES]: { shape, data: samples.ids }, [DRAWN]: { shape: [size, samples.drawn.length / size], data: samples.drawn } };
   const scalars = Object.entries(knobs).map(([name, value]) => [name, { shape: [], data: Float32Array.of(value) }] as const);
   return {
     [LABELS]: { shape, data: classes },
     ...mix,
+    ...numbered,
     ...Object.fromEntries(other.map((tensor, i) => [OTHER + i, tensor])),
     ...Object.fromEntries(scalars),
   };
@@ -138,7 +148,8 @@ function answersOf(tensors: Readonly<Record<string, tf.Tensor>>): Parameters<Ten
   const vector = (name: string) => tensors[name] as tf.Tensor1D;
   const mixed = tensors[SHARES] === undefined ? null : { second_B: vector(SECOND_LABELS), share_B: vector(SHARES) };
   const other = Object.entries(tensors).filter(([name]) => name.startsWith(OTHER));
-  return { labels: { class_B: vector(LABELS), mixed }, other: other.map(([, tensor]) => tensor) };
+  const samples = tensors[SAMPLES] === undefined ? {} : { samples: { id_B: vector(SAMPLES), drawn_BD: tensors[DRAWN] as tf.Tensor2D } };
+  return { labels: { class_B: vector(LABELS), mixed }, other: other.map(([, tensor]) => tensor), ...samples };
 }
 
 /** A batch and its knobs as training takes them. */
@@ -158,11 +169,12 @@ export function otherImages(images: Float32Array): Float32Array {
 }
 
 /** Another call of the same form, with other numbers everywhere. Its knobs differ little, so that the step stays as stable as the first. */
-export function otherCall({ batch, knobs }: TrainCall, classes: number): TrainCall {
-  const { size, images, labels, other } = batch;
+export function otherCall({ batch, knobs }: TrainCall, { classes, training }: Pick<TensorStep, 'classes' | 'training'>): TrainCall {
+  const { size, images, labels, other, samples } = batch;
+  const numbered = samples === undefined ? {} : { samples: nextSamples(samples, rowsOfMemory(present(training, 'the training'))) };
   const loss = Object.entries(knobs.loss).map(([name, value]) => [name, value === 0 ? 0.125 : value * 0.875]);
   return {
-    batch: { size, images: otherImages(images), labels: otherLabels(labels, classes), other: other.map(otherTensor) },
+    batch: { size, images: otherImages(images), labels: otherLabels(labels, classes), other: other.map(otherTensor), ...numbered },
     // A rate of 0, as a warm-up begins with, shows nothing of the update.
     knobs: { rate: knobs.rate === 0 ? 1e-3 : knobs.rate * 0.75, loss: Object.fromEntries(loss) },
   };
@@ -198,11 +210,12 @@ export function sampleKnobs({ stage, loss }: StepTraining): StepKnobs {
 
 /** Images [B, H, W, C] with made-up labels and knowledge of the other side, to record a step before the real ones are known. */
 export function sampleBatch(step: Pick<TensorStep, 'classes' | 'training'>, images: Float32Array, size: number): StepBatch {
-  const { otherShapes } = present(step.training, 'the training of the step');
+  const training = present(step.training, 'the training of the step');
+  const { otherShapes } = training;
   const classes = Int32Array.from({ length: size }, (_, i) => i % step.classes);
   const other = otherShapes.map((shape) => {
     const whole = [size, ...shape];
     return { shape: whole, data: Float32Array.from({ length: sizeOf(whole) }, (_, i) => (i % 7) - 3) };
   });
-  return { size, images, labels: { classes, mixed: null }, other };
+  return { size, images, labels: { classes, mixed: null }, other, ...someSamples(training, size) };
 }

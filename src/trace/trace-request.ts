@@ -12,6 +12,8 @@ export interface TraceRequest {
   /** [H, W, C] of the recipe's data. */
   readonly inputShape: readonly [number, number, number];
   readonly classes: number;
+  /** The number of samples of each split. */
+  readonly splitSizes: Readonly<Record<string, number>>;
   readonly folder: string;
 }
 

@@ -66,7 +66,7 @@ export function traceTraining(options: TrainingTraceOptions): TrainingTrace {
   const before = stateOf(eager);
   try {
     const first = recordTrial(options, { from: before, call });
-    const second = recordTrial(options, { from: otherState(step, before), call: otherCall(call, step.classes) });
+    const second = recordTrial(options, { from: otherState(step, before), call: otherCall(call, step) });
     assertSameProgram(first.train.recording, second.train.recording);
     assertSameProgram(first.infer.recording, second.infer.recording);
     const { graph, precision } = refuseWhatFails(() => trainingGraph(options, first));

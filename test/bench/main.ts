@@ -8,29 +8,31 @@ import { type BenchOptions, parseOptions, UsageError, usage } from './options.js
 import type { ProfileEntry } from './protocol.js';
 import { jsonLine, type RowResult, table } from './result.js';
 import type { Row, RowSettings } from './row.js';
-import { DEFAULT_ROWS, ROWS } from './rows/rows.js';
+import { DEFAULT_ROWS, GROUPS, ROWS } from './rows/rows.js';
 import { measureRow, profileRow } from './runner.js';
 
-const names = ROWS.map(({ name }) => name);
+const KNOWN = { rows: ROWS.map(({ name }) => name), groups: GROUPS, defaultRows: DEFAULT_ROWS, threads: availableParallelism() };
 const tell = (text: string) => void process.stderr.write(`${text}\n`);
 const show = (text: string) => void process.stdout.write(text);
 
 function readOptions(): BenchOptions | null {
   try {
-    return parseOptions(process.argv.slice(2), { rows: names, defaultRows: DEFAULT_ROWS, threads: availableParallelism() });
+    return parseOptions(process.argv.slice(2), KNOWN);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    tell(`${error.message}\n\n${usage(names)}`);
+    tell(`${error.message}\n\n${usage(KNOWN)}`);
     return null;
   }
 }
 
+const BATCH = 128;
+
 /** Calls `use` with what the row gets, its folder among it, and takes the folder away. */
-async function withSettings<Result>(options: BenchOptions, use: (settings: RowSettings) => Promise<Result>): Promise<Result> {
+async function withSettings<Result>(options: BenchOptions, row: Row, use: (settings: RowSettings) => Promise<Result>): Promise<Result> {
   const folder = mkdtempSync(join(tmpdir(), 'stillhouse-bench-'));
   try {
-    const { batch, threads, trace, torch } = options;
-    return await use({ batch, threads, trace, torch, folder });
+    const { threads, trace, torch } = options;
+    return await use({ batch: options.batch ?? row.batch ?? BATCH, threads, trace, torch, folder });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -43,7 +45,7 @@ async function measureRows(rows: readonly Row[], options: BenchOptions): Promise
   mkdirSync(dirname(file), { recursive: true });
   const results: RowResult[] = [];
   for (const row of rows) {
-    const result = await withSettings(options, (settings) => measureRow(row, settings, { ...options, tell }));
+    const result = await withSettings(options, row, (settings) => measureRow(row, settings, { ...options, tell }));
     results.push(result);
     if (options.json) show(`${jsonLine(result)}\n`);
     if ('failed' in result) process.exitCode = 1;
@@ -55,7 +57,7 @@ async function measureRows(rows: readonly Row[], options: BenchOptions): Promise
 
 async function profileRows(rows: readonly Row[], options: BenchOptions): Promise<void> {
   for (const row of rows) {
-    const profile = await withSettings(options, (settings) => profileRow(row, settings, { ...options, tell }));
+    const profile = await withSettings(options, row, (settings) => profileRow(row, settings, { ...options, tell }));
     if (options.json) show(`${JSON.stringify({ row: row.name, ...profile })}\n`);
     else show('skipped' in profile ? `${row.name}  skipped: ${profile.skipped}\n` : profileText(row.name, profile.profile));
   }
@@ -69,7 +71,7 @@ function profileText(name: string, entries: readonly ProfileEntry[]): string {
 
 const options = readOptions();
 if (options === null) process.exitCode = 2;
-else if (options.help) show(usage(names));
+else if (options.help) show(usage(KNOWN));
 else {
   const rows = options.rows.flatMap((name) => ROWS.filter((row) => row.name === name));
   await (options.profile ? profileRows : measureRows)(rows, options);

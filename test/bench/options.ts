@@ -8,8 +8,8 @@ export interface BenchOptions {
   readonly threads: number;
   /** Turns of ours and of the anchor. */
   readonly pairs: number;
-  /** Images in a batch. */
-  readonly batch: number;
+  /** Images in a batch; null for what each row says. */
+  readonly batch: number | null;
   readonly trace: 'auto' | 'off';
   readonly torch: string | null;
   /** Dropped steps; null for what each row says. */
@@ -31,6 +31,8 @@ export class UsageError extends Error {}
 /** What the options are measured by. */
 export interface Known {
   readonly rows: readonly string[];
+  /** Names that stand for several rows. */
+  readonly groups: Readonly<Record<string, readonly string[]>>;
   /** Those measured when none are named. */
   readonly defaultRows: readonly string[];
   /** The machine's. */
@@ -40,10 +42,11 @@ export interface Known {
 /** The options with their defaults. Throws UsageError. */
 export function parseOptions(args: readonly string[], known: Known): BenchOptions {
   const values = parse(args);
-  const rows = values.rows === undefined ? known.defaultRows : values.rows.split(',').filter((name) => name !== '');
+  const named = values.rows?.split(',').filter((name) => name !== '');
+  const rows = named?.flatMap((name) => known.groups[name] ?? [name]) ?? known.defaultRows;
   const strange = rows.find((name) => !known.rows.includes(name));
-  if (strange !== undefined) throw new UsageError(`--rows ${strange}: there is no such row. There are ${known.rows.join(', ')}`);
-  if (rows.length === 0) throw new UsageError(`--rows names no row. There are ${known.rows.join(', ')}`);
+  if (strange !== undefined) throw new UsageError(`--rows ${strange}: there is no such row. There are ${namesOf(known).join(', ')}`);
+  if (rows.length === 0) throw new UsageError(`--rows names no row. There are ${namesOf(known).join(', ')}`);
   const trace = values.trace ?? 'auto';
   if (trace !== 'auto' && trace !== 'off') throw new UsageError(`--trace ${trace}: it is auto or off`);
   return {
@@ -51,7 +54,7 @@ export function parseOptions(args: readonly string[], known: Known): BenchOption
     trace,
     threads: wholeFromOne('threads', values.threads) ?? known.threads,
     pairs: wholeFromOne('pairs', values.pairs) ?? 7,
-    batch: wholeFromOne('batch', values.batch) ?? 128,
+    batch: wholeFromOne('batch', values.batch),
     torch: values.torch ?? null,
     warmUp: wholeFromOne('warm-up', values['warm-up']),
     turnSeconds: positive('turn', values.turn) ?? 2,
@@ -89,13 +92,18 @@ function positive(name: string, text: string | undefined): number | null {
   return value;
 }
 
+/** What `--rows` may name: rows, and groups of rows. */
+function namesOf({ rows, groups }: Pick<Known, 'rows' | 'groups'>): readonly string[] {
+  return [...rows, ...Object.keys(groups)];
+}
+
 /** What `--help` prints. */
-export function usage(rows: readonly string[]): string {
+export function usage(known: Pick<Known, 'rows' | 'groups'>): string {
   return `npm run bench -- [options]
-  --rows A,B       of ${rows.join(', ')}
+  --rows A,B       of ${namesOf(known).join(', ')}
   --torch PYTHON   a Python that has torch, for the rows against PyTorch
   --threads N      that each side computes with (the machine's cores)
-  --batch N        images in a batch (128)
+  --batch N        images in a batch (128, but 64 in the rows of overhead-)
   --pairs N        turns of ours and of the anchor (7)
   --trace off      our steps op by op, not as a recorded graph (auto)
   --profile        ours alone, by what it spends its time on

@@ -65,6 +65,14 @@ interface Ready {
   readonly endpoint?: string;
   /** Sentences about it that people should know. */
   readonly notes?: readonly string[];
+  readonly knowledge?: KnowledgeBytes;
+}
+
+/** The knowledge that a step takes from its teacher, in bytes of float32. */
+export interface KnowledgeBytes {
+  readonly bytes: number;
+  /** As the method's tensors are reckoned by hand. */
+  readonly reckoned: number;
 }
 
 /** Thrown by a side that cannot work here, before it is ready: the message becomes the row's reason. */

@@ -1,6 +1,6 @@
 /** What came of a row: the line of JSON, the table for people, and the raw figures. Pure. */
 
-import type { Exchange } from './protocol.js';
+import type { Exchange, KnowledgeBytes } from './protocol.js';
 import type { Spread } from './statistics.js';
 
 /** One turn of one side. */
@@ -38,6 +38,8 @@ export interface Measured {
   readonly anchor: SideResult;
   /** Anchors that were slower. */
   readonly others: readonly SideResult[];
+  /** The size of what a step of ours takes from its teacher, in the rows that are about it; otherwise null. */
+  readonly knowledge: KnowledgeBytes | null;
   /** Anchors that could not take part, and why; a side that was not idle when it should have been; a busy machine; the traffic of a side. */
   readonly notes: readonly string[];
 }
@@ -59,7 +61,7 @@ export type RowResult = Measured | Failed | Skipped;
 export function jsonLine(result: RowResult): string {
   if ('skipped' in result) return JSON.stringify({ row: result.row, skipped: result.skipped });
   if ('failed' in result) return JSON.stringify({ row: result.row, failed: result.failed });
-  const { row, ratio, ours, anchor } = result;
+  const { row, ratio, ours, anchor, knowledge } = result;
   return JSON.stringify({
     row,
     ratio: rounded(ratio.median),
@@ -68,6 +70,7 @@ export function jsonLine(result: RowResult): string {
     ours: rounded(ours.rate),
     anchor: rounded(anchor.rate),
     anchorName: anchor.name,
+    ...knowledge,
   });
 }
 
@@ -77,8 +80,9 @@ function rounded(value: number): number {
 
 /** All rows, for people: aligned columns, and below them what must be known about a row. */
 export function table(results: readonly RowResult[]): string {
-  const head = ['row', 'ratio', 'min - max', 'ours', 'anchor', 'images/s of'];
-  const cells = [head, ...results.map(cellsOf)];
+  const hasKnowledge = results.some((result) => 'knowledge' in result && result.knowledge !== null);
+  const head = ['row', 'ratio', 'min - max', 'ours', 'anchor', ...(hasKnowledge ? ['bytes', 'reckoned'] : []), 'images/s of'];
+  const cells = [head, ...results.map((result) => cellsOf(result, hasKnowledge))];
   // What stands last in a line has no width: a reason may be long.
   const widths = head.map((_, column) => Math.max(...cells.map((line) => (column < line.length - 1 ? (line[column]?.length ?? 0) : 0))));
   const lines = cells.map((line) =>
@@ -91,10 +95,11 @@ export function table(results: readonly RowResult[]): string {
   return [...lines, ...notes, ''].join('\n');
 }
 
-function cellsOf(result: RowResult): string[] {
+/** With the size of the knowledge where a row of the table has it. */
+function cellsOf(result: RowResult, hasKnowledge: boolean): string[] {
   if ('skipped' in result) return [result.row, `skipped: ${result.skipped}`];
   if ('failed' in result) return [result.row, result.failed];
-  const { row, ratio, ours, anchor, others } = result;
+  const { row, ratio, ours, anchor, others, knowledge } = result;
   const names = [`${ours.name} against ${anchor.name}`, ...others.map(({ name, rate }) => `${name} ${speed(rate)}`)];
   return [
     row,
@@ -102,6 +107,7 @@ function cellsOf(result: RowResult): string[] {
     `${ratio.min.toFixed(2)} - ${ratio.max.toFixed(2)}`,
     speed(ours.rate),
     speed(anchor.rate),
+    ...(hasKnowledge ? [knowledge?.bytes, knowledge?.reckoned].map((bytes) => bytes?.toString() ?? '') : []),
     names.join('; '),
   ];
 }

@@ -60,6 +60,8 @@ export interface Row {
   readonly what: string;
   /** Steps of each side that are dropped before the first that counts. */
   readonly warmUp: number;
+  /** Images in a batch where the command line says nothing; by default 128. */
+  readonly batch?: number;
   /** Writes what both sides read into `settings.folder` and says how they are started. */
   prepare(settings: RowSettings): Promise<Contest | Skip>;
 }

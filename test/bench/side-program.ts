@@ -1,7 +1,7 @@
 /** A side's own end, for sides in Node: answers the orders that come on the standard input (protocol.ts). */
 
 import { createInterface } from 'node:readline';
-import { type Exchange, type Order, type ProfileEntry, type RunAnswer, Unusable } from './protocol.js';
+import { type Exchange, type KnowledgeBytes, type Order, type ProfileEntry, type RunAnswer, Unusable } from './protocol.js';
 import type { GateAnswer } from './row.js';
 
 interface SideService {
@@ -11,6 +11,7 @@ interface SideService {
   readonly endpoint?: string;
   /** Sentences about it that people should know. */
   readonly notes?: readonly string[];
+  readonly knowledge?: KnowledgeBytes;
   /** From the row's initial state. */
   gate(): GateAnswer | Promise<GateAnswer>;
   profile?(): readonly ProfileEntry[] | Promise<readonly ProfileEntry[]>;
@@ -45,7 +46,7 @@ export async function serveSide(open: () => Promise<SideProgram>): Promise<void>
     say({ unusable: error.message });
     return;
   }
-  say({ ready: program.name, endpoint: program.endpoint, notes: program.notes });
+  say({ ready: program.name, endpoint: program.endpoint, notes: program.notes, knowledge: program.knowledge });
   for await (const line of createInterface({ input: process.stdin })) {
     try {
       say(await carryOut(program, JSON.parse(line) as Order));

@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { childSecondsOf, processorSecondsOf } from './process-time.js';
-import { type AnswerTo, type Hello, type Order, Unusable } from './protocol.js';
+import { type AnswerTo, type Hello, type KnowledgeBytes, type Order, Unusable } from './protocol.js';
 import type { SideStart } from './row.js';
 
 /** A first torch.compile takes minutes on a busy machine; no order takes longer. */
@@ -24,15 +24,18 @@ export class Side {
   readonly endpoint: string | null;
   /** Sentences about it that people should know, as the side says them. */
   readonly notes: readonly string[];
+  /** The size of what a step takes from its teacher; null for a side that says nothing of it. */
+  readonly knowledge: KnowledgeBytes | null;
   readonly imagesPerStep: number;
   readonly #process: SideProcess;
 
-  private constructor(process: SideProcess, { imagesPerStep }: SideStart, { ready, endpoint, notes }: Extract<Hello, { ready: string }>) {
+  private constructor(process: SideProcess, { imagesPerStep }: SideStart, hello: Extract<Hello, { ready: string }>) {
     this.#process = process;
     this.imagesPerStep = imagesPerStep;
-    this.name = ready;
-    this.endpoint = endpoint ?? null;
-    this.notes = notes ?? [];
+    this.name = hello.ready;
+    this.endpoint = hello.endpoint ?? null;
+    this.notes = hello.notes ?? [];
+    this.knowledge = hello.knowledge ?? null;
   }
 
   /** Starts a side and waits until it is ready. Throws Unusable when it cannot work here, with the reason. */

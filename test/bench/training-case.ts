@@ -21,8 +21,11 @@ import { noiseBatch } from '../support/training.js';
 export type TrainingKind = 'student-step' | 'kd-step' | 'teacher-forward';
 export type Precision = 'fp32' | 'bf16';
 
+/** The models whose parameters imitate training. */
+const TEACHERS = ['resnet56', 'resnet32x4'] as const;
+
 export interface CaseModel {
-  readonly name: 'resnet56' | 'resnet20';
+  readonly name: (typeof TEACHERS)[number] | 'resnet20' | 'resnet8x4';
   /** File of the initial parameters. */
   readonly arena: string;
   readonly schema: ArenaSchema;
@@ -129,7 +132,7 @@ export async function writeModel(folder: string, { name, shape, seed }: ModelOpt
   const schema = arenaSchemaOf(model);
   const values = readArena(model, schema);
   model.dispose();
-  if (name === 'resnet56') for (const entry of schema.entries) imitateTraining(entry, values);
+  if (TEACHERS.some((teacher) => teacher === name)) for (const entry of schema.entries) imitateTraining(entry, values);
   const arena = join(folder, `${name}-${seed}.f32`);
   writeFileSync(arena, bytesOf(values));
   return { name, arena, schema };

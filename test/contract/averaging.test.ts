@@ -313,6 +313,28 @@ describe.each(Object.entries(AVERAGINGS))('%s', (_, way) => {
     }
   });
 
+  test('the memory of each replica reaches the others as it is, in rank order, and no other range of it', async () => {
+    const replicas = await replicasOf(way, memory, 3);
+    const kept = replicas.map(({ contribution: { samples } }) => Float32Array.from({ length: 2 * samples + 1 }, (_, i) => samples + i / 8));
+    replicas.forEach(({ averaging, contribution }, i) => {
+      averaging.offer({ ...contribution, memory: kept[i] });
+    });
+    const memorySize = (samples: number) => 2 * samples + 1;
+    for (const outcome of await averageAll(replicas, orderOf(replicas, { memorySize }))) {
+      expect(bits(parametersOf(outcome)).equals(bits(expected(replicas)))).toBe(true);
+      expect(outcome).toMatchObject({ memory: kept });
+    }
+    (replicas[2] as Replica).fault = (reply, request) =>
+      request.part === 'memory' ? withHeader({ part: 'trained' })(reply, request) : reply;
+    const [outcome] = await averageAll(replicas, orderOf(replicas, { memorySize, attempt: 2 }));
+    expect(outcome).toMatchObject({ ok: false, unreachable: [{ replica: 3, message: expect.stringContaining('part trained') }] });
+    const [first, second] = replicas as [Replica, Replica];
+    const { header } = await first.averaging.answer(requestFor('memory', { start: 0, end: kept[0]!.length + 1 }));
+    expect(header).toMatchObject({ type: 'refuse', reason: 'invalid-message' });
+    second.averaging.offer(second.contribution);
+    expect((await second.averaging.answer(requestFor('memory', { start: 0, end: 1 }))).header).toMatchObject({ type: 'refuse' });
+  });
+
   test('no replica receives more than the arenas of all others', async () => {
     for (const count of [2, 4]) {
       const replicas = await replicasOf(way, memory, count);

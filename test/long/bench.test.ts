@@ -1,4 +1,4 @@
-/** `npm run bench` from the sources to its lines, on the smallest row that needs nothing but npm. */
+/** `npm run bench` from the sources to its lines, on the smallest rows that need nothing but npm, and one that needs the engine `tensorflow`. */
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
 import { present } from '../../src/base/assert.js';
 import { packageFolder } from '../../src/process/package-folder.js';
 import type { Exchange } from '../bench/protocol.js';
+import { describeTensorflow } from '../support/tensorflow-engine.js';
 
 test('two peers in processes of their own learn together as they would in one process, and say what passes between them', ({ skip }) => {
   skip(availableParallelism() < 2, 'the row takes two cores');
@@ -55,4 +56,22 @@ test('the bench measures a row, skips one that lacks its anchor, and keeps the r
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+describeTensorflow('tensorflow', () => {
+  test("a method's step is measured beside that of plain distillation, with the bytes that it takes from its teacher", () => {
+    const folder = mkdtempSync(join(tmpdir(), 'stillhouse-test-'));
+    try {
+      const size = ['--batch', '2', '--pairs', '1', '--warm-up', '1', '--turn', '0.01', '--out', join(folder, 'raw.json')];
+      const args = ['test/bench/start.mjs', '--rows', 'overhead-attention-transfer', '--json', ...size];
+      const { stdout, stderr, status } = spawnSync(process.execPath, args, { cwd: packageFolder, encoding: 'utf8' });
+      expect(status, stdout + stderr).toBe(0);
+      // Two images, maps of 32x32, 16x16 and 8x8, four bytes.
+      const bytes = 2 * (1024 + 256 + 64) * 4;
+      const names = { row: 'overhead-attention-transfer', anchorName: 'Stillhouse tensorflow hinton traced fp32' };
+      expect(JSON.parse(stdout)).toMatchObject({ ...names, ratio: expect.any(Number), bytes, reckoned: bytes });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 });

@@ -1,5 +1,5 @@
 /**
- * 2,000 steps on photographs (Fashion-MNIST: 8,000 to train on, 2,000 to test), op by op, as graphs, and as graphs in bf16,
+ * 1,000 steps on photographs (Fashion-MNIST: 8,000 to train on, 2,000 to test), op by op, as graphs, and as graphs in bf16,
  * oneDNN on as in earnest: the same accuracy, within what another seed makes of it. Prints the figures.
  */
 
@@ -22,7 +22,7 @@ import { knobsOf, trainingOf, trainStage } from '../support/training.js';
 const NORMALISE = { mean: [0.286], std: [0.353] };
 const INPUT_SHAPE = [28, 28, 1] as const;
 const CLASSES = 10;
-const STEPS = 2000;
+const STEPS = 1000;
 const SIZE = 64;
 const RATE = 3e-3;
 const SPLITS = { train: { part: 'test', from: 0, to: 8000 }, test: { part: 'test', from: 8000, to: 10_000 } } as const;
@@ -104,7 +104,7 @@ function train({ name, photographs: { train: split, test: held }, seed, way }: T
 // Read by libtensorflow when it is loaded, which is in this file's own process.
 Object.assign(process.env, bfloat16Support(describeProcessor()).environment);
 
-describeTensorflow('2,000 steps on photographs', () => {
+describeTensorflow('1,000 steps on photographs', () => {
   let photos: Photographs;
   beforeAll(async () => {
     await openEngine('tensorflow');

@@ -41,6 +41,8 @@ const RATE = 0.01;
 const INPUT_GRADIENT = { of: 'input-gradient' } as const;
 const images = () => Float32Array.from(golden.images.data);
 const labels = () => Int32Array.from(golden.labels);
+/** So many copies of the batch one after the other: a batch with the same statistics, and the same mean gradient. */
+const copied = (data: readonly number[], copies: number) => Array.from({ length: copies }, () => data).flat();
 
 const made = disposeAfterEach();
 
@@ -80,11 +82,11 @@ async function training(model: LayersModel, weight = 1): Promise<StepTraining> {
   return joinTraining(distilStage({ optimizer, loss }), { student, teacher: student, seed: 1 });
 }
 
-const batchOf = () => ({
-  size: SIZE,
-  images: images(),
-  labels: { classes: labels(), mixed: null },
-  other: [{ shape: golden.teacherMap.shape, data: Float32Array.from(golden.teacherMap.data) }],
+const batchOf = (copies = 1) => ({
+  size: copies * SIZE,
+  images: Float32Array.from(copied(golden.images.data, copies)),
+  labels: { classes: Int32Array.from(copied(golden.labels, copies)), mixed: null },
+  other: [{ shape: [copies * SIZE, ...INPUT_SHAPE], data: Float32Array.from(copied(golden.teacherMap.data, copies)) }],
 });
 const knobsOf = ({ loss }: StepTraining) => ({ rate: RATE, loss: lossKnobsAt(loss.plan, { epoch: 0, epochs: 1 }) });
 
@@ -107,17 +109,20 @@ describeEachEngine((engine) => {
     expect(logits).toEqual(program.answer(images(), SIZE, [LOGITS_SPEC])[0]);
   });
 
+  // The distance by which the images move suits a batch of any size: too small a one would leave nothing but rounding.
   const builds = engine === 'tensorflow' ? (['eager', 'traced'] as const) : (['eager'] as const);
+  const sizes = builds.flatMap((way) => [1, 30].map((copies) => ({ way, copies })));
 
-  test.each(builds)('a step moves each weight by the double backward of PyTorch, to 1e-3: %s', async (way) => {
+  test.each(sizes)('a step moves each weight by the double backward of PyTorch, to 1e-3: $way, $copies x the batch', async (one) => {
+    const { way, copies } = one;
     const model = openModel(golden.student);
     const plan = await training(model);
     const options = { model, training: plan, inputShape: INPUT_SHAPE };
     const program = way === 'eager' ? buildEagerStep(options) : buildTracedStep({ ...options, precision: 'fp32', onNotice: () => {} });
     made.unshift(program);
     const before = program.readParameters();
-    const { lossSum } = program.step(batchOf(), knobsOf(plan));
-    expect(lossSum / SIZE / golden.loss).toBeCloseTo(1, 4);
+    const { lossSum, count } = program.step(batchOf(copies), knobsOf(plan));
+    expect(lossSum / count / golden.loss).toBeCloseTo(1, 4);
     const after = program.readParameters();
     const expected = [...golden.gradients];
     for (const { name, offset, size, trainable } of arenaSchemaOf(model).entries) {

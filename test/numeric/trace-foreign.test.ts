@@ -47,18 +47,20 @@ function expectTraced(build: Parameters<typeof openPair>[0]['build'], training: 
   const start = parametersOf(eager);
   for (const program of [eager, traced]) program.writeParameters(start);
   const taught = stage.teacher !== undefined;
+  // Adam makes a whole step of a gradient that is all rounding, on one processor more than on another.
+  const digits = stage.optimizer.name === 'adam' ? 4 : 5;
   for (let t = 0; t < 5; t++) {
     const [batch, knobs] = callAt(t, { size: SIZE, taught });
     const expected = eager.step(batch, knobs);
     const found = t === 0 ? traced.step(batch, knobs) : expectOneCall(traced, [batch, knobs]);
-    expect(found.lossSum / expected.lossSum, `loss of step ${t + 1}`).toBeCloseTo(1, 5);
+    expect(found.lossSum / expected.lossSum, `loss of step ${t + 1}`).toBeCloseTo(1, digits);
     expect(found.correct).toBe(expected.correct);
   }
   expect(notices).toEqual([{ call: 'step', size: SIZE, traced: true, precision: 'fp32' }]);
-  expect(worstTensorError(eager, eager.readParameters(), traced.readParameters())).toBeLessThan(1e-4);
+  expect(worstTensorError(eager, eager.readParameters(), traced.readParameters())).toBeLessThan(10 ** (1 - digits));
   const [{ images, labels }] = callAt(99, { size: SIZE, taught: false });
   const [ofTraced, ofEager] = [traced, eager].map((program) => program.evaluate(images, labels.classes, SIZE).lossSum);
-  expect(ofTraced! / ofEager!).toBeCloseTo(1, 5);
+  expect(ofTraced! / ofEager!).toBeCloseTo(1, digits);
   dispose();
 }
 

@@ -11,6 +11,7 @@ import { isOutOfMemory } from '../../src/engines/out-of-memory.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { knobsOfLoss } from '../../src/losses/stage-loss.js';
 import { batchKnowledge } from '../../src/step/batch-knowledge.js';
+import { someSamples } from '../../src/step/batch-samples.js';
 import { memoryLimit } from '../../src/system/memory-limit.js';
 import type { KnowledgeSpec } from '../../src/tensor/knowledge.js';
 import { sizeOf } from '../../src/tensor/tensor.js';
@@ -85,7 +86,7 @@ function tryOne({ memory }: EngineContext, size: number, tryBatch: MemoryWork['t
 export function blankStep({ model, training, program, stage }: TrainingModel, size: number, isInHalves: boolean): void {
   const { loss, otherShapes } = training;
   const zeros = (shape: readonly number[]) => ({ shape: [size, ...shape], data: new Float32Array(size * sizeOf(shape)) });
-  const answers = { labels: { classes: new Int32Array(size), mixed: null }, other: otherShapes.map(zeros) };
+  const answers = { labels: { classes: new Int32Array(size), mixed: null }, other: otherShapes.map(zeros), ...someSamples(training, size) };
   const knobs = { rate: 0, loss: knobsOfLoss(loss, { epoch: 0, epochs: stage.epochs }) };
   const images = blankImages(model, size);
   if (isInHalves) {

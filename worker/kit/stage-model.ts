@@ -71,7 +71,8 @@ export async function openStageModel(context: EngineContext, { peer, signal }: P
   const { model, seed } = await buildPeer(context, { peer, signal }, images);
   try {
     const buildTeacher = async (teacher: PeerName) => (await buildPeer(context, { peer: teacher, signal }, images)).model;
-    const training = taught === null && stage !== null ? await loadTraining(stage, { model, seed, buildTeacher }) : null;
+    const training =
+      taught === null && stage !== null ? await loadTraining(stage, { model, seed, samples: images.count, buildTeacher }) : null;
     const { height, width, channels, classes } = images;
     context.meter.forgetTimes();
     context.showProgress();

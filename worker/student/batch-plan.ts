@@ -29,17 +29,21 @@ export function planBatches({ ranges, size, batch, seed }: BatchPlanOptions): Sa
     const other = rest.findIndex(isOther);
     const sameEpoch = other < 0 ? rest : rest.slice(0, other);
     const { taken } = takeRanges(sameEpoch, batch);
-    plan.push({ epoch, samples: samplesOf(taken, { size, seed, epoch }) });
+    plan.push({ epoch, samples: samplesAt(taken, { size, seed }) });
     rest = takeRanges(rest, totalOf(taken)).rest;
   }
   return plan;
 }
 
-function samplesOf(ranges: readonly Range[], order: { readonly size: number; readonly seed: number; readonly epoch: number }): Int32Array {
+/** The samples at these positions of the stage, in their order. */
+export function samplesAt(ranges: readonly Range[], { size, seed }: Pick<BatchPlanOptions, 'size' | 'seed'>): Int32Array {
   const samples = new Int32Array(totalOf(ranges));
   let next = 0;
   for (const { start, end } of ranges) {
-    for (let position = start; position < end; position++) samples[next++] = sampleAt(order, epochOf(position, order.size).place);
+    for (let position = start; position < end; position++) {
+      const { epoch, place } = epochOf(position, size);
+      samples[next++] = sampleAt({ seed, epoch, size }, place);
+    }
   }
   return samples;
 }

@@ -17,7 +17,7 @@
 
 import type { Averaging } from '../../src/averaging/averaging.js';
 import { DEFAULT_AVERAGING } from '../../src/averaging/catalogue.js';
-import { assertNever } from '../../src/base/assert.js';
+import { assertNever, present } from '../../src/base/assert.js';
 import { asRoundId, type RoundId } from '../../src/base/ids.js';
 import { takeRanges } from '../../src/data/shard-plan.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
@@ -34,11 +34,12 @@ import type { EngineOrder } from '../kit/orders.js';
 import type { Role } from '../kit/role.js';
 import { openStageModel, type StageModel } from '../kit/stage-model.js';
 import { DATA_TIMING } from '../kit/timing.js';
-import { averageRound } from './averaging.js';
+import { type AverageOptions, averageRound } from './averaging.js';
 import { baseState } from './base-state.js';
 import { ColumnExchange } from './column-exchange.js';
 import { StepNotFinite } from './not-finite.js';
 import { ProgramState } from './program-state.js';
+import { replicaMemory } from './replica-memory.js';
 import { saveState } from './saving.js';
 import {
   type Candidate,
@@ -48,6 +49,7 @@ import {
   commitTrained,
   isBase,
   isOwnBase,
+  ownRanges,
   type TrainedState,
   trainedState,
 } from './state.js';
@@ -265,7 +267,9 @@ export class Student implements Role {
     const parameters = model.program.readParameters();
     if (!isFiniteArena(parameters)) throw new StepNotFinite(describeState(state), 'after the last step a parameter is', lastStep);
     const trained = trainedState({ state, base: base.ranges, own, parameters });
-    this.#averaging.offer({ state, parameters, ranges: trained.ranges, samples: trained.samples });
+    const memory = replicaMemory(model, this.#context.recipe.seed)?.pack(parameters, ownRanges(base.ranges, trained.ranges) ?? []);
+    const averaged = parameters.subarray(0, model.program.schema.averaged);
+    this.#averaging.offer({ state, parameters: averaged, memory, ranges: trained.ranges, samples: trained.samples });
     return trained;
   }
 
@@ -308,10 +312,16 @@ export class Student implements Role {
     }
     this.#candidate = null;
     this.#jobs.replace(async (signal) => {
-      const { candidate, reports } = await averageRound(this.#averaging, own, { order, signal });
+      const { candidate, reports } = await averageRound(this.#averaging, own, { order, memory: this.#memory(), signal });
       this.#candidate = candidate;
       for (const report of reports) this.#context.report(report);
     });
+  }
+
+  /** The memory of the loss, with the arena of the committed state, which a round of several replicas keeps. */
+  #memory(): AverageOptions['memory'] {
+    const rows = this.#open === null ? null : replicaMemory(this.#open.model, this.#context.recipe.seed);
+    return rows === null ? null : { rows, base: present(this.#committed?.parameters, 'the arena before the round') };
   }
 
   /** Commits the named state. When this student does not hold it, the next assignment makes the student fetch it. */

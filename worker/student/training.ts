@@ -13,6 +13,7 @@ import { takeRanges, totalOf } from '../../src/data/shard-plan.js';
 import { knobsOfLoss, sideFrom } from '../../src/losses/stage-loss.js';
 import { rateAt } from '../../src/optim/schedule.js';
 import type { Range } from '../../src/protocol/field.js';
+import { batchSamples } from '../../src/step/batch-samples.js';
 import type { StepBatch, StepKnobs, StepProgram, StepResult } from '../../src/step/step-program.js';
 import type { KnowledgeTensor } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
@@ -92,12 +93,13 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
   let done = 0;
   let steps = 0;
   let lastStep: readonly Range[] | null = null;
-  for (const [index, { samples }] of batches.entries()) {
+  for (const [index, { epoch, samples }] of batches.entries()) {
     const size = samples.length;
     const inputs = await nextInputs(options, stream, end);
     if (inputs === null) break;
     const { images, labels, other } = inputs;
-    const batch = { size, images, labels: { classes: labels, mixed: null }, other };
+    const numbered = batchSamples(model.training, { seed: context.recipe.seed, epoch }, samples);
+    const batch = { size, images, labels: { classes: labels, mixed: null }, other, ...numbered };
     const measures = options.measures && index === batches.length - 1;
     const made = await makeStep(options, { batch, measures, knobsAt: (answered) => knobsAt(options, done, answered) }).catch(
       (error: unknown) => {
@@ -150,7 +152,7 @@ async function makeStep({ context, model, exchange, signal }: TrainOptions, orde
   const { program } = model;
   const { loss } = present(model.training, 'the training of the stage');
   const { batch, knobsAt } = order;
-  const { size, images, labels, other: fromTeacher } = batch;
+  const { size, images, other: fromTeacher, ...rest } = batch;
   if (exchange === null) {
     const gradients = measureGradients(program, order, knobsAt().loss);
     return { gradients, result: context.meter.measure(size, () => program.step(batch, knobsAt())).result };
@@ -165,7 +167,7 @@ async function makeStep({ context, model, exchange, signal }: TrainOptions, orde
   if (taken === null) return null;
   const takes = sideFrom(loss, 'peers') !== null;
   const fromPeers = taken.flatMap((answer) => answer ?? own.slice(0, 1).map(standIn));
-  const answers = { labels, other: takes ? [...fromTeacher, ...fromPeers] : fromTeacher };
+  const answers = { ...rest, other: takes ? [...fromTeacher, ...fromPeers] : fromTeacher };
   const knobs = knobsAt(taken.map((answer) => answer !== null));
   const result = context.meter.measure(0, () => program.backward(answers, knobs)).result;
   // After the step: measuring drops an open half.

@@ -11,6 +11,7 @@ import type { buildModel } from '../../nn/build.js';
 import { shapeSourceOf } from '../../nn/knowledge-model.js';
 import { rateAt } from '../../optim/schedule.js';
 import { batchKnowledge } from '../../step/batch-knowledge.js';
+import { batchSamples } from '../../step/batch-samples.js';
 import { buildEagerStep } from '../../step/eager-step.js';
 import { joinTraining } from '../../step/load-training.js';
 import type { StepBatch, StepProgram } from '../../step/step-program.js';
@@ -28,6 +29,8 @@ export interface TrialSubject {
   readonly models: TrialModels;
   /** Samples of each split that a stage trains on. */
   readonly examples: Readonly<Record<string, LabelledImages>>;
+  /** The number of samples of each split. */
+  readonly splitSizes: Readonly<Record<string, number>>;
 }
 
 interface StepSubject {
@@ -40,10 +43,12 @@ export class StepTrials {
   readonly #recipe: Recipe;
   readonly #models: TrialModels;
   readonly #examples: TrialSubject['examples'];
+  readonly #splitSizes: TrialSubject['splitSizes'];
   /** The models as they answer, by their names: teachers, and the other peers. */
   readonly #answering = new Map<string, StepProgram>();
 
-  constructor({ recipe, models, examples }: TrialSubject) {
+  constructor({ recipe, models, examples, splitSizes }: TrialSubject) {
+    this.#splitSizes = splitSizes;
     this.#recipe = recipe;
     this.#models = models;
     this.#examples = examples;
@@ -56,7 +61,8 @@ export class StepTrials {
     const model = this.#model(stage.model);
     const teacher = stage.teacher === undefined ? model : this.#model(this.#modelOf(peerNamed(stage.teacher)));
     const shapes = { student: shapeSourceOf(model), teacher: shapeSourceOf(teacher), seed: this.#recipe.seed };
-    const training = await joinTraining(stage, shapes);
+    // A memory of the examples alone is enough to try it.
+    const training = { ...(await joinTraining(stage, { ...shapes, samples: this.#splitSizes[stage.on] })), samples: images.count };
     const tried = tryStep({
       model,
       training,
@@ -100,7 +106,8 @@ export class StepTrials {
       const other = training.loss.sides.flatMap(({ from, specs }) =>
         this.#otherModels(peer, from).flatMap((name): Knowledge => batchKnowledge(this.#answer(name, images), out, specs)),
       );
-      yield { size: BATCH, images: out.images, labels: { classes: out.labels, mixed: null }, other };
+      const numbered = batchSamples(training, { seed, epoch: 0 }, Int32Array.from(samples));
+      yield { size: BATCH, images: out.images, labels: { classes: out.labels, mixed: null }, other, ...numbered };
     }
   }
 

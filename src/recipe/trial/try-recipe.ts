@@ -80,7 +80,7 @@ function refuse(error: unknown, tell: Tell): void {
 
 async function tryOn(engine: EngineName, { question: { recipe, given, before, hasSteps }, examples }: Trial, tell: Tell): Promise<void> {
   await openEngine(engine);
-  const { height, width, channels, classes } = await inRecipe(['data'], () => inspectData(recipe.data));
+  const { height, width, channels, classes, splitSizes } = await inRecipe(['data'], () => inspectData(recipe.data));
   const inputShape = [height, width, channels] as const;
   const attempt = async <T>(piece: TrialPiece, run: () => Promise<T>): Promise<T> => {
     tell({ type: 'begun', piece });
@@ -106,7 +106,7 @@ async function tryOn(engine: EngineName, { question: { recipe, given, before, ha
     models.set(key, model);
     tell({ type: 'built', model: key, parameters: model.countParams(), structure: null });
   }
-  const shapes = new Map([...models].map(([name, model]) => [name, shapeSourceOf(model)]));
+  const facts = { shapes: new Map([...models].map(([name, model]) => [name, shapeSourceOf(model)])), splitSizes };
   const peers = trainedPeers(recipe).filter(({ recipe: { teacher, init } }) =>
     [teacher, init].every((name) => name === undefined || models.has(modelKey(recipe, peerNamed(name)))),
   );
@@ -116,14 +116,14 @@ async function tryOn(engine: EngineName, { question: { recipe, given, before, ha
       { what: 'model', path: placeOfFreeze(peer), module: null },
       async () => void frozenLayers(present(models.get(peer.recipe.model), 'the model'), peer.recipe.freeze),
     );
-    for (const { path, module, run } of trialsOf(peer, recipe, shapes)) await attempt({ what: 'term', path, module: ofLoss(module) }, run);
+    for (const { path, module, run } of trialsOf(peer, recipe, facts)) await attempt({ what: 'term', path, module: ofLoss(module) }, run);
     if (peer.recipe.teacher === undefined) continue;
     const piece: TrialPiece = { what: 'term', path: peer.place('loss'), module: ofLoss(moduleOfTerms(peer)) };
-    const numbers = await attempt(piece, () => numbersFromTeacher(peer, recipe, shapes));
+    const numbers = await attempt(piece, () => numbersFromTeacher(peer, recipe, facts));
     tell({ type: 'taught', peer: spellPeer(peer.name), numbers });
   }
   if (hasSteps) {
-    const trials = new StepTrials({ recipe, models, examples: (await examples).splits });
+    const trials = new StepTrials({ recipe, models, examples: (await examples).splits, splitSizes });
     for (const { stage, path } of given.stages) {
       await attempt({ what: 'model', path, module: null }, async () => trials.judgeGiven(stage)).catch((error: unknown) => {
         if (error instanceof Refusal || isOfEngine(error)) throw error;

@@ -10,6 +10,7 @@ import { LABELS_KEY, lossKnobsAt } from '../../../src/losses/loss-plan.js';
 import { completeTerm } from '../../../src/losses/term-check.js';
 import { shapeSourceOf } from '../../../src/nn/knowledge-model.js';
 import { disposeModel } from '../../../src/nn/weights.js';
+import { batchSamples } from '../../../src/step/batch-samples.js';
 import { joinTraining } from '../../../src/step/load-training.js';
 import type { StepBatch } from '../../../src/step/step-program.js';
 import type { StepTraining } from '../../../src/step/trainer.js';
@@ -22,6 +23,8 @@ import { distilStage } from '../../support/training.js';
 process.env.TF_ENABLE_ONEDNN_OPTS = '0';
 
 const SIZE = 8;
+/** The samples of the split, of which a loss may keep a memory. */
+const SAMPLES = 20;
 /** Layers of the student and of the teacher, on images of 16x16, with as many channels: maps of one size, and maps whose sizes do not divide. */
 const TAPS = [['conv1', 'pool1'] as const, ['conv2', 'image-like'] as const];
 
@@ -35,23 +38,26 @@ function layersFor({ takesTaps, takesFlows = false }: LossDeclaration): Pick<Ter
 
 async function trainingWith(name: string): Promise<StepTraining> {
   const { declaration } = LOSSES[name]!;
-  const term = completeTerm({ loss: name, ...layersFor(declaration) }, declaration);
+  const few = declaration.constants.negatives === undefined ? {} : { negatives: 6 };
+  const term = completeTerm({ loss: name, ...layersFor(declaration), ...few }, declaration);
   const model = catalogueModel('cnn-student');
   const student = shapeSourceOf(model);
   disposeModel(model);
   const other = { classes: CLASSES, layer: (layer: string) => (layer === 'pool1' ? [8, 8, 4] : [7, 3, 8]), image: student.image };
   const stage = distilStage({ loss: { labels: { weight: 1, smoothing: 0.1 }, terms: [term] } });
-  return joinTraining(stage, { student, teacher: other, seed: 1 });
+  return joinTraining(stage, { student, teacher: other, seed: 1, samples: SAMPLES });
 }
 
-function batchAt(t: number, { otherShapes }: StepTraining): StepBatch {
+function batchAt(t: number, training: StepTraining): StepBatch {
+  const { otherShapes } = training;
   const random = new Prng(t, 5);
   const [batch] = callAt(t, { size: SIZE, taught: false });
   const other = otherShapes.map((axes) => {
     const shape = [SIZE, ...axes];
     return { shape, data: Float32Array.from({ length: sizeOf(shape) }, () => 3 * random.normal()) };
   });
-  return { ...batch, other };
+  const ids = Int32Array.from({ length: SIZE }, (_, i) => (3 * i + 5 * t) % SAMPLES);
+  return { ...batch, other, ...batchSamples(training, { seed: 1, epoch: t }, ids) };
 }
 
 describeTensorflow('tensorflow', () => {

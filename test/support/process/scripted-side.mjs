@@ -1,17 +1,17 @@
 // A side of the bench whose times and answers are the JSON of its first argument:
-// {name, unusable, numbers, seconds, exchange, failAt, exitAt}. `seconds` are those of one step, turn by turn; the last one stays.
+// {name, unusable, numbers, seconds, exchange, knowledge, failAt, exitAt}. `seconds` are those of one step, turn by turn; the last one stays.
 // `exchange` is the traffic of one step.
 
 import { createInterface } from 'node:readline';
 
-const { name = 'scripted', unusable, numbers = [1], seconds = [1], exchange, failAt, exitAt } = JSON.parse(process.argv[2]);
+const { name = 'scripted', unusable, numbers = [1], seconds = [1], exchange, knowledge, failAt, exitAt } = JSON.parse(process.argv[2]);
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 if (unusable !== undefined) {
   say({ unusable });
 } else {
   process.stdout.write('chatter of a library\n');
-  say({ ready: name });
+  say({ ready: name, knowledge });
   let runs = 0;
   for await (const line of createInterface({ input: process.stdin })) {
     const order = JSON.parse(line);

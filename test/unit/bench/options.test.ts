@@ -3,7 +3,12 @@
 import { expect, test } from 'vitest';
 import { parseOptions, UsageError } from '../../bench/options.js';
 
-const known = { rows: ['kd-step', 'wasm-step', 'extra'], defaultRows: ['kd-step', 'wasm-step'], threads: 2 };
+const known = {
+  rows: ['kd-step', 'wasm-step', 'extra'],
+  groups: { steps: ['wasm-step', 'kd-step'] },
+  defaultRows: ['kd-step', 'wasm-step'],
+  threads: 2,
+};
 const parse = (...args: readonly string[]) => parseOptions(args, known);
 
 test('without options', () => {
@@ -11,7 +16,7 @@ test('without options', () => {
     rows: ['kd-step', 'wasm-step'],
     threads: 2,
     pairs: 7,
-    batch: 128,
+    batch: null,
     trace: 'auto',
     torch: null,
     json: false,
@@ -27,8 +32,12 @@ test('all that can be said', () => {
   });
 });
 
+test('a group stands for its rows', () => {
+  expect(parse('--rows', 'extra,steps,kd-step').rows).toEqual(['extra', 'wasm-step', 'kd-step']);
+});
+
 test.each([
-  [['--rows', 'kd'], '--rows kd: there is no such row. There are kd-step, wasm-step, extra'],
+  [['--rows', 'kd'], '--rows kd: there is no such row. There are kd-step, wasm-step, extra, steps'],
   [['--rows', ''], '--rows names no row'],
   [['--threads', '1.5'], '--threads 1.5: it is a whole number from 1 on'],
   [['--pairs', '0'], '--pairs 0: it is a number above 0'],

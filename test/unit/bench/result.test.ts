@@ -22,6 +22,7 @@ const measured: Measured = {
   ours: side('Stillhouse', 360.123),
   anchor: side('PyTorch compile', 312.5),
   others: [side('PyTorch eager', 290)],
+  knowledge: null,
   notes: ['while Stillhouse ran, the other sides took 9 % of a processor'],
 };
 const skipped = { row: 'kd-step-bf16', skipped: 'no --torch PYTHON' };
@@ -100,6 +101,10 @@ describe('lines of JSON', () => {
     });
   });
 
+  test('a row that is about knowledge', () => {
+    expect(JSON.parse(jsonLine({ ...measured, knowledge: { bytes: 800, reckoned: 400 } }))).toMatchObject({ bytes: 800, reckoned: 400 });
+  });
+
   test('a row that was skipped, or failed', () => {
     expect(JSON.parse(jsonLine(skipped))).toEqual(skipped);
     expect(JSON.parse(jsonLine(failed))).toEqual(failed);
@@ -113,5 +118,15 @@ kd-step        1.15  1.10 - 1.20   360     313  Stillhouse against PyTorch compi
 kd-step-bf16  skipped: no --torch PYTHON
 student-step  gate failed against PyTorch: value 1 is 2, the anchor’s 3
 kd-step: while Stillhouse ran, the other sides took 9 % of a processor
+`);
+});
+
+test('the table has the bytes of the knowledge where a row has them', () => {
+  const about: Measured = { ...measured, row: 'overhead-dkd', others: [], notes: [], knowledge: { bytes: 25600, reckoned: 400 } };
+  expect(table([about, { ...measured, others: [], notes: [] }, skipped])).toBe(`\
+row           ratio  min - max    ours  anchor  bytes  reckoned  images/s of
+overhead-dkd   1.15  1.10 - 1.20   360     313  25600       400  Stillhouse against PyTorch compile
+kd-step        1.15  1.10 - 1.20   360     313                   Stillhouse against PyTorch compile
+kd-step-bf16  skipped: no --torch PYTHON
 `);
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { packageFolder } from '../../../src/process/package-folder.js';
 import { compareNumbers } from '../../bench/gate.js';
-import type { Exchange } from '../../bench/protocol.js';
+import type { Exchange, KnowledgeBytes } from '../../bench/protocol.js';
 import type { Measured } from '../../bench/result.js';
 import type { Row, SideStart } from '../../bench/row.js';
 import { measureRow, profileRow } from '../../bench/runner.js';
@@ -17,6 +17,7 @@ interface Script {
   readonly seconds?: readonly number[];
   /** The traffic of a step. */
   readonly exchange?: Exchange;
+  readonly knowledge?: KnowledgeBytes;
   readonly failAt?: string;
   readonly exitAt?: string;
 }
@@ -107,6 +108,12 @@ test('the traffic of a side of several processes is kept turn by turn, and told'
   expect(result.notes).toContain(
     'ours: 102 bytes a step between its processes, 1.020 x the predictions; each waits 500.0 ms a step, 25.0 % of the time',
   );
+});
+
+test('the size of what a step of ours takes from its teacher is told, if ours says it', async () => {
+  const knowledge = { bytes: 800, reckoned: 400 };
+  expect(await measure({ knowledge }, {})).toMatchObject({ knowledge });
+  expect(await measure({}, { knowledge })).toMatchObject({ knowledge: null });
 });
 
 test('a profile is of ours alone', async () => {

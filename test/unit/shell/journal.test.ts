@@ -264,7 +264,7 @@ describe('lines that were taken out', () => {
         code: 'run.invalid',
         details: { file, line: first + 1 },
         message: expect.stringMatching(
-          `^${file}:${first + 1}: lines of the journal are missing before this one. Put a whole copy of the file back. Without one, keep its first ${first} lines`,
+          `^${file}:${first + 1}: lines of the journal are missing before this one. Put a whole copy of the file back. Without one, keep its first ${first === 1 ? 'line' : `${first} lines`}`,
         ),
       };
       await expect(readJournal(file)).rejects.toMatchObject(missed);

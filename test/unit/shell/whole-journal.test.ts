@@ -71,7 +71,7 @@ test('the error of a damaged line names the checkpoints of later rounds, and the
   );
   await expect(damagedFrom(2)).rejects.toThrow(
     new RegExp(
-      `keep its first 1 lines, and move these folders away: .*/2, .*/4, .*/10. The run then begins stage ${stage} anew. The model can be exported`,
+      `keep its first line, and move these folders away: .*/2, .*/4, .*/10. The run then begins stage ${stage} anew. The model can be exported`,
     ),
   );
 });

@@ -7,7 +7,7 @@ const eager: StepTrail = {
   parameters: Float32Array.of(1.5, 2.5),
   slots: Float32Array.of(3, 4),
 };
-const entries = [{ offset: 0, size: 2, trainable: true }];
+const entries = [{ name: 'dense/kernel', kind: 'kernel' as const, offset: 0, size: 2, trainable: true }];
 const faultOf = (replay: Partial<StepTrail>, changes: Partial<ProofOptions> = {}) =>
   replayFault({ before, eager, replay: { ...eager, ...replay }, tolerance: PROOF_TOLERANCE.fp32, entries, ...changes });
 
@@ -54,12 +54,19 @@ describe('a replay', () => {
   test('may not hide wrong weights behind statistics that move far, nor wrong statistics behind weights', () => {
     const apart = [
       { ...entries[0]!, size: 1 },
-      { offset: 1, size: 1, trainable: false },
+      { name: 'norm/moving_mean', kind: 'norm-mean' as const, offset: 1, size: 1, trainable: false },
     ];
     const options = { entries: apart, eager: { ...eager, parameters: Float32Array.of(1.5, 1000) } };
     expect(faultOf({ parameters: Float32Array.of(1.5, 1001) }, options)).toBeNull();
     expect(faultOf({ parameters: Float32Array.of(1, 1000) }, options)).toContain('changes the weights');
     expect(faultOf({ parameters: Float32Array.of(1.5, 1020) }, options)).toContain('changes the statistics');
+  });
+
+  test('may not hide a wrong row of a memory behind a number that moves far', () => {
+    const kept = [0, 1].map((i) => ({ name: `memory:${i}`, kind: 'memory' as const, offset: i, size: 1, trainable: false }));
+    const options = { entries: kept, eager: { ...eager, parameters: Float32Array.of(1.5, 1000) } };
+    expect(faultOf({ parameters: Float32Array.of(1.5, 1001) }, options)).toBeNull();
+    expect(faultOf({ parameters: Float32Array.of(1, 1000) }, options)).toContain('changes the memory:0');
   });
 
   test('of a step too small for its weights is compared by their rounding', () => {

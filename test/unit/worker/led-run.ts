@@ -13,7 +13,6 @@ import { present } from '../../../src/base/assert.js';
 import { asTerm, type Term } from '../../../src/base/ids.js';
 import { recipeJson } from '../../../src/config/load.js';
 import { MODEL_PEER } from '../../../src/config/peer.js';
-import type { StageRecipe } from '../../../src/config/schema.js';
 import type { LogFields } from '../../../src/log/logger.js';
 import type { CoordinatorMessage, WorkerMessage } from '../../../src/protocol/control.js';
 import type { Report } from '../../../src/protocol/report.js';
@@ -31,6 +30,8 @@ type CommitRecord = Extract<JournalRecord, { type: 'commit' }>;
 
 export interface TermOptions {
   readonly students: number;
+  /** None by default. */
+  readonly teachers?: number;
   /** Ends the term early, once this holds after a line of the journal. */
   readonly until?: (records: readonly JournalRecord[]) => boolean;
   /** How it ends early; a stop saves first. */
@@ -45,12 +46,13 @@ export class LedRun {
   readonly lines: LogFields[] = [];
   readonly engines: TestEngine[] = [];
   readonly room: EngineRoom;
-  readonly #stage: string;
+  /** In the order of the recipe. */
+  readonly #stages: readonly string[];
   #term = 0;
 
-  constructor(room: EngineRoom, stage: string) {
+  constructor(room: EngineRoom, ...stages: readonly string[]) {
     this.room = room;
-    this.#stage = stage;
+    this.#stages = stages;
   }
 
   /** The commits that no rollback has undone, in order. */
@@ -79,7 +81,7 @@ export class LedRun {
 
   #plan(students: number): RunPlan {
     const { recipe } = this.room;
-    const stages: Record<string, StageRecipe> = { [this.#stage]: present(recipe.stages[this.#stage], 'the stage') };
+    const stages = Object.fromEntries(this.#stages.map((name) => [name, present(recipe.stages[name], 'the stage')] as const));
     const led = { ...recipe, stages, workers: { ...recipe.workers, students } };
     return {
       run: 'led',
@@ -105,6 +107,7 @@ class LedTerm {
   readonly #events: CoreEvent[] = [];
   readonly #opened: Promise<void>[] = [];
   readonly #engines = new Map<string, TestEngine>();
+  readonly #roles = new Map<string, 'student' | 'teacher'>();
   #state: RunState | null = null;
   #timer: NodeJS.Timeout | null = null;
   #isEnding = false;
@@ -127,7 +130,7 @@ class LedTerm {
 
   async play(): Promise<string> {
     const { room, records } = this.#run;
-    const { plan, term, students } = this.#options;
+    const { plan, term, students, teachers = 0 } = this.#options;
     room.answering = (request) => this.#data.answer(request);
     const over = new Promise<string>((resolve) => {
       this.#end = (outcome) => {
@@ -139,14 +142,16 @@ class LedTerm {
     const { state, effects } = startRun({ ...plan, term }, recover(records, room.store.list().whole), performance.now());
     this.#state = state;
     this.#perform(effects);
-    for (let i = 1; i <= students; i++) this.#hello(`s${i}`, i);
+    for (let i = 1; i <= students; i++) this.#hello(`s${i}`, i, 'student');
+    for (let i = 1; i <= teachers; i++) this.#hello(`t${i}`, students + i, 'teacher');
     const outcome = await over;
     await Promise.all(this.#opened);
     return outcome;
   }
 
-  #hello(worker: string, pid: number): void {
-    const message = { type: 'worker.hello', protocol: 2, schema: '', worker, role: 'student', peer: null, host: 'h', pid } as const;
+  #hello(worker: string, pid: number, role: 'student' | 'teacher'): void {
+    const message = { type: 'worker.hello', protocol: 2, schema: '', worker, role, peer: null, host: 'h', pid } as const;
+    this.#roles.set(worker, role);
     this.#deliver({ type: 'message', connection: worker, message });
   }
 
@@ -204,7 +209,7 @@ class LedTerm {
       // It takes orders only once it is open.
       if (report.type !== 'worker.ready') tell(report);
     };
-    const engine = await room.engine('student', incarnation, { term: this.#options.term, hear });
+    const engine = await room.engine(present(this.#roles.get(connection), 'the role'), incarnation, { term: this.#options.term, hear });
     this.#run.engines.push(engine);
     this.#engines.set(connection, engine);
     tell(present(engine.reports[0], 'the report that it is ready'));

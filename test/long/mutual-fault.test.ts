@@ -35,9 +35,8 @@ test.each(['wait', 'renormalise'] as const)('a cell that stands still, with onLa
   const run = await runWithPause(onLate);
   expect(await auditRun(run)).toEqual(WHOLE);
   const { late } = summaryOf(run);
-  // Whichever peer the stopped student trains.
-  expect(Object.keys(late)).toHaveLength(1);
-  expect(Object.values(late)[0]).toBeGreaterThan(0);
+  // Of whichever peer the stopped student trains; where others want the cores, the other may be late as well.
+  expect(Math.max(...Object.values(late))).toBeGreaterThan(0);
 });
 
 /** Not finite where the first two images of a step have certain labels: a few of the steps, the same in every run. */

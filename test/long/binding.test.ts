@@ -2,12 +2,12 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { systemClock } from '../../../src/base/clock.js';
-import type { InstallReport } from '../../../src/native/install-report.js';
-import { installTensorflow } from '../../../src/native/install-tensorflow.js';
-import { nativeLayout } from '../../../src/native/layout.js';
-import { findCompiler } from '../../../src/native/toolchain.js';
-import { describeTensorflow } from '../../support/tensorflow-engine.js';
+import { systemClock } from '../../src/base/clock.js';
+import type { InstallReport } from '../../src/native/install-report.js';
+import { installTensorflow } from '../../src/native/install-tensorflow.js';
+import { nativeLayout } from '../../src/native/layout.js';
+import { findCompiler } from '../../src/native/toolchain.js';
+import { describeTensorflow } from '../support/tensorflow-engine.js';
 
 describeTensorflow('where only the binding is missing', () => {
   test('it is compiled, in a path with a space, and the engine computes with it', async (context) => {
