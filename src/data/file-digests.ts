@@ -1,6 +1,7 @@
 /**
  * The SHA-256 of the bytes of many files, in a cache by path, size and times of change, so that a data set is read whole once for its fingerprint and
- * not again while its files stay as they are.
+ * not again while its files stay as they are. Each file that is read is checked as far as that takes no decoding, so a digest that is known is that of a file that is
+ * whole.
  *
  * Invariants: a digest is found only while the file has the path, size and times that it had then; there is a file of the cache for each folder, at most
  * {@link FOLDERS_MAX} of them, and it appears whole. A cache that cannot be read or written costs time and nothing else, so that is no error.
@@ -13,6 +14,7 @@ import { makeFolder } from '../process/make-folder.js';
 import { fileOf } from './coded-source.js';
 import { damaged, unreadable } from './data-file.js';
 import type { ImageIndex } from './folder-index.js';
+import { checkCoded } from './image/decode.js';
 
 export const DIGEST_BYTES = 32;
 /** The most folders that are kept. The one that was written first makes room. */
@@ -39,7 +41,7 @@ export class DigestCache {
     this.#folder = folder;
   }
 
-  /** The sizes and digests of the files of an index. Reads those that it does not know. Throws data.missing, and data.damaged about a file that changes meanwhile. */
+  /** The sizes and digests of the files of an index. Reads those that it does not know. Throws data.missing, and data.damaged about a file that is no whole image, or changes meanwhile. */
   async of(index: ImageIndex): Promise<FileDigests> {
     const { count } = index;
     const sizes = new Float64Array(new SharedArrayBuffer(8 * count));
@@ -135,11 +137,16 @@ class KnownRecords {
   }
 }
 
-/** Runs the work for 0 to count - 1, some at a time. */
+/** Runs the work for 0 to count - 1, some at a time, up to the first that fails. */
 async function forEach(count: number, work: (i: number) => Promise<void>): Promise<void> {
   let next = 0;
   const takeOn = async () => {
-    while (next < count) await work(next++);
+    try {
+      while (next < count) await work(next++);
+    } catch (error) {
+      next = count;
+      throw error;
+    }
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, takeOn));
 }
@@ -153,10 +160,12 @@ async function stampOf(file: string): Promise<{ readonly stamp: Buffer; readonly
   return { stamp: sha256(`${resolve(file)}\n${size}\n${mtimeNs}\n${ctimeNs}`).subarray(0, STAMP_BYTES), size: Number(size) };
 }
 
+/** Throws data.damaged when the file is no whole image, as far as that shows without decoding. */
 async function digestOf(file: string): Promise<Buffer> {
   const bytes = await readFile(file).catch((error: unknown) => {
     throw unreadable(file, error);
   });
+  checkCoded(file, bytes);
   return sha256(bytes);
 }
 
