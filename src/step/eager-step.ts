@@ -10,12 +10,13 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { present } from '../base/assert.js';
+import type { Labels } from '../losses/loss-method.js';
 import { readVariables, writeVariables } from '../nn/weights.js';
 import type { ArenaKind } from '../tensor/arena.js';
 import { type Knowledge, type KnowledgeTensor, LOGITS_SPEC, type OutputSpec } from '../tensor/knowledge.js';
 import { checkAnswers } from './check-answers.js';
 import { evaluateLogits, stepResult } from './score.js';
-import type { StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from './step-program.js';
+import type { LabelArrays, StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from './step-program.js';
 import { buildTensorStep, type TensorStep, type TensorStepOptions } from './tensor-step.js';
 import type { KnobTensors, LossOutputs, StepAnswers } from './trainer.js';
 
@@ -173,15 +174,14 @@ class Stepper {
 
   #answerTensors(answers: StepAnswerBatch, size: number): StepAnswers {
     checkAnswers(answers, size, present(this.#step.training, 'the stage of a program that trains'));
-    const { labels, other } = answers;
-    const mixed = labels.mixed && {
-      second_B: tf.tensor1d(labels.mixed.second, 'int32'),
-      share_B: tf.tensor1d(labels.mixed.share),
+    const { labels, other, rest } = answers;
+    const ofRest = rest && {
+      before: rest.before,
+      labels: labelTensors(rest.labels),
+      student: tensorsOf(rest.student),
+      other: tensorsOf(rest.other),
     };
-    return {
-      labels: { class_B: tf.tensor1d(labels.classes, 'int32'), mixed },
-      other: other.map(({ data, shape }) => tf.tensor(data, [...shape])),
-    };
+    return { labels: labelTensors(labels), other: tensorsOf(other), rest: ofRest };
   }
 
   #result(loss: LossOutputs, logits: Float32Array, answers: StepAnswerBatch): StepResult {
@@ -189,6 +189,15 @@ class Stepper {
     const reading = { mean: numberOf(loss.mean), terms: Object.fromEntries(terms), logits };
     return stepResult(reading, answers, present(this.#step.training, 'the training of the step').loss);
   }
+}
+
+function labelTensors({ classes, mixed }: LabelArrays): Labels {
+  const second = mixed && { second_B: tf.tensor1d(mixed.second, 'int32'), share_B: tf.tensor1d(mixed.share) };
+  return { class_B: tf.tensor1d(classes, 'int32'), mixed: second };
+}
+
+function tensorsOf(knowledge: Knowledge): tf.Tensor[] {
+  return knowledge.map(({ data, shape }) => tf.tensor(data, [...shape]));
 }
 
 function numberOf(scalar: tf.Scalar): number {

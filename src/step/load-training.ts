@@ -53,7 +53,12 @@ export async function joinTraining(stage: PeerRecipe, { student, teacher, seed }
     const ofEach = shapesOf(specs, others[from]);
     return Array.from({ length: count }, () => ofEach).flat();
   });
-  return { stage, loss, otherShapes, seed };
+  const gatheredShapes = loss.gathered && {
+    student: shapesOf(loss.gathered.student, student),
+    // Only a teacher's knowledge is gathered.
+    other: shapesOf(loss.gathered.other, teacher),
+  };
+  return { stage, loss, otherShapes, ...(gatheredShapes === null ? {} : { gatheredShapes }), seed };
 }
 
 /** Whether a loss may take layers of the teacher. If not, the teacher's model need not be built to know its shapes. */

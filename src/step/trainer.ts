@@ -9,6 +9,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { assert, present } from '../base/assert.js';
 import type { PeerRecipe } from '../config/schema.js';
+import type { RestTensors } from '../losses/gathered-batch.js';
 import type { Labels } from '../losses/loss-method.js';
 import { knobName, LABELS_KEY } from '../losses/loss-plan.js';
 import type { StageLoss, StageLossValue } from '../losses/stage-loss.js';
@@ -29,8 +30,16 @@ export interface StepTraining {
   readonly loss: StageLoss;
   /** The shapes, without the batch, of the knowledge that the loss asks: side by side, of each of its models in turn, that of its specs. */
   readonly otherShapes: readonly (readonly number[])[];
+  /** The shapes, without the batch, of the two lists `gathered` of the loss; not given where it has none. */
+  readonly gatheredShapes?: GatheredShapes | undefined;
   /** The seed of the adapters' initial values. */
   readonly seed: number;
+}
+
+/** The shapes of the knowledge that the students of a row give each other. */
+export interface GatheredShapes {
+  readonly student: readonly (readonly number[])[];
+  readonly other: readonly (readonly number[])[];
 }
 
 /** Sees the gradients of a step, by the variable's name: those that the loss depends on. They are not its own. */
@@ -41,6 +50,8 @@ export interface StepAnswers {
   readonly labels: Labels;
   /** The other side's knowledge, as the stage's loss asks for it. */
   readonly other: readonly tf.Tensor[];
+  /** The rest of the gathered batch. */
+  readonly rest?: RestTensors | undefined;
 }
 
 /** Scalars by name: the loss's numbers as `loss.NAME`, and the optimiser's coefficients as `optimizer.NAME`. */
@@ -112,12 +123,12 @@ export class Trainer {
   }
 
   /** Makes the update. Throws when no first half is open. */
-  backward({ labels, other }: StepAnswers, knobs: KnobTensors): LossOutputs {
+  backward(answers: StepAnswers, knobs: KnobTensors): LossOutputs {
     let kept: LossOutputs | null = null;
     try {
-      return this.#takeOpenHalf(labels, (gradients) => {
+      return this.#takeOpenHalf(answers.labels, (gradients) => {
         const grads = gradients((student) => {
-          const value = this.#loss.sum({ labels, student, other, adapters: this.#adapters }, named(knobs, LOSS));
+          const value = this.#loss.sum({ ...answers, student, adapters: this.#adapters }, named(knobs, LOSS));
           // Kept beyond the gradient's own scope.
           kept = mapLoss(value, (scalar) => tf.keep(scalar));
           return value.mean;
