@@ -37,7 +37,13 @@ export interface TermOptions {
   readonly by?: 'stop' | 'kill';
 }
 
-/** The run of one stage of the room. */
+interface LifeOptions extends TermOptions {
+  readonly plan: RunPlan;
+  readonly term: Term;
+  readonly isTaught: boolean;
+}
+
+/** The run of one stage of the room, and of the stage that trains its teacher, if it has one. */
 export class LedRun {
   readonly records: JournalRecord[] = [];
   readonly reports: Report[] = [];
@@ -46,11 +52,13 @@ export class LedRun {
   readonly engines: TestEngine[] = [];
   readonly room: EngineRoom;
   readonly #stage: string;
+  readonly #teacher: string | null;
   #term = 0;
 
-  constructor(room: EngineRoom, stage: string) {
+  constructor(room: EngineRoom, stage: string, teacher: string | null = null) {
     this.room = room;
     this.#stage = stage;
+    this.#teacher = teacher;
   }
 
   /** The commits that no rollback has undone, in order. */
@@ -65,7 +73,8 @@ export class LedRun {
 
   /** Plays a term to its end. Answers the outcome. */
   async term(options: TermOptions): Promise<string> {
-    const term = new LedTerm(this, { ...options, plan: this.#plan(options.students), term: asTerm(++this.#term) });
+    const plan = this.#plan(options.students);
+    const term = new LedTerm(this, { ...options, plan, term: asTerm(++this.#term), isTaught: this.#teacher !== null });
     const outcome = await term.play();
     await Promise.all(this.engines.splice(0).map((engine) => engine.close()));
     return outcome;
@@ -79,7 +88,8 @@ export class LedRun {
 
   #plan(students: number): RunPlan {
     const { recipe } = this.room;
-    const stages: Record<string, StageRecipe> = { [this.#stage]: present(recipe.stages[this.#stage], 'the stage') };
+    const names = this.#teacher === null ? [this.#stage] : [this.#teacher, this.#stage];
+    const stages: Record<string, StageRecipe> = Object.fromEntries(names.map((name) => [name, present(recipe.stages[name], 'the stage')]));
     const led = { ...recipe, stages, workers: { ...recipe.workers, students } };
     return {
       run: 'led',
@@ -100,18 +110,19 @@ export class LedRun {
 /** One life of the coordinator and of its students. */
 class LedTerm {
   readonly #run: LedRun;
-  readonly #options: TermOptions & { readonly plan: RunPlan; readonly term: Term };
+  readonly #options: LifeOptions;
   readonly #data: DataStore;
   readonly #events: CoreEvent[] = [];
   readonly #opened: Promise<void>[] = [];
   readonly #engines = new Map<string, TestEngine>();
+  readonly #roles = new Map<string, 'student' | 'teacher'>();
   #state: RunState | null = null;
   #timer: NodeJS.Timeout | null = null;
   #isEnding = false;
   #isOver = false;
   #end: (outcome: string) => void = () => {};
 
-  constructor(run: LedRun, options: TermOptions & { readonly plan: RunPlan; readonly term: Term }) {
+  constructor(run: LedRun, options: LifeOptions) {
     this.#run = run;
     this.#options = options;
     this.#data = new DataStore({
@@ -139,14 +150,16 @@ class LedTerm {
     const { state, effects } = startRun({ ...plan, term }, recover(records, room.store.list().whole), performance.now());
     this.#state = state;
     this.#perform(effects);
-    for (let i = 1; i <= students; i++) this.#hello(`s${i}`, i);
+    for (let i = 1; i <= students; i++) this.#hello(`s${i}`, 'student');
+    if (this.#options.isTaught) this.#hello('t1', 'teacher');
     const outcome = await over;
     await Promise.all(this.#opened);
     return outcome;
   }
 
-  #hello(worker: string, pid: number): void {
-    const message = { type: 'worker.hello', protocol: 2, schema: '', worker, role: 'student', peer: null, host: 'h', pid } as const;
+  #hello(worker: string, role: 'student' | 'teacher'): void {
+    const message = { type: 'worker.hello', protocol: 2, schema: '', worker, role, peer: null, host: 'h', pid: 1 } as const;
+    this.#roles.set(worker, role);
     this.#deliver({ type: 'message', connection: worker, message });
   }
 
@@ -204,7 +217,7 @@ class LedTerm {
       // It takes orders only once it is open.
       if (report.type !== 'worker.ready') tell(report);
     };
-    const engine = await room.engine('student', incarnation, { term: this.#options.term, hear });
+    const engine = await room.engine(this.#roles.get(connection) ?? 'student', incarnation, { term: this.#options.term, hear });
     this.#run.engines.push(engine);
     this.#engines.set(connection, engine);
     tell(present(engine.reports[0], 'the report that it is ready'));
