@@ -10,7 +10,7 @@
 import { assert, present } from '../base/assert.js';
 import type { ArenaEntry, ArenaSchema } from '../tensor/arena.js';
 
-/** What a replica gives. */
+/** The part of one replica. */
 export interface MemoryPart {
   /** The samples of its rows, by their numbers. */
   readonly samples: Int32Array;
