@@ -51,6 +51,12 @@ test.each([
     `${WHERE}\\.batch: the loss hinton is of each image by itself`,
   ],
   [
+    'a loss with a memory',
+    `${DISTIL}, every: 1`,
+    'loss: crd, taps: [[conv2, pool2]], negatives: 100, batch: gathered',
+    `${WHERE}\\.batch: the loss crd is of each image by itself, so that it is the same in any batch; leave batch out`,
+  ],
+  [
     'rounds of several steps',
     `${DISTIL}, every: 2`,
     RELATION,
