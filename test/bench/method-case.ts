@@ -69,6 +69,7 @@ export const METHODS: Readonly<Record<string, Method>> = {
   },
   pkt: { loss: term('pkt', { weight: 30000, taps: POOLED }), reckon: ofPooled },
   rkd: { loss: term('rkd', { weight: 1, distance: 25, angle: 50, taps: POOLED }), reckon: ofPooled },
+  crd: { loss: term('crd', { weight: 0.8, negatives: 16384, taps: POOLED }), reckon: ofPooled },
   // The similarities of a batch alone; the whole map travels.
   similarity: { loss: term('similarity', { weight: 3000, taps: [end(3)] }), reckon: (batch) => batch ** 2 },
 };

@@ -12,6 +12,7 @@ import { messageOf } from '../../../src/errors/stillhouse-error.js';
 import { knobsOfLoss, sideFrom } from '../../../src/losses/stage-loss.js';
 import { buildModel } from '../../../src/nn/build.js';
 import { batchKnowledge } from '../../../src/step/batch-knowledge.js';
+import { batchSamples } from '../../../src/step/batch-samples.js';
 import { loadTraining } from '../../../src/step/load-training.js';
 import type { StepBatch, StepKnobs, StepProgram } from '../../../src/step/step-program.js';
 import type { StepTraining } from '../../../src/step/trainer.js';
@@ -25,6 +26,8 @@ import { type StepwiseProgram, serveSide } from '../side-program.js';
 import { bytesOf, type CaseModel, readBatches, readFloats } from '../training-case.js';
 
 const ENGINE = 'tensorflow';
+/** The images of CIFAR-100: a loss may keep a memory of them. */
+const SAMPLES = 50_000;
 /** After every warm-up of a weight. */
 const MOMENT = { epoch: 100, epochs: 240 };
 
@@ -121,14 +124,19 @@ function runCourse(program: StepProgram, lesson: Lesson): Course {
 }
 
 /** The batches, each with what the method asks of the teacher. */
-async function teach(description: MethodCase, { loss }: StepTraining): Promise<readonly StepBatch[]> {
+async function teach(description: MethodCase, training: StepTraining): Promise<readonly StepBatch[]> {
   const { inputShape, teacher } = description;
   const model = await modelOf(description, teacher);
   const { program } = openOurProgram({ engine: ENGINE, model, training: null, inputShape, precision: 'fp32', trace: 'off' });
   program.writeParameters(readFloats(teacher.arena));
-  const specs = sideFrom(loss, 'teacher')?.specs ?? [];
-  const batches = readBatches(description).map((samples) => ({
+  const specs = sideFrom(training.loss, 'teacher')?.specs ?? [];
+  const batches = readBatches(description).map((samples, i) => ({
     ...samples,
+    ...batchSamples(
+      training,
+      { seed: 1, epoch: 0 },
+      Int32Array.from({ length: samples.size }, (_, place) => i * samples.size + place),
+    ),
     other: batchKnowledge(program, { images: samples.images, labels: samples.labels.classes }, specs),
   }));
   program.dispose();
@@ -151,7 +159,12 @@ async function open(): Promise<MethodSide> {
   const optimizer = { name: 'sgd', rate, momentum, nesterov: false, weightDecay, decayAll: true } as const;
   const stage = { ...distilStage({ optimizer }), loss: methodNamed(method).loss };
   const model = await modelOf(description, student);
-  const training = await loadTraining(stage, { model, seed: 1, buildTeacher: () => modelOf(description, description.teacher) });
+  const training = await loadTraining(stage, {
+    model,
+    seed: 1,
+    samples: SAMPLES,
+    buildTeacher: () => modelOf(description, description.teacher),
+  });
   const batches = await teach(description, training);
   const programOf = (wanted: 'auto' | 'off') =>
     openOurProgram({ engine: ENGINE, model, training, inputShape, precision: 'fp32', trace: wanted });

@@ -63,7 +63,11 @@ async function moduleWith(body: string): Promise<string> {
 }
 
 describe('a term that the models allow', () => {
-  test.each(['{ loss: dkd }', '{ loss: attention-transfer, taps: [[conv1, pool1], [conv2, conv2]] }'])('%s', async (term) => {
+  test.each([
+    '{ loss: dkd }',
+    '{ loss: attention-transfer, taps: [[conv1, pool1], [conv2, conv2]] }',
+    '{ loss: crd, taps: [[flatten, hidden]], negatives: 499 }',
+  ])('%s', async (term) => {
     await check(term);
   });
 
@@ -146,6 +150,15 @@ describe('a term that they do not allow is named with its line', () => {
   ])('%s', async (_, flows, message) => {
     const error = await failure(`{ loss: fsp, flows: ${flows} }`);
     expect(error.message).toMatch(message);
+    expect(error.details).toMatchObject({ file: join(folder, 'recipe.yaml'), line: TERM_LINE });
+  });
+
+  test('more draws than there are other samples, with both numbers', async () => {
+    const error = await failure('{ loss: crd, taps: [[flatten, hidden]], negatives: 500 }');
+    expect(error.code).toBe('loss.invalid');
+    expect(error.message).toMatch(
+      /terms\[1\]: each sample is contrasted with 500 others, and the split few has 500\. Set negatives to 499 at most/,
+    );
     expect(error.details).toMatchObject({ file: join(folder, 'recipe.yaml'), line: TERM_LINE });
   });
 
