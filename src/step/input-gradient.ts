@@ -146,7 +146,7 @@ interface DifferenceOptions {
   readonly lossOf: Predict;
 }
 
-/** Of all elements together, Euclidean. */
+/** The Euclidean length of all elements together. */
 function lengthOf(tensor: tf.Tensor): tf.Tensor {
   return tf.sqrt(tf.sum(tf.square(tensor)));
 }
