@@ -25,7 +25,7 @@ export interface Contribution {
   readonly ranges: readonly Range[];
   /** The number of samples of this round, which is the weight. A whole number from 1. */
   readonly samples: number;
-  /** The rows that the loss keeps of the samples of this round, packed (memory-rows.ts). It is not averaged. */
+  /** The memory of the samples of this round, packed (memory-rows.ts). It is not averaged. */
   readonly memory?: Float32Array | undefined;
 }
 

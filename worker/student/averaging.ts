@@ -19,7 +19,7 @@ export interface AverageResult {
 
 export interface AverageOptions {
   readonly order: CoordinatorMessageOf<'coordinator.average'>;
-  /** The memory that the loss keeps of the samples, with the arena that the round started from; null where it keeps nothing. */
+  /** The memory of the loss, with the arena that the round started from; null where it keeps nothing. */
   readonly memory: { readonly rows: ReplicaMemory; readonly base: Float32Array } | null;
   readonly signal: AbortSignal;
 }

@@ -1,4 +1,4 @@
-/** The memory that a loss keeps of the samples, in a row of replicas: which rows a replica gives, and the memory that comes of all. */
+/** The memory of a loss, in a row of replicas: which rows a replica gives, and the memory that comes of all. */
 
 import { mergeMemory, packedSize, packMemory } from '../../src/averaging/memory-rows.js';
 import { present } from '../../src/base/assert.js';

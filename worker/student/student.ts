@@ -318,7 +318,7 @@ export class Student implements Role {
     });
   }
 
-  /** The memory that the loss keeps of the samples, with the arena of the committed state, which a round of several replicas keeps. */
+  /** The memory of the loss, with the arena of the committed state, which a round of several replicas keeps. */
   #memory(): AverageOptions['memory'] {
     const rows = this.#open === null ? null : replicaMemory(this.#open.model, this.#context.recipe.seed);
     return rows === null ? null : { rows, base: present(this.#committed?.parameters, 'the arena before the round') };
