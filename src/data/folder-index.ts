@@ -6,7 +6,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { StillhouseError } from '../errors/stillhouse-error.js';
+import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
 import { unreadable } from './data-file.js';
 
 export interface ImageIndex {
@@ -52,7 +52,8 @@ async function classFoldersOf(
   walk: Walk,
   { root, folder }: { readonly root: string; readonly folder: string },
 ): Promise<readonly string[]> {
-  const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' }).catch(async () => {
+  const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' }).catch(async (error: unknown) => {
+    if (!hasCode(error, 'ENOENT') && !hasCode(error, 'ENOTDIR')) throw unreadable(folder, error);
     const there = await readdir(root, { withFileTypes: true }).catch(() => null);
     const folders = (there ?? []).flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).slice(0, 8);
     const what =
@@ -105,9 +106,10 @@ class Walk {
     const found: Buffer[] = [];
     for (const entry of entries) {
       const kind = await this.kindOf(folder, entry);
+      if (kind === 'other') continue;
       const own = `${name}/${this.nameOf(folder, entry.name)}`;
       if (kind === 'folder') found.push(...(await this.imagesIn(base, own, depth + 1)));
-      else if (kind === 'image') found.push(Buffer.from(own));
+      else found.push(Buffer.from(own));
     }
     return found;
   }
