@@ -8,20 +8,22 @@
 import { assert, present } from '../base/assert.js';
 import { checkAnswers } from '../step/check-answers.js';
 import { evaluateLogits, stepResult } from '../step/score.js';
-import type { EvaluateResult, StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from '../step/step-program.js';
+import type { BatchPlace, EvaluateResult, StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from '../step/step-program.js';
 import type { TensorStep } from '../step/tensor-step.js';
 import type { StepTraining } from '../step/trainer.js';
 import type { ArenaSchema } from '../tensor/arena.js';
 import type { Knowledge, KnowledgeTensor, OutputSpec } from '../tensor/knowledge.js';
 import type { FrozenProgramParts } from './frozen-program.js';
 import { padBatch } from './pad-batch.js';
-import { asMixed, sampleBatch, sampleKnobs, type TrainingForm } from './step-recording.js';
+import { answersAsMixed, placeOf, sampleBatch, sampleKnobs, type TrainingForm } from './step-recording.js';
 import { TraceCache } from './trace-cache.js';
 import { type TrainingTrace, traceTraining } from './training-trace.js';
 
 /** The first half of a cut step that waits for its second half. */
 interface OpenHalf {
   readonly trace: TrainingTrace;
+  /** The place of its images in a gathered batch, which the graph was made for. */
+  readonly place: string;
   readonly logits: Float32Array;
 }
 
@@ -61,15 +63,15 @@ export class TrainingProgram implements StepProgram {
     return stepResult(this.#holding(trace).train({ batch, knobs }), batch, this.#training.loss);
   }
 
-  forward(images: Float32Array, size: number): Knowledge {
+  forward(images: Float32Array, size: number, place?: BatchPlace): Knowledge {
     this.abandon();
     this.#checkImages(images, size);
-    const sample = sampleBatch(this.#step, images, size);
+    const sample = sampleBatch(this.#step, { images, size, place });
     // The labels that will come may be of mixed images.
-    const trace = this.#traceFor('cut', { ...sample, labels: asMixed(sample.labels) }, this.#lastKnobs);
+    const trace = this.#traceFor('cut', { ...sample, ...answersAsMixed(sample) }, this.#lastKnobs);
     if (trace === null) return this.#eagerly().forward(images, size);
     const knowledge = this.#holding(trace).forward(images);
-    this.#open = { trace, logits: present(knowledge[0], 'the logits').data.slice() };
+    this.#open = { trace, place: describePlace(sample), logits: present(knowledge[0], 'the logits').data.slice() };
     return knowledge;
   }
 
@@ -78,7 +80,8 @@ export class TrainingProgram implements StepProgram {
     const open = this.#open;
     if (open === null) return this.#eager.backward(answers, knobs);
     this.#checkAnswers(answers, open.trace.size);
-    const loss = open.trace.backward({ ...answers, labels: asMixed(answers.labels) }, knobs);
+    assert(describePlace(answers) === open.place, `the rest of the batch is not the one that forward was told of (${open.place})`);
+    const loss = open.trace.backward(answersAsMixed(answers), knobs);
     this.#open = null;
     return stepResult({ ...loss, logits: open.logits }, answers, this.#training.loss);
   }
@@ -170,7 +173,8 @@ export class TrainingProgram implements StepProgram {
       return traceTraining({ step: this.#step, eager, inputShape, form, precision, call: { batch, knobs } });
     };
     const labels = batch.labels.mixed === null ? 'plain' : 'mixed';
-    return this.#traces.obtain({ call, size: batch.size, form: `${labels} labels` }, make, this.#holder);
+    const called = { call, size: batch.size, form: `${labels} labels`, place: describePlace(batch) } as const;
+    return this.#traces.obtain(called, make, this.#holder);
   }
 
   /** The holder where its batch is large enough, otherwise the largest trace; null when no session has the state. */
@@ -213,4 +217,10 @@ export class TrainingProgram implements StepProgram {
   #checkAnswers(answers: StepAnswerBatch, size: number): void {
     checkAnswers(answers, size, this.#training);
   }
+}
+
+/** The place of a batch in a gathered one, in words; empty where it is the whole of it. */
+function describePlace(batch: StepAnswerBatch): string {
+  const place = placeOf(batch);
+  return place === null ? '' : `after ${place.before} of ${place.others} others`;
 }
