@@ -20,6 +20,8 @@ const termOf = (key: string, isGathered: boolean, layers: readonly string[]) => 
 });
 /** One number for each of these rows. */
 const rows = (...data: number[]) => ({ shape: [data.length, 1], data: Float32Array.from(data) });
+/** The cell's own. */
+const CLASSES = Int32Array.of(2, 3);
 
 // The logits and `alone` are of no gathered term; both models have a layer of the name `both`.
 const loss = joinTerms({ weight: 1, smoothing: 0 }, [termOf('own', false, ['alone']), termOf('all', true, ['both'])]);
@@ -32,7 +34,7 @@ const use = rowUse(training, [
 test('a cell gives what the gathered terms take of its model and of its teacher, and nothing else', () => {
   const student: Knowledge = [rows(0, 0), rows(7, 7), rows(2, 3)];
   const fromTeacher: Knowledge = [rows(8, 8), rows(-2, -3)];
-  expect(use.given({ student, fromTeacher })).toEqual([rows(2, 3), rows(-2, -3)]);
+  expect(use.given({ student, fromTeacher, classes: CLASSES })).toEqual([rows(2, 3), rows(-2, -3)]);
   expect(use.parts.map(({ side, specs }) => [side, specs])).toEqual([
     ['own', [tap('both')]],
     ['other', [tap('both')]],
@@ -46,7 +48,8 @@ test('the rest of the batch has the rows of the others in the order of the colum
     [rows(4, 5), rows(-4, -5)],
   ];
   expect(use.placeAt(1)).toEqual({ before: 1, others: 3 });
-  expect(use.answersAt(1, { student: [], fromTeacher }, taken)).toEqual({
+  expect(use.answersAt(1, { student: [], fromTeacher, classes: CLASSES }, taken)).toEqual({
+    labels: { classes: CLASSES, mixed: null },
     other: fromTeacher,
     rest: { before: 1, labels: { classes: Int32Array.of(1, 4, 5), mixed: null }, student: [rows(1, 4, 5)], other: [rows(-1, -4, -5)] },
   });
