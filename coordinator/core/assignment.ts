@@ -3,8 +3,8 @@
 import { present } from '../../src/base/assert.js';
 import type { Incarnation, RoundId } from '../../src/base/ids.js';
 import type { PeerName } from '../../src/config/peer.js';
-import type { Base, ColumnCell, EngineAddress, Work } from '../../src/protocol/control.js';
-import type { Seat } from './grid.js';
+import type { Base, ColumnCell, EngineAddress, RowCell, Work } from '../../src/protocol/control.js';
+import { type Grid, rowOf, type Seat } from './grid.js';
 import { committedOf } from './ledger.js';
 import { isReady } from './roster.js';
 import { sendTo, stageOf, type Turn } from './turn.js';
@@ -41,4 +41,11 @@ export function addressOf(turn: Turn, incarnation: Incarnation): EngineAddress {
 /** The cells of a column, as the cell of this peer sees the others. */
 export function otherCells(turn: Turn, cells: readonly Seat[], peer: string): ColumnCell[] {
   return cells.flatMap((cell) => (cell.peer === peer ? [] : [{ peer: cell.peer, ...addressOf(turn, cell.incarnation) }]));
+}
+
+/** The cells of the row of this seat, as its student sees the others. */
+export function otherReplicas(turn: Turn, grid: Grid, { peer, incarnation }: Seat): RowCell[] {
+  return rowOf(grid, peer).flatMap((cell, column) =>
+    cell.incarnation === incarnation ? [] : [{ column, ...addressOf(turn, cell.incarnation), ranges: [...(grid[column]?.ranges ?? [])] }],
+  );
 }

@@ -32,6 +32,6 @@ export function unreachable(turn: Turn, { id }: Round, message: WorkerMessageOf<
     replica,
     message: message.message,
   });
-  const reason = isCell ? 'a cell of its column could not reach it' : 'a replica could not reach it';
+  const reason = isCell ? 'a cell that exchanges with it could not reach it' : 'a replica could not reach it';
   return { type: 'unreachable', incarnation: replica, reason };
 }

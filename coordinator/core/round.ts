@@ -24,6 +24,8 @@ export interface GridRound {
   readonly grid: Grid;
   /** It began with one column: its students hold the only copies of their trained parameters, and no copy of the base. */
   readonly isAlone: boolean;
+  /** All columns make its steps together, or none does: without one of them the others begin a new round. */
+  readonly isWhole: boolean;
   /**
    * The reason why the students were asked to begin no further step and to report what they have: the round is late, or somebody
    * wants it over. Null: they were not asked.

@@ -12,7 +12,7 @@ import { type Batch, columnBatch, columnsMaxOf, imagesPerStep } from '../../src/
 import { totalOf } from '../../src/data/shard-plan.js';
 import type { Contributor, WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
-import { addressOf, assign, otherCells } from './assignment.js';
+import { addressOf, assign, otherCells, otherReplicas } from './assignment.js';
 import { type ReasonFor, reasonsBy, unreachable } from './charge.js';
 import { commit } from './commit.js';
 import { countFailure, stopSafely } from './ending.js';
@@ -54,6 +54,8 @@ export interface TrainingRoundOptions {
   readonly batch: Batch;
   readonly every: number;
   readonly columnsMax: number;
+  /** Whether a loss is over the batch of all columns. */
+  readonly gathers: boolean;
   /** Whether parameters with the samples of this ledger are to be tested. */
   isTested(ledger: Ledger): boolean;
 }
@@ -65,7 +67,7 @@ export interface TrainingRoundOptions {
 export function startTraining(
   turn: Turn,
   students: readonly ReadyMember[],
-  { batch, every, columnsMax, isTested }: TrainingRoundOptions,
+  { batch, every, columnsMax, gathers, isTested }: TrainingRoundOptions,
 ): void {
   const stage = stageOf(turn);
   const { peers } = stage.needs;
@@ -80,10 +82,11 @@ export function startTraining(
   const id = takeRoundId(turn);
   const measures = isTested(commitLent(ledger));
   const isAlone = grid.length === 1;
+  const isWhole = gathers && !isAlone;
   const stepSamples = columnBatch(batch, { column: 0, columns: columns.length });
   setStage(turn, {
     ledger,
-    round: { sort: 'grid', id, phase: 'training', attempt: 0, grid, isAlone, concluding: null, stepSamples, deadlineMs },
+    round: { sort: 'grid', id, phase: 'training', attempt: 0, grid, isAlone, isWhole, concluding: null, stepSamples, deadlineMs },
   });
   tellSeats(turn, grid);
   tellSpare(turn, students, { seats: seated.length, seatsMax: peers.length * usable });
@@ -97,6 +100,7 @@ export function startTraining(
         ranges: [...own],
         roundSamples,
         others,
+        row: isWhole ? otherReplicas(turn, grid, { incarnation, peer }) : [],
         measures: measures && column === 0,
       };
       assign(turn, incarnation, { round: id, subject: { stage: stage.name, peer }, work });
@@ -188,7 +192,8 @@ export const GRID_ROUND: RoundSort<GridRound> = {
 
   onDeadline(turn, round) {
     log(turn, ['warn', 'round.deadline'], { round: round.id, phase: round.phase, attempt: round.attempt });
-    if (round.phase === 'averaging') withdrawColumns(turn, round, { keep: isAveraged, reasonFor: lateness(round, 'averaged') });
+    if (round.isWhole) onWholeLate(turn, round);
+    else if (round.phase === 'averaging') withdrawColumns(turn, round, { keep: isAveraged, reasonFor: lateness(round, 'averaged') });
     else if (round.isAlone && round.concluding === null) askToConclude(turn, round, 'late');
     else fixContributors(turn, round);
   },
@@ -203,7 +208,7 @@ function onTrained(turn: Turn, round: GridRound, message: WorkerMessageOf<'worke
   const reason = untruthOf(round, column, message);
   if (reason !== null) return { type: 'untrue', incarnation, reason };
   if (round.concluding !== null && column.cells.some(({ trained }) => trained !== null && trained.samples !== message.samples)) {
-    // Cells end with the same step (worker/student/column-exchange.ts): one of them is at fault, and it is not known which.
+    // Cells end with the same step (worker/student/cell-exchange.ts): one of them is at fault, and it is not known which.
     log(turn, ['error', 'round.cellsApart'], { round: round.id, incarnation, samples: message.samples });
     const reasonFor = () => 'the cells of its column stopped at different steps';
     withdrawColumns(turn, round, { keep: (other) => other !== column, reasonFor });
@@ -274,16 +279,30 @@ function fixContributors(turn: Turn, round: GridRound): void {
   }
 }
 
+/** Not all columns of a round that needs all of them are done in time: it is over, and its positions are lent again. */
+function onWholeLate(turn: Turn, round: GridRound): void {
+  const [report, isDone, deed] =
+    round.phase === 'averaging' ? (['averaged', isAveraged, 'averaged'] as const) : (['trained', isTrained, 'made its step'] as const);
+  withdrawColumns(turn, round, { keep: isDone, reasonFor: lateness(round, report) });
+  countFailure(
+    turn,
+    'transport.deadline',
+    `round ${round.id}, whose students gather their batch, is over: not each of them has ${deed} in time`,
+  );
+}
+
 function withdrawColumns(
   turn: Turn,
   round: GridRound,
   { keep, reasonFor }: { readonly keep: (column: Column) => boolean; readonly reasonFor: ReasonFor },
 ): void {
-  const { grid, withdrawn, ranges } = withoutColumns(round.grid, keep);
+  const isTorn = round.isWhole && !round.grid.every(keep);
+  const { grid, withdrawn, ranges } = withoutColumns(round.grid, isTorn ? () => false : keep);
   if (withdrawn.length === 0) return;
   release(turn, round, { withdrawn, ranges, reasonFor });
   const rest = { ...round, grid };
-  if (round.phase === 'averaging') settle(turn, rest);
+  if (isTorn) setStage(turn, { round: null });
+  else if (round.phase === 'averaging') settle(turn, rest);
   else if (grid.length > 0 && grid.every(isTrained)) fixContributors(turn, rest);
   else setStage(turn, { round: grid.length === 0 ? null : rest });
 }
@@ -307,11 +326,11 @@ function release(
 }
 
 /** The reasons where cells have not reported by the deadline: those that have hear that another cell has not. */
-function lateness({ grid }: GridRound, report: 'trained' | 'averaged'): ReasonFor {
+function lateness({ grid, isWhole }: GridRound, report: 'trained' | 'averaged'): ReasonFor {
   const late = cellsOf(grid).filter((cell) => cell[report] === null);
   const deed = report === 'trained' ? 'train' : 'average';
-  return (incarnation) =>
-    `${late.some((cell) => cell.incarnation === incarnation) ? 'it' : 'a cell of its column'} did not ${deed} in time`;
+  const other = `a cell of its ${isWhole ? 'row' : 'column'}`;
+  return (incarnation) => `${late.some((cell) => cell.incarnation === incarnation) ? 'it' : other} did not ${deed} in time`;
 }
 
 /** The contributors are fixed: one column is committed as it is, and several average first; without any, the round is over. */

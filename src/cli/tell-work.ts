@@ -26,8 +26,15 @@ export function describeWork(size: WorkSize): string {
   return `${stage}: ${steps}${describeBytes(size)}${isGlobal ? GLOBAL : ''}`;
 }
 
-/** The knowledge that a step of one student takes from its teacher; that of each model where they take different sizes. */
-function describeBytes({ columns, bytesFromTeacher }: WorkSize): string {
+/** The knowledge that a step of one student takes. */
+function describeBytes(size: WorkSize): string {
+  const { bytesFromStudents, columns } = size;
+  if (bytesFromStudents === 0) return fromTeacher(size);
+  return `${fromTeacher(size)}, ${formatBytes(bytesFromStudents)} a step from the other ${columns === 2 ? 'student' : 'students'} to each`;
+}
+
+/** The knowledge from its teacher; that of each model where they take different sizes. */
+function fromTeacher({ columns, bytesFromTeacher }: WorkSize): string {
   const sizes = Object.entries(bytesFromTeacher);
   const [first] = sizes;
   if (first === undefined) return '';

@@ -49,3 +49,8 @@ export function shareSteps(total: number, perStep: number, columns: number): rea
 export function shareOut(total: number, parts: number): readonly number[] {
   return Array.from({ length: parts }, (_, part) => Math.floor(total / parts) + (part < total % parts ? 1 : 0));
 }
+
+/** Whether a loss of the stage is over the batch of all columns together (`batch: gathered` in a term). All of them then make a step, or none does. */
+export function gathersBatch({ loss }: Pick<TrainingStage, 'loss'>): boolean {
+  return 'terms' in loss && loss.terms.some(({ batch }) => batch === 'gathered');
+}

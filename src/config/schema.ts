@@ -207,6 +207,8 @@ export interface TermRecipe {
   readonly weights?: readonly number[] | undefined;
   /** The side that the term learns from; when left out, the peers in a stage that has several, otherwise the teacher. */
   readonly from?: OtherSide | undefined;
+  /** `gathered`: the loss compares the images of a step of all students that train the model, and not of each by itself. */
+  readonly batch?: 'gathered' | undefined;
   /** A knob (a Variable) or a constant (a number) of the loss. */
   readonly [name: string]: unknown;
 }

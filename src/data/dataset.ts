@@ -95,7 +95,7 @@ export interface ContentOptions {
 }
 
 /**
- * Reads every file of the parts that the recipe's splits use, and checks all that is not decoded: a coded image is read, and only
+ * Reads every file of the parts that the recipe's splits use, and checks all that is not decoded: of a coded image that it is whole, and only
  * `data verify` decodes each. The fingerprints are kept for {@link fingerprintSplit}. The recipe's mean and deviation are not looked at. Throws as {@link inspectData} does.
  */
 export async function readContent(recipe: DataRecipe, { cache, onSplit }: ContentOptions = {}): Promise<DataContent> {

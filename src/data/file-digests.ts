@@ -1,6 +1,7 @@
 /**
  * The SHA-256 of the bytes of many files, in a cache by path, size and times of change, so that a data set is read whole once for its fingerprint and
- * not again while its files stay as they are.
+ * not again while its files stay as they are. Each file that is read is checked as far as that takes no decoding, so a digest that is known is that of a file that is
+ * whole.
  *
  * Invariants: a digest is found only while the file has the path, size and times that it had then; there is a file of the cache for each folder, at most
  * {@link FOLDERS_MAX} of them, and it appears whole. A cache that cannot be read or written costs time and nothing else, so that is no error.
@@ -13,6 +14,7 @@ import { makeFolder } from '../process/make-folder.js';
 import { fileOf } from './coded-source.js';
 import { damaged, unreadable } from './data-file.js';
 import type { ImageIndex } from './folder-index.js';
+import { checkCoded } from './image/decode.js';
 import { CODED_BYTES_MAX } from './image/rgb-image.js';
 
 export const DIGEST_BYTES = 32;
@@ -43,7 +45,7 @@ export class DigestCache {
     this.#folder = folder;
   }
 
-  /** The sizes and digests of the files of an index. Reads those that it does not know. Throws data.missing, and data.damaged about a file that changes meanwhile. */
+  /** The sizes and digests of the files of an index. Reads those that it does not know. Throws data.missing, and data.damaged about a file that is no whole image, or changes meanwhile. */
   async of(index: ImageIndex): Promise<FileDigests> {
     const { count } = index;
     const sizes = new Float64Array(new SharedArrayBuffer(8 * count));
@@ -55,13 +57,11 @@ export class DigestCache {
       times[i] = time;
       stamp.copy(records, i * RECORD_BYTES);
     });
-    const known = await this.#read(index.folder);
+    const known = new KnownRecords(await this.#read(index.folder));
     const unknown: number[] = [];
     const recordOf = (i: number) => records.subarray(i * RECORD_BYTES, (i + 1) * RECORD_BYTES);
     for (let i = 0; i < count; i++) {
-      const digest = known.get(recordOf(i).toString('latin1', 0, STAMP_BYTES));
-      if (digest === undefined) unknown.push(i);
-      else digest.copy(records, i * RECORD_BYTES + STAMP_BYTES);
+      if (!known.complete(recordOf(i), i)) unknown.push(i);
     }
     const digest = async (i: number) => {
       const file = fileOf(index, i);
@@ -82,17 +82,13 @@ export class DigestCache {
     return join(this.#folder, createHash('sha256').update(resolve(folder)).digest('hex') + SUFFIX);
   }
 
-  /** By stamp. A missing or damaged file counts as empty. */
-  async #read(folder: string): Promise<Map<string, Buffer>> {
+  /** The records that were written last for a folder. A missing or damaged file counts as empty. */
+  async #read(folder: string): Promise<Buffer> {
     const bytes = await readFile(this.#fileOf(folder)).catch(() => Buffer.alloc(0));
-    const known = new Map<string, Buffer>();
     // The last digest is that of all before: a file that is damaged is not believed.
     const end = bytes.length - DIGEST_BYTES;
-    if (end < 0 || end % RECORD_BYTES !== 0 || !sha256(bytes.subarray(0, end)).equals(bytes.subarray(end))) return known;
-    for (let at = 0; at < end; at += RECORD_BYTES) {
-      known.set(bytes.toString('latin1', at, at + STAMP_BYTES), bytes.subarray(at + STAMP_BYTES, at + RECORD_BYTES));
-    }
-    return known;
+    const isWhole = end >= 0 && end % RECORD_BYTES === 0 && sha256(bytes.subarray(0, end)).equals(bytes.subarray(end));
+    return isWhole ? bytes.subarray(0, end) : Buffer.alloc(0);
   }
 
   async #write(folder: string, records: Buffer): Promise<void> {
@@ -116,11 +112,50 @@ export class DigestCache {
   }
 }
 
-/** Runs the work for 0 to count - 1, some at a time. */
+/** Records by their stamps. As long as no file came or went, each is at the place that it had, and nothing is made to find it. */
+class KnownRecords {
+  readonly #records: Buffer;
+  /** The first byte of each record, by stamp. */
+  #places: Map<string, number> | null = null;
+
+  constructor(records: Buffer) {
+    this.#records = records;
+  }
+
+  /** Writes the digest into a record that has its stamp; false when it is not known. `place`: the one that it probably has here. */
+  complete(record: Buffer, place: number): boolean {
+    const from = this.#hasStamp(record, place * RECORD_BYTES) ? place * RECORD_BYTES : this.#find(record);
+    if (from === undefined) return false;
+    this.#records.copy(record, STAMP_BYTES, from + STAMP_BYTES, from + RECORD_BYTES);
+    return true;
+  }
+
+  #hasStamp(record: Buffer, at: number): boolean {
+    return at < this.#records.length && record.compare(this.#records, at, at + STAMP_BYTES, 0, STAMP_BYTES) === 0;
+  }
+
+  #find(record: Buffer): number | undefined {
+    this.#places ??= this.#byStamp();
+    return this.#places.get(record.toString('latin1', 0, STAMP_BYTES));
+  }
+
+  #byStamp(): Map<string, number> {
+    const places = new Map<string, number>();
+    for (let at = 0; at < this.#records.length; at += RECORD_BYTES) places.set(this.#records.toString('latin1', at, at + STAMP_BYTES), at);
+    return places;
+  }
+}
+
+/** Runs the work for 0 to count - 1, some at a time, up to the first that fails. */
 async function forEach(count: number, work: (i: number) => Promise<void>): Promise<void> {
   let next = 0;
   const takeOn = async () => {
-    while (next < count) await work(next++);
+    try {
+      while (next < count) await work(next++);
+    } catch (error) {
+      next = count;
+      throw error;
+    }
   };
   await Promise.all(Array.from({ length: AT_A_TIME }, takeOn));
 }
@@ -135,10 +170,12 @@ async function stampOf(file: string): Promise<{ readonly stamp: Buffer; readonly
   return { stamp: sha256(`${resolve(file)}\n${size}\n${mtimeNs}\n${ctimeNs}`).subarray(0, STAMP_BYTES), size: Number(size), time: mtimeNs };
 }
 
+/** Throws data.damaged when the file is no whole image, as far as that shows without decoding. */
 async function digestOf(file: string): Promise<Buffer> {
   const bytes = await readFile(file).catch((error: unknown) => {
     throw unreadable(file, error);
   });
+  checkCoded(file, bytes);
   return sha256(bytes);
 }
 

@@ -6,7 +6,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { StillhouseError } from '../errors/stillhouse-error.js';
+import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
 import { unreadable } from './data-file.js';
 
 export interface ImageIndex {
@@ -51,7 +51,8 @@ async function classFoldersOf(
   walk: Walk,
   { root, folder }: { readonly root: string; readonly folder: string },
 ): Promise<readonly string[]> {
-  const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' }).catch(async () => {
+  const entries = await readdir(folder, { withFileTypes: true, encoding: 'buffer' }).catch(async (error: unknown) => {
+    if (!hasCode(error, 'ENOENT') && !hasCode(error, 'ENOTDIR')) throw unreadable(folder, error);
     const there = await readdir(root, { withFileTypes: true }).catch(() => null);
     const folders = (there ?? []).flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).slice(0, 8);
     const what =
@@ -130,9 +131,10 @@ class Walk {
     const within = Buffer.from(name);
     for (const entry of entries) {
       const kind = await this.kindOf(folder, entry);
+      if (kind === 'other') continue;
       const own = this.nameOf(folder, entry.name);
       if (kind === 'folder') await this.#collect(base, `${name}/${own}`, to);
-      else if (kind === 'image') to.found.push({ within, own: entry.name });
+      else to.found.push({ within, own: entry.name });
     }
   }
 

@@ -100,8 +100,8 @@ export interface LossTraits {
   readonly takesOther: boolean;
   /**
    * The set on which the loss is defined. `sample`, the default: each image has a loss of its own, so that parts of a batch add up to
-   * the whole. `batch`: a relation among the images of a batch, which must stay whole. The batch is that of one student in one step;
-   * no relation reaches across students. A recipe whose batch is divided among students gets a warning.
+   * the whole. `batch`: a relation among the images of a batch, which must stay whole. The batch is that of one student in one step, or
+   * where the recipe says `batch: gathered` that of all students of the row. A recipe whose batch is divided among students, and not gathered, gets a warning.
    */
   readonly over?: LossScope | undefined;
   /**

@@ -11,6 +11,7 @@ import { StillhouseError } from '../errors/stillhouse-error.js';
 import { isOutputSpec, type KnowledgeSpec, LOGITS_SPEC, type OutputSpec, specKey } from '../tensor/knowledge.js';
 import { onAdapted } from './adapted-pair.js';
 import { catalogueEntry } from './catalogue.js';
+import { gatherBatch, type RestTensors } from './gathered-batch.js';
 import { labelLoss } from './label-loss.js';
 import type { AdapterSpec, LossDeclaration, MemorySpec, TapShapes, TermNeeds } from './loss-declaration.js';
 import type { Labels, LossMethod, LossSum, SampleTensors, TermMemory } from './loss-method.js';
@@ -43,6 +44,8 @@ export interface StageLossInputs {
   readonly memory?: readonly tf.Tensor[] | undefined;
   /** They are there where the loss keeps a memory. */
   readonly samples?: SampleTensors | undefined;
+  /** The rest of the gathered batch, in the orders of the lists of `gathered`. Without it, the own batch is the whole of it. */
+  readonly rest?: RestTensors | undefined;
 }
 
 export interface StageLossValue {
@@ -63,6 +66,14 @@ export interface LossSide {
   readonly count: number;
 }
 
+/** The knowledge that a student gives the others of its row, for terms over the gathered batch; no spec is in a list twice. */
+export interface GatheredSpecs {
+  /** That of its own model. */
+  readonly student: readonly OutputSpec[];
+  /** That of the teacher about the student's own samples. */
+  readonly other: readonly KnowledgeSpec[];
+}
+
 export interface StageLoss {
   readonly plan: LossPlan;
   /** The knowledge that a forward pass must give; the logits are first. No spec is in the list twice. */
@@ -79,6 +90,8 @@ export interface StageLoss {
   readonly draws?: number | undefined;
   /** Whether its terms are means over the peers that have answered in time: the knobs of `answeredKnobs` say which. */
   readonly isOverAnswered: boolean;
+  /** Null where no term is over the gathered batch. */
+  readonly gathered: GatheredSpecs | null;
   /** The loss of a batch. Called inside tf.tidy. The knobs have the names that `knobsOfLoss` gives. */
   sum(inputs: StageLossInputs, knobs: Readonly<Record<string, tf.Scalar>>): StageLossValue;
 }
@@ -106,6 +119,8 @@ export interface LoadedTerm {
   readonly from: OtherSide;
   readonly needs: TermNeeds;
   readonly method: LossMethod;
+  /** Whether it is over the gathered batch of the row. */
+  readonly isGathered?: boolean | undefined;
 }
 
 /**
@@ -151,6 +166,7 @@ export function joinTerms(
   const memory = terms.flatMap(({ plan, needs }) => (needs.memory ?? []).map((kept) => ({ ...kept, name: `${plan.key}.${kept.name}` })));
   const plan: LossPlan = { labels, terms: terms.map((term) => term.plan) };
   const isOverAnswered = mayLack && sides.some(({ from }) => from === 'peers');
+  const gathered = gatheredSpecs(terms);
   return {
     plan,
     student,
@@ -160,6 +176,7 @@ export function joinTerms(
     memory,
     draws: Math.max(0, ...terms.map(({ needs }) => needs.draws ?? 0)),
     isOverAnswered,
+    gathered,
     sum(inputs, knobs) {
       const logits_BK = present(inputs.student[0], 'the logits') as tf.Tensor2D;
       const parts: [string, LossSum][] = [];
@@ -167,7 +184,10 @@ export function joinTerms(
         parts.push([LABELS_KEY, labelLoss({ logits_BK, labels: inputs.labels, epsilon: labels.smoothing })]);
       }
       for (const term of terms)
-        parts.push([term.plan.key, meanOfTerm(term, { inputs, knobs, lists: { student: own, sides, adapters, memory, isOverAnswered } })]);
+        parts.push([
+          term.plan.key,
+          meanOfTerm(term, { inputs, knobs, lists: { student: own, sides, adapters, memory, isOverAnswered, gathered } }),
+        ]);
       return weigh(parts, knobs);
     },
   };
@@ -176,7 +196,9 @@ export function joinTerms(
 interface TermCall {
   readonly inputs: StageLossInputs;
   readonly knobs: Readonly<Record<string, tf.Scalar>>;
-  readonly lists: Pick<StageLoss, 'sides' | 'adapters' | 'memory' | 'isOverAnswered'> & { readonly student: readonly KnowledgeSpec[] };
+  readonly lists: Pick<StageLoss, 'sides' | 'adapters' | 'memory' | 'isOverAnswered' | 'gathered'> & {
+    readonly student: readonly KnowledgeSpec[];
+  };
 }
 
 /** The knowledge of one model of a side. */
@@ -224,7 +246,8 @@ function modelsOf(from: OtherSide, { inputs, lists: { sides } }: TermCall): read
   return [];
 }
 
-function sumOfTerm({ plan, needs, method }: LoadedTerm, other: OtherModel, { inputs, knobs, lists }: TermCall): LossSum {
+function sumOfTerm(term: LoadedTerm, other: OtherModel, { inputs, knobs, lists }: TermCall): LossSum {
+  const { plan, needs, method } = term;
   const pick = (wanted: readonly KnowledgeSpec[], specs: readonly KnowledgeSpec[], tensors: readonly tf.Tensor[]) =>
     wanted.map((spec) => present(tensors[indexOf(specs, spec)], specKey(spec)));
   const own = needs.adapters.map(({ name }) => {
@@ -234,12 +257,24 @@ function sumOfTerm({ plan, needs, method }: LoadedTerm, other: OtherModel, { inp
   const memory = memoryOf({ plan, needs }, inputs, lists);
   const scalars = Object.keys(plan.knobs).map((name) => [name, present(knobs[knobName(plan.key, name)], name)] as const);
   const [logits] = inputs.student;
+  const ownBatch = {
+    labels: inputs.labels,
+    student: pick(needs.student, lists.student, inputs.student),
+    other: pick(needs.other, other.specs, other.tensors),
+  };
+  const { rest } = inputs;
+  const isWhole = term.isGathered !== true || rest === undefined || lists.gathered === null;
+  const restOfTerm = isWhole
+    ? null
+    : {
+        ...rest,
+        student: pick(needs.student, lists.gathered.student, rest.student),
+        other: pick(needs.other, lists.gathered.other, rest.other),
+      };
   return method.sum(
     {
-      labels: inputs.labels,
+      ...(restOfTerm === null ? ownBatch : gatherBatch(ownBatch, restOfTerm)),
       classes: present(logits?.shape[1], 'the number of classes'),
-      student: pick(needs.student, lists.student, inputs.student),
-      other: pick(needs.other, other.specs, other.tensors),
       adapters: Object.fromEntries(own),
       settings: plan.settings,
       ...(memory === null ? {} : { memory }),
@@ -284,6 +319,25 @@ function weigh(parts: readonly (readonly [string, LossSum])[], knobs: TermCall['
   };
 }
 
+/** The knowledge for the terms over the gathered batch; null without any. Throws `loss.invalid` for one that cannot be gathered. */
+function gatheredSpecs(terms: readonly LoadedTerm[]): GatheredSpecs | null {
+  const gathered = terms.filter(({ isGathered }) => isGathered === true);
+  if (gathered.length === 0) return null;
+  const student = distinct(gathered.flatMap(({ needs }) => needs.student));
+  const outputs = student.filter(isOutputSpec);
+  const odd = gathered.find(({ needs }) => !needs.student.every(isOutputSpec));
+  if (odd !== undefined) {
+    throw new StillhouseError(
+      'loss.invalid',
+      `the term ${odd.plan.key} takes the student's gradient by the images, which is not gathered`,
+      {
+        hint: 'Leave batch: gathered out: the loss is then over the batch of each student',
+      },
+    );
+  }
+  return { student: outputs, other: distinct(gathered.flatMap(({ needs }) => needs.other)) };
+}
+
 function distinct(specs: readonly KnowledgeSpec[]): readonly KnowledgeSpec[] {
   return specs.filter((spec, i) => indexOf(specs, spec) === i);
 }
@@ -299,7 +353,7 @@ async function loadTerm(term: TermRecipe, key: string, shapes: TapShapes): Promi
   if (problem !== undefined) throw new StillhouseError('loss.invalid', `the term ${nameOfTerm(term)}: ${problem.text}`);
   const plan = planTerm(term, declaration, key);
   const needs = declaration.needs(plan.settings, shapes);
-  return { plan, needs, method: declaration.adapts === true ? onAdapted(method) : method };
+  return { plan, needs, method: declaration.adapts === true ? onAdapted(method) : method, isGathered: term.batch === 'gathered' };
 }
 
 async function loadMethod(term: TermRecipe): Promise<{ readonly declaration: LossDeclaration; readonly method: LossMethod }> {

@@ -11,7 +11,7 @@ import { numberIn, variableIn } from '../config/variable.js';
 import type { LossTraits } from './loss-declaration.js';
 
 /** The keys that every term has besides its knobs and constants. */
-export const TERM_KEYS = ['loss', 'module', 'from', 'weight', 'taps', 'flows', 'weights'] as const;
+export const TERM_KEYS = ['loss', 'module', 'from', 'weight', 'taps', 'flows', 'weights', 'batch'] as const;
 
 /** All faults of a term as it was written, whatever its shape. `path` is its place in the recipe. */
 export function checkTerm(term: unknown, traits: LossTraits, path: Path): readonly Problem[] {
@@ -19,8 +19,7 @@ export function checkTerm(term: unknown, traits: LossTraits, path: Path): readon
   let rest = term;
   for (const key of extraKeys(traits)) {
     if (entryOf(term, key) === undefined) continue;
-    const what = key === 'flows' ? 'flows' : 'taps';
-    const text = `${formatPath([...path, key])}: the loss ${nameOfTerm(term)} takes no ${what}${insteadOf(what, traits)}`;
+    const text = `${formatPath([...path, key])}: the loss ${nameOfTerm(term)} ${refusalOf(key, traits)}`;
     problems.push({ path: [...path, key], at: 'key', text });
     rest = Object.fromEntries(Object.entries(rest as object).filter(([other]) => other !== key));
   }
@@ -28,10 +27,17 @@ export function checkTerm(term: unknown, traits: LossTraits, path: Path): readon
   return 'problems' in checked ? [...problems, ...checked.problems] : problems;
 }
 
-/** The keys of layers that this loss has no use for. */
-function extraKeys({ takesTaps, takesFlows = false }: LossTraits): readonly string[] {
-  const keys = [...(takesTaps ? [] : ['taps']), ...(takesFlows ? [] : ['flows'])];
+/** The keys that this loss has no use for. */
+function extraKeys({ takesTaps, takesFlows = false, over }: LossTraits): readonly string[] {
+  const layers = [...(takesTaps ? [] : ['taps']), ...(takesFlows ? [] : ['flows'])];
+  const keys = over === 'batch' ? layers : [...layers, 'batch'];
   return takesTaps || takesFlows ? keys : [...keys, 'weights'];
+}
+
+function refusalOf(key: string, traits: LossTraits): string {
+  if (key === 'batch') return 'is of each image by itself, so that it is the same in any batch; leave batch out';
+  const what = key === 'flows' ? 'flows' : 'taps';
+  return `takes no ${what}${insteadOf(what, traits)}`;
 }
 
 function insteadOf(extra: 'taps' | 'flows', { takesTaps, takesFlows = false }: LossTraits): string {
@@ -54,7 +60,7 @@ export function nameOfTerm(term: unknown): string {
   return String(entryOf(term, 'loss') ?? entryOf(term, 'module') ?? 'without a name');
 }
 
-function termSchema({ weight, knobs, constants, takesTaps, takesFlows = false }: LossTraits): z.ZodType<TermRecipe> {
+function termSchema({ weight, knobs, constants, takesTaps, takesFlows = false, over }: LossTraits): z.ZodType<TermRecipe> {
   const numbers: [string, z.ZodType][] = [];
   for (const [name, knob] of Object.entries(knobs)) numbers.push([name, variableIn(knob).default(knob.default)]);
   for (const [name, constant] of Object.entries(constants)) {
@@ -68,6 +74,7 @@ function termSchema({ weight, knobs, constants, takesTaps, takesFlows = false }:
     weight: variableIn({ min: 0 }).default(weight),
     ...(takesTaps ? { taps: z.array(pairOf(z.string())).min(1), weights } : {}),
     ...(takesFlows ? { flows: z.array(pairOf(pairOf(z.string()))).min(1), weights } : {}),
+    ...(over === 'batch' ? { batch: z.literal('gathered').optional() } : {}),
     ...Object.fromEntries(numbers),
   });
   return schema.superRefine(checkCounts) as unknown as z.ZodType<TermRecipe>;

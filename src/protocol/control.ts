@@ -29,6 +29,10 @@ export type EngineAddress = z.infer<typeof engineAddressSchema>;
 const replicaSchema = z.strictObject({ column: field.count, ...engineAddressSchema.shape });
 export type Replica = z.infer<typeof replicaSchema>;
 
+/** A replica of a row, and the ranges of its column. */
+const rowCellSchema = z.strictObject({ ...replicaSchema.shape, ranges: rangesSchema });
+export type RowCell = z.infer<typeof rowCellSchema>;
+
 /** A cell of the receiver's column, as the receiver sees it. */
 const cellSchema = z.strictObject({ peer: field.peer, ...engineAddressSchema.shape });
 export type ColumnCell = z.infer<typeof cellSchema>;
@@ -72,6 +76,11 @@ const workSchema = z.discriminatedUnion('kind', [
     roundSamples: field.count,
     /** The other cells of the column, in the order of the stage's peers: they exchange their knowledge at each step. */
     others: z.array(cellSchema).max(LIMITS.members),
+    /**
+     * The other cells of the cell's row, in the order of the columns, where a term of the loss is over their gathered batch: then they exchange
+     * their knowledge at each step. Otherwise empty.
+     */
+    row: z.array(rowCellSchema).max(LIMITS.members),
     /** Whether the cell is to measure the gradient of each part of the loss at its last step: a test of the parameters follows. */
     measures: z.boolean(),
   }),

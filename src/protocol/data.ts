@@ -67,8 +67,11 @@ export const knowledgeSpecSchema = z.discriminatedUnion('of', [
 const aboutSchema = z.discriminatedUnion('of', [
   /** The samples as the stage augments them in this epoch; the server makes the same pixels as the client. */
   z.strictObject({ of: z.literal('view'), epoch: field.count }),
-  /** The images of this step of the round, as the asked cell, which trains this peer in the same column, sees them; it answers when its forward pass is done. */
-  z.strictObject({ of: z.literal('step'), peer: field.peer, round: field.round, step: field.attempt }),
+  /**
+   * The images of this step of the round, as the asked cell sees them, which trains this peer in the same column, or the same row; it answers
+   * when its forward pass is done. `own`: the knowledge of its model; `other`: that of its teacher, which it has asked.
+   */
+  z.strictObject({ of: z.literal('step'), peer: field.peer, round: field.round, step: field.attempt, side: z.enum(['own', 'other']) }),
 ]);
 
 export const dataRequestSchema = z.discriminatedUnion('type', [

@@ -62,7 +62,7 @@ export async function checkRecipe(
     const idle = findIdleSettings(recipe).map(({ text }) => text);
     const training = await trainingOutside(recipe, content);
     const overlaps = overlapWarnings(recipe, content, training);
-    const work = workSizes(recipe, data.splitSizes, findings.taught);
+    const work = workSizes(recipe, data.splitSizes, findings);
     const large = largeSteps(recipe, data.splitSizes, work);
     const divided = dividedRelations(await new LossCheck().termsOverBatch(recipe), work);
     const warnings = [...idle, ...large, ...divided, ...given.warnings, ...classWarnings(recipe, content), ...overlaps, ...shown];

@@ -14,7 +14,7 @@ export function dividedRelations(overBatch: Readonly<Record<string, readonly str
     const own = Math.ceil(imagesPerStep / columns);
     return [
       `${stage}: ${which} ${names.join(', ')} ${compare} the images of a batch, and each of ${columns} students compares its own ${own} of ` +
-        `${imagesPerStep} alone, so the model learns otherwise than with one student`,
+        `${imagesPerStep} alone, so the model learns otherwise than with one student; with every: 1, batch: gathered in the term compares all`,
     ];
   });
 }

@@ -59,13 +59,13 @@ export class LossCheck {
     return problems;
   }
 
-  /** The terms of a complete recipe whose losses are over the batch, by their names, for each stage that has any. */
+  /** The terms of a complete recipe whose losses are over the batch of each student, by their names, for each stage that has any. */
   async termsOverBatch(recipe: Recipe): Promise<Readonly<Record<string, readonly string[]>>> {
     const found = new Map<string, Set<string>>();
     for (const { name, recipe: peer } of trainedPeers(recipe)) {
       for (const term of longForm(peer).terms) {
         const named = await this.#named(term);
-        if (named === null || !('traits' in named) || named.traits.over !== 'batch') continue;
+        if (named === null || !('traits' in named) || named.traits.over !== 'batch' || term.batch === 'gathered') continue;
         found.set(name.stage, (found.get(name.stage) ?? new Set()).add(nameOfTerm(term)));
       }
     }
@@ -85,8 +85,10 @@ export class LossCheck {
       const place = [...path, named.key];
       return [{ path: place, at: 'value', text: `${formatPath(place)}: ${named.text}` }];
     }
-    const problem = sideProblem(term, named.traits, stage);
-    const problems = problem === null ? [] : [{ path, at: 'value' as const, text: `${formatPath(path)}: ${problem}` }];
+    const found = [sideProblem(term, named.traits, stage), gatherProblem(term, named.traits, stage)];
+    const problems = found.flatMap((problem) =>
+      problem === null ? [] : [{ path, at: 'value' as const, text: `${formatPath(path)}: ${problem}` }],
+    );
     return [...checkTerm(term, named.traits, path), ...problems];
   }
 
@@ -127,6 +129,18 @@ function sideProblem(term: unknown, { takesOther, takesTaps, takesFlows = false 
     return `${loss} takes layers, and peers give each other their logits only; ${isTaught ? 'add from: teacher' : 'leave it out'}`;
   }
   return null;
+}
+
+/** Says why the stage cannot gather the batch of its students for the term; null when it can, or need not. */
+function gatherProblem(term: unknown, { over }: LossTraits, stage: unknown): string | null {
+  if (over !== 'batch' || entryOf(term, 'batch') !== 'gathered') return null;
+  const loss = `the loss ${nameOfTerm(term)} is over the gathered batch`;
+  if (entryOf(stage, 'kind') === 'mutual')
+    return `${loss}, which a mutual stage does not gather: its students exchange predictions with other peers; leave batch out`;
+  const every = entryOf(stage, 'every');
+  if (every === 1) return null;
+  const now = every === undefined ? 'every is 8 where it is left out' : `every is ${String(every)}`;
+  return `${loss}, which needs students that are equal before each step, and ${now}; give the stage every: 1`;
 }
 
 function howToLearnFromTeacher({ others = [] }: PeerRecipe): string {

@@ -21,16 +21,23 @@ export interface WorkSize {
   readonly spare: number;
   /** By model that a teacher teaches (`stage`, or `stage.peer`): the bytes of knowledge that one step of one student takes from it. */
   readonly bytesFromTeacher: Readonly<Record<string, number>>;
+  /** The bytes of the gathered batch that one step of one student takes from all others; 0 where no loss is over it, or its size is not known. */
+  readonly bytesFromStudents: number;
 }
 
-/**
- * The sizes of the stages that train, when the run has the students of the recipe. `taught`: by trained model, the numbers of one image that
- * it takes from its teacher; without models of which that is not known.
- */
+/** By trained model, the numbers of one image that it takes; without models of which that is not known. */
+export interface TakenNumbers {
+  /** From its teacher. */
+  readonly taught: Readonly<Record<string, number>>;
+  /** From each other student that trains it, for a loss over the gathered batch. */
+  readonly gathered: Readonly<Record<string, number>>;
+}
+
+/** The sizes of the stages that train, when the run has the students of the recipe. */
 export function workSizes(
   recipe: Recipe,
   splitSizes: Readonly<Record<string, number>>,
-  taught: Readonly<Record<string, number>> = {},
+  { taught, gathered }: TakenNumbers = { taught: {}, gathered: {} },
 ): readonly WorkSize[] {
   const students = countWorkers(studentsOf(recipe));
   return Object.entries(recipe.stages).flatMap(([name, stage]) => {
@@ -51,6 +58,7 @@ export function workSizes(
         isGlobal: typeof stage.batch !== 'number',
         spare: (full - columns) * peersOf(stage).size,
         bytesFromTeacher: Object.fromEntries(bytes),
+        bytesFromStudents: (gathered[name] ?? 0) * (imagesPerStep - ofOne) * bytesPerNumber('wire' in stage ? stage.wire : undefined),
       },
     ];
   });

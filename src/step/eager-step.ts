@@ -10,13 +10,13 @@
 
 import * as tf from '@tensorflow/tfjs-core';
 import { present } from '../base/assert.js';
-import type { SampleTensors } from '../losses/loss-method.js';
+import type { Labels, SampleTensors } from '../losses/loss-method.js';
 import { readVariables, writeVariables } from '../nn/weights.js';
 import type { ArenaKind } from '../tensor/arena.js';
 import { type Knowledge, type KnowledgeTensor, LOGITS_SPEC, type OutputSpec } from '../tensor/knowledge.js';
 import { checkAnswers } from './check-answers.js';
 import { evaluateLogits, stepResult } from './score.js';
-import type { SampleArrays, StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from './step-program.js';
+import type { LabelArrays, SampleArrays, StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from './step-program.js';
 import { buildTensorStep, type TensorStep, type TensorStepOptions } from './tensor-step.js';
 import type { KnobTensors, LossOutputs, StepAnswers } from './trainer.js';
 
@@ -174,16 +174,15 @@ class Stepper {
 
   #answerTensors(answers: StepAnswerBatch, size: number): StepAnswers {
     checkAnswers(answers, size, present(this.#step.training, 'the stage of a program that trains'));
-    const { labels, other, samples } = answers;
-    const mixed = labels.mixed && {
-      second_B: tf.tensor1d(labels.mixed.second, 'int32'),
-      share_B: tf.tensor1d(labels.mixed.share),
+    const { labels, other, samples, rest } = answers;
+    const ofRest = rest && {
+      before: rest.before,
+      labels: labelTensors(rest.labels),
+      student: tensorsOf(rest.student),
+      other: tensorsOf(rest.other),
     };
-    return {
-      labels: { class_B: tf.tensor1d(labels.classes, 'int32'), mixed },
-      other: other.map(({ data, shape }) => tf.tensor(data, [...shape])),
-      ...(samples === undefined ? {} : { samples: sampleTensors(samples, size) }),
-    };
+    const numbered = samples && sampleTensors(samples, size);
+    return { labels: labelTensors(labels), other: tensorsOf(other), samples: numbered, rest: ofRest };
   }
 
   #result(loss: LossOutputs, logits: Float32Array, answers: StepAnswerBatch): StepResult {
@@ -195,6 +194,15 @@ class Stepper {
 
 function sampleTensors({ ids, drawn }: SampleArrays, size: number): SampleTensors {
   return { id_B: tf.tensor1d(ids, 'int32'), drawn_BD: tf.tensor2d(drawn, [size, drawn.length / size], 'int32') };
+}
+
+function labelTensors({ classes, mixed }: LabelArrays): Labels {
+  const second = mixed && { second_B: tf.tensor1d(mixed.second, 'int32'), share_B: tf.tensor1d(mixed.share) };
+  return { class_B: tf.tensor1d(classes, 'int32'), mixed: second };
+}
+
+function tensorsOf(knowledge: Knowledge): tf.Tensor[] {
+  return knowledge.map(({ data, shape }) => tf.tensor(data, [...shape]));
 }
 
 function numberOf(scalar: tf.Scalar): number {

@@ -19,3 +19,9 @@ export function numbersFrom({ loss: { sides }, otherShapes }: SizedTraining, fro
   }
   return 0;
 }
+
+/** The numbers of one image that each student of a row gives every other one; 0 where no loss is over the gathered batch. */
+export function numbersGathered({ gatheredShapes }: Pick<StepTraining, 'gatheredShapes'>): number {
+  const { student = [], other = [] } = gatheredShapes ?? {};
+  return [...student, ...other].reduce((sum, shape) => sum + sizeOf(shape), 0);
+}

@@ -62,7 +62,12 @@ export async function joinTraining(stage: PeerRecipe, { student, teacher, seed, 
     return Array.from({ length: count }, () => ofEach).flat();
   });
   if ((loss.memory ?? []).length > 0) checkMemory({ loss, samples }, stage);
-  return { stage, loss, otherShapes, seed, samples };
+  const gatheredShapes = loss.gathered && {
+    student: shapesOf(loss.gathered.student, student),
+    // Only a teacher's knowledge is gathered.
+    other: shapesOf(loss.gathered.other, teacher),
+  };
+  return { stage, loss, otherShapes, ...(gatheredShapes === null ? {} : { gatheredShapes }), seed, samples };
 }
 
 /** Whether a loss may take layers of the teacher. If not, the teacher's model need not be built to know its shapes. */

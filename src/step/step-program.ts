@@ -21,6 +21,8 @@ export interface StepBatch {
   readonly other: Knowledge;
   /** It is there where the stage's loss keeps a memory. */
   readonly samples?: SampleArrays | undefined;
+  /** The rest of the gathered batch, for terms over it; without it, this batch is the whole of it. */
+  readonly rest?: RestOfBatch | undefined;
 }
 
 /** The samples of a batch by their numbers in the split that the stage trains on, from 0. */
@@ -31,6 +33,23 @@ export interface SampleArrays {
   readonly drawn: Int32Array;
 }
 
+/** The samples of a gathered batch that the other students of the row train in the same step: R of them. */
+export interface RestOfBatch {
+  /** The number of them that come before the own samples; the others come after. */
+  readonly before: number;
+  readonly labels: LabelArrays;
+  /** The knowledge of the two lists `gathered` of the stage's loss, [R, ...] each. */
+  readonly student: Knowledge;
+  readonly other: Knowledge;
+}
+
+/** The place of the own samples in a gathered batch. */
+export interface BatchPlace {
+  readonly before: number;
+  /** R. */
+  readonly others: number;
+}
+
 export interface LabelArrays {
   /** Class of each image, [B]. */
   readonly classes: Int32Array;
@@ -39,7 +58,7 @@ export interface LabelArrays {
 }
 
 /** The inputs of the second half of a step. */
-export type StepAnswerBatch = Pick<StepBatch, 'labels' | 'other' | 'samples'>;
+export type StepAnswerBatch = Pick<StepBatch, 'labels' | 'other' | 'samples' | 'rest'>;
 
 /** The numbers that change during a stage. */
 export interface StepKnobs {
@@ -83,9 +102,9 @@ export interface StepProgram {
    * The first half of an update, for a step that must know its own knowledge before the other side's. Returns the knowledge of the
    * specs `student` of the stage's loss, in training mode, for images [B, H, W, C]; the logits are first. Moves the BatchNorm
    * statistics, once, and keeps the activations for `backward`; until then other programs may run, and this one may predict.
-   * Drops an open half.
+   * Drops an open half. `place`: the place of these images in the gathered batch of which `backward` will be given the rest.
    */
-  forward(images: Float32Array, size: number): Knowledge;
+  forward(images: Float32Array, size: number, place?: BatchPlace): Knowledge;
   /**
    * The second half: makes the update that `step` would have made with the images that went to `forward`, without a second forward
    * pass. Throws when no half is open.

@@ -9,6 +9,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { assert, present } from '../base/assert.js';
 import type { PeerRecipe } from '../config/schema.js';
+import type { RestTensors } from '../losses/gathered-batch.js';
 import type { Labels, SampleTensors } from '../losses/loss-method.js';
 import { knobName, LABELS_KEY } from '../losses/loss-plan.js';
 import type { StageLoss, StageLossValue } from '../losses/stage-loss.js';
@@ -31,10 +32,18 @@ export interface StepTraining {
   readonly loss: StageLoss;
   /** The shapes, without the batch, of the knowledge that the loss asks: side by side, of each of its models in turn, that of its specs. */
   readonly otherShapes: readonly (readonly number[])[];
+  /** The shapes, without the batch, of the two lists `gathered` of the loss; not given where it has none. */
+  readonly gatheredShapes?: GatheredShapes | undefined;
   /** The seed of the initial values of adapters and memory. */
   readonly seed: number;
   /** The number of samples of the split that the stage trains on, of which a loss may keep rows. */
   readonly samples?: number | undefined;
+}
+
+/** The shapes of the knowledge that the students of a row give each other. */
+export interface GatheredShapes {
+  readonly student: readonly (readonly number[])[];
+  readonly other: readonly (readonly number[])[];
 }
 
 /** Sees the gradients of a step, by the variable's name: those that the loss depends on. They are not its own. */
@@ -47,6 +56,8 @@ export interface StepAnswers {
   readonly other: readonly tf.Tensor[];
   /** They are there where the loss keeps a memory. */
   readonly samples?: SampleTensors | undefined;
+  /** The rest of the gathered batch. */
+  readonly rest?: RestTensors | undefined;
 }
 
 /** Scalars by name: the loss's numbers as `loss.NAME`, and the optimiser's coefficients as `optimizer.NAME`. */
@@ -127,12 +138,12 @@ export class Trainer {
   }
 
   /** Makes the update. Throws when no first half is open. */
-  backward({ labels, other, samples }: StepAnswers, knobs: KnobTensors): LossOutputs {
+  backward(answers: StepAnswers, knobs: KnobTensors): LossOutputs {
     let kept: (LossOutputs & Pick<StageLossValue, 'memory'>) | null = null;
     try {
-      return this.#takeOpenHalf(labels, (gradients) => {
+      return this.#takeOpenHalf(answers.labels, (gradients) => {
         const grads = gradients((student) => {
-          const inputs = { labels, student, other, samples, adapters: this.#adapters, memory: this.#memory };
+          const inputs = { ...answers, student, adapters: this.#adapters, memory: this.#memory };
           const value = this.#loss.sum(inputs, named(knobs, LOSS));
           // Kept beyond the gradient's own scope. A method may give a memory back as it was, and its variable is not to be disposed below.
           kept = {
@@ -143,7 +154,7 @@ export class Trainer {
         });
         this.#onGradients?.(grads);
         this.optimizer.apply(this.#complete(grads), named(knobs, COEFFICIENT));
-        this.#remember(present(kept, 'the loss').memory ?? {}, samples);
+        this.#remember(present(kept, 'the loss').memory ?? {}, answers.samples);
         return mapLoss(present(kept, 'the loss'), (scalar) => tf.clone(scalar));
       });
     } finally {

@@ -6,11 +6,12 @@
 
 import type * as tf from '@tensorflow/tfjs-core';
 import { present } from '../base/assert.js';
+import type { Labels, SampleTensors } from '../losses/loss-method.js';
 import { knobsOfLoss } from '../losses/stage-loss.js';
 import { nextSamples, rowsOfMemory, someSamples } from '../step/batch-samples.js';
-import type { LabelArrays, StepAnswerBatch, StepBatch, StepKnobs } from '../step/step-program.js';
+import type { BatchPlace, LabelArrays, RestOfBatch, SampleArrays, StepAnswerBatch, StepBatch, StepKnobs } from '../step/step-program.js';
 import type { TensorStep } from '../step/tensor-step.js';
-import type { StepTraining } from '../step/trainer.js';
+import type { StepAnswers, StepTraining } from '../step/trainer.js';
 import { type Knowledge, type KnowledgeTensor, LOGITS_SPEC, type OutputSpec } from '../tensor/knowledge.js';
 import { sizeOf } from '../tensor/tensor.js';
 import { differenceOf } from './compare-recordings.js';
@@ -36,7 +37,10 @@ const SECOND_LABELS = 'labels.second';
 const SHARES = 'labels.share';
 /** The other side's tensor at place i is `other.i`. */
 const OTHER = 'other.';
-
+/** Feeds about the rest of a gathered batch. */
+const REST = 'rest.';
+const STUDENT = 'student.';
+/** The numbers of the samples of a batch. */
 const SAMPLES = 'samples';
 const DRAWN = 'samples.drawn';
 
@@ -46,23 +50,35 @@ export function imageFeeds(images: Float32Array, size: number, inputShape: reado
 }
 
 /** Labels, samples, the other side's knowledge and the step's knobs as feeds. */
-export function answerFeeds({ labels, other, samples }: StepAnswerBatch, knobs: Readonly<Record<string, number>>): Feeds {
-  const { classes, mixed } = labels;
-  const shape = [classes.length];
-  const mix: Feeds = mixed === null ? {} : { [SECOND_LABELS]: { shape, data: mixed.second }, [SHARES]: { shape, data: mixed.share } };
-  const size = classes.length;
-  const numbered: Feeds =
-    samples === undefined
-      ? {}
-      : { [SAMPLES]: { shape, data: samples.ids }, [DRAWN]: { shape: [size, samples.drawn.length / size], data: samples.drawn } };
+export function answerFeeds({ labels, other, samples, rest }: StepAnswerBatch, knobs: Readonly<Record<string, number>>): Feeds {
   const scalars = Object.entries(knobs).map(([name, value]) => [name, { shape: [], data: Float32Array.of(value) }] as const);
   return {
-    [LABELS]: { shape, data: classes },
-    ...mix,
-    ...numbered,
-    ...Object.fromEntries(other.map((tensor, i) => [OTHER + i, tensor])),
+    ...labelFeeds(labels),
+    ...(samples === undefined ? {} : sampleFeeds(samples)),
+    ...knowledgeFeeds(OTHER, other),
+    ...(rest === undefined ? {} : restFeeds(rest)),
     ...Object.fromEntries(scalars),
   };
+}
+
+function restFeeds({ labels, student, other }: RestOfBatch): Feeds {
+  const feeds = { ...labelFeeds(labels), ...knowledgeFeeds(STUDENT, student), ...knowledgeFeeds(OTHER, other) };
+  return Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [REST + name, feed]));
+}
+
+function sampleFeeds({ ids, drawn }: SampleArrays): Feeds {
+  const size = ids.length;
+  return { [SAMPLES]: { shape: [size], data: ids }, [DRAWN]: { shape: [size, drawn.length / size], data: drawn } };
+}
+
+function labelFeeds({ classes, mixed }: LabelArrays): Feeds {
+  const shape = [classes.length];
+  const mix: Feeds = mixed === null ? {} : { [SECOND_LABELS]: { shape, data: mixed.second }, [SHARES]: { shape, data: mixed.share } };
+  return { ...classFeeds(classes), ...mix };
+}
+
+function knowledgeFeeds(prefix: string, knowledge: Knowledge): Feeds {
+  return Object.fromEntries(knowledge.map((tensor, i) => [prefix + i, tensor]));
 }
 
 /** Tensors as the results of a call. */
@@ -127,15 +143,22 @@ export function classFeeds(classes: Int32Array): Feeds {
 /** `whole`: one call is one step. `cut`: two calls, with an exchange between. */
 export type TrainingForm = 'whole' | 'cut';
 
+export interface TrainRecording {
+  readonly feeds: Feeds;
+  readonly form: TrainingForm;
+  /** The place of the batch in a gathered one, which is a part of the recording; null where its feeds have no rest. */
+  readonly place: BatchPlace | null;
+}
+
 /** Records one update, which takes effect. The cut is between forward and backward. The only knowledge that a whole step gives is the logits. */
-export function recordTrain(step: TensorStep, feeds: Feeds, form: TrainingForm): RecordedCall {
+export function recordTrain(step: TensorStep, { feeds, form, place }: TrainRecording): RecordedCall {
   return record({
     feeds,
     variables: step.variables,
     run({ [IMAGES]: images, ...rest }, cut) {
       const knowledge = step.forward(images as tf.Tensor4D);
       cut();
-      const { mean, terms } = step.backward(answersOf(rest), rest as Record<string, tf.Scalar>);
+      const { mean, terms } = step.backward(answersOf(rest, place), rest as Record<string, tf.Scalar>);
       const named = Object.entries(terms).map(([name, term]) => [TERM + name, term] as const);
       const seen = form === 'whole' ? knowledge.slice(0, 1) : knowledge;
       return { [MEAN_LOSS]: mean, ...Object.fromEntries(named), ...knowledgeResults(seen) };
@@ -144,12 +167,31 @@ export function recordTrain(step: TensorStep, feeds: Feeds, form: TrainingForm):
 }
 
 /** The inputs of the second half of a step, from the tensors of `answerFeeds`. */
-function answersOf(tensors: Readonly<Record<string, tf.Tensor>>): Parameters<TensorStep['backward']>[0] {
+function answersOf(tensors: FedTensors, place: BatchPlace | null): StepAnswers {
+  const ofRest = Object.entries(tensors).filter(([name]) => name.startsWith(REST));
+  const rest = Object.fromEntries(ofRest.map(([name, tensor]) => [name.slice(REST.length), tensor]));
+  const own = { labels: fedLabels(tensors), other: fedKnowledge(tensors, OTHER), samples: fedSamples(tensors) };
+  if (place === null) return own;
+  const { before } = place;
+  return { ...own, rest: { before, labels: fedLabels(rest), student: fedKnowledge(rest, STUDENT), other: fedKnowledge(rest, OTHER) } };
+}
+
+/** The tensors of a call's feeds, by name. */
+type FedTensors = Readonly<Record<string, tf.Tensor>>;
+
+function fedLabels(tensors: FedTensors): Labels {
   const vector = (name: string) => tensors[name] as tf.Tensor1D;
   const mixed = tensors[SHARES] === undefined ? null : { second_B: vector(SECOND_LABELS), share_B: vector(SHARES) };
-  const other = Object.entries(tensors).filter(([name]) => name.startsWith(OTHER));
-  const samples = tensors[SAMPLES] === undefined ? {} : { samples: { id_B: vector(SAMPLES), drawn_BD: tensors[DRAWN] as tf.Tensor2D } };
-  return { labels: { class_B: vector(LABELS), mixed }, other: other.map(([, tensor]) => tensor), ...samples };
+  return { class_B: vector(LABELS), mixed };
+}
+
+function fedSamples(tensors: FedTensors): SampleTensors | undefined {
+  if (tensors[SAMPLES] === undefined) return undefined;
+  return { id_B: tensors[SAMPLES] as tf.Tensor1D, drawn_BD: tensors[DRAWN] as tf.Tensor2D };
+}
+
+function fedKnowledge(tensors: FedTensors, prefix: string): readonly tf.Tensor[] {
+  return Object.entries(tensors).flatMap(([name, tensor]) => (name.startsWith(prefix) ? [tensor] : []));
 }
 
 /** A batch and its knobs as training takes them. */
@@ -158,8 +200,7 @@ export interface TrainCall {
   readonly knobs: StepKnobs;
 }
 
-/** The same labels in the form of mixed ones, for a graph that must take both. */
-export function asMixed({ classes, mixed }: LabelArrays): LabelArrays {
+function asMixed({ classes, mixed }: LabelArrays): LabelArrays {
   return { classes, mixed: mixed ?? { second: classes, share: new Float32Array(classes.length).fill(1) } };
 }
 
@@ -170,11 +211,18 @@ export function otherImages(images: Float32Array): Float32Array {
 
 /** Another call of the same form, with other numbers everywhere. Its knobs differ little, so that the step stays as stable as the first. */
 export function otherCall({ batch, knobs }: TrainCall, { classes, training }: Pick<TensorStep, 'classes' | 'training'>): TrainCall {
-  const { size, images, labels, other, samples } = batch;
-  const numbered = samples === undefined ? {} : { samples: nextSamples(samples, rowsOfMemory(present(training, 'the training'))) };
+  const { size, images, labels, other, samples, rest } = batch;
+  const numbered = samples && nextSamples(samples, rowsOfMemory(present(training, 'the training')));
+  const changed = { labels: otherLabels(labels, classes), other: other.map(otherTensor) };
+  const ofRest = rest && {
+    before: rest.before,
+    labels: otherLabels(rest.labels, classes),
+    student: rest.student.map(otherTensor),
+    other: rest.other.map(otherTensor),
+  };
   const loss = Object.entries(knobs.loss).map(([name, value]) => [name, value === 0 ? 0.125 : value * 0.875]);
   return {
-    batch: { size, images: otherImages(images), labels: otherLabels(labels, classes), other: other.map(otherTensor), ...numbered },
+    batch: { size, images: otherImages(images), ...changed, samples: numbered, rest: ofRest },
     // A rate of 0, as a warm-up begins with, shows nothing of the update.
     knobs: { rate: knobs.rate === 0 ? 1e-3 : knobs.rate * 0.75, loss: Object.fromEntries(loss) },
   };
@@ -208,14 +256,42 @@ export function sampleKnobs({ stage, loss }: StepTraining): StepKnobs {
   return { rate: 0.01, loss: knobsOfLoss(loss, { epoch: 0, epochs: stage.epochs }) };
 }
 
-/** Images [B, H, W, C] with made-up labels and knowledge of the other side, to record a step before the real ones are known. */
-export function sampleBatch(step: Pick<TensorStep, 'classes' | 'training'>, images: Float32Array, size: number): StepBatch {
+/** Images [B, H, W, C], B times, and their place in a gathered batch, if they have one. */
+export interface SampledImages {
+  readonly images: Float32Array;
+  readonly size: number;
+  readonly place?: BatchPlace | undefined;
+}
+
+/** The images with made-up labels and knowledge, to record a step before the real ones are known. */
+export function sampleBatch(step: Pick<TensorStep, 'classes' | 'training'>, { images, size, place }: SampledImages): StepBatch {
   const training = present(step.training, 'the training of the step');
-  const { otherShapes } = training;
-  const classes = Int32Array.from({ length: size }, (_, i) => i % step.classes);
-  const other = otherShapes.map((shape) => {
-    const whole = [size, ...shape];
-    return { shape: whole, data: Float32Array.from({ length: sizeOf(whole) }, (_, i) => (i % 7) - 3) };
-  });
-  return { size, images, labels: { classes, mixed: null }, other, ...someSamples(training, size) };
+  const { otherShapes, gatheredShapes } = training;
+  const labels = (count: number) => ({ classes: Int32Array.from({ length: count }, (_, i) => i % step.classes), mixed: null });
+  const other = otherShapes.map((shape) => sampleTensor([size, ...shape]));
+  const batch = { size, images, labels: labels(size), other, ...someSamples(training, size) };
+  if (place === undefined) return batch;
+  const gathered = present(gatheredShapes, 'a loss over the gathered batch');
+  const { before, others } = place;
+  const rest = {
+    before,
+    labels: labels(others),
+    student: gathered.student.map((shape) => sampleTensor([others, ...shape])),
+    other: gathered.other.map((shape) => sampleTensor([others, ...shape])),
+  };
+  return { ...batch, rest };
+}
+
+function sampleTensor(shape: readonly number[]): KnowledgeTensor {
+  return { shape, data: Float32Array.from({ length: sizeOf(shape) }, (_, i) => (i % 7) - 3) };
+}
+
+/** The place of a batch in a gathered one; null where it is the whole of it. */
+export function placeOf({ rest }: StepAnswerBatch): BatchPlace | null {
+  return rest === undefined ? null : { before: rest.before, others: rest.labels.classes.length };
+}
+
+/** The same answers with labels in the form of mixed ones, for a graph that must take both. */
+export function answersAsMixed({ labels, other, samples, rest }: StepAnswerBatch): StepAnswerBatch {
+  return { labels: asMixed(labels), other, samples, rest: rest && { ...rest, labels: asMixed(rest.labels) } };
 }

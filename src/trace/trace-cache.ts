@@ -17,6 +17,8 @@ const PATIENCE = 4;
 export interface TracedCall extends Pick<TraceNotice, 'call' | 'size'> {
   /** Calls of other forms have traces of their own; for example other specs. */
   readonly form: string;
+  /** The place of its batch in a gathered one, in words. */
+  readonly place?: string | undefined;
 }
 
 interface Runnable {
@@ -50,9 +52,9 @@ export class TraceCache<Trace extends Runnable> {
    * The trace for a call; null when the call is to run eagerly. `make` throws TraceRefusal. The cache owns the trace and closes
    * it, but does not close the trace `inUse` to make room.
    */
-  obtain({ call, size, form }: TracedCall, make: () => Trace, inUse: Trace | null = null): Trace | null {
+  obtain({ call, size, form, place = '' }: TracedCall, make: () => Trace, inUse: Trace | null = null): Trace | null {
     const family = `${call}, ${form}`;
-    const key = `${family}: ${size}`;
+    const key = `${family}: ${size} ${place}`;
     const kept = this.#traces.get(key);
     if (kept !== undefined) {
       this.#traces.delete(key);

@@ -8,20 +8,22 @@
 import { assert, present } from '../base/assert.js';
 import { checkAnswers } from '../step/check-answers.js';
 import { evaluateLogits, stepResult } from '../step/score.js';
-import type { EvaluateResult, StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from '../step/step-program.js';
+import type { BatchPlace, EvaluateResult, StepAnswerBatch, StepBatch, StepKnobs, StepProgram, StepResult } from '../step/step-program.js';
 import type { TensorStep } from '../step/tensor-step.js';
 import type { StepTraining } from '../step/trainer.js';
 import type { ArenaSchema } from '../tensor/arena.js';
 import type { Knowledge, KnowledgeTensor, OutputSpec } from '../tensor/knowledge.js';
 import type { FrozenProgramParts } from './frozen-program.js';
 import { padBatch } from './pad-batch.js';
-import { asMixed, sampleBatch, sampleKnobs, type TrainingForm } from './step-recording.js';
+import { answersAsMixed, placeOf, sampleBatch, sampleKnobs, type TrainingForm } from './step-recording.js';
 import { TraceCache } from './trace-cache.js';
 import { type TrainingTrace, traceTraining } from './training-trace.js';
 
 /** The first half of a cut step that waits for its second half. */
 interface OpenHalf {
   readonly trace: TrainingTrace;
+  /** The place of its images in a gathered batch, which the graph was made for. */
+  readonly place: string;
   readonly logits: Float32Array;
 }
 
@@ -56,23 +58,20 @@ export class TrainingProgram implements StepProgram {
     this.#checkImages(batch.images, batch.size);
     this.#checkAnswers(batch, batch.size);
     this.#lastKnobs = knobs;
-    const trace = this.#traceFor('whole', { size: batch.size, isMixed: batch.labels.mixed !== null }, { batch: () => batch, knobs });
+    const trace = this.#traceFor('whole', batch, knobs);
     if (trace === null) return this.#eagerly().step(batch, knobs);
     return stepResult(this.#holding(trace).train({ batch, knobs }), batch, this.#training.loss);
   }
 
-  forward(images: Float32Array, size: number): Knowledge {
+  forward(images: Float32Array, size: number, place?: BatchPlace): Knowledge {
     this.abandon();
     this.#checkImages(images, size);
-    const batch = () => {
-      const sample = sampleBatch(this.#step, images, size);
-      // The labels that will come may be of mixed images.
-      return { ...sample, labels: asMixed(sample.labels) };
-    };
-    const trace = this.#traceFor('cut', { size, isMixed: true }, { batch, knobs: this.#lastKnobs });
+    const sample = sampleBatch(this.#step, { images, size, place });
+    // The labels that will come may be of mixed images.
+    const trace = this.#traceFor('cut', { ...sample, ...answersAsMixed(sample) }, this.#lastKnobs);
     if (trace === null) return this.#eagerly().forward(images, size);
     const knowledge = this.#holding(trace).forward(images);
-    this.#open = { trace, logits: present(knowledge[0], 'the logits').data.slice() };
+    this.#open = { trace, place: describePlace(sample), logits: present(knowledge[0], 'the logits').data.slice() };
     return knowledge;
   }
 
@@ -81,7 +80,8 @@ export class TrainingProgram implements StepProgram {
     const open = this.#open;
     if (open === null) return this.#eager.backward(answers, knobs);
     this.#checkAnswers(answers, open.trace.size);
-    const loss = open.trace.backward({ ...answers, labels: asMixed(answers.labels) }, knobs);
+    assert(describePlace(answers) === open.place, `the rest of the batch is not the one that forward was told of (${open.place})`);
+    const loss = open.trace.backward(answersAsMixed(answers), knobs);
     this.#open = null;
     return stepResult({ ...loss, logits: open.logits }, answers, this.#training.loss);
   }
@@ -164,20 +164,17 @@ export class TrainingProgram implements StepProgram {
     this.#eager.dispose();
   }
 
-  /** The trace of a form for batches of this kind; null when the call is to run eagerly. The batch of the sample is made when a trace is recorded, and not before. */
-  #traceFor(
-    form: TrainingForm,
-    { size, isMixed }: { readonly size: number; readonly isMixed: boolean },
-    sample: { readonly batch: () => StepBatch; readonly knobs: StepKnobs },
-  ): TrainingTrace | null {
+  /** The trace of a form for this batch; null when the call is to run eagerly. */
+  #traceFor(form: TrainingForm, batch: StepBatch, knobs: StepKnobs): TrainingTrace | null {
     const { inputShape, precision } = this.#options;
     const call = form === 'whole' ? 'step' : 'cut step';
     const make = () => {
       const eager = this.#eagerly();
-      return traceTraining({ step: this.#step, eager, inputShape, form, precision, call: { batch: sample.batch(), knobs: sample.knobs } });
+      return traceTraining({ step: this.#step, eager, inputShape, form, precision, call: { batch, knobs } });
     };
-    const labels = isMixed ? 'mixed' : 'plain';
-    return this.#traces.obtain({ call, size, form: `${labels} labels` }, make, this.#holder);
+    const labels = batch.labels.mixed === null ? 'plain' : 'mixed';
+    const called = { call, size: batch.size, form: `${labels} labels`, place: describePlace(batch) } as const;
+    return this.#traces.obtain(called, make, this.#holder);
   }
 
   /** The holder where its batch is large enough, otherwise the largest trace; null when no session has the state. */
@@ -220,4 +217,10 @@ export class TrainingProgram implements StepProgram {
   #checkAnswers(answers: StepAnswerBatch, size: number): void {
     checkAnswers(answers, size, this.#training);
   }
+}
+
+/** The place of a batch in a gathered one, in words; empty where it is the whole of it. */
+function describePlace(batch: StepAnswerBatch): string {
+  const place = placeOf(batch);
+  return place === null ? '' : `after ${place.before} of ${place.others} others`;
 }

@@ -26,6 +26,7 @@ import {
   LOGITS,
   MEAN_LOSS,
   otherCall,
+  placeOf,
   readKnowledge,
   recordAnswer,
   recordTrain,
@@ -133,7 +134,7 @@ function recordTrial({ step, eager, inputShape, form }: TrainingTraceOptions, { 
   eager.writeSlots(from.slots);
   const { images, size } = call.batch;
   const infer = recordAnswer({ step, images, size, inputShape, specs: [LOGITS_SPEC], frozen: false });
-  const train = recordTrain(step, trainFeeds(step, inputShape, call), form);
+  const train = recordTrain(step, { feeds: trainFeeds(step, inputShape, call), form, place: placeOf(call.batch) });
   return { from, call, infer, train, trail: { results: train.results, ...stateOf(eager) } };
 }
 

@@ -40,7 +40,7 @@ export function writeTrace({ folder, ...options }: WriteTraceOptions): WrittenTr
   try {
     const pixels = batch * inputShape.reduce((size, axis) => size * axis, 1);
     const images = Float32Array.from({ length: pixels }, (_, i) => ((i * 7919) % 2003) / 1000 - 1);
-    const call = { batch: sampleBatch(step, images, batch), knobs: sampleKnobs(training) };
+    const call = { batch: sampleBatch(step, { images, size: batch }), knobs: sampleKnobs(training) };
     traceTraining({ step, eager, inputShape, form: 'whole', precision, call, onGraph: (proven) => (graph = proven) }).close();
   } finally {
     eager.dispose();

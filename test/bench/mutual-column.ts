@@ -13,7 +13,8 @@ import type { Knowledge } from '../../src/tensor/knowledge.js';
 import { zmqTransport } from '../../src/transport/zmq-transport.js';
 import { type ConnectionRequest, Connections } from '../../worker/kit/connections.js';
 import type { EngineContext } from '../../worker/kit/context.js';
-import { ColumnExchange } from '../../worker/student/column-exchange.js';
+import { CellExchange } from '../../worker/student/cell-exchange.js';
+import { logitsPart } from '../../worker/student/exchange-use.js';
 import type { Asking, MutualCase, Peer } from './mutual-case.js';
 
 export interface ColumnOptions {
@@ -36,14 +37,14 @@ const SIGNAL = new AbortController().signal;
 
 export class PeerColumn {
   readonly #options: ColumnOptions;
-  readonly #exchange: ColumnExchange;
+  readonly #exchange: CellExchange;
   readonly #server: DataServer;
   readonly #connections: AskingConnections;
   readonly #context: EngineContext;
   #other = '';
   #round = 0;
 
-  private constructor(options: ColumnOptions, exchange: ColumnExchange, server: DataServer) {
+  private constructor(options: ColumnOptions, exchange: CellExchange, server: DataServer) {
     this.#options = options;
     this.#exchange = exchange;
     this.#server = server;
@@ -52,7 +53,7 @@ export class PeerColumn {
   }
 
   static async open(options: ColumnOptions): Promise<PeerColumn> {
-    const exchange = new ColumnExchange(systemClock);
+    const exchange = new CellExchange(systemClock);
     const server = await serveData({
       transport: zmqTransport,
       endpoint: 'tcp://127.0.0.1:*',
@@ -83,11 +84,12 @@ export class PeerColumn {
     const { batch, classes } = this.#options.description;
     this.#round += 1;
     const round = asRoundId(this.#round);
+    const sizes = Array.from({ length: steps }, () => batch);
     const exchange = this.#exchange.open({
       ...{ context: this.#context, stage: STAGE, peer: this.#options.peer, round, signal: SIGNAL },
-      others: [{ peer: otherOf(this.#options.peer), incarnation: asIncarnation(2), endpoint: this.#other }],
-      sizes: Array.from({ length: steps }, () => batch),
-      shapes: [[classes]],
+      others: [{ peer: otherOf(this.#options.peer), incarnation: asIncarnation(2), endpoint: this.#other, sizes }],
+      steps,
+      parts: [logitsPart(classes)],
       half: false,
       onLate: 'wait',
     });

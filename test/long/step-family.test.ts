@@ -12,6 +12,8 @@ const CASES: readonly ModelCase[] = [
   ['mobilenetv2', {}, { ...SMOOTH_COURSE, idle: /norm1\/gamma$|norm3\/beta$/ }],
   ['shufflenetv1', {}, { ...SMOOTH_COURSE, idle: /norm1\/gamma$/ }],
   ['shufflenetv2', {}, { ...SMOOTH_COURSE, idle: /norm1\/gamma$|norm2\/beta$|left-norm1\/beta$/ }],
+  // A hundred layers: small images, or its step on `cpu` takes minutes.
+  ['densenet-bc', {}, { ...SMOOTH_COURSE, size: 8, side: 4 }],
 ];
 
 describe('wasm', () => agreesWithCpu('wasm', CASES));

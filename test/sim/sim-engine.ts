@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { present } from '../../src/base/assert.js';
+import { assert, present } from '../../src/base/assert.js';
 import { asRoundId, type RoundId } from '../../src/base/ids.js';
 import { mergeRanges, takeRanges, totalOf } from '../../src/data/shard-plan.js';
 import type { CoordinatorMessageOf } from '../../src/protocol/control.js';
@@ -29,6 +29,8 @@ export interface SimState {
 interface SimTrained extends SimState {
   readonly own: readonly Range[];
   readonly base: SimState;
+  /** The cells of the row that made its steps together: their average is of all of them, or is none. */
+  readonly cells: number;
 }
 
 type Assign = CoordinatorMessageOf<'coordinator.assign'>;
@@ -174,7 +176,8 @@ export class SimEngine {
     if (this.#tellRuined(base)) return;
     const isAlone = order.work.kind === 'train' && order.work.replicas === 1;
     this.#committed = isAlone ? null : base;
-    if (order.work.kind === 'train' && order.work.others.length > 0) return this.#trainInStep({ order, base, work, step: 1 });
+    if (order.work.kind === 'train' && order.work.others.length + order.work.row.length > 0)
+      return this.#trainInStep({ order, base, work, step: 1 });
     const tookMs = this.#world.between(5, 60);
     this.#training = { order, base, work, startMs: this.#world.nowMs, tookMs };
     this.#later(tookMs, () => {
@@ -182,12 +185,13 @@ export class SimEngine {
     });
   }
 
-  /** Trains in lockstep with the other cells of the column: a step ends when all of them have given it. */
+  /** Trains in lockstep with the other cells of the column, or of the row: a step ends when all of them have given it. */
   #trainInStep(at: { readonly order: Assign; readonly base: SimState; readonly work: number; readonly step: number }): void {
     const { order, base, work, step } = at;
     if (order.work.kind !== 'train') return;
     const { round } = order;
-    const { ranges, others } = order.work;
+    const { ranges } = order.work;
+    const others = [...order.work.others, ...order.work.row];
     const total = totalOf(ranges);
     const take = (): void => {
       if (work !== this.#work) return;
@@ -267,8 +271,9 @@ export class SimEngine {
       this.#tellNotFinite(round, lastStep);
       return;
     }
+    const cells = order.work.row.length + 1;
     const ruinedBy = isRuined ? lastStep : undefined;
-    if (samples > 0) this.#trained = { state: { ...state, round }, ranges, hash: hashOf(state, ranges), own, base, ruinedBy };
+    if (samples > 0) this.#trained = { state: { ...state, round }, ranges, hash: hashOf(state, ranges), own, base, cells, ruinedBy };
     else this.#committed = base;
     this.#report = {
       ...this.#identity(),
@@ -335,6 +340,7 @@ export class SimEngine {
     const own = this.#trained;
     if (own === null || !isSameState(own.state, state)) return;
     const { round } = state;
+    assert(own.cells === 1 || own.cells === contributors.length, `an average of ${contributors.length} of ${own.cells} parts of a step`);
     const ranges: Range[] = [...own.base.ranges];
     for (const { incarnation, endpoint } of contributors) {
       const replica = this.#reach(endpoint);
@@ -357,6 +363,7 @@ export class SimEngine {
 
   #commit({ state, hash }: CoordinatorMessageOf<'coordinator.commit'>): void {
     const made = hash === null ? this.#trained : this.#candidate;
+    assert(hash !== null || (this.#trained?.cells ?? 1) === 1, 'a commit of one part of a step');
     if (made !== null && isSameState(made.state, state) && (hash === null || made.hash === hash)) this.#committed = made;
   }
 

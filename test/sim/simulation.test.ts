@@ -127,6 +127,18 @@ describe('simulated runs', () => {
     }
   });
 
+  test(`${COHORT_SEEDS} seeds of faults with 1 to 5 students whose loss is over their gathered batch, from ${FIRST}`, {
+    timeout: 300_000,
+  }, () => {
+    for (let seed = FIRST; seed < FIRST + COHORT_SEEDS; seed++) {
+      const faultEveryMs = [200, 1000, 5000][seed % 3] ?? 200;
+      const shape = { students: 1 + (seed % 5), teachers: 0, isGathered: true, wire: seed % 5 === 0 ? CALM : ROUGH };
+      const result = simulate({ seed, ...shape, faultEveryMs, calmAfterMs: 60_000 });
+      audit(result, seed, 'base');
+      auditTerms(result);
+    }
+  });
+
   test('a column that is alone loses nothing by stops: it ends with the same step in every cell', () => {
     const shapeOf = (seed: number) => {
       const cohort = { peers: 2 + (seed % 3), replicas: 1 };

@@ -22,6 +22,8 @@ export interface SimulationOptions {
   readonly wire: WireFaults;
   /** A run of one mutual stage with so many peers and replicas; by default one of a trained and a taught stage. */
   readonly cohort?: { readonly peers: number; readonly replicas: number };
+  /** A run of one stage whose loss is over the batch of all students. */
+  readonly isGathered?: boolean;
   /** Whether a step of this peer with this position of the stage is not finite; by default none is. */
   readonly isBad?: IsBad;
   /** The faults to choose from; all by default. */
@@ -70,7 +72,9 @@ class Simulation {
     this.#options = options;
     this.#world = new World(options.seed);
     // With more than one, the second is waited for a while, and the others join later.
-    this.#plan = options.cohort === undefined ? trainedAndTaught(Math.min(2, options.students)) : cohortPlan(options.cohort);
+    const { cohort, students, isGathered = false } = options;
+    if (cohort !== undefined) this.#plan = cohortPlan(cohort);
+    else this.#plan = isGathered ? gatheredPlan(Math.min(2, students)) : trainedAndTaught(Math.min(2, students));
   }
 
   play(): SimulationResult {
@@ -183,17 +187,22 @@ function trainedAndTaught(students: number): RunPlan {
   return simulatedPlan({ students, isTaught: true, exported: 'taught' });
 }
 
+/** Three epochs of a stage whose loss is over the batch of all students, then an export. */
+function gatheredPlan(students: number): RunPlan {
+  return simulatedPlan({ students, isTaught: false, isGathered: true, exported: 'base' }, 1);
+}
+
 /** Three epochs of a mutual stage, then an export of its first peer. */
 function cohortPlan(cohort: { readonly peers: number; readonly replicas: number }): RunPlan {
   return simulatedPlan({ students: cohort.peers * cohort.replicas, isTaught: false, cohort, exported: 'base.p0' });
 }
 
-function simulatedPlan(options: Pick<CorePlanOptions, 'students' | 'isTaught' | 'cohort' | 'exported'>): RunPlan {
+function simulatedPlan(options: Pick<CorePlanOptions, 'students' | 'isTaught' | 'isGathered' | 'cohort' | 'exported'>, every = 2): RunPlan {
   return corePlan({
     run: 'simulation',
     size: SIZE,
     rows: 5,
-    training: { epochs: 3, batch: 2, every: 2, evaluateEvery: 1, checkpointEvery: 3 },
+    training: { epochs: 3, batch: 2, every, evaluateEvery: 1, checkpointEvery: 3 },
     ...options,
     timing: {
       ...DEFAULT_TIMING,

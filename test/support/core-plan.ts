@@ -22,6 +22,8 @@ export interface CorePlanOptions {
   readonly students: number;
   /** With a stage `taught` after the stage `base`, which teaches it. */
   readonly isTaught: boolean;
+  /** A loss of the stage `base` is over the batch of all its students. */
+  readonly isGathered?: boolean;
   /** `base` is a mutual stage of so many peers, `p0`, `p1` and so on, each with so many students. */
   readonly cohort?: { readonly peers: number; readonly replicas: number };
   /** With a stage `out` that exports this model. */
@@ -37,7 +39,8 @@ export interface CorePlanOptions {
 
 /** A plan of term 1. */
 export function corePlan(options: CorePlanOptions): RunPlan {
-  const { run, size, rows, students, isTaught, cohort, exported, tested, isGiven = false, guess, timing } = options;
+  const { run, size, rows, students, isTaught, cohort, exported, tested, isGiven = false, isGathered = false, guess, timing } = options;
+  const gathered = { loss: { terms: [{ module: '/relation.mjs', batch: 'gathered' }] } };
   const training = { model: 'net', on: 'all', test: 'test', optimizer: { name: 'sgd', rate: 0.1 }, ...options.training };
   const recipe = recipeSchema.parse({
     name: run,
@@ -52,7 +55,7 @@ export function corePlan(options: CorePlanOptions): RunPlan {
       ...(isGiven ? { given: { kind: 'load', from: { file: '/model.json' }, test: 'test' } } : {}),
       base:
         cohort === undefined
-          ? { kind: 'train', ...training, ...(isGiven ? { init: 'given' } : {}) }
+          ? { kind: 'train', ...training, ...(isGiven ? { init: 'given' } : {}), ...(isGathered ? gathered : {}) }
           : { kind: 'mutual', ...training, ...cohortOf(cohort) },
       ...(isTaught ? { taught: { kind: 'distil', teacher: 'base', loss: {}, ...training } } : {}),
       ...(tested === undefined ? {} : { again: { kind: 'evaluate', of: tested, test: 'test' } }),

@@ -9,7 +9,7 @@ import type { ArenaSchema } from '../../src/tensor/arena.js';
 import { expectSameFloats } from './same-floats.js';
 import { distilStage, knobsOf, noiseBatch, trainingOf } from './training.js';
 
-const SHAPE = { inputShape: [8, 8, 3], classes: 4 } as const;
+const CLASSES = 4;
 
 /** The course of a model's steps, and the tensors whose gradient is rounding and nothing else; by default none. */
 export interface Course {
@@ -18,6 +18,8 @@ export interface Course {
   readonly size: number;
   /** BatchNorm's shift at the start. */
   readonly shift: number;
+  /** The height and the width of the images; by default 8. */
+  readonly side?: number;
   readonly idle?: RegExp;
 }
 
@@ -30,17 +32,18 @@ export const SMOOTH_COURSE: Course = { steps: 1, rate: 1, size: 16, shift: 1 };
 export type ModelCase = readonly [name: string, options: Record<string, string>, course?: Course];
 
 /** Parameters and slots after some steps of distillation. */
-async function trainedOn(engine: EngineName, [name, options, { steps, rate, size, shift } = COURSE]: ModelCase) {
+async function trainedOn(engine: EngineName, [name, options, { steps, rate, size, shift, side = 8 } = COURSE]: ModelCase) {
+  const shape = { inputShape: [side, side, 3] as const, classes: CLASSES };
   await openEngine(engine);
-  const model = await buildModel({ name, options }, { ...SHAPE, seed: 3 });
+  const model = await buildModel({ name, options }, { ...shape, seed: 3 });
   const optimizer = { name: 'sgd', rate, momentum: 0.9, nesterov: false, weightDecay: 1e-3, decayAll: false } as const;
-  const program = buildEagerStep({ model, training: trainingOf(distilStage({ optimizer }), SHAPE.classes), inputShape: SHAPE.inputShape });
+  const program = buildEagerStep({ model, training: trainingOf(distilStage({ optimizer }), CLASSES), inputShape: shape.inputShape });
   const start = program.readParameters();
   for (const entry of program.schema.entries) if (entry.kind === 'norm-shift') start.fill(shift, entry.offset, entry.offset + entry.size);
   program.writeParameters(start);
   const losses = Array.from(
     { length: steps },
-    (_, t) => program.step(noiseBatch(t, { ...SHAPE, size, taught: true }), knobsOf({ rate, temperature: 4, alpha: 0.9 })).lossSum,
+    (_, t) => program.step(noiseBatch(t, { ...shape, size, taught: true }), knobsOf({ rate, temperature: 4, alpha: 0.9 })).lossSum,
   );
   const result = { schema: program.schema, start, losses, parameters: program.readParameters() };
   program.dispose();

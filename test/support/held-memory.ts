@@ -66,8 +66,8 @@ export function heldAsGraph({ model, training, inputShape, images, size }: HeldG
   const step = buildTensorStep({ model, training });
   try {
     const pixels = imageFeeds(images, size, inputShape);
-    const answers = answerFeeds(sampleBatch(step, images, size), step.nextKnobs(sampleKnobs(training)));
-    const { recording, cutAt } = recordTrain(step, { ...pixels, ...answers }, 'cut');
+    const answers = answerFeeds(sampleBatch(step, { images, size }), step.nextKnobs(sampleKnobs(training)));
+    const { recording, cutAt } = recordTrain(step, { feeds: { ...pixels, ...answers }, form: 'cut', place: null });
     const { first, stashFrom } = cutRecording(nameForFusion(recording), cutAt, Object.keys(pixels));
     const kept = first.assignments.slice(stashFrom).flatMap((value) => (value === null ? [] : [bufferOf(first, value)]));
     const buffers = new Map(kept.map((value) => [JSON.stringify(value), typeOfValue(first, value)]));

@@ -26,7 +26,7 @@ import { MODEL_PEER } from '../../src/config/peer.js';
 import type { FinishedRecipe } from '../../src/config/schema.js';
 import { totalOf } from '../../src/data/shard-plan.js';
 import type { ErrorCode } from '../../src/errors/table.js';
-import type { WorkerMessage } from '../../src/protocol/control.js';
+import type { RowCell, WorkerMessage } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
 import type { StateName } from '../../src/protocol/state-name.js';
 import { corePlan } from './core-plan.js';
@@ -293,7 +293,7 @@ function describeMessage(message: Extract<Effect, { type: 'send' }>['message']):
       const { round, base, work } = message;
       const what =
         work.kind === 'train'
-          ? `train ${spell(work.ranges)} of ${work.roundSamples}, column ${work.column} of ${work.replicas}`
+          ? `train ${spell(work.ranges)} of ${work.roundSamples}, column ${work.column} of ${work.replicas}${spellRow(work.row)}`
           : `evaluate ${work.split}[${work.start},${work.end})`;
       const begin = base.init === null ? '' : `, with ${spellState(base.init.state)}`;
       const source = `${base.sources.length} sources${base.isStored ? ', stored' : ''}${begin}`;
@@ -324,6 +324,13 @@ function describeMessage(message: Extract<Effect, { type: 'send' }>['message']):
     default:
       throw new Error(`no words for ${JSON.stringify(message)}`);
   }
+}
+
+/** The cells of the row with which a student exchanges. */
+function spellRow(row: readonly RowCell[]): string {
+  return row.length === 0
+    ? ''
+    : `, with ${row.map(({ incarnation, column, ranges }) => `${incarnation} in ${column} ${spell(ranges)}`).join(' ')}`;
 }
 
 function describeRecord(record: JournalRecord): string {
@@ -367,6 +374,7 @@ function planOf(options: Options): RunPlan {
     students: number('students', 1),
     isTaught: options.distil !== undefined,
     isGiven: options.given !== undefined,
+    isGathered: options.gathered !== undefined,
     exported: options.export === undefined ? null : finishedBase(options.export),
     ...(options.tested === undefined ? {} : { tested: finishedBase(options.tested) }),
     guess: options.guess === undefined ? undefined : Number(options.guess),

@@ -82,15 +82,34 @@ function tryOne({ memory }: EngineContext, size: number, tryBatch: MemoryWork['t
   }
 }
 
-/** Makes one update of a blank batch. In halves it keeps as much as a step that exchanges knowledge between them. */
-export function blankStep({ model, training, program, stage }: TrainingModel, size: number, isInHalves: boolean): void {
-  const { loss, otherShapes } = training;
-  const zeros = (shape: readonly number[]) => ({ shape: [size, ...shape], data: new Float32Array(size * sizeOf(shape)) });
-  const answers = { labels: { classes: new Int32Array(size), mixed: null }, other: otherShapes.map(zeros), ...someSamples(training, size) };
+/** The form of a step that exchanges knowledge. */
+export interface StepForm {
+  /** Whether it is made in halves. Then it keeps as much between them as a step that exchanges knowledge there. */
+  readonly isInHalves: boolean;
+  /** The samples of other students in its gathered batch; 0 where it has none. */
+  readonly others: number;
+}
+
+/** Makes one update of a blank batch. */
+export function blankStep({ model, training, program, stage }: TrainingModel, size: number, { isInHalves, others }: StepForm): void {
+  const { loss, otherShapes, gatheredShapes } = training;
+  const zeros = (rows: number) => (shape: readonly number[]) => ({ shape: [rows, ...shape], data: new Float32Array(rows * sizeOf(shape)) });
+  const labels = (rows: number) => ({ classes: new Int32Array(rows), mixed: null });
+  const rest = gatheredShapes && {
+    ...{ before: 0, labels: labels(others) },
+    student: gatheredShapes.student.map(zeros(others)),
+    other: gatheredShapes.other.map(zeros(others)),
+  };
+  const answers = {
+    labels: labels(size),
+    other: otherShapes.map(zeros(size)),
+    ...someSamples(training, size),
+    ...(others === 0 ? {} : { rest }),
+  };
   const knobs = { rate: 0, loss: knobsOfLoss(loss, { epoch: 0, epochs: stage.epochs }) };
   const images = blankImages(model, size);
   if (isInHalves) {
-    program.forward(images, size);
+    program.forward(images, size, others === 0 ? undefined : { before: 0, others });
     program.backward(answers, knobs);
   } else program.step({ size, images, ...answers }, knobs);
 }

@@ -13,7 +13,7 @@ import { memoryFault } from '../kit/memory-fault.js';
 import { TEST_ROWS } from '../kit/shared-loader.js';
 import type { StageModel } from '../kit/stage-model.js';
 import { testView } from '../kit/view.js';
-import type { StepExchange } from './column-exchange.js';
+import type { StepExchange } from './cell-exchange.js';
 
 export interface EvaluateOptions {
   readonly context: EngineContext;

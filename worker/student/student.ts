@@ -36,7 +36,7 @@ import { openStageModel, type StageModel } from '../kit/stage-model.js';
 import { DATA_TIMING } from '../kit/timing.js';
 import { type AverageOptions, averageRound } from './averaging.js';
 import { baseState } from './base-state.js';
-import { ColumnExchange } from './column-exchange.js';
+import { CellExchange } from './cell-exchange.js';
 import { StepNotFinite } from './not-finite.js';
 import { ProgramState } from './program-state.js';
 import { replicaMemory } from './replica-memory.js';
@@ -71,7 +71,7 @@ export class Student implements Role {
   readonly #context: EngineContext;
   readonly #jobs: JobSlot;
   readonly #links = new TeacherLinks();
-  readonly #column: ColumnExchange;
+  readonly #column: CellExchange;
   readonly #averaging: Averaging;
   #open: OpenModel | null = null;
   #committed: CommittedState | null = null;
@@ -89,7 +89,7 @@ export class Student implements Role {
 
   constructor(context: EngineContext) {
     this.#context = context;
-    this.#column = new ColumnExchange(context.clock);
+    this.#column = new CellExchange(context.clock);
     this.#jobs = new JobSlot((error) => reportFailure(context, error, { stage: this.#open?.stage, round: this.#round }));
     this.#averaging = DEFAULT_AVERAGING({
       term: context.term,

@@ -4,23 +4,22 @@
  */
 
 import { abortable, nextTurn } from '../../src/base/abortable.js';
-import { present } from '../../src/base/assert.js';
 import type { RoundId } from '../../src/base/ids.js';
 import type { PeerName } from '../../src/config/peer.js';
 import { BatchStream } from '../../src/data/loader/batch-stream.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
 import { takeRanges, totalOf } from '../../src/data/shard-plan.js';
-import { knobsOfLoss, sideFrom } from '../../src/losses/stage-loss.js';
+import { knobsOfLoss } from '../../src/losses/stage-loss.js';
 import { rateAt } from '../../src/optim/schedule.js';
 import type { Range } from '../../src/protocol/field.js';
 import { batchSamples } from '../../src/step/batch-samples.js';
 import type { StepBatch, StepKnobs, StepProgram, StepResult } from '../../src/step/step-program.js';
-import type { KnowledgeTensor } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
 import { blankStep, type MemoryWork, memoryFault } from '../kit/memory-fault.js';
 import type { TrainingModel } from '../kit/stage-model.js';
 import { type SampleView, trainingView } from '../kit/view.js';
-import type { StepExchange } from './column-exchange.js';
+import type { StepExchange } from './cell-exchange.js';
+import type { ExchangeUse } from './exchange-use.js';
 import type { KnowledgeSource } from './knowledge-source.js';
 import { StepNotFinite } from './not-finite.js';
 
@@ -36,8 +35,8 @@ export interface TrainOptions {
   readonly batches: readonly SampleView[];
   /** The teacher's knowledge of the batches, in order; null in a stage without a teacher. */
   readonly knowledge: KnowledgeSource | null;
-  /** The other cells of the column, where their knowledge is exchanged at each step. */
-  readonly exchange: StepExchange | null;
+  /** The exchange with other cells within each step, and its use; null where there is none. */
+  readonly exchange: CellsInStep | null;
   /** Whether to measure the gradient of each part of the loss at the last step. */
   readonly measures: boolean;
   /** Samples of the stage committed before the round, and of all members in it. */
@@ -46,6 +45,12 @@ export interface TrainOptions {
   readonly signal: AbortSignal;
   /** When it is aborted, no further step begins; one that waits for the teacher has not begun. */
   readonly conclude: AbortSignal;
+}
+
+/** The other cells of the column, or of the row, that make the steps with this one. */
+export interface CellsInStep {
+  readonly cells: StepExchange;
+  readonly use: ExchangeUse;
 }
 
 export interface TrainResult {
@@ -84,7 +89,7 @@ export async function trainRanges(options: TrainOptions): Promise<TrainResult> {
 
 async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<Omit<TrainResult, 'waits'>> {
   const { context, model, round, ranges, batches, exchange, signal, conclude } = options;
-  const end = exchange?.endSignal(conclude) ?? conclude;
+  const end = exchange?.cells.endSignal(conclude) ?? conclude;
   let lossSum = 0;
   let correct = 0;
   let terms: Readonly<Record<string, number>> = {};
@@ -101,11 +106,10 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
     const numbered = batchSamples(model.training, { seed: context.recipe.seed, epoch }, samples);
     const batch = { size, images, labels: { classes: labels, mixed: null }, other, ...numbered };
     const measures = options.measures && index === batches.length - 1;
-    const made = await makeStep(options, { batch, measures, knobsAt: (answered) => knobsAt(options, done, answered) }).catch(
-      (error: unknown) => {
-        throw memoryFault(context, error, workOf(options, size));
-      },
-    );
+    const order = { step: index + 1, batch, measures, knobsAt: (answered?: readonly boolean[]) => knobsAt(options, done, answered) };
+    const made = await makeStep(options, order).catch((error: unknown) => {
+      throw memoryFault(context, error, workOf(options, order));
+    });
     if (made === null) break;
     const { result } = made;
     const own = positionsAt(ranges, done, size);
@@ -131,12 +135,16 @@ function addTerms(sums: Readonly<Record<string, number>>, terms: Readonly<Record
   return Object.fromEntries(Object.entries(terms).map(([key, term]) => [key, (sums[key] ?? 0) + term]));
 }
 
-/** A step, for the error where memory runs out. */
-function workOf({ model, peer, exchange }: TrainOptions, size: number): MemoryWork {
-  return { task: 'train', peer, computing: peer, model, size, tryBatch: (other) => blankStep(model, other, exchange !== null) };
+/** A step, for the error where memory runs out. With another batch the gathered one is as many times as large. */
+function workOf({ model, peer, exchange }: TrainOptions, { step, batch: { size } }: StepOrder): MemoryWork {
+  const others = (exchange?.use.placeAt(step)?.others ?? 0) / size;
+  const tryBatch = (other: number) => blankStep(model, other, { isInHalves: exchange !== null, others: Math.ceil(others * other) });
+  return { task: 'train', peer, computing: peer, model, size, tryBatch };
 }
 
 interface StepOrder {
+  /** From 1. */
+  readonly step: number;
   readonly batch: StepBatch;
   /** Whether to measure the gradients of the loss's parts before the step. */
   readonly measures: boolean;
@@ -145,29 +153,28 @@ interface StepOrder {
 }
 
 /**
- * Makes one update. In a column of several cells the knowledge is exchanged between its two halves; null: the column has ended
- * before this step, and the program has made its first half in vain.
+ * Makes one update. With other cells, knowledge is exchanged between its two halves; null: the exchange has ended before this step, and
+ * the program has made its first half in vain.
  */
 async function makeStep({ context, model, exchange, signal }: TrainOptions, order: StepOrder): Promise<StepMade | null> {
   const { program } = model;
-  const { loss } = present(model.training, 'the training of the stage');
-  const { batch, knobsAt } = order;
-  const { size, images, other: fromTeacher, ...rest } = batch;
+  const { step, batch, knobsAt } = order;
+  const { size, images, labels, other: fromTeacher, samples } = batch;
   if (exchange === null) {
     const gradients = measureGradients(program, order, knobsAt().loss);
     return { gradients, result: context.meter.measure(size, () => program.step(batch, knobsAt())).result };
   }
-  const { result: own } = context.meter.measure(size, () => program.forward(images, size));
-  const taken = await exchange.exchange(own.slice(0, 1)).catch((error: unknown) => {
+  const { cells, use } = exchange;
+  const { result: student } = context.meter.measure(size, () => program.forward(images, size, use.placeAt(step)));
+  const own = { student, fromTeacher, classes: labels.classes };
+  const taken = await cells.exchange(use.given(own)).catch((error: unknown) => {
     program.abandon();
     throw error;
   });
   if (taken === null || signal.aborted) program.abandon();
   signal.throwIfAborted();
   if (taken === null) return null;
-  const takes = sideFrom(loss, 'peers') !== null;
-  const fromPeers = taken.flatMap((answer) => answer ?? own.slice(0, 1).map(standIn));
-  const answers = { ...rest, other: takes ? [...fromTeacher, ...fromPeers] : fromTeacher };
+  const answers = { ...use.answersAt(step, own, taken), samples };
   const knobs = knobsAt(taken.map((answer) => answer !== null));
   const result = context.meter.measure(0, () => program.backward(answers, knobs)).result;
   // After the step: measuring drops an open half.
@@ -187,11 +194,6 @@ function measureGradients(program: StepProgram, { batch, measures }: StepOrder, 
   return Object.values(lengths).every(Number.isFinite) ? lengths : {};
 }
 
-/** The knowledge of a cell that was not waited for: its weight is 0, so that it may be anything finite. */
-function standIn({ shape, data }: KnowledgeTensor): KnowledgeTensor {
-  return { shape, data: new Float32Array(data.length) };
-}
-
 /** The positions of `count` samples of the ranges, after the first `done`. */
 function positionsAt(ranges: readonly Range[], done: number, count: number): readonly Range[] {
   return takeRanges(takeRanges(ranges, done).rest, count).taken;
@@ -205,7 +207,7 @@ async function nextInputs({ knowledge, exchange, signal }: TrainOptions, stream:
     return { other, ...(await abortable(stream.next(), signal)) };
   } catch (error) {
     if (!end.aborted || error !== end.reason) throw error;
-    exchange?.end();
+    exchange?.cells.end();
     return null;
   }
 }

@@ -3,6 +3,7 @@
  * peers after every `evaluateEvery` epochs and at the end. Such a stage goes back to its newest checkpoint when its parameters are lost.
  */
 
+import { gathersBatch } from '../../../src/config/batch.js';
 import { peerNamed, peersOf } from '../../../src/config/peer.js';
 import type { TrainingStage } from '../../../src/config/schema.js';
 import { startEvaluation } from '../evaluation-round.js';
@@ -42,7 +43,7 @@ export function trainingKind(recipe: TrainingStage, { teacher, columnsMax = Numb
       if (stage.ledger.pending.length === 0) return { type: 'done' };
       const start: StartRound = (turn, students) => {
         const isTested = (ledger: Ledger) => evaluationDue({ ledger, evaluations: stage.evaluations }, recipe.evaluateEvery) !== null;
-        startTraining(turn, students, { batch, every, columnsMax, isTested });
+        startTraining(turn, students, { batch, every, columnsMax, gathers: gathersBatch(recipe), isTested });
       };
       return { type: 'round', missing, isTaught: teacher !== null, isTraining: true, start };
     },

@@ -90,20 +90,48 @@ interface RowWork {
 }
 
 function resizeRows({ pixels, from, width, channels }: PixelBytes, { top, left, rows, across, out }: RowWork): void {
-  const { starts, counts, weights, most } = across;
-  const columns = starts.length;
-  let to = 0;
+  const resizeRow = channels === 3 ? resizeRowOfThree : resizeRowOfAny;
+  const bytes = across.starts.length * channels;
   for (let row = 0; row < rows; row++) {
-    const line = from + ((top + row) * width + left) * channels;
-    for (let column = 0; column < columns; column++) {
-      const count = counts[column]!;
-      const weight = column * most;
-      const start = line + starts[column]! * channels;
-      for (let channel = 0; channel < channels; channel++) {
-        let sum = HALF;
-        for (let i = 0, at = start + channel; i < count; i++, at += channels) sum += pixels[at]! * weights[weight + i]!;
-        out[to++] = sum >> BITS;
+    const line = pixels.subarray(from + ((top + row) * width + left) * channels);
+    resizeRow(line, across, { channels, out: out.subarray(row * bytes, (row + 1) * bytes) });
+  }
+}
+
+interface Row {
+  readonly channels: number;
+  readonly out: Uint8Array;
+}
+
+/** One pass for the three channels: several times as fast as {@link resizeRowOfAny}. */
+function resizeRowOfThree(line: Uint8Array, { starts, counts, weights, most }: Weights, { out }: Row): void {
+  for (let column = 0, to = 0; column < starts.length; column++, to += 3) {
+    const first = column * most;
+    const end = first + counts[column]!;
+    let red = HALF;
+    let green = HALF;
+    let blue = HALF;
+    for (let i = first, at = 3 * starts[column]!; i < end; i++, at += 3) {
+      const weight = weights[i]!;
+      red = (red + Math.imul(line[at]!, weight)) | 0;
+      green = (green + Math.imul(line[at + 1]!, weight)) | 0;
+      blue = (blue + Math.imul(line[at + 2]!, weight)) | 0;
+    }
+    out[to] = red >> BITS;
+    out[to + 1] = green >> BITS;
+    out[to + 2] = blue >> BITS;
+  }
+}
+
+function resizeRowOfAny(line: Uint8Array, { starts, counts, weights, most }: Weights, { channels, out }: Row): void {
+  let to = 0;
+  for (let column = 0; column < starts.length; column++) {
+    for (let channel = 0; channel < channels; channel++) {
+      let sum = HALF;
+      for (let i = 0, at = starts[column]! * channels + channel; i < counts[column]!; i++, at += channels) {
+        sum += line[at]! * weights[column * most + i]!;
       }
+      out[to++] = sum >> BITS;
     }
   }
 }
@@ -116,17 +144,52 @@ interface ColumnWork {
   readonly out: Uint8Array;
 }
 
+/** The rows that are added up in one pass: enough for an image that is halved. */
+const TOGETHER = 4;
+
 function resizeColumns(narrow: Uint8Array, { rowBytes, firstRow, down, out }: ColumnWork): void {
   const { starts, counts, weights, most } = down;
-  const sums = new Int32Array(rowBytes);
   for (let row = 0; row < starts.length; row++) {
-    sums.fill(HALF);
-    for (let i = 0; i < counts[row]!; i++) {
-      const weight = weights[row * most + i]!;
-      const line = (starts[row]! - firstRow + i) * rowBytes;
-      for (let at = 0; at < rowBytes; at++) sums[at] = sums[at]! + narrow[line + at]! * weight;
+    const count = counts[row]!;
+    const result = out.subarray(row * rowBytes, (row + 1) * rowBytes);
+    // Beyond the last row its weight is 0.
+    const line = (tap: number) => (starts[row]! - firstRow + Math.min(tap, count - 1)) * rowBytes;
+    const weight = (tap: number) => (tap < count ? weights[row * most + tap]! : 0);
+    const rowsFrom = (i: number): FourRows => [
+      line(i),
+      line(i + 1),
+      line(i + 2),
+      line(i + 3),
+      weight(i),
+      weight(i + 1),
+      weight(i + 2),
+      weight(i + 3),
+    ];
+    if (count <= TOGETHER) {
+      mixRows(narrow, result, rowsFrom(0));
+      continue;
     }
-    const to = row * rowBytes;
-    for (let at = 0; at < rowBytes; at++) out[to + at] = sums[at]! >> BITS;
+    const sums = new Int32Array(rowBytes).fill(HALF);
+    for (let i = 0; i < count; i += TOGETHER) addRows(narrow, sums, rowsFrom(i));
+    for (let at = 0; at < rowBytes; at++) result[at] = sums[at]! >> BITS;
+  }
+}
+
+/** The first byte of each of four rows, then their weights. */
+type FourRows = readonly [number, number, number, number, number, number, number, number];
+
+/** The weighted mean of four rows. */
+function mixRows(bytes: Uint8Array, result: Uint8Array, [a, b, c, d, u, v, w, x]: FourRows): void {
+  for (let at = 0; at < result.length; at++) {
+    const first = (HALF + Math.imul(bytes[a + at]!, u) + Math.imul(bytes[b + at]!, v)) | 0;
+    result[at] = (first + Math.imul(bytes[c + at]!, w) + Math.imul(bytes[d + at]!, x)) >> BITS;
+  }
+}
+
+/** Adds four rows times their weights. */
+function addRows(bytes: Uint8Array, sums: Int32Array, [a, b, c, d, u, v, w, x]: FourRows): void {
+  for (let at = 0; at < sums.length; at++) {
+    const first = (sums[at]! + Math.imul(bytes[a + at]!, u) + Math.imul(bytes[b + at]!, v)) | 0;
+    sums[at] = (first + Math.imul(bytes[c + at]!, w) + Math.imul(bytes[d + at]!, x)) | 0;
   }
 }

@@ -36,6 +36,8 @@ export interface TrialFindings {
   readonly structures: Readonly<Record<string, ModelStructure>>;
   /** By trained model that has a teacher: the numbers of one image that a step takes from it; without a model that could not be tried. */
   readonly taught: Readonly<Record<string, number>>;
+  /** By trained model, the numbers of one image that each student gives every other one for a loss over their gathered batch. */
+  readonly gathered: Readonly<Record<string, number>>;
   /** The models of which a training step was made. */
   readonly tried: readonly string[];
   /** The engine of these steps; null when none was made. */
@@ -95,6 +97,7 @@ class Findings {
   readonly #parameters: Record<string, number> = {};
   readonly #structures: Record<string, ModelStructure> = {};
   readonly #taught: Record<string, number> = {};
+  readonly #gathered: Record<string, number> = {};
   /** The warnings about each model of which a step was made. */
   readonly #stepped = new Map<string, readonly string[]>();
   readonly #untried = new Map<string, string>();
@@ -114,6 +117,7 @@ class Findings {
       if (message.structure !== null) this.#structures[message.model] = message.structure;
     }
     if (message.type === 'taught') this.#taught[message.peer] = message.numbers;
+    if (message.type === 'gathered') this.#gathered[message.peer] = message.numbers;
     if (message.type === 'untried') this.#untried.set(message.peer, `no ${message.what} could be tried: ${message.reason}`);
     if (message.type === 'stepped') {
       this.#stepped.set(message.peer, message.warnings);
@@ -124,8 +128,8 @@ class Findings {
   findings(more: readonly string[]): TrialFindings {
     const untried = [...this.#untried].map(([peer, reason]) => `${peer}: ${reason}`);
     const warnings = [...[...this.#stepped.values()].flat(), ...untried, ...more];
-    const [parameters, structures, taught] = [this.#parameters, this.#structures, this.#taught];
-    return { parameters, structures, taught, tried: [...this.#stepped.keys()], engine: this.#engine, warnings };
+    const [parameters, structures, taught, gathered] = [this.#parameters, this.#structures, this.#taught, this.#gathered];
+    return { parameters, structures, taught, gathered, tried: [...this.#stepped.keys()], engine: this.#engine, warnings };
   }
 
   /** Says what is left undone at the deadline, and what the trial was at. */

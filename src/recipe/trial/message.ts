@@ -48,6 +48,7 @@ export type TrialMessage =
   | { readonly type: 'built'; readonly model: string; readonly parameters: number; readonly structure: ModelStructure | null }
   /** A step of this model, `stage` or `stage.peer`, takes so many numbers of each image from its teacher. */
   | { readonly type: 'taught'; readonly peer: string; readonly numbers: number }
+  | { readonly type: 'gathered'; readonly peer: string; readonly numbers: number }
   /** A training step of this model, `stage` or `stage.peer`, was made. */
   | { readonly type: 'stepped'; readonly peer: string; readonly engine: string; readonly warnings: readonly string[] }
   /** A training step of this model failed, or a prediction of the one at this place of the recipe, and that is no fault of the recipe. */

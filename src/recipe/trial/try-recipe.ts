@@ -11,6 +11,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { present } from '../../base/assert.js';
 import { readCheckpointOf } from '../../checkpoint/read-checkpoint.js';
+import { gathersBatch } from '../../config/batch.js';
 import { MODEL_PEER, modelKey, modelLabel, peerNamed, spellPeer, type TrainedPeer, trainedPeers } from '../../config/peer.js';
 import { formatPath, type Path } from '../../config/problem.js';
 import type { EngineName, ModelRecipe, Recipe } from '../../config/schema.js';
@@ -24,7 +25,7 @@ import { openDescribedModel } from '../../nn/model-topology.js';
 import { structureOf } from '../../nn/structure.js';
 import { arenaSchemaOf } from '../../nn/weights.js';
 import { GIVEN_ROUND } from '../../protocol/state-name.js';
-import { numbersFromTeacher, trialsOf } from '../term-trial.js';
+import { takenNumbers, trialsOf } from '../term-trial.js';
 import { userFault, userModules } from '../user-fault.js';
 import type { TrialExamples, TrialMessage, TrialPiece, TrialQuestion, UserFile } from './message.js';
 import { StepTrials, type TrialModels } from './step-trial.js';
@@ -117,10 +118,12 @@ async function tryOn(engine: EngineName, { question: { recipe, given, before, ha
       async () => void frozenLayers(present(models.get(peer.recipe.model), 'the model'), peer.recipe.freeze),
     );
     for (const { path, module, run } of trialsOf(peer, recipe, facts)) await attempt({ what: 'term', path, module: ofLoss(module) }, run);
-    if (peer.recipe.teacher === undefined) continue;
+    const isTaught = peer.recipe.teacher !== undefined;
+    if (!isTaught && !gathersBatch(peer.recipe)) continue;
     const piece: TrialPiece = { what: 'term', path: peer.place('loss'), module: ofLoss(moduleOfTerms(peer)) };
-    const numbers = await attempt(piece, () => numbersFromTeacher(peer, recipe, facts));
-    tell({ type: 'taught', peer: spellPeer(peer.name), numbers });
+    const { fromTeacher, gathered } = await attempt(piece, () => takenNumbers(peer, recipe, facts));
+    if (isTaught) tell({ type: 'taught', peer: spellPeer(peer.name), numbers: fromTeacher });
+    if (gathered > 0) tell({ type: 'gathered', peer: spellPeer(peer.name), numbers: gathered });
   }
   if (hasSteps) {
     const trials = new StepTrials({ recipe, models, examples: (await examples).splits, splitSizes });

@@ -14,6 +14,6 @@ test('a request for a piece of the average is refused with the part to ask for',
   const ask = async (part: DataRequestOf<'arena.get'>['part']) =>
     (await averaging.answer({ type: 'arena.get', id: 1, tensors: [], term, state, attempt: 1, part, start: 0, end: 2 })).header;
   expect(await ask('trained')).toMatchObject({ type: 'arena.answer', part: 'trained' });
-  const message = expect.stringContaining('ask for the part trained');
+  const message = expect.stringContaining('ask for the parts trained and memory');
   expect(await ask('average')).toMatchObject({ type: 'refuse', reason: 'invalid-message', message });
 });

@@ -33,6 +33,7 @@ describe('two peers in two columns', () => {
       ranges: [{ start, end: start + 4 }],
       roundSamples: 8,
       others: [{ ...other, endpoint: `inproc://${other.incarnation}` }],
+      row: [],
       measures: false,
     });
     expect(assigned).toEqual([
@@ -186,8 +187,8 @@ describe('two peers in two columns', () => {
   test('a cell that the other cell of its column cannot reach takes its column along', () => {
     run.unreachable(1, 2);
     expect(run.abandoned).toEqual([
-      [1, 's2 (base.small): a cell of its column could not reach it'],
-      [2, 'a cell of its column could not reach it'],
+      [1, 's2 (base.small): a cell that exchanges with it could not reach it'],
+      [2, 'a cell that exchanges with it could not reach it'],
     ]);
     expect(run.logged).toContain('round.cellUnreachable');
     expect(run.ledger.pending).toEqual([

@@ -44,6 +44,13 @@ test('a part may be a link out of the data set, with links of its own within it'
   expect(await namesOf(set)).toEqual(['cat/0.jpg', 'cat/1.jpg', 'dog/0.jpg']);
 });
 
+test('a link into itself is refused at the link', async () => {
+  const set = await newSet(['train/cat/0.jpg', 'train/dog/0.jpg'], { 'train/cat/l': '../cat' });
+  const error = await failureOf(indexFolder(set, 'train'));
+  expect(error).toMatchObject({ code: 'data.damaged', details: { file: join(set, 'train/cat/l') } });
+  expect(error.message).toMatch(/is the same folder as .*cat, of the same class/);
+});
+
 test('a folder is in a class once: links cannot multiply its images', async () => {
   const files = Array.from({ length: 30 }, (_, i) => `train/cat/${i}/0.jpg`);
   const links = Array.from({ length: 29 }, (_, i) => ['a', 'b'].map((link) => [`train/cat/${i}/${link}`, `../${i + 1}`] as const));

@@ -43,7 +43,7 @@ const RELATION = '{ loss: similarity, taps: [[conv2, pool2]] }';
 test('a loss over the batch, with a batch that students divide: a warning with the stage, the loss and the share of each', async () => {
   expect(await warningsOf({ batch: '{ global: 64 }', students: 3, terms: `{ loss: hinton }, ${RELATION}, ${RELATION}` })).toEqual([
     'student: the loss similarity compares the images of a batch, and each of 3 students compares its own 22 of 64 alone, ' +
-      'so the model learns otherwise than with one student',
+      'so the model learns otherwise than with one student; with every: 1, batch: gathered in the term compares all',
   ]);
 });
 

@@ -298,7 +298,7 @@ describe("a user's module", () => {
     [
       'declares a knob that every term has',
       `export const declaration = { knobs: { weight: { default: 1 } } };\n${SUM}`,
-      /"weight" cannot be a name \(every term has loss, module, from, weight, taps, flows, weights already\)/,
+      /"weight" cannot be a name \(every term has loss, module, from, weight, taps, flows, weights, batch already\)/,
     ],
     [
       'declares one name twice',

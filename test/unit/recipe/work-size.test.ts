@@ -40,6 +40,7 @@ test('images a step, steps and averages an epoch', () => {
       isGlobal: false,
       spare: 0,
       bytesFromTeacher: {},
+      bytesFromStudents: 0,
     },
     {
       stage: 'pair',
@@ -51,6 +52,7 @@ test('images a step, steps and averages an epoch', () => {
       isGlobal: false,
       spare: 0,
       bytesFromTeacher: {},
+      bytesFromStudents: 0,
     },
   ]);
   expect(sizesWith(8, 60_000).map(({ columns, averagesPerEpoch }) => [columns, averagesPerEpoch])).toEqual([
@@ -65,7 +67,16 @@ test('students that average seldom are warned of; one student averages with nobo
     expect.stringMatching(/^pair: 2 students average once in an epoch of 7 steps/),
   ]);
   expect(seldomAverages(sizesWith(4, 60_000))).toEqual([]);
-  const size = { stage: 's', imagesPerStep: 16, stepsPerEpoch: 1, epochs: 1, isGlobal: false, spare: 0, bytesFromTeacher: {} };
+  const size = {
+    stage: 's',
+    imagesPerStep: 16,
+    stepsPerEpoch: 1,
+    epochs: 1,
+    isGlobal: false,
+    spare: 0,
+    bytesFromTeacher: {},
+    bytesFromStudents: 0,
+  };
   expect(seldomAverages([{ ...size, columns: 1, averagesPerEpoch: 0 }])).toEqual([]);
   const few = { ...size, columns: 2, averagesPerEpoch: 1, stepsPerEpoch: 2 };
   expect(seldomAverages([{ ...few, epochs: 29 }])).toHaveLength(1);
@@ -108,6 +119,7 @@ test('a step that takes more images than there are is warned of, with what that 
       isGlobal: false,
       spare: 0,
       bytesFromTeacher: {},
+      bytesFromStudents: 0,
     },
   ];
   expect(largeSteps(recipeWith(4), { all: 3 }, alone)).toEqual([
@@ -118,11 +130,20 @@ test('a step that takes more images than there are is warned of, with what that 
 test('the bytes that a step of one student takes from its teacher: of each model, by its own batch and form', () => {
   const taught = { base: 10, 'pair.a': 10, 'pair.b': 30 };
   const bytes = (batch: number | { global: number }) =>
-    workSizes(taughtRecipe(batch), { all: 200 }, taught).map(({ bytesFromTeacher }) => bytesFromTeacher);
+    workSizes(taughtRecipe(batch), { all: 200 }, { taught, gathered: {} }).map(({ bytesFromTeacher }) => bytesFromTeacher);
   expect(bytes(16)).toEqual([{}, { base: 16 * 10 * 2 }, { 'pair.a': 16 * 10 * 4, 'pair.b': 16 * 30 * 4 }]);
   // Four columns of a global batch of 30: the first has 8 of them. Of two columns it has 15.
   expect(bytes({ global: 30 })).toEqual([{}, { base: 8 * 10 * 2 }, { 'pair.a': 15 * 10 * 4, 'pair.b': 15 * 30 * 4 }]);
-  expect(workSizes(taughtRecipe(16), { all: 200 }, {}).map(({ bytesFromTeacher }) => bytesFromTeacher)).toEqual([{}, {}, {}]);
+  expect(workSizes(taughtRecipe(16), { all: 200 }).map(({ bytesFromTeacher }) => bytesFromTeacher)).toEqual([{}, {}, {}]);
+});
+
+test('the bytes of a gathered batch: each student takes those of the images that are not its own', async () => {
+  const recipe = taughtRecipe({ global: 30 });
+  const bytes = workSizes(recipe, { all: 200 }, { taught: {}, gathered: { base: 10 } }).map(({ bytesFromStudents }) => bytesFromStudents);
+  // Four columns: the first has 8 of 30 images.
+  expect(bytes).toEqual([0, 22 * 10 * 2, 0]);
+  const { work } = await checkRecipe(join(packageFolder, 'deploy/recipes/rkd-gathered.yaml'), { isQuick: true });
+  expect(work.map(({ bytesFromStudents }) => bytesFromStudents)).toEqual([0, 32 * (392 + 64) * 4]);
 });
 
 function taughtRecipe(batch: number | { global: number }) {
@@ -153,11 +174,12 @@ test.each([
     'base: 64 images a step, 7 steps an epoch, 2.5 KiB a step from the teacher',
   ],
   [{ bytesFromTeacher: { base: 2560 } }, / 1 average an epoch, 2\.5 KiB a step from the teacher to each student$/],
+  [{ bytesFromStudents: 58_368 }, / 1 average an epoch, 57\.0 KiB a step from the other students to each$/],
   [{ bytesFromTeacher: { 'base.a': 2560, 'base.b': 2560 } }, /, 2\.5 KiB a step from the teacher to each student$/],
   [{ bytesFromTeacher: { 'base.a': 2560, 'base.b': 100 } }, /, base\.a 2\.5 KiB, base\.b 100 B a step from the teacher to each student$/],
 ])('the line of a stage of which %j is known', (known, line) => {
   const size = { stage: 'base', columns: 4, imagesPerStep: 64, stepsPerEpoch: 7, averagesPerEpoch: 1, epochs: 2 };
-  const text = describeWork({ ...size, isGlobal: false, spare: 0, bytesFromTeacher: {}, ...known });
+  const text = describeWork({ ...size, isGlobal: false, spare: 0, bytesFromTeacher: {}, bytesFromStudents: 0, ...known });
   if (typeof line === 'string') expect(text).toBe(line);
   else expect(text).toMatch(line);
 });

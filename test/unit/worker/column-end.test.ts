@@ -9,7 +9,8 @@ import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import type { DataRequestOf } from '../../../src/protocol/data.js';
 import { RequestRefusal } from '../../../src/rpc/request-refusal.js';
 import type { EngineContext } from '../../../worker/kit/context.js';
-import { ColumnExchange } from '../../../worker/student/column-exchange.js';
+import { CellExchange } from '../../../worker/student/cell-exchange.js';
+import { logitsPart } from '../../../worker/student/exchange-use.js';
 import { VirtualClock } from '../shell/virtual-clock.js';
 
 const STEPS = 6;
@@ -49,8 +50,12 @@ async function runColumn({
   let turn = 0;
   let asked = 0;
   const pause = () => new Promise<void>((resolve) => void clock.after(delays[turn++ % delays.length] ?? 0, resolve));
-  const peers = Array.from({ length: cells }, (_, i) => ({ peer: `p${i}`, incarnation: asIncarnation(i + 1), endpoint: `inproc://p${i}` }));
-  const columns = peers.map(() => new ColumnExchange(clock));
+  const sizes = Array.from({ length: STEPS }, () => 1);
+  const peers = Array.from({ length: cells }, (_, i) => ({
+    ...{ peer: `p${i}`, incarnation: asIncarnation(i + 1), endpoint: `inproc://p${i}` },
+    sizes,
+  }));
+  const columns = peers.map(() => new CellExchange(clock));
   const request = async (endpoint: string, { body }: { readonly body: Omit<DataRequestOf<'knowledge.get'>, 'id' | 'tensors'> }) => {
     await pause();
     const column = columns[peers.findIndex((cell) => cell.endpoint === endpoint)];
@@ -73,8 +78,8 @@ async function runColumn({
     const conclude = new AbortController();
     clock.after(concludeMs[own] ?? 0, () => conclude.abort());
     const exchange = present(columns[own], 'a cell').open({
-      ...{ context, stage: 'column', peer: `p${own}`, round: asRoundId(1), onLate: 'wait', half: false, shapes: [[1]] },
-      ...{ others: peers.filter((_, i) => i !== own), sizes: Array.from({ length: STEPS }, () => 1), signal: new AbortController().signal },
+      ...{ context, stage: 'column', peer: `p${own}`, round: asRoundId(1), onLate: 'wait', half: false, parts: [logitsPart(1)] },
+      ...{ others: peers.filter((_, i) => i !== own), steps: STEPS, signal: new AbortController().signal },
     });
     const end = exchange.endSignal(conclude.signal);
     for (let step = 1; step <= STEPS; step++) {

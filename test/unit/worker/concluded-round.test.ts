@@ -46,7 +46,7 @@ async function link(engine: TestEngine, stage: string, views: number, version = 
 /** Resolves when this cell has given its step. */
 async function given({ peer, engine }: CellEngine, stage: string, step: number): Promise<void> {
   const client = await room.client(engine);
-  const about = { of: 'step' as const, peer, round: asRoundId(1), step };
+  const about = { of: 'step' as const, peer, round: asRoundId(1), step, side: 'own' as const };
   await client.request({ type: 'knowledge.get', term: TERM, stage, about, specs: [{ of: 'logits' }], half: false }, [], PATIENT_MS);
 }
 

@@ -152,7 +152,16 @@ export class TestEngine {
     const { total = end - start, replicas = 1, others = [], ...rest } = options;
     this.assign(round, {
       ...rest,
-      work: { kind: 'train', column: 0, replicas, ranges: [{ start, end }], roundSamples: total, others: [...others], measures: false },
+      work: {
+        kind: 'train',
+        column: 0,
+        replicas,
+        ranges: [{ start, end }],
+        roundSamples: total,
+        others: [...others],
+        row: [],
+        measures: false,
+      },
     });
   }
 

@@ -3,12 +3,16 @@
 import { describe, expect, test } from 'vitest';
 import { asIncarnation, asRoundId, asTerm } from '../../../src/base/ids.js';
 import type { EngineContext } from '../../../worker/kit/context.js';
-import { ColumnExchange, type ExchangeOptions, type StepExchange, type Taken } from '../../../worker/student/column-exchange.js';
+import { CellExchange, type ExchangeOptions, type StepExchange, type Taken } from '../../../worker/student/cell-exchange.js';
+import { logitsPart } from '../../../worker/student/exchange-use.js';
 import { VirtualClock } from '../shell/virtual-clock.js';
 
 const STEPS = 40;
 const STEP_MS = 100;
-const others = ['quick', 'slow'].map((peer, i) => ({ peer, incarnation: asIncarnation(i + 2), endpoint: `inproc://${peer}` }));
+const others = ['quick', 'slow'].map((peer, i) => ({
+  ...{ peer, incarnation: asIncarnation(i + 2), endpoint: `inproc://${peer}` },
+  sizes: Array.from({ length: STEPS }, () => 1),
+}));
 
 /** The time at which another cell gives a step, in milliseconds from the start. */
 type GivenAtMs = (peer: string, step: number) => number;
@@ -35,9 +39,9 @@ function openColumn(onLate: ExchangeOptions['onLate'], givenAtMs: GivenAtMs): Co
   };
   const logger = { info: (event: string) => void events.push(event), warn() {}, error() {} };
   const context = { term: asTerm(1), clock, connections: { request }, logger, report() {} } as unknown as EngineContext;
-  const exchange = new ColumnExchange(clock).open({
+  const exchange = new CellExchange(clock).open({
     ...{ context, stage: 'trio', peer: 'own', round: asRoundId(1), others, onLate, half: false },
-    ...{ sizes: Array.from({ length: STEPS }, () => 1), shapes: [[1]], signal: new AbortController().signal },
+    ...{ steps: STEPS, parts: [logitsPart(1)], signal: new AbortController().signal },
   });
   return { clock, exchange, asked, events };
 }

@@ -1,4 +1,4 @@
-/** What a loss keeps of the samples belongs to the state of the students: replicas exchange its rows, and it is stored and resumed with the model's parameters. */
+/** The memory of a loss belongs to the state of the students: replicas exchange its rows, and it is stored and resumed with the model's parameters. */
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { JournalRecord } from '../../../coordinator/core/types.js';

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import type { EngineRecipe } from '../../../src/config/schema.js';
 import { totalOf } from '../../../src/data/shard-plan.js';
-import type { Base, ColumnCell } from '../../../src/protocol/control.js';
+import type { Base, ColumnCell, Work } from '../../../src/protocol/control.js';
 import type { Range } from '../../../src/protocol/field.js';
 import type { StateName } from '../../../src/protocol/state-name.js';
 import { hashState, type StateTensors } from '../../../src/tensor/state-tensors.js';
@@ -186,7 +186,8 @@ async function trainColumns(columns: Columns, { stage, round, committed, shares,
     const base = { ...baseAt(state, committed), hash: hashes?.get(cell.peer) ?? null };
     const ranges = [...shares[index]!];
     const others = [...othersOf(column, cell)];
-    const work = { kind: 'train', column: index, replicas: columns.length, ranges, roundSamples, others, measures: false } as const;
+    const grid = { column: index, replicas: columns.length, ranges, roundSamples };
+    const work: Work = { kind: 'train', ...grid, others, row: [], measures: false };
     cell.engine.assign(round, { base, work });
   }
   for (const { index, cell } of cells) {

@@ -95,7 +95,7 @@ describe('a column', () => {
     const column = await columnOf(room, ['big', 'small'], 1);
     const [big, small] = column.map(({ engine }) => engine) as [TestEngine, TestEngine];
     const client = await room.client(small);
-    const about = { of: 'step' as const, peer: 'small', round: asRoundId(1), step: 2 };
+    const about = { of: 'step' as const, peer: 'small', round: asRoundId(1), step: 2, side: 'own' as const };
     const second = client.request(
       { type: 'knowledge.get', term: TERM, stage: 'pair', about, specs: [{ of: 'logits' }], half: false },
       [],
@@ -119,24 +119,24 @@ describe('a column', () => {
       client.request({ type: 'knowledge.get', term: TERM, stage: 'pair', about, specs, half: false } as never, [], PATIENT_MS);
     const refused = (reason: string) => expect.objectContaining({ reason });
     await expect(ask({ of: 'view', epoch: 0 })).rejects.toEqual(refused('invalid-message'));
-    await expect(ask({ of: 'step', peer: 'big', round: 2, step: 1 }, [{ of: 'tap', layer: 'conv1', reduce: null }])).rejects.toEqual(
-      refused('unknown-tap'),
-    );
 
     // Before the round has begun, and before the other cell of the column has said anything.
-    const first = ask({ of: 'step', peer: 'big', round: 2, step: 1 });
-    const second = ask({ of: 'step', peer: 'big', round: 2, step: 2 });
+    const first = ask({ of: 'step', peer: 'big', round: 2, step: 1, side: 'own' });
+    const second = ask({ of: 'step', peer: 'big', round: 2, step: 2, side: 'own' });
     const nobody = { peer: 'small', incarnation: asIncarnation(9), endpoint: 'tcp://127.0.0.1:9' };
     engine.train(2, 0, 16, { base: baseAt(stateAt('pair', 'big', 0), 0), others: [nobody] });
     const { header, tensors } = await first;
     expect(header).toMatchObject({ type: 'knowledge.answer', stage: 'pair' });
     expect(tensors.map(({ dtype, shape }) => [dtype, shape])).toEqual([['float32', [8, 10]]]);
+    const given = { of: 'step', peer: 'big', round: 2, step: 1 };
+    await expect(ask({ ...given, side: 'own' }, [{ of: 'tap', layer: 'conv1', reduce: null }])).rejects.toEqual(refused('unknown-tap'));
+    await expect(ask({ ...given, side: 'other' })).rejects.toEqual(refused('unknown-tap'));
 
     engine.order({ type: 'coordinator.abandon', round: asRoundId(2), reason: 'a test' });
     await expect(second).rejects.toEqual(refused('wrong-round'));
-    await expect(ask({ of: 'step', peer: 'big', round: 2, step: 1 })).rejects.toEqual(refused('wrong-round'));
+    await expect(ask({ of: 'step', peer: 'big', round: 2, step: 1, side: 'own' })).rejects.toEqual(refused('wrong-round'));
     engine.train(3, 0, 16, { base: baseAt(stateAt('pair', 'big', 0), 0), others: [nobody] });
-    await ask({ of: 'step', peer: 'big', round: 3, step: 1 });
-    await expect(ask({ of: 'step', peer: 'big', round: 1, step: 1 })).rejects.toEqual(refused('wrong-round'));
+    await ask({ of: 'step', peer: 'big', round: 3, step: 1, side: 'own' });
+    await expect(ask({ of: 'step', peer: 'big', round: 1, step: 1, side: 'own' })).rejects.toEqual(refused('wrong-round'));
   });
 });

@@ -13,7 +13,10 @@ afterEach(() => room.close());
 /** Trains a column of three in a round of its own, up to the report. */
 async function trainColumn(student: TestEngine, round: number, { base, column }: { readonly base: Base; readonly column: number }) {
   const ranges = [{ start: 20 * column + 20 * (round - 1), end: 20 * column + 20 * round }];
-  student.assign(round, { base, work: { kind: 'train', column, replicas: 3, ranges, roundSamples: 60, others: [], measures: false } });
+  student.assign(round, {
+    base,
+    work: { kind: 'train', column, replicas: 3, ranges, roundSamples: 60, others: [], row: [], measures: false },
+  });
   return student.contributor((await student.next('worker.trained')).samples);
 }
 
@@ -55,6 +58,7 @@ async function lossOf(student: TestEngine, round: number, { base, column }: { re
     ranges: [{ start: 90, end: 120 }],
     roundSamples: 30,
     others: [],
+    row: [],
     measures: false,
   };
   student.assign(round, { base, work });

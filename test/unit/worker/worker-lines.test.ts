@@ -62,7 +62,16 @@ function beat(fromMs: number, toMs: number, progress: number): void {
 
 function assign(round: number, { stage = 'together', peer = 'big', column = 0 } = {}): CoordinatorMessageOf<'coordinator.assign'> {
   const others = peer === 'model' ? [] : [{ peer: 'small', incarnation: asIncarnation(6), endpoint }];
-  const work = { kind: 'train' as const, column, replicas: 1, ranges: [{ start: 0, end: 4 }], roundSamples: 4, others, measures: false };
+  const work = {
+    kind: 'train' as const,
+    column,
+    replicas: 1,
+    ranges: [{ start: 0, end: 4 }],
+    roundSamples: 4,
+    others,
+    row: [],
+    measures: false,
+  };
   const base = { state: { stage, peer, round: 0 }, hash: null, committed: 0, sources: [], isStored: false, init: null };
   return { type: 'coordinator.assign', ...ids, round: asRoundId(round), base, work };
 }

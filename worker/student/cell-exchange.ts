@@ -1,19 +1,19 @@
 /**
- * The exchange of knowledge within a step: each cell of a column gives its knowledge of the step's images to the other cells,
- * and takes theirs. Owns both sides: the answers to the other cells, and the requests to them.
+ * The exchange of knowledge within a step: each of several cells gives its knowledge of the step's images to the others, and takes theirs.
+ * Owns both sides: the answers to the other cells, and the requests to them. The cells are those of a column, which give each other their
+ * predictions, or those of a row, which give each other their part of the gathered batch: exchange-use.ts has these uses.
  *
  * Invariants: an answer is this cell's knowledge of the round and the step that were asked for, or a refusal; knowledge that was
  * given never changes. A cell waits for the others until its work is cancelled, for which the coordinator has a deadline; or
  * only for as long as the pace of the steps allows (`onLate: renormalise`), and then all steps of the round are made.
  *
- * All cells of a column that wait for each other end with the same step. A cell may end the column before a step that it has not
+ * All cells that wait for each other end with the same step. A cell may end the column before a step that it has not
  * given: it never gives that step, and no cell makes a step without the knowledge of all, so none makes it. It had made the step
  * before, so all had given that one, and every cell can make it. Two cells cannot end the column before different steps, because the one that
  * is ahead would have made a step that the other has not given.
  */
 
 import { abortable, nextTurn } from '../../src/base/abortable.js';
-import { present } from '../../src/base/assert.js';
 import type { Clock } from '../../src/base/clock.js';
 import type { RoundId } from '../../src/base/ids.js';
 import { type PeerName, spellPeer } from '../../src/config/peer.js';
@@ -25,37 +25,30 @@ import type { DataRequestOf } from '../../src/protocol/data.js';
 import { cutText } from '../../src/protocol/field.js';
 import { type DataReply, refusal } from '../../src/rpc/data-server.js';
 import { RequestRefusal } from '../../src/rpc/request-refusal.js';
-import { type Knowledge, LOGITS_SPEC, specKey } from '../../src/tensor/knowledge.js';
+import type { Knowledge } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
-import { beyondHalf, knowledgeFromWire, knowledgeToWire } from '../kit/knowledge-wire.js';
+import { beyondHalf, knowledgeToWire } from '../kit/knowledge-wire.js';
 import { DATA_TIMING } from '../kit/timing.js';
+import { askCell, type ExchangeCell, type StepAsking } from './ask-cell.js';
 import { refusedKnowledge } from './ask-teacher.js';
+import { type GivenPart, pickGiven, specsOf } from './given-part.js';
 import { GivenSteps, type StepAnswer } from './given-steps.js';
 import { StepPace } from './step-pace.js';
 
-/** The tensors that a cell gives to every other cell of its column. */
-export const GIVEN_SPECS = [LOGITS_SPEC] as const;
-
-export interface ExchangeOptions {
+export interface ExchangeOptions extends StepAsking {
   readonly context: EngineContext;
-  readonly stage: string;
   /** The peer of this cell. */
   readonly peer: string;
-  readonly round: RoundId;
-  /** The other cells of the column, in the order in which their knowledge is taken. */
-  readonly others: readonly ColumnCell[];
-  /** The number of samples of each step. */
-  readonly sizes: readonly number[];
-  /** The shapes of GIVEN_SPECS, without the batch. */
-  readonly shapes: readonly (readonly number[])[];
-  /** Whether the knowledge travels in float16. */
-  readonly half: boolean;
+  /** The other cells, in the order in which their knowledge is taken. All make as many steps. */
+  readonly others: readonly ExchangeCell[];
+  /** The number of steps. */
+  readonly steps: number;
   /** Whether a cell waits for another one that is late, or goes on without it. Null: nobody is late, and no step is timed. */
   readonly onLate: PeerRecipe['onLate'] | null;
   readonly signal: AbortSignal;
 }
 
-/** The knowledge that a cell takes in one step: that of each other cell, in their order; null of one that was not waited for. */
+/** The knowledge that a cell takes in one step: that of each other cell, in their order, as `parts` says; null of one that was not waited for. */
 export type Taken = readonly (Knowledge | null)[];
 
 /** Failures that another request would repeat. */
@@ -64,12 +57,14 @@ const FINAL: readonly ErrorCode[] = ['knowledge.beyondHalf', 'recipe.invalid', '
 const ROUNDS_AHEAD = 2;
 
 /** One cell's side of the exchange, for all of its rounds. */
-export class ColumnExchange {
+export class CellExchange {
   readonly #clock: Clock;
   readonly #rounds = new Map<RoundId, GivenSteps>();
   #newest = 0;
   /** The model of the newest round, and the pace of its steps. */
   #model: PeerName | null = null;
+  /** The tensors that this cell gives in the newest round. */
+  #parts: readonly GivenPart[] = [];
   #pace = new StepPace();
 
   constructor(clock: Clock) {
@@ -82,6 +77,7 @@ export class ColumnExchange {
     this.#newest = options.round;
     if (this.#model?.stage !== stage || this.#model.peer !== peer) this.#pace = new StepPace();
     this.#model = { stage, peer };
+    this.#parts = options.parts;
     for (const [round, steps] of this.#rounds) {
       if (round >= options.round) continue;
       steps.close();
@@ -110,8 +106,6 @@ export class ColumnExchange {
     const { round, step } = about;
     if (round < this.#newest) return refusal('wrong-round', `round ${this.#newest} is under way`);
     if (!this.#rounds.has(round) && this.#rounds.size > ROUNDS_AHEAD) return refusal('not-ready', `round ${round} has not begun here`);
-    const unknown = specs.find((spec) => !GIVEN_SPECS.some((own) => specKey(own) === specKey(spec)));
-    if (unknown !== undefined) return refusal('unknown-tap', `a cell gives its logits, and not ${specKey(unknown)}`);
     const given = await this.#answerSoon(round, step);
     if (given === 'not yet') return refusal('not-ready', `step ${step} of round ${round} is not given yet`);
     const model = this.#model;
@@ -120,7 +114,9 @@ export class ColumnExchange {
     }
     if (given === 'over') return refusal('wrong-round', `step ${step} of round ${round} is over`);
     if (given === 'ended') return refusal('round-ended', `round ${round} has ended before step ${step}`);
-    const wire = knowledgeToWire(given, GIVEN_SPECS, half);
+    const picked = pickGiven(this.#parts, given, { side: about.side, specs });
+    if ('unknown' in picked) return refusal('unknown-tap', picked.unknown);
+    const wire = knowledgeToWire(picked.knowledge, specs, half);
     if ('reason' in wire) return refusal(wire.reason, `at step ${step} of round ${round}, ${wire.message}`);
     return { header: { type: 'knowledge.answer', stage }, tensors: wire.tensors };
   }
@@ -197,7 +193,7 @@ export class StepExchange {
   }
 
   /**
-   * Gives this cell's knowledge of the next step (one tensor for each of GIVEN_SPECS; the arrays must not change any more), and takes
+   * Gives this cell's knowledge of the next step (one tensor for each spec of all parts; the arrays must not change any more), and takes
    * that of the others. Null: the column has ended before this step. Throws the signal's reason when the work is cancelled, and
    * what no other request would mend.
    */
@@ -211,7 +207,7 @@ export class StepExchange {
   }
 
   async #exchange(own: Knowledge): Promise<Taken> {
-    const { context, sizes } = this.#options;
+    const { context, steps } = this.#options;
     this.#step += 1;
     this.#checkHalf(own);
     this.#own.give(this.#step, own);
@@ -227,14 +223,14 @@ export class StepExchange {
     }
     const others = await next;
     this.#time(context.clock.nowMs(), others);
-    if (this.#step < sizes.length) this.#ask(this.#step + 1);
+    if (this.#step < steps) this.#ask(this.#step + 1);
     return others;
   }
 
   /** Knowledge that float16 cannot hold is never given: the cell whose it is ends the run, and not the one that asks for it. */
   #checkHalf(own: Knowledge): void {
-    const { stage, peer, round, half } = this.#options;
-    const wire = half ? knowledgeToWire(own, GIVEN_SPECS, half) : null;
+    const { stage, peer, round, half, parts } = this.#options;
+    const wire = half ? knowledgeToWire(own, specsOf(parts), half) : null;
     if (wire === null || !('reason' in wire) || wire.reason !== 'beyond-half') return;
     throw beyondHalf(stage, `${spellPeer({ stage, peer })}, round ${round}, step ${this.#step}: ${wire.message}`);
   }
@@ -283,20 +279,20 @@ export class StepExchange {
     for (const answer of this.#next) answer.catch(() => {});
   }
 
-  async #askAfter(before: Promise<unknown> | undefined, cell: ColumnCell, step: number): Promise<Knowledge | null> {
+  async #askAfter(before: Promise<unknown> | undefined, cell: ExchangeCell, step: number): Promise<Knowledge | null> {
     await before;
     // The step is over: nobody waits for this answer any more.
     return this.#step > step ? null : this.#askUntilAnswered(cell, step);
   }
 
-  async #askUntilAnswered(cell: ColumnCell, step: number): Promise<Knowledge> {
+  async #askUntilAnswered(cell: ExchangeCell, step: number): Promise<Knowledge> {
     const { context, stage, round } = this.#options;
     let lastMs = context.clock.nowMs();
     let silentMs = 0;
     let isReported = false;
     for (let failures = 0; ; failures++) {
       try {
-        return await this.#request(cell, step);
+        return await askCell(this.#options, cell, step);
       } catch (error) {
         if (!(error instanceof StillhouseError)) throw error;
         if (error instanceof RequestRefusal && error.reason === 'round-ended') this.#endBefore(step);
@@ -337,20 +333,6 @@ export class StepExchange {
   /** The first steps of a model build graphs, for a minute or more on a busy machine. */
   #silentMaxMs(): number {
     return this.#pace.isKnown ? DATA_TIMING.cellSilentMs : DATA_TIMING.firstStepsSilentMs;
-  }
-
-  async #request(cell: ColumnCell, step: number): Promise<Knowledge> {
-    const { context, stage, round, sizes, shapes, half } = this.#options;
-    const about = { of: 'step', peer: cell.peer, round, step } as const;
-    const specs = [...GIVEN_SPECS];
-    const body = { type: 'knowledge.get' as const, term: context.term, stage, about, specs, half };
-    const { header, tensors } = await context.connections.request(cell.endpoint, { body, deadlineMs: DATA_TIMING.stepMs });
-    if (header.stage !== stage) {
-      throw new StillhouseError('protocol.invalid', `the answer is about stage ${header.stage}, not ${stage}`, { address: cell.endpoint });
-    }
-    const size = present(sizes[step - 1], 'the size of the step');
-    const wanted = shapes.map((shape) => [size, ...shape]);
-    return knowledgeFromWire(tensors, wanted);
   }
 
   #endBefore(step: number): void {

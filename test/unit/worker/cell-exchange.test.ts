@@ -8,9 +8,10 @@ import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import { RequestRefusal } from '../../../src/rpc/request-refusal.js';
 import type { Knowledge } from '../../../src/tensor/knowledge.js';
 import type { EngineContext, ReportBody } from '../../../worker/kit/context.js';
-import { ColumnExchange, type Taken } from '../../../worker/student/column-exchange.js';
+import { CellExchange, type Taken } from '../../../worker/student/cell-exchange.js';
+import { logitsPart } from '../../../worker/student/exchange-use.js';
 
-const OTHER = { peer: 'small', incarnation: asIncarnation(2), endpoint: 'inproc://2' };
+const OTHER = { peer: 'small', incarnation: asIncarnation(2), endpoint: 'inproc://2', sizes: [1] };
 const OWN: Knowledge = [{ shape: [1, 2], data: Float32Array.of(1, 2) }];
 const ANSWER = { name: 'knowledge.0', dtype: 'float32', shape: [1, 2], data: Float32Array.of(3, 4) };
 
@@ -42,9 +43,9 @@ async function exchangeAfter(
   };
   const logger = { info() {}, warn() {}, error() {} };
   const context = { term: asTerm(1), clock, connections: { request }, logger, report: (body: ReportBody) => void reports.push(body) };
-  const exchange = new ColumnExchange(clock).open({
+  const exchange = new CellExchange(clock).open({
     context: context as unknown as EngineContext,
-    ...{ stage: 'pair', peer: 'big', round: asRoundId(3), others: [OTHER], sizes: [1], shapes: [[2]], half, onLate: 'wait' },
+    ...{ stage: 'pair', peer: 'big', round: asRoundId(3), others: [OTHER], steps: 1, parts: [logitsPart(2)], half, onLate: 'wait' },
     signal,
   });
   return { reports, taken: await exchange.exchange(own) };
