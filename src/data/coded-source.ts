@@ -2,7 +2,7 @@
 
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { StillhouseError } from '../errors/stillhouse-error.js';
+import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
 import { unreadable } from './data-file.js';
 import type { ImageDecoder } from './image/decode.js';
 import type { RgbImage } from './image/rgb-image.js';
@@ -19,7 +19,29 @@ export function fileOf({ folder, names, offsets }: Pick<CodedStore, 'folder' | '
 /** Reads and decodes the image of a sample. The pixels are lent until the decoder's next image. Throws data.missing, and data.damaged, also about a file that was written since it was indexed. */
 export function readSample(store: CodedStore, sample: number, decoder: ImageDecoder): RgbImage {
   const file = fileOf(store, sample);
-  return decoder.decode(file, readUnchanged(file, store.sizes[sample]!, store.times[sample]!));
+  return decoder.decode(
+    file,
+    retried(() => readUnchanged(file, store.sizes[sample]!, store.times[sample]!)),
+  );
+}
+
+/** Errors of a network disk or of too many open files, which pass. */
+const PASSING = ['EIO', 'ESTALE', 'EMFILE', 'ENFILE', 'EAGAIN', 'ETIMEDOUT'];
+/** The milliseconds before the second and the third attempt. */
+const PAUSES = [100, 1000];
+
+/** Reads again, after a pause in which this thread stands still, where the error `cause` is one that passes. Throws the last error. */
+export function retried<T>(read: () => T, pauses: readonly number[] = PAUSES): T {
+  for (const pause of pauses) {
+    try {
+      return read();
+    } catch (error) {
+      const { cause } = error as Error;
+      if (!PASSING.some((code) => hasCode(cause, code))) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pause);
+    }
+  }
+  return read();
 }
 
 /** The bytes of the file, if it has this size and was written last at this time. Both are those of the file that is read, even if another one gets its name meanwhile. */
