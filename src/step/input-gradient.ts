@@ -4,7 +4,7 @@
  *
  * With u the gradient that arrives at the map J(w) = dL/dx, L the cross-entropy summed over the batch, the gradient by the weights is
  * d(u . J)/dw = [dL/dw(x + r u) - dL/dw(x - r u)] / (2 r): two ordinary gradients. All images together move by a share of their length, so
- * that the distance suits a few small images and a batch of large ones. The kinks of the pass at x are held in both
+ * that the distance suits a few small images and a batch of large ones, and none of them by much more than its own share. The kinks of the pass at x are held in both
  * (src/nn/held-kinks.ts), and the statistics of BatchNorms are put back after each pass, because the step's own pass moves them.
  * Axes: B batch, H height, W width, C channels, K classes.
  */
@@ -23,7 +23,9 @@ import { holdForward, outsideOfTape } from './held-tape.js';
  * rounding with its inverse: both are small here.
  */
 const REACH = 0.0015;
-/** The least length of the images that counts. */
+/** The most that one image moves, over its length: where u lies on a few images of a batch, these would move by the share of all. */
+const REACH_OF_ONE = 3 * REACH;
+/** The least length of images that counts. */
 const IMAGES_MIN = 1;
 /** The least length of a gradient that has a direction. */
 const LENGTH_MIN = 1e-30;
@@ -104,9 +106,12 @@ export class TrainedInputGradient {
   /** The gradient of towards . J by each trained variable. */
   #difference({ images_BHWC, towards, lossOf }: DifferenceOptions): tf.Tensor[] {
     return tf.tidy(() => {
-      const length = lengthOf(towards);
-      const reach = tf.mul(tf.maximum(lengthOf(images_BHWC), IMAGES_MIN), REACH);
-      const shift = tf.mul(towards, tf.div(reach, tf.maximum(length, LENGTH_MIN)));
+      const length = tf.maximum(lengthOf(towards), LENGTH_MIN);
+      const ofAll = tf.mul(tf.maximum(lengthOf(images_BHWC), IMAGES_MIN), REACH);
+      const share_B = tf.div(lengthOfEach(towards), tf.maximum(lengthOfEach(images_BHWC), IMAGES_MIN));
+      const ofOne = tf.div(tf.mul(length, REACH_OF_ONE), tf.maximum(tf.max(share_B), LENGTH_MIN));
+      const reach = tf.minimum(ofAll, ofOne);
+      const shift = tf.mul(towards, tf.div(reach, length));
       const [ahead, behind] = [tf.add(images_BHWC, shift), tf.sub(images_BHWC, shift)].map((images) =>
         this.#unmoved(() => outsideOfTape(() => this.#gradientsAt(images, lossOf))),
       );
@@ -144,6 +149,11 @@ interface DifferenceOptions {
   readonly images_BHWC: tf.Tensor;
   readonly towards: tf.Tensor;
   readonly lossOf: Predict;
+}
+
+/** The Euclidean length of each of the B images. */
+function lengthOfEach(tensor_BHWC: tf.Tensor): tf.Tensor {
+  return tf.sqrt(tf.sum(tf.square(tensor_BHWC), [1, 2, 3]));
 }
 
 /** The Euclidean length of all elements together. */

@@ -9,6 +9,7 @@ import { shapeSourceOf, withoutLayers } from '../../src/nn/knowledge-model.js';
 import { arenaSchemaOf, disposeModel } from '../../src/nn/weights.js';
 import { batchKnowledge } from '../../src/step/batch-knowledge.js';
 import { buildEagerStep } from '../../src/step/eager-step.js';
+import { inputGradient } from '../../src/step/input-gradient.js';
 import { joinTraining } from '../../src/step/load-training.js';
 import type { StepTraining } from '../../src/step/trainer.js';
 import { LOGITS_SPEC } from '../../src/tensor/knowledge.js';
@@ -130,6 +131,43 @@ describeEachEngine((engine) => {
       const moved = after.subarray(offset, offset + size).map((value, i) => (before[offset + i]! - value) / RATE);
       expect(worstError(moved, expected.shift()!.data as number[]), name).toBeLessThan(1e-3);
     }
+    expect(expected).toEqual([]);
+  });
+
+  test('where all but one image of a large batch agree with the teacher, the one moves no further than it may', async () => {
+    const copies = 30;
+    const own = tf.tidy(() => {
+      const model = openModel(golden.student);
+      const predict = (input: tf.Tensor) => model.apply(input, { training: true }) as tf.Tensor;
+      return inputGradient(tf.tensor4d(images(), [SIZE, ...INPUT_SHAPE]), tf.tensor1d(labels(), 'int32'), predict).dataSync();
+    });
+    const pixels = own.length / SIZE;
+    // The gradient is a sum over the images that differ: each alone, in turn.
+    const sums = new Map<string, Float64Array>();
+    for (let image = 0; image < SIZE; image++) {
+      const map = Float32Array.from(copied([...own], copies));
+      map.set(golden.teacherMap.data.slice(image * pixels, (image + 1) * pixels), image * pixels);
+      const model = openModel(golden.student);
+      const plan = await training(model);
+      const program = buildEagerStep({ model, training: plan, inputShape: INPUT_SHAPE });
+      made.unshift(program);
+      const before = program.readParameters();
+      program.step(
+        { ...batchOf(copies), other: [{ shape: [copies * SIZE, ...INPUT_SHAPE], data: map }] },
+        { ...knobsOf(plan), rate: copies },
+      );
+      const after = program.readParameters();
+      for (const { name, offset, size, trainable } of arenaSchemaOf(model).entries) {
+        if (!trainable) continue;
+        const sum = sums.get(name) ?? new Float64Array(size);
+        sums.set(
+          name,
+          sum.map((value, i) => value + before[offset + i]! - after[offset + i]!),
+        );
+      }
+    }
+    const expected = [...golden.gradients];
+    for (const [name, sum] of sums) expect(worstError(sum, expected.shift()!.data as number[]), name).toBeLessThan(1e-2);
     expect(expected).toEqual([]);
   });
 
