@@ -9,10 +9,11 @@
 import { columnBatchMax, imagesPerStep } from '../../src/config/batch.js';
 import { spellPeer } from '../../src/config/peer.js';
 import { isTrainingStage } from '../../src/config/stage-kinds.js';
-import { subtractRanges, totalOf } from '../../src/data/shard-plan.js';
+import { mergeRanges, subtractRanges, totalOf } from '../../src/data/shard-plan.js';
 import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import type { Range } from '../../src/protocol/field.js';
 import { stopSafely } from './ending.js';
+import { rangesOf } from './grid.js';
 import { abandonRound, isInRound, peerInRound, withdraw } from './lead-round.js';
 import { skip } from './ledger.js';
 import { goBack } from './rollback.js';
@@ -45,6 +46,7 @@ export function onNotFinite(turn: Turn, sender: Member, message: WorkerMessageOf
   const peer = peerInRound(turn, incarnation) ?? holderOf(stage, sender);
   const roundSamples = every * imagesPerStep(batch, readyMembers(turn.state.roster, 'student').length);
   const next = nextDivergence(stage.divergence, { position: firstOf(message.ranges), nearby: 2 * roundSamples });
+  const ranges = isUnderWay ? rangesOfStep(stage, message) : message.ranges;
   if (isUnderWay) withdraw(turn, sender, 'a step of it is not finite');
   if (next.isTooOften || isOfBase || isLost(stageOf(turn).base)) {
     abandonRound(turn, 'the stage goes back to its last checkpoint');
@@ -52,7 +54,7 @@ export function onNotFinite(turn: Turn, sender: Member, message: WorkerMessageOf
   }
   setStage(turn, { divergence: next.divergence });
   const where = { peer, worker: sender.worker };
-  skipPending(turn, message, where);
+  skipPending(turn, { ranges, message: message.message }, where);
   const isOver = (next.isTooOften && next.hadGoneBack) || stageOf(turn).ledger.skipped.length > SKIPPED_MAX;
   if (isOver) fail(turn, message.message, where);
   return null;
@@ -86,8 +88,22 @@ function nextDivergence(
   return { divergence: { position, inRow: isTooOften ? 0 : inRow, hasGoneBack: hadGoneBack || isTooOften }, isTooOften, hadGoneBack };
 }
 
+/**
+ * The samples of the step that its reporter means: where a loss is over the gathered batch, those of all its cells. Each of them then has
+ * a loss that is not finite, and none knows by whose samples.
+ */
+function rangesOfStep({ round }: StageState, message: WorkerMessageOf<'worker.notFinite'>): readonly Range[] {
+  return round?.sort === 'grid' && round.isWhole ? mergeRanges(rangesOf(round.grid)) : message.ranges;
+}
+
+interface SkippedStep {
+  readonly ranges: readonly Range[];
+  /** The words of the worker. */
+  readonly message: string;
+}
+
 /** Takes the samples of the step that are pending out of the stage. */
-function skipPending(turn: Turn, { ranges, message }: WorkerMessageOf<'worker.notFinite'>, { peer, worker }: Culprit): void {
+function skipPending(turn: Turn, { ranges, message }: SkippedStep, { peer, worker }: Culprit): void {
   const { name: stage, ledger } = stageOf(turn);
   const pending = subtractRanges(ranges, subtractRanges(ranges, ledger.pending));
   log(turn, ['warn', 'step.skipped'], { stage, peer, worker, ranges: pending, message });

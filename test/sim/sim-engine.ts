@@ -296,7 +296,8 @@ export class SimEngine {
     if (work.kind !== 'train') return false;
     for (let start = from; start < to; start += STEP_SAMPLES) {
       const ranges = takeRanges(takeRanges(work.ranges, start).rest, Math.min(STEP_SAMPLES, to - start)).taken;
-      if (!this.#isBadStep(order, ranges, 'loss')) continue;
+      // A loss over the gathered batch is not finite in any cell of the row.
+      if (!this.#isBadStep(order, [...ranges, ...work.row.flatMap((cell) => cell.ranges)], 'loss')) continue;
       this.#tellNotFinite(round, ranges);
       return true;
     }

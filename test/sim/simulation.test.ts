@@ -173,6 +173,21 @@ describe('simulated runs', () => {
       }
     });
 
+    test('of students whose loss is over their gathered batch: the whole step is skipped, whoever says so first', () => {
+      for (let seed = FIRST; seed < FIRST + COHORT_SEEDS; seed++) {
+        const isBad: SimulationOptions['isBad'] = (_, position) => (rare(seed).includes(position) ? 'loss' : null);
+        const shape = { students: 2 + (seed % 4), teachers: 0, isGathered: true, wire: CALM };
+        const result = simulate({ seed, ...shape, faultEveryMs: Number.POSITIVE_INFINITY, calmAfterMs: 60_000, isBad });
+        audit(result, seed, 'base');
+        const skips = result.disk.records.filter(({ type }) => type === 'skip');
+        expect(skips.length, `seed ${seed}`).toBe(rare(seed).length);
+        expect(
+          result.disk.records.filter(({ type }) => type === 'rollback'),
+          `seed ${seed}`,
+        ).toEqual([]);
+      }
+    });
+
     test.each([1, 2])(
       'all of them, from some sample on, with %i replicas: the stage goes back once, and the run ends with the culprit',
       (replicas) => {
