@@ -290,13 +290,12 @@ export class SimEngine {
     this.#say(this.#report);
   }
 
-  /** Says that a step among these samples of the order, from `from` to `to`, is not finite, if one is; the work of the round is then lost. */
+  /** Says that a step among these samples of the order, from `from` to `to`, is not finite in its row, if one is; the work of the round is then lost. */
   #fails(order: Assign, from: number, to: number): boolean {
     const { round, work } = order;
     if (work.kind !== 'train') return false;
     for (let start = from; start < to; start += STEP_SAMPLES) {
       const ranges = takeRanges(takeRanges(work.ranges, start).rest, Math.min(STEP_SAMPLES, to - start)).taken;
-      // A loss over the gathered batch is not finite in any cell of the row.
       if (!this.#isBadStep(order, [...ranges, ...work.row.flatMap((cell) => cell.ranges)], 'loss')) continue;
       this.#tellNotFinite(round, ranges);
       return true;
