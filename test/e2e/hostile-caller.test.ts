@@ -31,7 +31,7 @@ const FRAME_TOO_LONG = LIMITS.controlFrameBytes + 1;
 
 describe('hostile callers', () => {
   test('a run under attack on its control and data ports ends as any other', async () => {
-    const cli = room.start('run', room.recipe(smallRecipe()), '--out', room.runs, '--json');
+    const cli = room.start('run', room.recipe(smallRecipe({ studentEpochs: 30 })), '--out', room.runs, '--json');
     const { run } = await cli.said('run-started');
     const folder = join(room.runs, run);
     await cli.said('progress', ({ stage, committed, samples }) => stage === 'student' && committed > samples / 10);
@@ -119,9 +119,11 @@ async function attackData(endpoint: string): Promise<void> {
   await sendAll(flood.dialer, hostileData());
   const { dialer, answer } = await dial({ endpoint, ...DATA_CHANNEL });
   const ask = { type: 'checkpoint.get', state: { stage: 'nowhere', peer: 'model', round: 1 }, column: null } as const;
-  dialer.send(encodeData(ask, 1, []));
+  // As every caller does, it asks again: a request may be lost behind a flood.
+  let id = 0;
+  const again = setInterval(() => dialer.send(encodeData(ask, ++id, [])), 200);
   await answer((frames) => {
     const decoded = decodeDataAnswer(frames);
     return (decoded.ok && decoded.message.header.type === 'refuse') || undefined;
-  });
+  }).finally(() => clearInterval(again));
 }
