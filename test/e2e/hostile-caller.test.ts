@@ -104,11 +104,12 @@ async function attackControl(endpoint: string): Promise<void> {
   const crowd = await dial({ endpoint, ...CONTROL_CHANNEL, framesMax: 9 });
   await sendAll(crowd.dialer, [Array.from({ length: 9 }, () => Buffer.alloc(1))]);
   const { dialer, answer } = await dial({ endpoint, ...CONTROL_CHANNEL });
-  await sendAll(dialer, [...hostileControl(), [encodeControl(LAST)]]);
+  await sendAll(dialer, hostileControl());
+  const again = setInterval(() => dialer.send([encodeControl(LAST)]), 200);
   await answer((frames) => {
     const decoded = decodeCoordinatorMessage(frames);
     return (decoded.ok && decoded.message.type === 'refuse' && decoded.message.message.includes(String(LAST.term))) || undefined;
-  });
+  }).finally(() => clearInterval(again));
 }
 
 /** Returns when the server answers somebody else: a caller that floods it may be left without answers. */
