@@ -6,14 +6,9 @@ import type { RunProcess } from '../support/run-process.js';
 import { journalOf, loggedOnce, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 import { mutualRecipe, smallRecipe } from '../support/small-recipe.js';
+import { startCoordinator } from '../support/start-run.js';
 
 const room = useRunRoom();
-
-async function startCoordinator(recipe: object): Promise<{ coordinator: RunProcess; endpoint: string; run: string }> {
-  const coordinator = room.start('coordinator', room.recipe(recipe), '--listen', 'tcp://127.0.0.1:*', '--out', room.runs, '--json');
-  const { endpoint, run } = await coordinator.said('listening');
-  return { coordinator, endpoint, run };
-}
 
 function startWorker(endpoint: string, name: string, ...more: readonly string[]): RunProcess {
   const role = name.startsWith('teacher') ? 'teacher' : 'student';
@@ -22,7 +17,7 @@ function startWorker(endpoint: string, name: string, ...more: readonly string[])
 
 describe('workers started by hand', () => {
   test('a teacher and two students over tcp finish the run, and all end well', async () => {
-    const { coordinator, endpoint, run } = await startCoordinator(smallRecipe({ studentEpochs: 3 }));
+    const { coordinator, endpoint, run } = await startCoordinator(room, smallRecipe({ studentEpochs: 3 }));
     expect(endpoint).toMatch(/^tcp:\/\/127\.0\.0\.1:\d+$/);
     const workers = ['teacher-a', 'student-a', 'student-b'].map((name) => startWorker(endpoint, name));
     for (const process of [coordinator, ...workers]) expect(await process.exit(), process.command).toBe(0);
@@ -34,7 +29,7 @@ describe('workers started by hand', () => {
   });
 
   test('the peers of a mutual stage, each on the worker that was started for it; the missing one is named, and a spare one waits', async () => {
-    const { coordinator, endpoint, run } = await startCoordinator(mutualRecipe({ epochs: 3 }));
+    const { coordinator, endpoint, run } = await startCoordinator(room, mutualRecipe({ epochs: 3 }));
     const big = startWorker(endpoint, 'student-a', '--peer', 'big');
     await coordinator.said('worker-joined', ({ worker }) => worker === 'student-a');
     const spare = startWorker(endpoint, 'student-b', '--peer', 'big');

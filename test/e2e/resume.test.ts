@@ -1,7 +1,6 @@
 /** Runs that end before their time, by a kill or by Ctrl-C, and go on later as if nothing had happened. */
 
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { present } from '../../src/base/assert.js';
 import { totalOf } from '../../src/data/shard-plan.js';
@@ -10,6 +9,7 @@ import type { RunProcess } from '../support/run-process.js';
 import { journalOf, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 import { smallRecipe } from '../support/small-recipe.js';
+import { startRun } from '../support/start-run.js';
 
 const room = useRunRoom();
 
@@ -19,12 +19,6 @@ const EXACT_SAMPLES = 4 * 96;
 /** Told when a stop has taken its full time, and all is killed. */
 const STOP_OVERDUE = 'not stopped within';
 
-async function startRun(recipe: object): Promise<{ cli: RunProcess; run: string }> {
-  const cli = room.start('run', room.recipe(recipe), '--out', room.runs, '--json');
-  const { run } = await cli.said('run-started');
-  return { cli, run: join(room.runs, run) };
-}
-
 /** Until so much of the stage is committed. */
 function reached(cli: RunProcess, stage: string, share: number): Promise<unknown> {
   return cli.said('progress', (line) => line.stage === stage && line.committed > share * line.samples);
@@ -32,7 +26,7 @@ function reached(cli: RunProcess, stage: string, share: number): Promise<unknown
 
 describe('resume', () => {
   test('after kill -9 of the coordinator in mid-stage: goes on from the last checkpoint, and leaves finished stages alone', async () => {
-    const { cli, run } = await startRun(smallRecipe());
+    const { cli, run } = await startRun(room, smallRecipe());
     await reached(cli, 'student', 0.4);
     process.kill(room.coordinator(), 'SIGKILL');
     expect(await cli.exit()).toBe(75);
@@ -54,10 +48,10 @@ describe('resume', () => {
   });
 
   test('after Ctrl-C, in a stage of each kind: the same weights, bit for bit, as without', async () => {
-    const undisturbed = await startRun(EXACT);
+    const undisturbed = await startRun(room, EXACT);
     expect(await undisturbed.cli.exit()).toBe(0);
 
-    const first = await startRun(EXACT);
+    const first = await startRun(room, EXACT);
     await interrupt(first.cli, 'teacher');
     const { run } = first;
     expect(await checkpointed(run, 'teacher')).toBeGreaterThan(0);
@@ -78,7 +72,7 @@ describe('resume', () => {
   });
 
   test('a second Ctrl-C does not wait for a checkpoint', async () => {
-    const { cli } = await startRun(smallRecipe());
+    const { cli } = await startRun(room, smallRecipe());
     await reached(cli, 'student', 0.1);
     // A coordinator that hears nothing any more: without the second signal the stop would take its full time.
     process.kill(room.coordinator(), 'SIGSTOP');

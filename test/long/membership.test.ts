@@ -6,14 +6,9 @@ import type { RunProcess } from '../support/run-process.js';
 import { journalOf, logged, loggedOnce } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 import { smallRecipe } from '../support/small-recipe.js';
+import { startCoordinator } from '../support/start-run.js';
 
 const room = useRunRoom();
-
-async function startCoordinator(recipe: object): Promise<{ coordinator: RunProcess; endpoint: string; run: string }> {
-  const coordinator = room.start('coordinator', room.recipe(recipe), '--listen', 'tcp://127.0.0.1:*', '--out', room.runs, '--json');
-  const { endpoint, run } = await coordinator.said('listening');
-  return { coordinator, endpoint, run };
-}
 
 function startWorker(endpoint: string, name: string, ...more: readonly string[]): RunProcess {
   const role = name.startsWith('teacher') ? 'teacher' : 'student';
@@ -22,7 +17,7 @@ function startWorker(endpoint: string, name: string, ...more: readonly string[])
 
 describe('workers started by hand', () => {
   test('a student that joins late takes part, and one that is told to leave in mid-stage goes without a trace', async () => {
-    const { coordinator, endpoint, run } = await startCoordinator(smallRecipe({ students: 1 }));
+    const { coordinator, endpoint, run } = await startCoordinator(room, smallRecipe({ students: 1 }));
     const early = startWorker(endpoint, 'student-early');
     await coordinator.said('progress', ({ stage }) => stage === 'teacher');
     const late = startWorker(endpoint, 'student-late');
@@ -46,7 +41,7 @@ describe('workers started by hand', () => {
 
   test('the only student is told to leave in mid-round: what it has trained is kept, and the next one goes on from there', async () => {
     // Rounds of half an epoch: one that is given up would show.
-    const { coordinator, endpoint, run } = await startCoordinator(smallRecipe({ students: 1, every: 20 }));
+    const { coordinator, endpoint, run } = await startCoordinator(room, smallRecipe({ students: 1, every: 20 }));
     const first = startWorker(endpoint, 'student-first');
     const teacher = startWorker(endpoint, 'teacher-a');
     await coordinator.said('progress', ({ stage, committed, samples }) => stage === 'student' && committed > samples / 10);
@@ -64,7 +59,7 @@ describe('workers started by hand', () => {
   });
 
   test('a coordinator is killed and started again: the same workers go on with it', async () => {
-    const { coordinator, endpoint, run } = await startCoordinator(smallRecipe());
+    const { coordinator, endpoint, run } = await startCoordinator(room, smallRecipe());
     const workers = ['teacher-a', 'student-a', 'student-b'].map((name) => startWorker(endpoint, name));
     await coordinator.said('progress', ({ stage, committed, samples }) => stage === 'student' && committed > samples / 3);
     process.kill(room.coordinator(), 'SIGKILL');

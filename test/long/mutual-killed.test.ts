@@ -9,14 +9,9 @@ import type { RunProcess } from '../support/run-process.js';
 import { logged } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 import { mutualRecipe } from '../support/small-recipe.js';
+import { startRun } from '../support/start-run.js';
 
 const room = useRunRoom();
-
-async function startRun(recipe: object): Promise<{ cli: RunProcess; run: string }> {
-  const cli = room.start('run', room.recipe(recipe), '--out', room.runs, '--json');
-  const { run } = await cli.said('run-started');
-  return { cli, run: join(room.runs, run) };
-}
 
 function reached(cli: RunProcess, share: number): Promise<unknown> {
   return cli.said('progress', ({ stage, committed, samples }) => stage === 'pair' && committed > share * samples);
@@ -44,7 +39,7 @@ describe('two students of each peer', () => {
   }
 
   test('every commit, and the last checkpoint, is what one process comes to, bit for bit, also after kill -9 of an engine', async () => {
-    const { cli, run } = await startRun(await recipe(12));
+    const { cli, run } = await startRun(room, await recipe(12));
     await reached(cli, 0.2);
     process.kill(room.engine('student-4'), 'SIGKILL');
     expect(await cli.exit(), cli.stderr).toBe(0);
@@ -56,7 +51,7 @@ describe('two students of each peer', () => {
 describe('kill -9 in mid-stage', () => {
   /** Kills one after the other while the stage trains. No sample may be lost or counted twice, in either peer. */
   async function expectWhole(replicas: number, killed: readonly (readonly ['engine' | 'agent', string])[]): Promise<void> {
-    const { cli, run } = await startRun(mutualRecipe({ replicas }));
+    const { cli, run } = await startRun(room, mutualRecipe({ replicas }));
     for (const [i, [part, worker]] of killed.entries()) {
       await reached(cli, 0.1 + 0.4 * i);
       process.kill(room[part](worker), 'SIGKILL');

@@ -8,25 +8,20 @@ import type { RunProcess } from '../support/run-process.js';
 import { summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 import { mutualRecipe } from '../support/small-recipe.js';
+import { startRun } from '../support/start-run.js';
 
 const room = useRunRoom();
 /** Bit for bit the same on every machine: one replica of each peer, on the engine that is plain JavaScript. */
 const EXACT = mutualRecipe({ engine: 'cpu', images: 96, epochs: 3, testImages: 32 });
-
-async function startRun(recipe: object): Promise<{ cli: RunProcess; run: string }> {
-  const cli = room.start('run', room.recipe(recipe), '--out', room.runs, '--json');
-  const { run } = await cli.said('run-started');
-  return { cli, run: join(room.runs, run) };
-}
 
 function reached(cli: RunProcess, share: number): Promise<unknown> {
   return cli.said('progress', ({ stage, committed, samples }) => stage === 'pair' && committed > share * samples);
 }
 
 test('after Ctrl-C: the same weights of both peers, bit for bit, as without; stages that name a peer use that one', async () => {
-  const undisturbed = await startRun(EXACT);
+  const undisturbed = await startRun(room, EXACT);
   expect(await undisturbed.cli.exit()).toBe(0);
-  const stopped = await startRun(EXACT);
+  const stopped = await startRun(room, EXACT);
   await reached(stopped.cli, 0.3);
   stopped.cli.interrupt();
   expect(await stopped.cli.exit()).toBe(130);

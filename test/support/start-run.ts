@@ -1,0 +1,21 @@
+/** Runs of a test's own room: by one command, and by a coordinator and workers that are started one by one. */
+
+import { join } from 'node:path';
+import type { RunProcess } from './run-process.js';
+import type { useRunRoom } from './run-room.js';
+
+type Room = ReturnType<typeof useRunRoom>;
+
+/** Starts `stillhouse run`, and answers once its folder is there. */
+export async function startRun(room: Room, recipe: object): Promise<{ cli: RunProcess; run: string }> {
+  const cli = room.start('run', room.recipe(recipe), '--out', room.runs, '--json');
+  const { run } = await cli.said('run-started');
+  return { cli, run: join(room.runs, run) };
+}
+
+/** Starts a coordinator, and answers once it listens. */
+export async function startCoordinator(room: Room, recipe: object): Promise<{ coordinator: RunProcess; endpoint: string; run: string }> {
+  const coordinator = room.start('coordinator', room.recipe(recipe), '--listen', 'tcp://127.0.0.1:*', '--out', room.runs, '--json');
+  const { endpoint, run } = await coordinator.said('listening');
+  return { coordinator, endpoint, run };
+}
