@@ -169,9 +169,12 @@ function taughtRecipe(batch: number | { global: number }) {
   );
 }
 
-test('a recipe with taps: the logits and both attention maps of 64 images, also without training steps', async () => {
-  const { work } = await checkRecipe(join(packageFolder, 'deploy/recipes/attention-transfer.yaml'), { isQuick: true });
-  expect(work.map(({ bytesFromTeacher }) => bytesFromTeacher)).toEqual([{}, {}, { student: 64 * (10 + 14 * 14 + 7 * 7) * 4 }]);
+test.each([
+  ['attention-transfer', 'both attention maps', 64 * (14 * 14 + 7 * 7)],
+  ['similarity', 'their similarities', 64 * 64],
+])('the recipe %s takes the logits and %s of 64 images, also without training steps', async (name, _, numbers) => {
+  const { work } = await checkRecipe(join(packageFolder, `deploy/recipes/${name}.yaml`), { isQuick: true });
+  expect(work.map(({ bytesFromTeacher }) => bytesFromTeacher)).toEqual([{}, {}, { student: (64 * 10 + numbers) * 4 }]);
 });
 
 test.each([
