@@ -1,4 +1,4 @@
-/** What the bench makes of its figures, and what it prints. */
+/** The bench's figures, and the text that it prints. */
 
 import { describe, expect, test } from 'vitest';
 import { compareNumbers, compareUpdates } from '../../bench/gate.js';

@@ -1,4 +1,4 @@
-/** What the cells of a row give each other within a step, and what they make of it: pure. */
+/** The tensors that the cells of a row give each other within a step, and their use: pure. */
 
 import { expect, test } from 'vitest';
 import { LIMITS } from '../../../src/base/limits.js';

@@ -60,7 +60,7 @@ async function knowledgeOf(client: DataClient, question: Question): Promise<Floa
   return tensors[0]?.data as Float32Array;
 }
 
-/** What the checkpoint's model says of a view, asked directly: the model is opened from the checkpoint alone. */
+/** The knowledge that the checkpoint's model has of a view, asked directly: the model is opened from the checkpoint alone. */
 async function predicted(samples: readonly number[], epoch: number): Promise<Float32Array> {
   return (await answered(samples, epoch, [LOGITS_SPEC]))[0]!.data;
 }
@@ -242,7 +242,7 @@ describe('distillation', () => {
     readonly taps: [string, string];
     /** The exponents of the maps: each is a term of its own, and a tensor that is asked of the teacher. */
     readonly exponents: readonly number[];
-    /** Of the teacher's checkpoint. */
+    /** The hash of the teacher's checkpoint. */
     readonly hash: string;
   }
 
