@@ -25,6 +25,9 @@ export function toBfloat16(recording: Recording): Recording {
   return toBfloat16WithCut({ recording, cutAt: recording.operations.length }).recording;
 }
 
+/** The reason why a graph with the gradient of a loss by the images stays in fp32. */
+export const FROM_SMALL_DIFFERENCES = 'it takes the gradient by the images from small differences, which bf16 does not show';
+
 /** `bf16` when any value of the recording is bfloat16. */
 export function precisionOf({ operations }: Recording): Precision {
   return operations.some(({ outputs }) => outputs.some(({ dtype }) => dtype === DATA_TYPE.bfloat16)) ? 'bf16' : 'fp32';

@@ -7,7 +7,7 @@
 import { present } from '../base/assert.js';
 import type { TensorStep } from '../step/tensor-step.js';
 import type { Knowledge, OutputSpec } from '../tensor/knowledge.js';
-import { precisionOf, toBfloat16 } from './bfloat16.js';
+import { FROM_SMALL_DIFFERENCES, precisionOf, toBfloat16 } from './bfloat16.js';
 import { nameForFusion } from './fusion.js';
 import { buildGraph, type Graph } from './graph.js';
 import type { NativeArray } from './native-backend.js';
@@ -58,8 +58,9 @@ export function traceInference(options: InferenceTraceOptions): InferenceTrace {
   assertSameProgram(first.recording, second.recording);
   const trace = refuseWhatFails(() => {
     const named = nameForFusion(first.recording);
-    const recording = precision === 'bf16' ? toBfloat16(named) : named;
-    return new InferenceTrace(openSession(inferenceGraph(recording)), { size, shapes, precision: precisionOf(recording) });
+    const recording = precision === 'bf16' && specs !== null ? toBfloat16(named) : named;
+    const fp32Because = specs === null ? FROM_SMALL_DIFFERENCES : null;
+    return new InferenceTrace(openSession(inferenceGraph(recording)), { size, shapes, precision: precisionOf(recording), fp32Because });
   });
   try {
     const tolerance = PROOF_TOLERANCE[trace.precision];
@@ -92,6 +93,7 @@ export interface InferenceTraceParts {
   /** B. */
   readonly size: number;
   readonly precision: Precision;
+  readonly fp32Because: string | null;
   /** The shapes of the answer's tensors, without the batch. */
   readonly shapes: readonly (readonly number[])[];
 }
@@ -99,11 +101,13 @@ export interface InferenceTraceParts {
 /** A proven inference of one batch size and one list of specs. */
 export class InferenceTrace {
   readonly precision: Precision;
+  readonly fp32Because: string | null;
   readonly #session: Session;
   readonly #parts: InferenceTraceParts;
 
   constructor(session: Session, parts: InferenceTraceParts) {
     this.precision = parts.precision;
+    this.fp32Because = parts.fp32Because;
     this.#session = session;
     this.#parts = parts;
   }

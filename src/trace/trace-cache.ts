@@ -24,6 +24,8 @@ export interface TracedCall extends Pick<TraceNotice, 'call' | 'size'> {
 interface Runnable {
   /** The precision in which it runs. */
   readonly precision: Precision;
+  /** The reason why it is not lowered to bf16 where it could be; null when there is none. */
+  readonly fp32Because?: string | null;
   close(): void;
 }
 
@@ -66,9 +68,9 @@ export class TraceCache<Trace extends Runnable> {
       const trace = make();
       this.#makeRoom(inUse);
       this.#traces.set(key, trace);
-      const { precision } = trace;
+      const { precision, fp32Because } = trace;
       const isAsWished = precision === this.#options.precision;
-      this.#tell(key, { call, size, traced: true, precision, ...(isAsWished ? {} : { reason: NOTHING_TO_LOWER }) });
+      this.#tell(key, { call, size, traced: true, precision, ...(isAsWished ? {} : { reason: fp32Because ?? NOTHING_TO_LOWER }) });
       return trace;
     } catch (error) {
       if (!(error instanceof TraceRefusal)) throw error;

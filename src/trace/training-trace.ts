@@ -9,7 +9,7 @@ import type { StepReading } from '../step/score.js';
 import type { StepAnswerBatch, StepProgram } from '../step/step-program.js';
 import type { TensorStep } from '../step/tensor-step.js';
 import { type Knowledge, LOGITS_SPEC } from '../tensor/knowledge.js';
-import { precisionOf, toBfloat16WithCut } from './bfloat16.js';
+import { FROM_SMALL_DIFFERENCES, precisionOf, toBfloat16WithCut } from './bfloat16.js';
 import { cutRecording } from './cut.js';
 import { nameForFusion } from './fusion.js';
 import { type ArenaRange, buildGraph, type Graph } from './graph.js';
@@ -96,14 +96,12 @@ interface TrainingGraph {
 
 /** The graph of a recorded step: `train`, or `forward` and `backward` or `undo`; `infer`; the arenas `parameters` and `slots`. */
 function trainingGraph({ step, form, precision: wanted, call }: TrainingTraceOptions, { train, infer }: RecordedStep): TrainingGraph {
-  if (wanted === 'bf16' && present(step.training, 'the training of the step').loss.takesInputGradient)
-    throw new TraceRefusal('its loss takes the gradient by the images from small differences, which bf16 does not show');
   const weights: ArenaRange = { from: 0, to: step.schema.entries.length };
   const arenas = { parameters: weights, slots: { from: weights.to, to: step.variables.length } };
   // Tests of the model are in fp32 whatever it trains in.
   const inference = { [INFER]: nameForFusion(infer.recording) };
   const plan = { recording: nameForFusion(train.recording), cutAt: train.cutAt };
-  const { recording, cutAt } = wanted === 'bf16' ? toBfloat16WithCut(plan) : plan;
+  const { recording, cutAt } = wanted === 'bf16' && !takesInputGradient(step) ? toBfloat16WithCut(plan) : plan;
   const precision = precisionOf(recording);
   if (form === 'whole') return { graph: buildGraph({ functions: { [TRAIN]: recording, ...inference }, arenas }), precision };
   const images = Object.keys(imageFeeds(call.batch.images, call.batch.size, []));
@@ -111,6 +109,10 @@ function trainingGraph({ step, form, precision: wanted, call }: TrainingTraceOpt
   const stash = { from: stashFrom, to: first.variables.length };
   const functions = { [FORWARD]: first, [BACKWARD]: second, [UNDO]: undo, ...inference };
   return { graph: buildGraph({ functions, arenas, released: { [BACKWARD]: stash, [UNDO]: stash } }), precision };
+}
+
+function takesInputGradient({ training }: TensorStep): boolean {
+  return present(training, 'the training of the step').loss.takesInputGradient;
 }
 
 /** A state, and a call that starts from it. */
@@ -180,6 +182,7 @@ export class TrainingTrace {
   /** B. */
   readonly size: number;
   readonly precision: Precision;
+  readonly fp32Because: string | null;
 
   constructor(session: Session, { step, inputShape, form, call, precision }: TrainingTraceOptions) {
     this.#session = session;
@@ -188,6 +191,7 @@ export class TrainingTrace {
     this.#form = form;
     this.size = call.batch.size;
     this.precision = precision;
+    this.fp32Because = takesInputGradient(step) ? FROM_SMALL_DIFFERENCES : null;
   }
 
   /** Runs one whole step, and counts it where the optimiser counts. */
