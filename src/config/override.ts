@@ -18,7 +18,11 @@ export interface Override {
 export function applyOverride(value: unknown, text: string): { readonly value: unknown; readonly override: Override } {
   const label = `--set ${text}`;
   const split = text.indexOf('=');
-  const parts = text.slice(0, Math.max(0, split)).split('.');
+  // Messages spell the place of a list's entry in brackets.
+  const parts = text
+    .slice(0, Math.max(0, split))
+    .replace(/\[(\d+)\]/g, '.$1')
+    .split('.');
   if (split < 1 || parts.includes('')) {
     throw new StillhouseError('usage.invalid', `${label}: this is not of the form key.key=value`, {
       hint: 'For example: --set stages.teacher.epochs=3',

@@ -83,7 +83,7 @@ function describe(issue: Issue, part: Part): Problem[] {
       });
     case 'invalid_type':
       if (found === undefined && path.length > 0) return absent(path, part);
-      return problem(`${name} must be ${typeName(issue.expected)}, not ${formatValue(found)}${rightForm(issue.expected, found)}`);
+      return problem(`${name} must be ${typeName(issue.expected)}, not ${formatValue(found)}${rightForm(issue.expected, found, path)}`);
     case 'invalid_value':
       return problem(notOneOf(name, found, issue.values.map(String)));
     case 'invalid_union':
@@ -178,8 +178,12 @@ function typeName(expected: string): string {
   return names[expected] ?? expected;
 }
 
-/** The end of the message where only the form of a value is wrong: quotes, a decimal comma, no brackets. */
-function rightForm(expected: string, found: unknown): string {
+/** The end of the message where only the form of a value is wrong: quotes, a decimal comma, no brackets, a layer without its side. */
+function rightForm(expected: string, found: unknown, path: Path): string {
+  if (expected === 'object' && path.at(-1) === 'freeze') {
+    const layer = typeof found === 'string' ? found : 'conv1';
+    return `; write { through: ${layer} }, which freezes it and all before it, or { after: ${layer} }, all others`;
+  }
   if (expected === 'array' && typeof found === 'number') return `; write [${found}]`;
   if ((expected !== 'number' && expected !== 'int') || typeof found !== 'string') return '';
   const written = /^-?\d+,\d+$/.test(found) ? found.replace(',', '.') : found;

@@ -15,6 +15,9 @@ export async function importUserModule(file: string, code: ErrorCode): Promise<R
 
 function hintFor(error: unknown, file: string): string {
   if (error instanceof SyntaxError) return `Mend its JavaScript: node --check ${file} names the line`;
+  if (hasCode(error, 'ERR_MODULE_NOT_FOUND') && /'@tensorflow\/tfjs/.test(messageOf(error))) {
+    return "Import no tfjs: a loss's sum gets tf as its third argument, tf.core and tf.layers, and a model's build as its second, core and layers";
+  }
   if (hasCode(error, 'ERR_MODULE_NOT_FOUND') || hasCode(error, 'ERR_UNSUPPORTED_DIR_IMPORT')) {
     return 'Give the path of a JavaScript module (.mjs), from the folder of the recipe; a package that it imports must be installed beside it';
   }

@@ -347,7 +347,7 @@ describe('--set', () => {
       'workers.students.1.threads=2',
       'engine.trace=off',
       'stages.teacher.schedule={name: step, epochs: [1, 2]}',
-      'data.normalise.mean.0=0.5',
+      'data.normalise.mean[0]=0.5',
       'name=other',
     ];
     const recipe = await loadRecipe(await write(VALID), { set });
@@ -368,6 +368,7 @@ describe('--set', () => {
     ['workers.students=many', /^--set workers\.students=many: workers\.students must be a number or a list, not "many"/],
     ['workers.student=2', /^--set workers\.student=2: unknown key "student" in workers; did you mean "students"\?/],
     ['stages.student.model=techer', /^--set stages\.student\.model=techer: .* did you mean "teacher"\?/],
+    ['stages.student.freeze=conv1', /freeze must be a map, not "conv1"; write \{ through: conv1 \}, .*, or \{ after: conv1 \}, all others/],
   ];
   test.each(blamed)('%s is blamed for what it brought', async (set, message) => {
     const error = await failure(VALID, [set]);
