@@ -3,11 +3,13 @@
 import { present } from '../base/assert.js';
 import { formatShare, shownPercent } from '../base/share.js';
 import { finishedModel, modelKey, modelLabel, type PeerName, peerNamed, peersOf, spellPeer, trainedPeers } from '../config/peer.js';
-import type { PeerRecipe, Recipe } from '../config/schema.js';
+import type { Recipe } from '../config/schema.js';
 import { stageOrder } from '../config/stage-graph.js';
+import { trainsLogits } from '../losses/loss-plan.js';
 import type { RunSummary } from '../protocol/parent.js';
 import { formatBytes, formatCount, formatDuration, formatTable } from './format-figure.js';
 import { describeCalibration, describeTraining } from './loss-text.js';
+import { isAlone, isSameTask } from './table/reference.js';
 
 export interface TableOptions {
   /** Facts that must be known beside the accuracy. */
@@ -67,10 +69,10 @@ function marginsOf(recipe: Recipe, summary: RunSummary): string[] {
     if (own.teacher === undefined || accuracy === undefined) continue;
     for (const { name: other, own: alone } of trained) {
       const reference = summary.accuracy[other]?.last;
-      const isAlone = alone.teacher === undefined && (alone.others ?? []).length === 0;
-      if (!isAlone || reference === undefined || !isComparable(own, alone)) continue;
+      if (reference === undefined || !trainsLogits(own) || !isAlone(alone) || !isSameTask(alone, own)) continue;
       const points = (shownPercent(accuracy) - shownPercent(reference)).toFixed(1);
-      lines.push(`margin: ${name} against ${other}, the same model on the same images without a teacher: ${sign(points)} points`);
+      const began = own.init === alone.init || own.init === undefined ? '' : ` (${name} began with ${own.init})`;
+      lines.push(`margin: ${name} against ${other}, the same model on the same images without a teacher: ${sign(points)} points${began}`);
     }
     const teacher = summary.models[modelKey(recipe, peerNamed(own.teacher))];
     const student = summary.models[own.model];
@@ -128,11 +130,6 @@ function skippedOf({ skipped }: RunSummary): string[] {
   return Object.entries(skipped).map(
     ([stage, samples]) => `left out: ${formatCount(samples)} images of ${stage}, because the steps with them were not finite`,
   );
-}
-
-function isComparable(a: PeerRecipe, b: PeerRecipe): boolean {
-  if (JSON.stringify(a.freeze) !== JSON.stringify(b.freeze)) return false;
-  return a.model === b.model && a.init === b.init && a.on === b.on && a.test === b.test;
 }
 
 function sign(points: string): string {

@@ -5,7 +5,7 @@
 
 import { parse } from 'node:path';
 import type { OtherSide, PeerRecipe, TermRecipe } from '../config/schema.js';
-import { type StageMoment, type Variable, variableAt } from '../config/variable.js';
+import { endsOf, type StageMoment, type Variable, variableAt } from '../config/variable.js';
 import type { LossDeclaration, TermSettings } from './loss-declaration.js';
 
 export interface TermPlan {
@@ -39,6 +39,17 @@ export function longForm({ loss, fromTeacher }: Pick<PeerRecipe, 'loss' | 'fromT
 /** The side that a term of this peer learns from. */
 export function sideOf({ from }: TermRecipe, { others = [] }: Pick<PeerRecipe, 'others'>): OtherSide {
   return from ?? (others.length > 0 ? 'peers' : 'teacher');
+}
+
+/**
+ * Whether a stage trains a model to classify: its last layers train, and the labels or a term of logits have a weight. Hints of layers alone do
+ * not reach the classifier.
+ */
+export function trainsLogits({ freeze, ...stage }: Pick<PeerRecipe, 'loss' | 'fromTeacher' | 'freeze'>): boolean {
+  if (freeze?.after !== undefined) return false;
+  const { labels, terms } = longForm(stage);
+  const ofLogits = terms.filter(({ taps, flows }) => taps === undefined && flows === undefined);
+  return [labels.weight, ...ofLogits.map(({ weight }) => weight ?? 1)].some((weight) => endsOf(weight).some((end) => end !== 0));
 }
 
 function spelt(loss: PeerRecipe['loss']): LongForm {

@@ -4,6 +4,7 @@ import { formatShare } from '../base/share.js';
 import { peersOf, spellPeer } from '../config/peer.js';
 import type { Recipe } from '../config/schema.js';
 import type { DataContent } from '../data/dataset.js';
+import { trainsLogits } from '../losses/loss-plan.js';
 import type { RunSummary } from '../protocol/parent.js';
 import { errorOf, guessOf } from './guess.js';
 
@@ -21,8 +22,7 @@ export function learnedNothing(recipe: Recipe, { splits }: Pick<DataContent, 'sp
     const test = splits.find(({ name }) => name === content.test);
     if (test === undefined) return [];
     const tests = 'of' in content || content.kind === 'load';
-    // A stage whose last layers are frozen does not learn to classify.
-    const classifying = [...peersOf(content)].filter(([, { freeze }]) => freeze?.after === undefined);
+    const classifying = [...peersOf(content)].filter(([, peer]) => trainsLogits(peer));
     const names = tests ? [stage] : classifying.map(([peer]) => spellPeer({ stage, peer }));
     return names.flatMap((name) => warningOf(name, results, test) ?? []);
   });

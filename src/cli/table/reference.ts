@@ -4,7 +4,7 @@ import { suggest } from '../../base/nearest.js';
 import { peersOf, spellPeer, type TrainedPeer, trainedPeers } from '../../config/peer.js';
 import type { PeerRecipe, Recipe } from '../../config/schema.js';
 import { StillhouseError } from '../../errors/stillhouse-error.js';
-import { longForm, sideOf } from '../../losses/loss-plan.js';
+import { longForm, sideOf, trainsLogits } from '../../losses/loss-plan.js';
 
 /** The names that the user gives; by rule where one is left out. */
 export interface ChosenReferences {
@@ -20,13 +20,13 @@ export interface References {
 
 /**
  * The references of the row with this name. By rule, the first stage of kind `train` with the same model on the same images, and the first
- * stage with the same whose only term is `hinton` of a teacher; a stage that freezes layers is neither.
+ * stage with the same whose only term is `hinton` of a teacher; a stage that freezes layers is neither. A stage that does not learn to classify has none.
  */
 export function referencesOf(recipe: Recipe, row: string, { baseline, kd }: ChosenReferences): References {
   const trained = trainedPeers(recipe);
   const own = trained.find(({ name }) => spellPeer(name) === row);
   const first = (is: (peer: TrainedPeer) => boolean): string | null => {
-    const found = trained.find((peer) => own !== undefined && isSameTask(peer.recipe, own.recipe) && is(peer));
+    const found = trained.find((peer) => own !== undefined && trainsLogits(own.recipe) && isSameTask(peer.recipe, own.recipe) && is(peer));
     return found === undefined ? null : spellPeer(found.name);
   };
   return { baseline: baseline ?? first(({ recipe: peer }) => isAlone(peer)), kd: kd ?? first(({ recipe: peer }) => isPlain(peer)) };
@@ -57,13 +57,13 @@ export function testedModels({ stages }: Pick<Recipe, 'stages'>): readonly strin
  * Whether the reference trains the same model on the same images, all layers of it. They may begin with other parameters: a method may have a
  * stage before.
  */
-function isSameTask(reference: PeerRecipe, own: PeerRecipe): boolean {
+export function isSameTask(reference: PeerRecipe, own: PeerRecipe): boolean {
   const isWhole = reference.freeze === undefined;
   return isWhole && reference.model === own.model && reference.on === own.on && reference.test === own.test;
 }
 
 /** Whether the model learns from no other. */
-function isAlone({ teacher, others = [] }: PeerRecipe): boolean {
+export function isAlone({ teacher, others = [] }: PeerRecipe): boolean {
   return teacher === undefined && others.length === 0;
 }
 

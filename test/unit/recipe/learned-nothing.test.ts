@@ -19,6 +19,20 @@ const recipe = parseRecipe(
       pair: { kind: 'mutual', ...training, test: 'skewed', peers: { a: {}, b: {} } },
       last: { kind: 'evaluate', of: 'pair.a', test: 'even' },
       hints: { kind: 'train', ...training, test: 'even', freeze: { after: 'conv1' } },
+      maps: {
+        ...{ kind: 'distil', teacher: 'base', ...training, test: 'even' },
+        loss: { labels: { weight: 0 }, terms: [{ loss: 'fitnets', taps: [['conv1', 'conv1']] }] },
+      },
+      answers: {
+        ...{ kind: 'distil', teacher: 'base', ...training, test: 'even' },
+        loss: {
+          labels: { weight: 0 },
+          terms: [
+            { loss: 'fitnets', taps: [['conv1', 'conv1']] },
+            { loss: 'hinton', weight: 2 },
+          ],
+        },
+      },
       out: { kind: 'export', of: 'base' },
     },
   }),
@@ -42,6 +56,8 @@ test.each([
   ['the most frequent class every time', { 'pair.a': 0.9, 'pair.b': 0.95 }, [/^pair\.a has learned nothing: 90\.0 % right, and 90\.0 %/]],
   ['a stage that tests another one', { last: 0.1 }, [/^last has learned nothing/]],
   ['a stage whose last layers are frozen, which is not to classify', { hints: 0.1 }, []],
+  ['a stage of hints between layers alone, which is not to classify', { maps: 0.1 }, []],
+  ["a stage that learns from its teacher's answers, without labels", { answers: 0.1 }, [/^answers has learned nothing/]],
   ['no test yet', {}, []],
 ])('%s', (_what, shares, expected) => {
   expect(warningsOf(shares as Record<string, number>)).toEqual(expected.map((pattern) => expect.stringMatching(pattern)));
