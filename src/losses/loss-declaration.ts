@@ -110,6 +110,8 @@ export interface LossTraits {
    * where the recipe says `batch: gathered` that of all students of the row. A recipe whose batch is divided among students, and not gathered, gets a warning.
    */
   readonly over?: LossScope | undefined;
+  /** The fewest images of a batch that a loss over the batch can compare, below which it is 0; 2 where left out. */
+  readonly fewest?: number | undefined;
   /**
    * Whether the two sides of each pair of taps are brought to one shape by the rule of adapter-rule.ts before `sum` gets them; `needs` is
    * then `needsOfAdapted`.

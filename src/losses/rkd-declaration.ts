@@ -19,5 +19,7 @@ export const rkdDeclaration: LossDeclaration = {
   takesTaps: true,
   takesOther: true,
   over: 'batch',
+  // The one distance of two images is divided by itself, and an angle is of three.
+  fewest: 3,
   needs: (settings, shapes) => needsOfRelation(settings, shapes, { name: 'pool', options: {} }),
 };

@@ -9,7 +9,7 @@ import type { Recipe } from '../config/schema.js';
 import type { DataContent, DataInfo } from '../data/dataset.js';
 import type { GivenTraining } from '../protocol/training-split.js';
 import { classWarnings, overlapWarnings } from './data-warning.js';
-import { dividedRelations } from './divided-relation.js';
+import { relationWarnings } from './divided-relation.js';
 import { discardGivenModels, takeGivenModels } from './given-model.js';
 import { trainingOutside } from './given-training.js';
 import { largeSteps } from './large-step.js';
@@ -64,7 +64,7 @@ export async function checkRecipe(
     const overlaps = overlapWarnings(recipe, content, training);
     const work = workSizes(recipe, data.splitSizes, findings);
     const large = largeSteps(recipe, data.splitSizes, work);
-    const divided = dividedRelations(await new LossCheck().termsOverBatch(recipe), work);
+    const divided = relationWarnings(await new LossCheck().termsOverBatch(recipe), work);
     const warnings = [...idle, ...large, ...divided, ...given.warnings, ...classWarnings(recipe, content), ...overlaps, ...shown];
     return { recipe, data, content, ...tried, warnings, work, training, given: given.folder };
   } catch (error) {

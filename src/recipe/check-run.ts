@@ -13,7 +13,7 @@ import type { GivenTraining } from '../protocol/training-split.js';
 import type { ModelStructure } from '../tensor/model-structure.js';
 import { digestOf, type KeptBasis, readBasis } from './basis.js';
 import type { CheckOptions } from './check-recipe.js';
-import { dividedRelations } from './divided-relation.js';
+import { relationWarnings } from './divided-relation.js';
 import { discardGivenModels, takeMissingModels } from './given-model.js';
 import { trainingOutside } from './given-training.js';
 import { loadPlacedRun } from './load-run.js';
@@ -60,7 +60,7 @@ export async function checkRun(folder: string, { set = [], isQuick = false, mean
     const { structures, tried, warnings } = findings;
     const training = await keptTraining(recipe, content, kept?.training ?? {});
     const left = workSizes(recipe, data.splitSizes).filter(({ stage }) => !given.finished.has(stage));
-    const divided = dividedRelations(await new LossCheck().termsOverBatch(recipe), left);
+    const divided = relationWarnings(await new LossCheck().termsOverBatch(recipe), left);
     return { recipe, content, structures, tried, warnings: [...divided, ...given.warnings, ...warnings], training, given: given.folder };
   } catch (error) {
     await discardGivenModels(given.folder);

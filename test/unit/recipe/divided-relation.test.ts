@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { dividedRelations } from '../../../src/recipe/divided-relation.js';
+import { relationWarnings } from '../../../src/recipe/divided-relation.js';
 import { loadRecipe } from '../../../src/recipe/load-recipe.js';
 import { LossCheck } from '../../../src/recipe/loss-check.js';
 import { workSizes } from '../../../src/recipe/work-size.js';
@@ -29,7 +29,7 @@ workers: { students: ${students}, teachers: 1 }
 `,
   );
   const recipe = await loadRecipe(file);
-  return dividedRelations(await new LossCheck().termsOverBatch(recipe), workSizes(recipe, { few: 500, test: 1000 }));
+  return relationWarnings(await new LossCheck().termsOverBatch(recipe), workSizes(recipe, { few: 500, test: 1000 }));
 }
 
 const RELATION = '{ loss: similarity, taps: [[conv2, pool2]] }';
@@ -59,4 +59,21 @@ test.each([
   ['a loss of each image', { batch: '{ global: 64 }', students: 3, terms: '{ loss: hinton }' }],
 ])('no warning: %s', async (_, recipe) => {
   expect(await warningsOf(recipe)).toEqual([]);
+});
+
+const RKD = '{ loss: rkd, taps: [[conv2, pool2]] }';
+test.each([
+  ['1', 1, RELATION, ['student: the loss similarity compares the images of a batch, 2 or more, and a step of a student has 1 image: ']],
+  ['2', 1, RELATION, []],
+  [
+    '2',
+    3,
+    `${RELATION}, ${RKD}`,
+    ['student: the loss rkd compares the images of a batch, 3 or more, and a step of a student has 2 images: '],
+  ],
+  ['3', 1, RKD, []],
+])('a batch of %s is too small to compare images', async (batch, students, terms, expected) => {
+  expect(await warningsOf({ batch, students, terms })).toEqual(
+    expected.map((start) => `${start}the term is 0 and teaches nothing; give a larger batch`),
+  );
 });
