@@ -19,12 +19,35 @@ export function checkTerm(term: unknown, traits: LossTraits, path: Path): readon
   let rest = term;
   for (const key of extraKeys(traits)) {
     if (entryOf(term, key) === undefined) continue;
-    const text = `${formatPath([...path, key])}: the loss ${nameOfTerm(term)} ${refusalOf(key, traits)}`;
+    const isOfUser = entryOf(term, 'module') !== undefined;
+    const text = `${formatPath([...path, key])}: the loss ${nameOfTerm(term)} ${refusalOf(key, traits, isOfUser)}`;
     problems.push({ path: [...path, key], at: 'key', text });
     rest = Object.fromEntries(Object.entries(rest as object).filter(([other]) => other !== key));
   }
   const checked = checkAs(termSchema(traits), rest, path);
-  return 'problems' in checked ? [...problems, ...checked.problems] : problems;
+  return 'problems' in checked ? [...problems, ...sayForms(checked.problems, { term, traits, path })] : problems;
+}
+
+interface CheckedTerm {
+  readonly term: unknown;
+  readonly traits: LossTraits;
+  readonly path: Path;
+}
+
+/** The problems with the form of taps and flows, where they are left out or have too few brackets. */
+function sayForms(problems: readonly Problem[], { term, traits, path }: CheckedTerm): readonly Problem[] {
+  const [key, form] = traits.takesFlows === true ? ['flows', FLOWS_FORM] : ['taps', TAPS_FORM];
+  const place = [...path, key];
+  const found = entryOf(term, key);
+  const isFlat = found !== undefined && !(Array.isArray(found) && found.every((entry: unknown) => Array.isArray(entry)));
+  const isOfPairs = (problem: Problem): boolean => problem.path[path.length] === key;
+  const flat: Problem = { path: place, at: 'value', text: `${formatPath(place)} must be a list of pairs: ${form}` };
+  const rest = problems
+    .filter((problem) => !(isFlat && isOfPairs(problem)))
+    .map(
+      (problem): Problem => (problem.text.endsWith(`needs the key "${key}"`) ? { ...problem, text: `${problem.text}: ${form}` } : problem),
+    );
+  return isFlat && problems.some(isOfPairs) ? [flat, ...rest] : rest;
 }
 
 /** The keys that this loss has no use for. */
@@ -34,17 +57,21 @@ function extraKeys({ takesTaps, takesFlows = false, over }: LossTraits): readonl
   return takesTaps || takesFlows ? keys : [...keys, 'weights'];
 }
 
-function refusalOf(key: string, traits: LossTraits): string {
+function refusalOf(key: string, traits: LossTraits, isOfUser: boolean): string {
   if (key === 'batch') return 'is of each image by itself, so that it is the same in any batch; leave batch out';
   const what = key === 'flows' ? 'flows' : 'taps';
-  return `takes no ${what}${insteadOf(what, traits)}`;
+  const instead = insteadOf(what, traits);
+  if (instead !== '') return `takes no ${what}${instead}`;
+  const declare = `add ${what === 'flows' ? 'takesFlows' : 'takesTaps'}: true to its declaration, or `;
+  return `takes no ${what}; ${isOfUser ? declare : ''}leave ${key} out`;
 }
 
 function insteadOf(extra: 'taps' | 'flows', { takesTaps, takesFlows = false }: LossTraits): string {
   if (extra === 'taps' && takesFlows) return `, but flows: ${FLOWS_FORM}`;
-  return extra === 'flows' && takesTaps ? ", but taps: [[student's layer, teacher's layer]]" : '';
+  return extra === 'flows' && takesTaps ? `, but taps: ${TAPS_FORM}` : '';
 }
 
+const TAPS_FORM = "[[student's layer, teacher's layer]]";
 const FLOWS_FORM = "[[[student's layer, a later one], [teacher's layer, a later one]]]";
 
 /** The term with every default filled in. A term in which `checkTerm` finds a fault is returned unchanged. */

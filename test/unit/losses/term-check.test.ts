@@ -17,6 +17,8 @@ const FLOW = [
   ['a', 'b'],
   ['c', 'd'],
 ];
+const TAPS = "[[student's layer, teacher's layer]]";
+const FLOWS = "[[[student's layer, a later one], [teacher's layer, a later one]]]";
 
 function textsOf(term: object, traits = TRAITS): string[] {
   return checkTerm({ loss: 'own', ...term }, traits, ['terms', 2]).map(({ text }) => text);
@@ -37,10 +39,17 @@ describe('checkTerm', () => {
     [{ groups: 2.5 }, ['terms[2].groups must be a whole number, not 2.5']],
     [{ margin: Number.NaN }, ['terms[2].margin must be a number or a map, not NaN']],
     [{ mragin: 1 }, ['unknown key "mragin" in terms[2]; did you mean "margin"?']],
-    [{ taps: [['a', 'b']] }, ['terms[2].taps: the loss own takes no taps']],
+    [
+      { odd: 1, module: './own.mjs', taps: [['a', 'b']] },
+      [
+        'terms[2].taps: the loss own takes no taps; add takesTaps: true to its declaration, or leave taps out',
+        'unknown key "odd" in terms[2]; there is: loss, module, from, weight, margin, scale, groups',
+      ],
+    ],
+    [{ taps: [['a', 'b']] }, ['terms[2].taps: the loss own takes no taps; leave taps out']],
     [
       { weights: [1], mragin: 1 },
-      ['terms[2].weights: the loss own takes no taps', 'unknown key "mragin" in terms[2]; did you mean "margin"?'],
+      ['terms[2].weights: the loss own takes no taps; leave weights out', 'unknown key "mragin" in terms[2]; did you mean "margin"?'],
     ],
   ])('%j', (term, expected) => {
     expect(textsOf(term)).toEqual(expected);
@@ -48,7 +57,9 @@ describe('checkTerm', () => {
 
   test.each([
     [{ taps: [['a', 'b']], weights: [0] }, []],
-    [{}, ['terms[2] needs the key "taps"']],
+    [{}, [`terms[2] needs the key "taps": ${TAPS}`]],
+    [{ taps: ['a', 'b'] }, [`terms[2].taps must be a list of pairs: ${TAPS}`]],
+    [{ taps: 'a' }, [`terms[2].taps must be a list of pairs: ${TAPS}`]],
     [{ tap: [['a', 'b']] }, ['unknown key "tap" in terms[2]; did you mean "taps"?']],
     [{ taps: [['a', 'b']], weights: [1, 2] }, ['terms[2].weights: one for each pair of taps is needed, so 1 and not 2']],
   ])('with taps: %j', (term, expected) => {
@@ -57,7 +68,8 @@ describe('checkTerm', () => {
 
   test.each([
     [{ flows: [FLOW, FLOW], weights: [0, 1] }, []],
-    [{}, ['terms[2] needs the key "flows"']],
+    [{}, [`terms[2] needs the key "flows": ${FLOWS}`]],
+    [{ flows: ['a'] }, [`terms[2].flows must be a list of pairs: ${FLOWS}`]],
     [{ flows: [FLOW], weights: [1, 2] }, ['terms[2].weights: one for each pair of flows is needed, so 1 and not 2']],
     [{ flows: [['a', 'b']] }, ['terms[2].flows[0][0] must be a list, not "a"', 'terms[2].flows[0][1] must be a list, not "b"']],
     [{ flows: [[['a', 'b']]] }, ['terms[2].flows[0] must have at least 2 entries, not 1']],
@@ -70,7 +82,7 @@ describe('checkTerm', () => {
   });
 
   test.each([
-    [TRAITS, 'terms[2].flows: the loss own takes no flows'],
+    [TRAITS, 'terms[2].flows: the loss own takes no flows; leave flows out'],
     [TAPPED, "terms[2].flows: the loss own takes no flows, but taps: [[student's layer, teacher's layer]]"],
   ])('flows of a loss that takes none', (traits, expected) => {
     expect(textsOf({ flows: [FLOW] }, traits)).toContain(expected);

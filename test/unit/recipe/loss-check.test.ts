@@ -147,7 +147,7 @@ describe('a term that cannot be', () => {
     ],
     ['no taps', '{ loss: attention-transfer }', `${where} needs the key "taps"`],
     ['empty taps', '{ loss: attention-transfer, taps: [] }', `${where}\\.taps must have at least 1 entry, not 0`],
-    ['taps that are no pairs', '{ loss: attention-transfer, taps: [conv1] }', `${where}\\.taps\\[0\\] must be a list, not "conv1"`],
+    ['taps that are no pairs', '{ loss: attention-transfer, taps: [conv1] }', `${where}\\.taps must be a list of pairs: \\[\\[student's`],
     ['half a pair', '{ loss: attention-transfer, taps: [[conv1]] }', `${where}\\.taps\\[0\\] must have at least 2 entries, not 1`],
     ['taps of a loss that takes none', '{ loss: hinton, taps: [[conv1, conv1]] }', `${where}\\.taps: the loss hinton takes no taps`],
     [
@@ -264,6 +264,7 @@ describe("a user's module", () => {
 
   const broken: readonly (readonly [string, string, RegExp])[] = [
     ['throws', 'throw new Error("no such luck");', /own\.mjs: cannot load the module: no such luck\. The module is run/],
+    ['imports tfjs', `import '@tensorflow/tfjs';\n${SUM}`, /own\.mjs: .*\. Import no tfjs: a loss's sum gets tf as its third argument/],
     ['has a syntax error', 'export const declaration = {', /own\.mjs: cannot load the module: .*\. Mend its JavaScript: node --check/],
     ['exports nothing', '', /own\.mjs: the module exports nothing, but no object 'declaration'\. Write: export const declaration/],
     ['exports no sum', 'export const declaration = {}; export const loss = 1;', /exports declaration, loss, but no function 'sum'/],
