@@ -21,7 +21,7 @@ import { onAdapted } from './adapted-pair.js';
 import { catalogueEntry } from './catalogue.js';
 import { gatherBatch, type RestTensors } from './gathered-batch.js';
 import { labelLoss } from './label-loss.js';
-import type { AdapterSpec, LossDeclaration, MemorySpec, TapShapes, TermNeeds } from './loss-declaration.js';
+import type { AdapterSpec, LossDeclaration, LossScope, MemorySpec, TapShapes, TermNeeds } from './loss-declaration.js';
 import type { Labels, LossMethod, LossSum, SampleTensors, TermMemory } from './loss-method.js';
 import {
   answeredKnobs,
@@ -100,6 +100,8 @@ export interface StageLoss {
   readonly isOverAnswered: boolean;
   /** Null where no term is over the gathered batch. */
   readonly gathered: GatheredSpecs | null;
+  /** Whether a term compares the images of a batch, so that parts of a batch do not add up to the whole. */
+  readonly isOverBatch: boolean;
   /** The loss of a batch. Called inside tf.tidy. The knobs have the names that `knobsOfLoss` gives. */
   sum(inputs: StageLossInputs, knobs: Readonly<Record<string, tf.Scalar>>): StageLossValue;
 }
@@ -129,6 +131,8 @@ export interface LoadedTerm {
   readonly method: LossMethod;
   /** Whether it is over the gathered batch of the row. */
   readonly isGathered?: boolean | undefined;
+  /** By default `sample`. */
+  readonly over?: LossScope | undefined;
 }
 
 /**
@@ -185,6 +189,7 @@ export function joinTerms(
     draws: Math.max(0, ...terms.map(({ needs }) => needs.draws ?? 0)),
     isOverAnswered,
     gathered,
+    isOverBatch: terms.some(({ over }) => over === 'batch'),
     sum(inputs, knobs) {
       const logits_BK = present(inputs.student[0], 'the logits') as tf.Tensor2D;
       const parts: [string, LossSum][] = [];
@@ -366,7 +371,8 @@ async function loadTerm(term: TermRecipe, key: string, shapes: TapShapes): Promi
   if (problem !== undefined) throw new StillhouseError('loss.invalid', `the term ${nameOfTerm(term)}: ${problem.text}`);
   const plan = planTerm(term, declaration, key);
   const needs = declaration.needs(plan.settings, shapes);
-  return { plan, needs, method: declaration.adapts === true ? onAdapted(method) : method, isGathered: term.batch === 'gathered' };
+  const { adapts, over } = declaration;
+  return { plan, needs, method: adapts === true ? onAdapted(method) : method, isGathered: term.batch === 'gathered', over };
 }
 
 async function loadMethod(term: TermRecipe): Promise<{ readonly declaration: LossDeclaration; readonly method: LossMethod }> {

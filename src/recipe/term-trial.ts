@@ -1,6 +1,6 @@
 /** Tries the terms of a loss with their models: whether the layers are there, and whether value and gradient can be computed. */
 
-import { modelKey, peerNamed, type TrainedPeer } from '../config/peer.js';
+import { modelKey, modelLabel, peerNamed, type TrainedPeer } from '../config/peer.js';
 import type { Path } from '../config/problem.js';
 import type { OtherSide, PeerRecipe, Recipe, TermRecipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
@@ -44,7 +44,12 @@ export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, f
     const layers = layersOf(term).map(({ side, layer, place: within }) => ({
       path: [...path, ...within],
       module,
-      run: async () => void (await sidesOf(peer, recipe, shapes))[side === 0 ? 'student' : sideOf(term, peer)].layer(layer),
+      run: async () => {
+        const sides = await sidesOf(peer, recipe, shapes);
+        const [own, other] = [sides.student, sides[sideOf(term, peer)]];
+        const whose = side === 0 ? `the student (models.${peer.model})` : spellTeacher(peer, recipe);
+        findLayer(layer, { whose, source: side === 0 ? own : other, opposite: side === 0 ? other : own });
+      },
     }));
     const whole = async () => {
       // Loaded only here: tfjs takes half a second to load, and most mistakes are found before.
@@ -56,6 +61,43 @@ export function trialsOf({ recipe: peer, place }: TrainedPeer, recipe: Recipe, f
     };
     return [...layers, { path, module, run: whole }];
   });
+}
+
+interface LayerOwner {
+  /** The model in words. */
+  readonly whose: string;
+  readonly source: ShapeSource;
+  /** The other model of the pair. */
+  readonly opposite: ShapeSource;
+}
+
+/** Throws `model.invalid` for a layer that is not there: says which model lacks it, and whether the other one has it. */
+function findLayer(layer: string, { whose, source, opposite }: LayerOwner): void {
+  try {
+    source.layer(layer);
+  } catch (error) {
+    if (!(error instanceof StillhouseError)) throw error;
+    const isSwapped = error.what.startsWith('the model has no') && hasLayer(opposite, layer);
+    const hint = isSwapped ? "The other model has it: in each pair the student's layer comes first" : error.details.hint;
+    const what = isSwapped ? `the model has no layer "${layer}"` : error.what;
+    throw new StillhouseError(error.code, what.replace(/^the model /, `${whose} `), hint === undefined ? {} : { hint });
+  }
+}
+
+function hasLayer({ layer }: ShapeSource, name: string): boolean {
+  try {
+    layer(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** "the teacher (models.large)", or with the place that it came from. */
+function spellTeacher({ teacher }: PeerRecipe, recipe: Recipe): string {
+  if (teacher === undefined) return 'the other side';
+  const label = modelLabel(recipe, peerNamed(teacher)) ?? teacher;
+  return `the teacher (${Object.hasOwn(recipe.models, label) ? `models.${label}` : label})`;
 }
 
 /** Each layer that the term names, with the side that has it (0: the student) and the place in the term. */

@@ -12,7 +12,9 @@ export function checkMemory(training: MemoryTraining, { on }: { readonly on: str
   const rows = rowsOfMemory(training);
   if (draws >= rows) {
     const what = `each sample is contrasted with ${draws.toLocaleString('en-US')} others, and the split ${on} has ${rows.toLocaleString('en-US')}`;
-    throw new StillhouseError('loss.invalid', what, { hint: `Set negatives to ${(rows - 1).toLocaleString('en-US')} at most` });
+    throw new StillhouseError('loss.invalid', what, {
+      hint: `Set negatives to ${(rows - 1).toLocaleString('en-US')} at most; where it is left out it is 16,384`,
+    });
   }
   const bytes = memory.reduce((sum, { width }) => sum + 4 * (width === null ? 1 : rows * width), 0);
   if (bytes <= LIMITS.dataFrameBytes) return;

@@ -6,11 +6,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 // tfjs-core alone knows no gradients: this registers them.
 import '@tensorflow/tfjs-layers';
+import { present } from '../base/assert.js';
 import { Prng } from '../base/prng.js';
 import type { PeerRecipe } from '../config/schema.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import type { SampleTensors } from '../losses/loss-method.js';
-import { knobsOfLoss, type StageLoss } from '../losses/stage-loss.js';
+import { knobsOfLoss, type StageLoss, type StageLossInputs } from '../losses/stage-loss.js';
 import { createAdapters } from '../nn/adapter.js';
 import { shapesOf } from '../nn/knowledge-model.js';
 import { createMemory } from '../nn/memory.js';
@@ -39,12 +40,18 @@ export async function tryLoss(stage: PeerRecipe, shapes: TrainingShapes): Promis
         id_B: tf.tensor1d(samples.ids, 'int32'),
         drawn_BD: tf.tensor2d(samples.drawn, [SIZE, samples.drawn.length / SIZE], 'int32'),
       };
-      tryGradient(loss, { student, adapters, memory, samples: numbers, other: otherShapes.map((shape) => noise(random, shape)) });
+      const other = otherShapes.map((shape) => noise(random, shape));
+      tryGradient(loss, { student, adapters, memory, samples: numbers, other }, moduleOf(stage));
     });
   } finally {
     tf.dispose([...student, ...adapters, ...memory]);
   }
   return loss;
+}
+
+/** The user's module of a loss with one. */
+function moduleOf({ loss }: PeerRecipe): string | null {
+  return ('terms' in loss ? loss.terms.find(({ module }) => module !== undefined)?.module : undefined) ?? null;
 }
 
 interface TrialTensors {
@@ -55,7 +62,8 @@ interface TrialTensors {
   readonly samples: SampleTensors | undefined;
 }
 
-function tryGradient(loss: StageLoss, { student, adapters, ...rest }: TrialTensors): void {
+/** `file`: the user's module that computes the loss; null when none does. */
+function tryGradient(loss: StageLoss, { student, adapters, ...rest }: TrialTensors, file: string | null): void {
   const numbers = Object.entries(knobsOfLoss(loss, { epoch: 1, epochs: 2 }));
   const knobs = Object.fromEntries(numbers.map(([name, value]) => [name, tf.scalar(value)]));
   const labels = { class_B: tf.zeros([SIZE], 'int32') as tf.Tensor1D, mixed: null };
@@ -65,11 +73,48 @@ function tryGradient(loss: StageLoss, { student, adapters, ...rest }: TrialTenso
     held.gradients(() => loss.sum({ student: held.outputs, adapters, labels, ...rest }, knobs).mean, [...student, ...adapters]);
   } catch (error) {
     if (error instanceof StillhouseError) throw error;
-    throw new StillhouseError('loss.invalid', `the gradient of the loss cannot be computed: ${messageOf(error)}`, {
+    throw new StillhouseError('loss.invalid', `the gradient of the loss cannot be computed: ${plainReason(messageOf(error))}`, {
+      ...(file === null ? {} : { file }),
       hint: 'Compute the sum from inputs.student with operations of tf.core that have a gradient, and read nothing back (dataSync)',
       cause: error,
     });
   }
+  if (file !== null && !loss.isOverBatch) checkEachAlone(loss, { student, adapters, labels, ...rest }, { knobs, file });
+}
+
+/** The words of tfjs for a loss that the student's tensors do not reach are about its own functions. */
+function plainReason(message: string): string {
+  return /encloses all operations|connection between any variable/i.test(message) ? "it does not depend on the student's tensors" : message;
+}
+
+/** Two images computed apart differ from both at once by rounding alone. */
+const ALONE_TOLERANCE = 1e-3;
+
+/** Throws `loss.invalid` when a loss of each image by itself gives another mean for two images at once than for one after the other. */
+function checkEachAlone(
+  loss: StageLoss,
+  inputs: StageLossInputs,
+  { knobs, file }: { readonly knobs: Readonly<Record<string, tf.Scalar>>; readonly file: string },
+): void {
+  // Similarities of a batch are of no image by itself.
+  if (loss.sides.some(({ specs }) => specs.some(({ of }) => of === 'similarity'))) return;
+  const meanOf = (from: number, size: number): number => {
+    const part = (tensors: readonly tf.Tensor[]) => tensors.map((tensor) => tf.slice(tensor, from, size));
+    const labels = { class_B: tf.slice(inputs.labels.class_B, from, size), mixed: null };
+    const { mean } = loss.sum({ ...inputs, student: part(inputs.student), other: part(inputs.other), labels }, knobs);
+    return present(mean.dataSync<'float32'>()[0], 'the mean');
+  };
+  const [together, ...alone] = [meanOf(0, SIZE), ...Array.from({ length: SIZE }, (_, i) => meanOf(i, 1))];
+  const apart = alone.reduce((total, one) => total + one, 0) / SIZE;
+  const scale = Math.max(Math.abs(together), ...alone.map(Math.abs));
+  if (!Number.isFinite(scale) || Math.abs(together - apart) <= ALONE_TOLERANCE * scale) return;
+  const what = `the loss of two images at once is ${together.toPrecision(3)} an image, and ${apart.toPrecision(3)} when each is computed alone`;
+  throw new StillhouseError('loss.invalid', what, {
+    file,
+    hint:
+      'Return the sum over the images (tf.core.sum; tf.core.mean has divided already); a loss that compares the images of a batch ' +
+      "says over: 'batch' in its declaration",
+  });
 }
 
 function variableOf(start: tf.Tensor): tf.Variable {

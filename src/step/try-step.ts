@@ -33,6 +33,8 @@ export interface TriedStep {
   readonly spoilt: string | null;
   /** The layers that train and got no gradient, or one of 0 alone, in every step. */
   readonly silent: readonly string[];
+  /** Whether any layer got another gradient. */
+  readonly learns: boolean;
 }
 
 /**
@@ -52,7 +54,7 @@ export function tryStep({ model, training, inputShape, knobs, batches }: StepTri
       if (!result.finite || watch.silent.length === 0) break;
     }
     program.writeParameters(initial);
-    return { ...present(first, 'a batch'), silent: watch.silent };
+    return { ...present(first, 'a batch'), silent: watch.silent, learns: watch.learns };
   } finally {
     program.dispose();
   }
@@ -62,6 +64,7 @@ export function tryStep({ model, training, inputShape, knobs, batches }: StepTri
 class GradientWatch {
   /** By layer, the names of its variables that train. Layers that have had a gradient are taken out. */
   readonly #waiting = new Map<string, readonly string[]>();
+  readonly #layers: number;
   #spoilt: string | null = null;
 
   constructor(model: LayersModel, frozen: ReadonlySet<object>) {
@@ -71,10 +74,15 @@ class GradientWatch {
       const own = layer.weights.filter((weight) => trained.has(weight)).map((weight) => (weight.read() as tf.Variable).name);
       if (own.length > 0) this.#waiting.set(name, own);
     }
+    this.#layers = this.#waiting.size;
   }
 
   get silent(): readonly string[] {
     return [...this.#waiting.keys()];
+  }
+
+  get learns(): boolean {
+    return this.#waiting.size < this.#layers;
   }
 
   get spoilt(): string | null {

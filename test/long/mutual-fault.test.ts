@@ -41,7 +41,7 @@ test.each(['wait', 'renormalise'] as const)('a cell that stands still, with onLa
 
 /** Not finite where the first two images of a step have certain labels: a few of the steps, the same in every run. */
 const RARELY_NAN = `
-export const declaration = { takesOther: false };
+export const declaration = { takesOther: false, over: 'batch' };
 export function sum({ labels, student: [logits] }, knobs, { core: tf }) {
   const first = tf.slice(labels.class_B, [0], [1]);
   const second = tf.slice(labels.class_B, [1], [1]);

@@ -314,14 +314,14 @@ function toTensor({ shape, data }: Plain): tf.Tensor {
 /** Relative to the largest number there is: float32 has about seven digits, and a sum over a batch loses one or two. */
 function expectClose(found: LossOutcome, expected: LossOutcome): void {
   expect(found.count).toBe(expected.count);
-  expect(Math.abs(found.sum - expected.sum), `sum ${found.sum}, expected ${expected.sum}`).toBeLessThan(
+  expect(Math.abs(found.sum - expected.sum), `sum ${found.sum}, expected ${expected.sum} to 1e-5 of it and 1e-6`).toBeLessThan(
     1e-5 * Math.abs(expected.sum) + 1e-6,
   );
   expected.gradients.forEach((gradient, i) => {
     const largest = gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     const errors = gradient.map((value, j) => Math.abs((found.gradients[i]?.[j] ?? Number.NaN) - value));
     const worst = errors.reduce((most, error, j) => (error > (errors[most] as number) || Number.isNaN(error) ? j : most), 0);
-    const text = `gradient ${i} at ${worst}: ${found.gradients[i]?.[worst]}, expected ${gradient[worst]}`;
+    const text = `gradient ${i} at ${worst}: ${found.gradients[i]?.[worst]}, expected ${gradient[worst]} to 2e-5 of the largest gradient, ${largest}, and 1e-7`;
     expect(errors[worst], text).toBeLessThan(2e-5 * largest + 1e-7);
   });
 }

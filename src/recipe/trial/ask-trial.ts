@@ -14,7 +14,7 @@ import type { TrialExamples, TrialMessage, TrialPiece, TrialQuestion } from './m
 const MODULE = 'src/recipe/trial/main.js';
 /** A trial takes a second or two; a large model on a busy machine takes longer. */
 const DEADLINE_MS = 20_000;
-/** A user's `build` that takes more than this share of the time has hung, or will hold up every worker. */
+/** A user's `build` or `sum` that takes more than this share of the time has hung, or will hold up every worker. */
 const HUNG_SHARE = 0.5;
 
 export interface TrialOptions extends Pick<TrialQuestion, 'given'>, Partial<Pick<TrialQuestion, 'before'>> {
@@ -70,8 +70,10 @@ export async function askTrial(
   const { piece } = heard;
   if (isLate) {
     const limit = `${deadlineMs / 1000} s`;
-    const isHung = piece?.what === 'model' && piece.module !== null && !isQuick && silentMs > HUNG_SHARE * deadlineMs;
-    if (isHung) throw faultOf(piece, `the model is not built within ${limit}. If the module is only slow, --quick does without the trial`);
+    // A step is large where the model is, so that it may just be slow; a build and a term, each tried alone, take no time.
+    const isAlone = piece !== null && piece.what !== 'step' && piece.module !== null;
+    if (isAlone && !isQuick && silentMs > HUNG_SHARE * deadlineMs)
+      throw faultOf(piece, `${LATE[piece.what]} within ${limit}. ${ONLY_SLOW}`);
     return heard.findings([heard.describeLate(limit)]);
   }
   const ended = `its process ended (${describeEnd(end)})`;
@@ -84,6 +86,12 @@ const DOING: Readonly<Record<TrialPiece['what'], string>> = {
   term: 'while the term was computed',
   step: 'in a training step',
 };
+
+const LATE: Readonly<Record<Exclude<TrialPiece['what'], 'step'>, string>> = {
+  model: 'the model is not built',
+  term: 'the term, on two images, is not computed',
+};
+const ONLY_SLOW = 'Look for a loop that does not end. If the module is only slow, --quick leaves the trial out';
 
 /** A fault of the user's module that runs in the piece. */
 function faultOf({ path, module }: TrialPiece, what: string): RecipeFault {
@@ -128,16 +136,23 @@ class Findings {
 
   findings(more: readonly string[]): TrialFindings {
     const untried = [...this.#untried].map(([peer, reason]) => `${peer}: ${reason}`);
-    const warnings = [...[...this.#stepped.values()].flat(), ...untried, ...more];
+    // In the order of the recipe, which is not that of the trial.
+    const tried = this.#names().filter((name) => this.#stepped.has(name));
+    const warnings = [...tried.flatMap((name) => this.#stepped.get(name) ?? []), ...untried, ...more];
     const [parameters, structures, taught, gathered] = [this.#parameters, this.#structures, this.#taught, this.#gathered];
-    return { parameters, structures, taught, gathered, tried: [...this.#stepped.keys()], engine: this.#engine, warnings };
+    return { parameters, structures, taught, gathered, tried, engine: this.#engine, warnings };
+  }
+
+  /** The models that train. */
+  #names(): readonly string[] {
+    return trainedPeers(this.#recipe).map(({ name }) => spellPeer(name));
   }
 
   /** Says what is left undone at the deadline, and what the trial was at. */
   describeLate(limit: string): string {
-    const names = trainedPeers(this.#recipe).map(({ name }) => spellPeer(name));
-    const left = this.#hasSteps ? names.filter((name) => !this.#stepped.has(name)) : [];
-    const at = this.piece === null ? 'starting' : `at ${formatPath(this.piece.path)}`;
+    const left = this.#hasSteps ? this.#names().filter((name) => !this.#stepped.has(name)) : [];
+    const module = this.piece?.module?.file;
+    const at = this.piece === null ? 'starting' : `at ${formatPath(this.piece.path)}${module === undefined ? '' : ` (${module})`}`;
     const what = left.length === 0 ? 'not all models and terms were tried' : `no training step was tried of ${left.join(', ')}`;
     return `${what}: after ${limit} the trial was still ${at}. --quick leaves it out`;
   }

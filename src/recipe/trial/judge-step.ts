@@ -29,7 +29,7 @@ export function judgeStep(
   peer: TrainedPeer,
   { tried, file }: { readonly tried: TriedStep; readonly file: string | undefined },
 ): StepFindings {
-  const { result, logits, spoilt, silent } = tried;
+  const { result, logits, spoilt, silent, learns } = tried;
   const ofModel = (what: string, hint: string): StepFindings => ({
     fault: new StillhouseError('model.invalid', what, { ...(file === undefined ? {} : { file }), hint }),
     path: ['models', peer.recipe.model],
@@ -45,6 +45,7 @@ export function judgeStep(
   if (probabilities !== null) return ofModel(probabilities, LEAVE_SOFTMAX_OUT);
   if (!result.finite) return ofLoss(notFinite(peer.recipe, result.terms));
   if (spoilt !== null) return ofLoss(`the loss is finite, and its gradient by the layer ${spoilt} is not`);
+  if (!learns && peer.recipe.freeze !== undefined) return nothingTrains(peer, peer.recipe.freeze);
   return { fault: null, path: [], warnings: silent.length === 0 ? [] : [describeSilent(peer, silent)] };
 }
 
@@ -61,6 +62,17 @@ export function faultOfLogits(logits: Float32Array, rows: number): StillhouseErr
     : new StillhouseError('model.invalid', probabilities, { hint: 'Save the model without its softmax' });
 }
 
+/** The fault of a stage whose frozen layers are all that its loss could train. */
+function nothingTrains({ name, place }: TrainedPeer, { through, after }: NonNullable<PeerRecipe['freeze']>): StepFindings {
+  const [frozen, other] =
+    through === undefined
+      ? [`the layers after ${after} are`, `through: ${after}`]
+      : [`${through} and all before it are`, `after: ${through}`];
+  const what = `nothing of the student trains in ${spellPeer(name)}: ${frozen} frozen, and no gradient of the loss reaches the others`;
+  const fault = new StillhouseError('model.invalid', what, { hint: `Did you mean freeze: { ${other} }?` });
+  return { fault, path: place('freeze'), warnings: [] };
+}
+
 /** The terms that are not finite, by their names. */
 function notFinite(stage: PeerRecipe, terms: Readonly<Record<string, number>>): string {
   const names = [LABELS_KEY, ...keysOfTerms(longForm(stage).terms)];
@@ -68,9 +80,15 @@ function notFinite(stage: PeerRecipe, terms: Readonly<Record<string, number>>): 
   return `the loss of a training step is not finite${bad.length === 0 ? '' : ` (${bad.join(', ')})`}`;
 }
 
+/** The warning about a stage that does not train in bf16, as the recipe wishes. */
+export function describeFp32({ name }: TrainedPeer): string {
+  const why = 'its loss takes the gradient by the images from small differences, which bf16 does not show';
+  return `${spellPeer(name)}: engine.precision is bf16, and this stage trains in fp32: ${why}`;
+}
+
 function describeSilent({ name, recipe: { model } }: TrainedPeer, layers: readonly string[]): string {
   const more = layers.length > LAYERS_NAMED ? ` and ${layers.length - LAYERS_NAMED} more` : '';
   const which = `${layers.length === 1 ? 'the layer' : 'the layers'} ${layers.slice(0, LAYERS_NAMED).join(', ')}${more}`;
-  const it = layers.length === 1 ? 'it' : 'they';
-  return `${spellPeer(name)}: no gradient reaches ${which} of models.${model}, so ${it} will never learn`;
+  const learn = layers.length === 1 ? 'it learns' : 'they learn';
+  return `${spellPeer(name)}: no gradient reaches ${which} of models.${model}, so ${learn} nothing in this stage`;
 }

@@ -19,7 +19,7 @@ import type { StepTraining } from '../../step/trainer.js';
 import { tryStep } from '../../step/try-step.js';
 import type { Knowledge } from '../../tensor/knowledge.js';
 import { BATCH, STEPS_MAX } from './examples.js';
-import { faultOfLogits, judgeStep, type StepFindings } from './judge-step.js';
+import { describeFp32, faultOfLogits, judgeStep, type StepFindings } from './judge-step.js';
 
 /** The built models, by their keys (term-trial.ts). */
 export type TrialModels = Map<string, Awaited<ReturnType<typeof buildModel>>>;
@@ -74,7 +74,9 @@ export class StepTrials {
       },
       batches: this.#batches(peer, { images, training }),
     });
-    return judgeStep(peer, { tried, file: present(this.#recipe.models[stage.model], `model ${stage.model}`).module });
+    const found = judgeStep(peer, { tried, file: present(this.#recipe.models[stage.model], `model ${stage.model}`).module });
+    const staysInFp32 = this.#recipe.engine.precision === 'bf16' && training.loss.takesInputGradient;
+    return staysInFp32 ? { ...found, warnings: [...found.warnings, describeFp32(peer)] } : found;
   }
 
   /** Has a model from outside predict two images of its test split. Throws `model.invalid` when the outputs can be no logits. */

@@ -108,9 +108,11 @@ async function tryOn(engine: EngineName, { question: { recipe, given, before, ha
     tell({ type: 'built', model: key, parameters: model.countParams(), structure: null });
   }
   const facts = { shapes: new Map([...models].map(([name, model]) => [name, shapeSourceOf(model)])), splitSizes };
-  const peers = trainedPeers(recipe).filter(({ recipe: { teacher, init } }) =>
+  const known = trainedPeers(recipe).filter(({ recipe: { teacher, init } }) =>
     [teacher, init].every((name) => name === undefined || models.has(modelKey(recipe, peerNamed(name)))),
   );
+  // Code of the user's comes last: where it hangs, the rest is tried.
+  const peers = known.toSorted((a, b) => Number(usesModule(a, recipe)) - Number(usesModule(b, recipe)));
   for (const peer of peers) {
     await attempt({ what: 'model', path: peer.place('init'), module: null }, async () => checkInit(peer, recipe, models));
     await attempt(
@@ -202,6 +204,15 @@ function moduleOfPeer(peer: TrainedPeer, { models }: Recipe): UserFile | null {
   const spec = models[peer.recipe.model];
   const own = spec === undefined ? null : moduleOf(spec);
   return own ?? ofLoss(moduleOfTerms(peer));
+}
+
+/** Whether code of the user's runs in a step of this peer. */
+function usesModule(peer: TrainedPeer, recipe: Recipe): boolean {
+  const { teacher, others = [] } = peer.recipe;
+  const stage = peer.name.stage;
+  const answering = [...(teacher === undefined ? [] : [peerNamed(teacher)]), ...others.map((other) => ({ stage, peer: other }))];
+  const isOfUser = answering.some((name) => recipe.models[modelKey(recipe, name)]?.module !== undefined);
+  return isOfUser || moduleOfPeer(peer, recipe) !== null;
 }
 
 /** The first of the user's modules that compute a term of this peer. */

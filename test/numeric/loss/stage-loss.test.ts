@@ -303,6 +303,11 @@ describeEachEngine(() => {
       ['returns a vector', 'return { sum: tf.core.ones([3]), count: 3 };', /a tensor of shape \[3\] and type float32, not one number/],
       ['returns a whole number', 'return { sum: tf.core.scalar(3, "int32"), count: 3 };', /of shape \[\] and type int32/],
       ['forgets the count', 'return { sum: tf.core.scalar(3) };', /sum returned the count undefined, not a number above 0/],
+      [
+        'returns another count',
+        'return { sum: tf.core.sum(inputs.student[0]), count: 10 };',
+        /sum returned the count 10 for a batch of \d+: the count is the number of samples\. Return count: inputs\.labels/,
+      ],
       ['is asynchronous', 'return Promise.resolve(1);', /sum is asynchronous\. Write it without async/],
     ];
     test.each(wrong)('whose sum %s is refused, with the file and a hint', async (_, body, message) => {

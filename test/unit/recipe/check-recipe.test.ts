@@ -110,12 +110,17 @@ describe('a term that they do not allow is named with its line', () => {
     [
       'layer of the student',
       '[[conv3, pool1]]',
-      /terms\[1\]\.taps\[0\]\[0\]: the model has no layer "conv3"; did you mean "conv1"\? Its layers, with the shapes of their outputs: /,
+      /terms\[1\]\.taps\[0\]\[0\]: the student \(models\.small\) has no layer "conv3"; did you mean "conv1"\? Its layers, with the shapes of their outputs: /,
     ],
     [
       'layer of the teacher',
       '[[conv1, pool1], [conv1, pol1]]',
-      /terms\[1\]\.taps\[1\]\[1\]: the model has no layer "pol1"; did you mean "pool1"\?/,
+      /terms\[1\]\.taps\[1\]\[1\]: the teacher \(models\.large\) has no layer "pol1"; did you mean "pool1"\?/,
+    ],
+    [
+      "layer of the teacher's as the student's",
+      '[[hidden, conv1]]',
+      /taps\[0\]\[0\]: the student \(models\.small\) has no layer "hidden"\. The other model has it: in each pair the student's layer comes first/,
     ],
     ['layer without a map', '[[conv1, hidden]]', /terms\[1\]: the loss takes feature maps, and the layer "hidden" puts out \[64\]/],
   ])('%s', async (_, taps, message) => {
@@ -129,7 +134,7 @@ describe('a term that they do not allow is named with its line', () => {
     [
       'layer of a flow of the teacher',
       '[[[conv1, conv2], [pool1, pol2]]]',
-      /terms\[1\]\.flows\[0\]\[1\]\[1\]: the model has no layer "pol2"; did you mean "pool2"\?/,
+      /terms\[1\]\.flows\[0\]\[1\]\[1\]: the teacher \(models\.large\) has no layer "pol2"; did you mean "pool2"\?/,
     ],
     [
       'layer of a flow without a map',
@@ -151,7 +156,7 @@ describe('a term that they do not allow is named with its line', () => {
     const error = await failure('{ loss: crd, taps: [[flatten, hidden]], negatives: 500 }');
     expect(error.code).toBe('loss.invalid');
     expect(error.message).toMatch(
-      /terms\[1\]: each sample is contrasted with 500 others, and the split few has 500\. Set negatives to 499 at most/,
+      /terms\[1\]: each sample is contrasted with 500 others, and the split few has 500\. Set negatives to 499 at most; where it is left out it is 16,384/,
     );
     expect(error.details).toMatchObject({ file: join(folder, 'recipe.yaml'), line: TERM_LINE });
   });
@@ -166,6 +171,17 @@ describe('a term that they do not allow is named with its line', () => {
     await check(`{ module: ${file}, flows: [[[conv1, conv2], [pool1, pool2]]] }`);
   });
 
+  test("a user's module over the batch, of which two images alone are another thing", async () => {
+    const file = `batch-${modules++}.mjs`;
+    const sum = 'tf.mul(tf.sum(tf.square(tf.sub(own, tf.mean(own, 0)))), own.shape[0])';
+    await writeFile(
+      join(folder, file),
+      `export const declaration = { over: 'batch' };
+export const sum = ({ student: [own] }, knobs, { core: tf }) => ({ sum: ${sum}, count: own.shape[0] });\n`,
+    );
+    await check(`{ module: ${file} }`);
+  });
+
   test.each([
     ['that throws', 'throw new Error("no luck");', /terms\[1\]: \S.*loss-\d+\.mjs:\d+:\d+: sum failed: no luck\. inputs/],
     ['that adds what does not fit', 'return { sum: tf.sum(tf.add(own, tf.ones([3]))), count: 2 };', /sum failed: /],
@@ -173,12 +189,37 @@ describe('a term that they do not allow is named with its line', () => {
     [
       'that reads the tensors back',
       'return { sum: tf.scalar(own.dataSync()[0]), count: 2 };',
-      /terms\[1\]: the gradient of the loss cannot be computed: .*connection.* Compute the sum from inputs\.student/,
+      /terms\[1\]: \S.*loss-\d+\.mjs: the gradient of the loss cannot be computed: it does not depend on the student's tensors\. Compute the sum from/,
     ],
     [
       'whose operations have no gradient',
       'return { sum: tf.sum(tf.cumprod(own, 1)), count: 2 };',
-      /terms\[1\]: the gradient of the loss cannot be computed: .*Cumprod/,
+      /terms\[1\]: \S.*loss-\d+\.mjs: the gradient of the loss cannot be computed: .*Cumprod/,
+    ],
+    [
+      'that calls operations of a tensor',
+      'return { sum: tf.sum(tf.exp(own).add(1)), count: own.shape[0] };',
+      /add is not a function\. Tensors have no methods for operations here: write tf\.core\.add\(a, b\), not a\.add\(b\)/,
+    ],
+    [
+      'with a count that is not that of the samples',
+      'return { sum: tf.sum(own), count: 10 };',
+      /loss-\d+\.mjs: sum returned the count 10 for a batch of 2: the count is the number of samples\. Return count: inputs/,
+    ],
+    [
+      'that divides twice',
+      'return { sum: tf.mean(tf.square(own)), count: own.shape[0] };',
+      /loss-\d+\.mjs: the loss of two images at once is \S+ an image, and \S+ when each is computed alone\. Return the sum over the images/,
+    ],
+    [
+      'that compares images and does not say so',
+      'return { sum: tf.sum(tf.mul(own, tf.sub(own, tf.mean(own, 0)))), count: own.shape[0] };',
+      /the loss of two images at once is .* a loss that compares the images of a batch says over: 'batch'/,
+    ],
+    [
+      'that works for two images and not for one',
+      'return { sum: tf.sum(tf.reshape(own, [2, 10])), count: own.shape[0] };',
+      /loss-\d+\.mjs:\d+:\d+: sum failed: .* inputs\.student was \[1, 10\]/,
     ],
   ])("a user's module %s", async (_, body, message) => {
     const error = await failure(`{ module: ${await moduleWith(body)} }`);

@@ -90,7 +90,7 @@ test('the layers of a given teacher are tapped by name; a wrong one gets the nea
     return checkRecipe(recipe, { isQuick: true, set: [`stages.s.teacher={ file: ${JSON.stringify(join(folder, 'sound'))} }`, loss] });
   };
   const message =
-    /: stages\.s\.loss\.terms\[0\]\.taps\[0\]\[1\]: the model has no layer "dens-1"; did you mean "dense-1"\? Its layers, .*: flatten-0 784, dense-1 10, reshape-2 10$/;
+    /: stages\.s\.loss\.terms\[0\]\.taps\[0\]\[1\]: the teacher \(\S.*\) has no layer "dens-1"; did you mean "dense-1"\? Its layers, .*: flatten-0 784, dense-1 10, reshape-2 10$/;
   await expect(tapping('dens-1')).rejects.toMatchObject({ code: 'model.invalid', message: expect.stringMatching(message) });
   await discardGivenModels((await tapping('dense-1')).given);
 });

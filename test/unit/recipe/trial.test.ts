@@ -134,6 +134,16 @@ describe('refused', () => {
     expect(error.code).toBe('loss.invalid');
   });
 
+  test('layers frozen so that nothing trains: the hints of one layer reach that layer alone', async () => {
+    const loss = 'loss: { labels: { weight: 0 }, terms: [{ loss: fitnets, taps: [[conv1, conv1]] }] }';
+    const hints = (freeze: string) => `  hints: { kind: distil, teacher: base, model: small, ${STAGE}, ${loss}, freeze: { ${freeze} } }\n`;
+    const error = await failure('{ name: cnn-teacher }', hints('through: conv1'));
+    expect(error.message).toMatch(
+      /recipe\.yaml:10:\d+: stages\.hints\.freeze: nothing of the student trains in hints: conv1 and all before it are frozen, .*Did you mean freeze: \{ after: conv1 \}\?/,
+    );
+    expect((await check('{ name: cnn-teacher }', hints('after: conv1'))).tried).toEqual(['base', 'hints']);
+  });
+
   test('a module that ends the process', async () => {
     const error = await failure(await modelWith('process.exit(3);'));
     expect(error.message).toMatch(/models\.own: \S.*model-\d+\.mjs: while the model was built: its process ended \(exit code 3\)/);
@@ -142,8 +152,19 @@ describe('refused', () => {
   test('a build that never returns', async () => {
     const error = await failure(await modelWith('for (;;) {}'), '', { trialMs: 6_000 });
     expect(error.message).toMatch(
-      /models\.own: \S.*model-\d+\.mjs: the model is not built within 6 s\. If the module is only slow, --quick/,
+      /models\.own: \S.*model-\d+\.mjs: the model is not built within 6 s\. .*If the module is only slow, --quick/,
     );
+  });
+
+  test('a loss that never returns', async () => {
+    const name = `loss-${modules++}.mjs`;
+    await writeFile(join(folder, name), 'export const declaration = {};\nexport function sum() {\n  for (;;) {}\n}\n');
+    const stage = `  taught: { kind: distil, teacher: base, model: small, ${STAGE}, loss: { terms: [{ module: ./${name} }] } }\n`;
+    const error = await failure('{ name: cnn-student }', stage, { trialMs: 6_000 });
+    expect(error.message).toMatch(
+      /recipe\.yaml:10:\d+: stages\.taught\.loss\.terms\[0\]: \S.*loss-\d+\.mjs: the term, on two images, is not computed within 6 s\. /,
+    );
+    expect(error.code).toBe('loss.invalid');
   });
 });
 
@@ -155,7 +176,18 @@ describe('warned of', () => {
       `const hidden = tf.layers.dense({ name: 'hidden', units: 4, activation: 'relu', ${zeros} }).apply(flat);
   return end(tf.layers.dense({ units: classes, ${zeros} }).apply(hidden));`,
     );
-    expect((await check(own)).warnings).toContain('base: no gradient reaches the layer hidden of models.own, so it will never learn');
+    expect((await check(own)).warnings).toContain(
+      'base: no gradient reaches the layer hidden of models.own, so it learns nothing in this stage',
+    );
+  });
+
+  test('a stage that is not trained in bf16, as the recipe wishes', async () => {
+    const stage = (loss: string) =>
+      `  taught: { kind: distil, teacher: base, model: small, ${STAGE}, loss: { terms: [{ loss: ${loss} }] } }\n`;
+    const warned = (loss: string) => check('{ name: cnn-student }', stage(loss), { set: ['engine.precision=bf16'] });
+    const warning = 'taught: engine.precision is bf16, and this stage trains in fp32: its loss takes the gradient by the images';
+    expect((await warned('gradient-attention')).warnings).toContainEqual(expect.stringContaining(warning));
+    expect((await warned('hinton')).warnings.join()).not.toContain('fp32');
   });
 
   test('not a layer that gets one from the second step on', async () => {
@@ -166,7 +198,7 @@ describe('warned of', () => {
     expect((await check(own)).warnings.join()).not.toContain('gradient');
   });
 
-  test('a step that never ends: which models are left', async () => {
+  test('a step that never ends: which models are left, those without code of the user are tried', async () => {
     const own = await modelWith(
       `const last = tf.layers.dense({ units: classes });
   const model = end(last.apply(flat));
@@ -175,9 +207,11 @@ describe('warned of', () => {
   };
   return model;`,
     );
-    const { warnings, tried } = await check(own, '', { trialMs: 3_000 });
-    expect(tried).toEqual([]);
-    expect(warnings.join()).toMatch(/no training step was tried of base: after 3 s the trial was still/);
+    const { warnings, tried } = await check(own, `  plain: { kind: train, model: small, ${STAGE} }\n`, { trialMs: 6_000 });
+    expect(tried).toEqual(['plain']);
+    expect(warnings.join()).toMatch(
+      /no training step was tried of base: after 6 s the trial was still at stages\.base\.model \(\S.*model-\d+\.mjs\)/,
+    );
   });
 });
 
