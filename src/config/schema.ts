@@ -79,6 +79,10 @@ const augment = z.strictObject({
   flip: z.boolean().default(false),
   /** A part of each image at random, resized to the whole image. */
   resizedCrop: resizedCrop.optional(),
+  /** Each image is blended with another one (MixUp); the number is the alpha of the Beta distribution of its share. */
+  mixUp: positive.max(100).optional(),
+  /** A box of another image is pasted into each (CutMix), of an area by the same distribution. With both, an image has one of the two. */
+  cutMix: positive.max(100).optional(),
 });
 
 const model = z
