@@ -10,6 +10,7 @@ import type { AugmentRecipe, DataRecipe } from '../config/schema.js';
 import { type Placement, placementOf, UNMOVED } from './augment.js';
 import { type BaseImage, baseImagesOf } from './base-image.js';
 import { type Mix, mixesOf } from './mix.js';
+import { recolouring } from './recolour.js';
 import { type ImageShape, labelOf, type SampleStore } from './sample-source.js';
 
 /** How a sample becomes pixels. `augment: null` is the view for evaluation: it is only normalised, so seed and epoch change nothing. */
@@ -44,10 +45,10 @@ export function assembleBatch({ store, view, samples, out }: BatchPlan): void {
   const imageSize = store.height * store.width * store.channels;
   assert(out.images.length >= samples.length * imageSize && out.labels.length >= samples.length, 'the arrays are too small for the batch');
   const painter = painterOf(store, view.normalise, out.images);
-  const baseImage = baseImagesOf(store, view);
+  const imageOf = recoloured(store, view);
   const paintView = (by: Painter, sample: number, to: number): void => {
     const placement = view.augment === null ? UNMOVED : placementOf(view.augment, view, sample);
-    paint(by, placement, { ...baseImage(sample), to });
+    paint(by, placement, { ...imageOf(sample), to });
   };
   const mixOf = mixesOf(view, store);
   const second: Painter = { ...painter, images: new Float32Array(mixOf === null ? 0 : imageSize) };
@@ -60,6 +61,21 @@ export function assembleBatch({ store, view, samples, out }: BatchPlan): void {
     paintView(second, mix.second, 0);
     addSecond(painter, i * imageSize, { mix, second: second.images });
   }
+}
+
+/** The images of samples with the colours that the view gives them, each lent until the next one is asked for. */
+function recoloured(store: SampleStore, view: BatchView): (sample: number) => BaseImage {
+  const baseImage = baseImagesOf(store, view);
+  const recolour = recolouring(view);
+  if (recolour === null) return baseImage;
+  const { height, width, channels } = store;
+  const own = { pixels: new Uint8Array(height * width * channels), height, width, channels };
+  return (sample) => {
+    const { pixels, from } = baseImage(sample);
+    own.pixels.set(pixels.subarray(from, from + own.pixels.length));
+    recolour(own, sample);
+    return { pixels: own.pixels, from: 0 };
+  };
 }
 
 /** Mixes a second image [H, W, C] into the one at element `to` of the batch. */
