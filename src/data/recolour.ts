@@ -6,8 +6,9 @@
  */
 
 import { assertNever } from '../base/assert.js';
+import { MAGNITUDE_MAX } from '../base/magnitude.js';
 import { hashString, Prng } from '../base/prng.js';
-import { type AugmentRecipe, MAGNITUDE_MAX } from '../config/schema.js';
+import type { AugmentRecipe } from '../config/schema.js';
 import { rotation, shearX, shearY, transform, translation } from './image/affine.js';
 import {
   autocontrast,
