@@ -1,5 +1,6 @@
 /** Batches that do not fit into a WebAssembly memory of 24 MiB: the error of a student and of a teacher, and that its figure is true. */
 
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import { limitWasmMemory } from '../../support/small-wasm-memory.js';
@@ -38,6 +39,41 @@ test('a step that does not fit names the largest batch that does, and a run with
   const other = await second.engine('student', 1);
   other.train(1, 0, 60, { stage: 'wide' });
   expect(await other.next('worker.trained')).toMatchObject({ samples: 60 });
+  await second.close();
+});
+
+test('the batch of a student whose loss is over the gathered batch fits with the images of the others', async () => {
+  const module = fileURLToPath(new URL('../../support/cube-loss.mjs', import.meta.url));
+  const stages = (batch: number) => ({
+    cube: {
+      ...{ kind: 'train', model: 'small', on: 'train', test: 'test', epochs: 4, batch, every: 1, optimizer: { name: 'sgd', rate: 0.01 } },
+      loss: { labels: { weight: 1 }, terms: [{ module, weight: 1, batch: 'gathered' }] },
+    },
+  });
+  /** A step of two students with so many images each. */
+  const begin = async (place: EngineRoom, size: number) => {
+    const pair = [await place.engine('student', 1), await place.engine('student', 2)];
+    const ranges = [0, 60].map((start) => [{ start, end: start + size }]);
+    pair.forEach((student, column) => {
+      const [other, of] = [pair[1 - column]!, ranges[1 - column]!];
+      const row = [{ incarnation: other.incarnation, endpoint: other.endpoint, column: 1 - column, ranges: of }];
+      const work = { kind: 'train' as const, column, replicas: 2, ranges: ranges[column]!, roundSamples: 2 * size };
+      student.assign(1, { stage: 'cube', work: { ...work, others: [], row, measures: false } });
+    });
+    return pair;
+  };
+  await room.open(stages(60), { engine: 'wasm' });
+  const [student] = await begin(room, 60);
+  const { code, message } = await student!.next('worker.failed');
+  expect(code).toBe('engine.outOfMemory');
+  const words = /a training step of 60 images, gathered with 60 of other students, .* The largest batch that fits safely is about (\d+)/;
+  expect(message).toMatch(words);
+  const largest = Number(words.exec(message)?.[1]);
+  expect(largest).toBeGreaterThan(1);
+
+  const second = new EngineRoom();
+  await second.open(stages(largest), { engine: 'wasm' });
+  for (const each of await begin(second, largest)) expect(await each.next('worker.trained')).toMatchObject({ samples: largest });
   await second.close();
 });
 
