@@ -2,12 +2,14 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { present } from '../../src/base/assert.js';
 import { auditRun } from '../support/audit.js';
 import { journalOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 import { type SmallRecipeOptions, smallRecipe } from '../support/small-recipe.js';
+import { startCoordinator, startWorker } from '../support/start-run.js';
 
 const room = useRunRoom();
 
@@ -64,4 +66,25 @@ test('kill -9 of an engine, and then of the coordinator, in mid-stage: the run g
     commits.filter(({ contributors }) => contributors.length === 2).map((commit) => `${commit.term}: ${commit.contributors}`),
   );
   expect(pairs.size, 'before the first kill, after it, and after the second').toBeGreaterThanOrEqual(3);
+});
+
+test('a student that nobody reaches any more is sent away, though every round is over before it counts as silent; the other one goes on', async () => {
+  const { stages, ...rest } = smallRecipe({ teacherEpochs: 6 }) as { stages: Record<string, object> };
+  const module = fileURLToPath(new URL('../support/mean-loss.mjs', import.meta.url));
+  const loss = { labels: { weight: 1 }, terms: [{ module, weight: 0.1, batch: 'gathered' }] };
+  const { coordinator, endpoint, run } = await startCoordinator(room, {
+    ...rest,
+    stages: { base: { ...stages.teacher, ...SHARED, loss } },
+  });
+  const left = startWorker(room, endpoint, 'student-left');
+  const env = { NODE_OPTIONS: `--import ${new URL('../support/process/cut-port.mjs', import.meta.url).href}` };
+  const cut = room.startWith({ env, waitMs: 240_000 }, 'worker', '--role', 'student', '--coordinator', endpoint, '--name', 'student-cut');
+  await coordinator.said('progress', ({ committed, samples }) => committed > 0.2 * samples);
+  process.kill(room.engine('student-cut'), 'SIGUSR2');
+  expect(await cut.exit()).toBe(1);
+  expect(cut.stderr).toMatch(/other students cannot reach it at tcp:.* Give it the address that they can reach with --listen-host/);
+  for (const each of [coordinator, left]) expect(await each.exit(), each.stderr).toBe(0);
+  expect(await auditRun(run)).toEqual({ base: [] });
+  const counts = (await journalOf(run, 'commit')).map(({ contributors }) => contributors.length);
+  expect([counts.at(0), counts.at(-1)]).toEqual([2, 1]);
 });
