@@ -12,8 +12,7 @@ import type { WorkerMessage } from '../../src/protocol/control.js';
 import { advance } from './advance.js';
 import { finishStop, stopSafely } from './ending.js';
 import { onExported, onExportFailed } from './export-round.js';
-import { acceptReport, onFailed, onLost } from './failing.js';
-import { onRoundDeadline } from './lead-round.js';
+import { acceptReport, checkRound, onFailed, onLost } from './failing.js';
 import { expelExpired, onHello, onLeave, onPrepared, onReady, onRenew, refuse, releaseLeavers } from './membership.js';
 import { expiryMs, type Member, withMember } from './roster.js';
 import { onSaveFailed, onStored, wantSave } from './saving.js';
@@ -138,7 +137,7 @@ function checkDeadlines(turn: Turn): void {
     finishStop(turn, { ...phase, reason: `${phase.reason} (the last checkpoint was not stored in time)` });
     return;
   }
-  onRoundDeadline(turn);
+  checkRound(turn);
   const saving = turn.state.stage?.saving;
   if (saving && turn.nowMs >= saving.deadlineMs) onSaveFailed(turn, 'the deadline is over');
 }
