@@ -156,11 +156,13 @@ describeEachEngine(() => {
   });
 });
 
-test('as many draws as samples, and a memory that no message carries, are refused with the numbers', async () => {
+test('as many draws as samples, and a memory that is too large, are refused with the numbers', async () => {
   await openEngine('cpu');
   await expect(trainingOf(5)).rejects.toThrow('each sample is contrasted with 5 others, and the split train has 5');
   await expect(trainingOf(6)).resolves.toBeDefined();
-  await expect(trainingOf(2 ** 25)).rejects.toThrow('the memory of 33,554,432 samples takes 1025 MiB, and a state can have 512 MiB of it');
+  await expect(trainingOf(2 ** 27)).rejects.toThrow(
+    'the memory of 134,217,728 samples takes 4097 MiB, and a state can have 4096 MiB of it',
+  );
 });
 
 describeTensorflow('memory, traced', () => {
