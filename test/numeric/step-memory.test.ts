@@ -184,4 +184,27 @@ describeTensorflow('memory, traced', () => {
     expect(worstTensorError(eager, eager.readParameters(), traced.readParameters())).toBeLessThan(1e-5);
     dispose();
   });
+
+  test('a cut step makes a batch up for its recording, and never again', async () => {
+    const training = await trainingOf();
+    let drawn = 0;
+    const draws = {
+      get draws() {
+        drawn += 1;
+        return training.loss.draws;
+      },
+    };
+    const loss = Object.defineProperties({ ...training.loss }, Object.getOwnPropertyDescriptors(draws));
+    const options = { build, stage: training.stage, training: { ...training, loss }, inputShape: SHAPE.inputShape };
+    const { traced, dispose } = openPair(options);
+    const batches = [0, 1, 2].map((t) => batchAt(t, training));
+    const counts = batches.map((batch) => {
+      traced.forward(batch.images, SIZE);
+      traced.backward(batch, KNOBS);
+      return drawn;
+    });
+    expect(counts[0]).toBeGreaterThan(0);
+    expect(counts.slice(1)).toEqual([counts[0], counts[0]]);
+    dispose();
+  });
 });
