@@ -26,8 +26,8 @@ export interface DataStoreOptions {
   readonly term: HeldTerm;
   readonly store: CheckpointStore;
   readonly logger: Logger;
-  /** Called when a checkpoint is on disk, whole. */
-  readonly onStored: (event: Extract<CoreEvent, { type: 'checkpoint-stored' }>) => void;
+  /** Called when a checkpoint is on disk, whole, and after each part of it before. */
+  readonly onStored: (event: Extract<CoreEvent, { type: 'checkpoint-part' | 'checkpoint-stored' }>) => void;
   /** Called when this coordinator may not go on. */
   readonly onOver: (error: unknown) => void;
 }
@@ -106,7 +106,10 @@ export class DataStore {
     if (typeof content === 'string') return refusal('invalid-message', content);
     term.requireNewest();
     const outcome = await store.putPart({ info: { state, term: header.term, ranges, hash, schema }, layout, start, ...content });
-    if (outcome.stored === 'part') return STORED;
+    if (outcome.stored === 'part') {
+      onStored({ type: 'checkpoint-part', state });
+      return STORED;
+    }
     if (!outcome.stored) return refusal(outcome.reason, outcome.message);
     // A commit of one replica has no hash: the first put gives it.
     remember(this.#commits, name, { ...commit, hash });

@@ -4,6 +4,7 @@
  */
 
 import { join, sep } from 'node:path';
+import { present } from '../base/assert.js';
 import type { Term } from '../base/ids.js';
 import { MODEL_PEER } from '../config/peer.js';
 import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
@@ -84,6 +85,20 @@ async function readAll(at: CheckpointPlace, keep: boolean): Promise<CheckpointCo
     throw new StillhouseError('checkpoint.damaged', 'the tensors do not hash to the state together', { file: folder });
   }
   return { info: { state, term, ranges, hash, schema }, tensors, topology, files };
+}
+
+/** Reads and verifies the model of a checkpoint: its layers and its parameters, which are the only tensor that is read. Throws `checkpoint.damaged`. */
+export async function readModelAt(at: CheckpointPlace): Promise<CheckpointContent> {
+  const { fs } = at;
+  const folder = join(at.folder, at.place);
+  const { state, term, ranges, hash, schema, topology: described, tensors: specs } = await readManifestAt(at);
+  const topology = await readDescribed(fs, folder, { spec: described, keep: true, shared: null });
+  const spec = present(
+    specs.find(({ name }) => name === 'parameters'),
+    'the parameters of a checkpoint',
+  );
+  const parameters = await readTensor(fs, folder, { spec, keep: true, shared: null });
+  return { info: { state, term, ranges, hash, schema }, tensors: new Map([['parameters', parameters]]), topology };
 }
 
 /** Reads and verifies the layers of a checkpoint, and none of its tensors. Throws `checkpoint.damaged`. */

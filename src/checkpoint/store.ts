@@ -21,6 +21,7 @@ import {
   DAMAGE_FILE,
   newestFirst,
   readCheckpoint,
+  readModelAt,
   readTopologyAt,
   type StoredCheckpoint,
   type VerifiedCheckpoint,
@@ -86,6 +87,8 @@ export interface CheckpointStore {
   getPart(state: StateName, wanted: WantedPart): Promise<StatePart>;
   /** Reads and verifies a checkpoint. Throws `checkpoint.missing`, or `checkpoint.damaged` with file and offset. */
   get(state: StateName): Promise<CheckpointContent>;
+  /** The model alone, verified: the layers and the tensor `parameters`. The rest, which may be much larger, is not read. Throws as `get` does. */
+  getModel(state: StateName): Promise<CheckpointContent>;
   /** The layers of a checkpoint, verified; its tensors are not read. Throws as `get` does. */
   getTopology(state: StateName): Promise<Uint8Array>;
   /** The whole checkpoints, highest round first, and the damaged ones: as found when the store was opened, and by `get` since. */
@@ -227,6 +230,10 @@ class FolderStore implements CheckpointStore {
 
   get(state: StateName): Promise<CheckpointContent> {
     return this.#read(state, (at) => readCheckpoint(at));
+  }
+
+  getModel(state: StateName): Promise<CheckpointContent> {
+    return this.#read(state, (at) => readModelAt(at));
   }
 
   getTopology(state: StateName): Promise<Uint8Array> {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { present } from '../../../src/base/assert.js';
 import { asTerm } from '../../../src/base/ids.js';
 import { CHUNK_BYTES } from '../../../src/checkpoint/atomic-folder.js';
 import { type FileSystem, nodeFileSystem } from '../../../src/checkpoint/file-system.js';
@@ -298,6 +299,16 @@ describe('damage', () => {
     await appendFile(join(folder, 'base/3/model/topology.json'), ' ');
     await expect(store.getTopology(stateOf(3))).rejects.toMatchObject({ code: 'checkpoint.damaged' });
     expect(store.list().damaged).toContainEqual(expect.objectContaining({ place: 'base/3/model' }));
+  });
+
+  test('the model is read without the other tensors; damage of its own is found', async () => {
+    const store = await openCheckpointStore(folder);
+    await truncate(join(folder, 'base/2/model/slots.bin'), 4);
+    const { info, tensors, topology } = contentOf(2);
+    const model = { info, topology, tensors: new Map([['parameters', present(tensors.get('parameters'), 'the parameters')]]) };
+    expect(await store.getModel(stateOf(2))).toEqual(model);
+    await truncate(join(folder, 'base/1/model/parameters.bin'), 4);
+    await expect(store.getModel(stateOf(1))).rejects.toMatchObject({ code: 'checkpoint.damaged' });
   });
 
   test('is marked, and not tried again even when the file is put right', async () => {
