@@ -10,6 +10,8 @@ type PartAnswer = DataAnswerOf<'state.answer'> | DataAnswerOf<'slots.answer'>;
 export interface PartSource<Answer extends PartAnswer> {
   /** The elements that are asked for at a time. A place may give fewer. */
   readonly elements: number;
+  /** Ends the fetch before its next part. */
+  readonly signal?: AbortSignal | undefined;
   /** Asks for a part. Throws as Connections.request does. */
   ask(range: ElementRange): Promise<DataMessage<Answer>>;
   /** Throws when the header of the first answer is not about what was asked for; called before anything is allocated. */
@@ -18,11 +20,11 @@ export interface PartSource<Answer extends PartAnswer> {
   wrong(what: string): StillhouseError;
 }
 
-/** The whole tensors, which belong to the caller, with the header of the first answer. Throws what the source throws. */
+/** The whole tensors, which belong to the caller, with the header of the first answer. Throws what the source throws, and the signal's reason. */
 export async function fetchParts<Answer extends PartAnswer>(
   source: PartSource<Answer>,
 ): Promise<{ readonly header: Answer; readonly tensors: StateTensors }> {
-  const { elements, ask, check, wrong } = source;
+  const { elements, signal, ask, check, wrong } = source;
   let answer = await ask({ start: 0, end: elements });
   const { header } = answer;
   check(header);
@@ -33,6 +35,7 @@ export async function fetchParts<Answer extends PartAnswer>(
     const fault = assembly.take(answer.header.start, answer.tensors);
     if (fault !== null) throw wrong(fault);
     if (assembly.isWhole) return { header, tensors: assembly.tensors() };
+    signal?.throwIfAborted();
     answer = await ask({ start: assembly.taken, end: assembly.taken + elements });
     if (aboutOf(answer.header) !== aboutOf(header)) throw wrong('the answers are about different states');
   }

@@ -20,6 +20,8 @@ export interface WantedState {
   readonly hash: string | null;
   /** The hash of the arena's schema. */
   readonly schema: string;
+  /** Ends the fetch before its next part; the reason is thrown then. */
+  readonly signal?: AbortSignal;
 }
 
 /** The state of the optimiser of another replica of a state. */
@@ -121,6 +123,7 @@ async function fetchWhole(
 ): Promise<FetchedState> {
   const { header, tensors } = await fetchParts({
     elements: partElements,
+    signal: wanted.signal,
     ask,
     check({ state, schema, layout }) {
       if (!isSameState(state, wanted.state)) throw wrong(wanted, `the answer is about ${describeState(state)}`, from);

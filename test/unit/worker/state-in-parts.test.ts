@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { present } from '../../../src/base/assert.js';
+import { asRoundId } from '../../../src/base/ids.js';
 import type { Base } from '../../../src/protocol/control.js';
 import type { DataRequest } from '../../../src/protocol/data.js';
 import { refusal, serveData } from '../../../src/rpc/data-server.js';
@@ -119,6 +120,31 @@ test.each<[string, (start: number) => Record<string, unknown>, RegExp]>([
   const { code, message: said } = await joiner.next('worker.failed');
   expect(code).toBe('request.refused');
   expect(said).toMatch(message);
+  await holder.close();
+});
+
+test('a fetch that nobody wants any more asks for no further part', async () => {
+  const { first, base } = await trained();
+  const client = await room.client(first);
+  const joiner = await room.engine('student', 2, { partElements: ELEMENTS });
+  const asked: number[] = [];
+  const holder = await serveData({
+    transport: room.transport,
+    endpoint: 'tcp://127.0.0.1:*',
+    async answer({ header }) {
+      if (header.type !== 'state.get') return refusal('missing', header.type);
+      asked.push(header.start);
+      const { header: answer, tensors } = await client.request(header, [], PATIENT_MS);
+      if (asked.length === 2) joiner.order({ type: 'coordinator.abandon', round: asRoundId(2), reason: 'a test' });
+      return { header: answer, tensors };
+    },
+  });
+  const sources = [{ incarnation: first.incarnation, endpoint: holder.endpoint }];
+  joiner.train(2, 16, 40, { base: { ...base, sources }, replicas: 2 });
+  while (asked.length < 2) await new Promise(setImmediate);
+  joiner.train(3, 0, 16);
+  await joiner.next('worker.trained');
+  expect(asked).toEqual([0, ELEMENTS]);
   await holder.close();
 });
 
