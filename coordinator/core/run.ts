@@ -15,7 +15,7 @@ import { onExported, onExportFailed } from './export-round.js';
 import { acceptReport, checkRound, onFailed, onLost } from './failing.js';
 import { expelExpired, onHello, onLeave, onPrepared, onReady, onRenew, refuse, releaseLeavers } from './membership.js';
 import { expiryMs, type Member, withMember } from './roster.js';
-import { onSaveFailed, onStored, wantSave } from './saving.js';
+import { onPartStored, onSaveFailed, onStored, wantSave } from './saving.js';
 import { NO_TOTALS } from './summary.js';
 import { onServing } from './teaching.js';
 import { journal, log, type RunState, report, type Turn } from './turn.js';
@@ -65,6 +65,8 @@ function handle(turn: Turn, event: CoreEvent): void {
       return onMessage(turn, event.connection, event.message);
     case 'tick':
       return;
+    case 'checkpoint-part':
+      return onPartStored(turn, event.state);
     case 'checkpoint-stored':
       return onStored(turn, event.checkpoint, event.slotsOf);
     case 'exported':

@@ -21,7 +21,7 @@ export type ExportEffect = Extract<Effect, { type: 'export' }>;
 
 export interface ExporterOptions {
   readonly term: HeldTerm;
-  readonly store: Pick<CheckpointStore, 'get'>;
+  readonly store: Pick<CheckpointStore, 'getModel'>;
   readonly folder: string;
   /** The name of the run. */
   readonly run: string;
@@ -69,7 +69,7 @@ export class Exporter {
 
   async #write({ stage, state, hash, epoch, accuracy }: ExportEffect): Promise<void> {
     const { term, store, folder, run, recipe, fs = nodeFileSystem } = this.#options;
-    const { info, tensors, topology } = await store.get(state);
+    const { info, tensors, topology } = await store.getModel(state);
     const name = spellPeer(state);
     if (info.hash !== hash)
       throw new StillhouseError('checkpoint.damaged', `the checkpoint of ${name} has other parameters than were committed`);

@@ -24,14 +24,14 @@ export const DATA_TIMING = {
   /** A teacher that failed, or a cell that gave no answer, is not asked for this long; the time doubles with each failure in a row. */
   restMs: 50,
   restMaxMs: 2_000,
-  /** The arena of another replica, which is asked for at most twice. */
+  /** A part of the arena of another replica, which is asked for at most twice. */
   arenaMs: 10_000,
-  /** A committed state from another student, and from the coordinator's disk. */
+  /** A part of a committed state (at most `partBytes` of src/base/limits.ts), from another student, and from the coordinator's disk. */
   stateMs: 20_000,
   checkpointMs: 60_000,
-  /** The optimiser's state of another replica, for a checkpoint, which does not wait longer: a stop has a deadline. */
+  /** A part of the optimiser's state of another replica, for a checkpoint, which does not wait longer: a stop has a deadline. */
   slotsMs: 3_000,
-  /** The time until a checkpoint is on the coordinator's disk. */
+  /** The time until a part of a checkpoint is on the coordinator's disk. */
   storeMs: 60_000,
   /** A connection that carried no request for this long is closed. */
   connectionUnusedMs: 30_000,

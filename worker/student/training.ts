@@ -100,10 +100,12 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
   let lastStep: readonly Range[] | null = null;
   for (const [index, { epoch, samples }] of batches.entries()) {
     const size = samples.length;
-    const inputs = await nextInputs(options, stream, end);
+    const coming = nextInputs(options, stream, end);
+    // The draws take milliseconds: they are made while the inputs are on their way.
+    const numbered = batchSamples(model.training, { seed: context.recipe.seed, epoch }, samples);
+    const inputs = await coming;
     if (inputs === null) break;
     const { images, other } = inputs;
-    const numbered = batchSamples(model.training, { seed: context.recipe.seed, epoch }, samples);
     const batch = {
       size,
       images,
