@@ -37,17 +37,21 @@ export const csvColumns = z.strictObject({
   label: z.string().min(1).default('label'),
 });
 
+/** The names of the arrays of the format `npz`; `{part}` in them stands for the part. Their defaults depend on the path: src/data/npz.ts has them. */
+const npzArrays = z.strictObject({ images: z.string().min(1).optional(), labels: z.string().min(1).optional() });
+
 /** The images of a recipe: their files, and the splits that stages name. */
 export const data = z.strictObject({
   /** A format of src/data. src/recipe checks it, and the labels and parts that the format has. */
   format: z.string(),
-  /** A folder with the data set's own file names, from the recipe's folder; `builtin:fashion-mnist` is in the package. */
+  /** A folder with the data set's own file names, or an archive (npz), from the recipe's folder; `builtin:fashion-mnist` is in the package. */
   path: z.string().min(1),
   /** One of the sets of labels that the format has. */
   labels: z.string().default('fine'),
   image: image.optional(),
   classes: classes.optional(),
   csv: csvColumns.optional(),
+  npz: npzArrays.optional(),
   /** Mean and deviation of each channel, for pixels in [0, 1]. */
   normalise: z.strictObject({ mean: z.array(z.number()).min(1), std: z.array(positive).min(1) }),
   splits: z.record(name, split),

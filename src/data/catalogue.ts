@@ -6,6 +6,7 @@ import { csvFormat } from './csv.js';
 import { folderFormat } from './folder.js';
 import type { DataFormat } from './format.js';
 import { idxFormat } from './idx.js';
+import { npzFormat } from './npz.js';
 
 /** The formats by `data.format`. */
 export const FORMATS: ReadonlyMap<string, DataFormat> = new Map<string, DataFormat>([
@@ -14,6 +15,7 @@ export const FORMATS: ReadonlyMap<string, DataFormat> = new Map<string, DataForm
   ['cifar100', cifar100Format],
   ['folder', folderFormat],
   ['csv', csvFormat],
+  ['npz', npzFormat],
 ]);
 
 export interface BuiltinSet {
