@@ -40,6 +40,9 @@ export const csvColumns = z.strictObject({
 /** The names of the arrays of the format `npz`; `{part}` in them stands for the part. Their defaults depend on the path: src/data/npz.ts has them. */
 const npzArrays = z.strictObject({ images: z.string().min(1).optional(), labels: z.string().min(1).optional() });
 
+/** The key of a sample's json that has its label, in the format `webdataset`. */
+const webdatasetLabel = z.strictObject({ key: z.string().min(1) });
+
 /** The images of a recipe: their files, and the splits that stages name. */
 export const data = z.strictObject({
   /** A format of src/data. src/recipe checks it, and the labels and parts that the format has. */
@@ -52,6 +55,7 @@ export const data = z.strictObject({
   classes: classes.optional(),
   csv: csvColumns.optional(),
   npz: npzArrays.optional(),
+  webdataset: webdatasetLabel.optional(),
   /** Mean and deviation of each channel, for pixels in [0, 1]. */
   normalise: z.strictObject({ mean: z.array(z.number()).min(1), std: z.array(positive).min(1) }),
   splits: z.record(name, split),

@@ -7,6 +7,7 @@ import { folderFormat } from './folder.js';
 import type { DataFormat } from './format.js';
 import { idxFormat } from './idx.js';
 import { npzFormat } from './npz.js';
+import { webdatasetFormat } from './webdataset.js';
 
 /** The formats by `data.format`. */
 export const FORMATS: ReadonlyMap<string, DataFormat> = new Map<string, DataFormat>([
@@ -16,6 +17,7 @@ export const FORMATS: ReadonlyMap<string, DataFormat> = new Map<string, DataForm
   ['folder', folderFormat],
   ['csv', csvFormat],
   ['npz', npzFormat],
+  ['webdataset', webdatasetFormat],
 ]);
 
 export interface BuiltinSet {

@@ -8,7 +8,7 @@ import type { ImageIndex, UnpackedFiles } from './image-index.js';
 import type { ImageShape, LabelledImages } from './sample-source.js';
 
 /** The keys of a recipe's data that are for some formats. */
-export const SETTINGS = ['classes', 'csv', 'npz'] as const satisfies readonly (keyof DataRecipe)[];
+export const SETTINGS = ['classes', 'csv', 'npz', 'webdataset'] as const satisfies readonly (keyof DataRecipe)[];
 export type Setting = (typeof SETTINGS)[number];
 
 /** The folder of a part, the labels that the recipe wants, and the format's own settings. */
