@@ -28,6 +28,12 @@ export class LabelTable {
   readonly #numbers = new Map<string, number>();
   readonly #known: KnownLabel[] = [];
   readonly #samples: number[] = [];
+  readonly #areNumbers: boolean;
+
+  /** `areNumbers`: whole numbers are always classes; otherwise they may be names that the recipe gives, as `data.classes: ["7", "9"]`. */
+  constructor({ areNumbers = false } = {}) {
+    this.#areNumbers = areNumbers;
+  }
 
   /** The number of samples so far. */
   get count(): number {
@@ -51,7 +57,7 @@ export class LabelTable {
    * the order of their bytes. There must be a sample. Throws data.damaged, with the first place, about a label that is none of them.
    */
   classes(given: DataRecipe['classes']): LabelledClasses {
-    const { classNames, classes, of } = chooseClasses(this.#known, given);
+    const { classNames, classes, of } = chooseClasses(this.#known, given, this.#areNumbers);
     const numbers = this.#known.map(of);
     const labels = shareLabels(this.#samples.map((number) => numbers[number]!));
     return { classes, labels, ...(classNames === undefined ? {} : { classNames }) };
@@ -65,9 +71,10 @@ interface ChosenClasses {
   of(label: KnownLabel): number;
 }
 
-function chooseClasses(known: readonly KnownLabel[], given: DataRecipe['classes']): ChosenClasses {
+function chooseClasses(known: readonly KnownLabel[], given: DataRecipe['classes'], areNumbers: boolean): ChosenClasses {
   const names = typeof given === 'object' ? given : undefined;
-  const hasNames = names !== undefined && known.some(({ text }) => names.includes(text));
+  const nameSet = new Set(areNumbers ? [] : names);
+  const hasNames = known.some(({ text }) => nameSet.has(text));
   if (!hasNames && known.every(({ text }) => WHOLE.test(text))) return numbered(known, given);
   if (names !== undefined) return named(names);
   for (const { text, place } of known) {

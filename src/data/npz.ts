@@ -160,7 +160,7 @@ async function readLabels(array: NpyArray, images: NpyArray, { classes }: PartSo
   const elements = new Uint8Array(array.bytes);
   await array.read(elements);
   const view = new DataView(elements.buffer);
-  const table = new LabelTable();
+  const table = new LabelTable({ areNumbers: true });
   try {
     for (let i = 0; i < count; i++) table.add(String(read(view, i * size, order !== '>')), { offset: start + i * size });
     return table.classes(classes);

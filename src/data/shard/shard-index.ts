@@ -30,7 +30,7 @@ export async function indexShards(source: PartSource, cache: string): Promise<Im
   const { folder, part, classes } = source;
   const name = join(resolve(folder), part);
   const shards = await readShards(source, cache);
-  const table = new LabelTable();
+  const table = new LabelTable({ areNumbers: true });
   for (const { file, samples } of shards) {
     for (const label of samples.labels) table.add(samples.texts[label]!, { file, offset: samples.places[label]! });
   }

@@ -123,6 +123,8 @@ describe('rows are read as they are written', () => {
     const recipe = recipeOf(await newSet(), { classes: ['dog', 'cat', 'Eel', 'cow'] });
     expect(await labelsOf(recipe, 'val')).toEqual([2, 2, 1, 1, 0, 0]);
     expect(await inspectData(recipe, cache)).toMatchObject({ classes: 4 });
+    const digits = await newSet('path,label\ntrain/cat/0.jpg,7\ntrain/dog/0.jpg,9\n');
+    expect(await labelsOf(recipeOf(digits, { classes: ['9', '7'], splits: { train: SPLITS.train } }))).toEqual([1, 0]);
   });
 });
 

@@ -153,6 +153,8 @@ describe('archives that NumPy wrote', () => {
     // From the cache, by the settings.
     expect(await fingerprintSplit({ ...plain, classes: 4 }, 'test', cache)).not.toBe(prints[0]);
     expect(await classNamesOf(named, cache)).toEqual(['a', 'b', 'c']);
+    // Numbers stay numbers, whatever the names are.
+    expect(await fingerprintSplit({ ...plain, classes: ['1', '2', '0'] }, 'test', cache)).toBe(prints[0]);
     const { splits } = await verifyData(named, cache);
     expect(splits[0]).toMatchObject({ name: 'test', fingerprint: prints[0], classCounts: [1, 1, 1] });
     const wrong = recipeOf(path, 'test', { npz: { images: 'x_{part}' } });
