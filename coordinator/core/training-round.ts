@@ -327,15 +327,14 @@ function release(
 
 /**
  * The reasons where cells have not reported by the deadline: those that have hear that another cell has not. Where no cell can make a step
- * without the others, and none has made it, nobody knows who is late.
+ * without the others, one that has not made it may wait for another: nobody knows who is late.
  */
 function lateness({ grid, isWhole }: GridRound, report: 'trained' | 'averaged'): ReasonFor {
   const late = cellsOf(grid).filter((cell) => cell[report] === null);
-  if (isWhole && late.length === cellsOf(grid).length)
-    return () => `not every cell of its row ${report === 'trained' ? 'made its step' : 'averaged'} in time`;
   const deed = report === 'trained' ? 'train' : 'average';
-  const other = `a cell of its ${isWhole ? 'row' : 'column'}`;
-  return (incarnation) => `${late.some((cell) => cell.incarnation === incarnation) ? 'it' : other} did not ${deed} in time`;
+  const other = `a cell of its ${isWhole ? 'row' : 'column'} did not ${deed} in time`;
+  const own = isWhole && report === 'trained' ? 'not every cell of its row made its step in time' : `it did not ${deed} in time`;
+  return (incarnation) => (late.some((cell) => cell.incarnation === incarnation) ? own : other);
 }
 
 /** The contributors are fixed: one column is committed as it is, and several average first; without any, the round is over. */
