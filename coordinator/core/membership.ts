@@ -56,7 +56,7 @@ export function onHello(turn: Turn, connection: string, hello: WorkerMessageOf<'
       return refuse(turn, connection, { reason: 'name-taken', of: hello.type, message });
     }
     case 'replaces':
-      expel(turn, verdict.member.incarnation, 'another life of the same worker said hello');
+      expel(turn, verdict.member.incarnation, 'a new process of the same worker has started');
       return admit(turn, connection, hello);
     case 'new':
       return admit(turn, connection, hello);
