@@ -39,6 +39,7 @@ const argumentsSchema = z.strictObject({
     .default(() => ({ device: 'cpu' as const, threads: availableParallelism() })),
   peer: field.peer.nullable().default(null),
   listenHost: z.string().min(1).default('127.0.0.1'),
+  data: z.string().min(1).nullable().default(null),
   insecure: z.boolean(),
   logFile: z.string().nullable().default(null),
 });
@@ -55,7 +56,7 @@ function readArguments(): z.infer<typeof argumentsSchema> {
 }
 
 async function work(): Promise<number> {
-  const { role, coordinator, name, peer, engine, placement, listenHost, insecure, logFile } = readArguments();
+  const { role, coordinator, name, peer, engine, placement, listenHost, data, insecure, logFile } = readArguments();
   const listen = `tcp://${listenHost}:*`;
   for (const endpoint of [coordinator, listen]) {
     requireEndpoint(endpoint);
@@ -73,6 +74,7 @@ async function work(): Promise<number> {
     engine,
     placement,
     listen,
+    data,
     logFile,
     transport: zmqTransport,
     clock: systemClock,

@@ -79,6 +79,8 @@ export interface WorkerArguments {
   readonly placement?: Placement;
   /** The host where its engine listens for data; 127.0.0.1 when left out. */
   readonly listenHost?: string;
+  /** The absolute path of the data on this machine; the recipe's `data.path` when left out. */
+  readonly data?: string;
   /** Allows addresses that are not loopback. */
   readonly insecure: boolean;
   /** The file of its log; the standard error when left out. */

@@ -139,6 +139,7 @@ export class SimWorker {
       engine: 'cpu',
       placement: { device: 'cpu', threads: 1 },
       listen: 'inproc://*',
+      data: null,
       logFile: null,
     });
   }

@@ -30,6 +30,8 @@ export interface EngineConfigure {
   readonly placement: Placement;
   /** The address on which its own data plane listens, `tcp://host:*`. */
   readonly listen: string;
+  /** The absolute path of the data on this machine; null means: as the recipe says. */
+  readonly data: string | null;
   /** The file to which it writes its log; null means the standard error. */
   readonly logFile: string | null;
 }

@@ -59,7 +59,8 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   logger.info('engine.opened', { ...compute, device: placement.device, note });
   const connections = new Connections(transport, clock);
   const meter = new Meter(clock);
-  const splits = new SplitCache(recipe.data, configure.digests.splits);
+  const data = configure.data === null ? recipe.data : { ...recipe.data, path: configure.data };
+  const splits = new SplitCache(data, configure.digests.splits);
   const loaders = new SharedLoader(recipe, { role: configure.role, threads: placement.threads, program: loaderProgram });
   const report: EngineContext['report'] = (message) => send({ ...message, term, incarnation });
   const showProgress = () => send(meter.progress(connections.bytes()));

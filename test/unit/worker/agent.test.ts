@@ -50,6 +50,7 @@ beforeEach(async () => {
     engine: null,
     placement: { device: 'cpu', threads: 1 },
     listen: 'inproc://w',
+    data: '/data/here',
     logFile: null,
     transport,
     clock,
@@ -106,6 +107,7 @@ async function attach(): Promise<FakeEngine> {
     dataEndpoint: 'inproc://data',
     engine: null,
     placement: { device: 'cpu', threads: 1 },
+    data: '/data/here',
   });
   engine.onMessage({ type: 'worker.ready', ...ids, endpoint: 'inproc://w', engine: 'cpu' });
   await clock.advance(0);

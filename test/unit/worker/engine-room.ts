@@ -71,6 +71,8 @@ export function smallRecipe(folder: string, stages: Record<string, unknown> = {}
 export interface EngineOptions {
   readonly term?: Term;
   readonly hear?: (report: EngineReport) => void;
+  /** The path of the data on its machine, if it is not the recipe's. */
+  readonly data?: string;
 }
 
 /** One engine, as its agent sees it. */
@@ -246,6 +248,7 @@ export class EngineRoom {
         engine: this.engineName,
         placement: { device: 'cpu', threads: 1 },
         listen: 'tcp://127.0.0.1:*',
+        data: options.data ?? null,
         logFile: null,
       },
       transport: this.transport,
