@@ -29,6 +29,9 @@ import { startAgent } from './agent/agent.js';
 import { childEngineHost } from './agent/engine-host.js';
 import { DEFAULT_SESSION_TIMING } from './agent/session-types.js';
 
+/** The bytes of coded images from the coordinator that are kept, unless the caller says otherwise. */
+const FED_BYTES = 20 * 2 ** 30;
+
 const argumentsSchema = z.strictObject({
   role: field.role,
   coordinator: z.string(),
@@ -40,6 +43,7 @@ const argumentsSchema = z.strictObject({
   peer: field.peer.nullable().default(null),
   listenHost: z.string().min(1).default('127.0.0.1'),
   data: z.string().min(1).nullable().default(null),
+  fedBytes: z.int().min(0).default(FED_BYTES),
   insecure: z.boolean(),
   logFile: z.string().nullable().default(null),
 });
@@ -56,7 +60,7 @@ function readArguments(): z.infer<typeof argumentsSchema> {
 }
 
 async function work(): Promise<number> {
-  const { role, coordinator, name, peer, engine, placement, listenHost, data, insecure, logFile } = readArguments();
+  const { role, coordinator, name, peer, engine, placement, listenHost, data, fedBytes, insecure, logFile } = readArguments();
   const listen = `tcp://${listenHost}:*`;
   for (const endpoint of [coordinator, listen]) {
     requireEndpoint(endpoint);
@@ -75,6 +79,7 @@ async function work(): Promise<number> {
     placement,
     listen,
     data,
+    fedBytes,
     logFile,
     transport: zmqTransport,
     clock: systemClock,

@@ -1,6 +1,6 @@
 /**
  * The answers of the coordinator's data server: workers put and fetch checkpoints, and this is the only
- * writer of them. It takes only data that the core has asked for, in this term, from the incarnation that was
+ * writer of them; those without files fetch the data. It takes only data that the core has asked for, in this term, from the incarnation that was
  * asked, and only committed parameters as a checkpoint. Knowledge, arenas and states come from the workers.
  */
 
@@ -19,11 +19,13 @@ import { type DataReply, refusal } from '../../src/rpc/data-server.js';
 import { hasSlotsOf, slotsIn, stateForColumn, stateToWire } from '../../src/tensor/state-tensors.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 import type { CoreEvent } from '../core/types.js';
+import type { SplitFeed } from './split-feed.js';
 import type { HeldTerm } from './term.js';
 
 export interface DataStoreOptions {
   readonly term: HeldTerm;
   readonly store: CheckpointStore;
+  readonly feed: SplitFeed;
   readonly logger: Logger;
   /** Called when a checkpoint is on disk, whole. */
   readonly onStored: (event: Extract<CoreEvent, { type: 'checkpoint-stored' }>) => void;
@@ -78,6 +80,10 @@ export class DataStore {
         return this.#getCheckpoint(header);
       case 'topology.get':
         return this.#getTopology(header);
+      case 'split.get':
+        return this.#options.feed.rows(header);
+      case 'image.get':
+        return this.#options.feed.images(header, tensors);
       case 'knowledge.get':
       case 'arena.get':
       case 'state.get':

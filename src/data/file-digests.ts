@@ -13,11 +13,11 @@ import { join, resolve } from 'node:path';
 import { makeFolder } from '../process/make-folder.js';
 import { fileOf } from './coded-source.js';
 import { damaged, unreadable } from './data-file.js';
+import { DIGEST_BYTES } from './digest-bytes.js';
 import type { ImageIndex } from './folder-index.js';
 import { checkCoded } from './image/decode.js';
 import { CODED_BYTES_MAX } from './image/rgb-image.js';
 
-export const DIGEST_BYTES = 32;
 /** The most folders that are kept. The one that was written first makes room. */
 export const FOLDERS_MAX = 16;
 /** The files that are looked at, or read, at a time. */

@@ -140,6 +140,7 @@ export class SimWorker {
       placement: { device: 'cpu', threads: 1 },
       listen: 'inproc://*',
       data: null,
+      fedBytes: 0,
       logFile: null,
     });
   }

@@ -32,6 +32,8 @@ export interface EngineConfigure {
   readonly listen: string;
   /** The absolute path of the data on this machine; null means: as the recipe says. */
   readonly data: string | null;
+  /** The most bytes of coded images from the coordinator that this machine keeps. */
+  readonly fedBytes: number;
   /** The file to which it writes its log; null means the standard error. */
   readonly logFile: string | null;
 }

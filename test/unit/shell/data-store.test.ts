@@ -19,6 +19,7 @@ import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import { stateToWire } from '../../../src/tensor/state-tensors.js';
 import type { WireTensor } from '../../../src/tensor/tensor.js';
 import { zmqTransport } from '../../../src/transport/zmq-transport.js';
+import { feedOf, NO_DATA } from '../../support/split-feed.js';
 import { contentOf, stateOf, topologyFor } from '../checkpoint/content.js';
 import { type LogLine, recordingLogger } from './recording-logger.js';
 import { scratchFolder } from './scratch-folder.js';
@@ -38,6 +39,7 @@ async function opened() {
   const data = new DataStore({
     term: held,
     store,
+    feed: feedOf(NO_DATA, {}),
     logger: recordingLogger(lines),
     onStored: (event) => events.push(event),
     onOver: (error) => over.push(error),

@@ -51,6 +51,7 @@ beforeEach(async () => {
     placement: { device: 'cpu', threads: 1 },
     listen: 'inproc://w',
     data: '/data/here',
+    fedBytes: 1000,
     logFile: null,
     transport,
     clock,
@@ -108,6 +109,7 @@ async function attach(): Promise<FakeEngine> {
     engine: null,
     placement: { device: 'cpu', threads: 1 },
     data: '/data/here',
+    fedBytes: 1000,
   });
   engine.onMessage({ type: 'worker.ready', ...ids, endpoint: 'inproc://w', engine: 'cpu' });
   await clock.advance(0);

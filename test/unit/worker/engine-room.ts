@@ -249,6 +249,7 @@ export class EngineRoom {
         placement: { device: 'cpu', threads: 1 },
         listen: 'tcp://127.0.0.1:*',
         data: options.data ?? null,
+        fedBytes: 2 ** 30,
         logFile: null,
       },
       transport: this.transport,
