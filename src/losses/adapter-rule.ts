@@ -6,7 +6,7 @@
  */
 
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import type { KnowledgeSpec, ReductionSpec } from '../tensor/knowledge.js';
+import type { ReductionSpec, SampleSpec } from '../tensor/knowledge.js';
 import type { AdapterSpec, TapShapes, TermNeeds, TermSettings } from './loss-declaration.js';
 
 /** The steps that make one shape of two. */
@@ -67,7 +67,7 @@ export function needsOfAdapted({ taps }: Pick<TermSettings, 'taps'>, shapes: Tap
     const [own, other] = [shapes.student(layer), shapes.other(otherLayer)];
     const rule = adapterRule(own, other, projects);
     if (rule === null) throw notAdaptable([layer, own], [otherLayer, other]);
-    const spec = (name: string, reduce: ReductionSpec | null): KnowledgeSpec => ({ of: 'tap', layer: name, reduce });
+    const spec = (name: string, reduce: ReductionSpec | null): SampleSpec => ({ of: 'tap', layer: name, reduce });
     return { student: spec(layer, rule.student), other: spec(otherLayer, rule.other), adapters: adaptersOf(i, rule.kernel) };
   });
   return {

@@ -5,7 +5,7 @@
  */
 
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import type { KnowledgeSpec } from '../tensor/knowledge.js';
+import type { SampleSpec } from '../tensor/knowledge.js';
 import type { LayerFlow, LossDeclaration, TapShapes } from './loss-declaration.js';
 import { checkMap, type MapShape } from './map-pair.js';
 
@@ -19,7 +19,7 @@ export const fspDeclaration: LossDeclaration = {
   takesOther: true,
   needs({ flows = [] }, shapes) {
     for (const flow of flows) checkChannels(flow, shapes);
-    const spec = ([from, to]: LayerFlow): KnowledgeSpec => ({ of: 'flow', from, to });
+    const spec = ([from, to]: LayerFlow): SampleSpec => ({ of: 'flow', from, to });
     return { student: flows.map(([own]) => spec(own)), other: flows.map(([, other]) => spec(other)), adapters: [] };
   },
 };

@@ -3,10 +3,10 @@
  * cross-entropy by the images: as many numbers as an image has.
  */
 
-import type { KnowledgeSpec } from '../tensor/knowledge.js';
+import type { SampleSpec } from '../tensor/knowledge.js';
 import type { LossDeclaration } from './loss-declaration.js';
 
-const INPUT_GRADIENT: KnowledgeSpec = { of: 'input-gradient' };
+const INPUT_GRADIENT: SampleSpec = { of: 'input-gradient' };
 
 export const gradientAttentionDeclaration: LossDeclaration = {
   paper: 'Zagoruyko & Komodakis, arXiv 1612.03928',

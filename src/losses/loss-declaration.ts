@@ -5,7 +5,7 @@
  */
 
 import type { NumberRange, Variable } from '../config/variable.js';
-import type { KnowledgeSpec } from '../tensor/knowledge.js';
+import type { KnowledgeSpec, SampleSpec } from '../tensor/knowledge.js';
 
 /** A number that may change during a stage. It reaches the arithmetic as a tf.Scalar. */
 export interface KnobDeclaration extends NumberRange {
@@ -30,6 +30,11 @@ export interface TermSettings {
   /** One weight for each pair; 1 where the recipe gives none. */
   readonly weights: readonly number[];
   readonly constants: Readonly<Record<string, number>>;
+  /**
+   * Whether the term is over the gathered batch of all students of the row. The other side answers about the batch of one student; where this is
+   * true, the tensors of all of them are joined sample by sample.
+   */
+  readonly isGathered?: boolean | undefined;
 }
 
 /**
@@ -71,7 +76,8 @@ export interface MemorySpec {
 
 /** The tensors that a term takes. The arithmetic gets them in these orders. */
 export interface TermNeeds {
-  readonly student: readonly KnowledgeSpec[];
+  /** Knowledge about each sample: where a loss compares samples, it does so itself, because the gradient flows through it. */
+  readonly student: readonly SampleSpec[];
   /** The knowledge of the other side, which is a teacher or another peer; empty when the term needs none. */
   readonly other: readonly KnowledgeSpec[];
   readonly adapters: readonly AdapterSpec[];

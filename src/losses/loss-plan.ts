@@ -78,6 +78,7 @@ export function planTerm(term: TermRecipe, declaration: LossDeclaration, key: st
       ...(flows.length > 0 ? { flows } : {}),
       weights: pairs.map((_, i) => term.weights?.[i] ?? 1),
       constants: Object.fromEntries(constants),
+      ...(term.batch === 'gathered' ? { isGathered: true } : {}),
     },
   };
 }

@@ -4,7 +4,7 @@
  */
 
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import type { KnowledgeSpec, ReductionSpec } from '../tensor/knowledge.js';
+import type { ReductionSpec, SampleSpec } from '../tensor/knowledge.js';
 import type { TapShapes, TermNeeds, TermSettings } from './loss-declaration.js';
 
 /** The shape of a layer's feature map, without the batch. */
@@ -33,7 +33,7 @@ export function needsOfMaps(
     const [own, other] = [checkMap(layer, shapes.student(layer)), checkMap(otherLayer, shapes.other(otherLayer))];
     const [height, width] = [Math.min(own.height, other.height), Math.min(own.width, other.width)];
     const reduce = reductionOf({ own, other, height, width });
-    const spec = (name: string): KnowledgeSpec => ({ of: 'tap', layer: name, reduce });
+    const spec = (name: string): SampleSpec => ({ of: 'tap', layer: name, reduce });
     return { student: spec(layer), other: spec(otherLayer) };
   });
   return { student: pairs.map(({ student }) => student), other: pairs.map(({ other }) => other), adapters: [] };

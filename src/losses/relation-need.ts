@@ -4,7 +4,7 @@
  */
 
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import type { KnowledgeSpec, ReductionSpec } from '../tensor/knowledge.js';
+import type { ReductionSpec, SampleSpec } from '../tensor/knowledge.js';
 import type { TapShapes, TermNeeds, TermSettings } from './loss-declaration.js';
 
 /**
@@ -12,7 +12,7 @@ import type { TapShapes, TermNeeds, TermSettings } from './loss-declaration.js';
  * out anything else.
  */
 export function needsOfRelation({ taps }: Pick<TermSettings, 'taps'>, shapes: TapShapes, ofMap: ReductionSpec | null): TermNeeds {
-  const spec = (layer: string, shape: readonly number[]): KnowledgeSpec => {
+  const spec = (layer: string, shape: readonly number[]): SampleSpec => {
     if (shape.length === 1) return { of: 'tap', layer, reduce: null };
     if (shape.length === 3) return { of: 'tap', layer, reduce: ofMap };
     throw new StillhouseError(

@@ -1,6 +1,6 @@
 /**
- * The declaration of the similarity-preserving loss; its arithmetic is in similarity.ts. A map travels whole, because the similarity of
- * two samples is that of their flattened maps: tap a small layer.
+ * The declaration of the similarity-preserving loss; its arithmetic is in similarity.ts. The other side gives the similarities of the batch, B^2
+ * numbers whatever the layer. Those of a gathered batch are also between samples of different students: for it the features travel.
  */
 
 import type { LossDeclaration } from './loss-declaration.js';
@@ -14,5 +14,9 @@ export const similarityDeclaration: LossDeclaration = {
   takesTaps: true,
   takesOther: true,
   over: 'batch',
-  needs: (settings, shapes) => needsOfRelation(settings, shapes, null),
+  needs(settings, shapes) {
+    const needs = needsOfRelation(settings, shapes, null);
+    if (settings.isGathered === true) return needs;
+    return { ...needs, other: settings.taps.map(([, layer]) => ({ of: 'similarity', layer })) };
+  },
 };

@@ -11,11 +11,16 @@ import { relationOverPairs } from './pair-sum.js';
 import { directionsOf, withoutScale } from './relation.js';
 
 export const similarity: LossMethod = {
-  sum: (inputs) => relationOverPairs(inputs, (own, other) => tf.mean(tf.squaredDifference(similarityOf(own), similarityOf(other)))),
+  sum(inputs) {
+    const { isGathered = false } = inputs.settings;
+    return relationOverPairs(inputs, (own, other) => {
+      return tf.mean(tf.squaredDifference(similaritiesOf(own), isGathered ? similaritiesOf(other) : other));
+    });
+  },
 };
 
-/** G, [B, B]. */
-function similarityOf(features: tf.Tensor): tf.Tensor {
+/** G, [B, B], of features [B, ...]. Called inside tf.tidy. */
+export function similaritiesOf(features: tf.Tensor): tf.Tensor {
   const features_BN = withoutScale(features);
   return directionsOf(tf.matMul(features_BN, features_BN, false, true)).unit;
 }

@@ -8,7 +8,15 @@ import { assert, present } from '../base/assert.js';
 import { OTHER_SIDES, type OtherSide, type PeerRecipe, type TermRecipe } from '../config/schema.js';
 import type { StageMoment } from '../config/variable.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import { isOutputSpec, type KnowledgeSpec, LOGITS_SPEC, type OutputSpec, specKey } from '../tensor/knowledge.js';
+import {
+  isOutputSpec,
+  isSampleSpec,
+  type KnowledgeSpec,
+  LOGITS_SPEC,
+  type OutputSpec,
+  type SampleSpec,
+  specKey,
+} from '../tensor/knowledge.js';
 import { onAdapted } from './adapted-pair.js';
 import { catalogueEntry } from './catalogue.js';
 import { gatherBatch, type RestTensors } from './gathered-batch.js';
@@ -70,8 +78,8 @@ export interface LossSide {
 export interface GatheredSpecs {
   /** That of its own model. */
   readonly student: readonly OutputSpec[];
-  /** That of the teacher about the student's own samples. */
-  readonly other: readonly KnowledgeSpec[];
+  /** That of the teacher about each of the student's own samples. */
+  readonly other: readonly SampleSpec[];
 }
 
 export interface StageLoss {
@@ -152,7 +160,7 @@ export function joinTerms(
   terms: readonly LoadedTerm[],
   { peers, mayLack }: OtherPeers = { peers: 0, mayLack: false },
 ): StageLoss {
-  const wanted = distinct([LOGITS_SPEC, ...terms.flatMap(({ needs }) => needs.student)]);
+  const wanted = distinct<SampleSpec>([LOGITS_SPEC, ...terms.flatMap(({ needs }) => needs.student)]);
   const student = wanted.filter(isOutputSpec);
   const takesInputGradient = wanted.length > student.length;
   const own: readonly KnowledgeSpec[] = takesInputGradient ? [...student, { of: 'input-gradient' }] : student;
@@ -323,22 +331,27 @@ function weigh(parts: readonly (readonly [string, LossSum])[], knobs: TermCall['
 function gatheredSpecs(terms: readonly LoadedTerm[]): GatheredSpecs | null {
   const gathered = terms.filter(({ isGathered }) => isGathered === true);
   if (gathered.length === 0) return null;
-  const student = distinct(gathered.flatMap(({ needs }) => needs.student));
-  const outputs = student.filter(isOutputSpec);
-  const odd = gathered.find(({ needs }) => !needs.student.every(isOutputSpec));
-  if (odd !== undefined) {
-    throw new StillhouseError(
-      'loss.invalid',
-      `the term ${odd.plan.key} takes the student's gradient by the images, which is not gathered`,
-      {
+  for (const { plan, needs } of gathered) {
+    if (!needs.student.every(isOutputSpec)) {
+      throw new StillhouseError('loss.invalid', `the term ${plan.key} takes the student's gradient by the images, which is not gathered`, {
         hint: 'Leave batch: gathered out: the loss is then over the batch of each student',
-      },
-    );
+      });
+    }
+    if (!needs.other.every(isSampleSpec)) {
+      throw new StillhouseError(
+        'loss.invalid',
+        `the term ${plan.key} takes similarities of the other side, which are those of one student's batch, and not gathered`,
+        { hint: 'Where settings.isGathered is true, let needs() ask for the layers as they are; or leave batch: gathered out' },
+      );
+    }
   }
-  return { student: outputs, other: distinct(gathered.flatMap(({ needs }) => needs.other)) };
+  return {
+    student: distinct(gathered.flatMap(({ needs }) => needs.student.filter(isOutputSpec))),
+    other: distinct(gathered.flatMap(({ needs }) => needs.other.filter(isSampleSpec))),
+  };
 }
 
-function distinct(specs: readonly KnowledgeSpec[]): readonly KnowledgeSpec[] {
+function distinct<Spec extends KnowledgeSpec>(specs: readonly Spec[]): readonly Spec[] {
   return specs.filter((spec, i) => indexOf(specs, spec) === i);
 }
 

@@ -10,7 +10,7 @@ import { variableIn } from '../config/variable.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import { importUserModule } from '../process/import-user-module.js';
 import { placeInModule } from '../process/place-in-module.js';
-import { type KnowledgeSpec, LOGITS_SPEC } from '../tensor/knowledge.js';
+import { LOGITS_SPEC, type SampleSpec } from '../tensor/knowledge.js';
 import { needsOfAdapted } from './adapter-rule.js';
 import type { KnobDeclaration, LossDeclaration, LossTraits, TermNeeds, TermSettings } from './loss-declaration.js';
 import { TERM_KEYS } from './term-check.js';
@@ -95,7 +95,7 @@ function declarationFrom(value: object, file: string): LossDeclaration {
 /** The needs of a module without `needs`: the logits, the tapped layers as they are, or the flows. */
 function plainNeeds({ takesTaps, takesFlows = false, takesOther }: LossTraits): (settings: TermSettings) => TermNeeds {
   return ({ taps, flows = [] }) => {
-    const of = (side: 0 | 1): readonly KnowledgeSpec[] => {
+    const of = (side: 0 | 1): readonly SampleSpec[] => {
       if (takesFlows) return flows.map((pair) => ({ of: 'flow', from: pair[side][0], to: pair[side][1] }));
       return takesTaps ? taps.map((pair) => ({ of: 'tap', layer: pair[side], reduce: null })) : [LOGITS_SPEC];
     };
@@ -103,7 +103,7 @@ function plainNeeds({ takesTaps, takesFlows = false, takesOther }: LossTraits): 
   };
 }
 
-const spec = z.discriminatedUnion('of', [
+const sampleSpec = z.discriminatedUnion('of', [
   z.strictObject({ of: z.literal('logits') }),
   z.strictObject({ of: z.literal('input-gradient') }),
   z.strictObject({
@@ -116,9 +116,10 @@ const spec = z.discriminatedUnion('of', [
   }),
   z.strictObject({ of: z.literal('flow'), from: z.string(), to: z.string() }),
 ]);
+const otherSpec = z.discriminatedUnion('of', [...sampleSpec.options, z.strictObject({ of: z.literal('similarity'), layer: z.string() })]);
 const needsSchema = z.strictObject({
-  student: z.array(spec).min(1),
-  other: z.array(spec).default([]),
+  student: z.array(sampleSpec).min(1),
+  other: z.array(otherSpec).default([]),
   adapters: z
     .array(
       z.strictObject({
@@ -133,7 +134,7 @@ const needsSchema = z.strictObject({
 
 const NEEDS_HINT =
   'needs(settings, shapes) returns { student: [...], other: [...], adapters: [...] }; ' +
-  'a spec is { of: "logits" }, { of: "tap", layer, reduce: null }, { of: "flow", from, to } or { of: "input-gradient" }';
+  'a spec is { of: "logits" }, { of: "tap", layer, reduce: null }, { of: "flow", from, to } or { of: "input-gradient" }, of the other side also { of: "similarity", layer }';
 
 function checkNeeds({ takesOther }: LossTraits, file: string, call: () => unknown): TermNeeds {
   let value: unknown;

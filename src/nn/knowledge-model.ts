@@ -7,7 +7,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { type LayersModel, model as makeModel } from '@tensorflow/tfjs-layers';
 import { assertNever, present } from '../base/assert.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
-import type { KnowledgeSpec, OutputSpec } from '../tensor/knowledge.js';
+import type { KnowledgeSpec, OutputSpec, RowShape, SampleSpec } from '../tensor/knowledge.js';
 import { flowOf, flowShape } from './flow.js';
 import { reduce, shapeOf } from './reduction/catalogue.js';
 import { layerShapes, tapOf } from './tap.js';
@@ -109,7 +109,11 @@ export function withoutLayers(classes: number): ShapeSource {
 }
 
 /** The shape of each spec's tensor, without the batch. Throws `model.invalid` where a layer is missing, or a reduction does not fit. */
-export function shapesOf(specs: readonly KnowledgeSpec[], { classes, layer, image }: ShapeSource): readonly (readonly number[])[] {
+export function shapesOf(specs: readonly SampleSpec[], source: ShapeSource): readonly (readonly number[])[];
+/** The same with specs about a view as a whole, which may have an axis of the view's samples. */
+export function shapesOf(specs: readonly KnowledgeSpec[], source: ShapeSource): readonly RowShape[];
+/** The same: its body. */
+export function shapesOf(specs: readonly KnowledgeSpec[], { classes, layer, image }: ShapeSource): readonly RowShape[] {
   return specs.map((spec) => {
     switch (spec.of) {
       case 'logits':
@@ -122,6 +126,9 @@ export function shapesOf(specs: readonly KnowledgeSpec[], { classes, layer, imag
       }
       case 'flow':
         return flowShape(layer(spec.from), layer(spec.to));
+      case 'similarity':
+        layer(spec.layer);
+        return ['view'];
       default:
         return assertNever(spec, 'knowledge');
     }

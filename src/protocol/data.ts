@@ -67,6 +67,7 @@ export const knowledgeSpecSchema = z.discriminatedUnion('of', [
       .nullable(),
   }),
   z.strictObject({ of: z.literal('flow'), from: layerName, to: layerName }),
+  z.strictObject({ of: z.literal('similarity'), layer: layerName }),
 ]) satisfies z.ZodType<KnowledgeSpec>;
 
 /** The images that knowledge is asked about. To add a source, add a case. */
@@ -118,7 +119,10 @@ export const dataRequestSchema = z.discriminatedUnion('type', [
 export type DataRequest = z.infer<typeof dataRequestSchema>;
 
 export const dataAnswerSchema = z.discriminatedUnion('type', [
-  /** Tensors `knowledge.0`, `knowledge.1`, ... [B, ...], one for each spec, rows in the order of the request or of the step. */
+  /**
+   * Tensors `knowledge.0`, `knowledge.1`, ... [B, ...], one for each spec, rows in the order of the request or of the step; of similarities [B, B],
+   * the columns in that order too.
+   */
   z.strictObject({ type: z.literal('knowledge.answer'), ...head, stage: field.name }),
   /**
    * Tensor `parameters` float32 [end - start]. `ranges`: all samples in what the answering replica has trained, of which

@@ -7,8 +7,8 @@ import { StillhouseError } from '../errors/stillhouse-error.js';
 import { sideOf } from '../losses/loss-plan.js';
 import type { ShapeSource } from '../nn/knowledge-model.js';
 import { knowledgeSpecSchema } from '../protocol/data.js';
-import { numbersFrom, numbersGathered } from '../step/knowledge-size.js';
-import type { KnowledgeSpec } from '../tensor/knowledge.js';
+import { numbersGathered, shapesFrom } from '../step/knowledge-size.js';
+import type { KnowledgeSpec, RowShape } from '../tensor/knowledge.js';
 
 /** The shapes of each model's layers, by the model's key. */
 export type ModelShapes = ReadonlyMap<string, ShapeSource>;
@@ -69,20 +69,21 @@ function layersOf({ taps = [], flows = [] }: TermRecipe): readonly { side: 0 | 1
   ];
 }
 
-/** The numbers of one image that a step of the peer takes from other models. */
-export interface TakenNumbers {
-  readonly fromTeacher: number;
-  /** From each other student that trains the peer. */
+/** The knowledge that a step of the peer takes from other models. */
+export interface TakenKnowledge {
+  /** The shapes of its tensors, without the batch. */
+  readonly fromTeacher: readonly RowShape[];
+  /** From each other student that trains the peer, in numbers of one image. */
   readonly gathered: number;
 }
 
 /** Throws as the trials of the peer's terms do. */
-export async function takenNumbers({ recipe: peer }: TrainedPeer, recipe: Recipe, facts: TrialFacts): Promise<TakenNumbers> {
+export async function takenKnowledge({ recipe: peer }: TrainedPeer, recipe: Recipe, facts: TrialFacts): Promise<TakenKnowledge> {
   const { joinTraining } = await import('../step/load-training.js');
   const { student, teacher } = await sidesOf(peer, recipe, facts.shapes);
   const samples = facts.splitSizes[peer.on];
   const training = await joinTraining(peer, { student, teacher, seed: recipe.seed, samples });
-  return { fromTeacher: numbersFrom(training, 'teacher'), gathered: numbersGathered(training) };
+  return { fromTeacher: shapesFrom(training, 'teacher'), gathered: numbersGathered(training) };
 }
 
 /** The shapes of the peer's model, of the model that teaches it, and of the other peers. A side that is not there, and peers, have no layers. */

@@ -4,6 +4,8 @@ import { columnBatch, columnsMaxOf, imagesPerStep as imagesOf } from '../config/
 import { peersOf, spellPeer, studentsOf } from '../config/peer.js';
 import { countWorkers, type PeerRecipe, type Recipe } from '../config/schema.js';
 import { isTrainingStage } from '../config/stage-kinds.js';
+import { type RowShape, viewShape } from '../tensor/knowledge.js';
+import { sizeOf } from '../tensor/tensor.js';
 
 export interface WorkSize {
   readonly stage: string;
@@ -25,11 +27,11 @@ export interface WorkSize {
   readonly bytesFromStudents: number;
 }
 
-/** By trained model, the numbers of one image that it takes; without models of which that is not known. */
-export interface TakenNumbers {
-  /** From its teacher. */
-  readonly taught: Readonly<Record<string, number>>;
-  /** From each other student that trains it, for a loss over the gathered batch. */
+/** By trained model, the knowledge that it takes; without models of which that is not known. */
+export interface TakenKnowledge {
+  /** From its teacher: the shapes of the tensors, without the batch. */
+  readonly taught: Readonly<Record<string, readonly RowShape[]>>;
+  /** From each other student that trains it, for a loss over the gathered batch: the numbers of one image. */
   readonly gathered: Readonly<Record<string, number>>;
 }
 
@@ -37,7 +39,7 @@ export interface TakenNumbers {
 export function workSizes(
   recipe: Recipe,
   splitSizes: Readonly<Record<string, number>>,
-  { taught, gathered }: TakenNumbers = { taught: {}, gathered: {} },
+  { taught, gathered }: TakenKnowledge = { taught: {}, gathered: {} },
 ): readonly WorkSize[] {
   const students = countWorkers(studentsOf(recipe));
   return Object.entries(recipe.stages).flatMap(([name, stage]) => {
@@ -49,7 +51,7 @@ export function workSizes(
     const ofOne = columnBatch(stage.batch, { column: 0, columns });
     const bytes = [...peersOf(stage)].flatMap(([peer, { wire }]) => {
       const model = spellPeer({ stage: name, peer });
-      return taught[model] === undefined ? [] : [[model, taught[model] * bytesPerNumber(wire) * ofOne] as const];
+      return taught[model] === undefined ? [] : [[model, numbersOf(taught[model], ofOne) * bytesPerNumber(wire)] as const];
     });
     return [
       {
@@ -62,6 +64,11 @@ export function workSizes(
       },
     ];
   });
+}
+
+/** The numbers in tensors of these shapes, about a view of this many samples. */
+function numbersOf(shapes: readonly RowShape[], samples: number): number {
+  return shapes.reduce((sum, shape) => sum + sizeOf(viewShape(shape, samples)), 0);
 }
 
 /** The bytes of a number of knowledge as it travels. */

@@ -1,7 +1,7 @@
 /** Checks that the answers that a step is given fit it. The check comes before any change, because a step that is counted or half done cannot be undone. */
 
 import { assert, present } from '../base/assert.js';
-import type { Knowledge } from '../tensor/knowledge.js';
+import { type Knowledge, type RowShape, viewShape } from '../tensor/knowledge.js';
 import { sizeOf } from '../tensor/tensor.js';
 import { checkSamples } from './batch-samples.js';
 import type { LabelArrays, StepAnswerBatch } from './step-program.js';
@@ -36,14 +36,14 @@ function checkLabels({ classes, mixed }: LabelArrays, size: number): void {
 interface Expected {
   readonly size: number;
   /** Without the batch. */
-  readonly shapes: readonly (readonly number[])[];
+  readonly shapes: readonly RowShape[];
   readonly what: string;
 }
 
 function checkKnowledge(knowledge: Knowledge, { size, shapes, what }: Expected): void {
   assert(knowledge.length === shapes.length, `${knowledge.length} tensors ${what}, and the loss takes ${shapes.length}`);
   knowledge.forEach(({ shape, data }, i) => {
-    const expected = [size, ...present(shapes[i], 'shape')];
+    const expected = viewShape(present(shapes[i], 'shape'), size);
     const fits = shape.length === expected.length && shape.every((axis, at) => axis === expected[at]) && data.length === sizeOf(shape);
     assert(fits, `tensor ${i} ${what} is [${shape}] with ${data.length} elements, and the loss takes [${expected}]`);
   });

@@ -1,6 +1,7 @@
 /** The size of the knowledge that a training step takes from another model. Pure. */
 
 import type { OtherSide } from '../config/schema.js';
+import type { RowShape } from '../tensor/knowledge.js';
 import { sizeOf } from '../tensor/tensor.js';
 import type { StepTraining } from './trainer.js';
 
@@ -9,15 +10,15 @@ export interface SizedTraining extends Pick<StepTraining, 'otherShapes'> {
   readonly loss: Pick<StepTraining['loss'], 'sides'>;
 }
 
-/** The numbers of one image that all models of a side give the model that trains; 0 for a side that the loss does not ask. */
-export function numbersFrom({ loss: { sides }, otherShapes }: SizedTraining, from: OtherSide): number {
+/** The shapes, without the batch, of the tensors that all models of a side give the model that trains; none from a side that the loss does not ask. */
+export function shapesFrom({ loss: { sides }, otherShapes }: SizedTraining, from: OtherSide): readonly RowShape[] {
   let start = 0;
   for (const side of sides) {
     const end = start + side.specs.length * side.count;
-    if (side.from === from) return otherShapes.slice(start, end).reduce((sum, shape) => sum + sizeOf(shape), 0);
+    if (side.from === from) return otherShapes.slice(start, end);
     start = end;
   }
-  return 0;
+  return [];
 }
 
 /** The numbers of one image that each student of a row gives every other one; 0 where no loss is over the gathered batch. */

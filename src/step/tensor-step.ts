@@ -16,7 +16,7 @@ import { classesOf, knowledgeModel, shapeSourceOf, shapesOf } from '../nn/knowle
 import { arenaSchemaOf, weightsOf } from '../nn/weights.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import type { ArenaSchema } from '../tensor/arena.js';
-import { type KnowledgeSpec, LOGITS_SPEC, type OutputSpec } from '../tensor/knowledge.js';
+import { LOGITS_SPEC, type OutputSpec } from '../tensor/knowledge.js';
 import { InferenceCopies } from './inference-copies.js';
 import { inputGradient } from './input-gradient.js';
 import type { StepKnobs } from './step-program.js';
@@ -78,7 +78,7 @@ export interface TensorStep {
   /** The gradient of the cross-entropy with these classes by the images, in inference mode; it reads the variables that logits are made of. */
   inputGradient(images: tf.Tensor4D, class_B: tf.Tensor1D): tf.Tensor;
   /** The shapes of the tensors that `answer` and `forward` give for these specs, without the batch. Throws `model.invalid` as `answer` does. */
-  shapesOf(specs: readonly KnowledgeSpec[]): readonly (readonly number[])[];
+  shapesOf(specs: readonly OutputSpec[]): readonly (readonly number[])[];
   /** The variables that `answer` reads for these specs: the model's weights, or those of a folded copy. */
   answerWeights(specs: readonly OutputSpec[]): readonly tf.Variable[];
   /** Must be called when the model's weights have been overwritten, before the next `answer`. */

@@ -21,6 +21,7 @@ import { createMemory } from '../nn/memory.js';
 import { arenaSchemaOf, weightsOf } from '../nn/weights.js';
 import { Optimizer } from '../optim/optimizer.js';
 import type { ArenaSchema } from '../tensor/arena.js';
+import type { RowShape } from '../tensor/knowledge.js';
 import { rowsOfMemory } from './batch-samples.js';
 import { type HeldForward, holdForward } from './held-tape.js';
 import { TrainedInputGradient } from './input-gradient.js';
@@ -31,7 +32,7 @@ export interface StepTraining {
   readonly stage: PeerRecipe;
   readonly loss: StageLoss;
   /** The shapes, without the batch, of the knowledge that the loss asks: side by side, of each of its models in turn, that of its specs. */
-  readonly otherShapes: readonly (readonly number[])[];
+  readonly otherShapes: readonly RowShape[];
   /** The shapes, without the batch, of the two lists `gathered` of the loss; not given where it has none. */
   readonly gatheredShapes?: GatheredShapes | undefined;
   /** The seed of the initial values of adapters and memory. */

@@ -14,6 +14,7 @@ import { knobsOfLoss, type StageLoss } from '../losses/stage-loss.js';
 import { createAdapters } from '../nn/adapter.js';
 import { shapesOf } from '../nn/knowledge-model.js';
 import { createMemory } from '../nn/memory.js';
+import { type RowShape, viewShape } from '../tensor/knowledge.js';
 import { sizeOf } from '../tensor/tensor.js';
 import { someSamples } from './batch-samples.js';
 import { holdForward } from './held-tape.js';
@@ -77,10 +78,10 @@ function variableOf(start: tf.Tensor): tf.Variable {
   return variable;
 }
 
-function noise(random: Prng, shape: readonly number[]): tf.Tensor {
-  const size = sizeOf([SIZE, ...shape]);
+function noise(random: Prng, row: RowShape): tf.Tensor {
+  const shape = viewShape(row, SIZE);
   return tf.tensor(
-    Float32Array.from({ length: size }, () => random.normal()),
-    [SIZE, ...shape],
+    Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
+    [...shape],
   );
 }

@@ -12,7 +12,7 @@ import { nextSamples, rowsOfMemory, someSamples } from '../step/batch-samples.js
 import type { BatchPlace, LabelArrays, RestOfBatch, SampleArrays, StepAnswerBatch, StepBatch, StepKnobs } from '../step/step-program.js';
 import type { TensorStep } from '../step/tensor-step.js';
 import type { StepAnswers, StepTraining } from '../step/trainer.js';
-import { type Knowledge, type KnowledgeTensor, LOGITS_SPEC, type OutputSpec } from '../tensor/knowledge.js';
+import { type Knowledge, type KnowledgeTensor, LOGITS_SPEC, type OutputSpec, viewShape } from '../tensor/knowledge.js';
 import { sizeOf } from '../tensor/tensor.js';
 import { differenceOf } from './compare-recordings.js';
 import type { NativeArray } from './native-backend.js';
@@ -268,7 +268,7 @@ export function sampleBatch(step: Pick<TensorStep, 'classes' | 'training'>, { im
   const training = present(step.training, 'the training of the step');
   const { otherShapes, gatheredShapes } = training;
   const labels = (count: number) => ({ classes: Int32Array.from({ length: count }, (_, i) => i % step.classes), mixed: null });
-  const other = otherShapes.map((shape) => sampleTensor([size, ...shape]));
+  const other = otherShapes.map((shape) => sampleTensor(viewShape(shape, size)));
   const batch = { size, images, labels: labels(size), other, ...someSamples(training, size) };
   if (place === undefined) return batch;
   const gathered = present(gatheredShapes, 'a loss over the gathered batch');

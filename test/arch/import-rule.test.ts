@@ -1,4 +1,4 @@
-/** Who may import whom. Each rule says what it forbids and how to mend it. */
+/** The rooms that a file may import. Each rule says what it forbids and how to mend it. */
 
 import { isBuiltin } from 'node:module';
 import { beforeAll, describe, expect, test } from 'vitest';

@@ -14,6 +14,8 @@ export interface Method {
   readonly loss: PeerRecipe['loss'];
   /** The numbers that the teacher must give for a batch of so many images, as the method's tensors are reckoned by hand. */
   reckon(batch: number): number;
+  /** Whether a step of it may take much longer than one of plain distillation: what it computes does. */
+  readonly isCostly?: boolean;
 }
 
 type TapPairs = NonNullable<TermRecipe['taps']>;
@@ -42,9 +44,22 @@ function term(loss: string, numbers: Omit<TermRecipe, 'loss'> = {}): PeerRecipe[
   return { labels: { weight: 1, smoothing: 0 }, terms: [{ loss, ...numbers }] };
 }
 
+/** The combined strategy with the weights of `deploy/recipes/article-2.yaml`. */
+const COMBINED: PeerRecipe['loss'] = {
+  labels: { weight: 0.3, smoothing: 0 },
+  terms: [
+    { loss: 'hinton', weight: 0.7, temperature: 4 },
+    { loss: 'fitnets', weight: 50, taps: [end(2)] },
+    { loss: 'attention-transfer', weight: 300, taps: ENDS },
+    { loss: 'rkd', weight: 0.2, distance: 25, angle: 50, taps: POOLED },
+  ],
+};
+
 const SHAPE: Shape = { inputShape: [32, 32, 3], classes: 100 };
 const ofLogits = (batch: number) => batch * SHAPE.classes;
 const ofPooled = (batch: number) => batch * MAP_3.channels;
+const ofAttention = (batch: number) => batch * total(({ places }) => places);
+const ofHints = (batch: number) => batch * MAP_2.places * MAP_2.channels;
 
 /** The method that all others are compared with. */
 export const PLAIN = 'hinton';
@@ -54,14 +69,17 @@ export const METHODS: Readonly<Record<string, Method>> = {
   [PLAIN]: { loss: { temperature: 4, alpha: 0.9, labelSmoothing: 0 }, reckon: ofLogits },
   dkd: { loss: term('dkd', { weight: 1, alpha: 1, beta: 8, temperature: 4 }), reckon: ofLogits },
   'selective-weighted': { loss: term('selective-weighted'), reckon: ofLogits },
-  'attention-transfer': {
-    loss: term('attention-transfer', { weight: 1000, taps: ENDS }),
-    reckon: (batch) => batch * total(({ places }) => places),
+  'selective-right': { loss: term('selective-right'), reckon: ofLogits },
+  'selective-entropy': { loss: term('selective-entropy'), reckon: ofLogits },
+  'selective-margin': { loss: term('selective-margin'), reckon: ofLogits },
+  'attention-transfer': { loss: term('attention-transfer', { weight: 1000, taps: ENDS }), reckon: ofAttention },
+  'gradient-attention': { loss: term('gradient-attention'), reckon: (batch) => batch * 32 * 32 * 3, isCostly: true },
+  'fitnets-joint': { loss: term('fitnets', { weight: 100, taps: [end(2)] }), reckon: ofHints },
+  // Whole maps; of the last stage the Gram matrix of the places, which is smaller.
+  nst: {
+    loss: term('nst', { weight: 50, taps: ENDS }),
+    reckon: (batch) => batch * total(({ places, channels }) => places * Math.min(places, channels)),
   },
-  'gradient-attention': { loss: term('gradient-attention'), reckon: (batch) => batch * 32 * 32 * 3 },
-  'fitnets-joint': { loss: term('fitnets', { weight: 100, taps: [end(2)] }), reckon: (batch) => batch * MAP_2.places * MAP_2.channels },
-  // Whole maps; of the last stage the smaller Gram matrix travels.
-  nst: { loss: term('nst', { weight: 50, taps: ENDS }), reckon: (batch) => batch * total(({ places, channels }) => places * channels) },
   gram: { loss: term('gram', { weight: 50, taps: ENDS }), reckon: (batch) => batch * total(({ channels }) => channels ** 2) },
   fsp: {
     loss: term('fsp', { weight: 50, flows: FLOWS as unknown as TermRecipe['flows'] }),
@@ -69,9 +87,9 @@ export const METHODS: Readonly<Record<string, Method>> = {
   },
   pkt: { loss: term('pkt', { weight: 30000, taps: POOLED }), reckon: ofPooled },
   rkd: { loss: term('rkd', { weight: 1, distance: 25, angle: 50, taps: POOLED }), reckon: ofPooled },
-  crd: { loss: term('crd', { weight: 0.8, negatives: 16384, taps: POOLED }), reckon: ofPooled },
-  // The similarities of a batch alone; the whole map travels.
+  crd: { loss: term('crd', { weight: 0.8, negatives: 16384, taps: POOLED }), reckon: ofPooled, isCostly: true },
   similarity: { loss: term('similarity', { weight: 3000, taps: [end(3)] }), reckon: (batch) => batch ** 2 },
+  combined: { loss: COMBINED, reckon: (batch) => [ofLogits, ofHints, ofAttention, ofPooled].reduce((sum, of) => sum + of(batch), 0) },
 };
 
 export interface MethodCase extends Shape, Pick<TrainingCase, 'batch' | 'batches' | 'images' | 'labels' | 'gateSteps'> {

@@ -34,6 +34,8 @@ export interface Measured {
   readonly ratio: Spread;
   /** Of images per processor second: what counts on a busy machine, if each side has one thread and none spins. */
   readonly processorRatio: Spread;
+  /** The time of a step that ours is to take at most, over that of the anchor's; null where nothing is said of it. */
+  readonly timeMost: number | null;
   readonly ours: SideResult;
   readonly anchor: SideResult;
   /** Anchors that were slower. */
@@ -61,7 +63,7 @@ export type RowResult = Measured | Failed | Skipped;
 export function jsonLine(result: RowResult): string {
   if ('skipped' in result) return JSON.stringify({ row: result.row, skipped: result.skipped });
   if ('failed' in result) return JSON.stringify({ row: result.row, failed: result.failed });
-  const { row, ratio, ours, anchor, knowledge } = result;
+  const { row, ratio, timeMost, ours, anchor, knowledge } = result;
   return JSON.stringify({
     row,
     ratio: rounded(ratio.median),
@@ -71,7 +73,13 @@ export function jsonLine(result: RowResult): string {
     anchor: rounded(anchor.rate),
     anchorName: anchor.name,
     ...knowledge,
+    ...(timeMost === null ? {} : { timeMost, isTooSlow: isTooSlow(result) }),
   });
+}
+
+/** Whether the median says that a step of ours takes more of the anchor's time than it is to take. */
+function isTooSlow({ ratio, timeMost }: Measured): boolean {
+  return timeMost !== null && 1 / ratio.median > timeMost;
 }
 
 function rounded(value: number): number {
@@ -91,8 +99,15 @@ export function table(results: readonly RowResult[]): string {
       .join('  ')
       .trimEnd(),
   );
-  const notes = results.flatMap((result) => ('notes' in result ? result.notes.map((note) => `${result.row}: ${note}`) : []));
+  const notes = results.flatMap((result) => ('notes' in result ? notesOf(result).map((note) => `${result.row}: ${note}`) : []));
   return [...lines, ...notes, ''].join('\n');
+}
+
+function notesOf(result: Measured): readonly string[] {
+  const { ratio, timeMost, notes } = result;
+  return isTooSlow(result)
+    ? [`TOO SLOW: a step takes ${(1 / ratio.median).toFixed(2)} of the anchor's time, of at most ${timeMost}`, ...notes]
+    : notes;
 }
 
 /** With the size of the knowledge where a row of the table has it. */

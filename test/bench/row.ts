@@ -62,6 +62,8 @@ export interface Row {
   readonly warmUp: number;
   /** Images in a batch where the command line says nothing; by default 128. */
   readonly batch?: number;
+  /** The time of a step that ours is to take at most, over that of the anchor's; not given where nothing is said of it. */
+  readonly timeMost?: number;
   /** Writes what both sides read into `settings.folder` and says how they are started. */
   prepare(settings: RowSettings): Promise<Contest | Skip>;
 }

@@ -143,6 +143,7 @@ class Field {
       row: this.#row.name,
       ratio: spreadOf(ratios(first.rates, anchor.rates)),
       processorRatio: spreadOf(ratios(first.processorRates, anchor.processorRates)),
+      timeMost: this.#row.timeMost ?? null,
       ...{ ours: first, anchor, others, knowledge: ours.knowledge, notes: this.#notes },
     };
   }

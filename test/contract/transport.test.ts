@@ -1,4 +1,4 @@
-/** What every transport promises (src/transport/transport.ts), over memory and over ZeroMQ's inproc, ipc and tcp. */
+/** The promises of every transport (src/transport/transport.ts), over memory and over ZeroMQ's inproc, ipc and tcp. */
 
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';

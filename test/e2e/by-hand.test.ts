@@ -2,24 +2,18 @@
 
 import { describe, expect, test } from 'vitest';
 import { auditRun } from '../support/audit.js';
-import type { RunProcess } from '../support/run-process.js';
 import { journalOf, loggedOnce, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 import { mutualRecipe, smallRecipe } from '../support/small-recipe.js';
-import { startCoordinator } from '../support/start-run.js';
+import { startCoordinator, startWorker } from '../support/start-run.js';
 
 const room = useRunRoom();
-
-function startWorker(endpoint: string, name: string, ...more: readonly string[]): RunProcess {
-  const role = name.startsWith('teacher') ? 'teacher' : 'student';
-  return room.start('worker', '--role', role, '--coordinator', endpoint, '--name', name, ...more);
-}
 
 describe('workers started by hand', () => {
   test('a teacher and two students over tcp finish the run, and all end well', async () => {
     const { coordinator, endpoint, run } = await startCoordinator(room, smallRecipe({ studentEpochs: 3 }));
     expect(endpoint).toMatch(/^tcp:\/\/127\.0\.0\.1:\d+$/);
-    const workers = ['teacher-a', 'student-a', 'student-b'].map((name) => startWorker(endpoint, name));
+    const workers = ['teacher-a', 'student-a', 'student-b'].map((name) => startWorker(room, endpoint, name));
     for (const process of [coordinator, ...workers]) expect(await process.exit(), process.command).toBe(0);
 
     expect(await auditRun(run)).toEqual({ teacher: [], student: [] });
@@ -30,14 +24,14 @@ describe('workers started by hand', () => {
 
   test('the peers of a mutual stage, each on the worker that was started for it; the missing one is named, and a spare one waits', async () => {
     const { coordinator, endpoint, run } = await startCoordinator(room, mutualRecipe({ epochs: 3 }));
-    const big = startWorker(endpoint, 'student-a', '--peer', 'big');
+    const big = startWorker(room, endpoint, 'student-a', '--peer', 'big');
     await coordinator.said('worker-joined', ({ worker }) => worker === 'student-a');
-    const spare = startWorker(endpoint, 'student-b', '--peer', 'big');
+    const spare = startWorker(room, endpoint, 'student-b', '--peer', 'big');
     await coordinator.said('waiting', ({ missing }) => missing.join() === 'pair.small');
-    const wrong = startWorker(endpoint, 'student-d', '--peer', 'bgi');
+    const wrong = startWorker(room, endpoint, 'student-d', '--peer', 'bgi');
     expect(await wrong.exit()).toBe(2);
     expect(wrong.stderr).toContain('did you mean "big"? The peers are big, small');
-    const small = startWorker(endpoint, 'student-c', '--peer', 'small');
+    const small = startWorker(room, endpoint, 'student-c', '--peer', 'small');
     for (const process of [coordinator, big, spare, small]) expect(await process.exit(), process.command).toBe(0);
     expect(big.stderr).toContain('worker student-a: trains pair.big, column 1, with small\n');
     expect(big.stderr).toMatch(/worker student-a: the run is over for this worker \(done\): all stages are done\n$/);

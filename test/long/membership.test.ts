@@ -2,28 +2,22 @@
 
 import { describe, expect, test } from 'vitest';
 import { auditRun } from '../support/audit.js';
-import type { RunProcess } from '../support/run-process.js';
 import { journalOf, logged, loggedOnce } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
 import { smallRecipe } from '../support/small-recipe.js';
-import { startCoordinator } from '../support/start-run.js';
+import { startCoordinator, startWorker } from '../support/start-run.js';
 
 const room = useRunRoom();
-
-function startWorker(endpoint: string, name: string, ...more: readonly string[]): RunProcess {
-  const role = name.startsWith('teacher') ? 'teacher' : 'student';
-  return room.start('worker', '--role', role, '--coordinator', endpoint, '--name', name, ...more);
-}
 
 describe('workers started by hand', () => {
   test('a student that joins late takes part, and one that is told to leave in mid-stage goes without a trace', async () => {
     const { coordinator, endpoint, run } = await startCoordinator(room, smallRecipe({ students: 1 }));
-    const early = startWorker(endpoint, 'student-early');
+    const early = startWorker(room, endpoint, 'student-early');
     await coordinator.said('progress', ({ stage }) => stage === 'teacher');
-    const late = startWorker(endpoint, 'student-late');
+    const late = startWorker(room, endpoint, 'student-late');
     await coordinator.said('worker-joined', ({ worker }) => worker === 'student-late');
     // The stage that it takes part in for certain: it cannot begin before.
-    const teacher = startWorker(endpoint, 'teacher-a');
+    const teacher = startWorker(room, endpoint, 'teacher-a');
     await coordinator.said('progress', ({ stage, committed, samples }) => stage === 'student' && committed > samples / 10);
     process.kill(room.agent('student-early'), 'SIGTERM');
     expect(await early.exit()).toBe(0);
@@ -42,13 +36,13 @@ describe('workers started by hand', () => {
   test('the only student is told to leave in mid-round: what it has trained is kept, and the next one goes on from there', async () => {
     // Rounds of half an epoch: one that is given up would show.
     const { coordinator, endpoint, run } = await startCoordinator(room, smallRecipe({ students: 1, every: 20 }));
-    const first = startWorker(endpoint, 'student-first');
-    const teacher = startWorker(endpoint, 'teacher-a');
+    const first = startWorker(room, endpoint, 'student-first');
+    const teacher = startWorker(room, endpoint, 'teacher-a');
     await coordinator.said('progress', ({ stage, committed, samples }) => stage === 'student' && committed > samples / 10);
     process.kill(room.agent('student-first'), 'SIGTERM');
     expect(await first.exit()).toBe(0);
     const commits = await journalOf(run, 'commit');
-    const second = startWorker(endpoint, 'student-second');
+    const second = startWorker(room, endpoint, 'student-second');
     for (const process of [coordinator, second, teacher]) expect(await process.exit(), process.command).toBe(0);
 
     expect(await auditRun(run)).toEqual({ teacher: [], student: [] });
@@ -60,7 +54,7 @@ describe('workers started by hand', () => {
 
   test('a coordinator is killed and started again: the same workers go on with it', async () => {
     const { coordinator, endpoint, run } = await startCoordinator(room, smallRecipe());
-    const workers = ['teacher-a', 'student-a', 'student-b'].map((name) => startWorker(endpoint, name));
+    const workers = ['teacher-a', 'student-a', 'student-b'].map((name) => startWorker(room, endpoint, name));
     await coordinator.said('progress', ({ stage, committed, samples }) => stage === 'student' && committed > samples / 3);
     process.kill(room.coordinator(), 'SIGKILL');
     expect(await coordinator.exit()).toBe(75);

@@ -35,7 +35,7 @@ test.each(['wait', 'renormalise'] as const)('a cell that stands still, with onLa
   const run = await runWithPause(onLate);
   expect(await auditRun(run)).toEqual(WHOLE);
   const { late } = summaryOf(run);
-  // Of whichever peer the stopped student trains; where others want the cores, the other may be late as well.
+  // It may be either peer that the stopped student trains; where others want the cores, the other may be late as well.
   expect(Math.max(...Object.values(late))).toBeGreaterThan(0);
 });
 

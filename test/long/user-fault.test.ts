@@ -54,7 +54,7 @@ export function sum({ student: [own], other: [teacher] }, knobs, { core: tf }) {
   expect(await run.exit()).toBe(2);
   expect(run.stderr).toMatch(/error \(loss\.invalid\): worker student-\d: .*own-loss\.mjs:4:\d+: .*the margin is not known/);
   expect(run.stderr).not.toContain('starting it again');
-  // What was trained with this loss is kept: it is not trained on with another.
+  // The model that was trained with this loss is kept: it is not trained on with another.
   expect(run.stderr).not.toContain('to continue the run');
   const [name = ''] = readdirSync(room.runs);
   writeFileSync(module, readFileSync(module, 'utf8').replace('> 6', '> 600'));

@@ -14,6 +14,7 @@ import { buildEagerStep } from '../../src/step/eager-step.js';
 import { joinTraining } from '../../src/step/load-training.js';
 import type { StepBatch, StepKnobs, StepProgram } from '../../src/step/step-program.js';
 import type { StepTraining } from '../../src/step/trainer.js';
+import { viewShape } from '../../src/tensor/knowledge.js';
 import type { TraceNotice } from '../../src/trace/trace-notice.js';
 import { buildTracedStep } from '../../src/trace/traced-step.js';
 import { describeEachEngine } from '../support/each-engine.js';
@@ -60,8 +61,8 @@ async function trainingOf(name: string): Promise<StepTraining> {
 function callOf(t: number, { loss, otherShapes }: StepTraining, size = SIZE): { readonly batch: StepBatch; readonly knobs: StepKnobs } {
   const random = new Prng(t, 5);
   const [batch] = callAt(t, { size, taught: false });
-  const other = otherShapes.map((axes) => {
-    const shape = [size, ...axes];
+  const other = otherShapes.map((row) => {
+    const shape = viewShape(row, size);
     return { shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random.normal()) };
   });
   return { batch: { ...batch, other }, knobs: { rate: RATE, loss: lossKnobsAt(loss.plan, { epoch: t, epochs: 40 }) } };

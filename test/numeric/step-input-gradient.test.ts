@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { type LayersModel, layers, input as makeInput, model as makeModel, type SymbolicTensor } from '@tensorflow/tfjs-layers';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { openEngine } from '../../src/engines/catalogue.js';
 import { lossKnobsAt } from '../../src/losses/loss-plan.js';
 import { shapeSourceOf, withoutLayers } from '../../src/nn/knowledge-model.js';
 import { arenaSchemaOf, disposeModel } from '../../src/nn/weights.js';
@@ -11,12 +12,15 @@ import { batchKnowledge } from '../../src/step/batch-knowledge.js';
 import { buildEagerStep } from '../../src/step/eager-step.js';
 import { inputGradient } from '../../src/step/input-gradient.js';
 import { joinTraining } from '../../src/step/load-training.js';
+import type { StepProgram } from '../../src/step/step-program.js';
 import type { StepTraining } from '../../src/step/trainer.js';
 import { LOGITS_SPEC } from '../../src/tensor/knowledge.js';
+import type { TraceNotice } from '../../src/trace/trace-notice.js';
 import { buildTracedStep } from '../../src/trace/traced-step.js';
 import { disposeAfterEach } from '../support/dispose-after-each.js';
 import { describeEachEngine } from '../support/each-engine.js';
 import type { Plain } from '../support/plain-tensor.js';
+import { describeTensorflow } from '../support/tensorflow-engine.js';
 import { distilStage } from '../support/training.js';
 
 type Layer = LayersModel['layers'][number];
@@ -83,6 +87,26 @@ async function training(model: LayersModel, weight = 1): Promise<StepTraining> {
   return joinTraining(distilStage({ optimizer, loss }), { student, teacher: student, seed: 1 });
 }
 
+/** The same for a peer of a mutual stage with one other peer and a teacher. */
+async function mutualTraining(model: LayersModel): Promise<StepTraining> {
+  const { stage } = await training(model);
+  const terms = [
+    { loss: 'hinton', weight: 0.5 },
+    { loss: 'gradient-attention', weight: 1, from: 'teacher' as const },
+  ];
+  const student = shapeSourceOf(model);
+  const loss = { labels: { weight: 1, smoothing: 0 }, terms };
+  return joinTraining({ ...stage, loss, others: ['other'] }, { student, teacher: student, seed: 1 });
+}
+
+/** The logits of the other peer; the teacher's knowledge comes before them. */
+const peerLogits = () => ({ shape: [SIZE, CLASSES], data: Float32Array.from({ length: SIZE * CLASSES }, (_, i) => (i % 5) - 2) });
+
+function openProgram(way: 'eager' | 'traced', model: LayersModel, plan: StepTraining): StepProgram {
+  const options = { model, training: plan, inputShape: INPUT_SHAPE };
+  return way === 'eager' ? buildEagerStep(options) : buildTracedStep({ ...options, precision: 'fp32', onNotice: () => {} });
+}
+
 const batchOf = (copies = 1) => ({
   size: copies * SIZE,
   images: Float32Array.from(copied(golden.images.data, copies)),
@@ -118,8 +142,7 @@ describeEachEngine((engine) => {
     const { way, copies } = one;
     const model = openModel(golden.student);
     const plan = await training(model);
-    const options = { model, training: plan, inputShape: INPUT_SHAPE };
-    const program = way === 'eager' ? buildEagerStep(options) : buildTracedStep({ ...options, precision: 'fp32', onNotice: () => {} });
+    const program = openProgram(way, model, plan);
     made.unshift(program);
     const before = program.readParameters();
     const { lossSum, count } = program.step(batchOf(copies), knobsOf(plan));
@@ -132,6 +155,26 @@ describeEachEngine((engine) => {
       expect(worstError(moved, expected.shift()!.data as number[]), name).toBeLessThan(1e-3);
     }
     expect(expected).toEqual([]);
+  });
+
+  test.each(builds)('cut in two, beside a term that learns from a peer, it is the whole step to the bit: %s', async (way) => {
+    const mutual = await mutualTraining(openModel(golden.student));
+    const open = () => {
+      const program = openProgram(way, openModel(golden.student), mutual);
+      made.unshift(program);
+      return program;
+    };
+    const [whole, cut] = [open(), open()];
+    const before = cut.readParameters();
+    const batch = { ...batchOf(), other: [...batchOf().other, peerLogits()] };
+    for (let t = 0; t < 3; t++) {
+      const expected = whole.step(batch, knobsOf(mutual));
+      expect(expected.terms['gradient-attention']).toBeGreaterThan(0);
+      expect(cut.forward(batch.images, SIZE).map(({ shape }) => shape)).toEqual([[SIZE, CLASSES]]);
+      expect(cut.backward(batch, knobsOf(mutual))).toEqual(expected);
+    }
+    expect(cut.readParameters()).toEqual(whole.readParameters());
+    expect(cut.readParameters()).not.toEqual(before);
   });
 
   test('where all but one image of a large batch agree with the teacher, the one moves no further than it may', async () => {
@@ -204,6 +247,33 @@ describeEachEngine((engine) => {
       program.step(batchOf(), knobsOf(plan));
     };
     expect(act).toThrow(expect.objectContaining({ code: 'model.invalid', message: expect.stringContaining(message) }));
+  });
+});
+
+describeTensorflow('in bf16', () => {
+  beforeAll(() => openEngine('tensorflow'));
+
+  test('it runs op by op in fp32, whole and cut, and says why', async () => {
+    const plan = await training(openModel(golden.student));
+    const notices: TraceNotice[] = [];
+    const eager = buildEagerStep({ model: openModel(golden.student), training: plan, inputShape: INPUT_SHAPE });
+    const options = { model: openModel(golden.student), training: plan, inputShape: INPUT_SHAPE };
+    const wished = buildTracedStep({ ...options, precision: 'bf16', onNotice: (notice) => void notices.push(notice) });
+    made.unshift(eager, wished);
+    expect(wished.step(batchOf(), knobsOf(plan))).toEqual(eager.step(batchOf(), knobsOf(plan)));
+    for (const program of [eager, wished]) program.forward(images(), SIZE);
+    expect(wished.backward(batchOf(), knobsOf(plan))).toEqual(eager.backward(batchOf(), knobsOf(plan)));
+    expect(wished.readParameters()).toEqual(eager.readParameters());
+    const refused = {
+      size: SIZE,
+      traced: false,
+      precision: 'fp32',
+      reason: expect.stringContaining('small differences, which bf16 does not show'),
+    };
+    expect(notices).toEqual([
+      { call: 'step', ...refused },
+      { call: 'cut step', ...refused },
+    ]);
   });
 });
 

@@ -178,7 +178,7 @@ class Simulation {
   }
 }
 
-/** Of an epoch, and of a stage. */
+/** The samples of an epoch, and of a stage. */
 const SIZE = 57;
 export const SAMPLES = 3 * SIZE;
 

@@ -5,10 +5,10 @@ import type { OptimizerRecipe } from '../../src/config/schema.js';
 import type { LossMethod } from '../../src/losses/loss-method.js';
 import { joinTerms } from '../../src/losses/stage-loss.js';
 import type { StepTraining } from '../../src/step/trainer.js';
-import type { KnowledgeSpec } from '../../src/tensor/knowledge.js';
+import type { SampleSpec } from '../../src/tensor/knowledge.js';
 import { distilStage } from './training.js';
 
-const RELU: KnowledgeSpec = { of: 'tap', layer: 'relu', reduce: null };
+const RELU: SampleSpec = { of: 'tap', layer: 'relu', reduce: null };
 
 /** Half the squared distance of the regressed map from the other side's, summed over the batch. */
 const hint: LossMethod = {

@@ -51,7 +51,7 @@ interface Memory {
 }
 
 async function memoryNow(): Promise<Memory> {
-  // What is freed behind a native object is freed in a turn of its own.
+  // Memory behind a native object is freed in a turn of its own.
   for (let turn = 0; turn < 3; turn++) {
     collectGarbage();
     await setImmediate();

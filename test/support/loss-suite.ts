@@ -14,6 +14,7 @@ import { Prng } from '../../src/base/prng.js';
 import type { CatalogueEntry } from '../../src/losses/catalogue.js';
 import type { LayerFlow, LossDeclaration, TermNeeds, TermSettings } from '../../src/losses/loss-declaration.js';
 import type { LossMethod, LossSum, TermInputs } from '../../src/losses/loss-method.js';
+import { similaritiesOf } from '../../src/losses/similarity.js';
 import { flowOf } from '../../src/nn/flow.js';
 import { reduce } from '../../src/nn/reduction/catalogue.js';
 import type { KnowledgeSpec } from '../../src/tensor/knowledge.js';
@@ -30,6 +31,8 @@ export interface LossCase {
   readonly constants?: Readonly<Record<string, number>>;
   /** One for each pair of taps or of flows. */
   readonly weights?: readonly number[];
+  /** Whether the batch is a gathered one. */
+  readonly isGathered?: boolean;
   readonly classes: number;
   readonly labels: readonly number[];
   readonly mixed?: { readonly second: readonly number[]; readonly share: readonly number[] };
@@ -256,11 +259,7 @@ function memoryOf({ memory: specs = [] }: TermNeeds, { memory = [], samples }: L
   const { ids, drawn } = samples;
   const numbers = {
     id_B: tf.tensor1d([...ids], 'int32'),
-    drawn_BD: tf.tensor2d(
-      drawn.map((row) => [...row]),
-      undefined,
-      'int32',
-    ),
+    drawn_BD: tf.tensor2d(drawn as number[][], undefined, 'int32'),
   };
   return { memory: { tensors: Object.fromEntries(tensors), samples: numbers } };
 }
@@ -288,6 +287,7 @@ function settingsOf({ takesTaps, takesFlows = false, constants }: LossDeclaratio
     flows,
     weights: call.weights ?? [...taps, ...flows].map(() => 1),
     constants: { ...Object.fromEntries(defaults), ...call.constants },
+    isGathered: call.isGathered,
   };
 }
 
@@ -302,6 +302,7 @@ function flowsOf({ student }: LossCase): readonly (readonly [LayerFlow, LayerFlo
 function known(spec: KnowledgeSpec, tensors: readonly tf.Tensor[]): tf.Tensor {
   const at = (layer: string): tf.Tensor => present(tensors[Number(layer)], 'a tensor');
   if (spec.of === 'flow') return flowOf(at(spec.from), at(spec.to));
+  if (spec.of === 'similarity') return similaritiesOf(at(spec.layer));
   if (spec.of !== 'tap') return at('0');
   return spec.reduce === null ? at(spec.layer) : reduce(at(spec.layer), spec.reduce);
 }

@@ -155,6 +155,7 @@ export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTe
         LOGITS_SPEC,
         { of: 'tap', layer: 'block 1/relu', reduce: null },
         { of: 'flow', from: 'block1', to: 'block 2/relu' },
+        { of: 'similarity', layer: 'block 1/relu' },
         { of: 'tap', layer: 'block2', reduce: { name: 'attention', options: { p: 2.5 } } },
       ],
       half: true,

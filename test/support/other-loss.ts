@@ -7,7 +7,7 @@ import type { LossSum } from '../../src/losses/loss-method.js';
 import type { StepTraining } from '../../src/step/trainer.js';
 import { trainingOf } from './training.js';
 
-/** What these losses compute with. */
+/** The inputs of these losses. */
 export interface LossBatch {
   readonly logits_BK: tf.Tensor2D;
   readonly labels_B: tf.Tensor1D;

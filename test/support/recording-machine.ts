@@ -9,7 +9,7 @@ import { DATA_TYPE, type Operation, type Recording, type TensorType, type Value 
 
 export const SCALAR: TensorType = { dtype: DATA_TYPE.float32, shape: [] };
 
-/** Of two inputs, or of one; Pair has two outputs. */
+/** Operations of two inputs, or of one; Pair has two outputs. */
 export const ARITHMETIC: Readonly<Record<string, (a: number, b: number) => readonly number[]>> = {
   Add: (a, b) => [a + b],
   Sub: (a, b) => [a - b],

@@ -87,7 +87,7 @@ export function useRunRoom(): RunRoom {
   };
 }
 
-/** Who is still alive when all have had time to end. The ends of strangers' children are no event: it looks again and again. */
+/** The processes that are still alive when all have had time to end. The ends of strangers' children are no event: it looks again and again. */
 async function leftovers(mark: string): Promise<readonly MarkedProcess[]> {
   const untilMs = Date.now() + LAST_BREATH_MS;
   for (;;) {

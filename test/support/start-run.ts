@@ -19,3 +19,9 @@ export async function startCoordinator(room: Room, recipe: object): Promise<{ co
   const { endpoint, run } = await coordinator.said('listening');
   return { coordinator, endpoint, run };
 }
+
+/** Starts a worker by hand. Its name begins with its role. */
+export function startWorker(room: Room, endpoint: string, name: string, ...more: readonly string[]): RunProcess {
+  const role = name.startsWith('teacher') ? 'teacher' : 'student';
+  return room.start('worker', '--role', role, '--coordinator', endpoint, '--name', name, ...more);
+}

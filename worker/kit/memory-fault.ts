@@ -13,7 +13,7 @@ import { knobsOfLoss } from '../../src/losses/stage-loss.js';
 import { batchKnowledge } from '../../src/step/batch-knowledge.js';
 import { someSamples } from '../../src/step/batch-samples.js';
 import { memoryLimit } from '../../src/system/memory-limit.js';
-import type { KnowledgeSpec } from '../../src/tensor/knowledge.js';
+import { type KnowledgeSpec, type KnowledgeTensor, type RowShape, viewShape } from '../../src/tensor/knowledge.js';
 import { sizeOf } from '../../src/tensor/tensor.js';
 import { largestFit, nextBatch, type TriedBatch } from './batch-search.js';
 import type { EngineContext } from './context.js';
@@ -93,7 +93,7 @@ export interface StepForm {
 /** Makes one update of a blank batch. */
 export function blankStep({ model, training, program, stage }: TrainingModel, size: number, { isInHalves, others }: StepForm): void {
   const { loss, otherShapes, gatheredShapes } = training;
-  const zeros = (rows: number) => (shape: readonly number[]) => ({ shape: [rows, ...shape], data: new Float32Array(rows * sizeOf(shape)) });
+  const zeros = (rows: number) => (shape: RowShape) => blankTensor(viewShape(shape, rows));
   const labels = (rows: number) => ({ classes: new Int32Array(rows), mixed: null });
   const rest = gatheredShapes && {
     ...{ before: 0, labels: labels(others) },
@@ -117,6 +117,10 @@ export function blankStep({ model, training, program, stage }: TrainingModel, si
 /** Answers about a blank batch. */
 export function blankAnswer({ model, program }: StageModel, size: number, specs: readonly KnowledgeSpec[]): void {
   batchKnowledge(program, { images: blankImages(model, size), labels: new Int32Array(size) }, specs);
+}
+
+function blankTensor(shape: readonly number[]): KnowledgeTensor {
+  return { shape, data: new Float32Array(sizeOf(shape)) };
 }
 
 function blankImages(model: StageModel['model'], size: number): Float32Array {

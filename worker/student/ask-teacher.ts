@@ -4,7 +4,7 @@ import { LIMITS } from '../../src/base/limits.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { EngineAddress } from '../../src/protocol/control.js';
 import { RequestRefusal } from '../../src/rpc/request-refusal.js';
-import type { Knowledge, KnowledgeSpec } from '../../src/tensor/knowledge.js';
+import { type Knowledge, type KnowledgeSpec, type RowShape, viewShape } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
 import { beyondHalf, knowledgeFromWire } from '../kit/knowledge-wire.js';
 import { DATA_TIMING } from '../kit/timing.js';
@@ -14,7 +14,7 @@ import type { SampleView } from '../kit/view.js';
 export interface WantedKnowledge {
   readonly specs: readonly KnowledgeSpec[];
   /** The shapes of the tensors, without the batch. */
-  readonly shapes: readonly (readonly number[])[];
+  readonly shapes: readonly RowShape[];
   /** Whether the knowledge travels in float16. */
   readonly half: boolean;
 }
@@ -67,7 +67,7 @@ async function askPart(
   }
   return knowledgeFromWire(
     answer.tensors,
-    shapes.map((shape) => [samples.length, ...shape]),
+    shapes.map((shape) => viewShape(shape, samples.length)),
   );
 }
 

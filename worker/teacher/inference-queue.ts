@@ -7,8 +7,9 @@
  */
 
 import { setImmediate } from 'node:timers/promises';
+import { present } from '../../src/base/assert.js';
 import type { Loading } from '../../src/data/loader/loader.js';
-import { type Knowledge, type KnowledgeSpec, rowsOf, specsKey } from '../../src/tensor/knowledge.js';
+import { type Knowledge, type KnowledgeSpec, specsKey } from '../../src/tensor/knowledge.js';
 import type { SampleView } from '../kit/view.js';
 
 export interface InferenceQueueOptions {
@@ -16,8 +17,8 @@ export interface InferenceQueueOptions {
   readonly waitingMax: number;
   /** Asks for the pixels of a view. */
   load(view: SampleView): Loading;
-  /** The knowledge of the rows of these loadings, which are ready and follow each other. */
-  infer(loadings: readonly Loading[], specs: readonly KnowledgeSpec[]): Knowledge;
+  /** The knowledge of each of these loadings, which are ready and follow each other. */
+  infer(loadings: readonly Loading[], specs: readonly KnowledgeSpec[]): readonly Knowledge[];
 }
 
 interface Waiting {
@@ -89,16 +90,13 @@ export class InferenceQueue {
   #runBatch(batch: readonly Waiting[]): void {
     const [first] = batch;
     if (first === undefined) return;
-    const knowledge = this.#options.infer(
+    const answers = this.#options.infer(
       batch.map(({ loading }) => loading),
       first.specs,
     );
-    let row = 0;
-    for (const { loading, resolve } of batch) {
-      const [from, to] = [row, row + loading.count];
+    for (const [i, { loading, resolve }] of batch.entries()) {
       loading.giveBack();
-      resolve(knowledge.map((tensor) => rowsOf(tensor, from, to)));
-      row = to;
+      resolve(present(answers[i], 'the answer to a request'));
     }
   }
 

@@ -10,7 +10,7 @@ import type { SampleSource } from '../../src/data/sample-source.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import { shapeSourceOf, shapesOf } from '../../src/nn/knowledge-model.js';
 import type { StateName } from '../../src/protocol/state-name.js';
-import { batchKnowledge } from '../../src/step/batch-knowledge.js';
+import { viewKnowledge } from '../../src/step/batch-knowledge.js';
 import type { Knowledge, KnowledgeSpec } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
 import { blankAnswer, memoryFault } from '../kit/memory-fault.js';
@@ -86,12 +86,13 @@ export class ServedModel {
     return present(loading, 'the batch asked for');
   }
 
-  #infer(loadings: readonly Loading[], specs: readonly KnowledgeSpec[]): Knowledge {
+  #infer(loadings: readonly Loading[], specs: readonly KnowledgeSpec[]): readonly Knowledge[] {
     const { context, model } = this.#options;
     const { images, labels } = this.#loader.arraysOf(loadings);
     const rows = labels.length;
+    const batch = { images, labels, views: loadings.map(({ count }) => count) };
     try {
-      return context.meter.measure(rows, () => batchKnowledge(model.program, { images, labels }, specs)).result;
+      return context.meter.measure(rows, () => viewKnowledge(model.program, batch, specs)).result;
     } catch (error) {
       const tryBatch = (size: number) => blankAnswer(model, size, specs);
       const peer = { stage: this.stage, peer: MODEL_PEER };

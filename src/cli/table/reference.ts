@@ -20,7 +20,7 @@ export interface References {
 
 /**
  * The references of the row with this name. By rule, the first stage of kind `train` with the same model on the same images, and the first
- * stage with the same whose only term is `hinton` of a teacher.
+ * stage with the same whose only term is `hinton` of a teacher; a stage that freezes layers is neither.
  */
 export function referencesOf(recipe: Recipe, row: string, { baseline, kd }: ChosenReferences): References {
   const trained = trainedPeers(recipe);
@@ -53,9 +53,13 @@ export function testedModels({ stages }: Pick<Recipe, 'stages'>): readonly strin
   });
 }
 
-/** Whether both train the same model on the same images. They may begin with other parameters: a method may have a stage before. */
-function isSameTask(a: PeerRecipe, b: PeerRecipe): boolean {
-  return a.model === b.model && a.on === b.on && a.test === b.test;
+/**
+ * Whether the reference trains the same model on the same images, all layers of it. They may begin with other parameters: a method may have a
+ * stage before.
+ */
+function isSameTask(reference: PeerRecipe, own: PeerRecipe): boolean {
+  const isWhole = reference.freeze === undefined;
+  return isWhole && reference.model === own.model && reference.on === own.on && reference.test === own.test;
 }
 
 /** Whether the model learns from no other. */

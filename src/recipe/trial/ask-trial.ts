@@ -6,6 +6,7 @@ import type { Recipe } from '../../config/schema.js';
 import { StillhouseError } from '../../errors/stillhouse-error.js';
 import { askChild } from '../../process/ask-child.js';
 import { describeEnd } from '../../process/child.js';
+import type { RowShape } from '../../tensor/knowledge.js';
 import type { ModelStructure } from '../../tensor/model-structure.js';
 import { RecipeFault } from '../recipe-fault.js';
 import type { TrialExamples, TrialMessage, TrialPiece, TrialQuestion } from './message.js';
@@ -34,8 +35,8 @@ export interface TrialFindings {
   readonly parameters: Readonly<Record<string, number>>;
   /** The structure of each model of the recipe that was built. */
   readonly structures: Readonly<Record<string, ModelStructure>>;
-  /** By trained model that has a teacher: the numbers of one image that a step takes from it; without a model that could not be tried. */
-  readonly taught: Readonly<Record<string, number>>;
+  /** By trained model that has a teacher: the shapes, without the batch, of what a step takes from it; without a model that could not be tried. */
+  readonly taught: Readonly<Record<string, readonly RowShape[]>>;
   /** By trained model, the numbers of one image that each student gives every other one for a loss over their gathered batch. */
   readonly gathered: Readonly<Record<string, number>>;
   /** The models of which a training step was made. */
@@ -96,7 +97,7 @@ class Findings {
   readonly #hasSteps: boolean;
   readonly #parameters: Record<string, number> = {};
   readonly #structures: Record<string, ModelStructure> = {};
-  readonly #taught: Record<string, number> = {};
+  readonly #taught: Record<string, readonly RowShape[]> = {};
   readonly #gathered: Record<string, number> = {};
   /** The warnings about each model of which a step was made. */
   readonly #stepped = new Map<string, readonly string[]>();
@@ -116,7 +117,7 @@ class Findings {
       this.#parameters[message.model] = message.parameters;
       if (message.structure !== null) this.#structures[message.model] = message.structure;
     }
-    if (message.type === 'taught') this.#taught[message.peer] = message.numbers;
+    if (message.type === 'taught') this.#taught[message.peer] = message.shapes;
     if (message.type === 'gathered') this.#gathered[message.peer] = message.numbers;
     if (message.type === 'untried') this.#untried.set(message.peer, `no ${message.what} could be tried: ${message.reason}`);
     if (message.type === 'stepped') {

@@ -4,6 +4,7 @@ import type { Path } from '../../config/problem.js';
 import type { Recipe } from '../../config/schema.js';
 import type { LabelledImages } from '../../data/sample-source.js';
 import type { ErrorCode } from '../../errors/table.js';
+import type { RowShape } from '../../tensor/knowledge.js';
 import type { ModelStructure } from '../../tensor/model-structure.js';
 import type { GivenModels } from '../given-model.js';
 
@@ -46,8 +47,9 @@ export type TrialMessage =
   | { readonly type: 'begun'; readonly piece: TrialPiece }
   /** `model`: its key (config/peer.ts). `structure`: null for a model from outside. */
   | { readonly type: 'built'; readonly model: string; readonly parameters: number; readonly structure: ModelStructure | null }
-  /** A step of this model, `stage` or `stage.peer`, takes so many numbers of each image from its teacher. */
-  | { readonly type: 'taught'; readonly peer: string; readonly numbers: number }
+  /** A step of this model, `stage` or `stage.peer`, takes tensors of these shapes, without the batch, from its teacher. */
+  | { readonly type: 'taught'; readonly peer: string; readonly shapes: readonly RowShape[] }
+  /** It takes so many numbers of each image of each other student that trains it. */
   | { readonly type: 'gathered'; readonly peer: string; readonly numbers: number }
   /** A training step of this model, `stage` or `stage.peer`, was made. */
   | { readonly type: 'stepped'; readonly peer: string; readonly engine: string; readonly warnings: readonly string[] }

@@ -25,7 +25,7 @@ import { openDescribedModel } from '../../nn/model-topology.js';
 import { structureOf } from '../../nn/structure.js';
 import { arenaSchemaOf } from '../../nn/weights.js';
 import { GIVEN_ROUND } from '../../protocol/state-name.js';
-import { takenNumbers, trialsOf } from '../term-trial.js';
+import { takenKnowledge, trialsOf } from '../term-trial.js';
 import { userFault, userModules } from '../user-fault.js';
 import type { TrialExamples, TrialMessage, TrialPiece, TrialQuestion, UserFile } from './message.js';
 import { StepTrials, type TrialModels } from './step-trial.js';
@@ -121,8 +121,8 @@ async function tryOn(engine: EngineName, { question: { recipe, given, before, ha
     const isTaught = peer.recipe.teacher !== undefined;
     if (!isTaught && !gathersBatch(peer.recipe)) continue;
     const piece: TrialPiece = { what: 'term', path: peer.place('loss'), module: ofLoss(moduleOfTerms(peer)) };
-    const { fromTeacher, gathered } = await attempt(piece, () => takenNumbers(peer, recipe, facts));
-    if (isTaught) tell({ type: 'taught', peer: spellPeer(peer.name), numbers: fromTeacher });
+    const { fromTeacher, gathered } = await attempt(piece, () => takenKnowledge(peer, recipe, facts));
+    if (isTaught) tell({ type: 'taught', peer: spellPeer(peer.name), shapes: fromTeacher });
     if (gathered > 0) tell({ type: 'gathered', peer: spellPeer(peer.name), numbers: gathered });
   }
   if (hasSteps) {

@@ -14,6 +14,8 @@ import { readFloats } from '../training-case.js';
 
 /** The largest relative differences that pass: of a loss, and of the change of a tensor of parameters, as a norm. */
 const TOLERANCE = { value: 1e-4, update: 2e-2 };
+/** A method's step is to take at most this share of the time of plain distillation's. */
+const TIME_MOST = 1.3;
 
 export const methodRows: readonly Row[] = Object.keys(METHODS).flatMap((method) => (method === PLAIN ? [] : [rowOf(method)]));
 
@@ -23,6 +25,7 @@ function rowOf(method: string): Row {
     what: `a step of ResNet-8x4 by ${method} against its step by ${PLAIN}`,
     warmUp: 20,
     batch: 64,
+    ...(METHODS[method]?.isCostly === true ? {} : { timeMost: TIME_MOST }),
     async prepare(settings) {
       const { folder, batch } = settings;
       const description = await writeMethodCase({ folder, batch });

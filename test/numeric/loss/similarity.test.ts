@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Prng } from '../../../src/base/prng.js';
 import { LOSSES } from '../../../src/losses/catalogue.js';
 import { similarity } from '../../../src/losses/similarity.js';
 import { similarityDeclaration } from '../../../src/losses/similarity-declaration.js';
@@ -65,6 +66,17 @@ describeEachEngine(() => {
       expect(sum / count).toBeCloseTo((2 * (2 - Math.SQRT2)) / 4, 6);
     });
 
+    test('a gathered batch has the same loss, from the features of both sides', () => {
+      const call = someFeatures([
+        [
+          [3, 2, 2],
+          [4, 4, 3],
+        ],
+      ])(new Prng(1), 6);
+      const loss = { declaration: similarityDeclaration, method: similarity };
+      expect(runLoss(loss, { ...call, isGathered: true })).toEqual(runLoss(loss, call));
+    });
+
     test('neither the scale of the features nor a turn of them counts', () => {
       const { sum, gradients } = run(
         [
@@ -85,12 +97,20 @@ describeEachEngine(() => {
 });
 
 describe('the declaration', () => {
-  const needsOf = (own: readonly number[], teacher: readonly number[]) =>
-    similarityDeclaration.needs({ taps: [['own', 'teacher']], weights: [1], constants: {} }, { student: () => own, other: () => teacher });
+  const needsOf = (own: readonly number[], teacher: readonly number[], isGathered = false) =>
+    similarityDeclaration.needs(
+      { taps: [['own', 'teacher']], weights: [1], constants: {}, isGathered },
+      { student: () => own, other: () => teacher },
+    );
 
-  test('takes maps and vectors as they are', () => {
+  test('takes the maps and vectors of the student as they are, and the similarities of the other side', () => {
+    const own = { of: 'tap', layer: 'own', reduce: null };
+    expect(needsOf([8, 8, 16], [64])).toEqual({ student: [own], other: [{ of: 'similarity', layer: 'teacher' }], adapters: [] });
+  });
+
+  test('takes both sides as they are for a gathered batch, of which the other side never sees the whole', () => {
     const spec = (layer: string) => ({ of: 'tap', layer, reduce: null });
-    expect(needsOf([8, 8, 16], [64])).toEqual({ student: [spec('own')], other: [spec('teacher')], adapters: [] });
+    expect(needsOf([8, 8, 16], [64], true)).toEqual({ student: [spec('own')], other: [spec('teacher')], adapters: [] });
   });
 
   test('refuses a layer that puts out neither, by name', () => {

@@ -270,6 +270,25 @@ describeEachEngine(() => {
       expect(adapted.sides).toEqual([]);
     });
 
+    test('may ask for the similarities of the other side, but not where its batch is gathered', async () => {
+      const asking = await moduleWith(`
+        export const declaration = {
+          takesTaps: true,
+          over: 'batch',
+          needs: ({ taps: [[own, layer]] }) => ({
+            student: [{ of: 'tap', layer: own, reduce: null }],
+            other: [{ of: 'similarity', layer }],
+          }),
+        };
+        export function sum() {}`);
+      const term = { module: asking, taps: [['own', 'teacher']] };
+      const loss = await loadStageLoss(terms(term), SHAPES);
+      expect(loss.sides.map(({ specs }) => specs)).toEqual([[{ of: 'similarity', layer: 'teacher' }]]);
+      await expect(loadStageLoss(terms({ ...term, batch: 'gathered' }), SHAPES)).rejects.toThrow(
+        /takes similarities of the other side, which are those of one student's batch, and not gathered\. Where settings\.isGathered is true/,
+      );
+    });
+
     const wrong: readonly (readonly [string, string, RegExp])[] = [
       ['throws', 'throw new Error("no luck");', /sum failed: no luck\. inputs\.student was \[\d+, \d+\]; inputs\.other was \[/],
       [
@@ -301,6 +320,11 @@ describeEachEngine(() => {
         'misspells a spec',
         '() => ({ student: [{ of: "logit" }] })',
         /student\[0\]\.of must be one of logits, input-gradient, tap, flow, not "logit"; did you mean "logits"\?/,
+      ],
+      [
+        'asks for similarities of the student',
+        '() => ({ student: [{ of: "similarity", layer: "own" }] })',
+        /student\[0\]\.of must be one of logits, input-gradient, tap, flow, not "similarity"/,
       ],
       [
         'names an adapter twice',

@@ -14,6 +14,7 @@ import { batchSamples } from '../../../src/step/batch-samples.js';
 import { joinTraining } from '../../../src/step/load-training.js';
 import type { StepBatch } from '../../../src/step/step-program.js';
 import type { StepTraining } from '../../../src/step/trainer.js';
+import { viewShape } from '../../../src/tensor/knowledge.js';
 import { sizeOf } from '../../../src/tensor/tensor.js';
 import { describeTensorflow } from '../../support/tensorflow-engine.js';
 import { CLASSES, callAt, catalogueModel, expectOneCall, openPair, RATE, worstTensorError } from '../../support/trace-parity.js';
@@ -52,8 +53,8 @@ function batchAt(t: number, training: StepTraining): StepBatch {
   const { otherShapes } = training;
   const random = new Prng(t, 5);
   const [batch] = callAt(t, { size: SIZE, taught: false });
-  const other = otherShapes.map((axes) => {
-    const shape = [SIZE, ...axes];
+  const other = otherShapes.map((row) => {
+    const shape = viewShape(row, SIZE);
     return { shape, data: Float32Array.from({ length: sizeOf(shape) }, () => 3 * random.normal()) };
   });
   const ids = Int32Array.from({ length: SIZE }, (_, i) => (3 * i + 5 * t) % SAMPLES);

@@ -1,4 +1,4 @@
-/** Who imports whom in src, coordinator and worker, as dependency-cruiser reads it. Type-only imports are included and marked. */
+/** The imports among files of src, coordinator and worker, as dependency-cruiser reads it. Type-only imports are included and marked. */
 
 import { cruise, type ICruiseResult } from 'dependency-cruiser';
 import { packageFolder } from '../../../src/process/package-folder.js';

@@ -19,7 +19,7 @@ describe('the expected calibration error', () => {
   });
 
   test('a model whose logits are four times too large has its error mended by the temperature 4', () => {
-    // Of each ten rows of a parity, seven are right.
+    // Seven of each ten rows of a parity are right.
     const labels = Int32Array.from({ length: 200 }, (_, row) => (Math.floor(row / 2) % 10 < 7 ? 0 : 1));
     const logits = logitsOf(
       [...labels].map(() => rowOf(0.7)),

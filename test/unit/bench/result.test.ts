@@ -1,4 +1,4 @@
-/** What the bench makes of its figures, and what it prints. */
+/** The bench's figures, and the text that it prints. */
 
 import { describe, expect, test } from 'vitest';
 import { compareNumbers, compareUpdates } from '../../bench/gate.js';
@@ -19,6 +19,7 @@ const measured: Measured = {
   row: 'kd-step',
   ratio: { median: 1.15234, min: 1.1, max: 1.2 },
   processorRatio: { median: 1.15, min: 1.1, max: 1.2 },
+  timeMost: null,
   ours: side('Stillhouse', 360.123),
   anchor: side('PyTorch compile', 312.5),
   others: [side('PyTorch eager', 290)],
@@ -105,6 +106,12 @@ describe('lines of JSON', () => {
     expect(JSON.parse(jsonLine({ ...measured, knowledge: { bytes: 800, reckoned: 400 } }))).toMatchObject({ bytes: 800, reckoned: 400 });
   });
 
+  test('a row that is to take a share of the time at most says so, and whether it does', () => {
+    const within = { ...measured, timeMost: 1.3, ratio: { median: 0.77, min: 0.7, max: 0.8 } };
+    expect(JSON.parse(jsonLine(within))).toMatchObject({ timeMost: 1.3, isTooSlow: false });
+    expect(JSON.parse(jsonLine({ ...within, ratio: { ...within.ratio, median: 0.76 } }))).toMatchObject({ timeMost: 1.3, isTooSlow: true });
+  });
+
   test('a row that was skipped, or failed', () => {
     expect(JSON.parse(jsonLine(skipped))).toEqual(skipped);
     expect(JSON.parse(jsonLine(failed))).toEqual(failed);
@@ -119,6 +126,17 @@ kd-step-bf16  skipped: no --torch PYTHON
 student-step  gate failed against PyTorch: value 1 is 2, the anchor’s 3
 kd-step: while Stillhouse ran, the other sides took 9 % of a processor
 `);
+});
+
+test('the table says of a row that it takes more time than it is to take', () => {
+  const row = { ...measured, others: [], notes: ['a note'], timeMost: 1.3 };
+  const slow = { ...row, row: 'overhead-nst', ratio: { median: 0.71, min: 0.7, max: 0.8 } };
+  const notes = table([row, slow]).split('\n').slice(3, -1);
+  expect(notes).toEqual([
+    'kd-step: a note',
+    "overhead-nst: TOO SLOW: a step takes 1.41 of the anchor's time, of at most 1.3",
+    'overhead-nst: a note',
+  ]);
 });
 
 test('the table has the bytes of the knowledge where a row has them', () => {

@@ -13,7 +13,7 @@ interface Script {
   readonly name?: string;
   readonly unusable?: string;
   readonly numbers?: readonly number[];
-  /** Of a step: the warm-up first, then turn by turn. */
+  /** Those of each step: the warm-up first, then turn by turn. */
   readonly seconds?: readonly number[];
   /** The traffic of a step. */
   readonly exchange?: Exchange;

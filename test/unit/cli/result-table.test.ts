@@ -99,6 +99,20 @@ describe('the table of results', () => {
     );
   });
 
+  test('a model with frozen layers is compared with one that froze the same, and with no other', () => {
+    const { alone, student } = recipe.stages as Record<string, Extract<StageRecipe, { kind: 'train' | 'distil' }>>;
+    const marginsWhere = (freezes: Readonly<Record<'alone' | 'student', object>>) => {
+      const stages = { ...recipe.stages, alone: { ...alone!, ...freezes.alone }, student: { ...student!, ...freezes.student } };
+      return resultTable({ ...recipe, stages }, summary)
+        .split('\n')
+        .filter((line) => line.startsWith('margin'));
+    };
+    const [through, after] = [{ freeze: { through: 'conv1' } }, { freeze: { after: 'conv1' } }];
+    expect(marginsWhere({ alone: {}, student: through })).toEqual([]);
+    expect(marginsWhere({ alone: after, student: through })).toEqual([]);
+    expect(marginsWhere({ alone: through, student: through })).toEqual([expect.stringMatching(/^margin: student against alone, /)]);
+  });
+
   test('the margin is the difference of the accuracies as they are shown', () => {
     const accuracy = {
       alone: { last: 0.7704, best: 0.7704, epoch: 1 },

@@ -16,7 +16,7 @@ const WAIT = { timeout: 60_000, interval: 5 };
 
 interface Supervised {
   readonly end: Promise<RunEnd>;
-  /** What the user was told, in order. */
+  /** The lines that the user was shown, in order. */
   readonly told: string[];
   until(text: string): Promise<unknown>;
   /** Once it is listening. */

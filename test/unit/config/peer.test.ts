@@ -92,6 +92,16 @@ test('a peer trains by its own keys, and by those of the stage where it gives no
   expect(peersOf(recipe.stages.final!).size).toBe(0);
 });
 
+test('a peer has layers frozen by its own key, or by that of its stage', () => {
+  const [stages, small] = [pairWith({ freeze: { through: 'conv1' } }).stages, { stage: 'together', peer: 'small' }];
+  const all = { ...stages, together: { ...stages.together!, freeze: { after: 'conv2' } } } as typeof stages;
+  const freezes = (recipe: Pick<typeof one, 'stages'>) => trainedPeers(recipe).map(({ recipe: { freeze } }) => freeze);
+  expect(freezes({ stages })).toEqual([undefined, undefined, { through: 'conv1' }]);
+  expect(freezes({ stages: all })).toEqual([undefined, { after: 'conv2' }, { through: 'conv1' }]);
+  const places = trainedPeers({ stages: all }).map(({ place }) => formatPath(place('freeze')));
+  expect(places).toEqual(['stages.alone.freeze', 'stages.together.freeze', `stages.${small.stage}.peers.${small.peer}.freeze`]);
+});
+
 test('a student is started for a peer that a stage with several has; otherwise the names are given, and the nearest one', () => {
   const other = { ...one.stages.together!, peers: { big: {}, huge: {} } } as typeof one.stages.together;
   const recipe = { stages: { ...one.stages, other: other! } };

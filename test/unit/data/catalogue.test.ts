@@ -1,4 +1,4 @@
-/** What is listed is there: a test file for each format, and a format and a folder for each set in the package. */
+/** Everything that is listed is there: a test file for each format, and a format and a folder for each set in the package. */
 
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';

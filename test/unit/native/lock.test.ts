@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** What a holder leaves in the file. */
+/** The text that a holder leaves in the file. */
 async function leaveLock(holder: unknown): Promise<void> {
   await takeLock(file);
   writeFileSync(file, typeof holder === 'string' ? holder : JSON.stringify(holder));

@@ -7,7 +7,7 @@ import { flowOf } from '../../../src/nn/flow.js';
 import { knowledgeModel, shapeSourceOf, shapesOf, withoutLayers } from '../../../src/nn/knowledge-model.js';
 import { reduce } from '../../../src/nn/reduction/catalogue.js';
 import { disposeModel } from '../../../src/nn/weights.js';
-import { LOGITS_SPEC, type OutputSpec, type ReductionSpec } from '../../../src/tensor/knowledge.js';
+import { LOGITS_SPEC, type OutputSpec, type ReductionSpec, viewShape } from '../../../src/tensor/knowledge.js';
 import { normModel } from '../../support/training.js';
 
 const SHAPE = [6, 6, 3] as const;
@@ -82,6 +82,18 @@ describe('the knowledge of a model', () => {
     const source = normModel(SHAPE, 5, 1);
     expect(() => knowledgeModel(source, [LOGITS_SPEC, spec])).toThrow(message);
     expect(() => shapesOf([spec], shapeSourceOf(source))).toThrow(message);
+    disposeModel(source);
+  });
+
+  test('the similarities by a layer have a row for each sample of the view, and as many columns', () => {
+    const source = normModel(SHAPE, 5, 1);
+    const shapes = shapesOf([{ of: 'similarity', layer: 'relu' }, tap('logits')], shapeSourceOf(source));
+    expect(shapes).toEqual([['view'], [5]]);
+    expect(shapes.map((shape) => viewShape(shape, 3))).toEqual([
+      [3, 3],
+      [3, 5],
+    ]);
+    expect(() => shapesOf([{ of: 'similarity', layer: 'rely' }], shapeSourceOf(source))).toThrow('the model has no layer "rely"');
     disposeModel(source);
   });
 

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { forwardLines } from '../../../src/process/forward-lines.js';
 import { NATIVE_GREETING } from '../../../src/system/engine-environment.js';
 
-/** What comes through of pieces that are written one by one. */
+/** The text that comes through when pieces are written one by one. */
 async function forwarded(...pieces: readonly (string | Uint8Array)[]): Promise<string> {
   const [from, to] = [new PassThrough(), new PassThrough()];
   forwardLines(from, to, NATIVE_GREETING);

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 
 const CHILD = fileURLToPath(new URL('../../support/process/stop-child.mjs', import.meta.url));
 
-/** What a child was asked to which these things happen. */
+/** The requests to a child to which these things happen. */
 async function heardBy(
   events: readonly (string | number)[],
   { hasParent, env = {} }: { readonly hasParent: boolean; readonly env?: Readonly<Record<string, string>> },

@@ -13,7 +13,7 @@ Object.assign(process.env, engineEnvironment({ threads: 1, processor: describePr
 const inputShape = [4, 4, 2] as const;
 const classes = 3;
 
-/** What is said of a program that takes one step. */
+/** The description of a program that takes one step. */
 function noticesOf(engine: EngineName, wanted: EngineRecipe): readonly StepNotice[] {
   const notices: StepNotice[] = [];
   const model = normModel(inputShape, classes, 1);

@@ -27,6 +27,7 @@ test.each<[string, object]>([
   ['a reduction of many numbers', reduced({ options: options(LIMITS.reductionOptions) })],
   ['a key that objects have as well', reduced({ options: { constructor: 1, toString: 2 } })],
   ['a flow', { specs: [{ of: 'flow', from: 'block 1/relu', to: 'block2' }] }],
+  ['similarities', { specs: [{ of: 'similarity', layer: 'block 1/relu' }] }],
   ['as many specs as there may be', { specs: Array.from({ length: LIMITS.specs }, () => ({ of: 'logits' })) }],
 ])('%s is asked for as it is said', (_, change) => {
   expect(decoded(change)).toMatchObject({ ok: true, message: { header: { ...VALID, ...change } } });
@@ -45,6 +46,8 @@ test.each<[string, object]>([
   ['a flow without its end', { specs: [{ of: 'flow', from: 'relu' }] }],
   ['a flow from a layer without a name', { specs: [{ of: 'flow', from: '', to: 'relu' }] }],
   ['a flow that is reduced', { specs: [{ of: 'flow', from: 'a', to: 'relu', reduce: null }] }],
+  ['similarities of no layer', { specs: [{ of: 'similarity' }] }],
+  ['similarities of a layer without a name', { specs: [{ of: 'similarity', layer: '' }] }],
   ['a reduction without options', tap({ reduce: { name: 'attention' } })],
   ['a reduction with a name of another form', reduced({ name: '../attention' })],
   ['one option too many', reduced({ options: options(LIMITS.reductionOptions + 1) })],

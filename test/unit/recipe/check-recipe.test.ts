@@ -1,4 +1,4 @@
-/** What of a loss shows only with the models at hand: layers that are tapped, and terms that cannot be computed. */
+/** The faults of a loss that show only with the models at hand: layers that are tapped, and terms that cannot be computed. */
 
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,16 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import { packageFolder } from '../../../src/process/package-folder.js';
 import { checkRecipe } from '../../../src/recipe/check-recipe.js';
+import { RECIPE_HEAD } from '../../support/recipe-head.js';
 
 const TERM_LINE = 15;
-const recipeWith = (term: string) => `name: tried
-data:
-  format: idx
-  path: builtin:fashion-mnist
-  normalise: { mean: [0.286], std: [0.353] }
-  splits: { few: { part: test, to: 500 }, test: { part: test, from: 9000 } }
-models: { large: { name: cnn-teacher }, small: { name: cnn-student } }
-stages:
+const recipeWith = (term: string) => `${RECIPE_HEAD}stages:
   teacher: { kind: train, model: large, on: few, test: test, epochs: 3, batch: 64, optimizer: { name: adam, rate: 0.003 } }
   student:
     { kind: distil, teacher: teacher, model: small, on: few, test: test, epochs: 3, batch: 64, optimizer: { name: adam, rate: 0.003 },

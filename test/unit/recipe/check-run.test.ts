@@ -1,4 +1,4 @@
-/** What is found before a run goes on: modules that throw, hang or end their process, and what is new to the run. */
+/** The faults that are found before a run goes on: modules that throw, hang or end their process, and what is new to the run. */
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

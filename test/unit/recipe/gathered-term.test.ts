@@ -9,6 +9,7 @@ import { dividedRelations } from '../../../src/recipe/divided-relation.js';
 import { loadRecipe } from '../../../src/recipe/load-recipe.js';
 import { LossCheck } from '../../../src/recipe/loss-check.js';
 import { workSizes } from '../../../src/recipe/work-size.js';
+import { RECIPE_HEAD } from '../../support/recipe-head.js';
 
 let folder = '';
 beforeAll(async () => {
@@ -24,14 +25,7 @@ async function load(stage: string, term: string) {
   const training = 'on: few, test: test, epochs: 3, batch: { global: 64 }, optimizer: { name: sgd, rate: 0.003 }';
   await writeFile(
     file,
-    `name: terms
-data:
-  format: idx
-  path: builtin:fashion-mnist
-  normalise: { mean: [0.286], std: [0.353] }
-  splits: { few: { part: test, to: 500 }, test: { part: test, from: 9000 } }
-models: { large: { name: cnn-teacher }, small: { name: cnn-student } }
-stages:
+    `${RECIPE_HEAD}stages:
   teacher: { kind: train, model: large, ${training} }
   student: { ${stage}, teacher: teacher, ${training}, loss: { terms: [${term}] } }
 workers: { students: 4, teachers: 1 }

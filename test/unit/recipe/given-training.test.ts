@@ -1,5 +1,5 @@
 /**
- * What is known of the training of models from outside. Run `a` has trained `big` on 12 test images; run `b` has taken it, and taught `small` with
+ * The known training of models from outside. Run `a` has trained `big` on 12 test images; run `b` has taken it, and taught `small` with
  * it; the recipe takes `small`, and tests it on 15 test images, 7 of which `big` has seen.
  */
 

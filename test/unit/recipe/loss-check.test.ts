@@ -11,16 +11,10 @@ import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import { LOSSES } from '../../../src/losses/catalogue.js';
 import { readDeclaration } from '../../../src/recipe/declaration/read-declaration.js';
 import { loadRecipe } from '../../../src/recipe/load-recipe.js';
+import { RECIPE_HEAD } from '../../support/recipe-head.js';
 
 const STUDENT_LINE = 13;
-const recipeWith = (student: string, teacher = '{}') => `name: terms
-data:
-  format: idx
-  path: builtin:fashion-mnist
-  normalise: { mean: [0.286], std: [0.353] }
-  splits: { few: { part: test, to: 500 }, test: { part: test, from: 9000 } }
-models: { large: { name: cnn-teacher }, small: { name: cnn-student } }
-stages:
+const recipeWith = (student: string, teacher = '{}') => `${RECIPE_HEAD}stages:
   teacher: { kind: train, model: large, on: few, test: test, epochs: 3, batch: 64, optimizer: { name: adam, rate: 0.003 },
     loss: ${teacher} }
   student: { kind: distil, teacher: teacher, model: small, on: few, test: test, epochs: 3, batch: 64,

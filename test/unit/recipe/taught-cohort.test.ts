@@ -9,6 +9,7 @@ import type { Recipe } from '../../../src/config/schema.js';
 import { messageOf } from '../../../src/errors/stillhouse-error.js';
 import { longForm, sideOf } from '../../../src/losses/loss-plan.js';
 import { loadRecipe } from '../../../src/recipe/load-recipe.js';
+import { RECIPE_HEAD } from '../../support/recipe-head.js';
 
 let folder = '';
 beforeAll(async () => {
@@ -25,14 +26,7 @@ async function load(keys: string, { peers = PEERS, teachers = 1 } = {}): Promise
   const stage = `on: few, test: test, epochs: 3, batch: 64, ${OPTIMIZER}`;
   await writeFile(
     file,
-    `name: cohort
-data:
-  format: idx
-  path: builtin:fashion-mnist
-  normalise: { mean: [0.286], std: [0.353] }
-  splits: { few: { part: test, to: 500 }, test: { part: test, from: 9000 } }
-models: { large: { name: cnn-teacher }, small: { name: cnn-student } }
-workers: { teachers: ${teachers} }
+    `${RECIPE_HEAD}workers: { teachers: ${teachers} }
 stages:
   base: { kind: train, model: large, ${stage} }
   student: { kind: distil, teacher: base, model: small, ${stage}, loss: { terms: [{ loss: hinton, from: teacher }] } }

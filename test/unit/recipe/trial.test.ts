@@ -1,4 +1,4 @@
-/** What only a training step of a recipe's models shows, in a process of its own: what is refused, what is warned of, and a module that hangs. */
+/** The faults that only a training step of a recipe's models shows, in a process of its own: refusals, warnings, and a module that hangs. */
 
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

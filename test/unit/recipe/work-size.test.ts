@@ -128,13 +128,20 @@ test('a step that takes more images than there are is warned of, with what that 
 });
 
 test('the bytes that a step of one student takes from its teacher: of each model, by its own batch and form', () => {
-  const taught = { base: 10, 'pair.a': 10, 'pair.b': 30 };
+  const taught = { base: [[10]], 'pair.a': [[10]], 'pair.b': [[10], [4, 5]] };
   const bytes = (batch: number | { global: number }) =>
     workSizes(taughtRecipe(batch), { all: 200 }, { taught, gathered: {} }).map(({ bytesFromTeacher }) => bytesFromTeacher);
   expect(bytes(16)).toEqual([{}, { base: 16 * 10 * 2 }, { 'pair.a': 16 * 10 * 4, 'pair.b': 16 * 30 * 4 }]);
   // Four columns of a global batch of 30: the first has 8 of them. Of two columns it has 15.
   expect(bytes({ global: 30 })).toEqual([{}, { base: 8 * 10 * 2 }, { 'pair.a': 15 * 10 * 4, 'pair.b': 15 * 30 * 4 }]);
   expect(workSizes(taughtRecipe(16), { all: 200 }).map(({ bytesFromTeacher }) => bytesFromTeacher)).toEqual([{}, {}, {}]);
+});
+
+test('the bytes of similarities grow with the square of the batch', () => {
+  const taught = { base: [[10], ['view' as const]] };
+  const bytes = (batch: number | { global: number }) => workSizes(taughtRecipe(batch), { all: 200 }, { taught, gathered: {} })[1];
+  expect(bytes(16)?.bytesFromTeacher).toEqual({ base: (16 * 10 + 16 * 16) * 2 });
+  expect(bytes({ global: 30 })?.bytesFromTeacher).toEqual({ base: (8 * 10 + 8 * 8) * 2 });
 });
 
 test('the bytes of a gathered batch: each student takes those of the images that are not its own', async () => {
@@ -162,9 +169,12 @@ function taughtRecipe(batch: number | { global: number }) {
   );
 }
 
-test('a recipe with taps: the logits and both attention maps of 64 images, also without training steps', async () => {
-  const { work } = await checkRecipe(join(packageFolder, 'deploy/recipes/attention-transfer.yaml'), { isQuick: true });
-  expect(work.map(({ bytesFromTeacher }) => bytesFromTeacher)).toEqual([{}, {}, { student: 64 * (10 + 14 * 14 + 7 * 7) * 4 }]);
+test.each([
+  ['attention-transfer', 'both attention maps', 64 * (14 * 14 + 7 * 7)],
+  ['similarity', 'their similarities', 64 * 64],
+])('the recipe %s takes the logits and %s of 64 images, also without training steps', async (name, _, numbers) => {
+  const { work } = await checkRecipe(join(packageFolder, `deploy/recipes/${name}.yaml`), { isQuick: true });
+  expect(work.map(({ bytesFromTeacher }) => bytesFromTeacher)).toEqual([{}, {}, { student: (64 * 10 + numbers) * 4 }]);
 });
 
 test.each([

@@ -1,4 +1,4 @@
-/** What keeps a coordinator from starting is named, with the code of the table, and leaves nothing behind. */
+/** The reason why a coordinator does not start is named, with the code of the table, and leaves nothing behind. */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';

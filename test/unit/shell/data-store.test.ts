@@ -58,7 +58,7 @@ const save = (round: number): CoordinatorMessage => {
   return { type: 'coordinator.save', term, incarnation, state: stateOf(round), column: 0, others: [] };
 };
 
-/** What the core sends before a put. `hash`: null for a commit of one replica. */
+/** The message of the core before a put. `hash`: null for a commit of one replica. */
 function commitAndSave(data: DataStore, round: number, hash: string | null = contentOf(round).info.hash): void {
   data.expect({
     type: 'coordinator.commit',

@@ -1,4 +1,4 @@
-/** What performing an effect does when the outside does not play along. */
+/** Effects that are performed while disk or network fail. */
 
 import { describe, expect, test } from 'vitest';
 import type { JournalRecord } from '../../../coordinator/core/types.js';

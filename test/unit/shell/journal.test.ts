@@ -1,4 +1,4 @@
-/** What is appended is read back; a torn end is dropped, damage anywhere else is an error with its line. */
+/** Lines that are appended are read back; a torn end is dropped, damage anywhere else is an error with its line. */
 
 import {
   appendFileSync,

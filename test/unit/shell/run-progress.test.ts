@@ -1,4 +1,4 @@
-/** What a run that has failed lets its user mend; and the copies of its modules. */
+/** The changes by which a user mends a run that has failed; and the copies of its modules. */
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

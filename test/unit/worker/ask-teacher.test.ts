@@ -76,6 +76,15 @@ describe('asking a teacher', () => {
     expect(places).toEqual(Array.from({ length: count }, (_, i) => i));
   });
 
+  test.each([
+    ['[B, B]', [2, 2], 4, [{ shape: [2, 2] }]],
+    ['of more columns', [2, 3], 6, { code: 'protocol.invalid', message: expect.stringContaining('[2,3], and [2,2] was asked for') }],
+  ])('similarities are taken as [B, B]: %s', async (_, shape, count, expected) => {
+    const wanted: WantedKnowledge = { specs: [{ of: 'similarity', layer: 'pool' }], shapes: [['view']], half: false };
+    const { result } = await ask(wanted, () => answer(float32('knowledge.0', shape, ...new Array<number>(count).fill(0.5))));
+    expect(result).toMatchObject(expected);
+  });
+
   test('float16 becomes float32', async () => {
     const halves = toHalf(Float32Array.of(0.5, -2, 65_504, 0.1));
     const { asked, result } = await ask(wantedOf(1, true), () =>

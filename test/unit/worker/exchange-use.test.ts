@@ -1,15 +1,15 @@
-/** What the cells of a row give each other within a step, and what they make of it: pure. */
+/** The tensors that the cells of a row give each other within a step, and their use: pure. */
 
 import { expect, test } from 'vitest';
 import { LIMITS } from '../../../src/base/limits.js';
 import type { LossMethod } from '../../../src/losses/loss-method.js';
 import { joinTerms } from '../../../src/losses/stage-loss.js';
-import type { Knowledge, KnowledgeSpec } from '../../../src/tensor/knowledge.js';
+import type { Knowledge, SampleSpec } from '../../../src/tensor/knowledge.js';
 import { rowUse } from '../../../worker/student/exchange-use.js';
 import { partsOf, pickGiven } from '../../../worker/student/given-part.js';
 import { distilStage } from '../../support/training.js';
 
-const tap = (layer: string): KnowledgeSpec => ({ of: 'tap', layer, reduce: null });
+const tap = (layer: string): SampleSpec => ({ of: 'tap', layer, reduce: null });
 const method: LossMethod = { sum: () => expect.unreachable() };
 const termOf = (key: string, isGathered: boolean, layers: readonly string[]) => ({
   plan: { key, weight: 1, knobs: {}, settings: { taps: [], weights: [], constants: {} } },

@@ -9,7 +9,7 @@ import { LedRun } from './led-run.js';
 const TRAINING = { kind: 'train', model: 'small', on: 'train', test: 'test', epochs: 2, every: 1, augment: { cropPadding: 1, flip: true } };
 const PLAIN = { name: 'sgd', rate: 0.05, weightDecay: 1e-3 };
 const MOMENTUM = { ...PLAIN, momentum: 0.9 };
-/** Of parameters, where everything but the order of sums is the same. */
+/** The largest difference of parameters, where everything but the order of sums is the same. */
 const ROUNDING = 1e-5;
 /** A difference that no rounding makes. */
 const APART = 1e-3;
@@ -20,7 +20,7 @@ const STAGES = {
   // The last step of an epoch has 2 images, for two of three students.
   fewer: { ...TRAINING, batch: { global: 29 }, optimizer: PLAIN },
   momentum: { ...TRAINING, batch: { global: 10 }, optimizer: { ...MOMENTUM, nesterov: true } },
-  // Of three students, one is spare.
+  // One of the three students is spare.
   tiny: { ...TRAINING, batch: { global: 2 }, epochs: 1, optimizer: PLAIN },
   pair: { ...TRAINING, kind: 'mutual', batch: { global: 15 }, optimizer: MOMENTUM, peers: { a: {}, b: { model: 'large' } }, replicas: 2 },
   each: { ...TRAINING, batch: 8, optimizer: PLAIN },

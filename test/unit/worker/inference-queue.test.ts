@@ -44,11 +44,13 @@ function open({ rowsMax = 8, waitingMax = 100, ready = () => Promise.resolve(), 
     loadings.push(loading);
     return loading;
   };
-  const infer = (batch: readonly Loading[], specs: readonly KnowledgeSpec[]): Knowledge => {
-    const rows = (batch as readonly TestLoading[]).flatMap(({ samples }) => samples);
-    if (broken !== undefined && rows.includes(broken)) throw new Error('no kernel');
-    batches.push(rows.length);
-    return specs.map((_, i) => ({ shape: [rows.length, 2], data: Float32Array.from(rows.flatMap((sample) => [sample + i, -sample])) }));
+  const infer = (batch: readonly Loading[], specs: readonly KnowledgeSpec[]): Knowledge[] => {
+    const lists = (batch as readonly TestLoading[]).map(({ samples }) => samples);
+    if (broken !== undefined && lists.flat().includes(broken)) throw new Error('no kernel');
+    batches.push(lists.flat().length);
+    return lists.map((rows) =>
+      specs.map((_, i) => ({ shape: [rows.length, 2], data: Float32Array.from(rows.flatMap((sample) => [sample + i, -sample])) })),
+    );
   };
   const isAllGivenBack = () => loadings.every(({ isGivenBack }) => isGivenBack);
   return { batches, isAllGivenBack, queue: new InferenceQueue({ rowsMax, waitingMax, load, infer }) };
@@ -74,7 +76,7 @@ describe('merging requests', () => {
     expect.assertions(requests.length + 2);
   });
 
-  test('only requests for the same specs share a batch, and each tensor is cut by its rows', async () => {
+  test('only requests for the same specs share a batch, and each gets its own answer', async () => {
     const room = open();
     const both = [LOGITS_SPEC, { of: 'tap', layer: 'relu', reduce: null } as const];
     const asked = [

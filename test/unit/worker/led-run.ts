@@ -197,7 +197,7 @@ class LedTerm {
 
   #send(connection: string, message: CoordinatorMessage): void {
     this.#data.expect(message);
-    // What an agent keeps to itself.
+    // Messages that an agent keeps to itself.
     if (message.type === 'refuse') throw new Error(message.message);
     if (message.type === 'coordinator.renewed' || message.type === 'coordinator.stop') return;
     if (message.type === 'coordinator.welcome') this.#opened.push(this.#open(connection, message.incarnation));

@@ -50,7 +50,7 @@ function watch(program: StepProgram): StepProgram {
   });
 }
 
-/** What was copied, scanned and hashed since the last call. */
+/** The numbers of copies, scans and hashes since the last call. */
 function costs(): { copies: readonly string[]; scans: number; hashes: number } {
   const copies = watched.calls.filter((name) => COPIES.includes(name as keyof StepProgram));
   const { scans, hashes } = watched;
@@ -172,7 +172,7 @@ async function hashOf(engine: TestEngine, { state }: Base): Promise<string> {
   return (await client.request({ type: 'state.get', term: TERM, state, hash: null }, [], 5_000)).header.hash;
 }
 
-/** Of samples 0 to 16 and 16 to 56, trained in two rounds by another student. */
+/** An arena of samples 0 to 16 and 16 to 56, trained in two rounds by another student. */
 async function hashInOnePiece(): Promise<string> {
   const other = await room.engine('student', 9);
   other.train(1, 0, 16);

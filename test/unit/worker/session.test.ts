@@ -52,7 +52,7 @@ const refuse = (
 
 interface Run {
   readonly state: Session;
-  /** Of the last event. */
+  /** Those of the last event. */
   readonly effects: readonly SessionEffect[];
 }
 

@@ -28,7 +28,7 @@ interface Arena {
   readonly samples: number;
 }
 
-/** What another replica is given of a round of `plain`. */
+/** The answer to another replica about a round of `plain`. */
 async function arenaOf(engine: TestEngine, round: number): Promise<Arena> {
   const client = await room.client(engine);
   const body = { type: 'arena.get', term: TERM, state: stateOf(round), attempt: 1, part: 'trained', start: 0, end: SIZE } as const;
@@ -39,7 +39,7 @@ async function arenaOf(engine: TestEngine, round: number): Promise<Arena> {
 /** The parameters of the model `small`. */
 const SIZE = 1066;
 
-/** What a joining student is given of a committed state. */
+/** The answer to a joining student about a committed state. */
 async function committedOf(engine: TestEngine, state: StateName, hash: string | null = null) {
   const client = await room.client(engine);
   return (await client.request({ type: 'state.get', term: TERM, state, hash }, [], PATIENT_MS)).header;

@@ -60,7 +60,7 @@ async function knowledgeOf(client: DataClient, question: Question): Promise<Floa
   return tensors[0]?.data as Float32Array;
 }
 
-/** What the checkpoint's model says of a view, asked directly: the model is opened from the checkpoint alone. */
+/** The knowledge that the checkpoint's model has of a view, asked directly: the model is opened from the checkpoint alone. */
 async function predicted(samples: readonly number[], epoch: number): Promise<Float32Array> {
   return (await answered(samples, epoch, [LOGITS_SPEC]))[0]!.data;
 }
@@ -104,13 +104,16 @@ describe('a teacher', () => {
   const MAPS = { of: 'tap' as const, layer: 'conv2', reduce: { name: 'attention', options: { p: 2, height: 3, width: 3 } } };
   const CONV = { of: 'tap' as const, layer: 'conv1', reduce: null };
 
+  /** Of the samples of the request alone, whatever they were merged with. */
+  const ALIKE = { of: 'similarity' as const, layer: 'conv1' };
+
   /** The teacher has the labels of the samples. */
   const SENSITIVITY = { of: 'input-gradient' as const };
 
   test('answers with layers by name, reduced before they travel, and its gradient by the images, in the order asked for; whatever else is asked meanwhile', async () => {
     const { info } = await makeCheckpoint();
     const client = await room.client(await openTeacher(info.hash));
-    const lists = [[MAPS, LOGITS_SPEC], [CONV], [LOGITS_SPEC], [LOGITS_SPEC, MAPS], [SENSITIVITY, LOGITS_SPEC]];
+    const lists = [[MAPS, LOGITS_SPEC], [CONV], [LOGITS_SPEC], [LOGITS_SPEC, MAPS], [SENSITIVITY, LOGITS_SPEC], [ALIKE], [ALIKE], [ALIKE]];
     const answers = await Promise.all(lists.map((specs, i) => ask(client, { samples: [i, 9], specs })));
     for (const [i, specs] of lists.entries()) {
       const expected = await answered([i, 9], 0, specs);
@@ -120,6 +123,8 @@ describe('a teacher', () => {
     }
     expect(answers[0]?.tensors[0]?.shape).toEqual([2, 9]);
     expect(answers[4]?.tensors[0]?.shape).toEqual([2, 12, 10, 1]);
+    expect(answers[5]?.tensors[0]?.shape).toEqual([2, 2]);
+    expect(answers[5]?.tensors[0]?.data).not.toEqual(answers[6]?.tensors[0]?.data);
   });
 
   test('answers in float16 where that is asked for: the nearest halves, in half the bytes', async () => {
@@ -147,6 +152,7 @@ describe('a teacher', () => {
     await expect(knowledgeOf(client, { samples: [] })).rejects.toMatchObject({ reason: 'invalid-message' });
     const unknown = [
       [{ ...CONV, layer: 'conv9' }, /stage large: the model has no layer "conv9"; did you mean "conv1"/],
+      [{ ...ALIKE, layer: 'conv9' }, /stage large: the model has no layer "conv9"; did you mean "conv1"/],
       [{ ...MAPS, reduce: { name: 'mean', options: {} } }, /there is no reduction "mean"/],
       [{ ...MAPS, layer: 'hidden' }, /it takes maps of height, width and channels, and this layer puts out \[16\]/],
     ] as const;
@@ -236,7 +242,7 @@ describe('distillation', () => {
     readonly taps: [string, string];
     /** The exponents of the maps: each is a term of its own, and a tensor that is asked of the teacher. */
     readonly exponents: readonly number[];
-    /** Of the teacher's checkpoint. */
+    /** The hash of the teacher's checkpoint. */
     readonly hash: string;
   }
 

@@ -209,7 +209,7 @@ describe('the end', () => {
     ['cannot be started', null, /a loader thread failed: Cannot find module/],
   ] as const)('a thread that %s fails the batches that are waited for, and those that are asked for later', async (_, code, message) => {
     const program = code === null ? new URL('file:///nowhere/loader-thread.js') : programOf(code);
-    // Of two, the other may be ended while it throws, and Node then ends the whole process (v8::ToLocalChecked).
+    // If there were two, the other might be ended while it throws, and Node then ends the whole process (v8::ToLocalChecked).
     const loader = open({ threads: 1, program });
     const loading = ask(loader, requestOf(0));
     await expect(loading.ready()).rejects.toThrow(message);
