@@ -81,6 +81,7 @@ test('the run is that of workers with files, and each image came once', async ()
   for (const process of [fed.coordinator, fed.student, fed.teacher]) expect(await process.exit(), process.stderr).toBe(0);
   console.log(`fed in ${Math.round((performance.now() - startMs) / 1000)} s`);
   expect(fed.student.stderr).toContain('its engine is lost');
+  expect(fed.student.stderr).toContain('nothing here: it takes the split train from the coordinator');
 
   const [expected, found] = [summaryOf(withFiles.run), summaryOf(fed.run)];
   expect(found.accuracy).toEqual(expected.accuracy);

@@ -47,6 +47,13 @@ export interface EngineOpening {
   readonly engine: EngineName;
 }
 
+/** From the engine: nothing is at the path of the data, so it takes this split from the coordinator. */
+export interface EngineFetching {
+  readonly type: 'engine.fetching';
+  readonly split: string;
+  readonly path: string;
+}
+
 /** From the engine, as its last message: it cannot work on this machine or with this recipe, and trying again cannot help. */
 export interface EngineUnusable {
   readonly type: 'engine.unusable';
@@ -56,4 +63,4 @@ export interface EngineUnusable {
 }
 
 /** From the engine to the agent. */
-export type FromEngine = EngineReport | EngineOpening | EngineProgress | EngineUnusable;
+export type FromEngine = EngineReport | EngineOpening | EngineFetching | EngineProgress | EngineUnusable;

@@ -66,7 +66,8 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   const data = configure.data === null ? recipe.data : { ...recipe.data, path: configure.data };
   const feed = new FeedClient({ connections, endpoint: dataEndpoint, clock });
   const folder = join(cacheFolder(), 'fed');
-  const fetch = new SplitFetch({ recipe: data, client: feed, folder, limitBytes: configure.fedBytes, clock, logger });
+  const onGet = (split: string) => send({ type: 'engine.fetching', split, path: data.path });
+  const fetch = new SplitFetch({ recipe: data, client: feed, folder, limitBytes: configure.fedBytes, clock, logger, onGet });
   const splits = new SplitCache(data, configure.digests.splits, fetch);
   const loaders = new SharedLoader(recipe, { role: configure.role, threads: placement.threads, program: loaderProgram });
   const report: EngineContext['report'] = (message) => send({ ...message, term, incarnation });

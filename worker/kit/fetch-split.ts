@@ -31,6 +31,8 @@ export interface SplitFetchOptions {
   readonly limitBytes: number;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Called when a split is to come from the coordinator. */
+  readonly onGet: (split: string) => void;
 }
 
 /** The split to fetch: its name, and the fingerprint that it must have. */
@@ -52,7 +54,8 @@ export class SplitFetch {
    * split, and data.missing when the folder cannot be used.
    */
   async get(name: string, fingerprint: string): Promise<SampleSource> {
-    const { folder } = this.#options;
+    const { folder, onGet } = this.#options;
+    onGet(name);
     try {
       const rows = await this.#rows({ name, fingerprint });
       return rows.head.kind === 'resident' ? rows.resident(name) : this.#coded(rows, name);

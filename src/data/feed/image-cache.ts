@@ -3,7 +3,7 @@
  * two splits, or of two runs, is there once.
  *
  * Invariants: a file appears whole; beyond the limit files are removed, those first that were fetched first, but none that somebody holds, here or, within
- * the last minute, in another process; so files in use may pass the limit.
+ * the last two minutes, in another process; so files in use may pass the limit.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -15,9 +15,9 @@ import { makeFolder } from '../../process/make-folder.js';
 import { imageFile } from './fetched-image.js';
 
 /** Another process may be about to read a file that was asked for this short a time ago. */
-const IN_USE_MS = 60_000;
+const IN_USE_MS = 120_000;
 /** The time of a file's last use is not written more often. */
-const TOUCH_MS = 20_000;
+const TOUCH_MS = 30_000;
 /** The files that are looked at to make room for one: some of them may be in use. */
 const LOOKS = 64;
 /** The files that are looked at at a time when they are counted. */

@@ -73,6 +73,8 @@ export interface EngineOptions {
   readonly hear?: (report: EngineReport) => void;
   /** The path of the data on its machine, if it is not the recipe's. */
   readonly data?: string;
+  /** The fingerprints of the coordinator's splits; none when left out. */
+  readonly splits?: Readonly<Record<string, string>>;
 }
 
 /** One engine, as its agent sees it. */
@@ -109,7 +111,8 @@ export class TestEngine {
 
   readonly onMessage = (message: FromEngine): void => {
     if (message.type === 'engine.progress') this.progress.push(message);
-    if (message.type === 'engine.progress' || message.type === 'engine.unusable' || message.type === 'engine.opening') return;
+    if (message.type === 'engine.progress' || message.type === 'engine.unusable') return;
+    if (message.type === 'engine.opening' || message.type === 'engine.fetching') return;
     this.#hear(message);
     if (message.type === 'worker.prepared') {
       this.prepared.push(message);
@@ -243,7 +246,7 @@ export class EngineRoom {
         term: options.term ?? TERM,
         incarnation: engine.incarnation,
         recipe: recipeJson(this.recipe),
-        digests: { splits: {}, modules: {} },
+        digests: { splits: { ...options.splits }, modules: {} },
         dataEndpoint: this.#server.endpoint,
         engine: this.engineName,
         placement: { device: 'cpu', threads: 1 },

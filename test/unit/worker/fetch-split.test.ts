@@ -68,6 +68,7 @@ async function opened(kind: 'idx' | 'folder') {
       limitBytes,
       clock: systemClock,
       logger: recordingLogger(lines),
+      onGet: () => {},
     };
     return { client, splits: new SplitCache(missing, fingerprints, new SplitFetch(options)), fetch: new SplitFetch(options) };
   };
