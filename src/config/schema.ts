@@ -1,6 +1,7 @@
 /** The recipe: one schema for every way of running. Unknown keys are errors. Defaults are here and nowhere else. */
 
 import { z } from 'zod';
+import { augment } from './augment-schema.js';
 import { type Variable, variableIn } from './variable.js';
 
 /** The engines, in the order in which `auto` tries them: the fastest first. */
@@ -60,25 +61,6 @@ const data = z.strictObject({
   /** Mean and deviation of each channel, for pixels in [0, 1]. */
   normalise: z.strictObject({ mean: z.array(z.number()).min(1), std: z.array(positive).min(1) }),
   splits: z.record(name, split),
-});
-
-/** Two numbers, the second not below the first. */
-const range = (number: z.ZodNumber) =>
-  z.tuple([number, number]).refine(([least, most]) => least <= most, 'two numbers, the smaller one first');
-
-/** The random part of an image: its share of the area, and its width over its height. Defaults: those of torchvision. */
-const resizedCrop = z.strictObject({
-  scale: range(positive.max(1)).default([0.08, 1]),
-  ratio: range(positive).default([3 / 4, 4 / 3]),
-});
-
-const augment = z.strictObject({
-  /** The number of zero pixels (before normalising) added on each side before a random crop to the old size; 0 for no crop. */
-  cropPadding: z.int().min(0).max(64).default(0),
-  /** Whether each image is mirrored left to right with a chance of one half. */
-  flip: z.boolean().default(false),
-  /** A part of each image at random, resized to the whole image. */
-  resizedCrop: resizedCrop.optional(),
 });
 
 const model = z
@@ -364,7 +346,7 @@ export const recipeSchema = z.strictObject({
 export type Recipe = z.infer<typeof recipeSchema>;
 export type DataRecipe = Recipe['data'];
 export type SplitRecipe = z.infer<typeof split>;
-export type AugmentRecipe = z.infer<typeof augment>;
+export type { AugmentRecipe } from './augment-schema.js';
 export type ModelRecipe = z.infer<typeof model>;
 export type StageRecipe = z.infer<typeof stage>;
 /** The finished model that a stage tests or exports, as a recipe names it. */

@@ -9,6 +9,8 @@ import { assert } from '../base/assert.js';
 import type { AugmentRecipe, DataRecipe } from '../config/schema.js';
 import { type Placement, placementOf, UNMOVED } from './augment.js';
 import { type BaseImage, baseImagesOf } from './base-image.js';
+import { type Mix, mixesOf } from './mix.js';
+import { recolouring } from './recolour.js';
 import { type ImageShape, labelOf, type SampleStore } from './sample-source.js';
 
 /** How a sample becomes pixels. `augment: null` is the view for evaluation: it is only normalised, so seed and epoch change nothing. */
@@ -23,7 +25,7 @@ export interface BatchView {
 export interface BatchArrays {
   /** [B, H, W, C] */
   readonly images: Float32Array;
-  /** [B] */
+  /** [B]: of an image that is mixed of two, the class of the first; mix.ts has that of the second. */
   readonly labels: Int32Array;
 }
 
@@ -43,12 +45,50 @@ export function assembleBatch({ store, view, samples, out }: BatchPlan): void {
   const imageSize = store.height * store.width * store.channels;
   assert(out.images.length >= samples.length * imageSize && out.labels.length >= samples.length, 'the arrays are too small for the batch');
   const painter = painterOf(store, view.normalise, out.images);
-  const baseImage = baseImagesOf(store, view);
+  const imageOf = recoloured(store, view);
+  const paintView = (by: Painter, sample: number, to: number): void => {
+    const placement = view.augment === null ? UNMOVED : placementOf(view.augment, view, sample);
+    paint(by, placement, { ...imageOf(sample), to });
+  };
+  const mixOf = mixesOf(view, store);
+  const second: Painter = { ...painter, images: new Float32Array(mixOf === null ? 0 : imageSize) };
   for (let i = 0; i < samples.length; i++) {
     const sample = samples[i]!;
     out.labels[i] = labelOf(store, sample);
-    const placement = view.augment === null ? UNMOVED : placementOf(view.augment, view, sample);
-    paint(painter, placement, { ...baseImage(sample), to: i * imageSize });
+    paintView(painter, sample, i * imageSize);
+    if (mixOf === null) continue;
+    const mix = mixOf(sample);
+    paintView(second, mix.second, 0);
+    addSecond(painter, i * imageSize, { mix, second: second.images });
+  }
+}
+
+/** The images of samples with the colours that the view gives them, each lent until the next one is asked for. */
+function recoloured(store: SampleStore, view: BatchView): (sample: number) => BaseImage {
+  const baseImage = baseImagesOf(store, view);
+  const recolour = recolouring(view);
+  if (recolour === null) return baseImage;
+  const { height, width, channels } = store;
+  const own = { pixels: new Uint8Array(height * width * channels), height, width, channels };
+  return (sample) => {
+    const { pixels, from } = baseImage(sample);
+    own.pixels.set(pixels.subarray(from, from + own.pixels.length));
+    recolour(own, sample);
+    return { pixels: own.pixels, from: 0 };
+  };
+}
+
+/** Mixes a second image [H, W, C] into the one at element `to` of the batch. */
+function addSecond({ shape, images }: Painter, to: number, { mix, second }: { readonly mix: Mix; readonly second: Float32Array }): void {
+  const { share, box } = mix;
+  if (box === null) {
+    for (let i = 0; i < second.length; i++) images[to + i] = share * images[to + i]! + (1 - share) * second[i]!;
+    return;
+  }
+  const { channels, width } = shape;
+  for (let row = box.top; row < box.top + box.height; row++) {
+    const from = (row * width + box.left) * channels;
+    images.set(second.subarray(from, from + box.width * channels), to + from);
   }
 }
 

@@ -7,6 +7,9 @@ import { hashString, hashWords } from '../../src/base/prng.js';
 import { MODEL_PEER } from '../../src/config/peer.js';
 import type { Recipe, TrainingStage } from '../../src/config/schema.js';
 import type { BatchView } from '../../src/data/batch.js';
+import { mixedLabels } from '../../src/data/mix.js';
+import type { SampleSource } from '../../src/data/sample-source.js';
+import type { LabelArrays } from '../../src/step/step-program.js';
 
 /** Samples of the stage's split, as augmented in this epoch. */
 export interface SampleView {
@@ -17,6 +20,11 @@ export interface SampleView {
 /** The seed, epoch and augmentation by which a stage shows its samples while it trains. */
 export function trainingView(recipe: Recipe, stage: Pick<TrainingStage, 'augment'>, epoch: number): BatchView {
   return { seed: recipe.seed, epoch, augment: stage.augment, normalise: recipe.data.normalise };
+}
+
+/** The classes of the samples as the view shows them. Asserts that there are such samples. */
+export function labelsOf({ store, label }: SampleSource, view: BatchView, samples: Int32Array): LabelArrays {
+  return { classes: samples.map(label), mixed: mixedLabels(store, view, samples) };
 }
 
 /** The view for tests of a model: the samples without augmentation. */

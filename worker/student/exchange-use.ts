@@ -6,7 +6,7 @@
 
 import { assert, present } from '../../src/base/assert.js';
 import { type GatheredSpecs, type StageLoss, sideFrom } from '../../src/losses/stage-loss.js';
-import type { BatchPlace, StepAnswerBatch } from '../../src/step/step-program.js';
+import type { BatchPlace, LabelArrays, StepAnswerBatch } from '../../src/step/step-program.js';
 import type { StepTraining } from '../../src/step/trainer.js';
 import { type Knowledge, type KnowledgeSpec, type KnowledgeTensor, LOGITS_SPEC, specKey } from '../../src/tensor/knowledge.js';
 import type { Taken } from './cell-exchange.js';
@@ -16,8 +16,7 @@ import { type GivenPart, partsOf } from './given-part.js';
 export interface OwnKnowledge {
   readonly student: Knowledge;
   readonly fromTeacher: Knowledge;
-  /** The classes of the images. */
-  readonly classes: Int32Array;
+  readonly labels: LabelArrays;
 }
 
 export interface ExchangeUse {
@@ -46,7 +45,7 @@ export function columnUse(loss: Pick<StageLoss, 'sides'>, classes: number): Exch
     placeAt: () => undefined,
     answersAt(_, own, taken) {
       const fromPeers = takes ? taken.flatMap((answer) => answer ?? given(own).map(blank)) : [];
-      return { labels: { classes: own.classes, mixed: null }, other: [...own.fromTeacher, ...fromPeers] };
+      return { labels: own.labels, other: [...own.fromTeacher, ...fromPeers] };
     },
   };
 }
@@ -59,8 +58,8 @@ function blank({ shape, data }: KnowledgeTensor): KnowledgeTensor {
 export interface RowMember {
   /** Whether its samples come before this cell's in the gathered batch. */
   readonly isBefore: boolean;
-  /** The classes of the images of each of its steps. */
-  readonly classes: readonly Int32Array[];
+  /** The labels of each of its steps. */
+  readonly labels: readonly LabelArrays[];
 }
 
 /** The use where a loss is over the gathered batch. `members`: the other cells of the row, in the order of the columns. */
@@ -68,13 +67,10 @@ export function rowUse({ loss, gatheredShapes }: StepTraining, members: readonly
   const specs: GatheredSpecs = present(loss.gathered, 'a loss over the gathered batch');
   const shapes = present(gatheredShapes, 'the shapes of the gathered knowledge');
   const taught = loss.sides.flatMap((side) => side.specs);
-  const classesAt = (step: number, of: readonly RowMember[]) => of.flatMap(({ classes }) => [...present(classes[step - 1], 'a step')]);
+  const labelsAt = (step: number, of: readonly RowMember[]) => joinLabels(of.map(({ labels }) => present(labels[step - 1], 'a step')));
   const placeAt = (step: number): BatchPlace => {
-    const before = classesAt(
-      step,
-      members.filter(({ isBefore }) => isBefore),
-    );
-    return { before: before.length, others: classesAt(step, members).length };
+    const before = members.filter(({ isBefore }) => isBefore);
+    return { before: labelsAt(step, before).classes.length, others: labelsAt(step, members).classes.length };
   };
   return {
     parts: [
@@ -83,23 +79,38 @@ export function rowUse({ loss, gatheredShapes }: StepTraining, members: readonly
     ],
     given: ({ student, fromTeacher }) => [...pick(specs.student, loss.student, student), ...pick(specs.other, taught, fromTeacher)],
     placeAt,
-    answersAt(step, { fromTeacher, classes }, taken) {
+    answersAt(step, { fromTeacher, labels }, taken) {
       const answers = taken.map((answer) => present(answer, 'the answer of a cell that was waited for'));
       assert(answers.length === members.length, `${answers.length} answers of ${members.length} cells of the row`);
       const count = specs.student.length;
       const rowsOf = (from: number, specsOfSide: readonly KnowledgeSpec[]) =>
         specsOfSide.map((_, i) => joinRows(answers.map((answer) => present(answer[from + i], 'a tensor of the answer'))));
       return {
-        labels: { classes, mixed: null },
+        labels,
         other: fromTeacher,
         rest: {
           before: placeAt(step).before,
-          labels: { classes: Int32Array.from(classesAt(step, members)), mixed: null },
+          labels: labelsAt(step, members),
           student: rowsOf(0, specs.student),
           other: rowsOf(count, specs.other),
         },
       };
     },
+  };
+}
+
+/** The labels of all, one after the other. They are of one view, so all are mixed or none. */
+function joinLabels(parts: readonly LabelArrays[]): LabelArrays {
+  const mixed = parts.flatMap((part) => (part.mixed === null ? [] : [part.mixed]));
+  return {
+    classes: Int32Array.from(parts.flatMap(({ classes }) => [...classes])),
+    mixed:
+      mixed.length === 0
+        ? null
+        : {
+            second: Int32Array.from(mixed.flatMap(({ second }) => [...second])),
+            share: Float32Array.from(mixed.flatMap(({ share }) => [...share])),
+          },
   };
 }
 

@@ -17,7 +17,7 @@ import type { StepBatch, StepKnobs, StepProgram, StepResult } from '../../src/st
 import type { EngineContext } from '../kit/context.js';
 import { blankStep, type MemoryWork, memoryFault } from '../kit/memory-fault.js';
 import type { TrainingModel } from '../kit/stage-model.js';
-import { type SampleView, trainingView } from '../kit/view.js';
+import { labelsOf, type SampleView, trainingView } from '../kit/view.js';
 import type { StepExchange } from './cell-exchange.js';
 import type { ExchangeUse } from './exchange-use.js';
 import type { KnowledgeSource } from './knowledge-source.js';
@@ -102,9 +102,15 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
     const size = samples.length;
     const inputs = await nextInputs(options, stream, end);
     if (inputs === null) break;
-    const { images, labels, other } = inputs;
+    const { images, other } = inputs;
     const numbered = batchSamples(model.training, { seed: context.recipe.seed, epoch }, samples);
-    const batch = { size, images, labels: { classes: labels, mixed: null }, other, ...numbered };
+    const batch = {
+      size,
+      images,
+      labels: labelsOf(options.split, trainingView(context.recipe, model.stage, epoch), samples),
+      other,
+      ...numbered,
+    };
     const measures = options.measures && index === batches.length - 1;
     const order = { step: index + 1, batch, measures, knobsAt: (answered?: readonly boolean[]) => knobsAt(options, done, answered) };
     const made = await makeStep(options, order).catch((error: unknown) => {
@@ -166,7 +172,7 @@ async function makeStep({ context, model, exchange, signal }: TrainOptions, orde
   }
   const { cells, use } = exchange;
   const { result: student } = context.meter.measure(size, () => program.forward(images, size, use.placeAt(step)));
-  const own = { student, fromTeacher, classes: labels.classes };
+  const own = { student, fromTeacher, labels };
   const taken = await cells.exchange(use.given(own)).catch((error: unknown) => {
     program.abandon();
     throw error;
