@@ -14,6 +14,7 @@ import { Worker } from 'node:worker_threads';
 import { assert, InvariantError } from '../../base/assert.js';
 import { messageOf, StillhouseError } from '../../errors/stillhouse-error.js';
 import type { BatchArrays } from '../batch.js';
+import { shownSamples } from '../mix.js';
 import type { ImageShape, SampleSource } from '../sample-source.js';
 import { type BatchRequest, JobQueue, type QueueEntry } from './job-queue.js';
 import { createMemory, IS_AWAITED, type LoaderMemory } from './ring.js';
@@ -186,8 +187,9 @@ class ThreadLoader implements Loader {
 
   /** Has the samples of a request made ready, where their source must do that: then it is taken on in its turn. */
   #prepare(entry: QueueEntry): void {
-    const { split, samples } = entry.request;
-    split.prepare?.(samples).then(
+    const { split, view, samples } = entry.request;
+    if (split.prepare === undefined) return;
+    split.prepare(shownSamples(split.store, view, samples)).then(
       (release) => {
         this.#queue.prepared(entry, release);
         this.#wake();

@@ -24,7 +24,7 @@ import { feedOf } from '../../support/split-feed.js';
 import { type LogLine, recordingLogger } from '../shell/recording-logger.js';
 
 const NORMALISE = { mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2] };
-const RANDOM = { seed: 3, epoch: 2, augment: { cropPadding: 1, flip: true } };
+const RANDOM = { seed: 3, epoch: 2, augment: { cropPadding: 1, flip: true, mixUp: 1 } };
 const SPLITS = { train: { part: 'train', from: 0 }, half: { part: 'train', from: 4 } };
 
 async function opened(kind: 'idx' | 'folder') {
@@ -105,7 +105,7 @@ test.each(['idx', 'folder'] as const)(
       expect(await split.fingerprint()).toBe(fingerprints.train);
       expect([split.name, split.count, split.label(4)]).toEqual(['train', kind === 'idx' ? 60 : 12, label]);
       expect(await batchesOf(split, recipe)).toEqual(expected);
-      // An answer has 12 rows of 124 bytes, or all of the index; the six images of the batches come one or two at a time.
+      // An answer has 12 rows of 124 bytes, or all of the index; images come one or two at a time.
       const [rows, images] = (['split.get', 'image.get'] as const).map((type) => asked.slice(before).filter((own) => own === type).length);
       expect(rows).toBe(!isFirst ? 0 : kind === 'idx' ? 5 : 1);
       expect(images! > 0).toBe(isFirst && kind === 'folder');
@@ -192,7 +192,7 @@ test('an image that came damaged is not kept; one that is damaged on the disk fa
   bytes[50]! ^= 1;
   writeFileSync(file!, bytes);
   const out = { images: new Float32Array(16 * 16 * 3), labels: new Int32Array(1) };
-  const view = { ...RANDOM, normalise: recipe.normalise };
+  const view = { ...RANDOM, augment: null, normalise: recipe.normalise };
   expect(() => assembleBatch({ store: split.store, view, samples: [1], out })).toThrow(`${file}: is not the image that was fetched`);
   // A file that is too short counts as missing.
   truncateSync(file!, 60);

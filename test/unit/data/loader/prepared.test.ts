@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import { assembleBatch, type BatchView } from '../../../../src/data/batch.js';
 import { BatchStream } from '../../../../src/data/loader/batch-stream.js';
 import { type Loader, openLoader } from '../../../../src/data/loader/loader.js';
+import { mixedLabels } from '../../../../src/data/mix.js';
 import { residentSource } from '../../../../src/data/resident-source.js';
 import type { SampleSource } from '../../../../src/data/sample-source.js';
 import { randomBytes } from '../../../support/data-files.js';
@@ -112,4 +113,14 @@ test('one that is given back before holds up no other, and its samples are relea
   await Promise.resolve();
   await Promise.resolve();
   expect(released).toEqual([0]);
+});
+
+test('the second samples of mixed images are prepared, too', () => {
+  const { split, asked } = lateSplit();
+  const view: BatchView = { ...VIEW, augment: { cropPadding: 0, flip: false, mixUp: 1 } };
+  const samples = Int32Array.of(0, 7);
+  open(1).request([{ split, view, samples }]);
+  const { second } = mixedLabels(split.store, view, samples)!;
+  expect(asked[0]!.samples.slice(0, 2)).toEqual([0, 7]);
+  expect(asked[0]!.samples.slice(2).map(split.label)).toEqual([...second]);
 });
