@@ -14,7 +14,7 @@ import { fileOf } from '../../src/data/coded-source.js';
 import { unreadable } from '../../src/data/data-file.js';
 import { loadSplitToFeed } from '../../src/data/dataset.js';
 import { DIGEST_BYTES } from '../../src/data/digest-bytes.js';
-import { type FedSplit, headOf, rowBytes, rowsOf } from '../../src/data/feed/split-rows.js';
+import { type FedSplit, headOf, imageBytes, rowBytes, rowsOf } from '../../src/data/feed/split-rows.js';
 import type { CodedStore } from '../../src/data/sample-source.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { Logger } from '../../src/log/logger.js';
@@ -165,10 +165,10 @@ export class SplitFeed {
 }
 
 /** How many of the samples fit in an answer. */
-function fittingIn({ sizes }: CodedStore, samples: Int32Array, most: number): number {
+function fittingIn(store: CodedStore, samples: Int32Array, most: number): number {
   let bytes = 0;
   const beyond = samples.findIndex((sample, i) => {
-    bytes += sizes[sample]!;
+    bytes += imageBytes(store, sample);
     return i > 0 && bytes > most;
   });
   return beyond < 0 ? samples.length : beyond;

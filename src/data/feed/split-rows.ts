@@ -11,7 +11,7 @@ import { assert, present } from '../../base/assert.js';
 import { DIGEST_BYTES } from '../digest-bytes.js';
 import { codedFingerprint } from '../fingerprint.js';
 import { residentSource, sharedBytes } from '../resident-source.js';
-import { type FetchedStore, type ImageShape, labelOf, type SampleSource } from '../sample-source.js';
+import { type CodedStore, type FetchedStore, type ImageShape, labelOf, type SampleSource } from '../sample-source.js';
 
 const WORD_BYTES = 4;
 
@@ -39,6 +39,12 @@ export function headOf({ source, digests }: FedSplit): SplitHead {
   return { kind: digests === null ? 'resident' : 'coded', count, height, width, channels, classes };
 }
 
+/** The bytes of a sample's coded image. Asserts that each sample is a file of its own. */
+export function imageBytes({ count, sizes }: CodedStore, sample: number): number {
+  assert(sizes.length === count, `${count} images in ${sizes.length} files`);
+  return present(sizes[sample], `the size of sample ${sample}`);
+}
+
 /** Rows [from, to) of a split, [to - from, {@link rowBytes}]. Asserts that it has them. */
 export function rowsOf(split: FedSplit, from: number, to: number): Uint8Array {
   const head = headOf(split);
@@ -55,7 +61,7 @@ export function rowsOf(split: FedSplit, from: number, to: number): Uint8Array {
     } else {
       assert(store.kind === 'coded' && digests !== null, `the images of ${source.name} are not files of a data set`);
       rows.set(digests.subarray(sample * DIGEST_BYTES, (sample + 1) * DIGEST_BYTES), at);
-      words.setUint32(at + DIGEST_BYTES, store.sizes[sample]!, true);
+      words.setUint32(at + DIGEST_BYTES, imageBytes(store, sample), true);
     }
     words.setUint32(at + bytes - WORD_BYTES, labelOf(store, sample), true);
   }
