@@ -6,15 +6,14 @@
  */
 
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { Clock, TimerHandle } from '../../src/base/clock.js';
 import { LIMITS } from '../../src/base/limits.js';
 import type { DataRecipe } from '../../src/config/schema.js';
-import { fileOf } from '../../src/data/coded-source.js';
 import { unreadable } from '../../src/data/data-file.js';
 import { loadSplitToFeed } from '../../src/data/dataset.js';
 import { DIGEST_BYTES } from '../../src/data/digest-bytes.js';
-import { type FedSplit, headOf, imageBytes, rowBytes, rowsOf } from '../../src/data/feed/split-rows.js';
+import { type FedSplit, headOf, type ImagePlace, imagePlace, rowBytes, rowsOf } from '../../src/data/feed/split-rows.js';
 import type { CodedStore } from '../../src/data/sample-source.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { Logger } from '../../src/log/logger.js';
@@ -168,7 +167,7 @@ export class SplitFeed {
 function fittingIn(store: CodedStore, samples: Int32Array, most: number): number {
   let bytes = 0;
   const beyond = samples.findIndex((sample, i) => {
-    bytes += imageBytes(store, sample);
+    bytes += imagePlace(store, sample).length;
     return i > 0 && bytes > most;
   });
   return beyond < 0 ? samples.length : beyond;
@@ -185,12 +184,29 @@ async function readImages(store: CodedStore, digests: Uint8Array, samples: Int32
 }
 
 async function readImage(store: CodedStore, digests: Uint8Array, sample: number): Promise<Buffer> {
-  const file = fileOf(store, sample);
-  const bytes = await readFile(file).catch((error: unknown) => {
-    throw unreadable(file, error);
+  const place = imagePlace(store, sample);
+  const bytes = await readPlace(place).catch((error: unknown) => {
+    throw unreadable(place.file, error);
   });
   const wanted = digests.subarray(sample * DIGEST_BYTES, (sample + 1) * DIGEST_BYTES);
   if (createHash('sha256').update(bytes).digest().equals(wanted)) return bytes;
   const hint = 'Leave the files of a data set as they are while a run reads them';
-  throw new StillhouseError('data.damaged', 'has changed since the data set was indexed', { file, hint });
+  throw new StillhouseError('data.damaged', 'has changed since the data set was indexed', { file: place.file, hint });
+}
+
+/** Fewer bytes, where the file ends first. */
+async function readPlace({ file, start, length }: ImagePlace): Promise<Buffer> {
+  const handle = await open(file);
+  try {
+    const bytes = Buffer.allocUnsafe(length);
+    let done = 0;
+    while (done < length) {
+      const { bytesRead } = await handle.read(bytes, done, length - done, start + done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    return bytes.subarray(0, done);
+  } finally {
+    await handle.close();
+  }
 }

@@ -8,6 +8,7 @@
  */
 
 import { assert, present } from '../../base/assert.js';
+import { fileOf } from '../coded-source.js';
 import { DIGEST_BYTES } from '../digest-bytes.js';
 import { codedFingerprint } from '../fingerprint.js';
 import { residentSource, sharedBytes } from '../resident-source.js';
@@ -39,10 +40,18 @@ export function headOf({ source, digests }: FedSplit): SplitHead {
   return { kind: digests === null ? 'resident' : 'coded', count, height, width, channels, classes };
 }
 
-/** The bytes of a sample's coded image. Asserts that each sample is a file of its own. */
-export function imageBytes({ count, sizes }: CodedStore, sample: number): number {
+/** Bytes [start, start + length) of a file. */
+export interface ImagePlace {
+  readonly file: string;
+  readonly start: number;
+  readonly length: number;
+}
+
+/** The place of a sample's coded image, when it was indexed. Asserts that each sample is a file of its own. */
+export function imagePlace(store: CodedStore, sample: number): ImagePlace {
+  const { count, sizes } = store;
   assert(sizes.length === count, `${count} images in ${sizes.length} files`);
-  return present(sizes[sample], `the size of sample ${sample}`);
+  return { file: fileOf(store, sample), start: 0, length: present(sizes[sample], `the size of sample ${sample}`) };
 }
 
 /** Rows [from, to) of a split, [to - from, {@link rowBytes}]. Asserts that it has them. */
@@ -61,7 +70,7 @@ export function rowsOf(split: FedSplit, from: number, to: number): Uint8Array {
     } else {
       assert(store.kind === 'coded' && digests !== null, `the images of ${source.name} are not files of a data set`);
       rows.set(digests.subarray(sample * DIGEST_BYTES, (sample + 1) * DIGEST_BYTES), at);
-      words.setUint32(at + DIGEST_BYTES, imageBytes(store, sample), true);
+      words.setUint32(at + DIGEST_BYTES, imagePlace(store, sample).length, true);
     }
     words.setUint32(at + bytes - WORD_BYTES, labelOf(store, sample), true);
   }
