@@ -82,3 +82,11 @@ test('what is fetched while the files are counted is the last to go', async () =
   await cache.put(digestOf(4), image(4));
   expect(await thereIn(cache, 5)).toEqual([3, 4]);
 });
+
+test('many that come at the same time make the folder together', async () => {
+  for (let round = 0; round < 20; round++) {
+    const cache = await openLater(join(scratch(), 'a/b'), 1e6);
+    await Promise.all(Array.from({ length: 32 }, (_, i) => cache.put(digestOf(i), image(i))));
+    expect(cache.bytes).toBe(3200);
+  }
+});
