@@ -62,6 +62,7 @@ export function commit(turn: Turn, { round, grid, hashes }: Commit): void {
     lockstep: addLockstep(stage.lockstep, totals.lockstep),
     losses: totals.losses,
     learning: addRound(stage.learning, grid),
+    contributed: new Set([...stage.contributed, ...contributors]),
     failures: 0,
   });
   const reached = [...turn.state.roster].map(

@@ -91,6 +91,7 @@ export const EVALUATION_ROUND: RoundSort<EvaluateRound> = {
       late.includes(incarnation) ? 'it did not evaluate in time' : 'another student did not evaluate in time',
     );
     countFailure(turn, 'transport.deadline', 'an evaluation took too long');
+    return [];
   },
 };
 

@@ -55,6 +55,7 @@ export const EXPORT_ROUND: RoundSort<ExportRound> = {
   onDeadline(turn) {
     setStage(turn, { round: null });
     countFailure(turn, 'transport.deadline', 'an export took too long');
+    return [];
   },
 };
 

@@ -7,7 +7,7 @@ import type { WorkerMessageOf } from '../../src/protocol/control.js';
 import { cutText } from '../../src/protocol/field.js';
 import { countFailure, finish, stopSafely } from './ending.js';
 import { codeOfLoss } from './kinds/finished.js';
-import { onReport, withdraw } from './lead-round.js';
+import { onReport, onRoundDeadline, withdraw } from './lead-round.js';
 import { expel, forgetHolder } from './membership.js';
 import { onNotFinite } from './not-finite.js';
 import { type Member, withMember } from './roster.js';
@@ -18,6 +18,8 @@ import { log, sendTo, setStage, stageOf, type Turn } from './turn.js';
 
 /** A member that other students cannot reach this many times in a row is expelled. */
 const UNREACHABLE_MAX = 3;
+/** A member for whose first step so many rounds may have waited in vain is left out. Each of them gives it the time to build its graphs. */
+const LATE_AT_FIRST_MAX = 2;
 
 /** Errors of a user's module, which other machines have too, unless their file is another one. */
 const OF_A_MODULE: readonly ErrorCode[] = ['model.invalid', 'loss.invalid'];
@@ -157,11 +159,17 @@ function onCheckpointDamaged(turn: Turn): void {
 /** Takes a report about a round. A charge in it costs the charged member its share, or its place. */
 export function acceptReport(turn: Turn, sender: Member, message: RoundReport): void {
   const charge = message.type === 'worker.notFinite' ? onNotFinite(turn, sender, message) : onReport(turn, sender, message);
-  const member = charge === null ? undefined : turn.state.roster.get(charge.incarnation);
-  if (charge !== null && member !== undefined) answerCharge(turn, member, charge);
+  if (charge !== null) answerCharge(turn, charge);
 }
 
-function answerCharge(turn: Turn, member: Member, { type, reason }: Charge): void {
+/** Called at every turn; acts when the deadline of the round under way is over. */
+export function checkRound(turn: Turn): void {
+  for (const charge of onRoundDeadline(turn)) answerCharge(turn, charge);
+}
+
+function answerCharge(turn: Turn, { type, incarnation, reason }: Charge): void {
+  const member = turn.state.roster.get(incarnation);
+  if (member === undefined) return;
   switch (type) {
     case 'untrue':
       sendAway(turn, member, { code: 'protocol.invalid', reason });
@@ -178,6 +186,14 @@ function answerCharge(turn: Turn, member: Member, { type, reason }: Charge): voi
         code: 'transport.deadline',
         reason: `${where}. Give it the address that they can reach with --listen-host`,
       });
+      return;
+    }
+    case 'late': {
+      const { lateAtFirst } = stageOf(turn);
+      const late = (lateAtFirst.get(incarnation) ?? 0) + 1;
+      setStage(turn, { lateAtFirst: new Map(lateAtFirst).set(incarnation, late) });
+      if (late < LATE_AT_FIRST_MAX) return;
+      sendAway(turn, member, { code: 'transport.deadline', reason: `${reason}, in ${late} rounds. The others go on without it` });
       return;
     }
     default:

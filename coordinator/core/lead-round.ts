@@ -68,8 +68,8 @@ export function concludeRound(turn: Turn, why: Conclusion): void {
   if (round !== null) sortOf(round).conclude(turn, round, why);
 }
 
-/** Called at every turn; acts when the deadline of the round under way, or of its phase, is over. */
-export function onRoundDeadline(turn: Turn): void {
+/** Called at every turn; acts when the deadline of the round under way, or of its phase, is over. Returns the charges that this makes. */
+export function onRoundDeadline(turn: Turn): readonly Charge[] {
   const round = roundOf(turn);
-  if (round !== null && turn.nowMs >= round.deadlineMs) sortOf(round).onDeadline(turn, round);
+  return round !== null && turn.nowMs >= round.deadlineMs ? sortOf(round).onDeadline(turn, round) : [];
 }

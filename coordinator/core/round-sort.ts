@@ -10,8 +10,11 @@ export type RoundReport = Extract<WorkerMessage, { round: unknown }>;
 
 /** A charge against a member in a report; failing.ts decides its cost. */
 export interface Charge {
-  /** `untrue`: it reported something impossible. `unreachable`: another student got no answer from it. */
-  readonly type: 'untrue' | 'unreachable';
+  /**
+   * `untrue`: it reported something impossible. `unreachable`: another student got no answer from it. `late`: the others of its row may have waited
+   * for its first step, until the deadline.
+   */
+  readonly type: 'untrue' | 'unreachable' | 'late';
   readonly incarnation: Incarnation;
   readonly reason: string;
 }
@@ -41,5 +44,6 @@ export interface RoundSort<R> {
   withdrawAll(turn: Turn, round: R, reason: string): void;
   /** Ends the round soon, with as little loss as possible. */
   conclude(turn: Turn, round: R, why: Conclusion): void;
-  onDeadline(turn: Turn, round: R): void;
+  /** Acts when the deadline is over. Returns the charges that this makes. */
+  onDeadline(turn: Turn, round: R): readonly Charge[];
 }

@@ -12,11 +12,10 @@ import type { WorkerMessage } from '../../src/protocol/control.js';
 import { advance } from './advance.js';
 import { finishStop, stopSafely } from './ending.js';
 import { onExported, onExportFailed } from './export-round.js';
-import { acceptReport, onFailed, onLost } from './failing.js';
-import { onRoundDeadline } from './lead-round.js';
+import { acceptReport, checkRound, onFailed, onLost } from './failing.js';
 import { expelExpired, onHello, onLeave, onPrepared, onReady, onRenew, refuse, releaseLeavers } from './membership.js';
 import { expiryMs, type Member, withMember } from './roster.js';
-import { onSaveFailed, onStored, wantSave } from './saving.js';
+import { onPartStored, onSaveFailed, onStored, wantSave } from './saving.js';
 import { NO_TOTALS } from './summary.js';
 import { onServing } from './teaching.js';
 import { journal, log, type RunState, report, type Turn } from './turn.js';
@@ -66,6 +65,8 @@ function handle(turn: Turn, event: CoreEvent): void {
       return onMessage(turn, event.connection, event.message);
     case 'tick':
       return;
+    case 'checkpoint-part':
+      return onPartStored(turn, event.state);
     case 'checkpoint-stored':
       return onStored(turn, event.checkpoint, event.slotsOf);
     case 'exported':
@@ -138,7 +139,7 @@ function checkDeadlines(turn: Turn): void {
     finishStop(turn, { ...phase, reason: `${phase.reason} (the last checkpoint was not stored in time)` });
     return;
   }
-  onRoundDeadline(turn);
+  checkRound(turn);
   const saving = turn.state.stage?.saving;
   if (saving && turn.nowMs >= saving.deadlineMs) onSaveFailed(turn, 'the deadline is over');
 }

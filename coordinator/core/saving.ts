@@ -73,6 +73,14 @@ function partsToSave({ peers }: StageBase): Parts | null {
   return new Map(parts);
 }
 
+/** Some of the bytes of a part are on disk: the rest has as long again, because how long it takes depends on its size. */
+export function onPartStored(turn: Turn, { stage: name, peer, round }: StateName): void {
+  const { stage, plan } = turn.state;
+  const saving = stage?.saving;
+  if (!stage || !saving || stage.name !== name || saving.round !== round || saving.parts.get(peer)?.isStored !== false) return;
+  setStage(turn, { saving: { ...saving, deadlineMs: turn.nowMs + plan.timing.saveMs } });
+}
+
 /** A part is on disk, with the optimiser's state of so many replicas. A part of parameters that a rollback has undone is ignored. */
 export function onStored(turn: Turn, stored: CheckpointPart, slotsOf: number): void {
   const { stage } = turn.state;

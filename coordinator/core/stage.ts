@@ -129,6 +129,10 @@ export interface StageState {
   readonly learning: Learning;
   /** By worker, its cell in the last round of training; empty for one peer. */
   readonly seats: ReadonlyMap<string, { readonly peer: string; readonly column: number }>;
+  /** The incarnations that a commit of this term was of: they have made steps of the stage. */
+  readonly contributed: ReadonlySet<Incarnation>;
+  /** By incarnation that has made none, the number of rounds of which it was a cell and that waited for a first step until their deadline. */
+  readonly lateAtFirst: ReadonlyMap<Incarnation, number>;
   /** The students that had no cell in the last round of training. */
   readonly spare: ReadonlySet<string>;
   /** The commits of the last seconds by the last contributors, oldest first, for the present rate. */
@@ -201,6 +205,8 @@ export function openStage(options: {
     losses: options.losses,
     learning: {},
     seats: new Map(),
+    contributed: new Set(),
+    lateAtFirst: new Map(),
     spare: new Set(),
     waiting: null,
     msPerSample: null,

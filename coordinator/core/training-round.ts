@@ -41,6 +41,7 @@ import {
 import { commitLent, committedOf, giveBack, type Ledger, lend } from './ledger.js';
 import type { ReadyMember } from './roster.js';
 import type { GridRound } from './round.js';
+import { conclusionBudgetMs, newCells, roundBudgetMs } from './round-budget.js';
 import type { Charge, RoundSort } from './round-sort.js';
 import { isLost, type StageState, withoutHolders } from './stage.js';
 import { log, report, sendTo, setStage, stageOf, type Turn, takeRoundId } from './turn.js';
@@ -78,11 +79,11 @@ export function startTraining(
   const { ledger, ranges } = lend(stage.ledger, perStep * every);
   const grid = planGrid(ranges, columns, perStep);
   const roundSamples = totalOf(ranges);
-  const deadlineMs = turn.nowMs + roundBudgetMs(turn, stage, Math.ceil(roundSamples / grid.length));
   const id = takeRoundId(turn);
   const measures = isTested(commitLent(ledger));
   const isAlone = grid.length === 1;
   const isWhole = gathers && !isAlone;
+  const deadlineMs = turn.nowMs + roundBudgetMs(turn, grid, isWhole);
   const stepSamples = columnBatch(batch, { column: 0, columns: columns.length });
   setStage(turn, {
     ledger,
@@ -147,11 +148,6 @@ function tellSpare(
   setStage(turn, { spare: new Set(next) });
 }
 
-function roundBudgetMs(turn: Turn, stage: StageState, samplesEach: number): number {
-  const { firstRoundMs, roundFloorMs, roundFactor } = turn.state.plan.timing;
-  return stage.msPerSample === null ? firstRoundMs : Math.max(roundFloorMs, roundFactor * stage.msPerSample * samplesEach);
-}
-
 /** How a round of training is led. */
 export const GRID_ROUND: RoundSort<GridRound> = {
   members: ({ grid }) => cellsOf(grid).map(({ incarnation }) => incarnation),
@@ -192,10 +188,11 @@ export const GRID_ROUND: RoundSort<GridRound> = {
 
   onDeadline(turn, round) {
     log(turn, ['warn', 'round.deadline'], { round: round.id, phase: round.phase, attempt: round.attempt });
-    if (round.isWhole) onWholeLate(turn, round);
-    else if (round.phase === 'averaging') withdrawColumns(turn, round, { keep: isAveraged, reasonFor: lateness(round, 'averaged') });
+    if (round.isWhole) return onWholeLate(turn, round);
+    if (round.phase === 'averaging') withdrawColumns(turn, round, { keep: isAveraged, reasonFor: lateness(round, 'averaged') });
     else if (round.isAlone && round.concluding === null) askToConclude(turn, round, 'late');
     else fixContributors(turn, round);
+    return [];
   },
 };
 
@@ -259,12 +256,6 @@ function askToConclude(turn: Turn, round: GridRound, concluding: 'late' | 'wante
   for (const { incarnation } of cellsOf(round.grid)) sendTo(turn, incarnation, { type: 'coordinator.conclude', round: round.id });
 }
 
-/** The time for the step under way: as the slowest step was measured, with room to spare. */
-function conclusionBudgetMs(turn: Turn, { stepSamples }: GridRound): number {
-  const { concludeMs, roundFactor } = turn.state.plan.timing;
-  return Math.max(concludeMs, roundFactor * (stageOf(turn).msPerSample ?? 0) * stepSamples);
-}
-
 /** Fixes the contributor set: whoever has trained by now, with what they have trained. */
 function fixContributors(turn: Turn, round: GridRound): void {
   const { grid, withdrawn, ranges } = withoutColumns(round.grid, isTrained);
@@ -279,8 +270,15 @@ function fixContributors(turn: Turn, round: GridRound): void {
   }
 }
 
-/** Not all columns of a round that needs all of them are done in time: it is over, and its positions are lent again. */
-function onWholeLate(turn: Turn, round: GridRound): void {
+/**
+ * Not all columns of a round that needs all of them are done in time: it is over, and its positions are lent again. Returns the charges
+ * against new cells, for whose first step cells that have made steps before may have waited.
+ */
+function onWholeLate(turn: Turn, round: GridRound): readonly Charge[] {
+  const { name } = stageOf(turn);
+  const late = cellsOf(round.grid).filter(({ trained }) => trained === null);
+  const fresh = newCells(stageOf(turn), round.grid);
+  const charged = fresh.length === cellsOf(round.grid).length ? [] : late.filter(({ incarnation }) => fresh.includes(incarnation));
   const [report, isDone, deed] =
     round.phase === 'averaging' ? (['averaged', isAveraged, 'averaged'] as const) : (['trained', isTrained, 'made its step'] as const);
   withdrawColumns(turn, round, { keep: isDone, reasonFor: lateness(round, report) });
@@ -289,6 +287,8 @@ function onWholeLate(turn: Turn, round: GridRound): void {
     'transport.deadline',
     `round ${round.id}, whose students gather their batch, is over: not each of them has ${deed} in time`,
   );
+  const reason = `its first step of stage ${name} has not come within ${turn.state.plan.timing.firstRoundMs / 1000} s`;
+  return charged.map(({ incarnation }) => ({ type: 'late', incarnation, reason }));
 }
 
 function withdrawColumns(
@@ -325,12 +325,16 @@ function release(
   }
 }
 
-/** The reasons where cells have not reported by the deadline: those that have hear that another cell has not. */
+/**
+ * The reasons where cells have not reported by the deadline: those that have hear that another cell has not. Where no cell can make a step
+ * without the others, one that has not made it may wait for another: nobody knows who is late.
+ */
 function lateness({ grid, isWhole }: GridRound, report: 'trained' | 'averaged'): ReasonFor {
   const late = cellsOf(grid).filter((cell) => cell[report] === null);
   const deed = report === 'trained' ? 'train' : 'average';
-  const other = `a cell of its ${isWhole ? 'row' : 'column'}`;
-  return (incarnation) => `${late.some((cell) => cell.incarnation === incarnation) ? 'it' : other} did not ${deed} in time`;
+  const other = `a cell of its ${isWhole ? 'row' : 'column'} did not ${deed} in time`;
+  const own = isWhole && report === 'trained' ? 'not every cell of its row made its step in time' : `it did not ${deed} in time`;
+  return (incarnation) => (late.some((cell) => cell.incarnation === incarnation) ? own : other);
 }
 
 /** The contributors are fixed: one column is committed as it is, and several average first; without any, the round is over. */

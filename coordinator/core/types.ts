@@ -51,7 +51,7 @@ export interface Timing {
   readonly averageMs: number;
   /** The longest time without a checkpoint in the middle of a stage. */
   readonly checkpointMs: number;
-  /** A checkpoint that was asked for must be stored within this time. */
+  /** The next part of a checkpoint that was asked for must be stored within this time. */
   readonly saveMs: number;
   /** Students that were asked to conclude a round must have reported within this time. */
   readonly concludeMs: number;
@@ -134,6 +134,8 @@ export type JournalRecord =
 export type CoreEvent =
   | { readonly type: 'message'; readonly connection: string; readonly message: WorkerMessage }
   | { readonly type: 'tick' }
+  /** A part of the checkpoint of this state is on disk, and others are to come. */
+  | { readonly type: 'checkpoint-part'; readonly state: StateName }
   /** `slotsOf`: the number of replicas whose optimiser's state is in it. */
   | { readonly type: 'checkpoint-stored'; readonly checkpoint: CheckpointPart; readonly slotsOf: number }
   /** The end of an export. `round`: the one that its effect named. */

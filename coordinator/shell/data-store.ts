@@ -16,7 +16,8 @@ import type { CoordinatorMessage } from '../../src/protocol/control.js';
 import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
 import { describeState } from '../../src/protocol/state-name.js';
 import { type DataReply, refusal } from '../../src/rpc/data-server.js';
-import { hasSlotsOf, slotsIn, stateForColumn, stateToWire } from '../../src/tensor/state-tensors.js';
+import { clippedPart } from '../../src/tensor/state-parts.js';
+import { slotsIn } from '../../src/tensor/state-tensors.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 import type { CoreEvent } from '../core/types.js';
 import type { SplitFeed } from './split-feed.js';
@@ -27,8 +28,8 @@ export interface DataStoreOptions {
   readonly store: CheckpointStore;
   readonly feed: SplitFeed;
   readonly logger: Logger;
-  /** Called when a checkpoint is on disk, whole. */
-  readonly onStored: (event: Extract<CoreEvent, { type: 'checkpoint-stored' }>) => void;
+  /** Called when a checkpoint is on disk, whole, and after each part of it before. */
+  readonly onStored: (event: Extract<CoreEvent, { type: 'checkpoint-part' | 'checkpoint-stored' }>) => void;
   /** Called when this coordinator may not go on. */
   readonly onOver: (error: unknown) => void;
 }
@@ -96,7 +97,7 @@ export class DataStore {
 
   async #putCheckpoint(header: DataRequestOf<'checkpoint.put'>, tensors: readonly WireTensor[]): Promise<DataReply> {
     const { term, store, onStored } = this.#options;
-    const { incarnation, state, ranges, hash, schema } = header;
+    const { incarnation, state, ranges, hash, schema, layout, start } = header;
     const old = this.#refuseOldTerm(header.term);
     if (old !== null) return old;
     const name = describeState(state);
@@ -107,23 +108,31 @@ export class DataStore {
     if (commit === undefined || (commit.hash !== null && commit.hash !== hash) || commit.committed !== totalOf(ranges)) {
       return refusal('wrong-round', `${totalOf(ranges)} samples with the hash ${hash} are not what was committed as ${name}`);
     }
-    const content = putFromWire(tensors);
+    const content = putFromWire({ layout, start }, tensors);
     if (typeof content === 'string') return refusal('invalid-message', content);
     term.requireNewest();
-    const outcome = await store.put({ info: { state, term: header.term, ranges, hash, schema }, ...content });
+    const outcome = await store.putPart({ info: { state, term: header.term, ranges, hash, schema }, layout, start, ...content });
+    if (outcome.stored === 'part') {
+      onStored({ type: 'checkpoint-part', state });
+      return STORED;
+    }
     if (!outcome.stored) return refusal(outcome.reason, outcome.message);
     // A commit of one replica has no hash: the first put gives it.
     remember(this.#commits, name, { ...commit, hash });
-    onStored({ type: 'checkpoint-stored', checkpoint: outcome.checkpoint, slotsOf: slotsIn(content.tensors) });
+    const lengths = new Map(layout.map((tensor) => [tensor.name, { length: tensor.size }]));
+    onStored({ type: 'checkpoint-stored', checkpoint: outcome.checkpoint, slotsOf: slotsIn(lengths) });
     return STORED;
   }
 
-  async #getCheckpoint({ state, column }: DataRequestOf<'checkpoint.get'>): Promise<DataReply> {
-    const { info, tensors } = await this.#options.store.get(state);
+  async #getCheckpoint({ state, column, start, end }: DataRequestOf<'checkpoint.get'>): Promise<DataReply> {
+    const { store, logger } = this.#options;
+    const { info, layout, pieces, hasOthersSlots } = await store.getPart(state, { column, ...clippedPart({ start, end }) });
     const { ranges, hash, schema } = info;
-    if (column !== null && !hasSlotsOf(tensors, column)) this.#options.logger.info('checkpoint.slotsOfAnother', { ...state, column });
-    const own = stateToWire(stateForColumn(tensors, column));
-    return { header: { type: 'state.answer', state, ranges: [...ranges], hash, schema }, tensors: own };
+    if (hasOthersSlots && start === 0) logger.info('checkpoint.slotsOfAnother', { ...state, column });
+    return {
+      header: { type: 'state.answer', state, ranges: [...ranges], hash, schema, layout: [...layout], start },
+      tensors: pieces.map(({ name, data }) => ({ name, dtype: 'float32', shape: [data.length], data })),
+    };
   }
 
   /** The layers of a model are the same in all its checkpoints. */

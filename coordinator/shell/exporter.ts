@@ -10,7 +10,7 @@ import { exportModel } from '../../src/checkpoint/model-export.js';
 import type { CheckpointStore } from '../../src/checkpoint/store.js';
 import { exportName, originOf, spellPeer } from '../../src/config/peer.js';
 import type { Recipe } from '../../src/config/schema.js';
-import { classNamesOf } from '../../src/data/catalogue.js';
+import { classNamesOf } from '../../src/data/class-names.js';
 import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { Logger } from '../../src/log/logger.js';
 import type { TrainingSplit } from '../../src/protocol/training-split.js';
@@ -21,7 +21,7 @@ export type ExportEffect = Extract<Effect, { type: 'export' }>;
 
 export interface ExporterOptions {
   readonly term: HeldTerm;
-  readonly store: Pick<CheckpointStore, 'get'>;
+  readonly store: Pick<CheckpointStore, 'getModel'>;
   readonly folder: string;
   /** The name of the run. */
   readonly run: string;
@@ -69,12 +69,12 @@ export class Exporter {
 
   async #write({ stage, state, hash, epoch, accuracy }: ExportEffect): Promise<void> {
     const { term, store, folder, run, recipe, fs = nodeFileSystem } = this.#options;
-    const { info, tensors, topology } = await store.get(state);
+    const { info, tensors, topology } = await store.getModel(state);
     const name = spellPeer(state);
     if (info.hash !== hash)
       throw new StillhouseError('checkpoint.damaged', `the checkpoint of ${name} has other parameters than were committed`);
     const { mean, std } = recipe.data.normalise;
-    const classNames = classNamesOf(recipe.data);
+    const classNames = await classNamesOf(recipe.data);
     const parameters = present(tensors.get('parameters'), 'the parameters');
     const trainedOn = this.#options.trainedOn(state.stage);
     const known = { ...originOf(recipe, state), trainedOn, ...(classNames === null ? {} : { classNames }) };

@@ -77,6 +77,8 @@ export interface AveragingOptions {
   readonly self: Incarnation;
   /** The time for one request to another replica. */
   readonly deadlineMs: number;
+  /** The elements that are asked for in one request; by default as many as a part of a state has. */
+  readonly partElements?: number | undefined;
   /** Asks another replica. Rejects with a StillhouseError: late, refused, closed, full, no answer of the protocol. */
   request<B extends DataRequestBody>(
     endpoint: string,

@@ -1,5 +1,6 @@
 /**
- * The side of a replica that asks: it pulls a piece of an arena from every other contributor of an attempt, at the same time.
+ * The side of a replica that asks: it pulls a piece of an arena from every other contributor of an attempt, at the same time; from each part
+ * after part, because a piece may be larger than one message should be.
  *
  * Invariant: a piece is used only when all that its answer says agrees with the order and with the request, and all its
  * elements are finite.
@@ -12,9 +13,10 @@ import type { DataAnswerOf, DataMessage, DataRequestOf } from '../protocol/data.
 import { cutText, type Range } from '../protocol/field.js';
 import { describeState, isSameState } from '../protocol/state-name.js';
 import { isFiniteArena } from '../tensor/finite.js';
+import { PART_ELEMENTS } from '../tensor/state-parts.js';
 import type { AverageOrder, AveragingOptions, Unreachable } from './averaging.js';
 
-/** A replica that does not answer is asked again, this often in all. */
+/** A replica that does not answer is asked for the same part again, this often in all. */
 const TRIES = 2;
 
 /** A part of one contributor's arena. */
@@ -43,12 +45,19 @@ export interface Pull {
 /** Pulls the pieces. Names every contributor whose piece could not be had. Throws the signal's reason when it is called off. */
 export async function pullPieces(options: AveragingOptions, pull: Pull, signal: AbortSignal): Promise<Pulled> {
   const pulling = pull.order.contributors.map((contributor, index) =>
-    contributor.incarnation === options.self ? pull.own : pullOrNot(options, pull, { contributor, range: pull.rangeOf(index) }),
+    contributor.incarnation === options.self
+      ? pull.own
+      : pullOrNot({ ...options, ...pull, signal }, { contributor, range: pull.rangeOf(index) }),
   );
   const results = await abortable(Promise.all(pulling), signal);
   const pieces = results.flatMap((result) => ('arena' in result ? [result] : []));
   if (pieces.length === results.length) return { ok: true, pieces };
   return { ok: false, unreachable: results.flatMap((result) => ('arena' in result ? [] : [result])) };
+}
+
+/** All that the requests of one pull share. */
+interface Asking extends AveragingOptions, Pull {
+  readonly signal: AbortSignal;
 }
 
 /** One contributor, and the elements that are asked of it. */
@@ -57,31 +66,56 @@ interface Target {
   readonly range: Range;
 }
 
-async function pullOrNot(options: AveragingOptions, pull: Pull, target: Target): Promise<Piece | Unreachable> {
-  let message = '';
-  for (let i = 0; i < TRIES; i++) {
-    try {
-      return await pullPiece(options, pull, target);
-    } catch (error) {
-      if (!(error instanceof StillhouseError)) throw error;
-      message = cutText(error.message);
-    }
+async function pullOrNot(asking: Asking, target: Target): Promise<Piece | Unreachable> {
+  try {
+    return await pullPiece(asking, target);
+  } catch (error) {
+    if (!(error instanceof StillhouseError)) throw error;
+    return { replica: target.contributor.incarnation, message: cutText(error.message) };
   }
-  return { replica: target.contributor.incarnation, message };
 }
 
-async function pullPiece(options: AveragingOptions, pull: Pull, target: Target): Promise<Piece> {
-  const { term, deadlineMs, request } = options;
-  const { state, attempt } = pull.order;
-  const { contributor, range } = target;
-  const body = { type: 'arena.get', term, state, attempt, part: pull.part, ...range } as const;
-  const answer = await request(contributor.endpoint, { body, deadlineMs });
-  const arena = parametersOf(answer);
-  const problem = problemOf(answer.header, pull, target) ?? damageOf(arena, range);
-  if (problem !== null) {
-    throw new StillhouseError('protocol.invalid', `${describeState(state)}: ${problem}`, { address: contributor.endpoint });
+/** The piece, part after part where it is larger than one message should be. */
+async function pullPiece(asking: Asking, { contributor, range }: Target): Promise<Piece> {
+  const { partElements = PART_ELEMENTS, signal } = asking;
+  const partAt = (start: number) => pullPart(asking, { contributor, range: { start, end: Math.min(start + partElements, range.end) } });
+  const first = await partAt(range.start);
+  if (first.arena.length === range.end - range.start) return first;
+  const arena = new Float32Array(range.end - range.start);
+  arena.set(first.arena);
+  for (let start = range.start + partElements; start < range.end; start += partElements) {
+    signal.throwIfAborted();
+    const { arena: part, ranges } = await partAt(start);
+    if (JSON.stringify(ranges) !== JSON.stringify(first.ranges)) throw wrong(asking, contributor, 'two parts are of different samples');
+    arena.set(part, start - range.start);
   }
+  return { ...first, arena };
+}
+
+/** Asks for a part of a piece, and again where nothing came. */
+async function pullPart(asking: Asking, target: Target): Promise<Piece> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await askForPart(asking, target);
+    } catch (error) {
+      if (!(error instanceof StillhouseError) || tries === TRIES) throw error;
+    }
+  }
+}
+
+async function askForPart(asking: Asking, target: Target): Promise<Piece> {
+  const { term, deadlineMs, request, order, part } = asking;
+  const { contributor, range } = target;
+  const { state, attempt } = order;
+  const answer = await request(contributor.endpoint, { body: { type: 'arena.get', term, state, attempt, part, ...range }, deadlineMs });
+  const arena = parametersOf(answer);
+  const problem = problemOf(answer.header, asking, target) ?? damageOf(arena, range);
+  if (problem !== null) throw wrong(asking, contributor, problem);
   return { samples: contributor.samples, arena, ranges: answer.header.ranges };
+}
+
+function wrong({ order }: Pull, { endpoint }: Contributor, what: string): StillhouseError {
+  return new StillhouseError('protocol.invalid', `${describeState(order.state)}: ${what}`, { address: endpoint });
 }
 
 /** The parameters in an answer; empty when it has none. */

@@ -7,6 +7,12 @@ export const LIMITS = {
   dataHeaderBytes: 64 * 1024,
   /** Bytes of one raw tensor frame. */
   dataFrameBytes: 512 * 1024 * 1024,
+  /** Bytes of the tensors in one part of a state: a larger state travels in several messages. */
+  partBytes: 64 * 1024 * 1024,
+  /** Bytes of all tensors of a state. */
+  stateBytes: 16 * 1024 ** 3,
+  /** Bytes of the memory of a stage's loss, which is a part of the state. */
+  memoryBytes: 4 * 1024 ** 3,
   /** Frames of a data message: the header and its tensors. */
   dataFrames: 17,
   /** Control messages that wait on one connection. */

@@ -4,24 +4,42 @@
  * the key one after the other.
  */
 
-function mix(hash: number): number {
+/** The mixed word as a signed one, which is faster where many are made. */
+function mixSigned(hash: number): number {
   let h = hash;
   h ^= h >>> 16;
   h = Math.imul(h, 0x85ebca6b);
   h ^= h >>> 13;
   h = Math.imul(h, 0xc2b2ae35);
-  h ^= h >>> 16;
-  return h >>> 0;
+  return h ^ (h >>> 16);
 }
+
+function mix(hash: number): number {
+  return mixSigned(hash) >>> 0;
+}
+
+const FIRST = 0x9e3779b9;
 
 /** Hashes the words of a key, each taken modulo 2^32, to one unsigned 32-bit word. */
 export function hashWords(...words: readonly number[]): number {
-  let h = 0x9e3779b9;
-  for (const word of words) {
-    h = Math.imul(h ^ mix(word >>> 0), 0x01000193) >>> 0;
-    h = mix((h + 0x9e3779b9) >>> 0);
-  }
+  let h = FIRST;
+  for (const word of words) h = add(h, mixSigned(word)) >>> 0;
   return h;
+}
+
+/** The hash of one more word, which is mixed already, as a signed one. */
+function add(hash: number, mixed: number): number {
+  return mixSigned((Math.imul(hash ^ mixed, 0x01000193) + FIRST) | 0);
+}
+
+/** The mixed counters from 0 on: they are the same under every key. */
+let counters = new Int32Array(0);
+
+/** Writes `hashWords(key, i)` to each place i of `words`, as a signed word: many draws under one key, several times as fast as one by one. */
+export function fillWords(key: number, words: Int32Array): void {
+  const begun = hashWords(key);
+  if (counters.length < words.length) counters = Int32Array.from(words, (_, i) => mixSigned(i));
+  for (let i = 0; i < words.length; i++) words[i] = add(begun, counters[i]!);
 }
 
 /** Hashes a string to one unsigned 32-bit word, which may be a word of a key. */

@@ -3,7 +3,7 @@
  * Paths are absolute. A call that fails rejects with Node's own error.
  */
 
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { constants, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { hasCode } from '../errors/stillhouse-error.js';
 
@@ -19,6 +19,8 @@ export interface ReadableFile {
   readonly size: number;
   /** Reads on from the end of the last read, fills `into`, and answers the number of bytes: fewer only at the file's end. */
   read(into: Uint8Array): Promise<number>;
+  /** Reads from this byte of the file on, wherever the last read ended; otherwise as `read`. */
+  readAt(into: Uint8Array, position: number): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -33,6 +35,8 @@ export interface FileSystem {
   syncFolder(path: string): Promise<void>;
   /** Makes a new file; rejects when it exists. */
   create(path: string): Promise<WritableFile>;
+  /** Opens a file to write on at its end; rejects when it is not there. */
+  append(path: string): Promise<WritableFile>;
   open(path: string): Promise<ReadableFile>;
   rename(from: string, to: string): Promise<void>;
   /** Removes a file, or a folder with everything in it; no error when it does not exist. */
@@ -57,6 +61,28 @@ async function addFolder(path: string): Promise<void> {
   });
 }
 
+function writable(handle: FileHandle): WritableFile {
+  return {
+    async write(bytes) {
+      let done = 0;
+      while (done < bytes.byteLength) done += (await handle.write(bytes, done)).bytesWritten;
+    },
+    sync: () => handle.sync(),
+    close: () => handle.close(),
+  };
+}
+
+/** Reads until `into` is full or the file ends; from `position` on, or where the last read ended. Answers the number of bytes. */
+async function fill(handle: FileHandle, into: Uint8Array, position: number | null): Promise<number> {
+  let done = 0;
+  while (done < into.byteLength) {
+    const { bytesRead } = await handle.read(into, done, into.byteLength - done, position === null ? null : position + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return done;
+}
+
 export const nodeFileSystem: FileSystem = {
   makeFolder,
   addFolder,
@@ -72,15 +98,11 @@ export const nodeFileSystem: FileSystem = {
   },
 
   async create(path) {
-    const handle = await open(path, 'wx');
-    return {
-      async write(bytes) {
-        let done = 0;
-        while (done < bytes.byteLength) done += (await handle.write(bytes, done)).bytesWritten;
-      },
-      sync: () => handle.sync(),
-      close: () => handle.close(),
-    };
+    return writable(await open(path, 'wx'));
+  },
+
+  async append(path) {
+    return writable(await open(path, constants.O_WRONLY | constants.O_APPEND));
   },
 
   async open(path) {
@@ -88,15 +110,8 @@ export const nodeFileSystem: FileSystem = {
     const { size } = await handle.stat();
     return {
       size,
-      async read(into) {
-        let done = 0;
-        while (done < into.byteLength) {
-          const { bytesRead } = await handle.read(into, done, into.byteLength - done, null);
-          if (bytesRead === 0) break;
-          done += bytesRead;
-        }
-        return done;
-      },
+      read: (into) => fill(handle, into, null),
+      readAt: (into, position) => fill(handle, into, position),
       close: () => handle.close(),
     };
   },

@@ -4,12 +4,14 @@
  */
 
 import { join, sep } from 'node:path';
+import { present } from '../base/assert.js';
 import type { Term } from '../base/ids.js';
 import { MODEL_PEER } from '../config/peer.js';
 import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
 import type { Range } from '../protocol/field.js';
 import type { StateName } from '../protocol/state-name.js';
 import { HASHED_TENSORS, type StateTensors } from '../tensor/state-tensors.js';
+import { ChunkHashes, type HashedFile } from './chunk-hashes.js';
 import { type FileSystem, nodeFileSystem } from './file-system.js';
 import { MANIFEST_BYTES_MAX, MANIFEST_FILE, type Manifest, readManifest } from './manifest.js';
 import { listPlacesOf, placeOf } from './place.js';
@@ -45,24 +47,58 @@ export interface CheckpointPlace {
   readonly place: string;
 }
 
-/**
- * Reads and verifies a checkpoint. Throws `checkpoint.damaged` with file and offset. When `keep` is false, it compares
- * the topology and the tensors with their hashes and answers empty arrays in their place.
- */
-export async function readCheckpoint(at: CheckpointPlace, keep: boolean): Promise<CheckpointContent> {
+/** Reads and verifies a checkpoint. Throws `checkpoint.damaged` with file and offset. */
+export async function readCheckpoint(at: CheckpointPlace): Promise<CheckpointContent> {
+  const { info, tensors, topology } = await readAll(at, true);
+  return { info, tensors, topology };
+}
+
+/** A checkpoint that was whole, with what the reading of a part of it needs. */
+export interface VerifiedCheckpoint {
+  readonly info: StoredCheckpoint;
+  /** The files of its tensors, by the tensors' names, in their order. */
+  readonly files: ReadonlyMap<string, HashedFile>;
+}
+
+/** Compares a checkpoint with its hashes, and keeps none of it. Throws as `readCheckpoint` does. */
+export async function verifyCheckpoint(at: CheckpointPlace): Promise<VerifiedCheckpoint> {
+  const { info, files } = await readAll(at, false);
+  return { info, files };
+}
+
+/** With `keep` false the topology and the tensors are compared alone, and empty. */
+async function readAll(at: CheckpointPlace, keep: boolean): Promise<CheckpointContent & VerifiedCheckpoint> {
   const { fs } = at;
   const folder = join(at.folder, at.place);
   const { state, term, ranges, hash, schema, topology: described, tensors: specs } = await readManifestAt(at);
   const topology = await readDescribed(fs, folder, { spec: described, keep, shared: null });
   const tensors = new Map<string, Float32Array>();
+  const files = new Map<string, HashedFile>();
   const shared = sharedHashOf(specs.map(({ name }) => name));
   for (const spec of specs) {
-    tensors.set(spec.name, await readTensor(fs, folder, { spec, keep, shared: HASHED_TENSORS.includes(spec.name) ? shared : null }));
+    const { name, file, bytes } = spec;
+    const chunks = new ChunkHashes();
+    tensors.set(name, await readTensor(fs, folder, { spec, keep, shared: HASHED_TENSORS.includes(name) ? shared : null, chunks }));
+    files.set(name, { file, bytes, chunks: chunks.end() });
   }
   if (shared !== null && shared.digest('hex') !== hash) {
     throw new StillhouseError('checkpoint.damaged', 'the tensors do not hash to the state together', { file: folder });
   }
-  return { info: { state, term, ranges, hash, schema }, tensors, topology };
+  return { info: { state, term, ranges, hash, schema }, tensors, topology, files };
+}
+
+/** Reads and verifies the model of a checkpoint: its layers and its parameters, which are the only tensor that is read. Throws `checkpoint.damaged`. */
+export async function readModelAt(at: CheckpointPlace): Promise<CheckpointContent> {
+  const { fs } = at;
+  const folder = join(at.folder, at.place);
+  const { state, term, ranges, hash, schema, topology: described, tensors: specs } = await readManifestAt(at);
+  const topology = await readDescribed(fs, folder, { spec: described, keep: true, shared: null });
+  const spec = present(
+    specs.find(({ name }) => name === 'parameters'),
+    'the parameters of a checkpoint',
+  );
+  const parameters = await readTensor(fs, folder, { spec, keep: true, shared: null });
+  return { info: { state, term, ranges, hash, schema }, tensors: new Map([['parameters', parameters]]), topology };
 }
 
 /** Reads and verifies the layers of a checkpoint, and none of its tensors. Throws `checkpoint.damaged`. */
@@ -88,7 +124,7 @@ export async function readNewestCheckpoint(
     if (manifest?.state.peer === peer) found.push(manifest);
   }
   for (const { state } of found.sort(newestFirst)) {
-    const content = await unlessDamaged(damage, () => readCheckpoint({ fs, folder, place: placeOf(state) }, true));
+    const content = await unlessDamaged(damage, () => readCheckpoint({ fs, folder, place: placeOf(state) }));
     if (content !== null) return content;
   }
   throw new StillhouseError('checkpoint.missing', [`the stage ${stage} has no whole checkpoint yet`, ...damage].join('; '), {
@@ -100,7 +136,7 @@ export async function readNewestCheckpoint(
 export async function readCheckpointOf(folder: string, state: StateName, fs: FileSystem = nodeFileSystem): Promise<CheckpointContent> {
   const places = await listPlacesOf(fs, folder, state.stage);
   const place = placeOf(state);
-  if (places.includes(place)) return await readCheckpoint({ fs, folder, place }, true);
+  if (places.includes(place)) return await readCheckpoint({ fs, folder, place });
   const rounds = places.flatMap((other) => {
     const round = Number(other.split(sep)[1]);
     return placeOf({ ...state, round }) === other ? [round] : [];

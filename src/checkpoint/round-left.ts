@@ -9,7 +9,7 @@ import { field } from '../protocol/field.js';
 import { nodeFileSystem } from './file-system.js';
 import type { JournalLine } from './journal-line.js';
 import { listPlacesOf, placeOf } from './place.js';
-import { readCheckpoint, type StoredCheckpoint } from './read-checkpoint.js';
+import { type StoredCheckpoint, verifyCheckpoint } from './read-checkpoint.js';
 
 /** The records of a journal, oldest first. */
 export type JournalLines = readonly Pick<JournalLine, 'record'>[];
@@ -65,7 +65,7 @@ async function isWhole(
 /** The description of a whole checkpoint; null where it cannot be read, for any reason. */
 export async function infoOf(folder: string, place: string): Promise<StoredCheckpoint | null> {
   try {
-    return (await readCheckpoint({ fs: nodeFileSystem, folder, place }, false)).info;
+    return (await verifyCheckpoint({ fs: nodeFileSystem, folder, place })).info;
   } catch {
     return null;
   }

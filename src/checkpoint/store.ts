@@ -5,15 +5,15 @@
  * process that writes to the folder may open it; other processes use read-checkpoint.ts.
  */
 
-import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
+import { assert, present } from '../base/assert.js';
 import { messageOf, StillhouseError } from '../errors/stillhouse-error.js';
 import type { RefuseReason } from '../protocol/field.js';
 import type { StateName } from '../protocol/state-name.js';
-import { HASHED_TENSORS, type StateTensors } from '../tensor/state-tensors.js';
-import { type AddFile, discardFolder, sweepFolder, writeFolder } from './atomic-folder.js';
+import { type ElementRange, elementsOf, type FilledPiece, layoutOf, piecesOf, type StateLayout } from '../tensor/state-parts.js';
+import { hasSlotsOf, stateForColumn } from '../tensor/state-tensors.js';
+import { discardFolder, sweepFolder } from './atomic-folder.js';
 import { type FileSystem, nodeFileSystem } from './file-system.js';
-import { MANIFEST_FILE, type Manifest, type TensorFile, TOPOLOGY_FILE, writeManifest } from './manifest.js';
 import { listEntries, listPlaces, placeOf, roundFolderOf } from './place.js';
 import {
   type CheckpointContent,
@@ -21,14 +21,48 @@ import {
   DAMAGE_FILE,
   newestFirst,
   readCheckpoint,
+  readModelAt,
   readTopologyAt,
   type StoredCheckpoint,
+  type VerifiedCheckpoint,
+  verifyCheckpoint,
 } from './read-checkpoint.js';
-import { NotFiniteError, sharedHashOf, writeTensor } from './tensor-file.js';
+import { NotFiniteError, readBytes } from './tensor-file.js';
+import { HashError, UnfinishedCheckpoint } from './unfinished-checkpoint.js';
 
 export type PutOutcome =
   | { readonly stored: true; readonly checkpoint: StoredCheckpoint }
   | { readonly stored: false; readonly reason: RefuseReason; readonly message: string };
+
+/** A part of a checkpoint: elements of its tensors, laid end to end in their order. */
+export interface CheckpointPart {
+  readonly info: StoredCheckpoint;
+  /** All tensors of the checkpoint: those of a state, with the state of other replicas' optimisers. */
+  readonly layout: StateLayout;
+  /** The part's first element, and its pieces (partFromWire of src/tensor/state-parts.ts). They must not change until it is stored. */
+  readonly start: number;
+  readonly pieces: readonly FilledPiece[];
+  /** The layers of the model, with the last part; null with the others. */
+  readonly topology: Uint8Array | null;
+}
+
+/** `part`: it is on disk, and others have to come. */
+export type PartOutcome = PutOutcome | { readonly stored: 'part' };
+
+/** The part of a stored state that is asked for, as the replica of `column` goes on from it (null: one replica, of no column). */
+export interface WantedPart extends ElementRange {
+  readonly column: number | null;
+}
+
+/** A part of a stored state. */
+export interface StatePart {
+  readonly info: StoredCheckpoint;
+  readonly layout: StateLayout;
+  /** The caller owns the arrays. */
+  readonly pieces: readonly FilledPiece[];
+  /** Whether `slots` is that of another column, because the checkpoint has none of the wanted one. */
+  readonly hasOthersSlots: boolean;
+}
 
 export interface DamagedCheckpoint {
   /** `<stage>/<round>/<peer>`. */
@@ -44,8 +78,17 @@ export interface CheckpointStore {
    * checkpoints stored before stay whole.
    */
   put(content: CheckpointContent): Promise<PutOutcome>;
+  /**
+   * Stores a checkpoint part by part, in their order; one call is as `put`, with the last part the checkpoint is whole. The first part drops
+   * one under way of the same peer. A part that is there already is accepted again. Refuses one whose parts before are not there.
+   */
+  putPart(part: CheckpointPart): Promise<PartOutcome>;
+  /** Reads and verifies a part of a state. Throws as `get` does. */
+  getPart(state: StateName, wanted: WantedPart): Promise<StatePart>;
   /** Reads and verifies a checkpoint. Throws `checkpoint.missing`, or `checkpoint.damaged` with file and offset. */
   get(state: StateName): Promise<CheckpointContent>;
+  /** The model alone, verified: the layers and the tensor `parameters`. The rest, which may be much larger, is not read. Throws as `get` does. */
+  getModel(state: StateName): Promise<CheckpointContent>;
   /** The layers of a checkpoint, verified; its tensors are not read. Throws as `get` does. */
   getTopology(state: StateName): Promise<Uint8Array>;
   /** The whole checkpoints, highest round first, and the damaged ones: as found when the store was opened, and by `get` since. */
@@ -70,7 +113,9 @@ export async function openCheckpointStore(folder: string, fs: FileSystem = nodeF
 class FolderStore implements CheckpointStore {
   readonly #folder: string;
   readonly #fs: FileSystem;
-  readonly #whole = new Map<string, StoredCheckpoint>();
+  readonly #whole = new Map<string, VerifiedCheckpoint>();
+  /** At most one for each peer of a stage. */
+  readonly #unfinished = new Map<string, UnfinishedCheckpoint>();
   readonly #damaged = new Map<string, string>();
   #newestTerm = 0;
   #last: Promise<unknown> = Promise.resolve();
@@ -85,26 +130,38 @@ class FolderStore implements CheckpointStore {
     const folder = this.#folder;
     for (const place of await listPlaces(fs, folder)) {
       try {
-        this.#keep((await readCheckpoint({ fs, folder, place }, false)).info);
+        this.#keep(await verifyCheckpoint({ fs, folder, place }));
       } catch (error) {
         await this.#mark(place, error);
       }
     }
   }
 
-  put(content: CheckpointContent): Promise<PutOutcome> {
+  async put({ info, tensors, topology }: CheckpointContent): Promise<PutOutcome> {
+    const layout = layoutOf(tensors);
+    const pieces = piecesOf(layout, { start: 0, end: elementsOf(layout) });
+    const filled = pieces.map((piece) => ({ ...piece, data: present(tensors.get(piece.name), piece.name) }));
+    const outcome = await this.putPart({ info, layout, start: 0, pieces: filled, topology });
+    assert(outcome.stored !== 'part', 'a checkpoint in one part that is not whole');
+    return outcome;
+  }
+
+  putPart(part: CheckpointPart): Promise<PartOutcome> {
     return this.#alone(async () => {
-      const { state, term, hash } = content.info;
+      const { state, term, hash } = part.info;
       const place = placeOf(state);
       if (term < this.#newestTerm) return refuse('old-term', `term ${term} is older than the newest stored, ${this.#newestTerm}`);
-      const there = this.#whole.get(place);
-      if (there?.term === term && there.hash === hash) return { stored: true, checkpoint: there };
+      const there = this.#whole.get(place)?.info;
+      if (there?.term === term && there.hash === hash) {
+        return part.topology === null ? { stored: 'part' } : { stored: true, checkpoint: there };
+      }
       // A stored one of an older term is replaced: after a power cut the journal may have lost the commit, and the round
       // was done again with other results.
       if (there?.term === term) return refuse('failed', `${place} is stored with other contents`);
       try {
-        await this.#write(content);
+        return await this.#writePart(part);
       } catch (error) {
+        await this.#drop(state);
         if (error instanceof NotFiniteError) return refuse('not-finite', `${place}: ${error.message}`);
         if (error instanceof HashError) return refuse('invalid-message', `${place}: ${error.message}`);
         throw new StillhouseError('checkpoint.unwritable', `cannot store: ${messageOf(error)}`, {
@@ -113,28 +170,85 @@ class FolderStore implements CheckpointStore {
           cause: error,
         });
       }
-      this.#damaged.delete(place);
-      this.#keep(content.info);
-      return { stored: true, checkpoint: content.info };
+    });
+  }
+
+  async #writePart(part: CheckpointPart): Promise<PartOutcome> {
+    const { info, start, pieces, topology } = part;
+    const place = placeOf(info.state);
+    if (start === 0) await this.#begin(part);
+    const under = this.#unfinished.get(peerOf(info.state));
+    if (under === undefined || !isOf(under, part) || under.taken < start) {
+      return refuse('missing', `${place}: the elements before ${start} are not here; begin with the first part`);
+    }
+    if (under.taken === start) await under.take(pieces);
+    if (topology === null) return { stored: 'part' };
+    if (!under.isWhole) return refuse('missing', `${place}: ${under.taken} elements are here, which are not all`);
+    const stored = await under.finish(topology);
+    this.#unfinished.delete(peerOf(info.state));
+    this.#damaged.delete(place);
+    this.#keep(stored);
+    return { stored: true, checkpoint: stored.info };
+  }
+
+  /** Begins a checkpoint, in place of one under way of the same peer. */
+  async #begin({ info, layout }: CheckpointPart): Promise<void> {
+    const { state } = info;
+    await this.#drop(state);
+    const parent = join(this.#folder, roundFolderOf(state));
+    // Not with the folders above: where somebody has deleted the run meanwhile, nothing of it is made anew.
+    await this.#fs.addFolder(dirname(parent));
+    await this.#fs.addFolder(parent);
+    // The names of the folders above must outlive a power cut as the checkpoint itself does.
+    for (const above of [this.#folder, dirname(parent)]) await this.#fs.syncFolder(above);
+    const unfinished = new UnfinishedCheckpoint({ fs: this.#fs, parent, name: state.peer }, { info, layout });
+    this.#unfinished.set(peerOf(state), unfinished);
+    await unfinished.begin();
+  }
+
+  /** Drops the checkpoint under way of this peer, if there is one. */
+  async #drop(state: StateName): Promise<void> {
+    const under = this.#unfinished.get(peerOf(state));
+    this.#unfinished.delete(peerOf(state));
+    await under?.abandon();
+  }
+
+  getPart(state: StateName, { column, start, end }: WantedPart): Promise<StatePart> {
+    return this.#read(state, async ({ fs, folder, place }, { info, files: all }) => {
+      const files = stateForColumn(all, column);
+      const layout = [...files].map(([name, { bytes }]) => ({ name, size: bytes / 4 }));
+      const pieces: FilledPiece[] = [];
+      for (const piece of piecesOf(layout, { start, end })) {
+        const file = present(files.get(piece.name), piece.name);
+        const bytes = await readBytes({ fs, folder: join(folder, place) }, file, { start: 4 * piece.start, end: 4 * piece.end });
+        pieces.push({ ...piece, data: new Float32Array(bytes.buffer) });
+      }
+      const lengths = new Map([...all].map(([name, { bytes }]) => [name, { length: bytes / 4 }]));
+      return { info, layout, pieces, hasOthersSlots: column !== null && !hasSlotsOf(lengths, column) };
     });
   }
 
   get(state: StateName): Promise<CheckpointContent> {
-    return this.#read(state, (at) => readCheckpoint(at, true));
+    return this.#read(state, (at) => readCheckpoint(at));
+  }
+
+  getModel(state: StateName): Promise<CheckpointContent> {
+    return this.#read(state, (at) => readModelAt(at));
   }
 
   getTopology(state: StateName): Promise<Uint8Array> {
     return this.#read(state, readTopologyAt);
   }
 
-  #read<T>(state: StateName, read: (at: CheckpointPlace) => Promise<T>): Promise<T> {
+  #read<T>(state: StateName, read: (at: CheckpointPlace, stored: VerifiedCheckpoint) => Promise<T>): Promise<T> {
     return this.#alone(async () => {
       const place = placeOf(state);
       const marked = this.#damaged.get(place);
       if (marked !== undefined) throw new StillhouseError('checkpoint.damaged', marked);
-      if (!this.#whole.has(place)) throw new StillhouseError('checkpoint.missing', `no checkpoint ${place}`, { file: this.#folder });
+      const stored = this.#whole.get(place);
+      if (stored === undefined) throw new StillhouseError('checkpoint.missing', `no checkpoint ${place}`, { file: this.#folder });
       try {
-        return await read({ fs: this.#fs, folder: this.#folder, place });
+        return await read({ fs: this.#fs, folder: this.#folder, place }, stored);
       } catch (error) {
         await this.#mark(place, error);
         throw error;
@@ -143,17 +257,18 @@ class FolderStore implements CheckpointStore {
   }
 
   list(): ReturnType<CheckpointStore['list']> {
-    const whole = [...this.#whole.values()].sort(newestFirst);
+    const whole = [...this.#whole.values()].map(({ info }) => info).sort(newestFirst);
     return { whole, damaged: [...this.#damaged].map(([place, message]) => ({ place, message })) };
   }
 
   retain(stage: string, keep: readonly number[]): Promise<readonly number[]> {
     return this.#alone(async () => {
-      const rounds = new Set([...this.#whole.values()].filter(({ state }) => state.stage === stage).map(({ state }) => state.round));
+      const own = [...this.#whole].filter(([, { info }]) => info.state.stage === stage);
+      const rounds = new Set(own.map(([, { info }]) => info.state.round));
       if (!keep.some((round) => rounds.has(round))) return [];
       const removed = [...rounds].filter((round) => !keep.includes(round));
       for (const round of removed) {
-        for (const [place, { state }] of this.#whole) if (state.stage === stage && state.round === round) this.#whole.delete(place);
+        for (const [place, { info }] of own) if (info.state.round === round) this.#whole.delete(place);
         await discardFolder({ fs: this.#fs, parent: join(this.#folder, stage), name: String(round) });
       }
       return removed;
@@ -176,25 +291,9 @@ class FolderStore implements CheckpointStore {
     if ((await this.#fs.listFolder(folder)).length === 0) await this.#fs.remove(folder);
   }
 
-  #keep(checkpoint: StoredCheckpoint): void {
-    this.#whole.set(placeOf(checkpoint.state), checkpoint);
-    this.#newestTerm = Math.max(this.#newestTerm, checkpoint.term);
-  }
-
-  async #write({ info, tensors, topology }: CheckpointContent): Promise<void> {
-    const { state, term, ranges, hash, schema } = info;
-    const parent = join(this.#folder, roundFolderOf(state));
-    // Not with the folders above: where somebody has deleted the run meanwhile, nothing of it is made anew.
-    await this.#fs.addFolder(dirname(parent));
-    await this.#fs.addFolder(parent);
-    // The names of the folders above must outlive a power cut as the checkpoint itself does.
-    for (const above of [this.#folder, dirname(parent)]) await this.#fs.syncFolder(above);
-    await writeFolder({ fs: this.#fs, parent, name: state.peer }, async (add) => {
-      const files = await writeTensors(add, tensors, hash);
-      const described = await writeTopologyFile(add, topology);
-      const manifest: Manifest = { format: 4, state, term, ranges: [...ranges], hash, schema, topology: described, tensors: files };
-      await add(MANIFEST_FILE, new TextEncoder().encode(writeManifest(manifest)));
-    });
+  #keep(stored: VerifiedCheckpoint): void {
+    this.#whole.set(placeOf(stored.info.state), stored);
+    this.#newestTerm = Math.max(this.#newestTerm, stored.info.term);
   }
 
   /** Takes the checkpoint out of use in this process. Damage is also marked on disk, for later processes; a disk error is not. */
@@ -221,31 +320,14 @@ class FolderStore implements CheckpointStore {
   }
 }
 
-/** Writes the tensors, those that the state's hash is over in its order. Throws {@link HashError} when that is another. */
-async function writeTensors(add: AddFile, tensors: StateTensors, hash: string): Promise<TensorFile[]> {
-  const shared = sharedHashOf([...tensors.keys()]);
-  const files: TensorFile[] = [];
-  let own = '';
-  for (const [name, values] of tensors) {
-    const isShared = HASHED_TENSORS.includes(name);
-    const file = await writeTensor(add, name, { values, shared: isShared ? shared : null });
-    if (isShared) own = file.sha256;
-    files.push(file);
-  }
-  const found = shared?.digest('hex') ?? own;
-  if (found !== hash) throw new HashError(`the state hashes to ${found}, not to ${hash}`);
-  return files;
+/** The peer of a stage, of which one checkpoint at a time is under way. */
+function peerOf({ stage, peer }: StateName): string {
+  return join(stage, peer);
 }
 
-async function writeTopologyFile(add: AddFile, topology: Uint8Array): Promise<Manifest['topology']> {
-  const hash = createHash('sha256');
-  await add(TOPOLOGY_FILE, topology, (chunk) => hash.update(chunk));
-  return { file: TOPOLOGY_FILE, bytes: topology.byteLength, sha256: hash.digest('hex') };
-}
-
-/** The state is not the one that the hash names. */
-class HashError extends Error {
-  override readonly name = 'HashError';
+/** Whether the part is one of the checkpoint under way. */
+function isOf(under: UnfinishedCheckpoint, { info, layout }: CheckpointPart): boolean {
+  return JSON.stringify([under.info, under.layout]) === JSON.stringify([info, layout]);
 }
 
 function refuse(reason: RefuseReason, message: string): PutOutcome {

@@ -5,7 +5,7 @@ import { verifyData } from '../data/dataset.js';
 import { EXIT } from '../errors/table.js';
 import { loadRecipe } from '../recipe/load-recipe.js';
 import { action, type CliContext, examples, gather } from './cli-context.js';
-import { formatClasses, formatCount } from './format-figure.js';
+import { formatBytes, formatClasses, formatCount } from './format-figure.js';
 
 /** As a recipe may have them. */
 const formatStatistic = (values: readonly number[]): string => values.map((value) => value.toFixed(4)).join(', ');
@@ -28,10 +28,13 @@ export function addDataCommand(program: Command, context: CliContext): void {
         // It prints what belongs there.
         const recipe = await loadRecipe(file, { set: options.set ?? [], unused: ['data', 'normalise'] });
         const { files, splits, shared, doubtful } = await verifyData(recipe.data);
-        for (const { file, samples, leftOut } of files) {
+        for (const { file, samples, leftOut, unpacked } of files) {
           const others = leftOut === undefined ? '' : `; ${formatCount(leftOut)} files left out, which have no name of a JPEG or PNG`;
+          const copy = unpacked === undefined ? '' : `; unpacked into ${unpacked.folder}, ${formatBytes(unpacked.bytes)}`;
           output.result(
-            output.json ? JSON.stringify({ file, samples, leftOut }) : `${file}: ${formatCount(samples)} samples, whole${others}`,
+            output.json
+              ? JSON.stringify({ file, samples, leftOut, unpacked })
+              : `${file}: ${formatCount(samples)} samples, whole${others}${copy}`,
           );
         }
         for (const file of doubtful) {

@@ -14,7 +14,7 @@ import { EXPORTED_FILES, exportModel } from '../checkpoint/model-export.js';
 import { BASIS_FILE, requireRunFolder } from '../checkpoint/require-run-folder.js';
 import { loadRecipe } from '../config/load.js';
 import { originOf, type PeerName, spellPeer } from '../config/peer.js';
-import { classNamesOf } from '../data/catalogue.js';
+import { classNamesOf } from '../data/class-names.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { EXIT } from '../errors/table.js';
 import { type KeptBasis, readBasis } from '../recipe/basis.js';
@@ -69,7 +69,7 @@ export function addExportCommand(program: Command, context: CliContext): void {
         const basis = knownBasis(run, warn);
         const trainedOn = basis === null ? [] : trainingOf(recipe, { ...basis, run: files.name, stage: name.stage });
         const [path = recipe.data.path] = placesOf(recipe.data.path, resolve(run), basis);
-        const classNames = classNamesOf({ ...recipe.data, path });
+        const classNames = await classNamesOf({ ...recipe.data, path });
         const facts = {
           ...{ run: files.name, ...name, round, ...origin, epoch: tested?.epoch ?? null, accuracy: tested?.accuracy ?? null },
           ...{ mean, std, trainedOn },

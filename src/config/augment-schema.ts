@@ -2,8 +2,7 @@
 
 import { z } from 'zod';
 import { MAGNITUDE_MAX } from '../base/magnitude.js';
-
-const positive = z.number().gt(0);
+import { positive } from './schema-scalar.js';
 
 /** Two numbers, the second not below the first. */
 const range = (number: z.ZodNumber) =>

@@ -2,6 +2,8 @@
 
 import { z } from 'zod';
 import { augment } from './augment-schema.js';
+import { data } from './data-schema.js';
+import { name, positive, share, wholeFromOne } from './schema-scalar.js';
 import { type Variable, variableIn } from './variable.js';
 
 /** The engines, in the order in which `auto` tries them: the fastest first. */
@@ -14,54 +16,11 @@ export const ENGINE_CHOICES = ['auto', ...ENGINE_NAMES] as const;
 /** The devices that a worker may compute on. */
 export const DEVICES = ['cpu'] as const;
 
-const name = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, ".", "_" and "-", starting with a letter or digit')
-  .max(64);
 /** The name of a stage or of a peer. A dot would name a peer of a stage. */
 const stageName = name.refine(
   (text) => !text.includes('.'),
   'letters, digits, "_" and "-"; a dot names a peer of a stage, as in together.big',
 );
-const positive = z.number().gt(0);
-const share = z.number().min(0).max(1);
-const wholeFromOne = z.int().min(1);
-
-const split = z.strictObject({
-  /** The part of the data set, by the format's name for it: most have `train` and `test`. */
-  part: z.string(),
-  /** Samples [from, to) in the order of the files; to the end when `to` is left out. */
-  from: z.int().min(0).default(0),
-  to: wholeFromOne.optional(),
-});
-
-const side = wholeFromOne.max(1024);
-
-/** The size of images that come in any size (the format `folder`), in pixels. */
-const image = z
-  .strictObject({
-    /** The side of the square images that models see. */
-    size: side,
-    /** Where no part is taken at random: the length that the shorter side is resized to, before the middle of `size` is cut out. */
-    resize: side.optional(),
-  })
-  .refine(({ size, resize = size }) => resize >= size, {
-    path: ['resize'],
-    message: 'at least `size`, because the middle of that size is cut out',
-  });
-
-const data = z.strictObject({
-  /** A format of src/data. src/recipe checks it, and the labels and parts that the format has. */
-  format: z.string(),
-  /** A folder with the data set's own file names, from the recipe's folder; `builtin:fashion-mnist` is in the package. */
-  path: z.string().min(1),
-  /** One of the sets of labels that the format has. */
-  labels: z.string().default('fine'),
-  image: image.optional(),
-  /** Mean and deviation of each channel, for pixels in [0, 1]. */
-  normalise: z.strictObject({ mean: z.array(z.number()).min(1), std: z.array(positive).min(1) }),
-  splits: z.record(name, split),
-});
 
 const model = z
   .strictObject({
@@ -345,7 +304,7 @@ export const recipeSchema = z.strictObject({
 
 export type Recipe = z.infer<typeof recipeSchema>;
 export type DataRecipe = Recipe['data'];
-export type SplitRecipe = z.infer<typeof split>;
+export type SplitRecipe = DataRecipe['splits'][string];
 export type { AugmentRecipe } from './augment-schema.js';
 export type ModelRecipe = z.infer<typeof model>;
 export type StageRecipe = z.infer<typeof stage>;

@@ -8,6 +8,8 @@
  * published set, and every file must have its size.
  */
 
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { present } from '../base/assert.js';
 import { damaged, fileBytes, findFile, readExactly } from './data-file.js';
 import type { PartSource, ResidentFormat } from './format.js';
@@ -21,8 +23,8 @@ const IMAGE_BYTES = PLANE * CHANNELS;
 export interface CifarLayout {
   /** The files of each part in order, with the records that each has in the published set. */
   readonly files: Readonly<Record<string, readonly PublishedFile[]>>;
-  /** The label bytes of a record, in order: the set of labels of each, and the number of its classes, at most 256. */
-  readonly labels: readonly { readonly set: string; readonly classes: number }[];
+  /** The label bytes of a record, in order: the set of labels of each, the number of its classes, at most 256, and the file beside the images that has their names, a line each. */
+  readonly labels: readonly { readonly set: string; readonly classes: number; readonly names: string }[];
 }
 
 interface PublishedFile {
@@ -37,6 +39,16 @@ export function cifarFormat(layout: CifarLayout): ResidentFormat {
     parts: Object.keys(layout.files),
     labelSets: layout.labels.map(({ set }) => set),
     channels: CHANNELS,
+
+    async classNames({ folder, labels }) {
+      const { names: file, classes } = present(
+        layout.labels.find(({ set }) => set === labels),
+        labels,
+      );
+      const text = await readFile(join(folder, file), 'utf8').catch(() => '');
+      const names = text.split('\n').flatMap((line) => (line.trim() === '' ? [] : [line.trim()]));
+      return names.length === classes ? names : null;
+    },
 
     async files(source) {
       return (await findFiles(layout, source)).map(({ file }) => file);

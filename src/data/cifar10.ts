@@ -7,5 +7,5 @@ export const cifar10Format = cifarFormat({
     train: [1, 2, 3, 4, 5].map((batch) => ({ name: `data_batch_${batch}.bin`, records: 10_000 })),
     test: [{ name: 'test_batch.bin', records: 10_000 }],
   },
-  labels: [{ set: 'fine', classes: 10 }],
+  labels: [{ set: 'fine', classes: 10, names: 'batches.meta.txt' }],
 });

@@ -8,7 +8,7 @@ export const cifar100Format = cifarFormat({
     test: [{ name: 'test.bin', records: 10_000 }],
   },
   labels: [
-    { set: 'coarse', classes: 20 },
-    { set: 'fine', classes: 100 },
+    { set: 'coarse', classes: 20, names: 'coarse_label_names.txt' },
+    { set: 'fine', classes: 100, names: 'fine_label_names.txt' },
   ],
 });

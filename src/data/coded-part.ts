@@ -1,19 +1,19 @@
-/** A part whose samples are files of coded images: it holds their names, and decodes those that are asked for. */
+/** A part whose samples are coded images in files: it holds their places, and decodes those that are asked for. */
 
 import { setImmediate } from 'node:timers/promises';
 import type { DataRecipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { baseImagesOf } from './base-image.js';
-import { fileOf } from './coded-source.js';
+import { placeOf } from './coded-source.js';
 import { sourceOf } from './data-location.js';
 import { DIGEST_BYTES } from './digest-bytes.js';
 import { DigestCache, type FileDigests } from './file-digests.js';
 import { codedFingerprint } from './fingerprint.js';
-import type { ImageIndex } from './folder-index.js';
 import type { CodedFormat } from './format.js';
+import type { ImageIndex } from './image-index.js';
 import type { LoadedPart, Part } from './part.js';
 import type { SplitRange } from './resident-source.js';
-import { type CodedStore, labelOf, type SampleSource } from './sample-source.js';
+import { type CodedStore, type ImagePlaces, labelOf, type SampleSource } from './sample-source.js';
 import { countClasses, PixelCount } from './statistics.js';
 
 /** As all images are decoded. */
@@ -28,20 +28,16 @@ export function codedPart(recipe: DataRecipe, part: string, format: CodedFormat)
       hint: 'Give the size that models see, as in image: { size: 224, resize: 256 }',
     });
   }
-  const shapeOf = ({ classNames }: ImageIndex) => ({
-    height: image.size,
-    width: image.size,
-    channels: CHANNELS,
-    classes: classNames.length,
-  });
+  const shapeOf = ({ classes }: ImageIndex) => ({ height: image.size, width: image.size, channels: CHANNELS, classes });
   return {
-    async summary() {
-      const index = await format.index(source);
-      return { ...shapeOf(index), count: index.count, classNames: index.classNames };
+    async summary(cache) {
+      const index = await format.index(source, cache.folder);
+      const { count, classNames } = index;
+      return { ...shapeOf(index), count, ...(classNames === undefined ? {} : { classNames }) };
     },
     cacheKey: async () => null,
     async load(cache) {
-      const index = await format.index(source);
+      const index = await format.index(source, cache.folder);
       const files = await new DigestCache(cache.digestFolder).of(index);
       return new LoadedCodedPart({ index, files, shape: shapeOf(index), resize: image.resize ?? image.size });
     },
@@ -72,17 +68,15 @@ class LoadedCodedPart implements LoadedPart {
     this.channels = shape.channels;
     this.classes = shape.classes;
     this.count = index.count;
-    this.files = [{ file: index.folder, samples: index.count, ...(index.leftOut === 0 ? {} : { leftOut: index.leftOut }) }];
+    const { source: file, count: samples, leftOut, unpacked } = index;
+    this.files = [{ file, samples, ...(leftOut === 0 ? {} : { leftOut }), ...(unpacked === undefined ? {} : { unpacked }) }];
   }
 
   source({ name, from, to }: SplitRange): SampleSource {
     const { index, files, shape, resize } = this.#loaded;
     const count = to - from;
     const labels = index.labels.subarray(from, to);
-    const { folder, names } = index;
-    const offsets = index.offsets.subarray(from, to + 1);
-    const [sizes, times] = [files.sizes.subarray(from, to), files.times.subarray(from, to)];
-    const store: CodedStore = { kind: 'coded', name, ...shape, count, folder, names, offsets, sizes, times, labels, resize };
+    const store: CodedStore = { kind: 'coded', name, ...shape, count, ...cutPlaces(index, files, { from, to }), labels, resize };
     const digests = files.digests.subarray(from * DIGEST_BYTES, to * DIGEST_BYTES);
     const fingerprint = async () => codedFingerprint({ count, classes: shape.classes, digests, labels });
     return { name, ...shape, count, store, label: (sample) => labelOf(store, sample), fingerprint };
@@ -117,11 +111,11 @@ class LoadedCodedPart implements LoadedPart {
 
   async survey(ranges: readonly SplitRange[]) {
     const { index } = this.#loaded;
-    const { store } = this.source({ name: index.folder, from: 0, to: this.count });
+    const { store } = this.source({ name: index.source, from: 0, to: this.count });
     const counts = ranges.map(() => new PixelCount(this.channels));
     const doubtful: string[] = [];
     const imageOf = baseImagesOf(store, { seed: 0, epoch: 0, augment: null }, (sample, { isDoubtful }) => {
-      if (isDoubtful) doubtful.push(fileOf(index, sample));
+      if (isDoubtful) doubtful.push(placeOf(index, sample));
     });
     for (let sample = 0; sample < this.count; sample++) {
       const { pixels } = imageOf(sample);
@@ -132,4 +126,18 @@ class LoadedCodedPart implements LoadedPart {
     }
     return { statistics: counts.map((count) => count.statistics()), doubtful };
   }
+}
+
+/** The files of a range of samples; all files, where they have many samples each. */
+function cutPlaces(
+  { folder, names, offsets, pieces }: ImageIndex,
+  { sizes, times }: FileDigests,
+  { from, to }: Omit<SplitRange, 'name'>,
+): Pick<CodedStore, keyof ImagePlaces | 'sizes' | 'times'> {
+  if (pieces === null) {
+    const own = { offsets: offsets.subarray(from, to + 1), sizes: sizes.subarray(from, to), times: times.subarray(from, to) };
+    return { folder, names, ...own, pieces };
+  }
+  const [files, starts, lengths] = [pieces.files.subarray(from, to), pieces.starts.subarray(from, to), pieces.lengths.subarray(from, to)];
+  return { folder, names, offsets, sizes, times, pieces: { files, starts, lengths } };
 }

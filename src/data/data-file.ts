@@ -138,8 +138,8 @@ async function gunzipUpTo(file: string, bytes: number): Promise<Buffer> {
   return Buffer.concat(chunks, Math.min(length, bytes));
 }
 
-/** The error for zlib's failure after `consumed` bytes of the compressed file. */
-function brokenGzip(file: string, consumed: number, cause: unknown): StillhouseError {
+/** The error for zlib's failure after `consumed` bytes of the compressed file. It is not thrown here. */
+export function brokenGzip(file: string, consumed: number, cause: unknown): StillhouseError {
   const code = (cause as NodeJS.ErrnoException).code;
   if (code === 'Z_BUF_ERROR') return damaged(file, consumed, 'cut short: its gzip stream does not end');
   return damaged(file, consumed, `its gzip stream is broken from here on: ${messageOf(cause)}`);

@@ -31,17 +31,17 @@ function partOf(recipe: DataRecipe, part: string): Part {
  * The shape and sizes of a recipe's data, from headers, names and file sizes alone: cheap enough for a coordinator. Throws
  * data.missing or data.damaged about files, and recipe.invalid about a split that the files do not hold.
  */
-export async function inspectData(recipe: DataRecipe): Promise<DataInfo> {
-  const info = await inspectFiles(recipe);
+export async function inspectData(recipe: DataRecipe, cache = new FingerprintCache()): Promise<DataInfo> {
+  const info = await inspectFiles(recipe, cache);
   checkNormalise(recipe, info.channels);
   return info;
 }
 
 /** The same, whatever the recipe says of mean and deviation. */
-async function inspectFiles(recipe: DataRecipe): Promise<DataInfo> {
+async function inspectFiles(recipe: DataRecipe, cache: FingerprintCache): Promise<DataInfo> {
   const summaries = new Map<string, PartSummary>();
   for (const part of partsOf(recipe)) {
-    const summary = await partOf(recipe, part).summary();
+    const summary = await partOf(recipe, part).summary(cache);
     for (const [other, found] of summaries) checkSameShape(recipe, { part: other, ...found }, { part, ...summary });
     summaries.set(part, summary);
   }
@@ -127,7 +127,7 @@ type PartVisitor = (part: LoadedPart, ranges: readonly SplitRange[]) => Promise<
 
 /** Reads one part after the other, so that only one of them is in memory. */
 async function readParts(recipe: DataRecipe, cache = new FingerprintCache(), visit: PartVisitor): Promise<DataContent> {
-  await inspectFiles(recipe);
+  await inspectFiles(recipe, cache);
   const found = new Map<string, SplitContent>();
   const digests = new Map<string, readonly string[]>();
   for (const wanted of partsOf(recipe)) {
@@ -273,9 +273,15 @@ function checkSameClasses(recipe: DataRecipe, a: PartShape, b: PartShape): void 
     const known = new Set(other.classNames);
     const more = one.classNames?.find((name) => !known.has(name));
     if (more === undefined) continue;
+    const remedy = formatOf(recipe).settings?.includes('classes') === true ? ': give the names of all in data.classes' : '';
     throw new StillhouseError('data.damaged', `part ${one.part} has the class ${more}, and part ${other.part} has not`, {
       file: recipe.path,
-      hint: 'All parts need the same class folders, because the number of a class is its place among them',
+      hint: `All parts need the same classes, because the number of a class is its place among them${remedy}`,
     });
   }
+  if (a.classes === b.classes) return;
+  throw new StillhouseError('data.damaged', `part ${a.part} has ${a.classes} classes, and part ${b.part} has ${b.classes}`, {
+    file: recipe.path,
+    hint: 'Say how many there are, as in data.classes: 10, or their names',
+  });
 }

@@ -4,7 +4,7 @@
  */
 
 import { assert } from '../base/assert.js';
-import { hashString, hashWords } from '../base/prng.js';
+import { fillWords, hashString, hashWords } from '../base/prng.js';
 import type { SampleOrder } from './order.js';
 
 const STREAM = hashString('others');
@@ -13,33 +13,36 @@ let list = new Int32Array(0);
 
 /**
  * `count` other samples for each of `samples`, [B, count], row by row; `size` is the number of all samples, and `count` is below it. It
- * shuffles the first places of one list (Fisher and Yates, in Durstenfeld's form), and then undoes that: the time follows from B * count, but for the
- * first call with a size, which makes the list.
+ * shuffles the first places of one list (Fisher and Yates, in Durstenfeld's form), and then puts the list in order again: the time follows from
+ * B * count, but for the first call with a size, which makes the list.
  */
 export function drawOthers({ seed, epoch, size }: SampleOrder, samples: Int32Array, count: number): Int32Array {
   assert(0 < count && count < size, `${count} other samples of ${size}`);
   // All samples but one: the places from that sample on stand for the samples after it.
   const others = listOf(size - 1);
-  const swaps = new Int32Array(count);
+  const places = new Int32Array(count);
   const drawn = new Int32Array(samples.length * count);
   samples.forEach((sample, row) => {
-    const key = hashWords(STREAM, seed, epoch, sample);
+    drawPlaces(hashWords(STREAM, seed, epoch, sample), size - 1, places);
+    const first = row * count;
     for (let i = 0; i < count; i++) {
-      const place = i + Math.floor((hashWords(key, i) / 4294967296) * (size - 1 - i));
+      const place = places[i]!;
       const other = others[place]!;
       others[place] = others[i]!;
-      others[i] = other;
-      swaps[i] = place;
-      drawn[row * count + i] = other < sample ? other : other + 1;
+      // other, or other + 1 from the sample on: without a branch, which would be guessed wrong half the time.
+      drawn[first + i] = other + 1 - ((other - sample) >>> 31);
     }
-    for (let i = count - 1; i >= 0; i--) {
-      const place = swaps[i]!;
-      const other = others[i]!;
-      others[i] = others[place]!;
-      others[place] = other;
-    }
+    // Before the call each place had its own number. No other place than these has changed.
+    for (let i = 0; i < count; i++) others[places[i]!] = places[i]!;
+    for (let i = 0; i < count; i++) others[i] = i;
   });
   return drawn;
+}
+
+/** The places that a shuffle of `length` swaps with its first ones: one from i on for each i, uniformly. A loop of its own runs much faster. */
+function drawPlaces(key: number, length: number, places: Int32Array): void {
+  fillWords(key, places);
+  for (let i = 0; i < places.length; i++) places[i] = i + ((((places[i]! >>> 0) / 4294967296) * (length - i)) | 0);
 }
 
 function listOf(length: number): Int32Array {

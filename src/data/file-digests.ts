@@ -1,36 +1,40 @@
 /**
- * The SHA-256 of the bytes of many files, in a cache by path, size and times of change, so that a data set is read whole once for its fingerprint and
- * not again while its files stay as they are. Each file that is read is checked as far as that takes no decoding, so a digest that is known is that of a file that is
+ * The SHA-256 of the bytes of many images, in a cache by path, size and times of change of their files, so that a data set is read whole once for its fingerprint and
+ * not again while its files stay as they are. Each image that is read is checked as far as that takes no decoding, so a digest that is known is that of an image that is
  * whole.
  *
- * Invariants: a digest is found only while the file has the path, size and times that it had then; there is a file of the cache for each folder, at most
- * {@link FOLDERS_MAX} of them, and it appears whole. A cache that cannot be read or written costs time and nothing else, so that is no error.
+ * Invariants: a digest is found only while the file has the path, size and times that it had then; there is a file of the cache for each part of a data set, at most
+ * {@link FOLDERS_MAX} of them.
  */
 
-import { createHash, randomUUID } from 'node:crypto';
-import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { makeFolder } from '../process/make-folder.js';
-import { fileOf } from './coded-source.js';
+import { open, readFile, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { StillhouseError } from '../errors/stillhouse-error.js';
+import { fileNumberOf, pathOf, withinFile } from './coded-source.js';
 import { damaged, unreadable } from './data-file.js';
 import { DIGEST_BYTES } from './digest-bytes.js';
-import type { ImageIndex } from './folder-index.js';
+import { forEach } from './for-each.js';
 import { checkCoded } from './image/decode.js';
 import { CODED_BYTES_MAX } from './image/rgb-image.js';
+import type { ImageIndex } from './image-index.js';
+import { KeptFiles, sha256 } from './kept-file.js';
 
-/** The most folders that are kept. The one that was written first makes room. */
+/** The most parts of data sets whose digests are kept. The one that was written first makes room. */
 export const FOLDERS_MAX = 16;
 /** The files that are looked at, or read, at a time. */
 const AT_A_TIME = 16;
 const SMALL_BYTES = 8 * 2 ** 20;
 const STAMP_BYTES = 16;
 const RECORD_BYTES = STAMP_BYTES + DIGEST_BYTES;
-const SUFFIX = '.digests';
+/** The number of stamps that are made before the event loop has its turn. */
+const STAMPS_A_TURN = 4096;
 
+/** F is the number of files, `count` that of images. */
 export interface FileDigests {
-  /** [count]: the bytes of each file. */
+  /** [F]: the bytes of each file. */
   readonly sizes: Float64Array<SharedArrayBuffer>;
-  /** [count]: when each file was written last, in nanoseconds since 1970. */
+  /** [F]: when each file was written last, in nanoseconds since 1970. */
   readonly times: BigInt64Array<SharedArrayBuffer>;
   /** [count, DIGEST_BYTES] */
   readonly digests: Uint8Array;
@@ -38,77 +42,41 @@ export interface FileDigests {
 
 /** Digests that were computed before, in a folder of the user's cache. */
 export class DigestCache {
-  readonly #folder: string;
+  readonly #kept: KeptFiles;
 
   /** `folder` need not exist yet. */
   constructor(folder: string) {
-    this.#folder = folder;
+    this.#kept = new KeptFiles({ folder, suffix: '.digests', most: FOLDERS_MAX });
   }
 
-  /** The sizes and digests of the files of an index. Reads those that it does not know. Throws data.missing, and data.damaged about a file that is no whole image, or changes meanwhile. */
+  /** The sizes of the files and the digests of the images of an index. Reads those that it does not know. Throws data.missing, and data.damaged about an image that is not whole, or a file that changes meanwhile. */
   async of(index: ImageIndex): Promise<FileDigests> {
     const { count } = index;
-    const sizes = new Float64Array(new SharedArrayBuffer(8 * count));
-    const times = new BigInt64Array(new SharedArrayBuffer(8 * count));
+    const files = await lookAt(index);
     const records = Buffer.alloc(count * RECORD_BYTES);
-    await forEach(count, async (i) => {
-      const { stamp, size, time } = await stampOf(fileOf(index, i));
-      sizes[i] = size;
-      times[i] = time;
-      stamp.copy(records, i * RECORD_BYTES);
-    });
-    const known = new KnownRecords(await this.#read(index.folder));
-    const unknown: number[] = [];
     const recordOf = (i: number) => records.subarray(i * RECORD_BYTES, (i + 1) * RECORD_BYTES);
+    const name = resolve(index.source);
+    const before = await this.#kept.read(name);
+    const known = new KnownRecords(before.length % RECORD_BYTES === 0 ? before : Buffer.alloc(0));
+    const unknown: number[] = [];
     for (let i = 0; i < count; i++) {
+      stampOf(index, files, i).copy(recordOf(i));
       if (!known.complete(recordOf(i), i)) unknown.push(i);
+      if (i % STAMPS_A_TURN === 0) await setImmediate();
     }
     const digest = async (i: number) => {
-      const file = fileOf(index, i);
-      (await digestOf(file)).copy(records, i * RECORD_BYTES + STAMP_BYTES);
-      if (!(await stampOf(file)).stamp.equals(recordOf(i).subarray(0, STAMP_BYTES))) throw damaged(file, 0, 'changes while it is read');
+      (await digestOf(index, i)).copy(recordOf(i), STAMP_BYTES);
+      await requireSame(index, files, fileNumberOf(index, i));
     };
-    // Files are read whole: of large ones, one at a time.
-    const [small, large] = [unknown.filter((i) => sizes[i]! <= SMALL_BYTES), unknown.filter((i) => sizes[i]! > SMALL_BYTES)];
-    await forEach(small.length, (place) => digest(small[place]!));
+    // Images are read whole: of large ones, one at a time.
+    const isSmall = (i: number) => spanOf(index, files, i).length <= SMALL_BYTES;
+    const [small, large] = [unknown.filter(isSmall), unknown.filter((i) => !isSmall(i))];
+    await forEach(small.length, AT_A_TIME, (place) => digest(small[place]!));
     for (const i of large) await digest(i);
-    if (unknown.length > 0) await this.#write(index.folder, records);
+    if (unknown.length > 0) await this.#kept.write(name, [records]);
     const digests = new Uint8Array(count * DIGEST_BYTES);
     for (let i = 0; i < count; i++) digests.set(recordOf(i).subarray(STAMP_BYTES), i * DIGEST_BYTES);
-    return { sizes, times, digests };
-  }
-
-  #fileOf(folder: string): string {
-    return join(this.#folder, createHash('sha256').update(resolve(folder)).digest('hex') + SUFFIX);
-  }
-
-  /** The records that were written last for a folder. A missing or damaged file counts as empty. */
-  async #read(folder: string): Promise<Buffer> {
-    const bytes = await readFile(this.#fileOf(folder)).catch(() => Buffer.alloc(0));
-    // The last digest is that of all before: a file that is damaged is not believed.
-    const end = bytes.length - DIGEST_BYTES;
-    const isWhole = end >= 0 && end % RECORD_BYTES === 0 && sha256(bytes.subarray(0, end)).equals(bytes.subarray(end));
-    return isWhole ? bytes.subarray(0, end) : Buffer.alloc(0);
-  }
-
-  async #write(folder: string, records: Buffer): Promise<void> {
-    const file = this.#fileOf(folder);
-    const unfinished = `${file}.${randomUUID()}`;
-    try {
-      await makeFolder(this.#folder);
-      await writeFile(unfinished, Buffer.concat([records, sha256(records)]));
-      await rename(unfinished, file);
-      await this.#makeRoom();
-    } catch {
-      await rm(unfinished, { force: true }).catch(() => undefined);
-    }
-  }
-
-  async #makeRoom(): Promise<void> {
-    const files = (await readdir(this.#folder)).filter((name) => name.endsWith(SUFFIX)).map((name) => join(this.#folder, name));
-    const written = await Promise.all(files.map(async (file) => ({ file, at: (await stat(file)).mtimeMs })));
-    const oldest = written.sort((a, b) => b.at - a.at).slice(FOLDERS_MAX);
-    await Promise.all(oldest.map(({ file }) => rm(file, { force: true })));
+    return { sizes: files.sizes, times: files.times, digests };
   }
 }
 
@@ -146,39 +114,90 @@ class KnownRecords {
   }
 }
 
-/** Runs the work for 0 to count - 1, some at a time, up to the first that fails. */
-async function forEach(count: number, work: (i: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  const takeOn = async () => {
-    try {
-      while (next < count) await work(next++);
-    } catch (error) {
-      next = count;
-      throw error;
+/** The sizes and times of the files of an index, [F] each. */
+interface LookedAt extends Pick<FileDigests, 'sizes' | 'times'> {
+  /** The times of change of the files' entries (ctime), which are the system's own: copying a file with its old date does not hide it. */
+  readonly changes: BigInt64Array;
+}
+
+async function lookAt(index: ImageIndex): Promise<LookedAt> {
+  const count = index.offsets.length - 1;
+  const sizes = new Float64Array(new SharedArrayBuffer(8 * count));
+  const times = new BigInt64Array(new SharedArrayBuffer(8 * count));
+  const changes = new BigInt64Array(count);
+  await forEach(count, AT_A_TIME, async (i) => {
+    const file = pathOf(index, i);
+    const { size, mtimeNs, ctimeNs } = await statOf(file);
+    if (index.pieces === null && size > CODED_BYTES_MAX) {
+      throw damaged(file, CODED_BYTES_MAX, `has ${size} bytes, more than an image may have`);
     }
-  };
-  await Promise.all(Array.from({ length: AT_A_TIME }, takeOn));
+    sizes[i] = Number(size);
+    times[i] = mtimeNs;
+    changes[i] = ctimeNs;
+  });
+  return { sizes, times, changes };
 }
 
-/** The time of change of the file's entry (ctime) is the system's own: copying a file with its old date does not hide it. */
-async function stampOf(file: string): Promise<{ readonly stamp: Buffer; readonly size: number; readonly time: bigint }> {
-  const found = await stat(file, { bigint: true }).catch((error: unknown) => {
-    throw unreadable(file, error);
-  });
-  const { size, mtimeNs, ctimeNs } = found;
-  if (size > CODED_BYTES_MAX) throw damaged(file, CODED_BYTES_MAX, `has ${size} bytes, more than an image may have`);
-  return { stamp: sha256(`${resolve(file)}\n${size}\n${mtimeNs}\n${ctimeNs}`).subarray(0, STAMP_BYTES), size: Number(size), time: mtimeNs };
+/** Throws data.damaged when the file of this number is not as it was. */
+async function requireSame(index: ImageIndex, { sizes, times, changes }: LookedAt, number: number): Promise<void> {
+  const file = pathOf(index, number);
+  const { size, mtimeNs, ctimeNs } = await statOf(file);
+  if (Number(size) !== sizes[number] || mtimeNs !== times[number] || ctimeNs !== changes[number]) {
+    throw damaged(file, 0, 'changes while it is read');
+  }
 }
 
-/** Throws data.damaged when the file is no whole image, as far as that shows without decoding. */
-async function digestOf(file: string): Promise<Buffer> {
-  const bytes = await readFile(file).catch((error: unknown) => {
-    throw unreadable(file, error);
-  });
-  checkCoded(file, bytes);
+function stampOf(index: ImageIndex, files: LookedAt, sample: number): Buffer {
+  const number = fileNumberOf(index, sample);
+  const text = `${resolve(pathOf(index, number))}\n${files.sizes[number]}\n${files.times[number]}\n${files.changes[number]}`;
+  const { start, length } = spanOf(index, files, sample);
+  return sha256(index.pieces === null ? text : `${text}\n${start}\n${length}`).subarray(0, STAMP_BYTES);
+}
+
+function spanOf({ pieces }: ImageIndex, { sizes }: LookedAt, sample: number): { readonly start: number; readonly length: number } {
+  if (pieces === null) return { start: 0, length: sizes[sample]! };
+  return { start: pieces.starts[sample]!, length: pieces.lengths[sample]! };
+}
+
+/** Throws data.damaged when the image is not whole, as far as that shows without decoding. */
+async function digestOf(index: ImageIndex, sample: number): Promise<Buffer> {
+  const file = pathOf(index, fileNumberOf(index, sample));
+  const { pieces } = index;
+  if (pieces === null) {
+    const bytes = await readFile(file).catch((error: unknown) => {
+      throw unreadable(file, error);
+    });
+    checkCoded(file, bytes);
+    return sha256(bytes);
+  }
+  const start = pieces.starts[sample]!;
+  const bytes = await readPiece(file, start, pieces.lengths[sample]!);
+  withinFile(start, () => checkCoded(file, bytes));
   return sha256(bytes);
 }
 
-function sha256(bytes: Uint8Array | string): Buffer {
-  return createHash('sha256').update(bytes).digest();
+async function readPiece(file: string, start: number, length: number): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafe(length);
+  try {
+    const handle = await open(file);
+    try {
+      let done = 0;
+      while (done < length) {
+        const { bytesRead } = await handle.read(bytes, done, length - done, start + done);
+        if (bytesRead === 0) throw damaged(file, start + done, 'became shorter while it is read');
+        done += bytesRead;
+      }
+      return bytes;
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw error instanceof StillhouseError ? error : unreadable(file, error);
+  }
+}
+
+function statOf(file: string) {
+  return stat(file, { bigint: true }).catch((error: unknown) => {
+    throw unreadable(file, error);
+  });
 }

@@ -52,9 +52,14 @@ export class FingerprintCache {
     this.#file = file;
   }
 
+  /** The folder that it is in, which has the other caches of data sets too. */
+  get folder(): string {
+    return dirname(this.#file);
+  }
+
   /** The folder of the digests of single files, beside it (file-digests.ts). */
   get digestFolder(): string {
-    return join(dirname(this.#file), 'digests');
+    return join(this.folder, 'digests');
   }
 
   /** The fingerprint that was put under the key; null when there is none. */

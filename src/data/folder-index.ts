@@ -8,20 +8,7 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { hasCode, StillhouseError } from '../errors/stillhouse-error.js';
 import { unreadable } from './data-file.js';
-
-export interface ImageIndex {
-  /** The absolute folder of the part. */
-  readonly folder: string;
-  /** In the order of the labels. */
-  readonly classNames: readonly string[];
-  readonly count: number;
-  /** The names of the files from the folder on, the offset of each, and its label: as in CodedStore (sample-source.ts). */
-  readonly names: Uint8Array<SharedArrayBuffer>;
-  readonly offsets: Int32Array<SharedArrayBuffer>;
-  readonly labels: Int32Array<SharedArrayBuffer>;
-  /** The number of files that are left out, because their names are not those of images. */
-  readonly leftOut: number;
-}
+import { type ImageIndex, packNames, shareLabels } from './image-index.js';
 
 /** The ends of names that are read. The content decides which of the two it is. */
 const IMAGE = /\.(jpe?g|png)$/i;
@@ -43,7 +30,9 @@ export async function indexFolder(root: string, part: string): Promise<ImageInde
       labels.push(label);
     }
   }
-  return { folder, classNames, count: names.length, ...packed(names), labels: shared(labels), leftOut: walk.leftOut };
+  const [count, classes] = [names.length, classNames.length];
+  const places = { folder, ...packNames(names), pieces: null };
+  return { source: folder, ...places, count, classes, classNames, labels: shareLabels(labels), leftOut: walk.leftOut };
 }
 
 /** The names of the class folders of a part, in order. Throws as {@link indexFolder} does. */
@@ -179,20 +168,4 @@ function emptyClass(folder: string, leftOut: number): StillhouseError {
 
 function broken(file: string, what: string, hint: string): StillhouseError {
   return new StillhouseError('data.damaged', what, { file, hint });
-}
-
-function packed(names: readonly Buffer[]): Pick<ImageIndex, 'names' | 'offsets'> {
-  const bytes = new Uint8Array(new SharedArrayBuffer(names.reduce((sum, name) => sum + name.length, 0)));
-  const offsets = new Int32Array(new SharedArrayBuffer(4 * (names.length + 1)));
-  for (const [i, name] of names.entries()) {
-    bytes.set(name, offsets[i]);
-    offsets[i + 1] = offsets[i]! + name.length;
-  }
-  return { names: bytes, offsets };
-}
-
-function shared(labels: readonly number[]): Int32Array<SharedArrayBuffer> {
-  const all = new Int32Array(new SharedArrayBuffer(4 * labels.length));
-  all.set(labels);
-  return all;
 }

@@ -12,7 +12,7 @@ import type { Statistics } from './statistics.js';
 
 export interface Part {
   /** The facts that headers, names and sizes of files show. Throws data.missing or data.damaged. */
-  summary(): Promise<PartSummary>;
+  summary(cache: FingerprintCache): Promise<PartSummary>;
   /** The key of a split's fingerprint in the cache; null for a part that has another way to know its fingerprints. */
   cacheKey(split: SplitRecipe): Promise<string | null>;
   /** Makes it ready for all below. Throws data.missing or data.damaged. */

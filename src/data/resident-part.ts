@@ -15,7 +15,9 @@ export function residentPart(recipe: DataRecipe, part: string, format: ResidentF
     summary: () => format.inspect(source),
     async cacheKey(split: SplitRecipe) {
       const { from, to = null } = split;
-      return fingerprintKey({ format: recipe.format, labels: recipe.labels, part, from, to }, await format.files(source));
+      const { folder: _, part: __, labels, ...settings } = source;
+      const own = Object.keys(settings).length === 0 ? {} : { settings: JSON.stringify(settings) };
+      return fingerprintKey({ format: recipe.format, labels, part, from, to, ...own }, await format.files(source));
     },
     load: async () => loadedPart(await format.read(source)),
   };

@@ -2,6 +2,7 @@
 
 import { assert } from '../base/assert.js';
 import { fingerprintOf } from './fingerprint.js';
+import { shareLabels } from './image-index.js';
 import { type LabelledImages, labelOf, type ResidentStore, type SampleSource } from './sample-source.js';
 
 /** Samples [from, to) of a part, under the name of a split. */
@@ -47,10 +48,4 @@ function sharePixels(pixels: Uint8Array): Uint8Array<SharedArrayBuffer> {
 
 function isShared(bytes: Uint8Array): bytes is Uint8Array<SharedArrayBuffer> {
   return bytes.buffer instanceof SharedArrayBuffer;
-}
-
-function shareLabels(labels: Int32Array): Int32Array<SharedArrayBuffer> {
-  const shared = new Int32Array(new SharedArrayBuffer(labels.byteLength));
-  shared.set(labels);
-  return shared;
 }

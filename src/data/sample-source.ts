@@ -37,24 +37,40 @@ export interface ResidentStore extends LabelledImages {
   readonly labels: Int32Array<SharedArrayBuffer>;
 }
 
+/** The files that coded images lie in: one for each image, or some that have many of them. F is their number. */
+export interface ImagePlaces {
+  /** The absolute folder from which the names of the files start. */
+  readonly folder: string;
+  /** The names one after the other, in UTF-8; that of file i is [offsets[i], offsets[i + 1]). */
+  readonly names: Uint8Array<SharedArrayBuffer>;
+  /** [F + 1] */
+  readonly offsets: Int32Array<SharedArrayBuffer>;
+  /** The piece of a file that each image is; null where sample i is the whole file i. */
+  readonly pieces: ImagePieces | null;
+}
+
+/** Images that are pieces of files, such as the members of an archive. */
+export interface ImagePieces {
+  /** [count]: the number of the file of each image. */
+  readonly files: Int32Array<SharedArrayBuffer>;
+  /** [count]: the byte of the file where it begins. */
+  readonly starts: Float64Array<SharedArrayBuffer>;
+  /** [count]: its bytes. */
+  readonly lengths: Int32Array<SharedArrayBuffer>;
+}
+
 /**
- * Images as files: a thread reads and decodes those of a batch. Some fifty bytes of each lie in memory. Not to be changed. Its images are squares
+ * Coded images in files: a thread reads and decodes those of a batch. Some fifty bytes of each lie in memory. Not to be changed. Its images are squares
  * of `height`, which is `width`.
  */
-export interface CodedStore extends ImageShape {
+export interface CodedStore extends ImageShape, ImagePlaces {
   readonly kind: 'coded';
   /** The name of the split, for messages. */
   readonly name: string;
   readonly count: number;
-  /** The absolute folder from which the names of the files start. */
-  readonly folder: string;
-  /** The names one after the other, in UTF-8; that of sample i is [offsets[i], offsets[i + 1]). */
-  readonly names: Uint8Array<SharedArrayBuffer>;
-  /** [count + 1] */
-  readonly offsets: Int32Array<SharedArrayBuffer>;
-  /** [count]: the bytes of each file when it was indexed. */
+  /** [F]: the bytes of each file when it was indexed. */
   readonly sizes: Float64Array<SharedArrayBuffer>;
-  /** [count]: when each file was written last, as it was indexed, in nanoseconds since 1970. */
+  /** [F]: when each file was written last, as it was indexed, in nanoseconds since 1970. */
   readonly times: BigInt64Array<SharedArrayBuffer>;
   /** [count]: as those of {@link LabelledImages}. */
   readonly labels: Int32Array<SharedArrayBuffer>;

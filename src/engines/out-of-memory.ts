@@ -29,7 +29,8 @@ export function saysOutOfMemory(text: string): boolean {
   return WORDS.some((words) => words.test(text));
 }
 
-/** Whether an error means that memory ran out. */
+/** Whether an error means that memory ran out, or has such an error for its cause: a user's loss may be where it happens. */
 export function isOutOfMemory(error: unknown): boolean {
-  return error instanceof MemoryFull || (error instanceof Error && saysOutOfMemory(error.message));
+  if (!(error instanceof Error)) return false;
+  return error instanceof MemoryFull || saysOutOfMemory(error.message) || isOutOfMemory(error.cause);
 }

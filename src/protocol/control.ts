@@ -144,9 +144,9 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
     sameAsTeacher: field.count.nullable(),
     correct: field.count,
     trainMs: field.milliseconds,
-    /** The part of `trainMs` in which it waited for the other cells of its column. */
+    /** The part of `trainMs` in which it waited for the other cells with which it exchanges in its steps. */
     waitedMs: field.milliseconds,
-    /** By the other peers of its column: the number of steps at which their predictions came too late. */
+    /** By the peers of those cells: how often what they gave came too late. */
     late: z.record(field.peer, field.count),
   }),
   /**
@@ -173,7 +173,7 @@ export const workerMessageSchema = z.discriminatedUnion('type', [
   }),
   /**
    * By a contributor, when another replica did not hand over its contribution: the attempt cannot end. By a cell, with attempt 0, when
-   * another cell of its column has not answered for long: the column cannot go on.
+   * another cell with which it exchanges in its steps has not answered for long: the column, or the row, cannot go on.
    */
   z.strictObject({
     type: z.literal('worker.unreachable'),

@@ -30,6 +30,13 @@ const head = {
 
 /** A committed state: the samples of the stage that are in it, its hash (src/tensor/state-tensors.ts), and its arena's schema. */
 const stateFields = { state: stateNameSchema, ranges: rangesSchema, hash: field.hash, schema: field.hash };
+/** Elements [start, end) of a state whose tensors are laid end to end in their order (src/tensor/state-parts.ts). */
+const partWanted = { start: field.count, end: field.count };
+/** The part of a state that begins at this element, and ends with the elements that are sent; `layout`: all tensors of the state, with their sizes. */
+const partFields = {
+  layout: z.array(z.strictObject({ name: field.name, size: field.count })).max(LIMITS.dataFrames - 1),
+  start: field.count,
+};
 /**
  * Elements [start, end) of an arena, for one attempt to average into this state. `trained`: the replica's own parameters after
  * its ranges of the round; `average`: the average that this attempt makes of all of them; `memory`: what its loss keeps of those samples.
@@ -98,17 +105,31 @@ export const dataRequestSchema = z.discriminatedUnion('type', [
   /** To another replica of the row: a piece of what it has trained, or of the average that it makes. */
   z.strictObject({ type: z.literal('arena.get'), ...head, term: field.term, ...pieceFields }),
   /** To a student that holds this state in memory. `hash` is the expected hash; null when it is not known yet. */
-  z.strictObject({ type: z.literal('state.get'), ...head, term: field.term, state: stateNameSchema, hash: field.hash.nullable() }),
+  z.strictObject({
+    type: z.literal('state.get'),
+    ...head,
+    term: field.term,
+    state: stateNameSchema,
+    hash: field.hash.nullable(),
+    ...partWanted,
+  }),
   /** To a student that was told that a checkpoint of this state is due: the state of its own optimiser. */
-  z.strictObject({ type: z.literal('slots.get'), ...head, term: field.term, state: stateNameSchema, hash: field.hash }),
+  z.strictObject({ type: z.literal('slots.get'), ...head, term: field.term, state: stateNameSchema, hash: field.hash, ...partWanted }),
   /**
-   * Float32 tensors by name: `parameters` [P], `slots` [S], and the other tensors of the state; `slots.1`, `slots.2` and so on are the
-   * optimiser's state of the replicas of other columns; `topology` uint8 [bytes] has the layers of its model (src/tensor/topology.ts). To the
-   * coordinator.
+   * To the coordinator: a part of a checkpoint, the parts in their order. Its float32 tensors by name: `parameters` [P], `slots` [S], and the other
+   * tensors of the state; `slots.1`, `slots.2` and so on are the optimiser's state of the replicas of other columns. With the last part comes
+   * `topology` uint8 [bytes], the layers of its model (src/tensor/topology.ts).
    */
-  z.strictObject({ type: z.literal('checkpoint.put'), ...head, term: field.term, incarnation: field.incarnation, ...stateFields }),
+  z.strictObject({
+    type: z.literal('checkpoint.put'),
+    ...head,
+    term: field.term,
+    incarnation: field.incarnation,
+    ...stateFields,
+    ...partFields,
+  }),
   /** To the coordinator. `slots` of the answer is the optimiser's state of this column, where the checkpoint has it. */
-  z.strictObject({ type: z.literal('checkpoint.get'), ...head, state: stateNameSchema, column: field.count.nullable() }),
+  z.strictObject({ type: z.literal('checkpoint.get'), ...head, state: stateNameSchema, column: field.count.nullable(), ...partWanted }),
   /** To the coordinator: the layers of a model that the run was given. */
   z.strictObject({ type: z.literal('topology.get'), ...head, stage: field.stage, peer: field.peer }),
   /** To the coordinator, from a worker without the data: the rows of a split (src/data/feed/split-rows.ts) from this one on. */
@@ -129,10 +150,12 @@ export const dataAnswerSchema = z.discriminatedUnion('type', [
    * `samples` are of this round; the same for both parts.
    */
   z.strictObject({ type: z.literal('arena.answer'), ...head, ...pieceFields, samples: field.count, ranges: rangesSchema }),
-  /** The tensors of the state by name, as in checkpoint.put, without `topology`. Answers state.get and checkpoint.get. */
-  z.strictObject({ type: z.literal('state.answer'), ...head, ...stateFields }),
-  /** Tensor `slots` float32 [S]: the answering replica's own. `hash`: of the state that the replicas share. */
-  z.strictObject({ type: z.literal('slots.answer'), ...head, state: stateNameSchema, hash: field.hash, schema: field.hash }),
+  /**
+   * As much of the part that was asked for as one message carries, as in checkpoint.put, without `topology`. Answers state.get and checkpoint.get.
+   */
+  z.strictObject({ type: z.literal('state.answer'), ...head, ...stateFields, ...partFields }),
+  /** A part of the tensor `slots` float32 [S]: the answering replica's own. `hash`: of the state that the replicas share. */
+  z.strictObject({ type: z.literal('slots.answer'), ...head, state: stateNameSchema, hash: field.hash, schema: field.hash, ...partFields }),
   /** Tensor `topology` uint8 [bytes]: src/tensor/topology.ts. */
   z.strictObject({ type: z.literal('topology.answer'), ...head, stage: field.stage, peer: field.peer }),
   /**
@@ -152,7 +175,7 @@ export const dataAnswerSchema = z.discriminatedUnion('type', [
    * one.
    */
   z.strictObject({ type: z.literal('image.answer'), ...head, split: field.name }),
-  /** Answers checkpoint.put: it is on disk, whole. */
+  /** Answers checkpoint.put: the part is on disk; after the last one, the checkpoint is whole. */
   z.strictObject({ type: z.literal('stored'), ...head }),
   z.strictObject({ type: z.literal('refuse'), ...head, reason: z.enum(REFUSE_REASONS), message: field.text }),
 ]);

@@ -6,9 +6,10 @@
 
 import { findIdleSettings } from '../config/idle-setting.js';
 import type { Recipe } from '../config/schema.js';
+import { classNamesOf } from '../data/class-names.js';
 import type { DataContent, DataInfo } from '../data/dataset.js';
 import type { GivenTraining } from '../protocol/training-split.js';
-import { classWarnings, overlapWarnings } from './data-warning.js';
+import { classWarnings, lacksClasses, overlapWarnings } from './data-warning.js';
 import { dividedRelations } from './divided-relation.js';
 import { discardGivenModels, takeGivenModels } from './given-model.js';
 import { trainingOutside } from './given-training.js';
@@ -65,7 +66,8 @@ export async function checkRecipe(
     const work = workSizes(recipe, data.splitSizes, findings);
     const large = largeSteps(recipe, data.splitSizes, work);
     const divided = dividedRelations(await new LossCheck().termsOverBatch(recipe), work);
-    const warnings = [...idle, ...large, ...divided, ...given.warnings, ...classWarnings(recipe, content), ...overlaps, ...shown];
+    const lacking = lacksClasses(content) ? classWarnings(recipe, content, await classNamesOf(recipe.data)) : [];
+    const warnings = [...idle, ...large, ...divided, ...given.warnings, ...lacking, ...overlaps, ...shown];
     return { recipe, data, content, ...tried, warnings, work, training, given: given.folder };
   } catch (error) {
     await discardGivenModels(given.folder);

@@ -7,8 +7,7 @@ import { suggest } from '../base/nearest.js';
 import { formatPath, formatValue, keysOf, notOneOf, type Path, type Problem, valueAt } from '../config/problem.js';
 import type { Recipe } from '../config/schema.js';
 import { BUILTIN_SETS, FORMATS } from '../data/catalogue.js';
-import { isFolderName } from '../data/data-location.js';
-import type { DataFormat } from '../data/format.js';
+import { type DataFormat, SETTINGS } from '../data/format.js';
 
 const BUILTIN = 'builtin:';
 
@@ -24,6 +23,7 @@ export function checkDataNames(root: unknown): readonly Problem[] {
   return [
     ...checkLabels(name, format, valueAt(root, ['data', 'labels'])),
     ...checkImage(name, format, valueAt(root, ['data', 'image'])),
+    ...checkSettings(name, format, keysOf(valueAt(root, ['data']))),
     ...splits.flatMap((split) => checkPart(root, ['data', 'splits', split, 'part'], format)),
   ];
 }
@@ -50,12 +50,21 @@ function checkImage(name: string, { kind }: DataFormat, image: unknown): readonl
   return [{ path: ['data', 'image'], at: 'key', text }];
 }
 
+/** Checks that settings of other formats are not given. */
+function checkSettings(name: string, { settings = [] }: DataFormat, given: readonly string[]): readonly Problem[] {
+  return SETTINGS.filter((key) => given.includes(key) && !settings.includes(key)).map((key) => {
+    const takers = [...FORMATS].flatMap(([other, format]) => (format.settings?.includes(key) === true ? [other] : []));
+    const text = `data.${key} is for the ${takers.length === 1 ? 'format' : 'formats'} ${takers.join(', ')}, not for ${name}; take it out`;
+    return { path: ['data', key], at: 'key', text };
+  });
+}
+
 function checkPart(root: unknown, path: Path, { parts }: DataFormat): readonly Problem[] {
   const found = valueAt(root, path);
   if (typeof found !== 'string') return [];
-  if (parts === null) {
-    const text = `${formatPath(path)} must be the name of a folder in data.path, such as train, not ${formatValue(found)}`;
-    return isFolderName(found) ? [] : [{ path, at: 'value', text }];
+  if ('allows' in parts) {
+    const text = `${formatPath(path)} must be ${parts.form}, not ${formatValue(found)}`;
+    return parts.allows(found) ? [] : [{ path, at: 'value', text }];
   }
   return parts.includes(found) ? [] : [{ path, at: 'value', text: notOneOf(formatPath(path), found, parts) }];
 }

@@ -9,24 +9,30 @@ import type { GivenSplit, GivenTraining } from '../protocol/training-split.js';
 /** The most classes that are named one by one. */
 const NAMED_MAX = 10;
 
-/** A warning for each split that the stages use and that has not all classes. */
-export function classWarnings(recipe: Recipe, { splits }: DataContent): readonly string[] {
+/** Whether a split has not all classes. */
+export function lacksClasses({ splits }: DataContent): boolean {
+  return splits.some(({ classCounts }) => classCounts.includes(0));
+}
+
+/** A warning for each split that the stages use and that has not all classes, with their names, where they have some. */
+export function classWarnings(recipe: Recipe, { splits }: DataContent, names: readonly string[] | null): readonly string[] {
   const used = new Set(
     Object.values(recipe.stages).flatMap((stage) => [...(isTrainingStage(stage) ? [stage.on] : []), ...testedOn(stage)]),
   );
-  return splits.filter(({ name }) => used.has(name)).flatMap(missingClasses);
+  return splits.filter(({ name }) => used.has(name)).flatMap((split) => missingClasses(split, names));
 }
 
-function missingClasses({ name, samples, classCounts }: SplitContent): readonly string[] {
+function missingClasses({ name, samples, classCounts }: SplitContent, names: readonly string[] | null): readonly string[] {
+  const classOf = (label: number) => (names?.[label] === undefined ? String(label) : `${label} (${names[label]})`);
   const missing = classCounts.flatMap((count, label) => (count === 0 ? [label] : []));
   if (missing.length === 0) return [];
   if (missing.length === classCounts.length - 1) {
     const only = classCounts.findIndex((count) => count > 0);
     return [
-      `data.splits.${name}: ${samples === 1 ? 'the only image is' : `all ${samples} images are`} of class ${only}. Where the files are sorted by class, give another from and to`,
+      `data.splits.${name}: ${samples === 1 ? 'the only image is' : `all ${samples} images are`} of class ${classOf(only)}. Where the files are sorted by class, give another from and to`,
     ];
   }
-  const which = missing.length <= NAMED_MAX ? `: ${missing.join(', ')}` : '';
+  const which = missing.length <= NAMED_MAX ? `: ${missing.map(classOf).join(', ')}` : '';
   return [`data.splits.${name}: ${missing.length} of ${classCounts.length} classes have no image${which}`];
 }
 

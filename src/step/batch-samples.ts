@@ -28,14 +28,15 @@ export function batchSamples(training: MemoryTraining, { seed, epoch }: DrawKey,
   return { samples: { ids, drawn: count === 0 ? new Int32Array(0) : drawOthers({ seed, epoch, size }, ids, count) } };
 }
 
-/** Made-up samples for a batch of this size, to try or to record a step. */
+/** Made-up samples for a batch of this size, to try or to record a step: each once, as in a real one. */
 export function someSamples(training: MemoryTraining, size: number): { readonly samples?: SampleArrays } {
   if (!keepsMemory(training)) return {};
   const rows = rowsOfMemory(training);
+  assert(size <= rows, `a batch of ${size} of ${rows} samples, which has none twice`);
   return batchSamples(
     training,
     { seed: 0, epoch: 0 },
-    Int32Array.from({ length: size }, (_, i) => i % rows),
+    Int32Array.from({ length: size }, (_, i) => i),
   );
 }
 

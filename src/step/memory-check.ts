@@ -6,7 +6,7 @@ import { type MemoryTraining, rowsOfMemory } from './batch-samples.js';
 
 const MIB = 2 ** 20;
 
-/** Throws `loss.invalid` when there are not more samples than the loss draws for each, and when its memory is more than a message can carry. */
+/** Throws `loss.invalid` when there are not more samples than the loss draws for each, and when its memory is larger than a state's may be. */
 export function checkMemory(training: MemoryTraining, { on }: { readonly on: string }): void {
   const { memory = [], draws = 0 } = training.loss;
   const rows = rowsOfMemory(training);
@@ -15,7 +15,7 @@ export function checkMemory(training: MemoryTraining, { on }: { readonly on: str
     throw new StillhouseError('loss.invalid', what, { hint: `Set negatives to ${(rows - 1).toLocaleString('en-US')} at most` });
   }
   const bytes = memory.reduce((sum, { width }) => sum + 4 * (width === null ? 1 : rows * width), 0);
-  if (bytes <= LIMITS.dataFrameBytes) return;
-  const what = `the memory of ${rows.toLocaleString('en-US')} samples takes ${Math.ceil(bytes / MIB)} MiB, and a state can have ${LIMITS.dataFrameBytes / MIB} MiB of it`;
+  if (bytes <= LIMITS.memoryBytes) return;
+  const what = `the memory of ${rows.toLocaleString('en-US')} samples takes ${Math.ceil(bytes / MIB)} MiB, and a state can have ${LIMITS.memoryBytes / MIB} MiB of it`;
   throw new StillhouseError('loss.invalid', what, { hint: 'Take a smaller width, or fewer samples' });
 }

@@ -11,9 +11,11 @@ import { createHash, type Hash } from 'node:crypto';
 import { assert, present } from '../base/assert.js';
 import type { ArenaSchema } from './arena.js';
 import { isFiniteArena } from './finite.js';
-import type { WireTensor } from './tensor.js';
 
 export type StateTensors = ReadonlyMap<string, Float32Array>;
+
+/** The tensors of a state by name, or as much of them: how long they are. */
+export type TensorLengths = ReadonlyMap<string, { readonly length: number }>;
 
 /** The arrays of a state in a program. */
 export interface StateArrays {
@@ -29,6 +31,9 @@ export const STATE_TENSORS = ['parameters', 'slots'] as const;
 /** The names of the tensors that the hash of a state covers, in this order, as far as the state has them. */
 export const HASHED_TENSORS: readonly string[] = ['parameters', 'adapters'];
 
+/** Bytes that are hashed in one call, which takes less than 2 GiB. */
+const HASH_BYTES = 2 ** 30;
+
 /** Hex SHA-256 of the state's shared tensors, little-endian: states with the same hash are the same bits. */
 export function hashState(tensors: StateTensors): string {
   const hash = createHash('sha256');
@@ -37,7 +42,9 @@ export function hashState(tensors: StateTensors): string {
 }
 
 function update(hash: Hash, values: Float32Array | undefined): void {
-  if (values !== undefined) hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  if (values === undefined) return;
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  for (let start = 0; start < bytes.length; start += HASH_BYTES) hash.update(bytes.subarray(start, start + HASH_BYTES));
 }
 
 /**
@@ -72,20 +79,23 @@ export function withReplicaSlots(tensors: StateTensors, byColumn: ReadonlyMap<nu
   return new Map([...tensors, ['slots', first[1]], ...others.map(([column, slots]) => [slotsName(column), slots] as const)]);
 }
 
-/** The state as the replica of a column goes on from it (null: one replica, of no column): with one tensor `slots`. */
-export function stateForColumn(tensors: StateTensors, column: number | null): StateTensors {
+/**
+ * The state as the replica of a column goes on from it (null: one replica, of no column): with one tensor `slots`. A state may be given as anything by
+ * the tensors' names.
+ */
+export function stateForColumn<Tensor>(tensors: ReadonlyMap<string, Tensor>, column: number | null): ReadonlyMap<string, Tensor> {
   const own = column === null ? undefined : tensors.get(slotsName(column));
   const shared = [...tensors].filter(([name]) => !name.startsWith(REPLICA_SLOTS));
   return new Map(own === undefined ? shared : [...shared, ['slots', own]]);
 }
 
 /** Whether the state has an optimiser's state for this column; a state without any needs none. */
-export function hasSlotsOf(tensors: StateTensors, column: number): boolean {
+export function hasSlotsOf(tensors: TensorLengths, column: number): boolean {
   return column === 0 || tensors.has(slotsName(column)) || tensors.get('slots')?.length === 0;
 }
 
 /** The number of replicas whose optimiser's state is there; as many as there may be, where it is empty. */
-export function slotsIn(tensors: StateTensors): number {
+export function slotsIn(tensors: TensorLengths): number {
   if (tensors.get('slots')?.length === 0) return Number.POSITIVE_INFINITY;
   return [...tensors.keys()].filter((name) => name === 'slots' || name.startsWith(REPLICA_SLOTS)).length;
 }
@@ -102,22 +112,13 @@ export function firstNotFinite(tensors: StateTensors): string | null {
   return null;
 }
 
-/** The tensors in the form of a message. They must not change until the message is sent. */
-export function stateToWire(tensors: StateTensors): WireTensor[] {
-  return [...tensors].map(([name, data]) => ({ name, dtype: 'float32', shape: [data.length], data }));
-}
-
-/** The tensors of a message; when they are not those of a state, the fault in words. */
-export function stateFromWire(tensors: readonly WireTensor[]): StateTensors | string {
-  const found = new Map<string, Float32Array>();
-  for (const { name, shape, data } of tensors) {
-    if (!(data instanceof Float32Array) || shape.length !== 1) return `the tensor ${name} is not float32 of one axis`;
-    if (found.has(name)) return `there are two tensors ${name}`;
-    found.set(name, data);
-  }
-  const missing = STATE_TENSORS.find((name) => !found.has(name));
+/** Says why tensors of these names, in this order, are not those of a state; null when they are. */
+export function stateNamesProblem(names: readonly string[]): string | null {
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined) return `there are two tensors ${twice}`;
+  const missing = STATE_TENSORS.find((name) => !names.includes(name));
   if (missing !== undefined) return `there is no tensor ${missing}`;
-  const shared = [...found.keys()].filter((name) => HASHED_TENSORS.includes(name));
+  const shared = names.filter((name) => HASHED_TENSORS.includes(name));
   const isOrdered = shared.every((name, i) => i === 0 || HASHED_TENSORS.indexOf(name) > HASHED_TENSORS.indexOf(shared[i - 1] ?? ''));
-  return isOrdered ? found : `the tensors ${shared.join(', ')} are not in the order of the state's hash`;
+  return isOrdered ? null : `the tensors ${shared.join(', ')} are not in the order of the state's hash`;
 }

@@ -15,7 +15,7 @@ import type { ArenaSchema } from '../tensor/arena.js';
 import type { Knowledge, KnowledgeTensor, OutputSpec } from '../tensor/knowledge.js';
 import type { FrozenProgramParts } from './frozen-program.js';
 import { padBatch } from './pad-batch.js';
-import { answersAsMixed, placeOf, sampleBatch, sampleKnobs, type TrainingForm } from './step-recording.js';
+import { answersAsMixed, placeOf, sampleBatch, sampleKnobs, type TrainCall, type TrainingForm } from './step-recording.js';
 import { TraceCache } from './trace-cache.js';
 import { type TrainingTrace, traceTraining } from './training-trace.js';
 
@@ -25,6 +25,14 @@ interface OpenHalf {
   /** The place of its images in a gathered batch, which the graph was made for. */
   readonly place: string;
   readonly logits: Float32Array;
+}
+
+/** The batches that one trace runs. */
+interface BatchKind {
+  readonly size: number;
+  /** Whether it takes labels of mixed images. */
+  readonly isMixed: boolean;
+  readonly place: BatchPlace | null;
 }
 
 export class TrainingProgram implements StepProgram {
@@ -58,7 +66,8 @@ export class TrainingProgram implements StepProgram {
     this.#checkImages(batch.images, batch.size);
     this.#checkAnswers(batch, batch.size);
     this.#lastKnobs = knobs;
-    const trace = this.#traceFor('whole', batch, knobs);
+    const kind = { size: batch.size, isMixed: batch.labels.mixed !== null, place: placeOf(batch) };
+    const trace = this.#traceFor('whole', kind, () => ({ batch, knobs }));
     if (trace === null) return this.#eagerly().step(batch, knobs);
     return stepResult(this.#holding(trace).train({ batch, knobs }), batch, this.#training.loss);
   }
@@ -66,12 +75,14 @@ export class TrainingProgram implements StepProgram {
   forward(images: Float32Array, size: number, place?: BatchPlace): Knowledge {
     this.abandon();
     this.#checkImages(images, size);
-    const sample = sampleBatch(this.#step, { images, size, place });
     // The labels that will come may be of mixed images.
-    const trace = this.#traceFor('cut', { ...sample, ...answersAsMixed(sample) }, this.#lastKnobs);
+    const trace = this.#traceFor('cut', { size, isMixed: true, place: place ?? null }, () => {
+      const batch = sampleBatch(this.#step, { images, size, place });
+      return { batch: { ...batch, ...answersAsMixed(batch) }, knobs: this.#lastKnobs };
+    });
     if (trace === null) return this.#eagerly().forward(images, size);
     const knowledge = this.#holding(trace).forward(images);
-    this.#open = { trace, place: describePlace(sample), logits: present(knowledge[0], 'the logits').data.slice() };
+    this.#open = { trace, place: describePlace(place ?? null), logits: present(knowledge[0], 'the logits').data.slice() };
     return knowledge;
   }
 
@@ -80,7 +91,7 @@ export class TrainingProgram implements StepProgram {
     const open = this.#open;
     if (open === null) return this.#eager.backward(answers, knobs);
     this.#checkAnswers(answers, open.trace.size);
-    assert(describePlace(answers) === open.place, `the rest of the batch is not the one that forward was told of (${open.place})`);
+    assert(describePlace(placeOf(answers)) === open.place, `the rest of the batch is not the one that forward was told of (${open.place})`);
     const loss = open.trace.backward(answersAsMixed(answers), knobs);
     this.#open = null;
     return stepResult({ ...loss, logits: open.logits }, answers, this.#training.loss);
@@ -164,16 +175,15 @@ export class TrainingProgram implements StepProgram {
     this.#eager.dispose();
   }
 
-  /** The trace of a form for this batch; null when the call is to run eagerly. */
-  #traceFor(form: TrainingForm, batch: StepBatch, knobs: StepKnobs): TrainingTrace | null {
+  /** The trace of a form for this kind of batch; null when the call is to run eagerly. `callOf` gives a call to record, where there is no trace yet. */
+  #traceFor(form: TrainingForm, { size, isMixed, place }: BatchKind, callOf: () => TrainCall): TrainingTrace | null {
     const { inputShape, precision } = this.#options;
     const call = form === 'whole' ? 'step' : 'cut step';
     const make = () => {
       const eager = this.#eagerly();
-      return traceTraining({ step: this.#step, eager, inputShape, form, precision, call: { batch, knobs } });
+      return traceTraining({ step: this.#step, eager, inputShape, form, precision, call: callOf() });
     };
-    const labels = batch.labels.mixed === null ? 'plain' : 'mixed';
-    const called = { call, size: batch.size, form: `${labels} labels`, place: describePlace(batch) } as const;
+    const called = { call, size, form: `${isMixed ? 'mixed' : 'plain'} labels`, place: describePlace(place) } as const;
     return this.#traces.obtain(called, make, this.#holder);
   }
 
@@ -220,7 +230,6 @@ export class TrainingProgram implements StepProgram {
 }
 
 /** The place of a batch in a gathered one, in words; empty where it is the whole of it. */
-function describePlace(batch: StepAnswerBatch): string {
-  const place = placeOf(batch);
+function describePlace(place: BatchPlace | null): string {
   return place === null ? '' : `after ${place.before} of ${place.others} others`;
 }

@@ -33,7 +33,8 @@ export interface WrittenTrace {
  */
 export function writeTrace({ folder, ...options }: WriteTraceOptions): WrittenTrace {
   const { training, inputShape, precision } = options;
-  const batch = columnBatchMax(training.stage.batch);
+  // A step has each sample of the split once at most.
+  const batch = Math.min(columnBatchMax(training.stage.batch), training.samples ?? Number.POSITIVE_INFINITY);
   const step = buildTensorStep(options);
   const eager = runEagerly(step, options);
   let graph!: Graph;

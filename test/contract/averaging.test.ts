@@ -41,6 +41,8 @@ interface OpenOptions {
   readonly incarnation: number;
   /** For one request. */
   readonly deadlineMs?: number;
+  /** The elements of one request. */
+  readonly partElements?: number;
 }
 
 class Replica {
@@ -62,13 +64,14 @@ class Replica {
     averaging.offer(this.contribution);
   }
 
-  static async open(way: Way, kind: TransportKind, { incarnation, deadlineMs = DEADLINE_MS }: OpenOptions): Promise<Replica> {
+  static async open(way: Way, kind: TransportKind, { incarnation, deadlineMs = DEADLINE_MS, partElements }: OpenOptions): Promise<Replica> {
     const clients = new Map<string, ReturnType<typeof openDataClient>>();
     let bytes = 0;
     const averaging = way({
       term,
       self: asIncarnation(incarnation),
       deadlineMs,
+      partElements,
       async request(endpoint, request) {
         let opening = clients.get(endpoint);
         if (opening === undefined) {
@@ -205,6 +208,25 @@ describe.each(Object.entries(AVERAGINGS))('%s', (_, way) => {
   });
 
   const [memory] = TRANSPORT_KINDS as readonly [TransportKind];
+
+  test('in parts: the same bits, also where a part is lost once; one that stays away is named', async () => {
+    const replicas = await replicasOf(way, memory, 3, { partElements: 100 });
+    const sizes: number[] = [];
+    const [first, second, third] = replicas as [Replica, Replica, Replica];
+    let lost = 0;
+    second.fault = (reply, { start, end }) => {
+      sizes.push(end - start);
+      return start > 0 && lost++ === 0 ? refusal('busy', 'not now') : reply;
+    };
+    for (const outcome of await averageAll(replicas)) expect(bits(parametersOf(outcome)).equals(bits(expected(replicas)))).toBe(true);
+    expect(lost).toBeGreaterThan(1);
+    expect(Math.max(...sizes)).toBe(100);
+    third.fault = (reply, { start }) => (start >= 200 ? refusal('failed', 'gone') : reply);
+    for (const { averaging } of [first, second]) {
+      const outcome = await averaging.average(orderOf(replicas, { attempt: 2 }), never);
+      expect(outcome).toMatchObject({ ok: false, unreachable: [{ replica: 3, message: expect.stringContaining('gone') }] });
+    }
+  });
 
   test.each(FAULTS)('a replica that %s is named by all others, and nobody uses it', async (_, fault, words) => {
     const replicas = await replicasOf(way, memory, 3);

@@ -119,7 +119,7 @@ async function attackData(endpoint: string): Promise<void> {
   const flood = await dial({ endpoint, ...DATA_CHANNEL });
   await sendAll(flood.dialer, hostileData());
   const { dialer, answer } = await dial({ endpoint, ...DATA_CHANNEL });
-  const ask = { type: 'checkpoint.get', state: { stage: 'nowhere', peer: 'model', round: 1 }, column: null } as const;
+  const ask = { type: 'checkpoint.get', state: { stage: 'nowhere', peer: 'model', round: 1 }, column: null, start: 0, end: 1 } as const;
   // As every caller does, it asks again: a request may be lost behind a flood.
   let id = 0;
   const again = setInterval(() => dialer.send(encodeData(ask, ++id, [])), 200);

@@ -156,11 +156,13 @@ describeEachEngine(() => {
   });
 });
 
-test('as many draws as samples, and a memory that no message carries, are refused with the numbers', async () => {
+test('as many draws as samples, and a memory that is too large, are refused with the numbers', async () => {
   await openEngine('cpu');
   await expect(trainingOf(5)).rejects.toThrow('each sample is contrasted with 5 others, and the split train has 5');
   await expect(trainingOf(6)).resolves.toBeDefined();
-  await expect(trainingOf(2 ** 25)).rejects.toThrow('the memory of 33,554,432 samples takes 1025 MiB, and a state can have 512 MiB of it');
+  await expect(trainingOf(2 ** 27)).rejects.toThrow(
+    'the memory of 134,217,728 samples takes 4097 MiB, and a state can have 4096 MiB of it',
+  );
 });
 
 describeTensorflow('memory, traced', () => {
@@ -180,6 +182,29 @@ describeTensorflow('memory, traced', () => {
       ['cut step', true],
     ]);
     expect(worstTensorError(eager, eager.readParameters(), traced.readParameters())).toBeLessThan(1e-5);
+    dispose();
+  });
+
+  test('a cut step makes a batch up for its recording, and never again', async () => {
+    const training = await trainingOf();
+    let drawn = 0;
+    const draws = {
+      get draws() {
+        drawn += 1;
+        return training.loss.draws;
+      },
+    };
+    const loss = Object.defineProperties({ ...training.loss }, Object.getOwnPropertyDescriptors(draws));
+    const options = { build, stage: training.stage, training: { ...training, loss }, inputShape: SHAPE.inputShape };
+    const { traced, dispose } = openPair(options);
+    const batches = [0, 1, 2].map((t) => batchAt(t, training));
+    const counts = batches.map((batch) => {
+      traced.forward(batch.images, SIZE);
+      traced.backward(batch, KNOBS);
+      return drawn;
+    });
+    expect(counts[0]).toBeGreaterThan(0);
+    expect(counts.slice(1)).toEqual([counts[0], counts[0]]);
     dispose();
   });
 });

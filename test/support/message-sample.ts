@@ -142,6 +142,11 @@ const float32 = (name: string, ...values: number[]): WireTensor => ({
   data: Float32Array.from(values),
 });
 const content = { state, ranges, hash, schema: 'cd'.repeat(32) };
+const layout = [
+  { name: 'parameters', size: 70 },
+  { name: 'slots', size: 2 ** 33 },
+];
+const part = { layout, start: 64 };
 const piece = { state, attempt: 2, part: 'average', start: 2, end: 4 } as const;
 
 export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTensor[]])[] = [
@@ -174,13 +179,13 @@ export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTe
     [],
   ],
   [{ type: 'arena.get', term: life.term, ...piece }, []],
-  [{ type: 'state.get', term: life.term, state, hash: null }, []],
-  [{ type: 'slots.get', term: life.term, state, hash }, []],
+  [{ type: 'state.get', term: life.term, state, hash: null, start: 0, end: 64 }, []],
+  [{ type: 'slots.get', term: life.term, state, hash, start: 64, end: 128 }, []],
   [
-    { type: 'checkpoint.put', ...life, ...content },
+    { type: 'checkpoint.put', ...life, ...content, ...part },
     [float32('parameters', 1, 2, 3), float32('slots'), { name: 'topology', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }],
   ],
-  [{ type: 'checkpoint.get', state, column: 1 }, []],
+  [{ type: 'checkpoint.get', state, column: 1, start: 64, end: 2 ** 33 }, []],
   [{ type: 'topology.get', stage: 'given', peer: 'model' }, []],
   [{ type: 'split.get', split: 'train', from: 70_000 }, []],
   [{ type: 'image.get', split: 'train' }, [{ name: 'samples', dtype: 'int32', shape: [2], data: Int32Array.of(5, 70_000) }]],
@@ -196,8 +201,8 @@ export const DATA_ANSWERS: readonly (readonly [DataAnswerBody, readonly WireTens
     ],
   ],
   [{ type: 'arena.answer', ...piece, samples: 512, ranges }, [float32('parameters', -1, 0.5)]],
-  [{ type: 'state.answer', ...content }, [float32('parameters', 1), float32('slots', 2)]],
-  [{ type: 'slots.answer', state, hash, schema: 'cd'.repeat(32) }, [float32('slots', 2)]],
+  [{ type: 'state.answer', ...content, ...part }, [float32('parameters', 1), float32('slots', 2)]],
+  [{ type: 'slots.answer', state, hash, schema: 'cd'.repeat(32), ...part }, [float32('slots', 2)]],
   [
     { type: 'topology.answer', stage: 'given', peer: 'model' },
     [{ name: 'topology', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }],

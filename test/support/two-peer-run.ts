@@ -80,6 +80,11 @@ export class TwoPeerRun {
     return this.sent('coordinator.save')[0]?.[1].state.round;
   }
 
+  /** The time by which more of the checkpoint under way must be stored. */
+  get savingUntilMs() {
+    return this.#state.stage?.saving?.deadlineMs;
+  }
+
   get checkpoints() {
     return present(this.#state.stage, 'a stage').checkpoints;
   }

@@ -13,6 +13,7 @@ import type { Logger } from '../../src/log/logger.js';
 import { cacheFolder } from '../../src/process/cache-folder.js';
 import { requirePrecision } from '../../src/programs/choose-step.js';
 import { serveData } from '../../src/rpc/data-server.js';
+import { PART_ELEMENTS } from '../../src/tensor/state-parts.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { Connections } from '../kit/connections.js';
 import type { EngineContext } from '../kit/context.js';
@@ -36,6 +37,8 @@ export interface EngineOptions {
   readonly logger: Logger;
   /** The program of the loader threads; by default the compiled one. */
   readonly loaderProgram?: URL;
+  /** The elements of a state in one message; by default as many as a message takes. */
+  readonly partElements?: number | undefined;
   /** Sends a message to the agent. */
   send(message: FromEngine): void;
   /** Ends the engine after an error that cannot be handled; see EngineContext. */
@@ -52,7 +55,7 @@ export interface RunningEngine {
  * Throws engine.unusable, recipe.invalid, basis.differs or transport.bind.
  */
 export async function startEngine(options: EngineOptions): Promise<RunningEngine> {
-  const { configure, transport, clock, logger, loaderProgram, send, crash } = options;
+  const { configure, transport, clock, logger, loaderProgram, partElements = PART_ELEMENTS, send, crash } = options;
   const { term, incarnation, placement, dataEndpoint, listen } = configure;
   const recipe = parseRecipe(configure.recipe);
   await requireModules(recipe, configure.digests);
@@ -74,7 +77,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   const showProgress = () => send(meter.progress(connections.bytes()));
   const context: EngineContext = {
     ...{ worker: configure.worker, term, incarnation, recipe, compute, memory, dataEndpoint },
-    ...{ clock, connections, splits, loaders, meter, logger, showProgress, report, crash },
+    ...{ clock, connections, partElements, splits, loaders, meter, logger, showProgress, report, crash },
   };
   const role = roleOf(configure.role, context);
   const server = await serveData({ transport, endpoint: listen, answer: (request) => role.answer(request) });

@@ -32,6 +32,8 @@ export interface EngineContext {
   readonly dataEndpoint: string;
   readonly clock: Clock;
   readonly connections: Connections;
+  /** The elements of a state that are asked for, or sent, in one message. */
+  readonly partElements: number;
   readonly splits: SplitCache;
   readonly loaders: SharedLoader;
   readonly meter: Meter;

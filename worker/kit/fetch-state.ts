@@ -7,8 +7,10 @@ import type { DataAnswerOf, DataMessage } from '../../src/protocol/data.js';
 import type { Range } from '../../src/protocol/field.js';
 import { describeState, isSameState, type StateName } from '../../src/protocol/state-name.js';
 import { RequestRefusal } from '../../src/rpc/request-refusal.js';
-import { firstNotFinite, hashState, type StateTensors, stateFromWire } from '../../src/tensor/state-tensors.js';
+import { type ElementRange, layoutProblem } from '../../src/tensor/state-parts.js';
+import { firstNotFinite, hashState, type StateTensors } from '../../src/tensor/state-tensors.js';
 import type { EngineContext } from './context.js';
+import { fetchParts } from './fetch-parts.js';
 import { DATA_TIMING } from './timing.js';
 
 /** The state that is asked for. */
@@ -18,6 +20,8 @@ export interface WantedState {
   readonly hash: string | null;
   /** The hash of the arena's schema. */
   readonly schema: string;
+  /** Ends the fetch before its next part; the reason is thrown then. */
+  readonly signal?: AbortSignal;
 }
 
 /** The state of the optimiser of another replica of a state. */
@@ -40,8 +44,11 @@ export interface FetchedState {
  */
 export async function fetchFromHolder(context: EngineContext, endpoint: string, wanted: WantedState): Promise<FetchedState> {
   const { state, hash } = wanted;
-  const body = { type: 'state.get', term: context.term, state, hash } as const;
-  const found = stateOf(await context.connections.request(endpoint, { body, deadlineMs: DATA_TIMING.stateMs }), wanted, endpoint);
+  const deadlineMs = DATA_TIMING.stateMs;
+  const found = await fetchWhole(context, { wanted, from: endpoint }, (part) => {
+    const body = { type: 'state.get', term: context.term, state, hash, ...part } as const;
+    return context.connections.request(endpoint, { body, deadlineMs });
+  });
   const damage = damageOf(found, hash);
   if (damage !== null) throw wrong(wanted, damage, endpoint);
   return found;
@@ -50,15 +57,22 @@ export async function fetchFromHolder(context: EngineContext, endpoint: string, 
 /** Fetches the optimiser's state of another replica of the state. Throws as `fetchFromHolder` does. */
 export async function fetchSlots(context: EngineContext, { state, hash, schema, replica }: WantedSlots): Promise<Float32Array> {
   const { endpoint } = replica;
-  const body = { type: 'slots.get', term: context.term, state, hash } as const;
-  const { header, tensors } = await context.connections.request(endpoint, { body, deadlineMs: DATA_TIMING.slotsMs });
-  if (!isSameState(header.state, state) || header.hash !== hash) throw wrong({ state }, 'the answer is about another state', endpoint);
-  if (header.schema !== schema) throw otherModel({ state, hash, schema }, header.schema);
-  const [slots] = tensors;
-  if (tensors.length !== 1 || !(slots?.data instanceof Float32Array) || firstNotFinite(new Map([['slots', slots.data]])) !== null) {
+  const { term, connections } = context;
+  const deadlineMs = DATA_TIMING.slotsMs;
+  const { tensors } = await fetchParts({
+    elements: context.partElements,
+    ask: (part) => connections.request(endpoint, { body: { type: 'slots.get', term, state, hash, ...part }, deadlineMs }),
+    check(header) {
+      if (!isSameState(header.state, state) || header.hash !== hash) throw wrong({ state }, 'the answer is about another state', endpoint);
+      if (header.schema !== schema) throw otherModel({ state, hash, schema }, header.schema);
+    },
+    wrong: (what) => wrong({ state }, what, endpoint),
+  });
+  const slots = tensors.get('slots');
+  if (tensors.size !== 1 || slots === undefined || firstNotFinite(tensors) !== null) {
     throw wrong({ state }, 'the answer is not the state of an optimiser', endpoint);
   }
-  return slots.data;
+  return slots;
 }
 
 /**
@@ -67,10 +81,12 @@ export async function fetchSlots(context: EngineContext, { state, hash, schema, 
  */
 export async function fetchCheckpoint(context: EngineContext, wanted: WantedState, column: number | null): Promise<FetchedState> {
   const { state, hash } = wanted;
-  const body = { type: 'checkpoint.get', state, column } as const;
-  const { dataEndpoint } = context;
-  const asked = context.connections.request(dataEndpoint, { body, deadlineMs: DATA_TIMING.checkpointMs });
-  const found = stateOf(await asked.catch(throwDamage(describeState(state))), wanted, dataEndpoint);
+  const { dataEndpoint, connections } = context;
+  const deadlineMs = DATA_TIMING.checkpointMs;
+  const found = await fetchWhole(context, { wanted, from: dataEndpoint }, (part) => {
+    const body = { type: 'checkpoint.get', state, column, ...part } as const;
+    return connections.request(dataEndpoint, { body, deadlineMs }).catch(throwDamage(describeState(state)));
+  });
   const damage = damageOf(found, hash);
   if (damage !== null) throw damaged(describeState(state), damage);
   return found;
@@ -99,14 +115,25 @@ function damaged(name: string, what: string, cause?: unknown): StillhouseError {
   return new StillhouseError('checkpoint.damaged', `the checkpoint of ${name}: ${what}`, { cause });
 }
 
-/** The state in an answer. Throws unless it is the wanted state, of this model. */
-function stateOf({ header, tensors }: DataMessage<DataAnswerOf<'state.answer'>>, wanted: WantedState, from: string): FetchedState {
-  const { state, ranges, hash, schema } = header;
-  if (!isSameState(state, wanted.state)) throw wrong(wanted, `the answer is about ${describeState(state)}`, from);
-  if (schema !== wanted.schema) throw otherModel(wanted, schema);
-  const found = stateFromWire(tensors);
-  if (typeof found === 'string') throw wrong(wanted, found, from);
-  return { state, hash, ranges, tensors: found };
+/** The state that a place hands over, not yet compared with its hash. Throws unless it is the wanted one, of this model. */
+async function fetchWhole(
+  { partElements }: EngineContext,
+  { wanted, from }: { readonly wanted: WantedState; readonly from: string },
+  ask: (part: ElementRange) => Promise<DataMessage<DataAnswerOf<'state.answer'>>>,
+): Promise<FetchedState> {
+  const { header, tensors } = await fetchParts({
+    elements: partElements,
+    signal: wanted.signal,
+    ask,
+    check({ state, schema, layout }) {
+      if (!isSameState(state, wanted.state)) throw wrong(wanted, `the answer is about ${describeState(state)}`, from);
+      if (schema !== wanted.schema) throw otherModel(wanted, schema);
+      const problem = layoutProblem(layout);
+      if (problem !== null) throw wrong(wanted, problem, from);
+    },
+    wrong: (what) => wrong(wanted, what, from),
+  });
+  return { state: header.state, hash: header.hash, ranges: header.ranges, tensors };
 }
 
 /** Says what is wrong with the parameters; null when nothing is. `hash` is the expected hash, where it is known. */

@@ -48,7 +48,7 @@ export function knowledgeFromWire(tensors: readonly WireTensor[], shapes: readon
     const { name, dtype, shape } = tensor;
     const data = floatsOf(tensor);
     if (name !== nameOf(i) || data === null) throw wrong(`the tensor ${name} (${dtype}) in the place of ${nameOf(i)}`);
-    if (String(shape) !== String(shapes[i])) throw wrong(`${name} is [${shape}], and [${shapes[i]}] was asked for`);
+    if (String(shape) !== String(shapes[i])) throw wrong(`${name} of [${shape}], and [${shapes[i]}] was asked for`);
     if (!isFiniteArena(data)) throw new StillhouseError('training.notFinite', `the answer's ${name} is not finite`);
     return { shape, data };
   });

@@ -30,6 +30,8 @@ export interface MemoryWork {
   readonly model: StageModel;
   /** The images of the batch. */
   readonly size: number;
+  /** The images of other students in its gathered batch; none by default. */
+  readonly others?: number | undefined;
   /** Carries the same work out with a blank batch of another size. */
   tryBatch(size: number): void;
 }
@@ -44,13 +46,14 @@ export function memoryFault(context: EngineContext, error: unknown, work: Memory
   return new StillhouseError('engine.outOfMemory', describeNeed(need, largestFit(tried)), { cause: error });
 }
 
-function needOf({ compute, memory, recipe }: EngineContext, { task, peer, computing, size }: MemoryWork): MemoryNeed {
+function needOf({ compute, memory, recipe }: EngineContext, { task, peer, computing, size, others = 0 }: MemoryWork): MemoryNeed {
   const limitBytes = memory === null ? memoryLimit() : memory.limitBytes;
   return {
     task,
     peer,
     model: modelLabel(recipe, computing) ?? computing.stage,
     size,
+    others,
     engine: compute.engine,
     limitBytes,
     isOwnLimit: memory?.isOwnLimit ?? false,

@@ -13,6 +13,8 @@ export interface MemoryNeed {
   readonly model: string;
   /** The images of one batch. */
   readonly size: number;
+  /** The images of other students in its gathered batch; 0 where it has none. */
+  readonly others: number;
   readonly engine: EngineName;
   /** The memory that the engine can have; null when that is not known. */
   readonly limitBytes: number | null;
@@ -36,11 +38,11 @@ export function describeNeed(need: MemoryNeed, largest: number | null): string {
   ].join('. ');
 }
 
-function describeWork({ task, size, model }: MemoryNeed): string {
+function describeWork({ task, size, others, model }: MemoryNeed): string {
   const images = size === 1 ? 'one image' : `${size.toLocaleString('en-US')} images`;
   switch (task) {
     case 'train':
-      return `a training step of ${images} with the model ${model}`;
+      return `a training step of ${images}${others === 0 ? '' : `, gathered with ${others.toLocaleString('en-US')} of other students,`} with the model ${model}`;
     case 'answer':
       return `an answer about ${images} by the model ${model}, which teaches,`;
     case 'test':
@@ -64,11 +66,13 @@ function describeFit({ task, model, isOwnLimit }: MemoryNeed, largest: number): 
   return `${what} that fits safely is about ${Math.max(1, roundDown(SAFE * largest)).toLocaleString('en-US')} (${tried} was tried)`;
 }
 
-function adviceFor({ task, peer, isOwnLimit }: MemoryNeed): string {
+function adviceFor({ task, peer, others, isOwnLimit }: MemoryNeed): string {
   const more = isOwnLimit
     ? 'take an engine that can have more memory (workers.engine: tensorflow)'
     : 'give it more memory: fewer workers or threads on the machine, a higher limit, or another machine';
   if (task === 'test') return `To mend it, ${more}`;
   const smaller = `Begin a new run with a smaller batch (stages.${peer.stage}.batch)`;
+  // More students make the gathered batch no smaller.
+  if (others > 0) return `${smaller}, or ${more}`;
   return `${smaller}, which more students (workers.students) make up for${isOwnLimit ? '' : ' on other machines'}, or ${more}`;
 }

@@ -7,7 +7,6 @@ import type { ColumnCell } from '../../src/protocol/control.js';
 import type { Knowledge } from '../../src/tensor/knowledge.js';
 import type { EngineContext } from '../kit/context.js';
 import { knowledgeFromWire } from '../kit/knowledge-wire.js';
-import { DATA_TIMING } from '../kit/timing.js';
 import type { GivenPart } from './given-part.js';
 
 /** A cell with which this one exchanges. */
@@ -27,20 +26,32 @@ export interface StepAsking {
   readonly half: boolean;
 }
 
-/** The tensors of all parts of the step, from 1. Throws as Connections.request does, and protocol.invalid for an answer about something else. */
-export async function askCell(options: StepAsking, cell: ExchangeCell, step: number): Promise<Knowledge> {
-  const size = present(cell.sizes[step - 1], 'the size of the step');
-  return (await Promise.all(options.parts.map((part) => askPart(options, part, { cell, step, size })))).flat();
+/** The step that is asked about, from 1, and the time for the answer. */
+export interface StepQuestion {
+  readonly step: number;
+  readonly deadlineMs: number;
+}
+
+/** The tensors of all parts of the step. Throws as Connections.request does, and protocol.invalid for an answer about something else. */
+export async function askCell(options: StepAsking, cell: ExchangeCell, question: StepQuestion): Promise<Knowledge> {
+  const size = present(cell.sizes[question.step - 1], 'the size of the step');
+  return (await Promise.all(options.parts.map((part) => askPart(options, part, { ...question, cell, size })))).flat();
+}
+
+interface CellQuestion extends StepQuestion {
+  readonly cell: ExchangeCell;
+  /** The samples of the step. */
+  readonly size: number;
 }
 
 async function askPart(
   { context, stage, round, half }: StepAsking,
   { side, specs, shapes }: GivenPart,
-  { cell, step, size }: { readonly cell: ExchangeCell; readonly step: number; readonly size: number },
+  { cell, step, size, deadlineMs }: CellQuestion,
 ): Promise<Knowledge> {
   const about = { of: 'step', peer: cell.peer, round, step, side } as const;
   const body = { type: 'knowledge.get' as const, term: context.term, stage, about, specs: [...specs], half };
-  const { header, tensors } = await context.connections.request(cell.endpoint, { body, deadlineMs: DATA_TIMING.stepMs });
+  const { header, tensors } = await context.connections.request(cell.endpoint, { body, deadlineMs });
   if (header.stage !== stage) {
     throw new StillhouseError('protocol.invalid', `the answer is about stage ${header.stage}, not ${stage}`, { address: cell.endpoint });
   }

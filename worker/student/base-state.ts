@@ -44,12 +44,12 @@ export async function baseState(options: BaseStateOptions): Promise<CommittedSta
 }
 
 /** The state of round 0, which is the same in every process: new parameters, or those of the model that the stage begins with. */
-async function initialState({ context, model, base }: BaseStateOptions): Promise<CommittedState> {
+async function initialState({ context, model, base, signal }: BaseStateOptions): Promise<CommittedState> {
   const { initial, program } = model;
   const { state, init } = base;
   const parameters = init === null ? initial : initial.slice();
   if (init !== null) {
-    const { tensors } = await fetchCheckpoint(context, { ...init, schema: program.schema.model.hash }, null);
+    const { tensors } = await fetchCheckpoint(context, { ...init, schema: program.schema.model.hash, signal }, null);
     parameters.set(present(tensors.get('parameters'), 'the parameters of a state'));
   }
   return { state, hash: null, ranges: [], parameters, slots: null, slotsFor: 'own', isChecked: false };
@@ -60,9 +60,9 @@ interface Found {
   readonly slotsFor: CommittedState['slotsFor'];
 }
 
-async function fetchState({ context, model, base, column }: BaseStateOptions): Promise<Found> {
+async function fetchState({ context, model, base, column, signal }: BaseStateOptions): Promise<Found> {
   const { state, hash } = base;
-  const wanted = { state, hash, schema: model.program.schema.model.hash };
+  const wanted = { state, hash, schema: model.program.schema.model.hash, signal };
   let failure: StillhouseError | null = null;
   for (const { incarnation, endpoint } of base.sources) {
     if (incarnation === context.incarnation) continue;

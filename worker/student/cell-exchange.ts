@@ -31,9 +31,9 @@ import { beyondHalf, knowledgeToWire } from '../kit/knowledge-wire.js';
 import { DATA_TIMING } from '../kit/timing.js';
 import { askCell, type ExchangeCell, type StepAsking } from './ask-cell.js';
 import { refusedKnowledge } from './ask-teacher.js';
-import { type GivenPart, pickGiven, specsOf } from './given-part.js';
+import { CellHistory } from './cell-history.js';
+import { bytesPerSample, type GivenPart, pickGiven, specsOf } from './given-part.js';
 import { GivenSteps, type StepAnswer } from './given-steps.js';
-import { StepPace } from './step-pace.js';
 
 export interface ExchangeOptions extends StepAsking {
   readonly context: EngineContext;
@@ -61,11 +61,11 @@ export class CellExchange {
   readonly #clock: Clock;
   readonly #rounds = new Map<RoundId, GivenSteps>();
   #newest = 0;
-  /** The model of the newest round, and the pace of its steps. */
+  /** The model of the newest round, and what is known of its other cells. */
   #model: PeerName | null = null;
+  #history = new CellHistory();
   /** The tensors that this cell gives in the newest round. */
   #parts: readonly GivenPart[] = [];
-  #pace = new StepPace();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -75,7 +75,8 @@ export class CellExchange {
   open(options: ExchangeOptions): StepExchange {
     const { stage, peer } = options;
     this.#newest = options.round;
-    if (this.#model?.stage !== stage || this.#model.peer !== peer) this.#pace = new StepPace();
+    if (this.#model?.stage !== stage || this.#model.peer !== peer) this.#history = new CellHistory();
+    this.#history.begin(options.others.map(({ incarnation }) => incarnation));
     this.#model = { stage, peer };
     this.#parts = options.parts;
     for (const [round, steps] of this.#rounds) {
@@ -86,7 +87,7 @@ export class CellExchange {
     const own = this.#stepsOf(options.round);
     // Cells that do not wait for each other may be any number of steps apart.
     if (options.onLate === 'renormalise') own.keepAll();
-    return new StepExchange(options, own, this.#pace);
+    return new StepExchange(options, own, this.#history);
   }
 
   /** The round is over without its end: nobody gets an answer about it any more. */
@@ -141,7 +142,7 @@ export class CellExchange {
 export class StepExchange {
   readonly #options: ExchangeOptions;
   readonly #own: GivenSteps;
-  readonly #pace: StepPace;
+  readonly #history: CellHistory;
   readonly #closed = new AbortController();
   readonly #ended = new AbortController();
   readonly #signal: AbortSignal;
@@ -154,10 +155,10 @@ export class StepExchange {
   /** The end of the step before; at the first step, the beginning of the round. */
   #endedMs: number;
 
-  constructor(options: ExchangeOptions, own: GivenSteps, pace: StepPace) {
+  constructor(options: ExchangeOptions, own: GivenSteps, history: CellHistory) {
     this.#options = options;
     this.#own = own;
-    this.#pace = pace;
+    this.#history = history;
     this.#endedMs = options.context.clock.nowMs();
     this.#signal = AbortSignal.any([options.signal, this.#closed.signal, this.#ended.signal]);
     this.#ask(1);
@@ -243,7 +244,7 @@ export class StepExchange {
       found[i] = await answer;
     });
     const all = abortable(Promise.all(answers), this.#signal);
-    const lateMs = onLate === null ? null : this.#pace.lateAfterMs(startMs - this.#endedMs);
+    const lateMs = onLate === null ? null : this.#history.pace.lateAfterMs(startMs - this.#endedMs);
     if (lateMs === null) await all;
     else {
       await beforeLate(all, lateMs, context.clock);
@@ -256,18 +257,21 @@ export class StepExchange {
   #noteLate(found: Taken, lateMs: number): void {
     const { context, others, stage, round, onLate } = this.#options;
     for (const [i, { peer, incarnation }] of others.entries()) {
-      if (found[i] !== null) continue;
-      const times = this.#late.get(peer) ?? 0;
+      const record = this.#history.of(incarnation);
+      const wasLate = record.isLate;
+      record.isLate = found[i] === null;
+      if (!record.isLate) continue;
       const fields = { stage, round, step: this.#step, peer, cell: incarnation, lateMs, onLate };
-      if (times === 0) context.logger.info('exchange.late', fields);
-      this.#late.set(peer, times + 1);
+      // Once for each time that it falls behind.
+      if (!wasLate) context.logger.info('exchange.late', fields);
+      this.#late.set(peer, (this.#late.get(peer) ?? 0) + 1);
     }
   }
 
   /** Enters the duration of a step; where the cell does not wait, only that of a step with all answers. */
   #time(endMs: number, others: Taken): void {
     const { onLate } = this.#options;
-    if (onLate !== null && !others.includes(null)) this.#pace.add(endMs - this.#endedMs);
+    if (onLate !== null && !others.includes(null)) this.#history.pace.add(endMs - this.#endedMs);
     this.#endedMs = endMs;
   }
 
@@ -287,36 +291,50 @@ export class StepExchange {
 
   async #askUntilAnswered(cell: ExchangeCell, step: number): Promise<Knowledge> {
     const { context, stage, round } = this.#options;
-    let lastMs = context.clock.nowMs();
-    let silentMs = 0;
+    const { clock, logger } = context;
+    const record = this.#history.of(cell.incarnation);
+    const transferMs = this.#transferMs(step);
+    let sinceMs = clock.nowMs();
     let isReported = false;
     for (let failures = 0; ; failures++) {
+      // A cell that has been silent for long is not given the time of a long answer: the round may be over before.
+      const isSilentBefore = this.#history.isSilent(record, transferMs);
+      const deadlineMs = DATA_TIMING.stepMs + (isSilentBefore ? 0 : transferMs);
       try {
-        return await askCell(this.#options, cell, step);
+        const answer = await askCell(this.#options, cell, { step, deadlineMs });
+        record.gave(clock.nowMs());
+        return answer;
       } catch (error) {
         if (!(error instanceof StillhouseError)) throw error;
+        const nowMs = clock.nowMs();
+        // Also where the round is over by now: the next one may be as short.
+        if (error instanceof RequestRefusal) record.refused(nowMs);
+        else record.missed({ sinceMs, nowMs, deadlineMs });
+        sinceMs = nowMs;
         if (error instanceof RequestRefusal && error.reason === 'round-ended') this.#endBefore(step);
         this.#signal.throwIfAborted();
         if (error instanceof RequestRefusal && error.reason === 'wrong-round') return this.#waitForEnd(cell, step);
         const where = `round ${round}, step ${step}, peer ${cell.peer}`;
-        const failure = error instanceof RequestRefusal ? refusedKnowledge(error, stage, where) : error;
+        const failure = error instanceof RequestRefusal ? refusedKnowledge(error, stage, where) : ofCell(error, cell, `${stage}, ${where}`);
         // A cell whose own step is not finite says so to the coordinator, which takes the column out of the round.
         if (FINAL.includes(failure.code)) throw failure;
         // Often the other cell is only at a long step, such as its first one: a person need not hear of it yet.
         if (failures === 0) {
-          context.logger.info('exchange.repeated', { stage, round, step, peer: cell.peer, cell: cell.incarnation, message: error.message });
+          logger.info('exchange.repeated', { stage, round, step, peer: cell.peer, cell: cell.incarnation, message: error.message });
         }
-        // One request is no longer silence than its deadline: while this process builds graphs in one call, it hears nobody.
-        const nowMs = context.clock.nowMs();
-        // A refusal is an answer: the other cell is not at this step yet, or not any more.
-        silentMs = error instanceof RequestRefusal ? 0 : silentMs + Math.min(nowMs - lastMs, DATA_TIMING.stepMs);
-        lastMs = nowMs;
-        const isSilent = silentMs >= this.#silentMaxMs();
+        const isSilent = this.#history.isSilent(record, transferMs);
         if (isSilent && !isReported) this.#report(cell, step, `${where}: ${error.message}`);
         isReported ||= isSilent;
         await this.#rest(failures);
       }
     }
+  }
+
+  /** The time that the answers of all cells about a step may take: they share the line of this one. */
+  #transferMs(step: number): number {
+    const { others, parts, half } = this.#options;
+    const samples = others.reduce((sum, { sizes }) => sum + (sizes[step - 1] ?? 0), 0);
+    return Math.ceil((samples * bytesPerSample(parts, half)) / DATA_TIMING.leastBytesPerMs);
   }
 
   /**
@@ -328,11 +346,6 @@ export class StepExchange {
     const { context, stage, round } = this.#options;
     context.logger.info('exchange.over', { stage, round, step, peer, cell: incarnation });
     return abortable(new Promise<never>(() => {}), this.#signal);
-  }
-
-  /** The first steps of a model build graphs, for a minute or more on a busy machine. */
-  #silentMaxMs(): number {
-    return this.#pace.isKnown ? DATA_TIMING.cellSilentMs : DATA_TIMING.firstStepsSilentMs;
   }
 
   #endBefore(step: number): void {
@@ -354,6 +367,11 @@ export class StepExchange {
     const restMs = Math.min(DATA_TIMING.restMaxMs, DATA_TIMING.restMs * 2 ** failures);
     return abortable(new Promise((resolve) => void clock.after(restMs, resolve)), this.#signal);
   }
+}
+
+/** The error of a request to this cell, with its name: an answer that cannot be right is its fault. */
+function ofCell({ code, what }: StillhouseError, { incarnation, endpoint }: ExchangeCell, where: string): StillhouseError {
+  return new StillhouseError(code, `stage ${where}, incarnation ${incarnation}: ${what}`, { address: endpoint });
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { LIMITS } from '../../src/base/limits.js';
 import { type Knowledge, type KnowledgeSpec, specKey } from '../../src/tensor/knowledge.js';
+import { sizeOf } from '../../src/tensor/tensor.js';
 
 /** Tensors of one side: the cell's own model, or the teacher that it has asked about its own samples. */
 export interface GivenPart {
@@ -23,6 +24,12 @@ export function partsOf({ side, specs, shapes }: GivenPart): readonly GivenPart[
 /** The specs of all parts. */
 export function specsOf(parts: readonly GivenPart[]): readonly KnowledgeSpec[] {
   return parts.flatMap(({ specs }) => specs);
+}
+
+/** The bytes of one sample in the answers about all parts, in float16 where `half`. */
+export function bytesPerSample(parts: readonly GivenPart[], half: boolean): number {
+  const numbers = parts.flatMap(({ shapes }) => shapes).reduce((sum, shape) => sum + sizeOf(shape), 0);
+  return numbers * (half ? 2 : 4);
 }
 
 /** The wanted tensors of `given`, which has those of all parts; or the words that name one that is not given. */

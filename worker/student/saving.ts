@@ -6,6 +6,7 @@ import type { Replica } from '../../src/protocol/control.js';
 import { describeState } from '../../src/protocol/state-name.js';
 import { RequestRefusal } from '../../src/rpc/request-refusal.js';
 import type { ArenaSchema } from '../../src/tensor/arena.js';
+import { layoutOf, partsOf } from '../../src/tensor/state-parts.js';
 import { splitState, withReplicaSlots } from '../../src/tensor/state-tensors.js';
 import type { EngineContext } from '../kit/context.js';
 import { fetchSlots } from '../kit/fetch-state.js';
@@ -13,7 +14,7 @@ import type { StageModel } from '../kit/stage-model.js';
 import { DATA_TIMING } from '../kit/timing.js';
 import type { CheckedState } from './state.js';
 
-/** The most bytes of optimisers' states of other replicas in a checkpoint, which is one message. */
+/** The most bytes of optimisers' states of other replicas that this student holds for a checkpoint. */
 const REPLICA_BYTES_MAX = 512 * 2 ** 20;
 
 export interface SaveOptions {
@@ -40,10 +41,14 @@ export async function saveState(context: EngineContext, saved: CheckedState, { m
   for (const [other, slots] of fetched) if (slots !== null) byColumn.set(other, slots);
   const { state, hash, ranges } = saved;
   const body = { type: 'checkpoint.put' as const, term, incarnation, state, hash, schema: schema.model.hash, ranges: [...ranges] };
-  const tensors = putToWire({ tensors: withReplicaSlots(splitState(saved, schema), byColumn), topology: model.topology });
+  const content = { tensors: withReplicaSlots(splitState(saved, schema), byColumn), topology: model.topology };
+  const layout = layoutOf(content.tensors);
   const what = `the checkpoint of ${describeState(state)}`;
   try {
-    await connections.request(dataEndpoint, { body, tensors, deadlineMs: DATA_TIMING.storeMs });
+    for (const { start, end } of partsOf(layout, context.partElements)) {
+      const tensors = putToWire(content, { start, end });
+      await connections.request(dataEndpoint, { body: { ...body, layout, start }, tensors, deadlineMs: DATA_TIMING.storeMs });
+    }
     logger.info('state.stored', { what });
   } catch (error) {
     if (!(error instanceof StillhouseError)) throw error;

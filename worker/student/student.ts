@@ -22,12 +22,13 @@ import { asRoundId, type RoundId } from '../../src/base/ids.js';
 import { takeRanges } from '../../src/data/shard-plan.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { CoordinatorMessageOf, Work } from '../../src/protocol/control.js';
-import type { DataAnswerBody, DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
+import type { DataMessage, DataRequest, DataRequestOf } from '../../src/protocol/data.js';
 import { cutText } from '../../src/protocol/field.js';
 import { describeState, isSameState, type StateName } from '../../src/protocol/state-name.js';
 import { type DataReply, refusal } from '../../src/rpc/data-server.js';
 import { isFiniteArena } from '../../src/tensor/finite.js';
-import { splitState, stateToWire } from '../../src/tensor/state-tensors.js';
+import { answerPart } from '../../src/tensor/state-parts.js';
+import { splitState } from '../../src/tensor/state-tensors.js';
 import { type EngineContext, reportFailure } from '../kit/context.js';
 import { JobSlot } from '../kit/job-slot.js';
 import type { EngineOrder } from '../kit/orders.js';
@@ -95,6 +96,7 @@ export class Student implements Role {
       term: context.term,
       self: context.incarnation,
       deadlineMs: DATA_TIMING.arenaMs,
+      partElements: context.partElements,
       request: (endpoint, request) => context.connections.request(endpoint, request),
     });
   }
@@ -362,25 +364,21 @@ export class Student implements Role {
     return wanted.hash === null || wanted.hash === checked.hash ? checked : null;
   }
 
-  #handOverSlots({ state, hash }: DataRequestOf<'slots.get'>): DataReply {
+  #handOverSlots({ state, hash, start, end }: DataRequestOf<'slots.get'>): DataReply {
     const isKept = this.#kept !== null && isSameState(this.#kept.state, state) && this.#kept.hash === hash;
     const checked = isKept ? this.#kept : this.#readOut({ state, hash });
     const schema = this.#open?.model.program.schema.model.hash;
     if (checked === null || schema === undefined) return refusal('not-ready', `${describeState(state)} is not at hand here`);
-    return { header: { type: 'slots.answer', state, hash, schema }, tensors: stateToWire(new Map([['slots', checked.slots]])) };
+    const { part, pieces } = answerPart(new Map([['slots', checked.slots]]), { start, end });
+    return { header: { type: 'slots.answer', state, hash, schema, ...part }, tensors: pieces };
   }
 
-  #handOver({ state, hash }: DataRequestOf<'state.get'>): DataReply {
+  #handOver({ state, hash, start, end }: DataRequestOf<'state.get'>): DataReply {
     const checked = this.#readOut({ state, hash });
     const schema = this.#open?.model.program.schema;
     if (checked === null || schema === undefined) return refusal('wrong-round', `${describeState(state)} is not the committed one here`);
-    const header: DataAnswerBody = {
-      type: 'state.answer',
-      state,
-      ranges: [...checked.ranges],
-      hash: checked.hash,
-      schema: schema.model.hash,
-    };
-    return { header, tensors: stateToWire(splitState(checked, schema)) };
+    const { part, pieces } = answerPart(splitState(checked, schema), { start, end });
+    const about = { state, ranges: [...checked.ranges], hash: checked.hash, schema: schema.model.hash };
+    return { header: { type: 'state.answer', ...about, ...part }, tensors: pieces };
   }
 }

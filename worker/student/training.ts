@@ -100,10 +100,12 @@ async function trainSteps(options: TrainOptions, stream: BatchStream): Promise<O
   let lastStep: readonly Range[] | null = null;
   for (const [index, { epoch, samples }] of batches.entries()) {
     const size = samples.length;
-    const inputs = await nextInputs(options, stream, end);
+    const coming = nextInputs(options, stream, end);
+    // The draws take milliseconds: they are made while the inputs are on their way.
+    const numbered = batchSamples(model.training, { seed: context.recipe.seed, epoch }, samples);
+    const inputs = await coming;
     if (inputs === null) break;
     const { images, other } = inputs;
-    const numbered = batchSamples(model.training, { seed: context.recipe.seed, epoch }, samples);
     const batch = {
       size,
       images,
@@ -143,9 +145,10 @@ function addTerms(sums: Readonly<Record<string, number>>, terms: Readonly<Record
 
 /** A step, for the error where memory runs out. With another batch the gathered one is as many times as large. */
 function workOf({ model, peer, exchange }: TrainOptions, { step, batch: { size } }: StepOrder): MemoryWork {
-  const others = (exchange?.use.placeAt(step)?.others ?? 0) / size;
-  const tryBatch = (other: number) => blankStep(model, other, { isInHalves: exchange !== null, others: Math.ceil(others * other) });
-  return { task: 'train', peer, computing: peer, model, size, tryBatch };
+  const others = exchange?.use.placeAt(step)?.others ?? 0;
+  const tryBatch = (other: number) =>
+    blankStep(model, other, { isInHalves: exchange !== null, others: Math.ceil((others / size) * other) });
+  return { task: 'train', peer, computing: peer, model, size, others, tryBatch };
 }
 
 interface StepOrder {
@@ -164,13 +167,14 @@ interface StepOrder {
  */
 async function makeStep({ context, model, exchange, signal }: TrainOptions, order: StepOrder): Promise<StepMade | null> {
   const { program } = model;
-  const { step, batch, knobsAt } = order;
+  const { step, batch, measures, knobsAt } = order;
   const { size, images, labels, other: fromTeacher, samples } = batch;
   if (exchange === null) {
-    const gradients = measureGradients(program, order, knobsAt().loss);
+    const gradients = measures ? measureGradients(program, batch, knobsAt().loss) : {};
     return { gradients, result: context.meter.measure(size, () => program.step(batch, knobsAt())).result };
   }
   const { cells, use } = exchange;
+  const before = measures ? program.readParameters() : null;
   const { result: student } = context.meter.measure(size, () => program.forward(images, size, use.placeAt(step)));
   const own = { student, fromTeacher, labels };
   const taken = await cells.exchange(use.given(own)).catch((error: unknown) => {
@@ -183,8 +187,22 @@ async function makeStep({ context, model, exchange, signal }: TrainOptions, orde
   const answers = { ...use.answersAt(step, own, taken), samples };
   const knobs = knobsAt(taken.map((answer) => answer !== null));
   const result = context.meter.measure(0, () => program.backward(answers, knobs)).result;
-  // After the step: measuring drops an open half.
-  return { result, gradients: measureGradients(program, { ...order, batch: { size, images, ...answers } }, knobs.loss) };
+  const gradients = before === null ? {} : measureBefore(program, before, { batch: { size, images, ...answers }, loss: knobs.loss });
+  return { result, gradients };
+}
+
+interface MeasuredStep {
+  readonly batch: StepBatch;
+  readonly loss: StepKnobs['loss'];
+}
+
+/** The lengths of the gradients at the parameters before the step, as without an exchange: measuring would have dropped its open half. */
+function measureBefore(program: StepProgram, before: Float32Array, { batch, loss }: MeasuredStep): StepMade['gradients'] {
+  const after = program.readParameters();
+  program.writeParameters(before);
+  const gradients = measureGradients(program, batch, loss);
+  program.writeParameters(after);
+  return gradients;
 }
 
 interface StepMade {
@@ -194,8 +212,7 @@ interface StepMade {
 }
 
 /** The lengths of the gradients; none where one is not finite, which the loss of this step or of the next one tells. */
-function measureGradients(program: StepProgram, { batch, measures }: StepOrder, loss: StepKnobs['loss']): Readonly<Record<string, number>> {
-  if (!measures) return {};
+function measureGradients(program: StepProgram, batch: StepBatch, loss: StepKnobs['loss']): StepMade['gradients'] {
   const lengths = program.gradientLengths(batch, loss);
   return Object.values(lengths).every(Number.isFinite) ? lengths : {};
 }

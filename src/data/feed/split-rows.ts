@@ -8,7 +8,7 @@
  */
 
 import { assert, present } from '../../base/assert.js';
-import { fileOf } from '../coded-source.js';
+import { fileNumberOf, pathOf } from '../coded-source.js';
 import { DIGEST_BYTES } from '../digest-bytes.js';
 import { codedFingerprint } from '../fingerprint.js';
 import { residentSource, sharedBytes } from '../resident-source.js';
@@ -47,11 +47,14 @@ export interface ImagePlace {
   readonly length: number;
 }
 
-/** The place of a sample's coded image, when it was indexed. Asserts that each sample is a file of its own. */
+/** The place of a sample's coded image, when it was indexed. Asserts that there is such a sample. */
 export function imagePlace(store: CodedStore, sample: number): ImagePlace {
-  const { count, sizes } = store;
-  assert(sizes.length === count, `${count} images in ${sizes.length} files`);
-  return { file: fileOf(store, sample), start: 0, length: present(sizes[sample], `the size of sample ${sample}`) };
+  const { pieces, sizes } = store;
+  const number = fileNumberOf(store, sample);
+  const file = pathOf(store, number);
+  const name = `sample ${sample}`;
+  if (pieces === null) return { file, start: 0, length: present(sizes[number], name) };
+  return { file, start: present(pieces.starts[sample], name), length: present(pieces.lengths[sample], name) };
 }
 
 /** Rows [from, to) of a split, [to - from, {@link rowBytes}]. Asserts that it has them. */

@@ -5,6 +5,7 @@
 
 import { inflateSync } from 'node:zlib';
 import { hasCode, messageOf } from '../../errors/stillhouse-error.js';
+import { crc32 } from '../crc32.js';
 import { damaged } from '../data-file.js';
 import { CODED_BYTES_MAX, PIXELS_MAX, type RgbImage } from './rgb-image.js';
 
@@ -107,7 +108,7 @@ function readChunks(file: string, bytes: Uint8Array): PngContent {
     const content = bytes.subarray(at + 8, end);
     if (header === null && name !== 'IHDR') throw damaged(file, at, 'its first chunk is not its header');
     // The rows have a checksum of their own.
-    if (name !== 'IDAT' && isCritical(name) && crcOf(bytes.subarray(at + 4, end)) !== view.getUint32(end)) {
+    if (name !== 'IDAT' && isCritical(name) && crc32(bytes.subarray(at + 4, end)) !== view.getUint32(end)) {
       throw damaged(file, at, `the checksum of its chunk ${name} is wrong`);
     }
     if (name === 'IHDR') header = readHeader(file, content);
@@ -231,14 +232,4 @@ function painterOf(file: string, { header, palette, packedAt }: PngContent): Pai
 function greys(depth: number): Uint8Array {
   const most = (1 << Math.min(8, depth)) - 1;
   return Uint8Array.from({ length: 3 * (most + 1) }, (_, i) => Math.round((Math.floor(i / 3) * 255) / most));
-}
-
-/** The checksum of PNG's chunks (CRC-32), bit by bit: they are short. */
-function crcOf(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ ((crc & 1) * 0xedb88320);
-  }
-  return (crc ^ 0xffffffff) >>> 0;
 }

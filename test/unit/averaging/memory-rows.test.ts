@@ -38,6 +38,15 @@ test('each row is that of the replica that has trained its sample; the others st
   expect([...merged]).toEqual([200, 201, 2, 3, 204, 205, 106, 107, 7, 208, 9, 210, 111]);
 });
 
+test('a sample that a round of more than an epoch has twice travels twice, and its row is the same', () => {
+  const [once, twice] = [part([1, 2], 100, 5), part([1, 2, 1], 100, 5)];
+  expect(twice.packed.length).toBe(once.packed.length + 3);
+  expect(mergeMemory(schema, arena(0, 7), [twice])).toEqual(mergeMemory(schema, arena(0, 7), [once]));
+  // Two replicas that have it, each in an epoch: the row of the later one of the list.
+  const merged = mergeMemory(schema, arena(0, 7), [part([1, 2, 1], 100, 5), part([3, 1], 200, 5)]);
+  expect(merged).toEqual(mergeMemory(schema, arena(0, 7), [part([2], 100, 5), part([3, 1], 200, 5)]));
+});
+
 test('a number that was not set becomes the mean; one that was stays, whatever the replicas have', () => {
   const numberAfter = (before: number) => mergeMemory(schema, arena(0, before), [part([3], 100, 2), part([0], 200, 5)])[8];
   expect(numberAfter(0)).toBe(3.5);

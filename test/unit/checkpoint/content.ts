@@ -3,8 +3,10 @@
 import { createHash } from 'node:crypto';
 import { asTerm } from '../../../src/base/ids.js';
 import type { CheckpointContent, StoredCheckpoint } from '../../../src/checkpoint/read-checkpoint.js';
+import type { CheckpointStore, PartOutcome } from '../../../src/checkpoint/store.js';
 import { MODEL_PEER } from '../../../src/config/peer.js';
 import type { StateName } from '../../../src/protocol/state-name.js';
+import { layoutOf, partFromWire, partsOf, partToWire } from '../../../src/tensor/state-parts.js';
 import { writeTopology } from '../../../src/tensor/topology.js';
 
 export const sha256 = (values: Float32Array): string =>
@@ -41,4 +43,22 @@ export function contentOf(round: number, change: Partial<StoredCheckpoint> & { s
     ]),
     topology: topologyFor(size),
   };
+}
+
+/** Puts a checkpoint in parts of so many elements, and answers the last outcome; the parts after one that is refused are not put. */
+export async function putInParts(
+  store: CheckpointStore,
+  { info, tensors, topology }: CheckpointContent,
+  elements: number,
+): Promise<PartOutcome> {
+  const layout = layoutOf(tensors);
+  const parts = partsOf(layout, elements);
+  let outcome: PartOutcome = { stored: 'part' };
+  for (const [i, part] of parts.entries()) {
+    const pieces = partFromWire(layout, part.start, partToWire(tensors, part));
+    if (typeof pieces === 'string') throw new Error(pieces);
+    outcome = await store.putPart({ info, layout, start: part.start, pieces, topology: i === parts.length - 1 ? topology : null });
+    if (outcome.stored !== 'part') break;
+  }
+  return outcome;
 }

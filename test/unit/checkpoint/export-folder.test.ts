@@ -37,7 +37,7 @@ function failingAt(n: number, code: string): { readonly fs: FileSystem; calls():
       return perform(...given);
     };
   };
-  const { makeFolder, addFolder, listFolder, syncFolder, open, rename, remove, create } = nodeFileSystem;
+  const { makeFolder, addFolder, listFolder, syncFolder, open, rename, remove, create, append } = nodeFileSystem;
   const fs: FileSystem = {
     makeFolder: counted('makeFolder', makeFolder),
     addFolder: counted('addFolder', addFolder),
@@ -46,6 +46,7 @@ function failingAt(n: number, code: string): { readonly fs: FileSystem; calls():
     open: counted('open', open),
     rename: counted('rename', rename),
     remove,
+    append,
     create: counted('create', async (path: string) => {
       const file = await create(path);
       return { write: counted('write', file.write), sync: counted('sync', file.sync), close: file.close };

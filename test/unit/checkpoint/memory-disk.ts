@@ -25,6 +25,7 @@ export type Call =
   | 'listFolder'
   | 'syncFolder'
   | 'create'
+  | 'append'
   | 'open'
   | 'rename'
   | 'remove'
@@ -105,6 +106,15 @@ export class MemoryDisk implements FileSystem {
     if (parent.entries.has(basename(path))) throw systemError('EEXIST');
     const node: FileNode = { kind: 'file', bytes: new Uint8Array(0), synced: new Uint8Array(0) };
     parent.entries.set(basename(path), node);
+    return this.#writable(path, node);
+  }
+
+  async append(path: string): Promise<WritableFile> {
+    this.#enter('append', path);
+    return this.#writable(path, this.file(path));
+  }
+
+  #writable(path: string, node: FileNode): WritableFile {
     return {
       write: async (bytes) => {
         try {
@@ -127,15 +137,20 @@ export class MemoryDisk implements FileSystem {
     this.#enter('open', path);
     const { bytes } = this.file(path);
     let place = 0;
+    const readAt = (into: Uint8Array, position: number): number => {
+      this.#enter('read', path);
+      const part = bytes.subarray(position, position + into.byteLength);
+      into.set(part);
+      return part.byteLength;
+    };
     return {
       size: bytes.byteLength,
       read: async (into) => {
-        this.#enter('read', path);
-        const part = bytes.subarray(place, place + into.byteLength);
-        into.set(part);
-        place += part.byteLength;
-        return part.byteLength;
+        const count = readAt(into, place);
+        place += count;
+        return count;
       },
+      readAt: async (into, position) => readAt(into, position),
       close: async () => this.#enter('close', path),
     };
   }

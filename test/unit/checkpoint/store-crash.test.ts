@@ -2,20 +2,21 @@
 
 import { describe, expect, test } from 'vitest';
 import { openCheckpointStore } from '../../../src/checkpoint/store.js';
-import { contentOf, stateOf } from './content.js';
+import { contentOf, putInParts, stateOf } from './content.js';
 import { type Fault, MemoryDisk, systemError } from './memory-disk.js';
 
 const FOLDER = '/run/checkpoints';
 
-/** A disk with one checkpoint, and the number of calls that putting the second one makes. */
-async function prepared(): Promise<{ disk: MemoryDisk; calls: number }> {
-  const calls = await freshDisk().then(async (disk) => {
-    const store = await openCheckpointStore(FOLDER, disk);
-    disk.inject(() => null);
-    await store.put(contentOf(2));
-    return disk.calls;
-  });
-  return { disk: await freshDisk(), calls };
+/** The elements of a part: all, or so few that a tensor has several. */
+const PARTS = [{ elements: 1_000 }, { elements: 40 }];
+
+/** The number of calls that putting a second checkpoint makes. */
+async function callsOfPut(elements: number): Promise<number> {
+  const disk = await freshDisk();
+  const store = await openCheckpointStore(FOLDER, disk);
+  disk.inject(() => null);
+  await putInParts(store, contentOf(2), elements);
+  return disk.calls;
 }
 
 async function freshDisk(): Promise<MemoryDisk> {
@@ -34,20 +35,22 @@ const crashAt =
   (call) =>
     call >= n ? systemError('CRASH') : null;
 
-describe.each([
+const HOW = [
   { how: 'a killed process', powerCut: false, tear: false },
   { how: 'a killed process in mid-write', powerCut: false, tear: true },
   { how: 'a power cut', powerCut: true, tear: false },
-])('$how', ({ powerCut, tear }) => {
-  test('at every call of a put leaves whole checkpoints only', async () => {
-    const { calls } = await prepared();
+];
+
+describe.each(HOW)('$how', ({ powerCut, tear }) => {
+  test.each(PARTS)('at every call of a put in parts of $elements leaves whole checkpoints only', async ({ elements }) => {
+    const calls = await callsOfPut(elements);
     expect(calls).toBeGreaterThan(15);
     let kept = 0;
     for (let n = 1; n <= calls + 1; n++) {
       const disk = await freshDisk();
       const store = await openCheckpointStore(FOLDER, disk);
       disk.inject(crashAt(n), { tear });
-      const put = await store.put(contentOf(2)).then(
+      const put = await putInParts(store, contentOf(2), elements).then(
         () => 'stored',
         () => 'failed',
       );
@@ -87,13 +90,13 @@ describe.each([
 });
 
 describe.each(['ENOSPC', 'EIO'])('one call that fails with %s', (code) => {
-  test('is told, and the store goes on as before', async () => {
-    const { calls } = await prepared();
+  test.each(PARTS)('in a put in parts of $elements is told, and the store goes on as before', async ({ elements }) => {
+    const calls = await callsOfPut(elements);
     for (let n = 1; n <= calls; n++) {
       const disk = await freshDisk();
       const store = await openCheckpointStore(FOLDER, disk);
       disk.inject((call) => (call === n ? systemError(code) : null));
-      await expect(store.put(contentOf(2)), disk.trace.at(-1)).rejects.toMatchObject({
+      await expect(putInParts(store, contentOf(2), elements), disk.trace.at(-1)).rejects.toMatchObject({
         code: 'checkpoint.unwritable',
         message: expect.stringContaining(code),
       });

@@ -1,16 +1,19 @@
 /** The store on a real disk: what goes in comes out, damage is named and marked, retention keeps the last good one. */
 
-import { appendFile, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, open, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { present } from '../../../src/base/assert.js';
 import { asTerm } from '../../../src/base/ids.js';
+import { CHUNK_BYTES } from '../../../src/checkpoint/atomic-folder.js';
 import { type FileSystem, nodeFileSystem } from '../../../src/checkpoint/file-system.js';
 import type { CheckpointContent } from '../../../src/checkpoint/read-checkpoint.js';
 import { openCheckpointStore } from '../../../src/checkpoint/store.js';
+import { layoutOf } from '../../../src/tensor/state-parts.js';
 import { hashState } from '../../../src/tensor/state-tensors.js';
-import { contentOf, sha256, stateOf } from './content.js';
+import { contentOf, putInParts, sha256, stateOf } from './content.js';
 
 let folder = '';
 beforeEach(async () => {
@@ -116,6 +119,33 @@ describe('put and get', () => {
   test('one that is not there is missing', async () => {
     const store = await openCheckpointStore(folder);
     await expect(store.get(stateOf(9))).rejects.toMatchObject({ code: 'checkpoint.missing' });
+  });
+
+  test('one in parts of a few elements is the same files as one in one part', async () => {
+    const folders = [join(folder, 'whole'), join(folder, 'parts')];
+    for (const [i, elements] of [1e6, 3].entries()) {
+      const store = await openCheckpointStore(folders[i]!);
+      expect(await putInParts(store, contentOf(1), elements)).toEqual({ stored: true, checkpoint: contentOf(1).info });
+      expect(await store.get(stateOf(1))).toEqual(contentOf(1));
+    }
+    const [whole, parts] = await Promise.all(folders.map(async (one) => (await filesIn(one)).sort()));
+    expect(parts).toEqual(whole);
+    for (const name of whole!.filter((file) => file.includes('.'))) {
+      const [a, b] = await Promise.all(folders.map((one) => readFile(join(one, name))));
+      expect(b!.equals(a!), name).toBe(true);
+    }
+  });
+
+  test.each([
+    ['a NaN in a later part', 'not-finite', (values: Float32Array) => values.fill(Number.NaN, 50, 51), /parameters\[50\] is NaN/],
+    ['another number in a later part', 'invalid-message', (values: Float32Array) => values.fill(7, 50, 51), /hashes to/],
+  ])('%s is refused, and nothing of it is left', async (_, reason, change, message) => {
+    const store = await openCheckpointStore(folder);
+    const content = contentOf(1);
+    change(tensorOf(content, 'parameters'));
+    expect(await putInParts(store, content, 20)).toEqual({ stored: false, reason, message: expect.stringMatching(message) });
+    expect((await filesIn(folder)).filter((name) => name.includes('.'))).toEqual([]);
+    expect(await putInParts(store, contentOf(1), 20)).toMatchObject({ stored: true });
   });
 
   test('a large one does not hold up the event loop: it turns before each chunk of some megabytes', async () => {
@@ -237,6 +267,29 @@ describe('damage', () => {
     expect(store.list().whole.map(({ state }) => state)).toEqual([stateOf(1)]);
   });
 
+  test('a part is read without the rest of the checkpoint; damage in its chunk is found, elsewhere not', async () => {
+    const store = await openCheckpointStore(folder);
+    const size = (3 * CHUNK_BYTES) / 4 - 5;
+    const parameters = Float32Array.from({ length: size }, (_, i) => i);
+    const content = withTensor(contentOf(3, { hash: sha256(parameters) }), 'parameters', parameters);
+    await putInParts(store, content, 1_000_003);
+    const { layout, pieces } = await store.getPart(stateOf(3), { column: 0, start: size - 3, end: size + 2 });
+    expect(layout).toEqual(layoutOf(content.tensors));
+    expect(pieces.map(({ name, data }) => [name, [...data]])).toEqual([
+      ['parameters', [size - 3, size - 2, size - 1]],
+      ['slots', [...tensorOf(content, 'slots').subarray(0, 2)]],
+    ]);
+    const file = await open(join(folder, 'base/3/model/parameters.bin'), 'r+');
+    await file.write(Uint8Array.of(1), 0, 1, CHUNK_BYTES + 9);
+    await file.close();
+    // The chunks are known from the put, or from the opening.
+    const rest = { column: null, start: CHUNK_BYTES / 2, end: size };
+    expect((await store.getPart(stateOf(3), rest)).pieces[0]?.data).toEqual(parameters.subarray(CHUNK_BYTES / 2));
+    const all = { column: null, start: CHUNK_BYTES / 2 - 1, end: size };
+    await expect(store.getPart(stateOf(3), all)).rejects.toMatchObject({ code: 'checkpoint.damaged', details: { offset: CHUNK_BYTES } });
+    expect(store.list().damaged).toContainEqual(expect.objectContaining({ place: 'base/3/model' }));
+  });
+
   test('the layers are read without the tensors; damage of their own is found', async () => {
     const store = await openCheckpointStore(folder);
     await store.put(contentOf(3));
@@ -246,6 +299,16 @@ describe('damage', () => {
     await appendFile(join(folder, 'base/3/model/topology.json'), ' ');
     await expect(store.getTopology(stateOf(3))).rejects.toMatchObject({ code: 'checkpoint.damaged' });
     expect(store.list().damaged).toContainEqual(expect.objectContaining({ place: 'base/3/model' }));
+  });
+
+  test('the model is read without the other tensors; damage of its own is found', async () => {
+    const store = await openCheckpointStore(folder);
+    await truncate(join(folder, 'base/2/model/slots.bin'), 4);
+    const { info, tensors, topology } = contentOf(2);
+    const model = { info, topology, tensors: new Map([['parameters', present(tensors.get('parameters'), 'the parameters')]]) };
+    expect(await store.getModel(stateOf(2))).toEqual(model);
+    await truncate(join(folder, 'base/1/model/parameters.bin'), 4);
+    await expect(store.getModel(stateOf(1))).rejects.toMatchObject({ code: 'checkpoint.damaged' });
   });
 
   test('is marked, and not tried again even when the file is put right', async () => {

@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import { recover } from '../../../coordinator/core/recovery.js';
+import { DEFAULT_TIMING } from '../../../coordinator/core/timing.js';
 import type { CheckpointPart, JournalRecord } from '../../../coordinator/core/types.js';
 import { asTerm } from '../../../src/base/ids.js';
 import { hashOf, TwoPeerRun } from '../../support/two-peer-run.js';
@@ -35,6 +36,25 @@ describe('a checkpoint of two peers', () => {
     run.stored('big', 1, 8);
     expect(run.checkpoints).toMatchObject([{ stage: 'base', round: 1, hashes: { big: hashOf('big', 1), small: hashOf('small', 1) } }]);
     expect(run.records.at(-1)).toMatchObject({ type: 'checkpoint', round: 1 });
+  });
+
+  test('has as long again after each piece of it that is stored', () => {
+    const { saveMs } = DEFAULT_TIMING;
+    run.event({ type: 'checkpoint' });
+    commitRound(8);
+    expect(run.savingUntilMs).toBe(saveMs);
+    const pieceAt = (nowMs: number, peer: string, round = 1) => {
+      run.nowMs = nowMs;
+      run.event({ type: 'checkpoint-part', state: { stage: 'base', peer, round } });
+      return run.savingUntilMs;
+    };
+    expect(pieceAt(100, 'big')).toBe(saveMs + 100);
+    expect(pieceAt(200, 'small')).toBe(saveMs + 200);
+    expect(pieceAt(300, 'big', 2), 'of another round').toBe(saveMs + 200);
+    run.stored('big', 1, 8);
+    expect(pieceAt(400, 'big'), 'of one that is stored').toBe(saveMs + 200);
+    run.stored('small', 1, 8);
+    expect(pieceAt(500, 'small'), 'of a checkpoint that is whole').toBe(undefined);
   });
 
   test('is gone back to only when both parts are there, of that commit', () => {

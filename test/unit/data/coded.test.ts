@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { AugmentRecipe, DataRecipe } from '../../../src/config/schema.js';
 import { assembleBatch } from '../../../src/data/batch.js';
-import { classNamesOf } from '../../../src/data/catalogue.js';
+import { classNamesOf } from '../../../src/data/class-names.js';
 import { fingerprintSplit, inspectData, loadSplit, readContent, verifyData } from '../../../src/data/dataset.js';
 import { FingerprintCache } from '../../../src/data/fingerprint-cache.js';
 import { middleOf, randomPartOf } from '../../../src/data/image/crop.js';
@@ -66,7 +66,7 @@ describe('the index', () => {
     });
     const train = await loadSplit(recipeOf(folder), 'train', cache);
     expect(Array.from({ length: 12 }, (_, i) => train.label(i))).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]);
-    expect(classNamesOf(recipeOf(folder))).toEqual(['Eel', 'cat', 'dog']);
+    expect(await classNamesOf(recipeOf(folder))).toEqual(['Eel', 'cat', 'dog']);
     const some = await loadSplit(recipeOf(folder, { splits: { some: { part: 'train', from: 3, to: 9 } } }), 'some', cache);
     expect(Array.from({ length: some.count }, (_, i) => some.label(i))).toEqual([0, 1, 1, 1, 1, 2]);
     expect(batchOf(some, viewOf(null), [0, 5])).toEqual(batchOf(train, viewOf(null), [3, 8]));
@@ -393,6 +393,6 @@ describe('what is wrong is told with its file', () => {
     const grey = recipeOf(folder, { normalise: { mean: [0], std: [1] } });
     expect((await failureOf(loadSplit(grey, 'train', cache))).message).toMatch(/data\.normalise\.mean: 1 values for images of 3 channels/);
     const out = recipeOf(folder, { splits: { out: { part: '..', from: 0 } } });
-    expect((await failureOf(inspectData(out))).message).toMatch(/"\.\." is no name of a folder/);
+    expect((await failureOf(inspectData(out))).message).toMatch(/must be the name of a folder in data\.path, such as train, not \.\./);
   });
 });

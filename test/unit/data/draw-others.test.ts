@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { fillWords, hashWords } from '../../../src/base/prng.js';
 import { drawOthers } from '../../../src/data/draw-others.js';
 
 const KEY = { seed: 3, epoch: 2, size: 20 };
@@ -46,6 +47,18 @@ test('every other sample is as likely at every place', () => {
 
 test('the draws are those of earlier builds: a run that goes on contrasts with the same samples', () => {
   expect([...drawOthers({ seed: 1, epoch: 0, size: 500 }, Int32Array.of(0, 499), 4)]).toEqual([405, 316, 165, 269, 106, 448, 299, 358]);
+});
+
+test('many words under one key are those drawn one by one', () => {
+  for (const [key, length] of [
+    [0, 3],
+    [0xffffffff, 40],
+    [0x80000001, 7],
+  ] as const) {
+    const words = new Int32Array(length);
+    fillWords(key, words);
+    expect([...words].map((word) => word >>> 0)).toEqual(Array.from({ length }, (_, i) => hashWords(key, i)));
+  }
 });
 
 test('draws of another number of samples in between change nothing', () => {

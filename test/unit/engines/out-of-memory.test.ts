@@ -13,6 +13,7 @@ test.each([
   new Error('Fatal process OOM in Failed to reserve virtual memory for CodeRange'),
   new Error('std::bad_alloc'),
   new Error('spawn ENOMEM'),
+  new Error("sum failed: the user's own words", { cause: new MemoryFull(1024, 2 ** 32) }),
 ])('%s means that memory ran out', (error) => {
   expect(isOutOfMemory(error)).toBe(true);
 });

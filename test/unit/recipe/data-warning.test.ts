@@ -34,12 +34,15 @@ function dataWith(
 }
 
 test('classes without an image: named where they are few, and only in splits that are used', () => {
-  expect(classWarnings(recipe, dataWith({}))).toEqual([]);
-  expect(classWarnings(recipe, dataWith({ unused: [1, 0] }))).toEqual([]);
-  expect(classWarnings(recipe, dataWith({ few: [1, 0, 2, 0] }))).toEqual(['data.splits.few: 2 of 4 classes have no image: 1, 3']);
+  expect(classWarnings(recipe, dataWith({}), null)).toEqual([]);
+  expect(classWarnings(recipe, dataWith({ unused: [1, 0] }), null)).toEqual([]);
+  expect(classWarnings(recipe, dataWith({ few: [1, 0, 2, 0] }), null)).toEqual(['data.splits.few: 2 of 4 classes have no image: 1, 3']);
+  expect(classWarnings(recipe, dataWith({ few: [1, 0, 2, 0] }), ['eel', 'cat', 'dog', 'cow'])).toEqual([
+    'data.splits.few: 2 of 4 classes have no image: 1 (cat), 3 (cow)',
+  ]);
   const many = [1, 1, ...new Array<number>(98).fill(0)];
-  expect(classWarnings(recipe, dataWith({ test: many }))).toEqual(['data.splits.test: 98 of 100 classes have no image']);
-  expect(classWarnings(recipe, dataWith({ few: [0, 9] }))).toEqual([expect.stringContaining('all 9 images are of class 1')]);
+  expect(classWarnings(recipe, dataWith({ test: many }), null)).toEqual(['data.splits.test: 98 of 100 classes have no image']);
+  expect(classWarnings(recipe, dataWith({ few: [0, 9] }), null)).toEqual([expect.stringContaining('all 9 images are of class 1')]);
 });
 
 test('tests on images that the model or its teachers learned from, over the chain', () => {

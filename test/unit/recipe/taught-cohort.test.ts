@@ -100,6 +100,12 @@ test.each([
     PEERS,
     /takes layers, and peers give each other their logits only; add from: teacher/,
   ],
+  [
+    'a memory of what a peer says of a layer',
+    ', teacher: base, fromTeacher: {}, loss: { terms: [{ loss: crd, negatives: 10, taps: [[conv1, conv1]] }] }',
+    PEERS,
+    /the loss crd takes layers, and peers give each other their logits only; add from: teacher/,
+  ],
   ['a temperature of 0', ', teacher: base, fromTeacher: { temperature: 0 }', PEERS, /temperature must be more than 0, not 0/],
 ])('%s is refused', async (_, keys, peers, message) => {
   const found = await load(keys, { peers }).then(() => 'accepted', messageOf);

@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { CoreEvent } from '../../../coordinator/core/types.js';
 import { DataStore } from '../../../coordinator/shell/data-store.js';
 import { takeTerm } from '../../../coordinator/shell/term.js';
+import { present } from '../../../src/base/assert.js';
 import { systemClock } from '../../../src/base/clock.js';
 import { asIncarnation, asTerm } from '../../../src/base/ids.js';
 import { putToWire } from '../../../src/checkpoint/checkpoint-wire.js';
@@ -16,7 +17,7 @@ import type { DataRequestBody } from '../../../src/protocol/data.js';
 import { openDataClient } from '../../../src/rpc/data-client.js';
 import { serveData } from '../../../src/rpc/data-server.js';
 import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
-import { stateToWire } from '../../../src/tensor/state-tensors.js';
+import { elementsOf, layoutOf, partsOf, partToWire, StateAssembly } from '../../../src/tensor/state-parts.js';
 import type { WireTensor } from '../../../src/tensor/tensor.js';
 import { zmqTransport } from '../../../src/transport/zmq-transport.js';
 import { feedOf, NO_DATA } from '../../support/split-feed.js';
@@ -54,6 +55,9 @@ async function opened() {
   return { terms, store, lines, events, over, data, ask };
 }
 
+/** More elements than a state has here. */
+const WHOLE = { start: 0, end: 1e6 };
+
 const save = (round: number): CoordinatorMessage => {
   return { type: 'coordinator.save', term, incarnation, state: stateOf(round), column: 0, others: [] };
 };
@@ -72,9 +76,20 @@ function commitAndSave(data: DataStore, round: number, hash: string | null = con
 }
 
 function put(round: number, change: object = {}): [DataRequestBody, WireTensor[]] {
+  const [only] = putInParts(round, 1e6, change);
+  return present(only, 'the only part');
+}
+
+const storedOf = (events: readonly CoreEvent[]) => events.filter(({ type }) => type === 'checkpoint-stored');
+
+/** The puts of a checkpoint in parts of so many elements. */
+function putInParts(round: number, elements: number, change: object = {}): [DataRequestBody, WireTensor[]][] {
   const { info, ...content } = contentOf(round);
-  const body = { type: 'checkpoint.put', incarnation, ...info, ranges: [...info.ranges], ...change } as DataRequestBody;
-  return [body, putToWire(content)];
+  const layout = layoutOf(content.tensors);
+  return partsOf(layout, elements).map((part) => {
+    const fields = { ...info, ranges: [...info.ranges], layout, start: part.start, ...change };
+    return [{ type: 'checkpoint.put', incarnation, ...fields } as DataRequestBody, putToWire(content, part)];
+  });
 }
 
 const floats = (name: string, data: Float32Array): WireTensor => ({ name, dtype: 'float32', shape: [data.length], data });
@@ -92,14 +107,16 @@ describe('checkpoints', () => {
     const slots = { name: 'slots.1', dtype: 'float32', shape: [2], data: Float32Array.of(5, 6) } as const;
     commitAndSave(data, 2);
     const { info, tensors, topology } = contentOf(2);
-    const put = { type: 'checkpoint.put', incarnation, ...info, ranges: [...info.ranges] } as DataRequestBody;
-    await ask(put, putToWire({ tensors: new Map([...tensors, [slots.name, slots.data]]), topology }));
+    const all = new Map([...tensors, [slots.name, slots.data]]);
+    const part = { layout: layoutOf(all), start: 0 };
+    const put = { type: 'checkpoint.put', incarnation, ...info, ranges: [...info.ranges], ...part } as DataRequestBody;
+    await ask(put, putToWire({ tensors: all, topology }, { start: 0, end: elementsOf(part.layout) }));
     expect(events).toMatchObject([{ type: 'checkpoint-stored', slotsOf: 2 }]);
-    const slotsFor = async (column: number | null) => (await ask({ type: 'checkpoint.get', state: stateOf(2), column })).tensors;
+    const slotsFor = async (column: number | null) => (await ask({ type: 'checkpoint.get', state: stateOf(2), column, ...WHOLE })).tensors;
     expect((await slotsFor(1)).find(({ name }) => name === 'slots')?.data).toEqual(slots.data);
-    for (const column of [null, 0]) expect(await slotsFor(column)).toEqual(stateToWire(tensors));
+    for (const column of [null, 0]) expect(await slotsFor(column)).toEqual(partToWire(tensors, WHOLE));
     expect(lines.filter(({ event }) => event === 'checkpoint.slotsOfAnother')).toEqual([]);
-    expect(await slotsFor(2)).toEqual(stateToWire(tensors));
+    expect(await slotsFor(2)).toEqual(partToWire(tensors, WHOLE));
     expect(lines).toContainEqual(expect.objectContaining({ event: 'checkpoint.slotsOfAnother' }));
   });
 
@@ -109,10 +126,62 @@ describe('checkpoints', () => {
     expect((await ask(...put(2))).header.type).toBe('stored');
     expect(events).toEqual([{ type: 'checkpoint-stored', slotsOf: 1, checkpoint: contentOf(2).info }]);
     expect(store.list().whole).toEqual([contentOf(2).info]);
-    const { header, tensors } = await ask({ type: 'checkpoint.get', state: stateOf(2), column: 0 });
+    const { header, tensors } = await ask({ type: 'checkpoint.get', state: stateOf(2), column: 0, ...WHOLE });
     const { state, ranges, hash, schema } = contentOf(2).info;
     expect(header).toMatchObject({ type: 'state.answer', state, ranges, hash, schema });
-    expect(tensors).toEqual(stateToWire(contentOf(2).tensors));
+    expect(tensors).toEqual(partToWire(contentOf(2).tensors, WHOLE));
+  });
+
+  test.each([1, 3, 50, 106])('one in parts of %i elements is stored whole with the last, and handed out in parts', async (elements) => {
+    const { data, ask, events, store } = await opened();
+    commitAndSave(data, 2);
+    const parts = putInParts(2, elements);
+    for (const [i, part] of parts.entries()) {
+      expect({ stored: storedOf(events), whole: store.list().whole }, `before part ${i}`).toEqual({ stored: [], whole: [] });
+      expect((await ask(...part)).header.type).toBe('stored');
+      // Its answer was lost: it comes again.
+      if (i % 7 === 0) expect((await ask(...part)).header.type).toBe('stored');
+    }
+    expect(storedOf(events)[0]).toEqual({ type: 'checkpoint-stored', slotsOf: 1, checkpoint: contentOf(2).info });
+    // Parts, one with each before the last and those that came again.
+    expect(events.filter(({ type }) => type === 'checkpoint-part').length).toBeGreaterThanOrEqual(parts.length - 1);
+    expect(await store.get(stateOf(2))).toEqual(contentOf(2));
+    const assembly = new StateAssembly(layoutOf(contentOf(2).tensors));
+    while (!assembly.isWhole) {
+      const part = { start: assembly.taken, end: assembly.taken + elements };
+      const { header, tensors } = await ask({ type: 'checkpoint.get', state: stateOf(2), column: 0, ...part });
+      expect(header).toMatchObject({ layout: layoutOf(contentOf(2).tensors), start: part.start });
+      expect(assembly.take(part.start, tensors)).toBe(null);
+    }
+    expect(assembly.tensors()).toEqual(contentOf(2).tensors);
+  });
+
+  test('a part without those before it, or of another put than the one under way, is refused; the first begins again', async () => {
+    const { data, ask, store } = await opened();
+    commitAndSave(data, 2);
+    commitAndSave(data, 3);
+    const [first, second, last] = putInParts(2, 40);
+    await expect(ask(...second!)).rejects.toEqual(refusedWith('missing', /begin with the first part/));
+    await ask(...first!);
+    await expect(ask(...last!)).rejects.toEqual(refusedWith('missing', /the elements before 80 are not here/));
+    await ask(...second!);
+    const [other] = putInParts(3, 40);
+    await ask(...other!);
+    await expect(ask(...last!)).rejects.toEqual(refusedWith('missing'));
+    for (const part of putInParts(2, 40)) await ask(...part);
+    expect(store.list().whole).toEqual([contentOf(2).info]);
+  });
+
+  test('one with a changed part is refused when the last has come', async () => {
+    const { data, ask, store } = await opened();
+    commitAndSave(data, 2);
+    const parts = putInParts(2, 40);
+    parts[1]![1][0]!.data[4] = 0.125;
+    for (const part of parts.slice(0, -1)) await ask(...part);
+    await expect(ask(...parts.at(-1)!)).rejects.toEqual(refusedWith('invalid-message', /hash/));
+    expect(store.list().whole).toEqual([]);
+    for (const part of putInParts(2, 40)) await ask(...part);
+    expect(store.list().whole).toEqual([contentOf(2).info]);
   });
 
   test('of a commit without a hash the first put says which it is', async () => {
@@ -170,13 +239,22 @@ describe('checkpoints', () => {
     const [body, [parameters, slots, topology]] = put(2);
     const bad = [
       [],
-      [parameters!, topology!],
       [slots!, topology!],
+      [slots!, parameters!, topology!],
       [parameters!, slots!, slots!, topology!],
       [{ ...parameters!, shape: [10, 10] }, slots!, topology!],
       [file('parameters', 'abcd'), slots!, topology!],
     ];
     for (const tensors of bad) await expect(ask(body, tensors)).rejects.toEqual(refusedWith('invalid-message', /the tensors of a state/));
+    await expect(ask(body, [parameters!, topology!])).rejects.toEqual(refusedWith('invalid-message', /comes with its last part/));
+    const layouts: [{ name: string; size: number }[], RegExp][] = [
+      [[{ name: 'parameters', size: 107 }], /there is no tensor slots/],
+      [[...['parameters', 'slots', 'slots'].map((name) => ({ name, size: 50 }))], /there are two tensors slots/],
+      [['slots', 'parameters'].map((name) => ({ name, size: 2 ** 32 })), /8589934592 elements are more than a state has/],
+    ];
+    for (const [layout, problem] of layouts) {
+      await expect(ask({ ...body, layout } as DataRequestBody, [parameters!])).rejects.toEqual(refusedWith('invalid-message', problem));
+    }
   });
 
   test.each<[string, (topology: WireTensor) => WireTensor[], RegExp]>([
@@ -198,7 +276,7 @@ describe('checkpoints', () => {
 
   test('one that is not there is missing', async () => {
     const { ask } = await opened();
-    await expect(ask({ type: 'checkpoint.get', state: stateOf(1), column: null })).rejects.toEqual(refusedWith('missing'));
+    await expect(ask({ type: 'checkpoint.get', state: stateOf(1), column: null, ...WHOLE })).rejects.toEqual(refusedWith('missing'));
   });
 
   test('after another coordinator has taken over nothing is stored, and this one is told', async () => {
@@ -224,7 +302,7 @@ describe('checkpoints', () => {
 test.each<DataRequestBody>([
   { type: 'knowledge.get', term, stage: 'base', about: { of: 'view', epoch: 0 }, specs: [LOGITS_SPEC], half: false },
   { type: 'arena.get', term, state: stateOf(1), attempt: 1, part: 'trained', start: 0, end: 1 },
-  { type: 'state.get', term, state: stateOf(1), hash: 'ab'.repeat(32) },
+  { type: 'state.get', term, state: stateOf(1), hash: 'ab'.repeat(32), ...WHOLE },
 ])('$type is the workers to answer', async (body) => {
   const { ask } = await opened();
   await expect(ask(body)).rejects.toEqual(refusedWith('missing', /ask a worker/));

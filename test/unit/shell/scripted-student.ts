@@ -12,6 +12,7 @@ import { decodeCoordinatorMessage, encodeControl, SCHEMA_HASH } from '../../../s
 import type { CoordinatorMessage, CoordinatorMessageOf, WorkerMessage } from '../../../src/protocol/control.js';
 import { PROTOCOL_VERSION } from '../../../src/protocol/version.js';
 import { openDataClient } from '../../../src/rpc/data-client.js';
+import { layoutOf } from '../../../src/tensor/state-parts.js';
 import type { Dialer } from '../../../src/transport/transport.js';
 import { zmqTransport } from '../../../src/transport/zmq-transport.js';
 import { UNMEASURED_CALIBRATION, UNMEASURED_LOSS } from '../../support/no-facts.js';
@@ -177,15 +178,24 @@ export class ScriptedStudent {
     const parameters = parametersOf(state.round);
     const ranges = [{ start: 0, end: this.#committed }];
     const hash = sha256(parameters);
+    const tensors = new Map([
+      ['parameters', parameters],
+      ['slots', new Float32Array(0)],
+    ]);
+    const part = { start: 0, end: parameters.length };
     await client.request(
-      { type: 'checkpoint.put', term, incarnation, state, ranges, hash, schema: '0'.repeat(64) },
-      putToWire({
-        tensors: new Map([
-          ['parameters', parameters],
-          ['slots', new Float32Array(0)],
-        ]),
-        topology: topologyFor(parameters.length),
-      }),
+      {
+        type: 'checkpoint.put',
+        term,
+        incarnation,
+        state,
+        ranges,
+        hash,
+        schema: '0'.repeat(64),
+        layout: layoutOf(tensors),
+        start: part.start,
+      },
+      putToWire({ tensors, topology: topologyFor(parameters.length) }, part),
       10_000,
     );
     await client.close();

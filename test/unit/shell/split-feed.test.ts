@@ -11,6 +11,7 @@ import type { DataReply } from '../../../src/rpc/data-server.js';
 import { writeIdx } from '../../support/data-files.js';
 import { writeNoiseFolder } from '../../support/image-folder.js';
 import { feedOf } from '../../support/split-feed.js';
+import { writeShards } from '../../support/tar-writer.js';
 import { scratchFolder } from './scratch-folder.js';
 import { VirtualClock } from './virtual-clock.js';
 
@@ -109,4 +110,13 @@ test('answers come no faster than the rate, one after the other, and not too man
   expect(answered).toEqual([10_000, 20_000, 30_000]);
   const many = Array.from({ length: 65 }, () => feed.rows(rowsFrom(0)));
   expect((await many[64])?.header).toMatchObject({ type: 'refuse', reason: 'busy' });
+});
+
+test('images in shards are given as those in files of their own', async () => {
+  const { feed, path, recipe } = await opened('folder');
+  await writeShards(path, 'train', 5);
+  const shards: DataRecipe = { ...recipe, format: 'webdataset', splits: { train: { part: 'train-{000..002}.tar', from: 2 } } };
+  const ofShards = feedOf(shards, { train: await fingerprintSplit(shards, 'train') });
+  const answersOf = async (own: typeof feed) => [await own.rows(rowsFrom(0)), await own.images(images(), samplesOf(0, 9, 4))];
+  expect(await answersOf(ofShards)).toEqual(await answersOf(feed));
 });

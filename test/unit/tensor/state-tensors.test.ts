@@ -1,16 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import {
-  firstNotFinite,
-  hashState,
-  hasSlotsOf,
-  slotsIn,
-  stateForColumn,
-  stateFromWire,
-  stateToWire,
-  withReplicaSlots,
-} from '../../../src/tensor/state-tensors.js';
-import type { WireTensor } from '../../../src/tensor/tensor.js';
+import { firstNotFinite, hashState, hasSlotsOf, slotsIn, stateForColumn, withReplicaSlots } from '../../../src/tensor/state-tensors.js';
 
 const parameters = Float32Array.of(1, -2, 3.5);
 const slots = Float32Array.of(9);
@@ -90,32 +80,5 @@ describe('the optimisers of several replicas', () => {
     );
     expect(stateForColumn(rest, 1).get('slots')).toBe(second);
     expect(stateForColumn(rest, 2).get('slots')).toBe(third);
-  });
-});
-
-describe('over the wire', () => {
-  test.each([[plain], [new Map(plain).set('adapters', adapters)]])('%s come back by name', (tensors) => {
-    expect(stateFromWire(stateToWire(tensors))).toEqual(tensors);
-  });
-
-  const wire = (name: string, data: WireTensor['data'], shape = [data.length]): WireTensor => ({
-    name,
-    dtype: data instanceof Float32Array ? 'float32' : 'uint8',
-    shape,
-    data,
-  });
-  test.each([
-    ['no slots', [wire('parameters', parameters)], 'there is no tensor slots'],
-    ['no parameters', [wire('slots', slots)], 'there is no tensor parameters'],
-    ['a name twice', [wire('parameters', parameters), wire('parameters', slots)], 'there are two tensors parameters'],
-    ['bytes', [wire('parameters', Uint8Array.of(1))], 'the tensor parameters is not float32 of one axis'],
-    ['two axes', [wire('parameters', parameters, [1, 3])], 'the tensor parameters is not float32 of one axis'],
-    [
-      'adapters before the parameters',
-      [wire('adapters', adapters), wire('parameters', parameters), wire('slots', slots)],
-      "the tensors adapters, parameters are not in the order of the state's hash",
-    ],
-  ])('%s is no state', (_, tensors, problem) => {
-    expect(stateFromWire(tensors)).toBe(problem);
   });
 });

@@ -99,7 +99,7 @@ describe('asking a teacher', () => {
     [
       'of another shape',
       answer(float32('knowledge.0', [4], 1, 2, 3, 4)),
-      { code: 'protocol.invalid', message: expect.stringContaining('knowledge.0 is [4], and [2,2] was asked for') },
+      { code: 'protocol.invalid', message: expect.stringContaining('knowledge.0 of [4], and [2,2] was asked for') },
     ],
     [
       'of another name',

@@ -17,6 +17,14 @@ test.each([
   expect(sizes(ranges)).toEqual(expected);
 });
 
+test('a step has no sample twice, however large the batch and long the round', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 50 }), fc.nat(60), fc.nat(90), (batch, start, length) => {
+      for (const { samples } of plan([{ start, end: start + length }], batch)) expect(new Set(samples).size).toBe(samples.length);
+    }),
+  );
+});
+
 test('an epoch is every sample once, whatever the batch', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 25 }), fc.nat({ max: 3 }), (batch, epoch) => {

@@ -7,7 +7,14 @@ import { DATA_TIMING } from '../../../worker/kit/timing.js';
 import { createMemoryTransport } from '../../support/memory-transport.js';
 import { VirtualClock } from '../shell/virtual-clock.js';
 
-const body = { type: 'state.get', term: asTerm(1), state: { stage: 's', peer: 'model', round: 1 }, hash: 'a'.repeat(64) } as const;
+const body = {
+  type: 'state.get',
+  term: asTerm(1),
+  state: { stage: 's', peer: 'model', round: 1 },
+  hash: 'a'.repeat(64),
+  start: 0,
+  end: 1,
+} as const;
 
 /** A transport that knows which endpoints are dialled. */
 function watched(transport: Transport): { readonly transport: Transport; readonly dialled: string[] } {

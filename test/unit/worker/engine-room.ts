@@ -21,7 +21,6 @@ import type { DataMessage, DataRequest } from '../../../src/protocol/data.js';
 import { isSameState, type StateName } from '../../../src/protocol/state-name.js';
 import { type DataClient, openDataClient } from '../../../src/rpc/data-client.js';
 import { type DataReply, type DataServer, refusal, serveData } from '../../../src/rpc/data-server.js';
-import { stateForColumn, stateToWire } from '../../../src/tensor/state-tensors.js';
 import type { WireTensor } from '../../../src/tensor/tensor.js';
 import type { FromEngine } from '../../../worker/engine/engine-message.js';
 import { type RunningEngine, startEngine } from '../../../worker/engine/start-engine.js';
@@ -75,6 +74,8 @@ export interface EngineOptions {
   readonly data?: string;
   /** The fingerprints of the coordinator's splits; none when left out. */
   readonly splits?: Readonly<Record<string, string>>;
+  /** The elements of a state in one message. */
+  readonly partElements?: number;
 }
 
 /** One engine, as its agent sees it. */
@@ -216,6 +217,8 @@ export class EngineRoom {
   folder = '';
   /** Answers the data requests to the coordinator in place of the room. */
   answering: ((request: DataMessage<DataRequest>) => Promise<DataReply>) | null = null;
+  /** Hears each data request to the coordinator before it is answered. */
+  onRequest: (request: DataRequest) => void = () => {};
   /** Whether the disk is full. */
   isFull = false;
   recipe!: Recipe;
@@ -229,7 +232,10 @@ export class EngineRoom {
     await writeIdx(join(this.folder, 'data'));
     this.recipe = smallRecipe(join(this.folder, 'data'), stages, models);
     this.store = await openCheckpointStore(join(this.folder, 'checkpoints'));
-    const answer = (request: DataMessage<DataRequest>) => this.answering?.(request) ?? this.#answer(request);
+    const answer = (request: DataMessage<DataRequest>) => {
+      this.onRequest(request.header);
+      return this.answering?.(request) ?? this.#answer(request);
+    };
     this.#server = await serveData({ transport: this.transport, endpoint: 'tcp://127.0.0.1:*', answer });
     return this;
   }
@@ -259,6 +265,7 @@ export class EngineRoom {
       clock: systemClock,
       logger: recorder(engine.lines, {}),
       loaderProgram: loaderProgram(),
+      partElements: options.partElements,
       send: engine.onMessage,
       crash: engine.onCrash,
     });
@@ -302,22 +309,22 @@ export class EngineRoom {
     switch (header.type) {
       case 'checkpoint.put': {
         if (this.isFull) return refusal('failed', 'no space left on device');
-        const { term, state, ranges, hash, schema } = header;
-        const content = putFromWire(tensors);
+        const { term, state, ranges, hash, schema, layout, start } = header;
+        const content = putFromWire({ layout, start }, tensors);
         if (typeof content === 'string') throw new Error(content);
-        const outcome = await this.store.put({ info: { state, term, ranges, hash, schema }, ...content });
+        const outcome = await this.store.putPart({ info: { state, term, ranges, hash, schema }, layout, start, ...content });
         if (!outcome.stored) return refusal(outcome.reason, outcome.message);
         this.#notify();
         return { header: { type: 'stored' }, tensors: [] };
       }
       case 'checkpoint.get': {
-        const { state, column } = header;
+        const { state, column, start, end } = header;
         if (!this.store.list().whole.some((checkpoint) => isSameState(checkpoint.state, state))) return refusal('missing', state.stage);
-        const { info, tensors: content } = await this.store.get(state);
+        const { info, layout, pieces } = await this.store.getPart(state, { column, start, end });
         const { ranges, hash, schema } = info;
         return {
-          header: { type: 'state.answer', state, ranges: [...ranges], hash, schema },
-          tensors: stateToWire(stateForColumn(content, column)),
+          header: { type: 'state.answer', state, ranges: [...ranges], hash, schema, layout: [...layout], start },
+          tensors: pieces.map(({ name, data }) => ({ name, dtype: 'float32', shape: [data.length], data })),
         };
       }
       case 'topology.get': {

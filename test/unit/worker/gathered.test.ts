@@ -4,6 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { present } from '../../../src/base/assert.js';
 import { asIncarnation, asRoundId } from '../../../src/base/ids.js';
+import type { RowCell, Work } from '../../../src/protocol/control.js';
+import { serveData } from '../../../src/rpc/data-server.js';
+import type { WireTensor } from '../../../src/tensor/tensor.js';
 import { EngineRoom, INITIAL, PATIENT_MS, stateOf, TERM, type TestEngine } from './engine-room.js';
 import { LedRun } from './led-run.js';
 
@@ -48,8 +51,26 @@ const STAGES = {
   module: taughtBy({ module: NEIGHBOURS, weight: 0.1, ...GATHERED }),
   // The last step of an epoch has 4 images, 2 for each student: their place in the batch changes. Without momentum the shares need not be constant.
   uneven: taughtBy({ module: NEIGHBOURS, weight: 0.1, ...GATHERED }, { batch: { global: 7 }, optimizer: { name: 'sgd', rate: 0.05 } }),
+  // The last step of an epoch has 2 images: one of three students has none.
+  tail: taughtBy(
+    { module: NEIGHBOURS, weight: 0.1, ...GATHERED },
+    { epochs: 2, batch: { global: 29 }, optimizer: { name: 'sgd', rate: 0.05 } },
+  ),
   each: taughtBy({ loss: 'similarity', weight: 30 }),
   half: taughtBy({ loss: 'similarity', weight: 30, ...GATHERED }, { wire: 'half' }),
+  /** A loss of each image, which keeps a memory of all, beside a gathered one. */
+  contrasted: taughtBy(
+    {},
+    {
+      loss: {
+        labels: { weight: 1 },
+        terms: [
+          { loss: 'crd', taps: [['flatten', 'hidden']], weight: 0.02, negatives: 20, width: 4 },
+          { loss: 'similarity', taps: TAPS, weight: 30, ...GATHERED },
+        ],
+      },
+    },
+  ),
   /** A loss that has no other side. */
   mean: { ...TRAINING, kind: 'train', loss: MEAN },
 };
@@ -77,17 +98,26 @@ function largestDifference(a: Float32Array, b: Float32Array): number {
   return a.reduce((most, value, i) => Math.max(most, Math.abs(value - present(b[i], 'an element'))), 0);
 }
 
-test.each(['rkd', 'similarity', 'pkt', 'module', 'uneven', 'mean'])(
-  '%s: one, two and three students make the same parameters',
-  async (stage) => {
-    const alone = await runOf(stage, 1);
-    for (const students of [2, 3]) {
-      const { rounds, parameters } = await runOf(stage, students);
-      expect(rounds).toEqual(alone.rounds);
-      expect(largestDifference(parameters, alone.parameters), `${students} students`).toBeLessThan(1e-5);
-    }
-  },
-);
+/** The memory of crd has the rows of every student, but its Z is, at the first step, of the own images of each: the steps differ from then on. */
+const APART: Readonly<Record<string, number>> = { contrasted: 5e-3 };
+
+test.each<[string, readonly number[]]>([
+  ['rkd', [2, 3]],
+  ['similarity', [3]],
+  ['pkt', [2]],
+  ['module', [3]],
+  ['uneven', [2, 3]],
+  ['mean', [2, 3]],
+  ['contrasted', [2]],
+  ['tail', [3]],
+])('%s: one student makes the same parameters as %j', async (stage, counts) => {
+  const alone = await runOf(stage, 1);
+  for (const students of counts) {
+    const { rounds, parameters } = await runOf(stage, students);
+    expect(rounds).toEqual(alone.rounds);
+    expect(largestDifference(parameters, alone.parameters), `${students} students`).toBeLessThan(APART[stage] ?? 1e-5);
+  }
+});
 
 test('relations of each student alone make other parameters; knowledge in float16 makes almost the same', async () => {
   const [alone, each, half] = [await runOf('similarity', 1), await runOf('each', 2), await runOf('half', 2)];
@@ -97,34 +127,94 @@ test('relations of each student alone make other parameters; knowledge in float1
   expect(apart).toBeLessThan(1e-2);
 });
 
+/** The work of a column: by default of half of a step of 10 images, in a row with this other cell. */
+function workOf(column: 0 | 1, other: Pick<RowCell, 'incarnation' | 'endpoint'> | null, more: Partial<TrainWork> = {}): TrainWork {
+  const halves = [
+    { start: 0, end: 5 },
+    { start: 5, end: 10 },
+  ];
+  const row =
+    other === null ? [] : [{ incarnation: other.incarnation, endpoint: other.endpoint, column: 1 - column, ranges: [halves[1 - column]!] }];
+  const whole = { kind: 'train', roundSamples: 10, others: [], measures: false } as const;
+  return { ...whole, column, replicas: row.length + 1, ranges: [halves[column]!], others: [], row, ...more };
+}
+
+type TrainWork = Extract<Work, { kind: 'train' }>;
+
+/** Makes a whole step alone. */
+async function makeAlone(engine: TestEngine, round: number) {
+  const work = workOf(0, null, { ranges: [{ start: 0, end: 10 }] });
+  engine.assign(round, { stage: 'mean', base: INITIAL, work });
+  const { samples, lossSum } = await engine.next('worker.trained');
+  engine.commit(stateOf(round, 'mean'), samples);
+  engine.order({ type: 'coordinator.save', state: stateOf(round, 'mean') });
+  return { lossSum, tensors: (await room.stored(stateOf(round, 'mean'))).tensors };
+}
+
+const NOBODY = { incarnation: asIncarnation(9), endpoint: 'tcp://127.0.0.1:9' };
+const ABANDON = { type: 'coordinator.abandon', round: asRoundId(1), reason: 'the other one is gone' } as const;
+
 test('a student whose row is withdrawn from a round makes the step again with its new ranges', async () => {
-  const nobody = { column: 0, incarnation: asIncarnation(9), endpoint: 'tcp://127.0.0.1:9', ranges: [{ start: 0, end: 5 }] };
-  const whole = {
-    kind: 'train',
-    column: 0,
-    replicas: 1,
-    ranges: [{ start: 0, end: 10 }],
-    roundSamples: 10,
-    others: [],
-    row: [],
-    measures: false,
-  } as const;
-  const make = async (engine: TestEngine, round: number) => {
-    engine.assign(round, { stage: 'mean', base: INITIAL, work: { ...whole, ranges: [...whole.ranges], others: [], row: [] } });
-    const { samples, lossSum } = await engine.next('worker.trained');
-    engine.commit(stateOf(round, 'mean'), samples);
-    engine.order({ type: 'coordinator.save', state: stateOf(round, 'mean') });
-    return { lossSum, parameters: (await room.stored(stateOf(round, 'mean'))).tensors.get('parameters') };
-  };
   const [left, fresh] = [await room.engine('student', 1), await room.engine('student', 2)];
-  const half = { ...whole, column: 1, replicas: 2, ranges: [{ start: 5, end: 10 }], others: [], row: [nobody] };
-  left.assign(1, { stage: 'mean', base: INITIAL, work: half });
+  left.assign(1, { stage: 'mean', base: INITIAL, work: workOf(1, NOBODY) });
   // It has given its own part of the step, and waits for that of the other one.
   const client = await room.client(left);
   const about = { of: 'step', peer: 'model', round: asRoundId(1), step: 1, side: 'own' } as const;
   const ask = { type: 'knowledge.get', term: TERM, stage: 'mean', about, specs: [{ of: 'logits' }], half: false } as const;
   const { tensors } = await client.request({ ...ask, specs: [...ask.specs] }, [], PATIENT_MS);
   expect(tensors.map(({ shape }) => shape)).toEqual([[5, 10]]);
-  left.order({ type: 'coordinator.abandon', round: asRoundId(1), reason: 'the other one is gone' });
-  expect(await make(left, 2)).toEqual(await make(fresh, 3));
+  left.order(ABANDON);
+  expect(await makeAlone(left, 2)).toEqual(await makeAlone(fresh, 3));
+});
+
+test('and so does one that has made its part of the step, with the momentum of before', async () => {
+  const [left, gone, fresh] = [await room.engine('student', 1), await room.engine('student', 2), await room.engine('student', 3)];
+  left.assign(1, { stage: 'mean', base: INITIAL, work: workOf(0, gone) });
+  gone.assign(1, { stage: 'mean', base: INITIAL, work: workOf(1, left) });
+  await left.next('worker.trained');
+  left.order(ABANDON);
+  expect(await makeAlone(left, 2)).toEqual(await makeAlone(fresh, 3));
+});
+
+test('the lengths of the gradients are those before the step, with an exchange as without, and the step stays the same', async () => {
+  const lengthsOf = async (measures: boolean) => {
+    const [first, second] = [await room.engine('student', 1), await room.engine('student', 2)];
+    first.assign(1, { stage: 'mean', base: INITIAL, work: workOf(0, second, { measures }) });
+    second.assign(1, { stage: 'mean', base: INITIAL, work: workOf(1, first) });
+    const { gradients } = await first.next('worker.trained');
+    const contributors = [first.contributor(5), second.contributor(5)];
+    const state = stateOf(1, 'mean');
+    for (const engine of [first, second]) engine.order({ type: 'coordinator.average', state, attempt: 1, contributors });
+    return { gradients, hash: (await first.next('worker.averaged')).hash };
+  };
+  const alone = await room.engine('student', 3);
+  alone.assign(1, { stage: 'mean', base: INITIAL, work: workOf(0, null, { measures: true }) });
+  const { gradients: expected } = await alone.next('worker.trained');
+  const { gradients, hash } = await lengthsOf(true);
+  // The labels are of the own images alone; the other part is of both halves.
+  expect(expected.labels).toBeGreaterThan(0);
+  expect(gradients.labels).toBeCloseTo(present(expected.labels, 'the length of the labels'), 5);
+  expect(Object.keys(gradients)).toEqual(Object.keys(expected));
+  expect((await lengthsOf(false)).hash).toBe(hash);
+});
+
+function tensor(place: number, width: number): WireTensor {
+  return { name: `knowledge.${place}`, dtype: 'float32', shape: [5, width], data: new Float32Array(5 * width) };
+}
+
+test.each<[string, readonly WireTensor[], string]>([
+  ['of another shape', [tensor(0, 9)], 'knowledge.0 of [5,9], and [5,10] was asked for'],
+  ['of two tensors', [tensor(0, 10), tensor(1, 10)], '2 tensors, and 1 were asked for'],
+])('an answer %s is refused, and its cell is named', async (_, tensors, words) => {
+  const header = { type: 'knowledge.answer', stage: 'mean' } as const;
+  const answer = async () => ({ header, tensors });
+  const server = await serveData({ transport: room.transport, endpoint: 'tcp://127.0.0.1:*', answer });
+  const student = await room.engine('student', 1);
+  student.assign(1, { stage: 'mean', base: INITIAL, work: workOf(0, { ...NOBODY, endpoint: server.endpoint }) });
+  const { code, message } = await student.next('worker.failed');
+  expect(code).toBe('protocol.invalid');
+  expect(message).toMatch(/^stage mean, round 1, step 1, peer model, incarnation 9: the answer has /);
+  expect(message).toContain(words);
+  expect(message).toContain(server.endpoint);
+  await server.close();
 });

@@ -106,7 +106,11 @@ describe('a round of one student', () => {
     const { info } = await room.stored(base.state);
     expect(costs()).toMatchObject({ copies: ['readParameters', 'readSlots'], scans: 2 });
     const client = await room.client(student);
-    const { header } = await client.request({ type: 'state.get', term: TERM, state: base.state, hash: null }, [], 5_000);
+    const { header } = await client.request(
+      { type: 'state.get', term: TERM, state: base.state, hash: null, start: 0, end: 1e6 },
+      [],
+      5_000,
+    );
     expect(header.hash).toBe(info.hash);
     student.order({ type: 'coordinator.save', state: base.state });
     expect(costs()).toEqual(NOTHING);
@@ -169,7 +173,7 @@ describe('a round of one student', () => {
 
 async function hashOf(engine: TestEngine, { state }: Base): Promise<string> {
   const client = await room.client(engine);
-  return (await client.request({ type: 'state.get', term: TERM, state, hash: null }, [], 5_000)).header.hash;
+  return (await client.request({ type: 'state.get', term: TERM, state, hash: null, start: 0, end: 1e6 }, [], 5_000)).header.hash;
 }
 
 /** An arena of samples 0 to 16 and 16 to 56, trained in two rounds by another student. */

@@ -1,5 +1,6 @@
 /** Batches that do not fit into a WebAssembly memory of 24 MiB: the error of a student and of a teacher, and that its figure is true. */
 
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import { limitWasmMemory } from '../../support/small-wasm-memory.js';
@@ -38,6 +39,53 @@ test('a step that does not fit names the largest batch that does, and a run with
   const other = await second.engine('student', 1);
   other.train(1, 0, 60, { stage: 'wide' });
   expect(await other.next('worker.trained')).toMatchObject({ samples: 60 });
+  await second.close();
+});
+
+test('the batch of a student whose loss is over the gathered batch fits with the images of the others', async () => {
+  const module = fileURLToPath(new URL('../../support/cube-loss.mjs', import.meta.url));
+  const stages = {
+    cube: {
+      ...{
+        kind: 'train',
+        model: 'small',
+        on: 'train',
+        test: 'test',
+        epochs: 4,
+        batch: 56,
+        every: 1,
+        optimizer: { name: 'sgd', rate: 0.01 },
+      },
+      loss: { labels: { weight: 1 }, terms: [{ module, weight: 1, batch: 'gathered' }] },
+    },
+  };
+  /** A step of two students, one with `size` images and one with 14 times as many. */
+  const begin = async (place: EngineRoom, size: number) => {
+    const pair = [await place.engine('student', 1), await place.engine('student', 2)];
+    const ranges = [size, 14 * size].map((count, i) => [{ start: 60 * i, end: 60 * i + count }]);
+    pair.forEach((student, column) => {
+      const [other, of] = [pair[1 - column]!, ranges[1 - column]!];
+      const row = [{ incarnation: other.incarnation, endpoint: other.endpoint, column: 1 - column, ranges: of }];
+      const work = { kind: 'train' as const, column, replicas: 2, ranges: ranges[column]!, roundSamples: 15 * size };
+      student.assign(1, { stage: 'cube', work: { ...work, others: [], row, measures: false } });
+    });
+    return pair;
+  };
+  await room.open(stages, { engine: 'wasm' });
+  const [student] = await begin(room, 4);
+  const { code, message } = await student!.next('worker.failed');
+  expect(code).toBe('engine.outOfMemory');
+  const words =
+    /a training step of 4 images, gathered with 56 of other students, .* The largest batch that fits safely is about \d+ \((\d+) was tried\)/;
+  expect(message).toMatch(words);
+  const largest = Number(words.exec(message)?.[1]);
+  // 3 images fit alone; in a batch of 45, two tensors of the loss are 23 MB.
+  expect([1, 2]).toContain(largest);
+
+  const second = new EngineRoom();
+  await second.open(stages, { engine: 'wasm' });
+  const [other] = await begin(second, 1);
+  expect(await other!.next('worker.trained')).toMatchObject({ samples: 1 });
   await second.close();
 });
 

@@ -6,6 +6,7 @@ const training: MemoryNeed = {
   peer: { stage: 's', peer: 'model' },
   model: 'net',
   size: 4096,
+  others: 0,
   engine: 'wasm',
   limitBytes: 2 ** 32 - 2 ** 16,
   isOwnLimit: true,
@@ -27,6 +28,11 @@ test('where other work shares the machine, fewer workers are advised, and more s
 });
 
 test.each<[Partial<MemoryNeed>, number | null, RegExp]>([
+  [
+    { others: 8192 },
+    64,
+    /of 4,096 images, gathered with 8,192 of other students, with the model net needs .*Begin a new run with a smaller batch \(stages\.s\.batch\), or take/,
+  ],
   [{ size: 1 }, 0, /a training step of one image .*\. Not even one image fits\. Begin/],
   [{ limitBytes: null }, null, /more memory than there is\. Begin a new run/],
   [{ task: 'answer' }, 64, /an answer about 4,096 images by the model net, which teaches, needs .*The largest batch of the model net/],

@@ -42,7 +42,7 @@ const SIZE = 1066;
 /** The answer to a joining student about a committed state. */
 async function committedOf(engine: TestEngine, state: StateName, hash: string | null = null) {
   const client = await room.client(engine);
-  return (await client.request({ type: 'state.get', term: TERM, state, hash }, [], PATIENT_MS)).header;
+  return (await client.request({ type: 'state.get', term: TERM, state, hash, start: 0, end: 1e6 }, [], PATIENT_MS)).header;
 }
 
 /** One round of one student alone, committed. Answers the base of the next round. */
@@ -106,7 +106,7 @@ describe('a student alone', () => {
     expect(message).toMatch(/stage hot, round 1: .*step 2 of 5/);
     expect(ranges, 'step 1 has ruined the parameters').toEqual([{ start: 0, end: 8 }]);
     const client = await room.client(student);
-    const body = { type: 'state.get', term: TERM, state: stateOf(1, 'hot'), hash: null } as const;
+    const body = { type: 'state.get', term: TERM, state: stateOf(1, 'hot'), hash: null, start: 0, end: 1e6 } as const;
     await expect(client.request(body, [], PATIENT_MS)).rejects.toMatchObject({ reason: 'wrong-round' });
   });
 
@@ -376,7 +376,7 @@ describe('three students', () => {
     await trainAll(1, INITIAL);
     const client = await room.client(students[0] as TestEngine);
     const arena = { type: 'arena.get', term: TERM, state: stateOf(1), attempt: 1, part: 'trained', start: 0, end: SIZE } as const;
-    const state = { type: 'state.get', term: TERM, state: stateOf(1), hash: 'a'.repeat(64) } as const;
+    const state = { type: 'state.get', term: TERM, state: stateOf(1), hash: 'a'.repeat(64), start: 0, end: 1e6 } as const;
     const samples = { name: 'samples', dtype: 'int32', shape: [1], data: Int32Array.of(0) } as const;
     const ask = (body: Parameters<typeof client.request>[0], tensors: readonly (typeof samples)[] = []) =>
       client.request(body, tensors, PATIENT_MS);

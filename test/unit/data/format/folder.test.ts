@@ -4,5 +4,10 @@ import { expect, test } from 'vitest';
 import { FORMATS } from '../../../../src/data/catalogue.js';
 
 test('each folder is a part, and its images have three channels', () => {
-  expect(FORMATS.get('folder')).toMatchObject({ kind: 'coded', parts: null, channels: 3, labelSets: ['fine'] });
+  expect(FORMATS.get('folder')).toMatchObject({
+    kind: 'coded',
+    parts: { form: expect.stringMatching('a folder') },
+    channels: 3,
+    labelSets: ['fine'],
+  });
 });
