@@ -39,6 +39,7 @@ const argumentsSchema: z.ZodType<CoordinatorArguments> = z.strictObject({
   insecure: z.boolean(),
   guesses: z.record(z.string(), z.strictObject({ share: z.number(), most: z.number() })).optional(),
   force: z.boolean().optional(),
+  feedRate: z.number().positive().optional(),
 });
 
 surviveClosedPipes();

@@ -29,6 +29,9 @@ import { startAgent } from './agent/agent.js';
 import { childEngineHost } from './agent/engine-host.js';
 import { DEFAULT_SESSION_TIMING } from './agent/session-types.js';
 
+/** The bytes of coded images from the coordinator that are kept, unless the caller says otherwise. */
+const FED_BYTES = 20 * 2 ** 30;
+
 const argumentsSchema = z.strictObject({
   role: field.role,
   coordinator: z.string(),
@@ -39,6 +42,8 @@ const argumentsSchema = z.strictObject({
     .default(() => ({ device: 'cpu' as const, threads: availableParallelism() })),
   peer: field.peer.nullable().default(null),
   listenHost: z.string().min(1).default('127.0.0.1'),
+  data: z.string().min(1).nullable().default(null),
+  fedBytes: z.int().min(0).default(FED_BYTES),
   insecure: z.boolean(),
   logFile: z.string().nullable().default(null),
 });
@@ -55,7 +60,7 @@ function readArguments(): z.infer<typeof argumentsSchema> {
 }
 
 async function work(): Promise<number> {
-  const { role, coordinator, name, peer, engine, placement, listenHost, insecure, logFile } = readArguments();
+  const { role, coordinator, name, peer, engine, placement, listenHost, data, fedBytes, insecure, logFile } = readArguments();
   const listen = `tcp://${listenHost}:*`;
   for (const endpoint of [coordinator, listen]) {
     requireEndpoint(endpoint);
@@ -73,6 +78,8 @@ async function work(): Promise<number> {
     engine,
     placement,
     listen,
+    data,
+    fedBytes,
     logFile,
     transport: zmqTransport,
     clock: systemClock,

@@ -1,6 +1,6 @@
 /**
  * The answers of the coordinator's data server: workers put and fetch checkpoints, and this is the only
- * writer of them. It takes only data that the core has asked for, in this term, from the incarnation that was
+ * writer of them; those without files fetch the data. It takes only data that the core has asked for, in this term, from the incarnation that was
  * asked, and only committed parameters as a checkpoint. Knowledge, arenas and states come from the workers.
  */
 
@@ -20,11 +20,13 @@ import { clippedPart } from '../../src/tensor/state-parts.js';
 import { slotsIn } from '../../src/tensor/state-tensors.js';
 import type { WireTensor } from '../../src/tensor/tensor.js';
 import type { CoreEvent } from '../core/types.js';
+import type { SplitFeed } from './split-feed.js';
 import type { HeldTerm } from './term.js';
 
 export interface DataStoreOptions {
   readonly term: HeldTerm;
   readonly store: CheckpointStore;
+  readonly feed: SplitFeed;
   readonly logger: Logger;
   /** Called when a checkpoint is on disk, whole, and after each part of it before. */
   readonly onStored: (event: Extract<CoreEvent, { type: 'checkpoint-part' | 'checkpoint-stored' }>) => void;
@@ -79,6 +81,10 @@ export class DataStore {
         return this.#getCheckpoint(header);
       case 'topology.get':
         return this.#getTopology(header);
+      case 'split.get':
+        return this.#options.feed.rows(header);
+      case 'image.get':
+        return this.#options.feed.images(header, tensors);
       case 'knowledge.get':
       case 'arena.get':
       case 'state.get':

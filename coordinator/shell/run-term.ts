@@ -34,6 +34,7 @@ import { lostCheckpoints, mendOf, progressOf } from './run-progress.js';
 import { writeSummary } from './run-summary.js';
 import { type FinishEffect, runToEnd } from './runner.js';
 import type { Sockets } from './sockets.js';
+import { SplitFeed } from './split-feed.js';
 import { type HeldTerm, takeTerm } from './term.js';
 
 /** Everything that the process gives to a coordinator. */
@@ -140,9 +141,13 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
   const { stop, tell, timing } = options;
   const { control, dataEndpoint, inbox } = run.sockets;
   const { term, logger, journal, store, clock } = opened;
+  const { splits } = run.digests;
+  const rate = options.args.feedRate ?? null;
+  const feed = new SplitFeed({ recipe: run.recipe.data, fingerprints: splits, clock: options.clock, logger, rate });
   const data = new DataStore({
     term,
     store,
+    feed,
     logger,
     onStored: (event) => inbox.add(event),
     onOver: (error) => inbox.fail(error),
@@ -153,7 +158,7 @@ async function runCore(options: CoordinateOptions, run: TermRun, opened: Opened)
     folder: run.folder.exports,
     run: run.folder.name,
     recipe: run.recipe,
-    trainedOn: (stage) => trainingOf(run.recipe, { run: run.folder.name, stage, splits: run.digests.splits, training: run.training }),
+    trainedOn: (stage) => trainingOf(run.recipe, { run: run.folder.name, stage, splits, training: run.training }),
     logger,
     onEnd: (event) => inbox.add(event),
   });

@@ -37,6 +37,8 @@ export const LIMITS = {
   reductionOptions: 8,
   /** Samples in one request for knowledge. */
   rowsPerRequest: 4096,
+  /** Bytes of data in one split.answer or image.answer, unless one sample alone has more. */
+  feedBytes: 4 * 1024 * 1024,
   /** Ranges in one message. A state lacks some samples in places: each place is one more range. */
   ranges: 1024,
   /** Members of a round, teachers of a student. */

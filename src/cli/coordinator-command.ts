@@ -1,6 +1,6 @@
 /** `stillhouse coordinator`: a run whose workers are started by hand, here or on other machines. */
 
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { requireRunFolder } from '../checkpoint/require-run-folder.js';
 import type { Recipe } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
@@ -23,6 +23,7 @@ interface CoordinatorOptions {
   readonly insecure?: boolean;
   readonly quick?: boolean;
   readonly force?: boolean;
+  readonly feedRate?: number;
 }
 
 /** Adds the command to the program. */
@@ -40,6 +41,11 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
     )
     .option('--out <folder>', "the folder in which the run's folder is made", 'runs')
     .option('--resume <run>', 'continue the run in this folder')
+    .option(
+      '--feed-rate <MB/s>',
+      'the most million bytes a second for workers that fetch the data from here (default: no limit)',
+      parseRate,
+    )
     .option('--quick', QUICK)
     .option('--force', FORCE)
     .option('--insecure', 'allow addresses that other machines can reach, without any protection')
@@ -53,7 +59,7 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
     )
     .action(
       action<CoordinatorOptions>(context, async ({ args: [file], options, output }) => {
-        const { listen, dataListen, set = [], out, resume, insecure = false, quick, force } = options;
+        const { listen, dataListen, set = [], out, resume, insecure = false, quick, force, feedRate } = options;
         if ((file === undefined) === (resume === undefined)) {
           throw new StillhouseError('usage.invalid', 'give either a recipe or --resume with the folder of a run');
         }
@@ -74,6 +80,7 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
           insecure,
           force,
           ...(dataListen === undefined ? {} : { dataListen }),
+          ...(feedRate === undefined ? {} : { feedRate: 1e6 * feedRate }),
         };
         const onListening = (endpoint: string, run: string): void => {
           output.result(output.json ? JSON.stringify({ type: 'listening', endpoint, run }) : `listening on ${endpoint}`);
@@ -81,4 +88,10 @@ export function addCoordinatorCommand(program: Command, context: CliContext): vo
         return runHere({ recipe, content, structures, training, given, coordinator, context, output, workers: [], onListening });
       }),
     );
+}
+
+function parseRate(text: string): number {
+  const rate = Number(text);
+  if (text.trim() !== '' && Number.isFinite(rate) && rate > 0) return rate;
+  throw new InvalidArgumentError('It must be a number above 0.');
 }

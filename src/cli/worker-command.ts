@@ -1,6 +1,7 @@
 /** `stillhouse worker`: one worker for a coordinator that was started by hand. A worker that dies is not started again. */
 
 import { availableParallelism, hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { ENGINE_CHOICES } from '../config/schema.js';
 import { StillhouseError } from '../errors/stillhouse-error.js';
@@ -28,6 +29,8 @@ interface WorkerOptions {
   readonly threads?: number;
   readonly peer?: string;
   readonly listenHost?: string;
+  readonly data?: string;
+  readonly keep?: number;
   readonly insecure?: boolean;
 }
 
@@ -43,18 +46,24 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
     .option('--threads <number>', 'the number of threads that may compute (default: one for each core of this machine)', parseThreads)
     .option('--peer <peer>', 'the peer that this student trains, in stages that have one of this name (default: any)', parsePeer)
     .option('--listen-host <host>', 'the address of this machine that other workers can reach (default: 127.0.0.1)')
+    .option(
+      '--data <path>',
+      'the place of the data on this machine (default: the data.path of the recipe); what is not there comes from the coordinator',
+    )
+    .option('--keep <GiB>', 'the most GiB of images that are kept here of those that come from the coordinator (default: 20)', parseGib)
     .option('--insecure', 'allow addresses that other machines can reach, without any protection')
     .addHelpText(
       'after',
       examples(
         'stillhouse worker --role student --coordinator tcp://127.0.0.1:7700',
         'stillhouse worker --role student --coordinator tcp://127.0.0.1:7700 --threads 2',
+        'stillhouse worker --role student --coordinator tcp://127.0.0.1:7700 --data /data/cifar-100-binary',
         'stillhouse worker --role teacher --coordinator tcp://10.0.0.1:7700 --listen-host 10.0.0.2 --insecure',
       ) + EXIT_CODES,
     )
     .action(
       action<WorkerOptions>(context, async ({ options, output }) => {
-        const { role, coordinator, name = defaultName(role), peer, engine, threads, listenHost, insecure = false } = options;
+        const { role, coordinator, name = defaultName(role), peer, engine, threads, listenHost, data, keep, insecure = false } = options;
         requireEndpoint(coordinator);
         if (peer !== undefined && role === 'teacher') {
           throw new StillhouseError('usage.invalid', '--peer is for students: a teacher answers for any model', { hint: 'Leave it out' });
@@ -74,6 +83,8 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
           ...(engine === undefined ? {} : { engine }),
           ...(threads === undefined ? {} : { placement: { device: 'cpu', threads } }),
           ...(listenHost === undefined ? {} : { listenHost }),
+          ...(data === undefined ? {} : { data: resolve(data) }),
+          ...(keep === undefined ? {} : { fedBytes: Math.round(keep * 2 ** 30) }),
         };
         return workHere(plan, context, output);
       }),
@@ -111,6 +122,12 @@ function parseThreads(text: string): number {
   const threads = Number(text);
   if (Number.isInteger(threads) && threads >= 1) return threads;
   throw new InvalidArgumentError('It must be a whole number from 1.');
+}
+
+function parseGib(text: string): number {
+  const gib = Number(text);
+  if (text.trim() !== '' && gib >= 0 && gib <= 2 ** 20) return gib;
+  throw new InvalidArgumentError('It must be a number from 0.');
 }
 
 function parseName(text: string): string {

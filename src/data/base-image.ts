@@ -5,6 +5,7 @@
 
 import type { AugmentRecipe } from '../config/schema.js';
 import { readSample } from './coded-source.js';
+import { readFetched } from './feed/fetched-image.js';
 import { middleOf, randomPartOf } from './image/crop.js';
 import { ImageDecoder } from './image/decode.js';
 import { type PixelBytes, type Resizing, resample } from './image/resample.js';
@@ -53,7 +54,7 @@ export function baseImagesOf(
     };
   }
   return (sample) => {
-    const decoded = readSample(store, sample, decoder);
+    const decoded = store.kind === 'coded' ? readSample(store, sample, decoder) : readFetched(store, sample, decoder);
     onDecoded?.(sample, decoded);
     const image = { ...decoded, from: 0, channels: store.channels };
     return draw(image, partOf(image, sample) ?? middleOf(image, { resize: store.resize, size: store.height }));

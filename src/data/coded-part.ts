@@ -6,7 +6,8 @@ import { StillhouseError } from '../errors/stillhouse-error.js';
 import { baseImagesOf } from './base-image.js';
 import { placeOf } from './coded-source.js';
 import { sourceOf } from './data-location.js';
-import { DIGEST_BYTES, DigestCache, type FileDigests } from './file-digests.js';
+import { DIGEST_BYTES } from './digest-bytes.js';
+import { DigestCache, type FileDigests } from './file-digests.js';
 import { codedFingerprint } from './fingerprint.js';
 import type { CodedFormat } from './format.js';
 import type { ImageIndex } from './image-index.js';
@@ -90,6 +91,10 @@ class LoadedCodedPart implements LoadedPart {
     return Array.from({ length: to - from }, (_, i) =>
       Buffer.from(digests.subarray((from + i) * DIGEST_BYTES, (from + i + 1) * DIGEST_BYTES)).toString('base64'),
     );
+  }
+
+  codedDigests({ from, to }: SplitRange): Uint8Array {
+    return this.#loaded.files.digests.subarray(from * DIGEST_BYTES, to * DIGEST_BYTES);
   }
 
   pick(range: SplitRange, samples: readonly number[]) {

@@ -168,6 +168,18 @@ export async function loadSplit(recipe: DataRecipe, name: string, cache = new Fi
   return part.source(rangeOf(name, split, part.count));
 }
 
+/** The source of a split as {@link loadSplit} gives it, with the SHA-256 of each image's bytes, [count, 32], where its samples are coded images. */
+export async function loadSplitToFeed(
+  recipe: DataRecipe,
+  name: string,
+  cache = new FingerprintCache(),
+): Promise<{ readonly source: SampleSource; readonly digests: Uint8Array | null }> {
+  const split = splitNamed(recipe, name);
+  const part = await partOf(recipe, split.part).load(cache);
+  const range = rangeOf(name, split, part.count);
+  return { source: part.source(range), digests: part.codedDigests(range) };
+}
+
 /** The fingerprint of a split and the digest of each of its images, from its files. The recipe's mean and deviation are not looked at. Throws as {@link inspectData} does. */
 export async function identifySplit(
   recipe: DataRecipe,

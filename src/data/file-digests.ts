@@ -13,13 +13,13 @@ import { setImmediate } from 'node:timers/promises';
 import { StillhouseError } from '../errors/stillhouse-error.js';
 import { fileNumberOf, pathOf, withinFile } from './coded-source.js';
 import { damaged, unreadable } from './data-file.js';
+import { DIGEST_BYTES } from './digest-bytes.js';
 import { forEach } from './for-each.js';
 import { checkCoded } from './image/decode.js';
 import { CODED_BYTES_MAX } from './image/rgb-image.js';
 import type { ImageIndex } from './image-index.js';
 import { KeptFiles, sha256 } from './kept-file.js';
 
-export const DIGEST_BYTES = 32;
 /** The most parts of data sets whose digests are kept. The one that was written first makes room. */
 export const FOLDERS_MAX = 16;
 /** The files that are looked at, or read, at a time. */

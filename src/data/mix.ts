@@ -79,3 +79,9 @@ export function mixedLabels(store: SampleStore, view: MixView, samples: Int32Arr
     share: Float32Array.from(mixes, ({ share }) => share),
   };
 }
+
+/** The samples whose images a batch of these shows: they themselves, and the second one of each image that is mixed. */
+export function shownSamples(store: SampleStore, view: MixView, samples: Int32Array): Int32Array {
+  const mixOf = mixesOf(view, store);
+  return mixOf === null ? samples : Int32Array.of(...samples, ...Array.from(samples, (sample) => mixOf(sample).second));
+}

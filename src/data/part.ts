@@ -28,6 +28,8 @@ export interface LoadedPart extends PartSummary {
   classCounts(range: SplitRange): readonly number[];
   /** A digest of each image: two images are the same when their digests are. */
   digests(range: SplitRange): readonly string[];
+  /** [count, 32]: the SHA-256 of the bytes of each sample's coded image; null where samples lie in memory. */
+  codedDigests(range: SplitRange): Uint8Array | null;
   /** Some samples of a range, by their places in it, as a copy. Throws data.missing or data.damaged about one that is decoded for it. */
   pick(range: SplitRange, samples: readonly number[]): LabelledImages;
   /** Looks at every pixel, also of samples in no range. Throws data.missing or data.damaged about the first image that cannot be decoded. */

@@ -31,6 +31,7 @@ function loadedPart(images: ImagePart): LoadedPart {
     source: (range) => residentSource(images, range),
     classCounts: (range) => countClasses(cut(range).labels, classes),
     digests: (range) => imageDigests(cut(range)),
+    codedDigests: () => null,
     pick(range, samples) {
       const own = cut(range);
       const bytes = height * width * channels;

@@ -78,8 +78,27 @@ export interface CodedStore extends ImageShape, ImagePlaces {
   readonly resize: number;
 }
 
+/**
+ * Images that came from another machine (feed/README.md): each is a file with the name of its SHA-256, which is there once its sample was prepared. Not to
+ * be changed. Its images are squares of `height`, which is `width`.
+ */
+export interface FetchedStore extends ImageShape {
+  readonly kind: 'fetched';
+  /** The name of the split, for messages. */
+  readonly name: string;
+  readonly count: number;
+  /** The absolute folder of the files (feed/fetched-image.ts). */
+  readonly folder: string;
+  /** [count, 32]: the SHA-256 of each file. */
+  readonly digests: Uint8Array<SharedArrayBuffer>;
+  /** [count]: as those of {@link LabelledImages}. */
+  readonly labels: Int32Array<SharedArrayBuffer>;
+  /** As that of {@link CodedStore}. */
+  readonly resize: number;
+}
+
 /** All kinds of stores, by `kind`. It can be sent to a thread. base-image.ts has a way to the pixels of each kind. */
-export type SampleStore = ResidentStore | CodedStore;
+export type SampleStore = ResidentStore | CodedStore | FetchedStore;
 
 export interface SampleSource extends ImageShape {
   /** The split's name in the recipe. */
@@ -91,6 +110,11 @@ export interface SampleSource extends ImageShape {
   label(sample: number): number;
   /** The fingerprint of its content, 64 hexadecimal digits: see fingerprint.ts. */
   fingerprint(): Promise<string>;
+  /**
+   * Makes samples ready to be read through the store; left out where all are ready at any time. Resolves to what ends their use: until it is called they
+   * stay ready. Rejects when they cannot be had.
+   */
+  prepare?(samples: Int32Array): Promise<() => void>;
 }
 
 /** The class of a sample. Asserts that there is such a sample. */

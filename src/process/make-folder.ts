@@ -15,8 +15,9 @@ export async function makeFolder(path: string): Promise<void> {
   } catch (error) {
     if (await isFolder(path)) return;
     const parent = dirname(path);
-    if (!hasCode(error, 'ENOENT') || parent === path || (await isFolder(parent))) throw error;
-    await makeFolder(parent);
+    if (!hasCode(error, 'ENOENT') || parent === path) throw error;
+    // It may be there by now: others make it, too.
+    if (!(await isFolder(parent))) await makeFolder(parent);
     await mkdir(path).catch(async (again: unknown) => {
       if (!(await isFolder(path))) throw again;
     });

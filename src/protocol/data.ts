@@ -49,6 +49,12 @@ const pieceFields = {
   end: field.count,
 };
 
+/** The size of a split or of its images, at least 1. */
+const word = z
+  .int()
+  .min(1)
+  .max(2 ** 31 - 1);
+
 const layerName = z.string().min(1).max(LIMITS.layerLength);
 
 /** The tensors that are asked for (src/tensor/knowledge.ts). */
@@ -126,6 +132,10 @@ export const dataRequestSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('checkpoint.get'), ...head, state: stateNameSchema, column: field.count.nullable(), ...partWanted }),
   /** To the coordinator: the layers of a model that the run was given. */
   z.strictObject({ type: z.literal('topology.get'), ...head, stage: field.stage, peer: field.peer }),
+  /** To the coordinator, from a worker without the data: the rows of a split (src/data/feed/split-rows.ts) from this one on. */
+  z.strictObject({ type: z.literal('split.get'), ...head, split: field.name, from: field.count }),
+  /** To the coordinator, from a worker without the data: the coded images of these samples of a split. Tensor `samples` int32 [B]. */
+  z.strictObject({ type: z.literal('image.get'), ...head, split: field.name }),
 ]);
 export type DataRequest = z.infer<typeof dataRequestSchema>;
 
@@ -148,6 +158,23 @@ export const dataAnswerSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('slots.answer'), ...head, state: stateNameSchema, hash: field.hash, schema: field.hash, ...partFields }),
   /** Tensor `topology` uint8 [bytes]: src/tensor/topology.ts. */
   z.strictObject({ type: z.literal('topology.answer'), ...head, stage: field.stage, peer: field.peer }),
+  /**
+   * Tensor `rows` uint8 [k, bytes of a row]: rows [from, from + k), as many as fit in LIMITS.feedBytes, at least one where there is one. `height`, `width` and `channels`
+   * are those of every image.
+   */
+  z.strictObject({
+    type: z.literal('split.answer'),
+    ...head,
+    split: field.name,
+    from: field.count,
+    kind: z.enum(['resident', 'coded']),
+    ...{ count: word, height: word, width: word, channels: word, classes: word },
+  }),
+  /**
+   * Tensors `sizes` int32 [k] and `images` uint8 [their sum]: the images of the first k of the samples, one after the other, as many as fit in LIMITS.feedBytes, at least
+   * one.
+   */
+  z.strictObject({ type: z.literal('image.answer'), ...head, split: field.name }),
   /** Answers checkpoint.put: the part is on disk; after the last one, the checkpoint is whole. */
   z.strictObject({ type: z.literal('stored'), ...head }),
   z.strictObject({ type: z.literal('refuse'), ...head, reason: z.enum(REFUSE_REASONS), message: field.text }),
@@ -166,6 +193,8 @@ export const ANSWER_OF = {
   'checkpoint.put': 'stored',
   'checkpoint.get': 'state.answer',
   'topology.get': 'topology.answer',
+  'split.get': 'split.answer',
+  'image.get': 'image.answer',
 } as const satisfies Record<DataRequest['type'], DataAnswer['type']>;
 
 /** The answer, not a refusal, to a request of this type. */

@@ -41,6 +41,8 @@ export interface CoordinatorArguments {
   /** By split: a model whose last accuracy on it is one of guessing does not teach, unless `force` says so. */
   readonly guesses?: Readonly<Record<string, Guess>> | undefined;
   readonly force?: boolean | undefined;
+  /** The most bytes of data a second for workers that have no files of it; as many as can be read when left out. */
+  readonly feedRate?: number | undefined;
 }
 
 /** The content of summary.json. */
@@ -79,6 +81,10 @@ export interface WorkerArguments {
   readonly placement?: Placement;
   /** The host where its engine listens for data; 127.0.0.1 when left out. */
   readonly listenHost?: string;
+  /** The absolute path of the data on this machine; the recipe's `data.path` when left out. */
+  readonly data?: string;
+  /** The most bytes of coded images from the coordinator that this machine keeps; 20 GiB when left out. */
+  readonly fedBytes?: number;
   /** Allows addresses that are not loopback. */
   readonly insecure: boolean;
   /** The file of its log; the standard error when left out. */

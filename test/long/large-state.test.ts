@@ -18,6 +18,7 @@ import { Connections } from '../../worker/kit/connections.js';
 import type { EngineContext } from '../../worker/kit/context.js';
 import { fetchCheckpoint } from '../../worker/kit/fetch-state.js';
 import { saveState } from '../../worker/student/saving.js';
+import { feedOf, NO_DATA } from '../support/split-feed.js';
 import { stateOf, topologyFor } from '../unit/checkpoint/content.js';
 import { recordingLogger } from '../unit/shell/recording-logger.js';
 import { scratchFolder } from '../unit/shell/scratch-folder.js';
@@ -34,7 +35,7 @@ test('600 MiB of memory are stored and come back to the bit; nobody holds them t
   const logger = recordingLogger([]);
   const store = await openCheckpointStore(join(folder, 'checkpoints'));
   const events: CoreEvent[] = [];
-  const options = { term: await takeTerm(join(folder, 'terms'), {}), store, logger };
+  const options = { term: await takeTerm(join(folder, 'terms'), {}), store, feed: feedOf(NO_DATA, {}), logger };
   const data = new DataStore({ ...options, onStored: (event) => events.push(event), onOver: () => {} });
   let peak = 0;
   const server = await serveData({

@@ -139,6 +139,8 @@ export class SimWorker {
       engine: 'cpu',
       placement: { device: 'cpu', threads: 1 },
       listen: 'inproc://*',
+      data: null,
+      fedBytes: 0,
       logFile: null,
     });
   }

@@ -187,6 +187,8 @@ export const DATA_REQUESTS: readonly (readonly [DataRequestBody, readonly WireTe
   ],
   [{ type: 'checkpoint.get', state, column: 1, start: 64, end: 2 ** 33 }, []],
   [{ type: 'topology.get', stage: 'given', peer: 'model' }, []],
+  [{ type: 'split.get', split: 'train', from: 70_000 }, []],
+  [{ type: 'image.get', split: 'train' }, [{ name: 'samples', dtype: 'int32', shape: [2], data: Int32Array.of(5, 70_000) }]],
 ];
 
 export const DATA_ANSWERS: readonly (readonly [DataAnswerBody, readonly WireTensor[]])[] = [
@@ -204,6 +206,27 @@ export const DATA_ANSWERS: readonly (readonly [DataAnswerBody, readonly WireTens
   [
     { type: 'topology.answer', stage: 'given', peer: 'model' },
     [{ name: 'topology', dtype: 'uint8', shape: [2], data: Uint8Array.of(123, 125) }],
+  ],
+  [
+    {
+      type: 'split.answer',
+      split: 'train',
+      from: 70_000,
+      kind: 'coded',
+      count: 70_002,
+      height: 224,
+      width: 224,
+      channels: 3,
+      classes: 1000,
+    },
+    [{ name: 'rows', dtype: 'uint8', shape: [1, 3], data: Uint8Array.of(1, 2, 255) }],
+  ],
+  [
+    { type: 'image.answer', split: 'train' },
+    [
+      { name: 'sizes', dtype: 'int32', shape: [2], data: Int32Array.of(2, 1) },
+      { name: 'images', dtype: 'uint8', shape: [3], data: Uint8Array.of(255, 216, 1) },
+    ],
   ],
   [{ type: 'stored' }, []],
   [{ type: 'refuse', reason: 'busy', message: 'later, please' }, []],

@@ -34,6 +34,10 @@ export interface AgentOptions {
   readonly engineHost: EngineHost;
   /** The address on which engines listen, `tcp://host:*`. */
   readonly listen: string;
+  /** The absolute path of the data on this machine; null means: as the recipe says. */
+  readonly data: string | null;
+  /** The most bytes of coded images from the coordinator that this machine keeps. */
+  readonly fedBytes: number;
   /** The file to which engines write their log; null means the standard error. */
   readonly logFile: string | null;
   readonly transport: Transport;
@@ -169,7 +173,7 @@ class RunningAgent implements Agent {
   }
 
   #startEngine({ engine: number, welcome }: Extract<SessionEffect, { type: 'start-engine' }>): void {
-    const { plan, engineHost, engine, placement, listen, logFile } = this.#options;
+    const { plan, engineHost, engine, placement, listen, data, fedBytes, logFile } = this.#options;
     const handle = engineHost.start({
       onMessage: (message) => this.#deliver({ type: 'engine', engine: number, message }),
       onExit: (end, sign = null) => this.#deliver({ type: 'engine-exit', engine: number, end, sign }),
@@ -179,7 +183,8 @@ class RunningAgent implements Agent {
     const { worker, role } = plan;
     this.#logger = this.#options.logger.child({ run, term, incarnation });
     const who = { worker, role, run, term, incarnation };
-    handle.send({ type: 'engine.configure', ...who, recipe, digests, dataEndpoint, engine, placement, listen, logFile });
+    const how = { engine, placement, listen, data, fedBytes, logFile };
+    handle.send({ type: 'engine.configure', ...who, recipe, digests, dataEndpoint, ...how });
   }
 
   async #close(): Promise<void> {

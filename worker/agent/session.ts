@@ -152,6 +152,10 @@ function onEngine(state: Session, { engine, message }: { engine: number; message
   switch (message.type) {
     case 'engine.opening':
       return same({ ...state, link: { ...heard, engineName: message.engine } });
+    case 'engine.fetching': {
+      const { split, path } = message;
+      return { state: { ...state, link: heard }, effects: [logged('info', message.type, { split, path })] };
+    }
     case 'engine.progress': {
       const { type: _type, ...progress } = message;
       return same({ ...state, link: { ...heard, progress } });

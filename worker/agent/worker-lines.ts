@@ -52,7 +52,7 @@ export class WorkerLines {
       case 'send':
         return this.#onSend(effect.message, link, nowMs);
       case 'log':
-        return effect.event === 'session.rejoin' ? [`joins again: ${whyAgain(effect.fields)}`] : [];
+        return onLog(effect);
       case 'exit':
         // The process itself tells an error.
         return effect.code === 0 ? [...this.#stageOver(), effect.reason] : this.#stageOver();
@@ -177,4 +177,10 @@ export class WorkerLines {
 function whyAgain({ code, reason }: Readonly<Record<string, unknown>>): string {
   if (code === 'old-term') return 'the coordinator was started again';
   return code === 'unknown-incarnation' ? 'the coordinator took it for dead' : String(reason);
+}
+
+function onLog({ event, fields }: Extract<SessionEffect, { type: 'log' }>): string[] {
+  if (event === 'session.rejoin') return [`joins again: ${whyAgain(fields)}`];
+  if (event === 'engine.fetching') return [`nothing is at ${fields.path}: it takes the split ${fields.split} from the coordinator`];
+  return [];
 }

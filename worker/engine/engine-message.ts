@@ -30,6 +30,10 @@ export interface EngineConfigure {
   readonly placement: Placement;
   /** The address on which its own data plane listens, `tcp://host:*`. */
   readonly listen: string;
+  /** The absolute path of the data on this machine; null means: as the recipe says. */
+  readonly data: string | null;
+  /** The most bytes of coded images from the coordinator that this machine keeps. */
+  readonly fedBytes: number;
   /** The file to which it writes its log; null means the standard error. */
   readonly logFile: string | null;
 }
@@ -43,6 +47,13 @@ export interface EngineOpening {
   readonly engine: EngineName;
 }
 
+/** From the engine: nothing is at the path of the data, so it takes this split from the coordinator. */
+export interface EngineFetching {
+  readonly type: 'engine.fetching';
+  readonly split: string;
+  readonly path: string;
+}
+
 /** From the engine, as its last message: it cannot work on this machine or with this recipe, and trying again cannot help. */
 export interface EngineUnusable {
   readonly type: 'engine.unusable';
@@ -52,4 +63,4 @@ export interface EngineUnusable {
 }
 
 /** From the engine to the agent. */
-export type FromEngine = EngineReport | EngineOpening | EngineProgress | EngineUnusable;
+export type FromEngine = EngineReport | EngineOpening | EngineFetching | EngineProgress | EngineUnusable;

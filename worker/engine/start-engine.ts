@@ -3,18 +3,22 @@
  * run it in theirs. It does not decide who works on what.
  */
 
+import { join } from 'node:path';
 import { assertNever } from '../../src/base/assert.js';
 import type { Clock, TimerHandle } from '../../src/base/clock.js';
 import { parseRecipe } from '../../src/config/load.js';
 import type { EngineName } from '../../src/config/schema.js';
 import { openEngine } from '../../src/engines/catalogue.js';
 import type { Logger } from '../../src/log/logger.js';
+import { cacheFolder } from '../../src/process/cache-folder.js';
 import { requirePrecision } from '../../src/programs/choose-step.js';
 import { serveData } from '../../src/rpc/data-server.js';
 import { PART_ELEMENTS } from '../../src/tensor/state-parts.js';
 import type { Transport } from '../../src/transport/transport.js';
 import { Connections } from '../kit/connections.js';
 import type { EngineContext } from '../kit/context.js';
+import { FeedClient } from '../kit/feed-client.js';
+import { SplitFetch } from '../kit/fetch-split.js';
 import { Meter } from '../kit/meter.js';
 import type { EngineOrder } from '../kit/orders.js';
 import { requireModules } from '../kit/require-modules.js';
@@ -62,7 +66,12 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
   logger.info('engine.opened', { ...compute, device: placement.device, note });
   const connections = new Connections(transport, clock);
   const meter = new Meter(clock);
-  const splits = new SplitCache(recipe.data, configure.digests.splits);
+  const data = configure.data === null ? recipe.data : { ...recipe.data, path: configure.data };
+  const feed = new FeedClient({ connections, endpoint: dataEndpoint, clock });
+  const folder = join(cacheFolder(), 'fed');
+  const onGet = (split: string) => send({ type: 'engine.fetching', split, path: data.path });
+  const fetch = new SplitFetch({ recipe: data, client: feed, folder, limitBytes: configure.fedBytes, clock, logger, onGet });
+  const splits = new SplitCache(data, configure.digests.splits, fetch);
   const loaders = new SharedLoader(recipe, { role: configure.role, threads: placement.threads, program: loaderProgram });
   const report: EngineContext['report'] = (message) => send({ ...message, term, incarnation });
   const showProgress = () => send(meter.progress(connections.bytes()));
@@ -78,6 +87,7 @@ export async function startEngine(options: EngineOptions): Promise<RunningEngine
     handle: (order) => role.handle(order),
     async close() {
       progress.stop();
+      feed.close();
       await role.close();
       await Promise.all([server.close(), connections.close(), loaders.close()]);
     },

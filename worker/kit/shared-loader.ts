@@ -49,7 +49,7 @@ export class SharedLoader {
   /** The loader, which also serves batches of this split. */
   for({ height, width, channels, store }: SampleSource): Loader {
     const rows = ringRows(this.rowsMax, 4 * height * width * channels);
-    const threads = store.kind === 'coded' ? Math.min(this.#threads, DECODING_THREADS_MAX) : 1;
+    const threads = store.kind === 'resident' ? 1 : Math.min(this.#threads, DECODING_THREADS_MAX);
     this.#loader ??= openLoader({ shape: { height, width, channels }, rows, threads, program: this.#program });
     return this.#loader;
   }

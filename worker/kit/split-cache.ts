@@ -1,19 +1,23 @@
-/** The splits of the run's data. Each is read once, when it is first needed, and shared by all stages. */
+/** The splits of the run's data. Each is read or fetched once, when it is first needed, and shared by all stages. */
 
+import { stat } from 'node:fs/promises';
 import type { DataRecipe } from '../../src/config/schema.js';
 import { loadSplit } from '../../src/data/dataset.js';
 import type { SampleSource } from '../../src/data/sample-source.js';
-import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { hasCode, StillhouseError } from '../../src/errors/stillhouse-error.js';
+import type { SplitFetch } from './fetch-split.js';
 
 export class SplitCache {
   readonly #recipe: DataRecipe;
   readonly #fingerprints: Readonly<Record<string, string>>;
+  readonly #fetch: Pick<SplitFetch, 'get'> | null;
   readonly #splits = new Map<string, Promise<SampleSource>>();
 
-  /** `fingerprints`: those of the coordinator's splits. */
-  constructor(recipe: DataRecipe, fingerprints: Readonly<Record<string, string>> = {}) {
+  /** `fingerprints`: those of the coordinator's splits. `fetch` gets a split from there when this machine has nothing where the data should be. */
+  constructor(recipe: DataRecipe, fingerprints: Readonly<Record<string, string>> = {}, fetch: Pick<SplitFetch, 'get'> | null = null) {
     this.#recipe = recipe;
     this.#fingerprints = fingerprints;
+    this.#fetch = fetch;
   }
 
   /**
@@ -30,8 +34,9 @@ export class SplitCache {
   }
 
   async #load(name: string): Promise<SampleSource> {
-    const split = await loadSplit(this.#recipe, name);
     const wanted = this.#fingerprints[name];
+    if (this.#fetch !== null && wanted !== undefined && (await isMissing(this.#recipe))) return this.#fetch.get(name, wanted);
+    const split = await loadSplit(this.#recipe, name);
     const own = wanted === undefined ? wanted : await split.fingerprint();
     if (own === wanted) return split;
     throw new StillhouseError(
@@ -43,4 +48,13 @@ export class SplitCache {
       },
     );
   }
+}
+
+/** Whether there is nothing at the path of the data. A path where something is that is not the data set is a mistake, which is told. */
+async function isMissing({ path }: DataRecipe): Promise<boolean> {
+  if (path.startsWith('builtin:')) return false;
+  return stat(path).then(
+    () => false,
+    (error: unknown) => hasCode(error, 'ENOENT'),
+  );
 }

@@ -31,6 +31,9 @@ export const DATA_TIMING = {
   checkpointMs: 60_000,
   /** A part of the optimiser's state of another replica, for a checkpoint, which does not wait longer: a stop has a deadline. */
   slotsMs: 3_000,
+  /** One answer with data, for which others may wait at the coordinator, too; and the time without any after which the data cannot be had. */
+  feedMs: 60_000,
+  feedSilentMs: 300_000,
   /** The time until a part of a checkpoint is on the coordinator's disk. */
   storeMs: 60_000,
   /** A connection that carried no request for this long is closed. */

@@ -2,7 +2,7 @@
  * The loader's side of the ring (ring.ts): a request gets rows and a job in its turn, and loses them when it is given back.
  * It has no threads and never waits: it acts only when it is called.
  *
- * Invariants: places are given in the order of the requests; the rows of a request go to another one only when its job is done
+ * Invariants: places are given in the order of the requests, to each when its samples are prepared; the rows of a request go to another one only when its job is done
  * and it is given back.
  */
 
@@ -24,6 +24,12 @@ export interface QueueEntry {
   /** The number of its job and its first row; null until it has them. */
   place: { readonly number: number; readonly row: number } | null;
   isGivenBack: boolean;
+  /** Whether a thread can read its samples. */
+  isPrepared: boolean;
+  /** Ends the use of samples that were prepared; null for others, and when it was called. */
+  release: (() => void) | null;
+  /** The error of samples that could not be prepared: the request is never done. */
+  failure: Error | null;
 }
 
 export class JobQueue {
@@ -42,7 +48,10 @@ export class JobQueue {
   }
 
   add(requests: readonly BatchRequest[]): QueueEntry[] {
-    const entries = requests.map((request): QueueEntry => ({ request, place: null, isGivenBack: false }));
+    const entries = requests.map((request): QueueEntry => {
+      const isPrepared = request.split.prepare === undefined;
+      return { request, place: null, isGivenBack: false, isPrepared, release: null, failure: null };
+    });
     this.#queue.push(...entries);
     this.advance();
     return entries;
@@ -51,6 +60,20 @@ export class JobQueue {
   /** Whether the rows of the request are loaded. */
   isDone({ place }: QueueEntry): boolean {
     return place !== null && Atomics.load(this.#memory.control, stateIndex(place.number)) === JOB_STATE.done;
+  }
+
+  /** The samples of a request can be read from now on, until `release` is called. */
+  prepared(entry: QueueEntry, release: () => void): void {
+    entry.isPrepared = true;
+    entry.release = release;
+    if (entry.isGivenBack) end(entry);
+    else this.advance();
+  }
+
+  /** The samples of a request cannot be had: it is never done, and holds up no other. */
+  failed(entry: QueueEntry, error: Error): void {
+    entry.failure = error;
+    this.advance();
   }
 
   /** Gives a request back. A batch that no thread is loading is then not loaded. A second call changes nothing. */
@@ -64,7 +87,11 @@ export class JobQueue {
 
   /** Frees the rows of requests that are done and given back, and gives places to waiting requests, while there is room. */
   advance(): void {
-    this.#ring.free((entry) => entry.isGivenBack && this.isDone(entry));
+    this.#ring.free((entry) => {
+      const isOver = entry.isGivenBack && this.isDone(entry);
+      if (isOver) end(entry);
+      return isOver;
+    });
     const first = this.#nextJob;
     for (let next = this.#queue[0]; next !== undefined && this.#place(next); next = this.#queue[0]) this.#queue.shift();
     // Notified only when all are written: a thread that wakes may take this one's processor, and should find all of its work.
@@ -73,9 +100,11 @@ export class JobQueue {
     }
   }
 
-  /** Gives a request its place. Returns true when it has one, or needs none because it was given back. */
+  /** Gives a request its place. Returns true when it has one, or needs none because it was given back or has failed. */
   #place(entry: QueueEntry): boolean {
-    if (entry.isGivenBack) return true;
+    if (entry.isGivenBack) end(entry);
+    if (entry.isGivenBack || entry.failure !== null) return true;
+    if (!entry.isPrepared) return false;
     const { samples, view } = entry.request;
     const row = this.#ring.take(entry, samples.length);
     if (row === null) return false;
@@ -87,4 +116,10 @@ export class JobQueue {
     Atomics.store(this.#memory.control, stateIndex(number), JOB_STATE.asked);
     return true;
   }
+}
+
+/** Ends the use of a request's samples. */
+function end(entry: QueueEntry): void {
+  entry.release?.();
+  entry.release = null;
 }

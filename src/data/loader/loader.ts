@@ -14,6 +14,7 @@ import { Worker } from 'node:worker_threads';
 import { assert, InvariantError } from '../../base/assert.js';
 import { messageOf, StillhouseError } from '../../errors/stillhouse-error.js';
 import type { BatchArrays } from '../batch.js';
+import { shownSamples } from '../mix.js';
 import type { ImageShape, SampleSource } from '../sample-source.js';
 import { type BatchRequest, JobQueue, type QueueEntry } from './job-queue.js';
 import { createMemory, IS_AWAITED, type LoaderMemory } from './ring.js';
@@ -36,7 +37,7 @@ export interface Loading {
   isReady(): boolean;
   /**
    * Resolves when the batch is ready; rejects when it will never be ready, because a thread failed (with data.damaged or data.missing, where a file of
-   * this or another batch is at fault) or the loader is closed. Must not be called after the batch was given back.
+   * this or another batch is at fault), its samples could not be prepared, or the loader is closed. Must not be called after the batch was given back.
    */
   ready(): Promise<void>;
   /** Whether its rows come in memory right after those of `other`, of the same loader. */
@@ -139,7 +140,9 @@ class ThreadLoader implements Loader {
     if (this.#failure !== null) throw this.#failure;
     for (const request of requests) this.#check(request);
     const own = requests.map(({ split, view, samples }) => ({ split, view, samples: samples.slice() }));
-    return this.#queue.add(own).map((entry) => new RingLoading(this, entry));
+    const entries = this.#queue.add(own);
+    for (const entry of entries) this.#prepare(entry);
+    return entries.map((entry) => new RingLoading(this, entry));
   }
 
   arraysOf(loadings: readonly Loading[]): BatchArrays {
@@ -169,7 +172,8 @@ class ThreadLoader implements Loader {
   async ready(entry: QueueEntry): Promise<void> {
     assert(!entry.isGivenBack, 'a wait for a batch that was given back');
     if (this.isReady(entry)) return;
-    if (this.#failure !== null) throw this.#failure;
+    const failure = entry.failure ?? this.#failure;
+    if (failure !== null) throw failure;
     this.#waits += 1;
     await new Promise<void>((resolve, reject) => {
       this.#waiters.push({ entry, resolve, reject });
@@ -179,6 +183,22 @@ class ThreadLoader implements Loader {
 
   giveBack(entry: QueueEntry): void {
     if (!entry.isGivenBack) this.#queue.giveBack(entry);
+  }
+
+  /** Has the samples of a request made ready, where their source must do that: then it is taken on in its turn. */
+  #prepare(entry: QueueEntry): void {
+    const { split, view, samples } = entry.request;
+    if (split.prepare === undefined) return;
+    split.prepare(shownSamples(split.store, view, samples)).then(
+      (release) => {
+        this.#queue.prepared(entry, release);
+        this.#wake();
+      },
+      (error: unknown) => {
+        this.#queue.failed(entry, error instanceof Error ? error : new Error(messageOf(error)));
+        this.#wake();
+      },
+    );
   }
 
   #check({ split, samples }: BatchRequest): void {
@@ -220,8 +240,11 @@ class ThreadLoader implements Loader {
     this.#waiters = [];
     for (const waiter of waiters) {
       if (this.#queue.isDone(waiter.entry)) waiter.resolve();
-      else if (this.#failure !== null) waiter.reject(this.#failure);
-      else this.#waiters.push(waiter);
+      else {
+        const failure = waiter.entry.failure ?? this.#failure;
+        if (failure === null) this.#waiters.push(waiter);
+        else waiter.reject(failure);
+      }
     }
     for (const thread of this.#threads) {
       if (this.#waiters.length > 0) thread.ref();

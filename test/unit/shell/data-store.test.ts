@@ -20,6 +20,7 @@ import { LOGITS_SPEC } from '../../../src/tensor/knowledge.js';
 import { elementsOf, layoutOf, partsOf, partToWire, StateAssembly } from '../../../src/tensor/state-parts.js';
 import type { WireTensor } from '../../../src/tensor/tensor.js';
 import { zmqTransport } from '../../../src/transport/zmq-transport.js';
+import { feedOf, NO_DATA } from '../../support/split-feed.js';
 import { contentOf, stateOf, topologyFor } from '../checkpoint/content.js';
 import { type LogLine, recordingLogger } from './recording-logger.js';
 import { scratchFolder } from './scratch-folder.js';
@@ -39,6 +40,7 @@ async function opened() {
   const data = new DataStore({
     term: held,
     store,
+    feed: feedOf(NO_DATA, {}),
     logger: recordingLogger(lines),
     onStored: (event) => events.push(event),
     onOver: (error) => over.push(error),

@@ -50,6 +50,8 @@ beforeEach(async () => {
     engine: null,
     placement: { device: 'cpu', threads: 1 },
     listen: 'inproc://w',
+    data: '/data/here',
+    fedBytes: 1000,
     logFile: null,
     transport,
     clock,
@@ -106,6 +108,8 @@ async function attach(): Promise<FakeEngine> {
     dataEndpoint: 'inproc://data',
     engine: null,
     placement: { device: 'cpu', threads: 1 },
+    data: '/data/here',
+    fedBytes: 1000,
   });
   engine.onMessage({ type: 'worker.ready', ...ids, endpoint: 'inproc://w', engine: 'cpu' });
   await clock.advance(0);

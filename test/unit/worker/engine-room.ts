@@ -70,6 +70,10 @@ export function smallRecipe(folder: string, stages: Record<string, unknown> = {}
 export interface EngineOptions {
   readonly term?: Term;
   readonly hear?: (report: EngineReport) => void;
+  /** The path of the data on its machine, if it is not the recipe's. */
+  readonly data?: string;
+  /** The fingerprints of the coordinator's splits; none when left out. */
+  readonly splits?: Readonly<Record<string, string>>;
   /** The elements of a state in one message. */
   readonly partElements?: number;
 }
@@ -108,7 +112,8 @@ export class TestEngine {
 
   readonly onMessage = (message: FromEngine): void => {
     if (message.type === 'engine.progress') this.progress.push(message);
-    if (message.type === 'engine.progress' || message.type === 'engine.unusable' || message.type === 'engine.opening') return;
+    if (message.type === 'engine.progress' || message.type === 'engine.unusable') return;
+    if (message.type === 'engine.opening' || message.type === 'engine.fetching') return;
     this.#hear(message);
     if (message.type === 'worker.prepared') {
       this.prepared.push(message);
@@ -247,11 +252,13 @@ export class EngineRoom {
         term: options.term ?? TERM,
         incarnation: engine.incarnation,
         recipe: recipeJson(this.recipe),
-        digests: { splits: {}, modules: {} },
+        digests: { splits: { ...options.splits }, modules: {} },
         dataEndpoint: this.#server.endpoint,
         engine: this.engineName,
         placement: { device: 'cpu', threads: 1 },
         listen: 'tcp://127.0.0.1:*',
+        data: options.data ?? null,
+        fedBytes: 2 ** 30,
         logFile: null,
       },
       transport: this.transport,

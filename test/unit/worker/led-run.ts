@@ -18,6 +18,7 @@ import type { CoordinatorMessage, WorkerMessage } from '../../../src/protocol/co
 import type { Report } from '../../../src/protocol/report.js';
 import type { StateTensors } from '../../../src/tensor/state-tensors.js';
 import type { EngineReport } from '../../../worker/kit/orders.js';
+import { feedOf } from '../../support/split-feed.js';
 import { type EngineRoom, recorder, type TestEngine } from './engine-room.js';
 
 /** Nobody is late here, however long the machine takes. */
@@ -120,6 +121,7 @@ class LedTerm {
     this.#data = new DataStore({
       term: { term: options.term, requireNewest: () => {} },
       store: run.room.store,
+      feed: feedOf(options.plan.recipe.data, options.plan.digests.splits),
       logger: recorder(run.lines, {}),
       onStored: (event) => this.#deliver(event),
       onOver: (error) => {

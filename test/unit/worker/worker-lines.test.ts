@@ -271,3 +271,11 @@ test('the reason of a failure is told once', () => {
   say(40, { type: 'coordinator.abandon', ...ids, round: asRoundId(1), reason: 'worker w: sum failed' });
   expect(told.slice(-2)).toEqual(['it could not do its work: sum failed', 'its part of round 1 is dropped']);
 });
+
+test('data that is not on this machine, with the path where it was looked for', () => {
+  begin('student');
+  enter();
+  told = [];
+  report(20, { type: 'engine.fetching', split: 'train', path: '/data/mistyped' });
+  expect(told).toEqual(['nothing is at /data/mistyped: it takes the split train from the coordinator']);
+});
