@@ -25,3 +25,8 @@ export function startWorker(room: Room, endpoint: string, name: string, ...more:
   const role = name.startsWith('teacher') ? 'teacher' : 'student';
   return room.start('worker', '--role', role, '--coordinator', endpoint, '--name', name, ...more);
 }
+
+/** Resolves when so much of the stage is committed. */
+export function reached(cli: RunProcess, stage: string, share: number): Promise<unknown> {
+  return cli.said('progress', (line) => line.stage === stage && line.committed > share * line.samples);
+}

@@ -4,8 +4,8 @@ import { randomInt } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { describe, test } from 'vitest';
 import { describeEachEngine } from '../../support/each-engine.js';
-import { EngineRoom } from './engine-room.js';
-import { expectSameCourse, STEP_BY_STEP, TRAINING } from './mutual-course.js';
+import { EngineRoom } from '../../unit/worker/engine-room.js';
+import { expectSameCourse, STEP_BY_STEP, TRAINING } from '../../unit/worker/mutual-course.js';
 
 // Read by libtensorflow when it is loaded, which is in this file's own process.
 process.env.TF_ENABLE_ONEDNN_OPTS = '0';

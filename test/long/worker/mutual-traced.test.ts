@@ -5,8 +5,8 @@
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { describeTensorflow } from '../../support/tensorflow-engine.js';
-import { EngineRoom } from './engine-room.js';
-import { COURSE_MODELS, COURSE_STAGES, expectSameAverages, expectSameCourse, STEP_BY_STEP } from './mutual-course.js';
+import { EngineRoom } from '../../unit/worker/engine-room.js';
+import { COURSE_MODELS, COURSE_STAGES, expectSameAverages, expectSameCourse, STEP_BY_STEP } from '../../unit/worker/mutual-course.js';
 
 // Read by libtensorflow when it is loaded, which is in this file's own process.
 process.env.TF_ENABLE_ONEDNN_OPTS = '0';
