@@ -13,7 +13,7 @@ const split = z.strictObject({
 
 const side = wholeFromOne.max(1024);
 
-/** The size of images that come in any size (the format `folder`), in pixels. */
+/** The size of images that come in any size (the formats `folder`, `csv` and `webdataset`), in pixels. */
 const image = z
   .strictObject({
     /** The side of the square images that models see. */

@@ -7,7 +7,7 @@ import { FingerprintCache } from './fingerprint-cache.js';
 
 /**
  * The names of the classes of a recipe's data, in the order of the labels: those that the recipe gives, or that the data have. Null where they are not known, or
- * the data is not there: names are no reason to refuse an export.
+ * the data is not there: names are no reason to refuse an export. No image is read; names in tar shards are known once the shards were read for another reason.
  */
 export async function classNamesOf(data: DataPlace, cache = new FingerprintCache()): Promise<readonly string[] | null> {
   if (typeof data.classes === 'object') return data.classes;

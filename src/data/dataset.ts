@@ -28,8 +28,9 @@ function partOf(recipe: DataRecipe, part: string): Part {
 }
 
 /**
- * The shape and sizes of a recipe's data, from headers, names and file sizes alone: cheap enough for a coordinator. Throws
- * data.missing or data.damaged about files, and recipe.invalid about a split that the files do not hold.
+ * The shape and sizes of a recipe's data, without an image: from headers and file sizes where these say all, and otherwise from all labels and the places of all images. So it
+ * lists the folders of images, reads a CSV file whole, the labels of an npz archive, and the headers of tar shards that are not in the cache; compressed shards it unpacks first, once, which
+ * takes as long as reading them. Throws data.missing or data.damaged about files, recipe.invalid about a split that the files do not hold, and system.failed where there is no room to unpack.
  */
 export async function inspectData(recipe: DataRecipe, cache = new FingerprintCache()): Promise<DataInfo> {
   const info = await inspectFiles(recipe, cache);

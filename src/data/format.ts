@@ -21,7 +21,7 @@ export interface PartSource extends Pick<DataRecipe, Setting> {
   readonly labels: string;
 }
 
-/** The facts about a part that are known without reading it. */
+/** The facts about a part that are known without reading an image. */
 export interface PartSummary extends ImageShape {
   readonly count: number;
   /** Where the data have names for their classes: those in the order of the labels. */
@@ -59,7 +59,10 @@ interface Declaration {
   readonly channels: number | null;
   /** The settings that it takes; none when left out. */
   readonly settings?: readonly Setting[];
-  /** The names of the classes in the order of the labels, where the data have names and nothing more than those need be read; null where there are none. */
+  /**
+   * The names of the classes in the order of the labels, where the data have names; null where they have none, or none is known. At most the file that lists the labels is read, and no
+   * image: an export asks for them. `cache`: the folder of the user's cache for data sets.
+   */
   classNames?(source: PartSource, cache: string): Promise<readonly string[] | null>;
 }
 

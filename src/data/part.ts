@@ -11,7 +11,7 @@ import type { LabelledImages, SampleSource } from './sample-source.js';
 import type { Statistics } from './statistics.js';
 
 export interface Part {
-  /** The facts that headers, names and sizes of files show. Throws data.missing or data.damaged. */
+  /** The facts that are known without reading an image. Throws data.missing or data.damaged. */
   summary(cache: FingerprintCache): Promise<PartSummary>;
   /** The key of a split's fingerprint in the cache; null for a part that has another way to know its fingerprints. */
   cacheKey(split: SplitRecipe): Promise<string | null>;

@@ -1,7 +1,7 @@
 /** The format `webdataset`: tar shards whose samples are an image and its label. A part is the names of its shards. */
 
 import type { CodedFormat } from './format.js';
-import { indexShards } from './shard/shard-index.js';
+import { indexShards, knownClassNames } from './shard/shard-index.js';
 import { isShardName } from './shard/shard-names.js';
 
 export const webdatasetFormat: CodedFormat = {
@@ -11,5 +11,5 @@ export const webdatasetFormat: CodedFormat = {
   channels: 3,
   settings: ['classes', 'webdataset'],
   index: indexShards,
-  classNames: async (source, cache) => (await indexShards(source, cache)).classNames ?? null,
+  classNames: knownClassNames,
 };

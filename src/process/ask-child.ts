@@ -5,8 +5,10 @@ import { type ChildEnd, type ChildOptions, startChild } from './child.js';
 export interface AskOptions<Answer, Question> extends ChildOptions {
   /** Sent to it when it starts; nothing when left out. */
   readonly question?: Question;
-  /** Sent to it when it is there; the deadline counts from then on. Nothing when it rejects. */
+  /** Sent to it when it is there; the deadline counts from then on. Nothing when it rejects: the caller ends the child. */
   readonly later?: Promise<Question>;
+  /** Whether the child has nothing to do from this message on until `later` is there: the deadline does not count that time. */
+  readonly isWaiting?: (answer: Answer) => boolean;
   /** Called with each of its messages. */
   readonly onAnswer?: (answer: Answer) => void;
   /** Ends the child at once when it is aborted. */
@@ -28,23 +30,25 @@ const GRACE_MS = 200;
 
 /** The answer of a child that has ended. Never rejects. Throws InvariantError when the program is not compiled. */
 export async function askChild<Answer, Question = never>(
-  { question, later, onAnswer, signal, ...options }: AskOptions<Answer, Question>,
+  { question, later, isWaiting, onAnswer, signal, ...options }: AskOptions<Answer, Question>,
   deadlineMs: number,
 ): Promise<ChildAnswer<Answer>> {
   const child = startChild<Answer, Question>(options);
   let answer: Answer | null = null;
   let heardMs = performance.now();
   let isLate = false;
+  let isLaterSent = false;
+  let timer: NodeJS.Timeout | undefined;
   child.onMessage((message) => {
     answer = message;
     heardMs = performance.now();
+    if (!isLaterSent && isWaiting?.(message) === true) clearTimeout(timer);
     onAnswer?.(message);
   });
   if (question !== undefined) child.send(question);
   const stop = (): void => child.kill('SIGKILL');
   if (signal?.aborted) stop();
   signal?.addEventListener('abort', stop, { once: true });
-  let timer: NodeJS.Timeout | undefined;
   const arm = (): void => {
     clearTimeout(timer);
     timer = setTimeout(() => {
@@ -57,6 +61,7 @@ export async function askChild<Answer, Question = never>(
   arm();
   later?.then(
     (more) => {
+      isLaterSent = true;
       if (child.send(more)) arm();
     },
     () => {},

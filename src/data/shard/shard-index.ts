@@ -11,7 +11,7 @@ import type { ImagePieces } from '../sample-source.js';
 import { ShardCache } from './shard-cache.js';
 import { findShards } from './shard-names.js';
 import { type ShardSamples, scanShard } from './shard-scan.js';
-import { isPacked, shardStamp, unpackShard } from './unpack-shard.js';
+import { isPacked, removeAbandoned, shardStamp, unpackShard } from './unpack-shard.js';
 
 /** The shards that are read at a time. */
 const AT_A_TIME = 4;
@@ -45,15 +45,33 @@ export async function indexShards(source: PartSource, cache: string): Promise<Im
   return packed.length === 0 ? index : { ...index, unpacked };
 }
 
+/** The names of the classes of a part that was indexed before, while its shards are as they were; null otherwise. It opens no shard. Throws data.missing and data.damaged. */
+export async function knownClassNames(source: PartSource, cache: string): Promise<readonly string[] | null> {
+  const known = await cacheOf(source, cache).read();
+  if (known.size === 0) return null;
+  const table = new LabelTable({ areNumbers: true });
+  for (const file of await findShards(source.folder, source.part)) {
+    const samples = known.get(await shardStamp(file));
+    if (samples === undefined) return null;
+    for (const [i, text] of samples.texts.entries()) table.add(text, { file, offset: samples.places[i]! });
+  }
+  return table.count === 0 ? null : (table.classes(source.classes).classNames ?? null);
+}
+
+function cacheOf({ folder, part, webdataset }: PartSource, cache: string): ShardCache {
+  return new ShardCache(join(cache, 'shards'), { name: join(resolve(folder), part), key: webdataset?.key ?? null });
+}
+
 function unpackFolder(cache: string): string {
   return join(cache, 'unpacked');
 }
 
-async function readShards({ folder, part, webdataset }: PartSource, cache: string): Promise<readonly Shard[]> {
-  const key = webdataset?.key ?? null;
-  const files = await findShards(folder, part);
-  const kept = new ShardCache(join(cache, 'shards'), { name: join(resolve(folder), part), key });
+async function readShards(source: PartSource, cache: string): Promise<readonly Shard[]> {
+  const key = source.webdataset?.key ?? null;
+  const files = await findShards(source.folder, source.part);
+  const kept = cacheOf(source, cache);
   const known = await kept.read();
+  if (files.some(isPacked)) await removeAbandoned(unpackFolder(cache));
   const shards: Shard[] = [];
   let isChanged = false;
   await forEach(files.length, AT_A_TIME, async (i) => {

@@ -1,16 +1,22 @@
 /** The tar shards that a recipe names: one by one by braces, by a pattern, or all of a folder. */
 
-import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, sep } from 'node:path';
 import { StillhouseError } from '../../errors/stillhouse-error.js';
+import { unreadable } from '../data-file.js';
 
 /** The most shards of a part. */
 export const SHARDS_MAX = 100_000;
 const SHARD = /\.(tar|tar\.gz|tgz)$/;
 
-/** Whether the name of a part stays within the data set's folder. */
+/** Whether the name of a part, and each name that its braces stand for, stays within the data set's folder. */
 export function isShardName(name: string): boolean {
-  return /^[^\\\0]+$/.test(name) && !name.startsWith('/') && name.split('/').every((step) => step !== '..' && step !== '');
+  // More names than there may be are refused where they are looked for.
+  return [name, ...(expandBraces(name) ?? [])].every(staysWithin);
+}
+
+function staysWithin(name: string): boolean {
+  return /^[^\\\0]+$/.test(name) && name.split('/').every((step) => step !== '..' && step !== '');
 }
 
 /**
@@ -39,7 +45,10 @@ function choicesOf(inner: string): readonly string[] | null {
   return Array.from({ length: count }, (_, i) => String(first <= last ? first + i : first - i).padStart(width, '0'));
 }
 
-/** The absolute paths of the shards of a part, in order. Throws data.missing where one is not there, and data.damaged where one is named twice. */
+/**
+ * The absolute paths of the shards of a part, in order. Throws data.missing where one is not there, and data.damaged where one is named twice, also by a link, or is reached by
+ * a link out of the data set's folder. A part that is a folder may be such a link itself, as in the format `folder`.
+ */
 export async function findShards(folder: string, part: string): Promise<readonly string[]> {
   const names = expandBraces(part);
   if (names === null)
@@ -48,17 +57,47 @@ export async function findShards(folder: string, part: string): Promise<readonly
       hint: 'Write larger shards',
     });
   const found: string[] = [];
-  const had = new Set<string>();
+  const had = new Map<string, string>();
+  let root: string | null = null;
   for (const name of names) {
-    for (const shard of await shardsOf(join(folder, name))) {
-      if (had.has(shard)) {
-        throw new StillhouseError('data.damaged', `${part} names this shard twice`, { file: shard, hint: 'Each shard counts once' });
-      }
-      had.add(shard);
+    const path = join(folder, name);
+    const shards = await shardsOf(path);
+    root ??= await realOf(folder);
+    const isFolder = dirname(shards[0]!) === path;
+    const roots = isFolder ? [root, await realOf(path)] : [root];
+    for (const shard of shards) {
+      const real = await realOf(shard);
+      if (!roots.some((one) => isWithin(real, one))) throw leadsOut(shard, real);
+      const before = had.get(real);
+      if (before !== undefined) throw namedTwice(part, shard, before);
+      had.set(real, shard);
       found.push(shard);
     }
   }
   return found;
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+}
+
+/** The path without links. */
+function realOf(path: string): Promise<string> {
+  return realpath(path).catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
+}
+
+function namedTwice(part: string, shard: string, before: string): StillhouseError {
+  const link = shard === before ? '' : `: it is the same file as ${before}`;
+  return new StillhouseError('data.damaged', `${part} names this shard twice${link}`, { file: shard, hint: 'Each shard counts once' });
+}
+
+function leadsOut(shard: string, real: string): StillhouseError {
+  return new StillhouseError('data.damaged', `is reached by a link out of the data set's folder, to ${real}`, {
+    file: shard,
+    hint: 'Put the shard itself there, or set data.path to the folder that has it',
+  });
 }
 
 /** The shards of a path: a pattern with * and ? in its last step, a folder, or a shard. */

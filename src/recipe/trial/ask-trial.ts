@@ -17,7 +17,7 @@ const DEADLINE_MS = 20_000;
 /** A user's `build` or `sum` that takes more than this share of the time has hung, or will hold up every worker. */
 const HUNG_SHARE = 0.5;
 
-export interface TrialOptions extends Pick<TrialQuestion, 'given'>, Partial<Pick<TrialQuestion, 'before'>> {
+export interface TrialOptions extends Pick<TrialQuestion, 'data' | 'given'>, Partial<Pick<TrialQuestion, 'before'>> {
   /** Whether the user wants no trial: no training step is made, and a module that is slow is not refused. */
   readonly isQuick: boolean;
   /** Leaves out the training steps, and nothing else. */
@@ -49,7 +49,7 @@ export interface TrialFindings {
 /** The findings of a trial. Throws {@link RecipeFault}; what does not keep the recipe from being run is a warning. */
 export async function askTrial(
   recipe: Recipe,
-  { given, before = {}, isQuick, isWithoutSteps = false, examples, signal, deadlineMs = DEADLINE_MS }: TrialOptions,
+  { data, given, before = {}, isQuick, isWithoutSteps = false, examples, signal, deadlineMs = DEADLINE_MS }: TrialOptions,
 ): Promise<TrialFindings> {
   const hasSteps = !isQuick && !isWithoutSteps;
   const heard = new Findings(recipe, hasSteps);
@@ -57,8 +57,9 @@ export async function askTrial(
     {
       module: MODULE,
       args: [],
-      question: { type: 'question', recipe, given: { stages: given.stages, folders: given.folders }, before, hasSteps },
+      question: { type: 'question', recipe, data, given: { stages: given.stages, folders: given.folders }, before, hasSteps },
       later: examples.then((splits) => ({ type: 'examples', splits })),
+      isWaiting: ({ type }) => type === 'waiting',
       onAnswer: (message) => heard.take(message),
       signal,
     },
@@ -111,7 +112,7 @@ class Findings {
   readonly #stepped = new Map<string, readonly string[]>();
   readonly #untried = new Map<string, string>();
   #engine: string | null = null;
-  /** The piece that was begun last; null before the first. */
+  /** The piece that was begun last; null before the first, and before the first that needs samples. */
   piece: TrialPiece | null = null;
 
   constructor(recipe: Recipe, hasSteps: boolean) {
@@ -121,6 +122,7 @@ class Findings {
 
   take(message: TrialMessage): void {
     if (message.type === 'begun') this.piece = message.piece;
+    if (message.type === 'waiting') this.piece = null;
     if (message.type === 'built') {
       this.#parameters[message.model] = message.parameters;
       if (message.structure !== null) this.#structures[message.model] = message.structure;

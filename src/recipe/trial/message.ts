@@ -2,6 +2,7 @@
 
 import type { Path } from '../../config/problem.js';
 import type { Recipe } from '../../config/schema.js';
+import type { DataInfo } from '../../data/dataset.js';
 import type { LabelledImages } from '../../data/sample-source.js';
 import type { ErrorCode } from '../../errors/table.js';
 import type { RowShape } from '../../tensor/knowledge.js';
@@ -12,6 +13,8 @@ import type { GivenModels } from '../given-model.js';
 export interface TrialQuestion {
   readonly type: 'question';
   readonly recipe: Recipe;
+  /** The shape and sizes of its data. */
+  readonly data: DataInfo;
   /** The models from outside that are needed. A model that learns from another one, or begins with it, is not tried. */
   readonly given: Pick<GivenModels, 'stages' | 'folders'>;
   /** Makes a training step of each model that a stage trains. */
@@ -51,6 +54,8 @@ export type TrialMessage =
   | { readonly type: 'taught'; readonly peer: string; readonly shapes: readonly RowShape[] }
   /** It takes so many numbers of each image of each other student that trains it. */
   | { readonly type: 'gathered'; readonly peer: string; readonly numbers: number }
+  /** All is tried that needs no samples: the training steps wait for them. */
+  | { readonly type: 'waiting' }
   /** A training step of this model, `stage` or `stage.peer`, was made. */
   | { readonly type: 'stepped'; readonly peer: string; readonly engine: string; readonly warnings: readonly string[] }
   /** A training step of this model failed, or a prediction of the one at this place of the recipe, and that is no fault of the recipe. */

@@ -6,7 +6,7 @@ import type { LabelledImages } from '../../data/sample-source.js';
 import { askTrial, type TrialFindings, type TrialOptions } from './ask-trial.js';
 import { examplePlaces } from './examples.js';
 
-export interface ReadAndTryOptions extends Omit<TrialOptions, 'examples' | 'signal'> {
+export interface ReadAndTryOptions extends Omit<TrialOptions, 'data' | 'examples' | 'signal'> {
   /** Checks something else of the recipe at the same time. */
   readonly meanwhile?: ((recipe: Recipe) => Promise<void>) | undefined;
 }
@@ -18,16 +18,22 @@ export interface ReadAndTried {
   readonly findings: TrialFindings;
 }
 
-/** Does both. Throws the errors of inspectData, `meanwhile` and askTrial: the first fault of the data before any of a model. */
+/**
+ * Does both; the trial begins once the shape and sizes of the data are known. Throws the errors of inspectData, `meanwhile` and askTrial: the first fault of the data before any
+ * of a model.
+ */
 export async function readAndTry(recipe: Recipe, { meanwhile, ...options }: ReadAndTryOptions): Promise<ReadAndTried> {
   const over = new AbortController();
-  const reading = readData(recipe);
-  const trial = askTrial(recipe, { ...options, examples: reading.then(({ examples }) => examples), signal: over.signal });
+  const inspecting = inspectData(recipe.data);
+  const reading = inspecting.then(() => readExamples(recipe));
+  const examples = reading.then(({ splits }) => splits);
+  const trial = inspecting.then((data) => askTrial(recipe, { ...options, data, examples, signal: over.signal }));
   const other = meanwhile?.(recipe);
   // From here on: each of them may fail while nobody awaits it yet.
-  const all = Promise.allSettled([reading, trial, other]);
+  const all = Promise.allSettled([reading, examples, trial, other]);
   try {
-    const { data, content } = await reading;
+    const data = await inspecting;
+    const { content } = await reading;
     await other;
     return { data, content, findings: await trial };
   } catch (error) {
@@ -38,13 +44,12 @@ export async function readAndTry(recipe: Recipe, { meanwhile, ...options }: Read
   }
 }
 
-async function readData(recipe: Recipe) {
-  const data = await inspectData(recipe.data);
-  const examples: Record<string, LabelledImages> = {};
+async function readExamples(recipe: Recipe) {
+  const splits: Record<string, LabelledImages> = {};
   const content = await readContent(recipe.data, {
     onSplit(name, count, pick) {
-      examples[name] = pick(examplePlaces(count));
+      splits[name] = pick(examplePlaces(count));
     },
   });
-  return { data, content, examples };
+  return { content, splits };
 }

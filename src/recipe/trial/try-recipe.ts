@@ -15,7 +15,6 @@ import { gathersBatch } from '../../config/batch.js';
 import { MODEL_PEER, modelKey, modelLabel, peerNamed, spellPeer, type TrainedPeer, trainedPeers } from '../../config/peer.js';
 import { formatPath, type Path } from '../../config/problem.js';
 import type { EngineName, ModelRecipe, Recipe } from '../../config/schema.js';
-import { inspectData } from '../../data/dataset.js';
 import { openEngine, probeEngine } from '../../engines/catalogue.js';
 import { messageOf, StillhouseError } from '../../errors/stillhouse-error.js';
 import { buildModel } from '../../nn/build.js';
@@ -79,9 +78,10 @@ function refuse(error: unknown, tell: Tell): void {
   tell({ type: 'refused', path: error.path, code: error.fault.code, message: error.fault.message });
 }
 
-async function tryOn(engine: EngineName, { question: { recipe, given, before, hasSteps }, examples }: Trial, tell: Tell): Promise<void> {
+async function tryOn(engine: EngineName, { question, examples }: Trial, tell: Tell): Promise<void> {
   await openEngine(engine);
-  const { height, width, channels, classes, splitSizes } = await inRecipe(['data'], () => inspectData(recipe.data));
+  const { recipe, given, before, hasSteps } = question;
+  const { height, width, channels, classes, splitSizes } = question.data;
   const inputShape = [height, width, channels] as const;
   const attempt = async <T>(piece: TrialPiece, run: () => Promise<T>): Promise<T> => {
     tell({ type: 'begun', piece });
@@ -128,6 +128,7 @@ async function tryOn(engine: EngineName, { question: { recipe, given, before, ha
     if (gathered > 0) tell({ type: 'gathered', peer: spellPeer(peer.name), numbers: gathered });
   }
   if (hasSteps) {
+    tell({ type: 'waiting' });
     const trials = new StepTrials({ recipe, models, examples: (await examples).splits, splitSizes });
     for (const { stage, path } of given.stages) {
       await attempt({ what: 'model', path, module: null }, async () => trials.judgeGiven(stage)).catch((error: unknown) => {
@@ -182,12 +183,6 @@ function checkInit({ recipe: { init, model } }: TrainedPeer, recipe: Recipe, mod
   const what = `${modelLabel(recipe, peerNamed(init))} has other layers or other sizes of weights than the model ${model}`;
   throw new StillhouseError('model.invalid', what, {
     hint: 'A stage can begin with the parameters of the same model alone: name that model, with the same options',
-  });
-}
-
-async function inRecipe<T>(path: Path, run: () => Promise<T>): Promise<T> {
-  return run().catch((error: unknown) => {
-    throw error instanceof StillhouseError ? new Refusal(path, error) : error;
   });
 }
 

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { StillhouseError } from '../../../src/errors/stillhouse-error.js';
 import { type CheckedRecipe, type CheckOptions, checkRecipe } from '../../../src/recipe/check-recipe.js';
+import { loadRecipe } from '../../../src/recipe/load-recipe.js';
+import { askTrial } from '../../../src/recipe/trial/ask-trial.js';
 import { examplePlaces } from '../../../src/recipe/trial/examples.js';
 import { describeProbabilities } from '../../../src/recipe/trial/probabilities.js';
 
@@ -213,6 +215,17 @@ describe('warned of', () => {
       /no training step was tried of base: after 6 s the trial was still at stages\.base\.model \(\S.*model-\d+\.mjs\)/,
     );
   });
+});
+
+test('the trial opens no file of the data: the command tells it their shape, and reads them once', async () => {
+  const { recipe, data } = await check('{ name: cnn-student }', '', { isQuick: true });
+  const elsewhere = await loadRecipe(join(folder, 'recipe.yaml'), { set: [`data.path=${join(folder, 'nowhere')}`] });
+  expect(elsewhere.data).toEqual({ ...recipe.data, path: join(folder, 'nowhere') });
+  const [signal, pixels] = [new AbortController().signal, new Uint8Array(6 * 28 * 28).map((_, i) => (31 * i) % 256)];
+  const few = { height: 28, width: 28, channels: 1, classes: 10, count: 6, pixels, labels: Int32Array.of(0, 1, 2, 3, 4, 5) };
+  const examples = Promise.resolve({ few });
+  const findings = await askTrial(elsewhere, { data, given: { stages: [], folders: [] }, isQuick: false, examples, signal });
+  expect(findings).toMatchObject({ tried: ['base'], warnings: [] });
 });
 
 test('the samples of a step lie far apart', () => {

@@ -1,6 +1,6 @@
 /** The format `csv`: images and a CSV of their labels, as Python's csv module and others write it, and what is wrong with one. */
 
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -89,7 +89,7 @@ describe('rows are read as they are written', () => {
 
   test('quotes, commas, line feeds, CRLF, a byte order mark, other columns', async () => {
     const set = await newSet(PYTHON);
-    await symlink('0.jpg', join(set, 'train/cat/a, b.jpg'));
+    await copyFile(join(set, 'train/cat/0.jpg'), join(set, 'train/cat/a, b.jpg'));
     const recipe = recipeOf(set, { csv: { path: 'file', label: 'class' }, splits: { train: SPLITS.train } });
     expect(await classNamesOf(recipe, cache)).toEqual(['a "big" dog', 'cat, small', 'two\nlines']);
     expect(await labelsOf(recipe)).toEqual([1, 0, 1, 2]);
@@ -179,6 +179,28 @@ describe('what is wrong is told with the file and the line', () => {
     await symlink(join(root, 'elsewhere'), join(set, 'linked'));
     await writeFile(join(set, 'train.csv'), rows('linked/0.jpg,cat'));
     expect((await failureOf(inspectData(train, cache))).message).toMatch(/linked is reached by a link out/);
+  });
+
+  test.each([
+    [
+      'a/x.jpg',
+      'b/x.jpg',
+      /csv:3: names b\/x\.jpg a second time: line 2 has it, as b\/x\.jpg is reached by a link: the file is \S.*\/a\/x\.jpg/,
+    ],
+    ['b/x.jpg', 'a/x.jpg', /csv:3: names a\/x\.jpg a second time: line 2 has it\./],
+    ['a/x.jpg', 'a/link.jpg', /csv:3: names a\/link\.jpg a second time: line 2 has it, as a\/link\.jpg is reached by a link/],
+    ['a/link.jpg', 'b/link.jpg', /csv:3: names b\/link\.jpg a second time: line 2 has it/],
+    ['b/far.jpg', 'val/cat/0.jpg', /csv:3: names val\/cat\/0\.jpg a second time: line 2 has it/],
+  ])('a file that two paths lead to is named twice: %s, %s', async (first, second, message) => {
+    const set = await newSet(`path,label\n${first},cat\n${second},dog\n`);
+    await mkdir(join(set, 'a'));
+    await writeFile(join(set, 'a/x.jpg'), '');
+    await symlink('a', join(set, 'b'));
+    await symlink('x.jpg', join(set, 'a/link.jpg'));
+    await symlink('../val/cat/0.jpg', join(set, 'a/far.jpg'));
+    const error = await failureOf(inspectData(recipeOf(set, { splits: { train: SPLITS.train } }), cache));
+    expect(error.code).toBe('data.damaged');
+    expect(error.message).toMatch(message);
   });
 
   test('no such CSV file, a class that one part lacks, and images that are broken', async () => {

@@ -1,9 +1,9 @@
 /** The format `webdataset`: shards as WebDataset and Python's tarfile write them, their caches, and what is wrong with one. */
 
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DataRecipe } from '../../../../src/config/schema.js';
 import { assembleBatch } from '../../../../src/data/batch.js';
@@ -89,8 +89,8 @@ describe('shards of Python', () => {
     const source = await loadSplit(reading(part), 'all', own);
     expect([source.count, source.label(0), source.label(1), source.classes]).toEqual([2, 1, 0, 2]);
     const unpacked = join(root, part, 'unpacked');
-    const [copy, ...others] = readdirSync(unpacked);
-    expect(others).toEqual([]);
+    const [folder, copy, ...others] = readdirSync(unpacked, { recursive: true, encoding: 'utf8' });
+    expect([dirname(copy!), others]).toEqual([folder, []]);
     const { mtimeMs, size } = await stat(join(unpacked, copy!));
     const { files, splits } = await verifyData(reading(part), own);
     expect(files).toEqual([{ file: join(GOLDEN, part), samples: 2, unpacked: { folder: unpacked, bytes: size } }]);
@@ -102,7 +102,12 @@ describe('shards of Python', () => {
   });
 
   test('labels in json, as names, or as numbers under a key', async () => {
-    expect(await classNamesOf(reading('json-*.tgz'), cache)).toEqual(['robin', 'wren']);
+    const own = new FingerprintCache(join(root, 'json', 'fingerprints.json'));
+    // An export reads no shard for names.
+    expect(await classNamesOf(reading('json-*.tgz'), own)).toBeNull();
+    expect(existsSync(own.folder)).toBe(false);
+    expect(await inspectData(reading('json-*.tgz'), own)).toMatchObject({ classes: 2 });
+    expect(await classNamesOf(reading('json-*.tgz'), own)).toEqual(['robin', 'wren']);
     const named = await loadSplit(reading('json-0.tgz'), 'all', cache);
     expect([named.label(0), named.label(1)]).toEqual([1, 0]);
     const keyed = await loadSplit(reading('json-0.tgz', { webdataset: { key: 'species' } }), 'all', cache);
