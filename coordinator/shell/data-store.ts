@@ -28,7 +28,7 @@ export interface DataStoreOptions {
   readonly store: CheckpointStore;
   readonly feed: SplitFeed;
   readonly logger: Logger;
-  /** Called when a checkpoint is on disk, whole, and after each part of it before. */
+  /** Called when a checkpoint is on disk, whole, and before that after each part that no part before had the elements of. */
   readonly onStored: (event: Extract<CoreEvent, { type: 'checkpoint-part' | 'checkpoint-stored' }>) => void;
   /** Called when this coordinator may not go on. */
   readonly onOver: (error: unknown) => void;
@@ -41,8 +41,8 @@ export class DataStore {
   readonly #options: DataStoreOptions;
   /** The commit of each state, by describeState; its hash is null until the first put where the commit had none. */
   readonly #commits = new Map<string, { readonly hash: string | null; readonly committed: number }>();
-  /** The incarnation that was asked for each state, by describeState. */
-  readonly #saves = new Map<string, Incarnation>();
+  /** The incarnation that was asked for each state, by describeState, and the elements of its put that have come. */
+  readonly #saves = new Map<string, { readonly incarnation: Incarnation; readonly taken: number }>();
 
   constructor(options: DataStoreOptions) {
     this.#options = options;
@@ -55,7 +55,7 @@ export class DataStore {
       remember(this.#commits, describeState(state), { hash, committed });
     }
     if (message.type === 'coordinator.save' && message.others !== null)
-      remember(this.#saves, describeState(message.state), message.incarnation);
+      remember(this.#saves, describeState(message.state), { incarnation: message.incarnation, taken: 0 });
   }
 
   /** Answers a request. Never rejects: an error is logged and becomes a refusal. */
@@ -101,7 +101,8 @@ export class DataStore {
     const old = this.#refuseOldTerm(header.term);
     if (old !== null) return old;
     const name = describeState(state);
-    if (this.#saves.get(name) !== incarnation) {
+    const save = this.#saves.get(name);
+    if (save?.incarnation !== incarnation) {
       return refusal('wrong-round', `incarnation ${incarnation} was not asked to save ${name}`);
     }
     const commit = this.#commits.get(name);
@@ -113,7 +114,12 @@ export class DataStore {
     term.requireNewest();
     const outcome = await store.putPart({ info: { state, term: header.term, ranges, hash, schema }, layout, start, ...content });
     if (outcome.stored === 'part') {
-      onStored({ type: 'checkpoint-part', state });
+      // One that came before gives the put no longer time.
+      const taken = content.pieces.reduce((end, { data }) => end + data.length, start);
+      if (taken > save.taken) {
+        remember(this.#saves, name, { incarnation, taken });
+        onStored({ type: 'checkpoint-part', state });
+      }
       return STORED;
     }
     if (!outcome.stored) return refusal(outcome.reason, outcome.message);

@@ -98,6 +98,8 @@ export async function runTerm(options: CoordinateOptions, run: TermRun): Promise
     const opened = await open(options, { folder, term, logger, closers });
     const end = await runCore(options, run, opened);
     term.requireNewest();
+    // A put that has not ended may have left gigabytes.
+    await opened.store.sweep().catch((error: unknown) => logger.warn('checkpoint.notSwept', { error }));
     const seconds = run.earlierSeconds + (options.clock.nowMs() - startedMs) / 1000;
     await tellEnd(options, run, { end, seconds });
     await new Promise<void>((resolve) => options.clock.after(FAREWELL_MS, resolve));

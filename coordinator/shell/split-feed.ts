@@ -2,7 +2,8 @@
  * Feeds the run's data to workers that have no files of it: rows of splits, and coded images (src/data/feed). It reads the coordinator's own files.
  *
  * Invariants: what it gives is of the split with the fingerprint that the run began with; it makes one answer at a time, of at most LIMITS.feedBytes or one
- * image, so that a run is not starved of memory; images in memory are given up when nobody has asked for a while; answers pass no faster than the rate.
+ * image, so that a run is not starved of memory; images in memory are given up when nobody has asked for a while; answers pass no faster than the rate,
+ * and are so small that each of those who wait has one in time; one whose asker has given it up is not made, so the rate is spent on others.
  */
 
 import { createHash } from 'node:crypto';
@@ -10,12 +11,13 @@ import { open } from 'node:fs/promises';
 import type { Clock, TimerHandle } from '../../src/base/clock.js';
 import { LIMITS } from '../../src/base/limits.js';
 import type { DataRecipe } from '../../src/config/schema.js';
+import { isPassing } from '../../src/data/coded-source.js';
 import { unreadable } from '../../src/data/data-file.js';
 import { loadSplitToFeed } from '../../src/data/dataset.js';
 import { DIGEST_BYTES } from '../../src/data/digest-bytes.js';
 import { type FedSplit, headOf, type ImagePlace, imagePlace, rowBytes, rowsOf } from '../../src/data/feed/split-rows.js';
 import type { CodedStore } from '../../src/data/sample-source.js';
-import { StillhouseError } from '../../src/errors/stillhouse-error.js';
+import { messageOf, StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { Logger } from '../../src/log/logger.js';
 import type { DataRequestOf } from '../../src/protocol/data.js';
 import { type DataReply, refusal } from '../../src/rpc/data-server.js';
@@ -25,6 +27,9 @@ import type { WireTensor } from '../../src/tensor/tensor.js';
 const UNUSED_MS = 60_000;
 /** The requests that wait for their turn; another is refused. */
 const WAITING_MAX = 64;
+/** The time in which all who wait are to have an answer, and the most of it that one may take, at the rate: others come meanwhile. */
+const ROUND_MS = LIMITS.feedWaitMs / 2;
+const ANSWER_MS = 5_000;
 /** The files that are read at a time. */
 const AT_A_TIME = 16;
 
@@ -50,7 +55,8 @@ export class SplitFeed {
   readonly #splits = new Map<string, OpenSplit>();
   /** Resolves when the answers before have been made. */
   #turn: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
+  /** The times at which those were asked for that have no answer yet, the longest wait first. */
+  readonly #asked: number[] = [];
   /** The time at which the rate allows another answer. */
   #nextMs = 0;
 
@@ -60,11 +66,11 @@ export class SplitFeed {
 
   /** Answers a request for rows. Throws data.missing and data.damaged about the coordinator's files. */
   rows({ split: name, from }: DataRequestOf<'split.get'>): Promise<DataReply> {
-    return this.#inTurn(name, async (split) => {
+    return this.#inTurn(name, async (split, most) => {
       const head = headOf(split);
       if (from > head.count) return refusal('unknown-sample', `the split ${name} has ${head.count} samples, not ${from}`);
       const bytes = rowBytes(head);
-      const to = Math.min(head.count, from + Math.max(1, Math.floor(this.#answerBytes / bytes)));
+      const to = Math.min(head.count, from + Math.max(1, Math.floor(most / bytes)));
       const rows = rowsOf(split, from, to);
       const tensors: WireTensor[] = [{ name: 'rows', dtype: 'uint8', shape: [to - from, bytes], data: rows }];
       return { header: { type: 'split.answer', split: name, from, ...head }, tensors };
@@ -79,12 +85,12 @@ export class SplitFeed {
         refusal('invalid-message', `image.get has one tensor, samples, int32 [B], B from 1 to ${LIMITS.rowsPerRequest}`),
       );
     }
-    return this.#inTurn(name, async ({ source, digests }) => {
+    return this.#inTurn(name, async ({ source, digests }, most) => {
       const { store } = source;
       if (store.kind !== 'coded' || digests === null) return refusal('missing', `the images of the split ${name} are in its rows`);
       const strange = samples.find((sample) => !(0 <= sample && sample < store.count));
       if (strange !== undefined) return refusal('unknown-sample', `the split ${name} has no sample ${strange}`);
-      const images = await readImages(store, digests, samples.subarray(0, fittingIn(store, samples, this.#answerBytes)));
+      const images = await readImages(store, digests, samples.subarray(0, fittingIn(store, samples, most)));
       const sizes = Int32Array.from(images, ({ length }) => length);
       const data = new Uint8Array(Buffer.concat(images));
       return {
@@ -97,34 +103,50 @@ export class SplitFeed {
     });
   }
 
+  /** The most bytes of the answer whose turn it is: those behind it in the line wait until the rate allows them theirs. */
   get #answerBytes(): number {
-    return this.#options.answerBytes ?? LIMITS.feedBytes;
+    const { answerBytes = LIMITS.feedBytes, rate, clock } = this.#options;
+    if (rate === null) return answerBytes;
+    const nowMs = clock.nowMs();
+    // The one that is n-th behind waits for n answers, this one among them.
+    const times = this.#asked.slice(1).map((askedMs, i) => (askedMs + ROUND_MS - nowMs) / (i + 1));
+    return Math.min(answerBytes, (rate / 1000) * Math.max(0, Math.min(ANSWER_MS, ...times)));
   }
 
-  /** Makes an answer when those before it are made, and the rate allows it. */
-  async #inTurn(name: string, make: (split: FedSplit) => Promise<DataReply>): Promise<DataReply> {
-    if (this.#waiting >= WAITING_MAX) return refusal('busy', `${this.#waiting} requests for data wait for their turn`);
-    this.#waiting += 1;
+  /** Makes an answer when those before it are made, and the rate allows it: `make` is given the most bytes that it may have. */
+  async #inTurn(name: string, make: (split: FedSplit, most: number) => Promise<DataReply>): Promise<DataReply> {
+    if (this.#asked.length >= WAITING_MAX) return refusal('busy', `${this.#asked.length} requests for data wait for their turn`);
+    const askedMs = this.#options.clock.nowMs();
+    this.#asked.push(askedMs);
     const made = this.#turn.then(async () => {
-      await this.#untilRate();
-      const split = await this.#open(name);
-      if (split === null) return refusal('missing', `the run has no split ${name}`);
-      const reply = await make(split);
-      this.#charge(reply);
-      return reply;
+      try {
+        if (!(await this.#untilRate(askedMs)))
+          return refusal('busy', `the rate allows no answer ${LIMITS.feedWaitMs / 1000} s after the request`);
+        const split = await this.#open(name);
+        if (split === null) return refusal('missing', `the run has no split ${name}`);
+        const reply = await make(split, this.#answerBytes);
+        this.#charge(reply);
+        return reply;
+      } catch (error) {
+        if (isPassing(error)) return refusal('not-ready', messageOf(error));
+        throw error;
+      } finally {
+        // Turns come in the order of the requests.
+        this.#asked.shift();
+      }
     });
     this.#turn = made.catch(() => undefined);
-    try {
-      return await made;
-    } finally {
-      this.#waiting -= 1;
-    }
+    return made;
   }
 
-  async #untilRate(): Promise<void> {
+  /** Waits until the rate allows another answer, and answers true; false, at once, where that is too late for a request of this time. */
+  async #untilRate(askedMs: number): Promise<boolean> {
     const { clock } = this.#options;
-    const waitMs = this.#nextMs - clock.nowMs();
-    if (waitMs > 0) await new Promise<void>((resolve) => void clock.after(waitMs, resolve, { unref: true }));
+    const nowMs = clock.nowMs();
+    const atMs = Math.max(nowMs, this.#nextMs);
+    if (atMs - askedMs >= LIMITS.feedWaitMs) return false;
+    if (atMs > nowMs) await new Promise<void>((resolve) => void clock.after(atMs - nowMs, resolve, { unref: true }));
+    return true;
   }
 
   #charge({ tensors }: DataReply): void {

@@ -39,6 +39,8 @@ export const LIMITS = {
   rowsPerRequest: 4096,
   /** Bytes of data in one split.answer or image.answer, unless one sample alone has more. */
   feedBytes: 4 * 1024 * 1024,
+  /** Milliseconds that a request for such data waits: then the worker has given it up, and the coordinator makes no answer to it any more. */
+  feedWaitMs: 60_000,
   /** Ranges in one message. A state lacks some samples in places: each place is one more range. */
   ranges: 1024,
   /** Members of a round, teachers of a student. */

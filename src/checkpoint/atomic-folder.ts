@@ -87,7 +87,7 @@ export class UnfinishedFolder {
 
   /** Removes the folder if it can, and if it has no name yet. Never rejects. */
   async abandon(): Promise<void> {
-    // Whoever abandons it has an error of its own to tell. If the folder cannot be removed, the next start sweeps it.
+    // The caller has an error of its own to tell. If the folder cannot be removed, the next start sweeps it.
     if (!this.#isNamed) await this.#target.fs.remove(this.#path).catch(() => undefined);
   }
 }

@@ -98,7 +98,7 @@ export interface CheckpointStore {
    * one of `keep` is whole, so the last good checkpoint is never deleted.
    */
   retain(stage: string, keep: readonly number[]): Promise<readonly number[]>;
-  /** Removes the unfinished and half deleted folders that a crash left. */
+  /** Removes the unfinished and half deleted folders, those that a crash left and those of puts under way: their next part is refused. */
   sweep(): Promise<void>;
 }
 
@@ -277,6 +277,7 @@ class FolderStore implements CheckpointStore {
 
   sweep(): Promise<void> {
     return this.#alone(async () => {
+      this.#unfinished.clear();
       for (const stage of await listEntries(this.#fs, this.#folder)) {
         const stageFolder = join(this.#folder, stage);
         for (const round of await listEntries(this.#fs, stageFolder)) await this.#sweepFolder(join(stageFolder, round));

@@ -50,7 +50,11 @@ export function addWorkerCommand(program: Command, context: CliContext): void {
       '--data <path>',
       'the place of the data on this machine (default: the data.path of the recipe); what is not there comes from the coordinator',
     )
-    .option('--keep <GiB>', 'the most GiB of images that are kept here of those that come from the coordinator (default: 20)', parseGib)
+    .option(
+      '--keep <GiB>',
+      'the most GiB that are kept here of the images that come from the coordinator, and of its data sets that are read whole (default: 20 of each)',
+      parseGib,
+    )
     .option('--insecure', 'allow addresses that other machines can reach, without any protection')
     .addHelpText(
       'after',

@@ -64,14 +64,19 @@ const PASSING = ['EIO', 'ESTALE', 'EMFILE', 'ENFILE', 'EAGAIN', 'ETIMEDOUT'];
 /** The milliseconds before the second and the third attempt. */
 const PAUSES = [100, 1000];
 
+/** Whether the cause of an error is one that passes: another try may read the file. */
+export function isPassing(error: unknown): boolean {
+  const { cause } = error as Error;
+  return PASSING.some((code) => hasCode(cause, code));
+}
+
 /** Reads again, after a pause in which this thread stands still, where the error `cause` is one that passes. Throws the last error. */
 export function retried<T>(read: () => T, pauses: readonly number[] = PAUSES): T {
   for (const pause of pauses) {
     try {
       return read();
     } catch (error) {
-      const { cause } = error as Error;
-      if (!PASSING.some((code) => hasCode(cause, code))) throw error;
+      if (!isPassing(error)) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pause);
     }
   }

@@ -20,37 +20,61 @@ type Holder = z.infer<typeof holderSchema>;
  * taking it. Throws `install.failed` where the file system cannot hold a lock.
  */
 export async function takeLock(file: string): Promise<string | null> {
-  const self: Holder = { host: hostname(), pid: process.pid, mark: markOf(process.pid) };
+  return asCaller(file, async (caller) => {
+    const { own, self } = caller;
+    while (!(await linkOnce(own, file))) {
+      const other = (await livingHolder(file, self)) ?? (await removeIf(caller, () => isDead(file, self)));
+      if (other !== null) return other;
+    }
+    return null;
+  });
+}
+
+/** Removes the lock, if it is still that of this holder, in the words of {@link takeLock}: for one that lives, perhaps, but works no more. */
+export async function breakLock(file: string, holder: string): Promise<void> {
+  await asCaller(file, (caller) => removeIf(caller, async () => (await livingHolder(file, caller.self)) === holder));
+}
+
+/** A call that takes or breaks a lock. */
+interface Caller {
+  readonly file: string;
+  /** A file that names the caller. A link to it is a lock. */
+  readonly own: string;
+  readonly self: Holder;
+}
+
+async function asCaller<T>(file: string, act: (caller: Caller) => Promise<T>): Promise<T> {
+  const self = selfHolder();
   // Each call has a file of its own: two calls of one process must not remove each other's.
   const own = `${file}.${randomUUID()}`;
   await mkdir(dirname(file), { recursive: true });
   // A link appears whole or not at all, so nobody reads a half written lock.
   await writeFile(own, JSON.stringify(self));
   try {
-    while (!(await linkOnce(own, file))) {
-      const other = (await livingHolder(file, self)) ?? (await removeDead(file, own, self));
-      if (other !== null) return other;
-    }
-    return null;
+    return await act({ file, own, self });
   } finally {
     await rm(own, { force: true });
   }
 }
 
+function selfHolder(): Holder {
+  return { host: hostname(), pid: process.pid, mark: markOf(process.pid) };
+}
+
 /**
- * Removes the lock of a process that has ended. Only the holder of a second lock, the guard, may do this, after it has
+ * Removes a lock that is over, that of a process that has ended. Only the holder of a second lock, the guard, may do this, after it has
  * checked the lock again: otherwise two processes that found the same dead lock would each remove one, and the second
  * would remove the new lock of the first. Answers null, or the holder of the guard, in words. A dead guard is removed
  * without a guard.
  */
-async function removeDead(file: string, own: string, self: Holder): Promise<string | null> {
+async function removeIf({ file, own, self }: Caller, isOver: () => Promise<boolean>): Promise<string | null> {
   const guard = `${file}.guard`;
   if (!(await linkOnce(own, guard))) {
     if (await isDead(guard, self)) await rm(guard, { force: true });
     return livingHolder(guard, self);
   }
   try {
-    if (await isDead(file, self)) await rm(file, { force: true });
+    if (await isOver()) await rm(file, { force: true });
     return null;
   } finally {
     await rm(guard, { force: true });
@@ -71,9 +95,12 @@ async function livingHolder(file: string, self: Holder): Promise<string | null> 
   return `process ${holder.pid} of the machine ${holder.host} (if it is gone, remove ${file})`;
 }
 
-/** Releases the lock. */
+/** Releases the lock of this process. One that another process has broken and taken stays that one's. */
 export async function freeLock(file: string): Promise<void> {
-  await rm(file, { force: true });
+  const holder = await readHolder(file);
+  const self = selfHolder();
+  const isOwn = holder !== null && holder !== 'unreadable' && holder.host === self.host && holder.pid === self.pid;
+  if (isOwn) await rm(file, { force: true });
 }
 
 async function linkOnce(own: string, file: string): Promise<boolean> {

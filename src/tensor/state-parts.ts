@@ -48,10 +48,17 @@ export function layoutProblem(layout: StateLayout): string | null {
   return stateNamesProblem(layout.map(({ name }) => name)) ?? sizeProblem(layout);
 }
 
-/** Says why there are more elements than a state has; null when there are not. It must be asked before anything is allocated. */
-export function sizeProblem(layout: StateLayout): string | null {
+/** Says why there are more elements than a state has; null when there are not. */
+function sizeProblem(layout: StateLayout): string | null {
   const elements = elementsOf(layout);
   return 4 * elements <= LIMITS.stateBytes ? null : `${elements} elements are more than a state has`;
+}
+
+/** Says which name is there twice; null when none is. */
+function twiceProblem(layout: StateLayout): string | null {
+  const names = layout.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  return twice === undefined ? null : `there are two tensors ${twice}`;
 }
 
 /** As much of a part as one message carries. */
@@ -119,6 +126,8 @@ export function partFromWire(layout: StateLayout, start: number, tensors: readon
 /** Puts a state together from its parts. A tensor that comes in one piece is not copied. */
 export class StateAssembly {
   readonly #layout: StateLayout;
+  /** The fault of the layout: nothing is taken then. */
+  readonly #problem: string | null;
   readonly #tensors = new Map<string, Float32Array>();
   /** The number of elements that are here. */
   taken = 0;
@@ -126,6 +135,7 @@ export class StateAssembly {
   /** Allocates nothing yet. */
   constructor(layout: StateLayout) {
     this.#layout = layout;
+    this.#problem = twiceProblem(layout) ?? sizeProblem(layout);
   }
 
   get isWhole(): boolean {
@@ -134,6 +144,7 @@ export class StateAssembly {
 
   /** Takes the part that goes on from the last one; says in words why it does not, and takes nothing then. */
   take(start: number, tensors: readonly WireTensor[]): string | null {
+    if (this.#problem !== null) return this.#problem;
     if (start !== this.taken) return `the part begins at the element ${start}, and not at ${this.taken}`;
     const pieces = partFromWire(this.#layout, start, tensors);
     if (typeof pieces === 'string') return pieces;

@@ -53,7 +53,7 @@ export class ImageFetch {
 
   /** As SampleSource.prepare. Rejects with what FeedClient.ask throws, and with data.missing when an image cannot be kept. */
   async prepare(samples: Int32Array): Promise<() => void> {
-    const { cache, store, sizeOf } = this.#options;
+    const { cache, store } = this.#options;
     const wanted = new Map<string, number>();
     for (const sample of samples) wanted.set(digestOf(store, sample), sample);
     for (const digest of wanted.keys()) cache.hold(digest);
@@ -65,7 +65,7 @@ export class ImageFetch {
       const all = [...wanted];
       for (let from = 0; from < all.length; from += AT_A_TIME) {
         const some = all.slice(from, from + AT_A_TIME);
-        const known = await Promise.all(some.map(([digest, sample]) => cache.has(digest, sizeOf(sample))));
+        const known = await Promise.all(some.map(([digest]) => cache.has(digest)));
         coming.push(...some.flatMap(([digest, sample], i) => (known[i] ? [] : [this.#await(digest, sample)])));
       }
       this.#ask();
@@ -84,7 +84,7 @@ export class ImageFetch {
     const coming = new Promise<void>((done, fail) => {
       [resolve, reject] = [done, fail];
     });
-    // Whoever waits for several hears of the first error; the others are heard by nobody.
+    // A batch that waits for several hears of the first error; the others are heard by nobody.
     coming.catch(() => undefined);
     const missing = { sample, digest, size: this.#options.sizeOf(sample), coming, resolve, reject };
     this.#missing.set(digest, missing);

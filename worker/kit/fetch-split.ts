@@ -13,7 +13,7 @@ import { codedFingerprint } from '../../src/data/fingerprint.js';
 import { labelOf, type SampleSource } from '../../src/data/sample-source.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { Logger } from '../../src/log/logger.js';
-import { freeLock, takeLock } from '../../src/native/lock.js';
+import { breakLock, freeLock, takeLock } from '../../src/native/lock.js';
 import type { DataAnswerOf, DataMessage } from '../../src/protocol/data.js';
 import type { FeedClient } from './feed-client.js';
 import { ImageFetch, unkept } from './fetch-images.js';
@@ -27,7 +27,7 @@ export interface SplitFetchOptions {
   readonly client: FeedClient;
   /** The folder of fetched data in the user's cache folder. It need not exist. */
   readonly folder: string;
-  /** The most bytes of coded images that are kept. */
+  /** The most bytes of coded images that are kept, and the most of splits' rows. */
   readonly limitBytes: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -81,14 +81,13 @@ export class SplitFetch {
   /** Takes the lock and answers null; or answers the rows that another process has fetched meanwhile. A holder that fetches nothing any more, perhaps of a host that is gone, loses it. */
   async #awaitLock(file: string, lock: string, wanted: Wanted): Promise<SplitRows | null> {
     const { clock, logger } = this.#options;
-    let [bytes, sinceMs] = [-1, clock.nowMs()];
+    let [seen, sinceMs] = ['', clock.nowMs()];
     for (let holder = await takeLock(lock); holder !== null; holder = await takeLock(lock)) {
-      const now = await unfinishedBytes(file);
-      if (now !== bytes) [bytes, sinceMs] = [now, clock.nowMs()];
+      const now = `${holder}: ${await unfinishedBytes(file)}`;
+      if (now !== seen) [seen, sinceMs] = [now, clock.nowMs()];
       if (clock.nowMs() - sinceMs >= DATA_TIMING.feedSilentMs) {
         logger.warn('data.lockTaken', { split: wanted.name, message: `${holder} was fetching it, and has fetched nothing for long` });
-        await freeLock(lock);
-        continue;
+        await breakLock(lock, holder);
       }
       await new Promise<void>((resolve) => void clock.after(LOOK_MS, resolve, { unref: true }));
       const known = await this.#kept(file, wanted);
@@ -99,18 +98,18 @@ export class SplitFetch {
 
   /** The rows of a file of an earlier run, or of another process; null when there is none that can be believed. */
   async #kept(file: string, { name, fingerprint }: Wanted): Promise<SplitRows | null> {
-    const rows = await readRows(file);
-    if (rows === null) return null;
-    if (rows.isWhole && (await rows.fingerprint()) === fingerprint) {
+    const kept = await readRows(file);
+    if (kept === null) return null;
+    if (kept.isIntact && (await kept.rows.fingerprint()) === fingerprint) {
       await touchSplit(file, this.#options.clock.wallMs());
-      return rows;
+      return kept.rows;
     }
     this.#options.logger.warn('data.notKept', { split: name, file, message: `${file} is damaged, and is fetched again` });
     return null;
   }
 
   async #fetch(writer: SplitWriter, wanted: Wanted): Promise<SplitRows> {
-    const { clock, logger, client } = this.#options;
+    const { clock, logger, client, limitBytes } = this.#options;
     const { name, fingerprint } = wanted;
     const startMs = clock.nowMs();
     for (let rows = await writer.goOn(); ; rows = null) {
@@ -118,14 +117,14 @@ export class SplitFetch {
       logger.info('data.fetching', { split: name, from: client.endpoint, known });
       const whole = await this.#fill(writer, rows, name);
       if ((await whole.fingerprint()) === fingerprint) {
-        await writer.finish();
+        await writer.finish({ limitBytes, wallMs: clock.wallMs() });
         const bytes = (whole.count - known) * whole.bytes;
         logger.info('data.fetched', { split: name, samples: whole.count, bytes, ms: Math.round(clock.nowMs() - startMs) });
         return whole;
       }
       await writer.discard();
       const what = `the split ${name} that the coordinator gave is not the one that it named (${fingerprint})`;
-      // What an earlier process left may be at fault.
+      // The rows that an earlier process left may be at fault.
       if (known === 0) throw new StillhouseError('data.damaged', what, { address: client.endpoint });
       logger.warn('data.notKept', { split: name, message: `${what}: it is fetched again` });
     }

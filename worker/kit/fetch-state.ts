@@ -1,5 +1,6 @@
 /** Fetches committed parameters from another student's memory or from the coordinator's disk. Every answer is checked before it is used. */
 
+import { present } from '../../src/base/assert.js';
 import { type PeerName, spellPeer } from '../../src/config/peer.js';
 import { StillhouseError } from '../../src/errors/stillhouse-error.js';
 import type { Replica } from '../../src/protocol/control.js';
@@ -7,7 +8,7 @@ import type { DataAnswerOf, DataMessage } from '../../src/protocol/data.js';
 import type { Range } from '../../src/protocol/field.js';
 import { describeState, isSameState, type StateName } from '../../src/protocol/state-name.js';
 import { RequestRefusal } from '../../src/rpc/request-refusal.js';
-import { type ElementRange, layoutProblem } from '../../src/tensor/state-parts.js';
+import { type ElementRange, layoutProblem, type StateLayout } from '../../src/tensor/state-parts.js';
 import { firstNotFinite, hashState, type StateTensors } from '../../src/tensor/state-tensors.js';
 import type { EngineContext } from './context.js';
 import { fetchParts } from './fetch-parts.js';
@@ -20,15 +21,24 @@ export interface WantedState {
   readonly hash: string | null;
   /** The hash of the arena's schema. */
   readonly schema: string;
+  /** The number of elements of each tensor whose length is known here; 0: there may be no such tensor. */
+  readonly lengths: ReadonlyMap<string, number>;
   /** Ends the fetch before its next part; the reason is thrown then. */
   readonly signal?: AbortSignal;
 }
 
 /** The state of the optimiser of another replica of a state. */
-export interface WantedSlots extends WantedState {
+export interface WantedSlots extends Pick<WantedState, 'state' | 'schema'> {
   readonly hash: string;
   readonly replica: Replica;
+  /** Its number of elements. */
+  readonly length: number;
+  /** The time of the clock at which the last part must be here. */
+  readonly untilMs: number;
 }
+
+/** The services that a fetch needs. */
+export type FetchContext = Pick<EngineContext, 'term' | 'dataEndpoint' | 'connections' | 'clock' | 'partElements'>;
 
 /** A state with the samples that it contains. The caller owns the tensors. */
 export interface FetchedState {
@@ -42,7 +52,7 @@ export interface FetchedState {
  * Fetches a state from a student that holds it in memory. Throws as Connections.request does, protocol.invalid when the answer
  * is not this state, and model.invalid when the state belongs to another model than the one here.
  */
-export async function fetchFromHolder(context: EngineContext, endpoint: string, wanted: WantedState): Promise<FetchedState> {
+export async function fetchFromHolder(context: FetchContext, endpoint: string, wanted: WantedState): Promise<FetchedState> {
   const { state, hash } = wanted;
   const deadlineMs = DATA_TIMING.stateMs;
   const found = await fetchWhole(context, { wanted, from: endpoint }, (part) => {
@@ -54,32 +64,37 @@ export async function fetchFromHolder(context: EngineContext, endpoint: string, 
   return found;
 }
 
-/** Fetches the optimiser's state of another replica of the state. Throws as `fetchFromHolder` does. */
-export async function fetchSlots(context: EngineContext, { state, hash, schema, replica }: WantedSlots): Promise<Float32Array> {
+/** Fetches the optimiser's state of another replica of the state. Throws as `fetchFromHolder` does, and transport.deadline when a part is missing at its time. */
+export async function fetchSlots(context: FetchContext, wanted: WantedSlots): Promise<Float32Array> {
+  const { state, hash, schema, replica, length, untilMs } = wanted;
   const { endpoint } = replica;
-  const { term, connections } = context;
-  const deadlineMs = DATA_TIMING.slotsMs;
+  const { term, connections, clock } = context;
   const { tensors } = await fetchParts({
     elements: context.partElements,
-    ask: (part) => connections.request(endpoint, { body: { type: 'slots.get', term, state, hash, ...part }, deadlineMs }),
+    ask(part) {
+      const deadlineMs = untilMs - clock.nowMs();
+      if (deadlineMs > 0) return connections.request(endpoint, { body: { type: 'slots.get', term, state, hash, ...part }, deadlineMs });
+      const what = `the optimiser's state of ${describeState(state)} is not here in time, from the element ${part.start} on`;
+      throw new StillhouseError('transport.deadline', what, { address: endpoint });
+    },
     check(header) {
       if (!isSameState(header.state, state) || header.hash !== hash) throw wrong({ state }, 'the answer is about another state', endpoint);
-      if (header.schema !== schema) throw otherModel({ state, hash, schema }, header.schema);
+      if (header.schema !== schema) throw otherModel({ state, schema }, header.schema);
+      const [own, ...others] = header.layout;
+      const isOwn = others.length === 0 && own?.name === 'slots' && own.size === length;
+      if (!isOwn) throw wrong({ state }, `the answer is not the state of an optimiser of ${length} numbers`, endpoint);
     },
     wrong: (what) => wrong({ state }, what, endpoint),
   });
-  const slots = tensors.get('slots');
-  if (tensors.size !== 1 || slots === undefined || firstNotFinite(tensors) !== null) {
-    throw wrong({ state }, 'the answer is not the state of an optimiser', endpoint);
-  }
-  return slots;
+  if (firstNotFinite(tensors) !== null) throw wrong({ state }, "the optimiser's state is not finite", endpoint);
+  return present(tensors.get('slots'), 'the slots');
 }
 
 /**
  * Fetches a state from the coordinator's disk, for the replica of this column (null: for none). Throws checkpoint.damaged when another request would give the same (an older
  * checkpoint may serve), and model.invalid when the state belongs to another model than the one here.
  */
-export async function fetchCheckpoint(context: EngineContext, wanted: WantedState, column: number | null): Promise<FetchedState> {
+export async function fetchCheckpoint(context: FetchContext, wanted: WantedState, column: number | null): Promise<FetchedState> {
   const { state, hash } = wanted;
   const { dataEndpoint, connections } = context;
   const deadlineMs = DATA_TIMING.checkpointMs;
@@ -93,7 +108,7 @@ export async function fetchCheckpoint(context: EngineContext, wanted: WantedStat
 }
 
 /** Fetches the layers of a model (src/tensor/topology.ts) from the coordinator's disk. Throws checkpoint.damaged when another request would give the same. */
-export async function fetchTopology({ connections, dataEndpoint }: EngineContext, { stage, peer }: PeerName): Promise<Uint8Array> {
+export async function fetchTopology({ connections, dataEndpoint }: FetchContext, { stage, peer }: PeerName): Promise<Uint8Array> {
   const body = { type: 'topology.get', stage, peer } as const;
   const name = spellPeer({ stage, peer });
   const asked = connections.request(dataEndpoint, { body, deadlineMs: DATA_TIMING.checkpointMs });
@@ -117,7 +132,7 @@ function damaged(name: string, what: string, cause?: unknown): StillhouseError {
 
 /** The state that a place hands over, not yet compared with its hash. Throws unless it is the wanted one, of this model. */
 async function fetchWhole(
-  { partElements }: EngineContext,
+  { partElements }: FetchContext,
   { wanted, from }: { readonly wanted: WantedState; readonly from: string },
   ask: (part: ElementRange) => Promise<DataMessage<DataAnswerOf<'state.answer'>>>,
 ): Promise<FetchedState> {
@@ -130,6 +145,7 @@ async function fetchWhole(
       if (schema !== wanted.schema) throw otherModel(wanted, schema);
       const problem = layoutProblem(layout);
       if (problem !== null) throw wrong(wanted, problem, from);
+      requireLengths(wanted, layout);
     },
     wrong: (what) => wrong(wanted, what, from),
   });
@@ -147,7 +163,18 @@ function wrong({ state }: Pick<WantedState, 'state'>, what: string, address: str
   return new StillhouseError('protocol.invalid', `${describeState(state)}: ${what}`, { address });
 }
 
-function otherModel({ state, schema }: WantedState, theirs: string): StillhouseError {
+/** Throws model.invalid unless each tensor is as long as it is here. */
+function requireLengths({ state, lengths }: WantedState, layout: StateLayout): void {
+  const theirs = new Map(layout.map(({ name, size }) => [name, size]));
+  const others = [...lengths].filter(([name, length]) => (theirs.get(name) ?? 0) !== length);
+  if (others.length === 0) return;
+  const spelt = others.map(([name, length]) => `${theirs.get(name) ?? 0} elements of ${name}, and not ${length}`).join('; ');
+  throw new StillhouseError('model.invalid', `${describeState(state)} has ${spelt}`, {
+    hint: 'The model, the adapters of a loss or the optimiser have changed since then: put them back as they were, or begin a new run',
+  });
+}
+
+function otherModel({ state, schema }: Pick<WantedState, 'state' | 'schema'>, theirs: string): StillhouseError {
   const begin = (hash: string) => hash.slice(0, 12);
   const what = `the model here has the schema ${begin(schema)}, the parameters were made with ${begin(theirs)}`;
   return new StillhouseError('model.invalid', `${describeState(state)}: ${what}`, {

@@ -1,5 +1,7 @@
 /** The times that an engine waits for others. A late request is made again, made elsewhere, or reported. A cell waits for the others until the coordinator ends the round. */
 
+import { LIMITS } from '../../src/base/limits.js';
+
 export const DATA_TIMING = {
   /** After this time without the knowledge of a batch, another teacher is asked as well; after the longer one, this request has failed. */
   knowledgeLateMs: 3_000,
@@ -29,10 +31,10 @@ export const DATA_TIMING = {
   /** A part of a committed state (at most `partBytes` of src/base/limits.ts), from another student, and from the coordinator's disk. */
   stateMs: 20_000,
   checkpointMs: 60_000,
-  /** A part of the optimiser's state of another replica, for a checkpoint, which does not wait longer: a stop has a deadline. */
+  /** All parts of the optimiser's state of another replica, for a checkpoint, which does not wait longer: a stop has a deadline. */
   slotsMs: 3_000,
   /** One answer with data, for which others may wait at the coordinator, too; and the time without any after which the data cannot be had. */
-  feedMs: 60_000,
+  feedMs: LIMITS.feedWaitMs,
   feedSilentMs: 300_000,
   /** The time until a part of a checkpoint is on the coordinator's disk. */
   storeMs: 60_000,

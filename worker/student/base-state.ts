@@ -27,19 +27,12 @@ export interface BaseStateOptions {
 
 /** The base of an assignment. Throws request.refused or checkpoint.damaged when no source hands it over, and model.invalid when it belongs to another model. */
 export async function baseState(options: BaseStateOptions): Promise<CommittedState> {
-  const { model, base, column, committed, signal } = options;
+  const { base, column, committed, signal } = options;
   if (isBase(committed, base) && hasSlotsFor(committed, column)) return committed;
   if (base.state.round === 0) return abortable(initialState(options), signal);
   const { found, slotsFor } = await abortable(fetchState(options), signal);
   const { state, hash, ranges, tensors } = found;
   const { parameters, slots } = joinState(tensors);
-  const { schema, slotCount } = model.program;
-  if (parameters.length !== schema.size || slots.length !== slotCount) {
-    const what = `${parameters.length} parameters and ${slots.length} optimiser slots, not ${schema.size} and ${slotCount}`;
-    throw new StillhouseError('model.invalid', `${describeState(state)}: ${what}`, {
-      hint: 'The adapters of a loss or the optimiser have changed since then: put them back as they were, or begin a new run',
-    });
-  }
   return { state, hash, ranges, parameters, slots, slotsFor, isChecked: true };
 }
 
@@ -49,7 +42,9 @@ async function initialState({ context, model, base, signal }: BaseStateOptions):
   const { state, init } = base;
   const parameters = init === null ? initial : initial.slice();
   if (init !== null) {
-    const { tensors } = await fetchCheckpoint(context, { ...init, schema: program.schema.model.hash, signal }, null);
+    const { hash: schema, size } = program.schema.model;
+    const lengths = new Map([['parameters', size]]);
+    const { tensors } = await fetchCheckpoint(context, { ...init, schema, lengths, signal }, null);
     parameters.set(present(tensors.get('parameters'), 'the parameters of a state'));
   }
   return { state, hash: null, ranges: [], parameters, slots: null, slotsFor: 'own', isChecked: false };
@@ -62,7 +57,13 @@ interface Found {
 
 async function fetchState({ context, model, base, column, signal }: BaseStateOptions): Promise<Found> {
   const { state, hash } = base;
-  const wanted = { state, hash, schema: model.program.schema.model.hash, signal };
+  const { schema, slotCount } = model.program;
+  const lengths = new Map([
+    ['parameters', schema.model.size],
+    ['adapters', schema.size - schema.model.size],
+    ['slots', slotCount],
+  ]);
+  const wanted = { state, hash, schema: schema.model.hash, lengths, signal };
   let failure: StillhouseError | null = null;
   for (const { incarnation, endpoint } of base.sources) {
     if (incarnation === context.incarnation) continue;

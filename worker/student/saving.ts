@@ -65,9 +65,7 @@ async function slotsOf(
   const untilMs = context.clock.nowMs() + DATA_TIMING.slotsMs;
   for (;;) {
     try {
-      const slots = await fetchSlots(context, { state, hash, schema: schema.model.hash, replica });
-      if (slots.length === own.length) return slots;
-      throw new StillhouseError('protocol.invalid', `the optimiser there has ${slots.length} numbers, and not ${own.length}`);
+      return await fetchSlots(context, { state, hash, schema: schema.model.hash, replica, length: own.length, untilMs });
     } catch (error) {
       if (!(error instanceof StillhouseError)) throw error;
       // The order that it is to keep its state at hand may come later than this request.

@@ -111,7 +111,8 @@ export class Teacher implements Role {
     const split = await abortable(context.splits.get(recipe.on), signal);
     const model = await openStageModel(context, { peer: from, signal }, stage);
     try {
-      const wanted = { state: from, hash, schema: model.program.schema.model.hash, signal };
+      const { hash: schema, size } = model.program.schema.model;
+      const wanted = { state: from, hash, schema, lengths: new Map([['parameters', size]]), signal };
       const { tensors } = await abortable(fetchCheckpoint(context, wanted, null), signal);
       model.program.writeParameters(present(tensors.get('parameters'), 'the parameters of a state'));
       return new ServedModel({ context, name: stage, stage: recipe, from, model, split });

@@ -28,7 +28,7 @@ export function readFetched(store: FetchedStore, sample: number, decoder: ImageD
   const file = imageFile(store.folder, digest);
   const bytes = retried(() => read(file));
   if (createHash('sha256').update(bytes).digest('hex') !== digest) {
-    const hint = 'Remove the file: it is fetched again';
+    const hint = 'Check the disk. The image is fetched again by the next process that needs it';
     throw new StillhouseError('data.damaged', 'is not the image that was fetched from the coordinator', { file, hint });
   }
   return decoder.decode(file, bytes);

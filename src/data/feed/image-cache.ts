@@ -2,12 +2,13 @@
  * Coded images that came from another machine, in a folder that all workers of a host share. A file is named by the SHA-256 of its bytes, so the same image of
  * two splits, or of two runs, is there once.
  *
- * Invariants: a file appears whole; beyond the limit files are removed, those first that were fetched first, but none that somebody holds, here or, within
- * the last two minutes, in another process; so files in use may pass the limit.
+ * Invariants: a file appears whole, and one that an earlier process has left is read and compared with its name before it counts as there (a power cut may
+ * have taken its bytes); beyond the limit files are removed, those first that were fetched first, but none that somebody holds, here or in another process, whose
+ * files are never older than two minutes; so files in use may pass the limit.
  */
 
-import { randomUUID } from 'node:crypto';
-import { readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../base/clock.js';
 import { hasCode } from '../../errors/stillhouse-error.js';
@@ -16,8 +17,9 @@ import { imageFile } from './fetched-image.js';
 
 /** Another process may be about to read a file that was asked for this short a time ago. */
 const IN_USE_MS = 120_000;
-/** The time of a file's last use is not written more often. */
+/** The time of a file's last use is not written more often; that of a file that is held for long is written this often. */
 const TOUCH_MS = 30_000;
+const HELD_TOUCH_MS = 60_000;
 /** The files that are looked at to make room for one: some of them may be in use. */
 const LOOKS = 64;
 /** The files that are looked at at a time when they are counted. */
@@ -28,16 +30,23 @@ export interface ImageCacheOptions {
   readonly folder: string;
   /** The most bytes of files that are not in use. */
   readonly limitBytes: number;
-  readonly clock: Pick<Clock, 'wallMs'>;
+  readonly clock: Pick<Clock, 'wallMs' | 'after'>;
+}
+
+interface Known {
+  readonly size: number;
+  /** Whether its bytes were those of its digest, in this process. */
+  readonly isWhole: boolean;
 }
 
 export class ImageCache {
   readonly folder: string;
   readonly #limitBytes: number;
-  readonly #clock: Pick<Clock, 'wallMs'>;
-  /** The bytes of each file by its digest: those that are to go first come first. */
-  readonly #sizes = new Map<string, number>();
+  readonly #clock: Pick<Clock, 'wallMs' | 'after'>;
+  /** The files by their digest: those that are to go first come first. */
+  readonly #known = new Map<string, Known>();
   readonly #holders = new Map<string, number>();
+  #isTouching = false;
   /** The files that are being removed. */
   readonly #going = new Map<string, Promise<void>>();
   #bytes = 0;
@@ -63,6 +72,7 @@ export class ImageCache {
   /** From now on the file is not removed. Each call is to be followed by one of {@link release}. */
   hold(digest: string): void {
     this.#holders.set(digest, (this.#holders.get(digest) ?? 0) + 1);
+    this.#touchLater();
   }
 
   release(digest: string): void {
@@ -71,16 +81,20 @@ export class ImageCache {
     else this.#holders.delete(digest);
   }
 
-  /** Whether the image is there, in as many bytes; then it is marked as in use. A file that a power cut has left too short counts as none. */
-  async has(digest: string, size: number): Promise<boolean> {
+  /** Whether the image is there, whole; then it is marked as in use. A file with other bytes counts as none: the next one that is put takes its place. */
+  async has(digest: string): Promise<boolean> {
     await this.#going.get(digest);
     const file = imageFile(this.folder, digest);
     const found = await stat(file).catch(ifThere);
-    if (found?.size !== size) return false;
+    if (found === undefined) return false;
+    const { size, mtimeMs } = found;
     const nowMs = this.#clock.wallMs();
-    if (nowMs - found.mtimeMs > TOUCH_MS) await utimes(file, nowMs / 1000, nowMs / 1000).catch(ifThere);
-    this.#enter(digest, size);
-    return true;
+    // Marked first: it takes a while to read it.
+    if (nowMs - mtimeMs > TOUCH_MS) await this.#touch(digest);
+    const known = this.#known.get(digest);
+    const isWhole = (known?.isWhole === true && known.size === size) || (await isImage(file, digest));
+    if (isWhole) this.#enter(digest, { size, isWhole });
+    return isWhole;
   }
 
   /** Keeps an image whose digest this is, and makes room. Throws the errors of the system. */
@@ -98,7 +112,7 @@ export class ImageCache {
       await rm(unfinished, { force: true }).catch(() => undefined);
       throw error;
     }
-    this.#enter(digest, bytes.length);
+    this.#enter(digest, { size: bytes.length, isWhole: true });
     await this.#makeRoom();
   }
 
@@ -118,41 +132,68 @@ export class ImageCache {
       }
     }
     // Those that came meanwhile are the last ones to go.
-    const later = [...this.#sizes];
-    this.#sizes.clear();
+    const later = [...this.#known];
+    this.#known.clear();
     this.#bytes = 0;
     found.sort((a, b) => a.writtenMs - b.writtenMs);
-    for (const { digest, size } of found) this.#enter(digest, size);
-    for (const [digest, size] of later) this.#enter(digest, size);
+    for (const { digest, size } of found) this.#enter(digest, { size, isWhole: false });
+    for (const [digest, own] of later) this.#enter(digest, own);
     this.#isCounted = true;
   }
 
   /** Adds a file as the last one to go, if it is not known yet. */
-  #enter(digest: string, size: number): void {
-    const known = this.#sizes.get(digest);
-    this.#bytes += size - (known ?? 0);
-    this.#sizes.set(digest, size);
+  #enter(digest: string, own: Known): void {
+    this.#bytes += own.size - (this.#known.get(digest)?.size ?? 0);
+    this.#known.set(digest, own);
+  }
+
+  /** Other processes remove what has not been used for long: a file that is held is marked as in use, again and again. */
+  #touchLater(): void {
+    if (this.#isTouching) return;
+    this.#isTouching = true;
+    this.#clock.after(HELD_TOUCH_MS, () => void this.#touchHeld(), { unref: true });
+  }
+
+  async #touchHeld(): Promise<void> {
+    const held = [...this.#holders.keys()];
+    for (let from = 0; from < held.length; from += AT_A_TIME) {
+      // A file that cannot be marked fails those who read it, if it is gone.
+      await Promise.all(held.slice(from, from + AT_A_TIME).map((digest) => this.#touch(digest).catch(() => undefined)));
+    }
+    this.#isTouching = false;
+    if (this.#holders.size > 0) this.#touchLater();
+  }
+
+  async #touch(digest: string): Promise<void> {
+    const seconds = this.#clock.wallMs() / 1000;
+    await utimes(imageFile(this.folder, digest), seconds, seconds).catch(ifThere);
   }
 
   async #makeRoom(): Promise<void> {
     for (let looks = 0; this.#isCounted && looks < LOOKS && this.#bytes > this.#limitBytes; looks++) {
-      const [first] = this.#sizes;
+      const [first] = this.#known;
       if (first === undefined) return;
-      const [digest, size] = first;
+      const [digest, own] = first;
       // To the end: it has another turn if it is in use.
-      this.#sizes.delete(digest);
-      this.#sizes.set(digest, size);
+      this.#known.delete(digest);
+      this.#known.set(digest, own);
       const file = imageFile(this.folder, digest);
       const found = await stat(file).catch(ifThere);
       const isFresh = found !== undefined && this.#clock.wallMs() - found.mtimeMs < IN_USE_MS;
       // Looked at last: somebody may have begun to hold it meanwhile.
-      if (isFresh || this.#holders.has(digest) || !this.#sizes.delete(digest)) continue;
-      this.#bytes -= size;
+      if (isFresh || this.#holders.has(digest) || !this.#known.delete(digest)) continue;
+      this.#bytes -= own.size;
       const going = rm(file, { force: true }).finally(() => this.#going.delete(digest));
       this.#going.set(digest, going);
       await going;
     }
   }
+}
+
+/** Whether the bytes of the file are those of its digest. */
+async function isImage(file: string, digest: string): Promise<boolean> {
+  const bytes = await readFile(file).catch(ifThere);
+  return bytes !== undefined && createHash('sha256').update(bytes).digest('hex') === digest;
 }
 
 async function namesIn(folder: string): Promise<string[]> {

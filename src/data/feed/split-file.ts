@@ -1,11 +1,14 @@
 /**
  * The rows of a split (split-rows.ts) in a file of its own, named by the split's fingerprint, so that they are fetched once. While rows are missing the file has
- * another name, and its length says how many there are: whoever was cut goes on there.
+ * another name, and its length says how many there are: a process that was cut goes on there.
  *
- * Invariants: a file under its own name has all rows, and appears whole; it is believed only when the fingerprint of what it holds is its name; one process
- * at a time writes a split's rows; at most {@link SPLITS_MAX} splits are kept, the last ones used.
+ *   a head of seven words, the rows, and, when all are there, the SHA-256 of all bytes before it
+ *
+ * Invariants: a file under its own name has all rows, and appears whole; it is believed only when its bytes are those that were written, and the fingerprint of
+ * what it holds is its name; one process at a time writes a split's rows; at most {@link SPLITS_MAX} splits are kept, and so many bytes, the last ones used.
  */
 
+import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasCode } from '../../errors/stillhouse-error.js';
@@ -15,7 +18,10 @@ import { type SplitHead, SplitRows } from './split-rows.js';
 /** The most splits that are kept. */
 export const SPLITS_MAX = 32;
 const SUFFIX = '.rows';
-const MAGIC = 0x31726873;
+const UNFINISHED = '.part';
+/** Rows that are missing come within minutes, or nobody fetches them any more. */
+const UNDER_WAY_MS = 600_000;
+const MAGIC = 0x32726873;
 const HEAD_WORDS = 7;
 const HEAD_BYTES = 4 * HEAD_WORDS;
 const KINDS = ['resident', 'coded'] as const;
@@ -26,23 +32,49 @@ export function splitFile(folder: string, fingerprint: string): string {
   return join(folder, fingerprint + SUFFIX);
 }
 
+/** The rows that a file has. */
+export interface KeptRows {
+  readonly rows: SplitRows;
+  /** Whether all rows are there, and all bytes are those that were written. */
+  readonly isIntact: boolean;
+}
+
+/** The room for splits. */
+export interface SplitRoom {
+  /** The most bytes of all splits. The last one stays, however large it is. */
+  readonly limitBytes: number;
+  /** The time: the rows of a split that another process fetches stay. */
+  readonly wallMs: number;
+}
+
 /** The rows that a file has; null when there is none, or it is no such file. Throws the errors of the system. */
-export async function readRows(file: string): Promise<SplitRows | null> {
+export async function readRows(file: string): Promise<KeptRows | null> {
+  return readHashed(file);
+}
+
+/** The rows, with the hash of all bytes before the last row's end. */
+async function readHashed(file: string): Promise<(KeptRows & { readonly hash: Hash }) | null> {
   const handle = await open(file).catch(ifThere);
   if (handle === undefined) return null;
   try {
     const rows = await startRows(handle);
     if (rows === null) return null;
+    const hash = createHash('sha256').update(headBytes(rows.head));
     const chunk = Buffer.alloc(rows.bytes * Math.max(1, Math.floor(CHUNK_BYTES / rows.bytes)));
-    for (let at = HEAD_BYTES; !rows.isWhole; ) {
+    let at = HEAD_BYTES;
+    while (!rows.isWhole) {
       const wanted = Math.min(chunk.length, (rows.head.count - rows.count) * rows.bytes);
       const { bytesRead } = await handle.read(chunk, 0, wanted, at);
       const whole = bytesRead - (bytesRead % rows.bytes);
       if (whole === 0) break;
       rows.add(chunk.subarray(0, whole));
+      hash.update(chunk.subarray(0, whole));
       at += whole;
     }
-    return rows;
+    const digest = hash.copy().digest();
+    const last = Buffer.alloc(digest.length);
+    await handle.read(last, 0, last.length, at);
+    return { rows, hash, isIntact: rows.isWhole && last.equals(digest) };
   } finally {
     await handle.close();
   }
@@ -64,6 +96,7 @@ export class SplitWriter {
   readonly #unfinished: string;
   #handle: FileHandle | null = null;
   #rows: SplitRows | null = null;
+  #hash: Hash | null = null;
 
   constructor(file: string) {
     this.#file = file;
@@ -72,10 +105,11 @@ export class SplitWriter {
 
   /** The rows that an earlier writer left, to go on with; null when there are none. */
   async goOn(): Promise<SplitRows | null> {
-    this.#rows = await readRows(this.#unfinished);
-    if (this.#rows === null) return null;
+    const kept = await readHashed(this.#unfinished);
+    if (kept === null) return null;
+    [this.#rows, this.#hash] = [kept.rows, kept.hash];
     this.#handle = await open(this.#unfinished, 'r+');
-    // What follows the last whole row is the beginning of one.
+    // After the last whole row there is the beginning of one.
     await this.#handle.truncate(HEAD_BYTES + this.#rows.count * this.#rows.bytes);
     return this.#rows;
   }
@@ -85,7 +119,9 @@ export class SplitWriter {
     await this.close();
     await makeFolder(dirname(this.#file));
     this.#handle = await open(this.#unfinished, 'w+');
-    await this.#handle.write(headBytes(head), 0, HEAD_BYTES, 0);
+    const bytes = headBytes(head);
+    await this.#handle.write(bytes, 0, HEAD_BYTES, 0);
+    this.#hash = createHash('sha256').update(bytes);
     this.#rows = new SplitRows(head);
     return this.#rows;
   }
@@ -95,15 +131,19 @@ export class SplitWriter {
     const rows = this.#rows!;
     const at = HEAD_BYTES + rows.count * rows.bytes;
     rows.add(bytes);
+    this.#hash!.update(bytes);
     await this.#handle!.write(bytes, 0, bytes.length, at);
   }
 
-  /** Gives the file its own name, and forgets the splits that were used longest ago. All rows must be there. */
-  async finish(): Promise<void> {
-    await this.#handle?.sync();
+  /** Gives the file its own name, and makes room for it: splits go that were used longest ago. All rows must be there. */
+  async finish(room: SplitRoom): Promise<void> {
+    const rows = this.#rows!;
+    const digest = this.#hash!.digest();
+    await this.#handle!.write(digest, 0, digest.length, HEAD_BYTES + rows.count * rows.bytes);
+    await this.#handle!.sync();
     await this.close();
     await rename(this.#unfinished, this.#file);
-    await makeRoom(dirname(this.#file));
+    await makeRoom(this.#file, room);
   }
 
   /** Removes the rows. */
@@ -121,7 +161,7 @@ export class SplitWriter {
 }
 
 function unfinishedOf(file: string): string {
-  return `${file}.part`;
+  return file + UNFINISHED;
 }
 
 /** The rows of a file, none of them read yet; null when its beginning is not that of such a file. */
@@ -147,11 +187,24 @@ function headBytes({ kind, count, height, width, channels, classes }: SplitHead)
   return bytes;
 }
 
-async function makeRoom(folder: string): Promise<void> {
-  const files = (await readdir(folder)).filter((name) => name.endsWith(SUFFIX)).map((name) => join(folder, name));
-  const used = await Promise.all(files.map(async (file) => ({ file, at: (await stat(file).catch(ifThere))?.mtimeMs ?? 0 })));
-  const oldest = used.sort((a, b) => b.at - a.at).slice(SPLITS_MAX);
-  await Promise.all(oldest.map(({ file }) => rm(file, { force: true })));
+/** Removes splits, whole or not, beyond the limits; never the last one that came, nor one that another process fetches. */
+async function makeRoom(last: string, { limitBytes, wallMs }: SplitRoom): Promise<void> {
+  const folder = dirname(last);
+  const names = (await readdir(folder)).filter((name) => name.endsWith(SUFFIX) || name.endsWith(SUFFIX + UNFINISHED));
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const file = join(folder, name);
+      const { size = 0, mtimeMs = 0 } = (await stat(file).catch(ifThere)) ?? {};
+      return { file, size, usedMs: file === last ? Number.POSITIVE_INFINITY : mtimeMs };
+    }),
+  );
+  let [count, bytes] = [0, 0];
+  for (const { file, size, usedMs } of found.sort((a, b) => b.usedMs - a.usedMs)) {
+    const isUnderWay = file.endsWith(UNFINISHED) && wallMs - usedMs < UNDER_WAY_MS;
+    const hasRoom = count < SPLITS_MAX && bytes + size <= limitBytes;
+    if (file !== last && !isUnderWay && !hasRoom) await rm(file, { force: true });
+    else [count, bytes] = [count + 1, bytes + size];
+  }
 }
 
 /** Nothing, for a file that is not there; throws any other error. */

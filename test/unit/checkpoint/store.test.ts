@@ -11,7 +11,7 @@ import { CHUNK_BYTES } from '../../../src/checkpoint/atomic-folder.js';
 import { type FileSystem, nodeFileSystem } from '../../../src/checkpoint/file-system.js';
 import type { CheckpointContent } from '../../../src/checkpoint/read-checkpoint.js';
 import { openCheckpointStore } from '../../../src/checkpoint/store.js';
-import { layoutOf } from '../../../src/tensor/state-parts.js';
+import { layoutOf, piecesOf } from '../../../src/tensor/state-parts.js';
 import { hashState } from '../../../src/tensor/state-tensors.js';
 import { contentOf, putInParts, sha256, stateOf } from './content.js';
 
@@ -146,6 +146,24 @@ describe('put and get', () => {
     expect(await putInParts(store, content, 20)).toEqual({ stored: false, reason, message: expect.stringMatching(message) });
     expect((await filesIn(folder)).filter((name) => name.includes('.'))).toEqual([]);
     expect(await putInParts(store, contentOf(1), 20)).toMatchObject({ stored: true });
+  });
+
+  test('one under way is gone after a sweep, and its next part is refused', async () => {
+    const store = await openCheckpointStore(folder);
+    const { info, tensors } = contentOf(1);
+    const layout = layoutOf(tensors);
+    const [first, second] = [
+      { start: 0, end: 40 },
+      { start: 40, end: 80 },
+    ].map((range) => {
+      const pieces = piecesOf(layout, range).map((piece) => ({ ...piece, data: tensors.get(piece.name)!.slice(piece.start, piece.end) }));
+      return { info, layout, start: range.start, pieces, topology: null };
+    });
+    expect(await store.putPart(first!)).toEqual({ stored: 'part' });
+    expect((await filesIn(folder)).filter((name) => name.includes('.unfinished'))).not.toEqual([]);
+    await store.sweep();
+    expect(await filesIn(folder)).toEqual([]);
+    expect(await store.putPart(second!)).toMatchObject({ stored: false, reason: 'missing' });
   });
 
   test('a large one does not hold up the event loop: it turns before each chunk of some megabytes', async () => {

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { freeLock, takeLock } from '../../../src/native/lock.js';
+import { breakLock, freeLock, takeLock } from '../../../src/native/lock.js';
 import { startChild } from '../../../src/process/child.js';
 import { markOf } from '../../../src/system/process-mark.js';
 
@@ -69,6 +69,21 @@ test('of a process of another machine nothing is known: its lock is left to it',
   expect(await takeLock(file)).toMatch(/machine another .*remove .*a\.lock/);
 });
 
+test('a lock is broken only while its holder is the one that was seen, and given back only by its own', async () => {
+  await leaveLock({ host: 'another', pid: 7, mark: null });
+  const [first, second] = [await takeLock(file), await takeLock(file)];
+  await breakLock(file, first!);
+  expect(await takeLock(file)).toBeNull();
+  // The second one has seen the lock that is gone.
+  await breakLock(file, second!);
+  expect(await takeLock(file)).toBe(`process ${process.pid}`);
+  await breakLock(file, `process ${process.pid}`);
+  await leaveLock({ host: 'another', pid: 8, mark: null });
+  await freeLock(file);
+  expect(await takeLock(file)).toMatch(/process 8 of the machine another/);
+  expect(readdirSync(join(folder, 'cache'))).toEqual(['a.lock']);
+});
+
 test('of many processes that find a dead lock at once, one has it', async () => {
   type Said = { readonly type: 'ready' } | { readonly type: 'answered'; readonly holder: string | null };
   const children = Array.from({ length: 6 }, () =>
@@ -78,7 +93,7 @@ test('of many processes that find a dead lock at once, one has it', async () => 
     children.map((child) => new Promise<Said>((resolve) => child.onMessage((one) => one.type === type && resolve(one))));
   await Promise.all(said('ready'));
   for (let round = 0; round < 10; round++) {
-    await freeLock(file);
+    rmSync(file, { force: true });
     await leaveLock({ host: hostname(), pid: 4_194_305, mark: null });
     const answers = said('answered');
     for (const child of children) child.send('take');

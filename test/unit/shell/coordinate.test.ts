@@ -20,7 +20,10 @@ import { RECIPE, tinyRecipe } from './recipe.js';
 import { scratchFolder } from './scratch-folder.js';
 
 /** Starts and, should it come to that, stops at once. */
-async function started(args: Partial<CoordinatorArguments>): Promise<{ code: number; told: CoordinatorToParent[] }> {
+async function started(
+  args: Partial<CoordinatorArguments>,
+  hear: (message: CoordinatorToParent) => void = () => {},
+): Promise<{ code: number; told: CoordinatorToParent[] }> {
   const told: CoordinatorToParent[] = [];
   const code = await coordinate({
     args: { listen: 'tcp://127.0.0.1:*', insecure: false, ...args },
@@ -31,7 +34,10 @@ async function started(args: Partial<CoordinatorArguments>): Promise<{ code: num
     pid: process.pid,
     stop: AbortSignal.abort('the test is over'),
     onCheckpointWanted: () => {},
-    tell: (message) => told.push(message),
+    tell(message) {
+      told.push(message);
+      hear(message);
+    },
   });
   return { code, told };
 }
@@ -99,6 +105,16 @@ describe('a new run', () => {
     await release(dataListen);
     expect((await started({ ...prepared(), listen, dataListen })).told[0]).toMatchObject({ type: 'listening', endpoint: listen });
   });
+});
+
+test('the checkpoint that is not whole when the run ends leaves nothing', async () => {
+  let checkpoints = '';
+  await started(prepared(), (message) => {
+    if (message.type !== 'listening') return;
+    checkpoints = join(message.run, 'checkpoints');
+    mkdirSync(join(checkpoints, 'base/1/.unfinished-model'), { recursive: true });
+  });
+  expect(readdirSync(checkpoints)).toEqual([]);
 });
 
 describe('a run to resume', () => {

@@ -1,7 +1,7 @@
-/** What a coordinator gives of its data to workers without files. */
+/** The data that a coordinator gives to workers without files: whole, in time, and no faster than its rate. */
 
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { LIMITS } from '../../../src/base/limits.js';
@@ -99,18 +99,74 @@ test('what has changed since the run began is not given', async () => {
 
 test('answers come no faster than the rate, one after the other, and not too many wait', async () => {
   const clock = new VirtualClock();
-  const { feed } = await opened('idx', { answerBytes: 1240, rate: 124, clock });
+  const { feed } = await opened('idx', { answerBytes: 620, rate: 124, clock });
   await feed.rows(rowsFrom(0));
   const answered: number[] = [];
-  const asked = Array.from({ length: 3 }, (_, i) => feed.rows(rowsFrom(10 * i)).then(() => void answered.push(clock.nowMs())));
-  await clock.advance(9_000);
+  const asked = Array.from({ length: 3 }, (_, i) => feed.rows(rowsFrom(5 * i)).then(() => void answered.push(clock.nowMs())));
+  await clock.advance(4_000);
   expect(answered).toEqual([]);
-  await clock.advance(21_000);
+  await clock.advance(11_000);
   await Promise.all(asked);
-  expect(answered).toEqual([10_000, 20_000, 30_000]);
+  expect(answered).toEqual([5_000, 10_000, 15_000]);
   const many = Array.from({ length: 65 }, () => feed.rows(rowsFrom(0)));
   expect((await many[64])?.header).toMatchObject({ type: 'refuse', reason: 'busy' });
 });
+
+test('however many ask, each is answered before it gives up, and the rate is used', async () => {
+  const clock = new VirtualClock();
+  // An answer of 30 rows takes 30 s of the rate: 16 of them more than a request waits.
+  const { feed } = await opened('idx', { answerBytes: 30 * 124, rate: 124, clock });
+  await feed.rows(rowsFrom(0));
+  const waits: number[] = [];
+  let rows = 0;
+  const askOn = async () => {
+    for (const endMs = clock.nowMs() + 300_000; clock.nowMs() < endMs; ) {
+      const startMs = clock.nowMs();
+      const { header, tensors } = await feed.rows(rowsFrom(0));
+      expect(header).toMatchObject({ type: 'split.answer' });
+      waits.push(clock.nowMs() - startMs);
+      rows += tensors[0]!.shape[0]!;
+    }
+  };
+  const all = Promise.all(Array.from({ length: 16 }, askOn));
+  await clock.advance(400_000);
+  await all;
+  expect(Math.max(...waits)).toBeLessThan(LIMITS.feedWaitMs);
+  expect(rows).toBeGreaterThan(280);
+  expect(rows).toBeLessThan(340);
+});
+
+test('an answer that would come too late is not made, and costs the others nothing', async () => {
+  const clock = new VirtualClock();
+  // A row takes 124 s of the rate.
+  const { feed } = await opened('idx', { rate: 1, clock });
+  await feed.rows(rowsFrom(0));
+  const late = await Promise.all([feed.rows(rowsFrom(0)), feed.rows(rowsFrom(0))]);
+  for (const { header } of late) expect(header).toMatchObject({ type: 'refuse', reason: 'busy' });
+  await clock.advance(100_000);
+  const next = feed.rows(rowsFrom(0));
+  await clock.advance(24_000);
+  expect((await next).header).toMatchObject({ type: 'split.answer' });
+});
+
+test.runIf(process.platform === 'linux')(
+  'a file that cannot be read at the moment is asked for again, and a disk that works then gives it',
+  async () => {
+    const { feed, path } = await opened('folder');
+    await feed.rows(rowsFrom(0));
+    const file = join(path, 'train/dog/3.jpg');
+    renameSync(file, `${file}.away`);
+    // The beginning of a process's memory: reading it is an EIO.
+    symlinkSync('/proc/self/mem', file);
+    expect((await feed.images(images(), samplesOf(0, 9))).header).toMatchObject({
+      type: 'refuse',
+      reason: 'not-ready',
+      message: expect.stringContaining('EIO'),
+    });
+    renameSync(`${file}.away`, file);
+    expect((await feed.images(images(), samplesOf(0, 9))).header).toMatchObject({ type: 'image.answer' });
+  },
+);
 
 test('images in shards are given as those in files of their own', async () => {
   const { feed, path, recipe } = await opened('folder');

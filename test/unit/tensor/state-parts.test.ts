@@ -105,6 +105,14 @@ describe('a part that is refused', () => {
     expect(assembly.tensors()).toEqual(small);
   });
 
+  test('one of a layout with a name twice', () => {
+    const twice = [
+      { name: 'slots', size: 1 },
+      { name: 'slots', size: 3 },
+    ];
+    expect(new StateAssembly(twice).take(0, [float('slots', 1)])).toBe('there are two tensors slots');
+  });
+
   test('one from elsewhere', () => {
     expect(new StateAssembly(layout).take(5, partToWire(small, { start: 5, end: 6 }))).toBe(
       'the part begins at the element 5, and not at 0',

@@ -1,4 +1,4 @@
-/** What a cell remembers of the others where each round is one step: for how long they have answered nothing, and that they are late. */
+/** A cell remembers the others where each round is one step: for how long they have answered nothing, and that they are late. */
 
 import { expect, test } from 'vitest';
 import { asIncarnation, asRoundId, asTerm, type Incarnation } from '../../../src/base/ids.js';
@@ -14,7 +14,7 @@ import { VirtualClock } from '../shell/virtual-clock.js';
 const ROUND_MS = 20_000;
 const [QUICK, OTHER, JOINER] = [2, 3, 4].map(asIncarnation) as [Incarnation, Incarnation, Incarnation];
 
-/** What comes of a request to a cell: nothing, a refusal at once, or its knowledge after so many milliseconds. */
+/** The fate of a request to a cell: no answer, a refusal at once, or its knowledge after so many milliseconds. */
 type Behaviour = 'silent' | 'refuses' | number;
 
 class Row {

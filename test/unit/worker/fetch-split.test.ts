@@ -1,10 +1,10 @@
 /** A worker without the data gets its splits from a coordinator: whole, cut, damaged, and wrong. */
 
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { systemClock } from '../../../src/base/clock.js';
+import { type Clock, systemClock } from '../../../src/base/clock.js';
 import type { DataRecipe } from '../../../src/config/schema.js';
 import { assembleBatch } from '../../../src/data/batch.js';
 import { fingerprintSplit, loadSplit } from '../../../src/data/dataset.js';
@@ -22,6 +22,7 @@ import { loaderProgram } from '../../support/loader-program.js';
 import { createMemoryTransport } from '../../support/memory-transport.js';
 import { feedOf } from '../../support/split-feed.js';
 import { type LogLine, recordingLogger } from '../shell/recording-logger.js';
+import { VirtualClock } from '../shell/virtual-clock.js';
 
 const NORMALISE = { mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2] };
 const RANDOM = { seed: 3, epoch: 2, augment: { cropPadding: 1, flip: true, mixUp: 1 } };
@@ -54,7 +55,7 @@ async function opened(kind: 'idx' | 'folder') {
   const lines: LogLine[] = [];
   const missing = { ...recipe, path: join(root, 'nowhere') };
   /** A worker of the host. */
-  const worker = (limitBytes = 1e9) => {
+  const worker = (clock: Clock = systemClock) => {
     const connections = new Connections(transport, systemClock);
     const client = new FeedClient({ connections, endpoint, clock: systemClock });
     onTestFinished(async () => {
@@ -65,8 +66,8 @@ async function opened(kind: 'idx' | 'folder') {
       recipe: missing,
       client,
       folder: join(root, 'cache'),
-      limitBytes,
-      clock: systemClock,
+      limitBytes: 1e9,
+      clock,
       logger: recordingLogger(lines),
       onGet: () => {},
     };
@@ -123,6 +124,42 @@ test('two workers that begin at the same time fetch the rows once', async () => 
   const [a, b] = await Promise.all([worker().splits.get('train'), worker().splits.get('train')]);
   expect(await a.fingerprint()).toBe(await b.fingerprint());
   expect(asked).toHaveLength(5);
+});
+
+test('of two workers that wait for one that is gone, one takes its lock, and the other waits as long for that one', async () => {
+  const { root, fingerprints, server, asked, lines, worker } = await opened('idx');
+  const lock = join(root, `cache/splits/${fingerprints.train}.rows.lock`);
+  mkdirSync(join(root, 'cache/splits'), { recursive: true });
+  writeFileSync(lock, JSON.stringify({ host: 'another', pid: 7, mark: null }));
+  let answer = () => {};
+  const held = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  server.answer = (request) => held.then(() => server.real(request));
+  const clocks = [new VirtualClock(), new VirtualClock()];
+  const splits = clocks.map((clock) => worker(clock).splits.get('train'));
+  const pass = async (clock: VirtualClock, ms: number) => {
+    while (clock.pending === 0 && asked.length === 0) await new Promise(setImmediate);
+    await clock.advance(ms);
+  };
+  for (const ms of [299_000, 1_000]) for (const clock of clocks) await pass(clock, ms);
+  // Both have waited for five minutes.
+  while (clocks.some(({ pending }) => pending === 0)) await new Promise(setImmediate);
+  const [first, second] = clocks as [VirtualClock, VirtualClock];
+  await first.advance(1_000);
+  while (asked.length === 0) await new Promise(setImmediate);
+  for (const ms of [1_000, 290_000]) {
+    await second.advance(ms);
+    while (second.pending === 0) await new Promise(setImmediate);
+  }
+  expect(JSON.parse(readFileSync(lock, 'utf8'))).toMatchObject({ pid: process.pid });
+  expect(asked).toHaveLength(1);
+  answer();
+  expect((await splits[0])?.count).toBe(60);
+  await second.advance(1_000);
+  expect((await splits[1])?.count).toBe(60);
+  expect(asked).toHaveLength(5);
+  expect(lines.filter(({ event }) => event === 'data.lockTaken')).not.toEqual([]);
 });
 
 test('a fetch that was cut goes on where it stopped', async () => {
@@ -194,7 +231,10 @@ test('an image that came damaged is not kept; one that is damaged on the disk fa
   const out = { images: new Float32Array(16 * 16 * 3), labels: new Int32Array(1) };
   const view = { ...RANDOM, augment: null, normalise: recipe.normalise };
   expect(() => assembleBatch({ store: split.store, view, samples: [1], out })).toThrow(`${file}: is not the image that was fetched`);
-  // A file that is too short counts as missing.
+  // For another worker of the host it is none: it comes again. A file that is too short counts as missing in this one, too.
+  const other = await worker().splits.get('train');
+  (await other.prepare!(Int32Array.of(1)))();
+  expect(() => assembleBatch({ store: other.store, view, samples: [1], out })).not.toThrow();
   truncateSync(file!, 60);
   (await split.prepare!(Int32Array.of(1)))();
   expect(() => assembleBatch({ store: split.store, view, samples: [1], out })).not.toThrow();

@@ -148,7 +148,7 @@ test('a fetch that nobody wants any more asks for no further part', async () => 
   await holder.close();
 });
 
-test('a student that ends between two parts leaves no checkpoint, and another one stores it whole', async () => {
+test('a student whose put fails between two parts leaves no checkpoint, and another one stores it whole', async () => {
   const { first, base } = await trained();
   const second = await room.engine('student', 2, { partElements: ELEMENTS });
   for (const student of [first, second]) student.train(2, 16, 40, { base, replicas: 2 });
