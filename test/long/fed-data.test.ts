@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { writeFashionFolder } from '../support/image-folder.js';
+import { folderRecipe, writeFashionFolder } from '../support/image-folder.js';
 import type { RunProcess } from '../support/run-process.js';
 import { journalOf, summaryOf } from '../support/run-record.js';
 import { useRunRoom } from '../support/run-room.js';
@@ -11,25 +11,7 @@ import { useRunRoom } from '../support/run-room.js';
 const room = useRunRoom();
 
 function recipeOn(folder: string): string {
-  const normalise = { mean: [0.3, 0.3, 0.3], std: [0.35, 0.35, 0.35] };
-  const stage = {
-    ...{ kind: 'train', model: 'small', on: 'train', test: 'val', epochs: 2, batch: 16, every: 4, evaluateEvery: 2 },
-    optimizer: { name: 'adam', rate: 0.003 },
-    augment: { flip: true, resizedCrop: { scale: [0.6, 1] } },
-  };
-  return room.recipe({
-    name: 'fed',
-    data: {
-      ...{ format: 'folder', path: folder, image: { size: 28, resize: 30 }, normalise },
-      splits: { train: { part: 'train' }, val: { part: 'val' } },
-    },
-    models: { small: { name: 'cnn-student' } },
-    stages: {
-      teacher: stage,
-      student: { ...stage, kind: 'distil', teacher: 'teacher', loss: { temperature: 4, alpha: 0.9 } },
-    },
-    workers: { engine: 'wasm' },
-  });
+  return room.recipe({ ...folderRecipe(folder, { every: 4 }), name: 'fed', workers: { engine: 'wasm' } });
 }
 
 /** A coordinator with a teacher and a student; answers the run's folder and its processes. */

@@ -61,3 +61,25 @@ export async function writeFashionFolder(folder: string, { train = 640, val = 20
     }
   }
 }
+
+/** A recipe on the folder of `writeFashionFolder`: a teacher, and a student that it teaches. `training`: more keys of both stages. */
+export function folderRecipe(folder: string, training: object = {}) {
+  const normalise = { mean: [0.3, 0.3, 0.3], std: [0.35, 0.35, 0.35] };
+  const stage = {
+    ...{ kind: 'train', model: 'small', on: 'train', test: 'val', epochs: 2, batch: 16, evaluateEvery: 2, ...training },
+    optimizer: { name: 'adam', rate: 0.003 },
+    augment: { flip: true, resizedCrop: { scale: [0.6, 1] } },
+  };
+  return {
+    name: 'folder',
+    data: {
+      ...{ format: 'folder', path: folder, image: { size: 28, resize: 30 }, normalise },
+      splits: { train: { part: 'train' }, val: { part: 'val' } },
+    },
+    models: { small: { name: 'cnn-student' } },
+    stages: {
+      teacher: stage,
+      student: { ...stage, kind: 'distil', teacher: 'teacher', loss: { temperature: 4, alpha: 0.9 } },
+    },
+  };
+}

@@ -8,7 +8,7 @@ import { silentLogger } from '../../src/log/logger.js';
 /** A recipe of no data. */
 export const NO_DATA: DataRecipe = { format: 'idx', path: '/nowhere', labels: 'fine', normalise: { mean: [0], std: [1] }, splits: {} };
 
-/** What a coordinator gives of these splits to workers without files. */
+/** The coordinator's feed of these splits, for workers without files. */
 export function feedOf(
   recipe: DataRecipe,
   fingerprints: Readonly<Record<string, string>>,

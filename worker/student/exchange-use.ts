@@ -67,10 +67,11 @@ export function rowUse({ loss, gatheredShapes }: StepTraining, members: readonly
   const specs: GatheredSpecs = present(loss.gathered, 'a loss over the gathered batch');
   const shapes = present(gatheredShapes, 'the shapes of the gathered knowledge');
   const taught = loss.sides.flatMap((side) => side.specs);
-  const labelsAt = (step: number, of: readonly RowMember[]) => joinLabels(of.map(({ labels }) => present(labels[step - 1], 'a step')));
+  const labelsAt = (step: number, of: readonly RowMember[]) => of.map(({ labels }) => present(labels[step - 1], 'a step'));
+  const rowsAt = (step: number, of: readonly RowMember[]) => labelsAt(step, of).reduce((sum, { classes }) => sum + classes.length, 0);
   const placeAt = (step: number): BatchPlace => {
     const before = members.filter(({ isBefore }) => isBefore);
-    return { before: labelsAt(step, before).classes.length, others: labelsAt(step, members).classes.length };
+    return { before: rowsAt(step, before), others: rowsAt(step, members) };
   };
   return {
     parts: [
@@ -90,7 +91,7 @@ export function rowUse({ loss, gatheredShapes }: StepTraining, members: readonly
         other: fromTeacher,
         rest: {
           before: placeAt(step).before,
-          labels: labelsAt(step, members),
+          labels: joinLabels(labelsAt(step, members)),
           student: rowsOf(0, specs.student),
           other: rowsOf(count, specs.other),
         },

@@ -55,7 +55,7 @@ class Row {
     return isMade ? 'made' : this.reported.length > before ? 'reported' : 'over';
   }
 
-  /** So many steps that the pace is known. */
+  /** Makes as many steps as it takes until the pace is known. */
   async settle(): Promise<void> {
     for (let step = 0; step < 10; step++) expect(await this.round()).toBe('made');
   }

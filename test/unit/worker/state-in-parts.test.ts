@@ -4,8 +4,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { present } from '../../../src/base/assert.js';
 import { asRoundId } from '../../../src/base/ids.js';
 import type { Base } from '../../../src/protocol/control.js';
-import type { DataRequest } from '../../../src/protocol/data.js';
-import { refusal, serveData } from '../../../src/rpc/data-server.js';
+import type { DataAnswerOf, DataMessage, DataRequest } from '../../../src/protocol/data.js';
+import { type DataReply, type DataServer, refusal, serveData } from '../../../src/rpc/data-server.js';
 import { EngineRoom, PATIENT_MS, stateOf, TERM, type TestEngine } from './engine-room.js';
 
 /** The elements of a part; the model `small` has 1,066 parameters, and Adam twice as many slots. */
@@ -65,23 +65,31 @@ test('a joiner takes a state in parts, from a student and from the disk, with th
   expect(arenas[2]).toEqual(arenas[0]);
 });
 
+/** A server in front of a student: it answers about the part that begins at `start` as `answer` says, which may ask the student. */
+async function holderBefore(
+  student: TestEngine,
+  answer: (start: number, ask: () => Promise<DataMessage<DataAnswerOf<'state.answer'>>>) => Promise<DataReply>,
+): Promise<DataServer> {
+  const client = await room.client(student);
+  return serveData({
+    transport: room.transport,
+    endpoint: 'tcp://127.0.0.1:*',
+    async answer({ header }) {
+      if (header.type !== 'state.get') return refusal('missing', header.type);
+      return answer(header.start, () => client.request(header, [], PATIENT_MS));
+    },
+  });
+}
+
 test('a holder that ends between two parts: the state comes from the disk, from its first part on', async () => {
   const { first, base } = await trained();
   first.order({ type: 'coordinator.save', state: stateOf(1) });
   const { info } = await room.stored(stateOf(1));
   const asked: number[] = [];
   // It gives the first two parts of the state, and then refuses, as a student that has gone on does.
-  const holder = await serveData({
-    transport: room.transport,
-    endpoint: 'tcp://127.0.0.1:*',
-    async answer({ header }) {
-      if (header.type !== 'state.get') return refusal('missing', header.type);
-      asked.push(header.start);
-      if (asked.length > 2) return refusal('wrong-round', 'gone on');
-      const client = await room.client(first);
-      const { header: answer, tensors } = await client.request(header, [], PATIENT_MS);
-      return { header: answer, tensors };
-    },
+  const holder = await holderBefore(first, async (start, ask) => {
+    asked.push(start);
+    return asked.length > 2 ? refusal('wrong-round', 'gone on') : ask();
   });
   const joiner = await room.engine('student', 2, { partElements: ELEMENTS });
   const gets = watch();
@@ -101,18 +109,12 @@ test.each<[string, (start: number) => Record<string, unknown>, RegExp]>([
   ['with another number', () => ({}), /do not match their hash/],
 ])('a part %s is refused, and the student says so', async (what, change, message) => {
   const { first, base } = await trained();
-  const client = await room.client(first);
-  const holder = await serveData({
-    transport: room.transport,
-    endpoint: 'tcp://127.0.0.1:*',
-    async answer({ header }) {
-      if (header.type !== 'state.get') return refusal('missing', header.type);
-      const { header: answer, tensors } = await client.request(header, [], PATIENT_MS);
-      if (header.start !== ELEMENTS) return { header: answer, tensors };
-      const copies = tensors.map((tensor) => ({ ...tensor, data: tensor.data.slice() }));
-      if (what === 'with another number') present(copies[0], 'a piece').data[7] = 0.5;
-      return { header: { ...answer, ...change(header.start) }, tensors: copies };
-    },
+  const holder = await holderBefore(first, async (start, ask) => {
+    const { header, tensors } = await ask();
+    if (start !== ELEMENTS) return { header, tensors };
+    const copies = tensors.map((tensor) => ({ ...tensor, data: tensor.data.slice() }));
+    if (what === 'with another number') present(copies[0], 'a piece').data[7] = 0.5;
+    return { header: { ...header, ...change(start) }, tensors: copies };
   });
   const joiner = await room.engine('student', 2, { partElements: ELEMENTS });
   const sources = [{ incarnation: first.incarnation, endpoint: holder.endpoint }];
@@ -125,19 +127,13 @@ test.each<[string, (start: number) => Record<string, unknown>, RegExp]>([
 
 test('a fetch that nobody wants any more asks for no further part', async () => {
   const { first, base } = await trained();
-  const client = await room.client(first);
   const joiner = await room.engine('student', 2, { partElements: ELEMENTS });
   const asked: number[] = [];
-  const holder = await serveData({
-    transport: room.transport,
-    endpoint: 'tcp://127.0.0.1:*',
-    async answer({ header }) {
-      if (header.type !== 'state.get') return refusal('missing', header.type);
-      asked.push(header.start);
-      const { header: answer, tensors } = await client.request(header, [], PATIENT_MS);
-      if (asked.length === 2) joiner.order({ type: 'coordinator.abandon', round: asRoundId(2), reason: 'a test' });
-      return { header: answer, tensors };
-    },
+  const holder = await holderBefore(first, async (start, ask) => {
+    asked.push(start);
+    const answer = await ask();
+    if (asked.length === 2) joiner.order({ type: 'coordinator.abandon', round: asRoundId(2), reason: 'a test' });
+    return answer;
   });
   const sources = [{ incarnation: first.incarnation, endpoint: holder.endpoint }];
   joiner.train(2, 16, 40, { base: { ...base, sources }, replicas: 2 });

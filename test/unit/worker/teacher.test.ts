@@ -104,7 +104,7 @@ describe('a teacher', () => {
   const MAPS = { of: 'tap' as const, layer: 'conv2', reduce: { name: 'attention', options: { p: 2, height: 3, width: 3 } } };
   const CONV = { of: 'tap' as const, layer: 'conv1', reduce: null };
 
-  /** Of the samples of the request alone, whatever they were merged with. */
+  /** It compares the samples of one request only, also where requests were merged. */
   const ALIKE = { of: 'similarity' as const, layer: 'conv1' };
 
   /** The teacher has the labels of the samples. */
